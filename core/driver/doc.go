@@ -1,0 +1,33 @@
+// Package driver is the contract between the collector and a backend: the one
+// package that a backend author reads. Tool authors need only the Driver values
+// that backend packages export; people who run a tool need none of it.
+//
+// # The contract in six sentences
+//
+// Send makes at most one attempt at delivery and never retries. A nil error means
+// that the vendor has every event of the batch. An unmarked error means "not known
+// to be delivered": the collector keeps the batch and sends it again later with the
+// same event IDs and timestamps. [Permanent] means that these bytes will never be
+// accepted. [Throttled] is an unmarked error with a wait, which the collector caps.
+// [Partial] names the events that were accepted and those that never will be, and
+// [TooLarge] asks for smaller batches.
+//
+// # Who does what
+//
+//	                    collector                      backend
+//	consent             reads it again before Send     never asks
+//	durability          keeps events until settled     keeps nothing after Send returns
+//	retry, backoff      decides, across processes      never; one attempt
+//	splitting           keeps batches within Limits    says TooLarge when that was not enough
+//	deadline            sets it on the context         honours it, also while connecting
+//	identity, time      fixed before Send, stable      passes them on unchanged
+//	environment         reads what consent needs       reads none of it, nor the host's names
+//	errors              reported by status             hold no secret and no event content
+//
+// Which status of the vendor's means what is the backend's to say: OTLP forbids
+// sending again after a 500, Datadog and PostHog expect it.
+//
+// A driver is a value. A tool lists the drivers that it links, and
+// TelemetryConfig.Backend picks one of them by name. There is no registry and no
+// blank import, so the list in main is the list of vendors that a binary can reach.
+package driver

@@ -1,0 +1,162 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Driver describes one kind of backend and opens it. It is a plain value: copy it,
+// wrap it, put it in a list. A Driver must be usable by several goroutines at once.
+type Driver struct {
+	// Name is what an author writes as TelemetryConfig.Backend: lower case, no spaces.
+	Name string
+	// Doc is one sentence for people choosing a backend.
+	Doc string
+	// Settings declares what TelemetryConfig.Settings may hold. Anything else there is
+	// an error, so that a misspelt setting is never ignored.
+	Settings []Setting
+	// Limits bounds one call of Send.
+	Limits Limits
+	// Local says that no network is involved. The collector then delivers from the
+	// command itself, without a child process.
+	Local bool
+	// Hosts lists every host (host or host:port) that a backend opened with these
+	// settings may contact. It is called with resolved settings. nil means none.
+	Hosts func(settings map[string]string) []string
+	// Open makes a backend. It contacts nothing, starts no goroutine and reads no
+	// environment variable. Config.Settings has been resolved.
+	Open func(Config) (Backend, error)
+}
+
+// Setting is one key that a driver understands.
+type Setting struct {
+	Name string
+	// Doc is one sentence, with the unit or form of the value.
+	Doc string
+	// Required settings have no default: leaving one out is an error.
+	Required bool
+	// Default is used where the author set nothing.
+	Default string
+	// Secret values appear in no error, log or status.
+	Secret bool
+	// Values, where not empty, lists everything that is allowed.
+	Values []string
+	// Check, where not nil, rejects a value. Its error says what is wrong and what
+	// would be right, and repeats the value only if that is not secret.
+	Check func(value string) error
+}
+
+// Limits bounds a batch. Zero means that the collector's own bound applies. Sizes
+// are those of the canonical JSON encoding, so a driver whose own encoding is larger
+// declares less than its vendor allows.
+type Limits struct {
+	// Events is the greatest number of events of one batch.
+	Events int
+	// Bytes is the greatest size of one batch.
+	Bytes int
+	// EventBytes is the greatest size of one event. A larger one is refused as
+	// permanent without an attempt.
+	EventBytes int
+}
+
+// Config is what a backend is opened with. The backend owns none of the maps: it
+// copies what it keeps.
+type Config struct {
+	// Settings are resolved: known names only, defaults filled in, values checked.
+	Settings map[string]string
+	// Headers are added to every request by drivers that speak HTTP. The values are
+	// secrets.
+	Headers map[string]string
+	// Insecure allows plain http:// to hosts other than loopback.
+	Insecure bool
+	// Tool and Version name the program that sends, as its author declared it.
+	Tool, Version string
+	// Transport carries every request of the backend. nil means
+	// driverhttp.NewTransport(). The collector sets it where only loopback may be
+	// reached, tests where the wire is theirs.
+	Transport http.RoundTripper
+	// Stdout is where a driver that prints does so. nil means nowhere.
+	Stdout io.Writer
+	// Dir is a directory of this tool's alone (0700, created on demand by the driver)
+	// for drivers that write files. Empty means that there is none.
+	Dir string
+}
+
+// Backend delivers events. Send may be called by several goroutines at once.
+type Backend interface {
+	// Send makes one attempt to deliver the batch and reports what became of it, as
+	// the package comment says. It returns soon after ctx ends, also while connecting,
+	// and neither changes nor keeps the slice or anything in it after it returned. An
+	// empty batch returns nil without an attempt.
+	Send(ctx context.Context, events []Event) error
+	// Close releases what the backend holds: connections, goroutines, files. It sends
+	// nothing. It may be called twice and while Send runs, which then fails or
+	// completes; it always returns at once.
+	Close() error
+}
+
+// ConfigError is a mistake in what a tool's author declared. It names the field and
+// the fix, and never holds the value of a secret.
+type ConfigError struct {
+	// Field is the path of the field, for example "Telemetry.Settings[instance]".
+	Field string
+	// Problem says what is wrong, and what would be right.
+	Problem string
+}
+
+func (e *ConfigError) Error() string { return e.Field + ": " + e.Problem }
+
+// Resolve checks settings against the declaration and returns a new map with the
+// defaults filled in. The error is a [*ConfigError].
+func (d Driver) Resolve(settings map[string]string) (map[string]string, error) {
+	resolved := make(map[string]string, len(d.Settings))
+	for _, s := range d.Settings {
+		field := "Telemetry.Settings[" + s.Name + "]"
+		value, set := settings[s.Name]
+		if !set || value == "" {
+			if s.Required {
+				return nil, &ConfigError{field, fmt.Sprintf("required by backend %q: %s", d.Name, s.Doc)}
+			}
+			value = s.Default
+			if value == "" {
+				continue
+			}
+		}
+		if len(s.Values) > 0 && !slices.Contains(s.Values, value) {
+			problem := "not one of " + strings.Join(s.Values, ", ")
+			if !s.Secret {
+				problem = fmt.Sprintf("%q is %s", value, problem)
+			}
+			return nil, &ConfigError{field, problem}
+		}
+		if s.Check != nil {
+			if err := s.Check(value); err != nil {
+				return nil, &ConfigError{field, err.Error()}
+			}
+		}
+		resolved[s.Name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if !slices.ContainsFunc(d.Settings, func(s Setting) bool { return s.Name == name }) {
+			return nil, &ConfigError{"Telemetry.Settings[" + name + "]",
+				fmt.Sprintf("unknown to backend %q, which takes %s", d.Name, d.settingNames())}
+		}
+	}
+	return resolved, nil
+}
+
+func (d Driver) settingNames() string {
+	if len(d.Settings) == 0 {
+		return "none"
+	}
+	names := make([]string, len(d.Settings))
+	for i, s := range d.Settings {
+		names[i] = s.Name
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,155 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Permanent marks err: these bytes will never be accepted, so sending them again is
+// pointless. The collector counts the batch as lost and goes on to what is behind it.
+// Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+// Throttled marks err with the least time to wait before anything is sent again, by
+// any process of this tool. Use it for Retry-After, for an exhausted quota and for
+// refused credentials. The collector caps the wait; a negative one counts as 0.
+// Throttled(nil, d) is nil.
+func Throttled(err error, wait time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &throttledError{err, max(wait, 0)}
+}
+
+// TooLarge marks err: the same events may be accepted in smaller batches. The
+// collector halves the batch; a batch of one is lost as if Permanent. Use it too
+// where a vendor refuses a whole batch because of one event in it.
+// TooLarge(nil) is nil.
+func TooLarge(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &tooLargeError{err}
+}
+
+// Partial is the error of a batch with more than one verdict. Events named in
+// neither list are kept and sent again, unless Unnamed is set.
+type Partial struct {
+	// Accepted and Rejected are event IDs: those that the vendor has, and those that
+	// it will never take.
+	Accepted, Rejected []string
+	// Unnamed is how many events the vendor refused without saying which (OTLP). The
+	// whole batch then counts as settled and is never sent again.
+	Unnamed int
+	// Wait is the least time before the rest is sent again.
+	Wait time.Duration
+	// Err is the vendor's reason. It holds no event content.
+	Err error
+}
+
+func (e *Partial) Error() string {
+	if e.Unnamed > 0 {
+		return fmt.Sprintf("%d events rejected: %v", e.Unnamed, e.Err)
+	}
+	return fmt.Sprintf("%d events accepted, %d rejected: %v", len(e.Accepted), len(e.Rejected), e.Err)
+}
+
+func (e *Partial) Unwrap() error { return e.Err }
+
+// Class is what the collector makes of the error that Send returned.
+type Class int
+
+const (
+	// ClassAccepted is the class of nil alone.
+	ClassAccepted Class = iota
+	// ClassUnknown: not known to be delivered; kept, sent again with the same IDs.
+	ClassUnknown
+	// ClassThrottled: as ClassUnknown, with a wait that every process respects.
+	ClassThrottled
+	// ClassPermanent: lost and counted.
+	ClassPermanent
+	// ClassTooLarge: halved and sent again.
+	ClassTooLarge
+	// ClassPartial: settled event by event.
+	ClassPartial
+)
+
+func (c Class) String() string {
+	switch c {
+	case ClassAccepted:
+		return "accepted"
+	case ClassUnknown:
+		return "unknown"
+	case ClassThrottled:
+		return "throttled"
+	case ClassPermanent:
+		return "permanent"
+	case ClassTooLarge:
+		return "too large"
+	case ClassPartial:
+		return "partial"
+	}
+	return fmt.Sprintf("Class(%d)", int(c))
+}
+
+// Classify returns the class of an error of Send, through any wrapping. Where an
+// error carries several marks, Partial counts before TooLarge, Permanent and
+// Throttled, in this order.
+func Classify(err error) Class {
+	var (
+		partial   *Partial
+		tooLarge  *tooLargeError
+		permanent *permanentError
+		throttled *throttledError
+	)
+	switch {
+	case err == nil:
+		return ClassAccepted
+	case errors.As(err, &partial):
+		return ClassPartial
+	case errors.As(err, &tooLarge):
+		return ClassTooLarge
+	case errors.As(err, &permanent):
+		return ClassPermanent
+	case errors.As(err, &throttled):
+		return ClassThrottled
+	}
+	return ClassUnknown
+}
+
+// Wait returns how long an error of Send asks to wait, 0 if it does not say.
+func Wait(err error) time.Duration {
+	var throttled *throttledError
+	if errors.As(err, &throttled) {
+		return throttled.wait
+	}
+	var partial *Partial
+	if errors.As(err, &partial) {
+		return max(partial.Wait, 0)
+	}
+	return 0
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+type tooLargeError struct{ err error }
+
+func (e *tooLargeError) Error() string { return e.err.Error() }
+func (e *tooLargeError) Unwrap() error { return e.err }
+
+type throttledError struct {
+	err  error
+	wait time.Duration
+}
+
+func (e *throttledError) Error() string { return e.err.Error() }
+func (e *throttledError) Unwrap() error { return e.err }

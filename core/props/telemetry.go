@@ -1,0 +1,76 @@
+package props
+
+import (
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+// TelemetryConfig is the author's word on telemetry. The person who runs the tool
+// decides only whether there is any: nothing here can be set from their environment,
+// configuration or working directory.
+//
+// Events go to the first that applies: the local log, where the person chose that;
+// Backend; OTelEndpoint; Endpoint. With none of them nothing is recorded.
+type TelemetryConfig struct {
+	// Backend names one of Drivers, or one of the built-in noop, stdout, file, http.
+	Backend string
+	// Drivers lists what this binary can reach besides the built-in ones, for example
+	// posthog.Driver().
+	Drivers []driver.Driver
+	// Settings are the backend's, as its driver declares them. An unknown name is an
+	// error.
+	Settings map[string]string
+
+	// Endpoint is the URL that the http backend posts JSON to.
+	Endpoint string
+	// OTelEndpoint is the base URL of an OTLP/HTTP receiver. It needs the otlp driver
+	// among Drivers.
+	OTelEndpoint string
+	// Headers go with every request of the http and otlp backends. Values are secrets.
+	Headers map[string]string
+	// Insecure allows http:// to hosts other than loopback.
+	Insecure bool
+
+	// DeliveryMode is DeliveryAtLeastOnce unless set.
+	DeliveryMode DeliveryMode
+	// ExtendedCollection allows arguments and error texts in events, scrubbed. Meant for
+	// tools inside one organisation, whose users know.
+	ExtendedCollection bool
+	// Metadata is added to every event.
+	Metadata map[string]string
+	// MetadataKeys, where not nil, lists the only keys that Track's extra may hold;
+	// others are dropped and counted in the event.
+	MetadataKeys []string
+	// DeletionRequestor asks for a machine's data to be erased. nil sends a
+	// data.deletion_request event through the backend.
+	DeletionRequestor deletion.Requestor
+
+	// Notice is what people read before they are asked: what is collected, and why. Empty
+	// means a general text. NoticeVersion goes up when it says something new: a yes to an
+	// older version no longer counts, and people are asked again.
+	Notice        string
+	NoticeVersion int
+	// PrivacyURL is where the whole policy stands; shown with the notice.
+	PrivacyURL string
+
+	// MaxQueueBytes caps what waits on disk; the oldest events go first. 0 means 8 MiB:
+	// about 20 000 events, months of a busy tool that never reaches its server.
+	MaxQueueBytes int64
+	// MaxEventAge is how long an event waits before it is dropped. 0 means 30 days: what
+	// is older no longer tells how a tool is used.
+	MaxEventAge time.Duration
+	// UploadInterval is the least time between two uploads. 0 means 10 minutes.
+	UploadInterval time.Duration
+}
+
+// DeliveryMode says what happens where it is unknown whether a batch arrived.
+type DeliveryMode string
+
+const (
+	// DeliveryAtLeastOnce sends such a batch again, with the same event IDs.
+	DeliveryAtLeastOnce DeliveryMode = "at_least_once"
+	// DeliveryAtMostOnce gives it up: no duplicate, but possibly a loss.
+	DeliveryAtMostOnce DeliveryMode = "at_most_once"
+)

@@ -1,0 +1,3 @@
+module github.com/gotoolbase/telemetry
+
+go 1.26
