@@ -64,11 +64,11 @@ const maxSortedKeys = 40
 // allocate if b has room. It keeps nothing of b.
 func (e *Event) AppendJSON(b []byte) []byte {
 	b = append(b, `{"id":`...)
-	b = appendString(b, e.ID)
+	b = AppendJSONString(b, e.ID)
 	b = append(b, `,"type":`...)
-	b = appendString(b, e.Type)
+	b = AppendJSONString(b, e.Type)
 	b = append(b, `,"name":`...)
-	b = appendString(b, e.Name)
+	b = AppendJSONString(b, e.Name)
 	b = append(b, `,"timestamp":"`...)
 	b = e.Time.AppendFormat(b, time.RFC3339Nano)
 	b = append(b, '"')
@@ -86,18 +86,18 @@ func (e *Event) AppendJSON(b []byte) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendString(b, arg)
+			b = AppendJSONString(b, arg)
 		}
 		b = append(b, ']')
 	}
 	b = appendOptional(b, `,"error":`, e.Error)
 	b = append(b, `,"tool_name":`...)
-	b = appendString(b, e.Tool)
+	b = AppendJSONString(b, e.Tool)
 	b = appendOptional(b, `,"tool_version":`, e.Version)
 	b = append(b, `,"os":`...)
-	b = appendString(b, e.OS)
+	b = AppendJSONString(b, e.OS)
 	b = append(b, `,"arch":`...)
-	b = appendString(b, e.Arch)
+	b = AppendJSONString(b, e.Arch)
 	b = appendOptional(b, `,"os_version":`, e.OSVersion)
 	b = appendOptional(b, `,"go_version":`, e.GoVersion)
 	b = appendOptional(b, `,"machine_id":`, e.MachineID)
@@ -128,7 +128,7 @@ func appendOptional(b []byte, key, value string) []byte {
 	if value == "" {
 		return b
 	}
-	return appendString(append(b, key...), value)
+	return AppendJSONString(append(b, key...), value)
 }
 
 func appendMap(b []byte, m map[string]string) []byte {
@@ -149,23 +149,31 @@ func appendMap(b []byte, m map[string]string) []byte {
 		} else {
 			b = append(b, ',')
 		}
-		b = appendString(b, k)
+		b = AppendJSONString(b, k)
 		b = append(b, ':')
-		b = appendString(b, m[k])
+		b = AppendJSONString(b, m[k])
 	}
 	return append(b, '}')
 }
 
 const hex = "0123456789abcdef"
 
-// appendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD, and the
-// line separators U+2028 and U+2029 are escaped, both as encoding/json does it.
-func appendString(b []byte, s string) []byte {
+// plain tells the bytes that stand for themselves in a JSON string.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// AppendJSONString appends s to b as a JSON string, in the way of AppendJSON: invalid
+// UTF-8 becomes U+FFFD, and the line separators U+2028 and U+2029 are escaped.
+func AppendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if plain[c] {
 			i++
 			continue
 		}

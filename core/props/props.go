@@ -3,7 +3,10 @@
 // own; package core opens what is declared here.
 package props
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Tool declares a command-line tool.
 type Tool struct {
@@ -41,8 +44,8 @@ type Collector interface {
 	// Track records an event of the author's choice. extra may be nil and is not kept.
 	// When Track returns, the event is on disk.
 	Track(eventType EventType, name string, extra map[string]string)
-	// TrackCommand records that a command ran, as EventCommandInvocation, or as
-	// EventCommandError where exitCode is not 0.
+	// TrackCommand records that a command ran, as EventCommandInvocation whatever the
+	// exit code: a failure is an invocation too.
 	TrackCommand(name string, durationMs int64, exitCode int, extra map[string]string)
 	// TrackCommandExtended is TrackCommand with the arguments and the error text. Both
 	// are scrubbed, and dropped unless the author set ExtendedCollection.
@@ -69,6 +72,17 @@ type BackendInfo struct {
 	Hosts []string
 	// Local says that events stay on this machine.
 	Local bool
+}
+
+// String is for people: "posthog (eu.i.posthog.com)".
+func (b BackendInfo) String() string {
+	switch {
+	case len(b.Hosts) > 0:
+		return b.Name + " (" + strings.Join(b.Hosts, ", ") + ")"
+	case b.Local && b.Name != "noop":
+		return b.Name + " (this machine only)"
+	}
+	return b.Name
 }
 
 // EventType is the kind of an event. Authors add their own beside these.

@@ -1,0 +1,132 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/gotoolbase/telemetry/backends/file"
+	"github.com/gotoolbase/telemetry/backends/httpjson"
+	"github.com/gotoolbase/telemetry/backends/noop"
+	"github.com/gotoolbase/telemetry/backends/stdout"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+// localDir is where the file backend writes, inside the state directory.
+const localDir = "local"
+
+// selection is the backend that a tool's events go to, before it is opened.
+type selection struct {
+	driver   driver.Driver
+	settings map[string]string // resolved
+}
+
+// selectBackend follows the order that TelemetryConfig documents. local is the user's
+// choice to keep everything here, which overrules the author's.
+func (in *installation) selectBackend(local bool) (selection, error) {
+	config := in.tool.Telemetry
+	if local {
+		return selection{driver: file.Driver()}, nil
+	}
+	drivers, err := in.drivers()
+	if err != nil {
+		return selection{}, err
+	}
+	name, field, endpoint := config.Backend, "Telemetry.Backend", ""
+	settings := maps.Clone(config.Settings)
+	switch {
+	case name != "":
+		switch name {
+		case "http":
+			endpoint = config.Endpoint
+		case "otlp":
+			endpoint = config.OTelEndpoint
+		}
+	case config.OTelEndpoint != "":
+		name, field, endpoint = "otlp", "Telemetry.OTelEndpoint", config.OTelEndpoint
+	case config.Endpoint != "":
+		name, field, endpoint = "http", "Telemetry.Endpoint", config.Endpoint
+	default:
+		name = "noop"
+	}
+	if endpoint != "" {
+		if _, err := driverhttp.CheckEndpoint(endpoint, config.Insecure); err != nil {
+			return selection{}, &driver.ConfigError{Field: field, Problem: err.Error()}
+		}
+		if settings == nil {
+			settings = map[string]string{}
+		}
+		if settings["endpoint"] == "" {
+			settings["endpoint"] = endpoint
+		}
+	}
+	d, linked := drivers[name]
+	if !linked {
+		problem := fmt.Sprintf("backend %q is not linked into this program, which has %s; add its driver to Telemetry.Drivers",
+			name, strings.Join(slices.Sorted(maps.Keys(drivers)), ", "))
+		return selection{}, &driver.ConfigError{Field: field, Problem: problem}
+	}
+	resolved, err := d.Resolve(settings)
+	return selection{d, resolved}, err
+}
+
+// drivers returns what this binary can reach, by name.
+func (in *installation) drivers() (map[string]driver.Driver, error) {
+	all := map[string]driver.Driver{}
+	list := append([]driver.Driver{noop.Driver(), stdout.Driver(), file.Driver(), httpjson.Driver()}, in.tool.Telemetry.Drivers...)
+	for i, d := range list {
+		if d.Name == "" || d.Open == nil {
+			return nil, &driver.ConfigError{Field: "Telemetry.Drivers", Problem: fmt.Sprintf("driver %d has no Name or no Open", i-4)}
+		}
+		if _, twice := all[d.Name]; twice {
+			return nil, &driver.ConfigError{Field: "Telemetry.Drivers", Problem: fmt.Sprintf("two drivers are named %q; rename one", d.Name)}
+		}
+		all[d.Name] = d
+	}
+	return all, nil
+}
+
+func (in *installation) open(s selection) (driver.Backend, error) {
+	config := driver.Config{
+		Settings: s.settings,
+		Headers:  in.tool.Telemetry.Headers,
+		Insecure: in.tool.Telemetry.Insecure,
+		Tool:     in.tool.Name,
+		Version:  in.tool.Version,
+		Stdout:   in.stdout,
+		Dir:      in.dir.Join(localDir),
+	}
+	if inTestBinary() {
+		config.Transport = loopbackOnly()
+	}
+	return s.driver.Open(config)
+}
+
+func (s selection) info() props.BackendInfo {
+	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local}
+	if s.driver.Hosts != nil {
+		info.Hosts = s.driver.Hosts(s.settings)
+	}
+	return info
+}
+
+// loopbackOnly is the transport of test binaries: a test that forgot to replace its
+// endpoint fails instead of reaching somebody's server.
+func loopbackOnly() http.RoundTripper {
+	t := driverhttp.NewTransport()
+	t.Proxy = nil
+	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+		if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
+			return fmt.Errorf("a test binary reaches only loopback, not %s", address)
+		}
+		return nil
+	}}
+	t.DialContext = dialer.DialContext
+	return t
+}

@@ -1,0 +1,152 @@
+package core_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+// someTool sends to a loopback port that nothing listens on.
+func someTool() props.Tool {
+	return props.Tool{
+		Name: "sometool", Version: "1.2.3",
+		Features:  props.SetFeatures(props.Enable(props.TelemetryCmd)),
+		Telemetry: props.TelemetryConfig{Endpoint: "http://127.0.0.1:1/events"},
+	}
+}
+
+func environment(pairs map[string]string) core.Option {
+	return core.WithEnv(func(name string) (string, bool) {
+		value, set := pairs[name]
+		return value, set
+	})
+}
+
+// enabled returns the options of an installation whose user said yes.
+func enabled(tb testing.TB, tool props.Tool, env map[string]string) []core.Option {
+	tb.Helper()
+	options := []core.Option{core.WithStateDir(filepath.Join(tb.TempDir(), "telemetry")), environment(env)}
+	m := core.NewManager(tool, options...)
+	if err := m.Answer(consent.AnswerYes, m.Stored()); err != nil {
+		tb.Fatal(err)
+	}
+	return options
+}
+
+var extra = map[string]string{"format": "json", "count": "3", "mode": "fast"}
+
+// Track on disk beside its floor, in one run: an append of as many bytes.
+func BenchmarkTrack(b *testing.B) {
+	tool := someTool()
+	tool.Telemetry.MaxQueueBytes = 1 << 40 // no slot is ever full
+	options := enabled(b, tool, nil)
+	c, err := core.Open(tool, options...)
+	if err != nil || !c.Enabled() {
+		b.Fatal(err, c.Enabled())
+	}
+	c.TrackCommand("count", 142, 0, extra)
+	slot := filepath.Join(stateDir(options), "queue", "0000")
+	line, err := os.ReadFile(slot)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("append", func(b *testing.B) {
+		f, err := os.OpenFile(filepath.Join(b.TempDir(), "floor"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		b.SetBytes(int64(len(line)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := f.Write(line); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("track", func(b *testing.B) {
+		b.SetBytes(int64(len(line)))
+		b.ReportAllocs()
+		for b.Loop() {
+			c.TrackCommand("count", 142, 0, extra)
+		}
+	})
+	b.Run("append-again", func(b *testing.B) { // shows how steady the machine was
+		f, err := os.OpenFile(filepath.Join(b.TempDir(), "floor"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := f.Write(line); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	os.Remove(slot)
+}
+
+func stateDir(options []core.Option) string {
+	return core.NewManager(someTool(), options...).Status().StateDir
+}
+
+// Track where telemetry is off: through the interface, as a tool calls it.
+func BenchmarkTrackOff(b *testing.B) {
+	tool := someTool()
+	c, err := core.Open(tool, core.WithStateDir(filepath.Join(b.TempDir(), "telemetry")), environment(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := props.New(tool)
+	p.Collector = c
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Collector.TrackCommand("count", 142, 0, nil)
+	}
+}
+
+// The first event of a process, as a short command makes it: the upload is not due.
+func BenchmarkOpenTrackClose(b *testing.B) {
+	tool := someTool()
+	options := enabled(b, tool, nil)
+	notDue(b, stateDir(options))
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := core.Open(tool, options...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.TrackCommand("count", 142, 0, extra)
+		if err := c.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// notDue keeps uploads from starting for an hour.
+func notDue(tb testing.TB, dir string) {
+	tb.Helper()
+	next, later := filepath.Join(dir, "next-upload"), time.Now().Add(time.Hour)
+	if err := errors.Join(os.WriteFile(next, nil, 0o600), os.Chtimes(next, later, later)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Open alone where nobody has said anything: what every run of an undecided user costs.
+func BenchmarkOpenUndecided(b *testing.B) {
+	tool := someTool()
+	options := []core.Option{core.WithStateDir(filepath.Join(b.TempDir(), "telemetry")), environment(nil)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := core.Open(tool, options...); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

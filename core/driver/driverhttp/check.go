@@ -1,0 +1,82 @@
+package driverhttp
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// CheckEndpoint parses the address of a server and says what is wrong with it: it is
+// absolute, http or https, with a host and without user info or fragment. Plain http
+// is for this machine only (localhost, 127.0.0.0/8, ::1), unless insecure is true. A
+// query is allowed. The error repeats nothing of raw, which may hold a key.
+func CheckEndpoint(raw string, insecure bool) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("not a URL: write it like https://telemetry.example.com/v1/events")
+	}
+	switch {
+	case u.Scheme == "":
+		return nil, errors.New("no scheme: write an absolute URL like https://telemetry.example.com/v1/events")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("not a web address: the URL must begin with https://")
+	case u.User != nil:
+		return nil, errors.New("user name or password in the URL: put credentials into Telemetry.Headers")
+	case u.Hostname() == "":
+		return nil, errors.New("no host: write it like https://telemetry.example.com/v1/events")
+	case strings.Contains(raw, "#"):
+		return nil, errors.New("fragment in the URL: leave out # and what follows, or write it as %23")
+	case !validPort(u):
+		return nil, errors.New("not a port: leave it out or use 1 to 65535")
+	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
+		return nil, errors.New("plain http:// to another machine: use https://, or set Telemetry.Insecure for a network that is yours alone")
+	}
+	return u, nil
+}
+
+func validPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// reserved are the headers that follow from the body and the connection. Set by an
+// author they would garble the request.
+var reserved = []string{"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect",
+	"Host", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+
+// CheckHeaders says what is wrong with Config.Headers. Drivers call it in Open, so
+// that a mistake is one error at the author's desk and not a batch that never leaves.
+// The error repeats no value, and a name only if that is well-formed.
+func CheckHeaders(headers map[string]string) error {
+	seen := make(map[string]bool, len(headers))
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }) {
+			return errors.New("a header name is not valid: use letters, digits and hyphens, and put the value into the map's value")
+		}
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case slices.Contains(reserved, canonical):
+			return fmt.Errorf("%s is set by the backend: leave it out", canonical)
+		case seen[canonical]:
+			return fmt.Errorf("%s is there twice, in different spellings: keep one", canonical)
+		case strings.ContainsFunc(headers[name], func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+			return fmt.Errorf("the value of %s holds a control character: was a line break copied with it?", canonical)
+		}
+		seen[canonical] = true
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package driverhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+)
+
+// Error says that no answer arrived. Its text is made of a host and of sentences
+// written here, never of what a library or a server said: net/http's own errors hold
+// the URL, local addresses, a proxy's password or a piece of the answer.
+type Error struct {
+	// Host is the host, with a port if the URL has one. Empty if the URL is not usable.
+	Host string
+	// Problem is what happened.
+	Problem string
+	// Cause is nil or one of [context.DeadlineExceeded] (any kind of time limit),
+	// [context.Canceled], [io.ErrUnexpectedEOF], [net.ErrClosed] or a [syscall.Errno]:
+	// values that hold nothing else.
+	Cause error
+}
+
+func (e *Error) Error() string {
+	if e.Host == "" {
+		return e.Problem
+	}
+	return e.Host + ": " + e.Problem
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// proxyError is the status with which a proxy refused to connect.
+type proxyError int
+
+func (e proxyError) Error() string { return fmt.Sprintf("the proxy answered %d", int(e)) }
+
+// newError describes err, which ended an exchange with host under ctx.
+func newError(ctx context.Context, host string, err error) *Error {
+	e := &Error{Host: host}
+	var (
+		proxy     proxyError
+		name      *net.DNSError
+		untrusted *tls.CertificateVerificationError
+		notTLS    tls.RecordHeaderError
+		op        *net.OpError
+		errno     syscall.Errno
+		timeout   net.Error
+	)
+	isOp := errors.As(err, &op)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		e.Problem, e.Cause = "cancelled before an answer arrived", context.Canceled
+	case ctx.Err() != nil:
+		e.Problem, e.Cause = "no whole answer in time", context.DeadlineExceeded
+	case errors.As(err, &proxy):
+		e.Problem = fmt.Sprintf("the proxy answered %d: check HTTPS_PROXY", int(proxy))
+	case errors.As(err, &untrusted):
+		e.Problem = "the server's certificate is not trusted: check the address, and the clock and certificates of this machine"
+	case errors.As(err, &notTLS):
+		e.Problem = "the server does not speak TLS: check scheme and port"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Problem, e.Cause = "timed out", context.DeadlineExceeded
+	case errors.As(err, &name):
+		e.Problem = "the name cannot be resolved"
+	case errors.As(err, &errno):
+		e.Problem, e.Cause = errno.Error(), errno
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		e.Problem, e.Cause = "the connection closed before a whole answer arrived", io.ErrUnexpectedEOF
+	case isOp && (op.Op == "remote error" || op.Op == "local error"):
+		e.Problem = "TLS could not be agreed on"
+	default:
+		e.Problem = "no usable answer"
+	}
+	if isOp && op.Op == "proxyconnect" {
+		e.Problem = "through the proxy: " + e.Problem
+	}
+	return e
+}

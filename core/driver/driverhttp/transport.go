@@ -1,0 +1,55 @@
+package driverhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// NewTransport returns what carries a client's requests where Config.Transport is
+// nil. Every call returns a new one with its own connections; close it with
+// CloseIdleConnections, as [Client.Close] does.
+func NewTransport() *http.Transport {
+	dialer := &net.Dialer{
+		// A first packet that is lost is sent again after 1, 3 and 7 s; who has not
+		// answered after the third is not there.
+		Timeout: 10 * time.Second,
+	}
+	// One POST at a time gains nothing from HTTP/2, in which a connection outlives Close
+	// if that comes within a moment of an answer.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: refuseProxyAnswer,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		// A vendor that takes longer to accept a batch is overloaded, and pressing on does
+		// not help it.
+		ResponseHeaderTimeout: 15 * time.Second,
+		// A vendor's headers take 1 to 2 KiB; the default of 10 MB is for browsing.
+		MaxResponseHeaderBytes: 64 << 10,
+		// Batches go out one after the other, so one connection is reused, and a second
+		// covers two senders at once.
+		MaxIdleConns:        2,
+		MaxIdleConnsPerHost: 2,
+		IdleConnTimeout:     30 * time.Second,
+		// Asking for compressed answers saves nothing on short ones, and 1 MiB of gzip
+		// unpacks to 1 GiB.
+		DisableCompression: true,
+		Protocols:          protocols,
+	}
+}
+
+// refuseProxyAnswer replaces net/http's error for a proxy that does not connect,
+// which would hold whatever text the proxy sent.
+func refuseProxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return proxyError(resp.StatusCode)
+	}
+	return nil
+}

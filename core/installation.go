@@ -1,0 +1,194 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/spool"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+// Option changes what Open and NewManager take from their surroundings. Tools need
+// none of them; tests and unusual layouts do.
+type Option func(*surroundings)
+
+// surroundings is everything that is not the author's word.
+type surroundings struct {
+	lookup func(string) (string, bool)
+	now    func() time.Time
+	dir    string
+	policy string
+	upload []string
+	stdout io.Writer
+}
+
+// WithStateDir keeps the tool's telemetry in dir instead of the user's state directory.
+// In a test binary it is also what wakes telemetry up: without it nothing is recorded
+// there, so that no test suite fills a production store.
+func WithStateDir(dir string) Option { return func(s *surroundings) { s.dir = dir } }
+
+// WithEnv reads environment variables from lookup instead of os.LookupEnv.
+func WithEnv(lookup func(string) (string, bool)) Option {
+	return func(s *surroundings) { s.lookup = lookup }
+}
+
+// WithClock tells the time from now instead of time.Now.
+func WithClock(now func() time.Time) Option { return func(s *surroundings) { s.now = now } }
+
+// WithPolicyFile reads the administrator's policy from path instead of the system's
+// place for it.
+func WithPolicyFile(path string) Option { return func(s *surroundings) { s.policy = path } }
+
+// WithUploadCommand says with which arguments this executable runs Manager.Upload. The
+// default is "telemetry", "upload".
+func WithUploadCommand(args ...string) Option {
+	return func(s *surroundings) { s.upload = args }
+}
+
+// WithStdout is where the stdout backend prints instead of os.Stdout.
+func WithStdout(w io.Writer) Option { return func(s *surroundings) { s.stdout = w } }
+
+// installation is one tool on one machine for one user: what the author declared, where
+// it runs, and the directory where its telemetry lives. It holds nothing open.
+type installation struct {
+	surroundings
+	tool   props.Tool
+	dir    state.Dir
+	dirErr error // the directory is unknown, or not to be used
+}
+
+func newInstallation(tool props.Tool, options []Option) *installation {
+	in := &installation{tool: tool, surroundings: surroundings{
+		lookup: os.LookupEnv,
+		now:    time.Now,
+		upload: []string{"telemetry", "upload"},
+		stdout: os.Stdout,
+	}}
+	for _, option := range options {
+		option(&in.surroundings)
+	}
+	path := in.surroundings.dir
+	switch {
+	case path != "":
+	case inTestBinary():
+		in.dirErr = errAsleep
+	default:
+		path, in.dirErr = state.Locate(tool.Name, in.lookup)
+	}
+	in.dir = state.At(path)
+	if in.policy == "" {
+		in.policy = consent.PolicyPath(tool.Name, in.lookup)
+	}
+	return in
+}
+
+// errAsleep explains why nothing is recorded in a test binary.
+var errAsleep = errors.New("this is a test binary, where telemetry sleeps unless core.WithStateDir is given")
+
+// inTestBinary asks the build, not the arguments: a test binary's main package is made
+// by `go test` and named after the tested one. (testing.Testing would link the testing
+// package into every tool.)
+func inTestBinary() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && strings.HasSuffix(info.Path, ".test")
+}
+
+func (in *installation) store() consent.Store { return consent.NewStore(in.dir.Path()) }
+
+// decide finds out what every layer says now.
+func (in *installation) decide() consent.Decision {
+	input := consent.Input{
+		Feature:       in.tool.Features.Enabled(props.TelemetryCmd),
+		Omitted:       omitted,
+		Tool:          in.tool.Name,
+		Lookup:        in.lookup,
+		NoticeVersion: in.tool.Telemetry.NoticeVersion,
+		Policy:        consent.ReadPolicy(in.policy),
+	}
+	if in.dirErr == nil {
+		input.Stored = in.store().Load()
+	}
+	return consent.Decide(input)
+}
+
+const (
+	// defaultQueueBytes holds about 20 000 events: months of a busy tool whose server is
+	// never reached.
+	defaultQueueBytes = 8 << 20
+	// defaultEventAge: what is older no longer tells how a tool is used.
+	defaultEventAge = 30 * 24 * time.Hour
+	// defaultInterval bounds a busy shell to six uploads an hour.
+	defaultInterval = 10 * time.Minute
+)
+
+func (in *installation) queue() *spool.Queue {
+	config := in.tool.Telemetry
+	return &spool.Queue{
+		Dir:      in.dir,
+		MaxBytes: orDefault(config.MaxQueueBytes, defaultQueueBytes),
+		MaxAge:   orDefault(config.MaxEventAge, defaultEventAge),
+		Now:      in.now,
+		LossLine: in.lossLine,
+	}
+}
+
+func (in *installation) interval() time.Duration {
+	return orDefault(in.tool.Telemetry.UploadInterval, defaultInterval)
+}
+
+func orDefault[T int64 | time.Duration](value, otherwise T) T {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// check returns the first mistake in what the author declared, as a *driver.ConfigError.
+func (in *installation) check() error {
+	config := in.tool.Telemetry
+	if err := checkName(in.tool.Name); err != nil {
+		return err
+	}
+	switch config.DeliveryMode {
+	case "", props.DeliveryAtLeastOnce, props.DeliveryAtMostOnce:
+	default:
+		return &driver.ConfigError{Field: "Telemetry.DeliveryMode", Problem: fmt.Sprintf("%q is neither %q nor %q",
+			config.DeliveryMode, props.DeliveryAtLeastOnce, props.DeliveryAtMostOnce)}
+	}
+	for field, negative := range map[string]bool{
+		"MaxQueueBytes":  config.MaxQueueBytes < 0,
+		"MaxEventAge":    config.MaxEventAge < 0,
+		"UploadInterval": config.UploadInterval < 0,
+		"NoticeVersion":  config.NoticeVersion < 0,
+	} {
+		if negative {
+			return &driver.ConfigError{Field: "Telemetry." + field, Problem: "is negative; leave it 0 for the default"}
+		}
+	}
+	if len(config.Metadata) > maxMetadata {
+		return &driver.ConfigError{Field: "Telemetry.Metadata", Problem: fmt.Sprintf("has %d pairs; %d fit in an event", len(config.Metadata), maxMetadata)}
+	}
+	_, err := in.selectBackend(false)
+	return err
+}
+
+// checkName keeps a tool's name usable as a folder and a variable on every system.
+func checkName(name string) error {
+	const longest = 64
+	bad := name == "" || len(name) > longest || name[0] == '.' || name[0] == '-'
+	for _, c := range name {
+		bad = bad || !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.')
+	}
+	if bad {
+		return &driver.ConfigError{Field: "Name", Problem: fmt.Sprintf("must be 1 to %d letters, digits, '-', '_' or '.', not beginning with '-' or '.'", longest)}
+	}
+	return nil
+}

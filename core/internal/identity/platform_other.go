@@ -1,0 +1,7 @@
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd && !windows
+
+package identity
+
+func machineID() string { return "" }
+
+func osVersion() string { return "" }

@@ -1,0 +1,5 @@
+//go:build !unix && !windows
+
+package identity
+
+func userName() string { return "" }

@@ -1,0 +1,231 @@
+package redact
+
+import "strings"
+
+// windowsPath: a backslash occurs in paths, in DOMAIN\user and in escaped spaces, all of
+// which go; "C:/" begins a path too.
+func windowsPath(w string) bool {
+	if strings.IndexByte(w, '\\') >= 0 {
+		return true
+	}
+	for i := 1; i+1 < len(w); i++ {
+		if w[i] == ':' && w[i+1] == '/' && isLower(w[i-1]|0x20) && (i == 1 || !isAlnum(w[i-2])) {
+			return true
+		}
+	}
+	return false
+}
+
+// absolute reports that w, which holds a slash or begins with a tilde, says where
+// something is: from the root, from a home or from here. "linux/amd64" does not.
+func absolute(w string) bool {
+	if w[0] == '~' {
+		return len(w) > 1 && (w[1] == '/' || isLetter(w[1]))
+	}
+	if strings.Trim(w, "/") == "" {
+		return false // "/" or "//" alone.
+	}
+	// $HOME/x, -I/x, ./x and ../x.
+	if w[0] == '$' || w[0] == '-' || strings.HasPrefix(w, "./") || strings.HasPrefix(w, "../") || strings.Contains(w, "/../") {
+		return true
+	}
+	for i := range len(w) {
+		if w[i] != '/' {
+			continue
+		}
+		if i == 0 {
+			return true
+		}
+		switch before := w[i-1]; {
+		case isAlnum(before), before == '_', before == '.', before == '-', before == '+', before == '/':
+		case before >= 0x80 && (i+1 == len(w) || w[i+1] >= 0x80):
+			// Two words of a script without spaces. An ASCII name would be a path.
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// userinfo reports that a chunk holds "user:password@host". A URL's is left to the
+// rule for URLs.
+func userinfo(chunk string) bool {
+	at := strings.IndexByte(chunk, '@')
+	if at < 0 || at+1 == len(chunk) {
+		return false
+	}
+	before := chunk[:at]
+	return strings.IndexByte(before, ':') >= 0 && !strings.Contains(before, "://")
+}
+
+// version reports that w may stand behind the @ of "tool@v1.2.3".
+func version(w string) bool {
+	if w == "latest" {
+		return true
+	}
+	if w[0] == 'v' {
+		w = w[1:]
+	}
+	if w == "" || !isDigit(w[0]) || hasIPv4(w) {
+		return false
+	}
+	for i := range len(w) {
+		if !isAlnum(w[i]) && w[i] != '.' && w[i] != '-' && w[i] != '+' {
+			return false
+		}
+	}
+	return true
+}
+
+// hasIPv4 reports that w holds four numbers up to 255 joined by dots, neither part of
+// more nor behind a letter: "v1.2.3.4" is a version. "1.2.3.4" may be one and is taken
+// for an address.
+func hasIPv4(w string) bool {
+	if strings.Count(w, ".") < 3 {
+		return false
+	}
+	for i := range len(w) {
+		if !isDigit(w[i]) || i > 0 && (isAlnum(w[i-1]) || w[i-1] == '.') {
+			continue
+		}
+		if ipv4At(w[i:]) {
+			return true
+		}
+	}
+	return false
+}
+
+func ipv4At(w string) bool {
+	for group := range 4 {
+		if group > 0 {
+			if w == "" || w[0] != '.' {
+				return false
+			}
+			w = w[1:]
+		}
+		n, value := 0, 0
+		for n < len(w) && n < 4 && isDigit(w[n]) {
+			value = value*10 + int(w[n]-'0')
+			n++
+		}
+		if n == 0 || n > 3 || value > 255 {
+			return false
+		}
+		w = w[n:]
+	}
+	// "1.2.3.4." ends a sentence, "1.2.3.4.5" is something else.
+	return w == "" || !isAlnum(w[0]) && (w[0] != '.' || len(w) == 1 || !isDigit(w[1]))
+}
+
+// colonAddress returns the marker of the address that w is, empty if it is none.
+func colonAddress(w string) string {
+	switch {
+	case macAt(w, ':'), macAt(w, '-'):
+		return markMAC
+	case isIPv6(w):
+		return markIP
+	}
+	return ""
+}
+
+// macAt reports that w begins with six pairs of hexadecimal digits. Some systems leave
+// out a leading zero between colons.
+func macAt(w string, sep byte) bool {
+	if len(w) < 11 {
+		return false
+	}
+	i := 0
+	for group := range 6 {
+		if group > 0 {
+			if i == len(w) || w[i] != sep {
+				return false
+			}
+			i++
+		}
+		n := 0
+		for i < len(w) && n < 3 && isHex(w[i]) {
+			i++
+			n++
+		}
+		if n == 0 || n > 2 || n == 1 && sep == '-' {
+			return false
+		}
+	}
+	return i == len(w) || !isAlnum(w[i])
+}
+
+// isIPv6 is generous: hexadecimal groups with a gap "::" or eight of them, whatever
+// zone, prefix or dotted end follows. Times such as 12:30:45 have neither.
+func isIPv6(w string) bool {
+	if strings.IndexByte(w, ':') < 0 {
+		return false
+	}
+	if k := strings.IndexAny(w, "%/"); k >= 0 {
+		w = w[:k]
+	}
+	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255") + len(":")
+	if len(w) < 3 || len(w) > longest {
+		return false
+	}
+	colons, group, digits := 0, 0, 0
+	for i := range len(w) {
+		switch c := w[i]; {
+		case c == ':':
+			colons++
+			group = 0
+		case c == '.':
+			group = 0
+		case isHex(c):
+			group++
+			digits++
+			if group > 4 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return digits > 0 && (colons >= 7 || colons >= 2 && strings.Contains(w, "::"))
+}
+
+// dotted reports that a dot stands before a letter, or before a digit where it is no
+// number or version: names of files and hosts. "e.g" is too short for one.
+func dotted(w string) bool {
+	w = strings.TrimRight(w, ".")
+	if len(w) <= 3 {
+		return false
+	}
+	number := w
+	if lower(number[0]) == 'v' {
+		number = number[1:]
+	}
+	numeric := true // So far digits and dots only.
+	for i := range len(number) {
+		c := number[i]
+		if c != '.' {
+			numeric = numeric && isDigit(c)
+			continue
+		}
+		if next := number[i+1]; isLetter(next) || isDigit(next) && !numeric {
+			return true
+		}
+	}
+	return false
+}
+
+// longNumber reports a run of seven digits: a telephone, account or customer number.
+// Sizes, ports and years are shorter.
+func longNumber(w string) bool {
+	const long = 7
+	run := 0
+	for i := range len(w) {
+		if !isDigit(w[i]) {
+			run = 0
+			continue
+		}
+		if run++; run == long {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,166 @@
+// Package redact takes out of a text what would tell who somebody is, where they keep
+// their things, or how to get at them. The collector puts through it whatever a tool's
+// author hands over; read it to know what such a text still holds when it is sent.
+//
+// It is the second line of defence. The first is that an author declares what is
+// recorded: a name that no rule knows, in a sentence of plain words, passes.
+//
+// What is taken out is replaced by a marker that says what kind of thing it was:
+//
+//	<path>    an absolute path, with anything that may be its rest; in error texts every path
+//	<url>     a URL, whole: hosts, queries and fragments say as much as the user before the @
+//	<email>   an e-mail address, and anything else of the form user@host
+//	<ip>      an IPv4 or IPv6 address
+//	<mac>     a hardware address
+//	<secret>  a known form of token, a long random-looking word, the value of a secret's name
+//	<user>    the name of the person's account
+//	<host>    the name of their machine
+//	<quoted>  a quotation, <name> a file's or host's name, <number> a long one: error texts only
+//	<arg>     an argument, <more> those that follow
+//	<cut>     the end of a text that was too long
+//
+// Where a rule is in doubt, it takes out too much. No regular expression is involved,
+// and no text is looked at beyond its cap: the time that a value takes has a bound
+// whatever its length and content. What was scrubbed can be scrubbed again and stays.
+package redact
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Scrubber scrubs texts. The zero Scrubber knows no names; it and any other may be
+// used by several goroutines at once.
+type Scrubber struct{ names []name }
+
+// New returns a Scrubber that also takes out the names of the person's account and
+// machine, as whole words and in any case. home is their home directory, whose last
+// element is often another name of theirs. Any of the three may be empty.
+func New(home, user, host string) *Scrubber { return &Scrubber{namesOf(home, user, host)} }
+
+// Value scrubs a value of an author's metadata, or a name. out is valid UTF-8 without
+// control characters and at most limit bytes long; cut says that something was left
+// off for that.
+func (s *Scrubber) Value(v string, limit int) (out string, cut bool) {
+	if len(v) <= limit && harmless(s.names, v) {
+		return v, false
+	}
+	return s.scrub(v, limit, false)
+}
+
+// Pair scrubs the value of a pair whose key is known: where the key names a secret,
+// nothing of the value is left.
+func (s *Scrubber) Pair(key, v string, limit int) (out string, cut bool) {
+	if v != "" && secretName(key) {
+		return s.scrub(markSecret, limit, false)
+	}
+	return s.Value(v, limit)
+}
+
+// ErrorText scrubs the text of an error. More is taken out than of a Value, as the
+// text is not the author's alone: it repeats what the person typed and what their
+// system answered. Every quotation goes, every path, every name with a dot in it and
+// every long number.
+func (s *Scrubber) ErrorText(v string, limit int) (out string, cut bool) {
+	return s.scrub(v, limit, true)
+}
+
+// maxPasses bounds how often a text is gone over. A second pass confirms the first:
+// the place of what was taken out may make its neighbours look like something else. No
+// text is known that takes four passes; one that took more would be dropped whole.
+const maxPasses = 8
+
+func (s *Scrubber) scrub(v string, limit int, strict bool) (string, bool) {
+	v, cut := shorten(v, limit)
+	v, more := shorten(mend(v), limit)
+	cut = cut || more
+	for range maxPasses {
+		pass := scanner{names: s.names, strict: strict, v: v}
+		out := pass.scan()
+		if out == v {
+			return v, cut
+		}
+		v, more = shorten(out, limit)
+		cut = cut || more
+	}
+	v, more = shorten(markSecret, limit)
+	return v, cut || more
+}
+
+// shorten cuts a text that is longer than limit. The word that the cut goes through is
+// dropped as well: a rule may need the end of a word to know it, and half a secret is
+// one too.
+func shorten(v string, limit int) (out string, cut bool) {
+	if len(v) <= limit {
+		return v, false
+	}
+	if limit < len(markCut) {
+		return "", true
+	}
+	n := limit - len(markCut)
+	for n > 0 && !utf8.RuneStart(v[n]) {
+		n--
+	}
+	// A script that is written without spaces is not given up for that.
+	for n > 0 && !isSpace(v[n]) && v[n-1] < utf8.RuneSelf && !isSpace(v[n-1]) {
+		n--
+	}
+	return v[:n] + markCut, true
+}
+
+// mend replaces what is not UTF-8 by U+FFFD, as an encoder of JSON would, and control
+// characters by spaces: they end lines, and may steer a terminal that shows the text.
+func mend(v string) string {
+	for i := range len(v) {
+		if v[i] < ' ' || v[i] >= 0x7f {
+			return strings.Map(mendRune, v)
+		}
+	}
+	return v
+}
+
+func mendRune(r rune) rune {
+	if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		return ' '
+	}
+	return r
+}
+
+// maxHarmless is the longest word that harmless judges. A longer one may be a hardware
+// address or random; the usual value has less than ten bytes.
+const maxHarmless = 15
+
+// harmless reports that no rule for a Value can apply to the word w, by a glance: it is
+// short and of letters, digits and -._ only. Nearly every word is, and every value in
+// practice is one or two, so this is what scrubbing costs.
+func harmless(names []name, w string) bool {
+	if len(w) > maxHarmless {
+		return false
+	}
+	var seen uint64
+	dots := 0
+	for i := range len(w) {
+		c := w[i]
+		if !isAlnum(c) {
+			switch c {
+			case '_', '-':
+			case '.':
+				dots++
+			default:
+				return false
+			}
+		}
+		seen |= bit(c)
+	}
+	// Three dots may be an IP address.
+	if dots > 2 || len(w) >= minForm && secretForm(w) {
+		return false
+	}
+	for i := range names {
+		if names[i].bits&^seen == 0 && names[i].find(w) >= 0 {
+			return false
+		}
+	}
+	return true
+}

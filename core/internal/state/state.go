@@ -1,0 +1,255 @@
+// Package state is the one directory where a tool's telemetry keeps what it keeps,
+// for one user on one machine. It knows where that directory is, whether it can be
+// trusted, and how to read, replace and lock a small file in it. What the files mean
+// is the business of consent, identity, spool and delivery.
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Why the directory cannot be used. Errors of this package wrap one of these or an
+// errno, and never hold a path.
+var (
+	// ErrNoHome: neither the home nor a state directory is known.
+	ErrNoHome = errors.New("no home directory is set")
+	// ErrForeign: the place belongs to another user, as under sudo with the caller's
+	// HOME. Files made there would belong to the wrong one.
+	ErrForeign = errors.New("the state directory belongs to another user")
+	// ErrUnsafe: a symbolic link or something that is not a plain file or directory, or
+	// one that others may write to.
+	ErrUnsafe = errors.New("the state directory is not a private plain directory")
+	// ErrCorrupt: a file holds what this program would not have written.
+	ErrCorrupt = errors.New("the file is damaged")
+	// ErrBusy: another process holds the lock.
+	ErrBusy = errors.New("another process is at work")
+)
+
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+	// maxFile bounds what ReadFile takes in. Our own small files stay below 4 KiB but
+	// for the list of retired identities, 100 bytes each.
+	maxFile = 64 << 10
+)
+
+// Locate returns the path of the state directory of a tool, without looking at it.
+// The only variables read are those that say where the user's own files are.
+func Locate(tool string, lookup func(string) (string, bool)) (string, error) {
+	get := func(name string) string {
+		value, _ := lookup(name)
+		if !filepath.IsAbs(value) {
+			return "" // also what the XDG specification asks for
+		}
+		return value
+	}
+	base, home := "", get("HOME")
+	switch runtime.GOOS {
+	case "windows":
+		base = get("LocalAppData")
+	case "darwin", "ios":
+		if home != "" {
+			base = filepath.Join(home, "Library", "Application Support")
+		}
+	default:
+		base = get("XDG_STATE_HOME")
+		if base == "" && home != "" {
+			base = filepath.Join(home, ".local", "state")
+		}
+	}
+	if base == "" {
+		return "", ErrNoHome
+	}
+	return filepath.Join(base, tool, "telemetry"), nil
+}
+
+// Dir is a state directory. It is a path and no more: copies are the same directory,
+// and any number of processes may use it.
+type Dir struct{ path string }
+
+// At returns the directory at path, which need not exist.
+func At(path string) Dir { return Dir{path} }
+
+// Path returns the directory's path, for the operating system, not for messages.
+func (d Dir) Path() string { return d.path }
+
+// Join returns the path of a file in it.
+func (d Dir) Join(name string) string { return filepath.Join(d.path, name) }
+
+// Check reports whether the directory can be trusted. The error wraps
+// fs.ErrNotExist where there is none, and changes nothing.
+func (d Dir) Check() error {
+	info, err := os.Lstat(d.path)
+	if err != nil {
+		return Bare(err)
+	}
+	if !info.IsDir() || writableByOthers(info) {
+		return ErrUnsafe
+	}
+	if !ours(info) {
+		return ErrForeign
+	}
+	return nil
+}
+
+// Create makes the directory if there is none, private to the user, and checks it.
+// It makes nothing inside a directory that belongs to another user.
+func (d Dir) Create() error {
+	err := d.Check()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for parent := filepath.Dir(d.path); ; parent = filepath.Dir(parent) {
+		info, err := os.Stat(parent)
+		if errors.Is(err, fs.ErrNotExist) && parent != filepath.Dir(parent) {
+			continue
+		}
+		if err != nil {
+			return Bare(err)
+		}
+		if !ours(info) {
+			return ErrForeign
+		}
+		break
+	}
+	if err := os.MkdirAll(d.path, dirMode); err != nil {
+		return Bare(err)
+	}
+	return d.Check()
+}
+
+// ReadFile returns the content of a small file. The error wraps fs.ErrNotExist where
+// there is none, and ErrUnsafe or ErrCorrupt where it cannot be ours.
+func (d Dir) ReadFile(name string) ([]byte, error) {
+	f, err := openRead(d.Join(name))
+	if err != nil {
+		return nil, Bare(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, Bare(err)
+	}
+	if !info.Mode().IsRegular() || writableByOthers(info) {
+		return nil, ErrUnsafe
+	}
+	if !ours(info) {
+		return nil, ErrForeign
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, Bare(err)
+	}
+	if len(data) > maxFile {
+		return nil, ErrCorrupt
+	}
+	return data, nil
+}
+
+// WriteFile replaces a file as a whole: whoever reads it sees the old or the new
+// content, also after a power cut.
+func (d Dir) WriteFile(name string, data []byte) error {
+	f, err := os.CreateTemp(d.path, "."+name+".*.tmp") // CreateTemp makes it 0600
+	if err != nil {
+		return Bare(err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), d.Join(name))
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return Bare(err)
+	}
+	return nil
+}
+
+// Remove deletes a file; it is no error if there is none.
+func (d Dir) Remove(name string) error {
+	if err := os.Remove(d.Join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Bare(err)
+	}
+	return nil
+}
+
+// Rename gives a file another name, replacing what has it.
+func (d Dir) Rename(name, to string) error {
+	if err := os.Rename(d.Join(name), d.Join(to)); err != nil {
+		return Bare(err)
+	}
+	return nil
+}
+
+// RemoveTemp deletes what writers that were killed left behind.
+func (d Dir) RemoveTemp() {
+	entries, _ := os.ReadDir(d.path)
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") {
+			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Hour {
+				os.Remove(d.Join(name))
+			}
+		}
+	}
+}
+
+// Lock is a lock between processes. It ends with the process that holds it.
+type Lock struct{ f *os.File }
+
+// TryLock takes the lock of that name, or returns ErrBusy.
+func (d Dir) TryLock(name string) (*Lock, error) {
+	f, err := OpenExclusive(d.Join(name))
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{f}, nil
+}
+
+// WaitLock takes the lock of that name, trying until ctx ends.
+func (d Dir) WaitLock(ctx context.Context, name string) (*Lock, error) {
+	// The holders work for milliseconds at most, so polling is as good as queueing and
+	// can be given up.
+	const poll = 5 * time.Millisecond
+	for {
+		lock, err := d.TryLock(name)
+		if !errors.Is(err, ErrBusy) {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ErrBusy
+		case <-time.After(poll):
+		}
+	}
+}
+
+// Unlock releases the lock.
+func (l *Lock) Unlock() { l.f.Close() }
+
+// Bare returns err without the path that the os package puts into it: the cause alone
+// can be shown to anyone.
+func Bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return fmt.Errorf("%s: %w", pathErr.Op, pathErr.Err)
+	}
+	var linkErr *os.LinkError
+	if errors.As(err, &linkErr) {
+		return fmt.Errorf("%s: %w", linkErr.Op, linkErr.Err)
+	}
+	return err
+}

@@ -1,0 +1,19 @@
+//go:build !windows && (!unix || solaris || aix)
+
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// Where the standard library has no lock between processes, nothing is recorded.
+
+func ours(fs.FileInfo) bool             { return true }
+func writableByOthers(fs.FileInfo) bool { return false }
+
+func openRead(path string) (*os.File, error) { return os.Open(path) }
+
+// OpenExclusive returns errors.ErrUnsupported.
+func OpenExclusive(string) (*os.File, error) { return nil, errors.ErrUnsupported }

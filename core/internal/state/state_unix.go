@@ -1,0 +1,72 @@
+//go:build unix && !solaris && !aix
+
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+func ours(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+func writableByOthers(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
+
+// openRead does not follow a link in the last place and does not wait on a fifo.
+func openRead(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) { // EMLINK: FreeBSD
+		return nil, ErrUnsafe
+	}
+	return f, err
+}
+
+// OpenExclusive opens a file for reading and appending, creating it if need be, such
+// that no other process has it open in this way. It returns ErrBusy at once where one
+// has. Closing the file, or dying, ends the exclusiveness.
+func OpenExclusive(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
+		if err != nil {
+			if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) {
+				return nil, ErrUnsafe
+			}
+			return nil, Bare(err)
+		}
+		err = flock(f)
+		var st syscall.Stat_t
+		if err == nil {
+			err = syscall.Fstat(int(f.Fd()), &st)
+		}
+		switch {
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			err = ErrBusy
+		case err != nil:
+		case st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o022 != 0 || st.Nlink > 1:
+			err = ErrUnsafe
+		case int(st.Uid) != os.Geteuid():
+			err = ErrForeign
+		case st.Nlink == 0:
+			// Erased between open and lock: what is written to it would go nowhere.
+			f.Close()
+			continue
+		default:
+			return f, nil
+		}
+		f.Close()
+		return nil, err
+	}
+}
+
+func flock(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,338 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/identity"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+// Sentinels that the Manager's errors wrap.
+var (
+	// ErrChanged: somebody else answered while this person was being asked.
+	ErrChanged = consent.ErrChanged
+	// ErrOff: telemetry is off, so nothing is sent.
+	ErrOff = delivery.ErrNotAllowed
+	// ErrBusy: another process is delivering.
+	ErrBusy = state.ErrBusy
+)
+
+// Manager is the user's side of an installation: what the telemetry commands do. It
+// holds nothing open. Its methods may be called by several processes at once.
+type Manager struct{ in *installation }
+
+// NewManager returns the manager of a tool. It looks at nothing yet.
+func NewManager(tool props.Tool, options ...Option) *Manager {
+	return &Manager{newInstallation(tool, options)}
+}
+
+// Decision tells whether telemetry is on, and why. It changes nothing.
+func (m *Manager) Decision() consent.Decision { return m.in.decide() }
+
+// Tool returns what the author declared.
+func (m *Manager) Tool() props.Tool { return m.in.tool }
+
+// Lookup reads an environment variable in the surroundings of the installation.
+func (m *Manager) Lookup(name string) (string, bool) { return m.in.lookup(name) }
+
+// Status is what there is to know about an installation.
+type Status struct {
+	Decision consent.Decision
+	Backend  props.BackendInfo
+	// MachineID is the pseudonym that events go out under, empty while there is none.
+	MachineID string
+	// StateDir is where all of it is kept.
+	StateDir string
+	Queue    struct {
+		Events, Damaged int
+		Bytes           int64
+	}
+	// LastDelivered and LastAttempt are zero if there was none, NextUpload is the earliest
+	// time of the next, WaitUntil what the server asked for.
+	LastDelivered, LastAttempt, NextUpload, WaitUntil time.Time
+	// Delivered and Lost count events since the last reset, Problem is why the last
+	// attempt failed.
+	Delivered, Lost int
+	Problem         string
+	// Pending is how many deletion requests have not been handed over.
+	Pending int
+	// Faults says what is wrong: with the author's declaration, or with the files.
+	Faults []string
+}
+
+// Status looks at everything and changes nothing: no file is made or touched.
+func (m *Manager) Status() Status {
+	in := m.in
+	s := Status{Decision: in.decide(), StateDir: in.dir.Path()}
+	fault := func(err error) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.Faults = append(s.Faults, err.Error())
+		}
+	}
+	fault(in.check())
+	if selected, err := in.selectBackend(s.Decision.LocalOnly); err == nil {
+		s.Backend = selected.info()
+	} else {
+		s.Backend = props.Discard{}.BackendInfo()
+	}
+	if in.dirErr != nil {
+		fault(in.dirErr)
+		return s
+	}
+	if err := in.dir.Check(); err != nil {
+		fault(err)
+		return s
+	}
+	if ids, err := in.loadIdentities(); err != nil {
+		fault(fmt.Errorf("the identity cannot be read: %w", err))
+	} else if ids.hasSalt {
+		s.MachineID = identity.Derive(ids.salt, identity.Collect()).MachineID()
+	} else {
+		s.Pending = len(ids.keys)
+	}
+	queue, err := in.queue().Stats()
+	if err != nil {
+		fault(fmt.Errorf("the queue cannot be read: %w", err))
+	}
+	s.Queue.Events, s.Queue.Damaged, s.Queue.Bytes = queue.Events, queue.Damaged, queue.Bytes
+	if queue.Damaged > 0 {
+		fault(fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", queue.Damaged))
+	}
+	if s.Decision.Enabled {
+		fault(in.writable())
+	}
+	notes := delivery.ReadNotes(in.dir)
+	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
+	s.NextUpload = delivery.NextAt(in.dir)
+	s.Delivered, s.Lost, s.Problem = notes.Delivered, notes.Lost, notes.Problem
+	return s
+}
+
+// Stored returns the person's stored answer, for Answer.
+func (m *Manager) Stored() consent.Stored {
+	if m.in.dirErr != nil {
+		return consent.Stored{Err: m.in.dirErr}
+	}
+	return m.in.store().Load()
+}
+
+// Answer stores what the person said after having been shown the notice. seen is what
+// Stored returned before that: if another process stored an answer meanwhile, a yes is
+// not stored and the error is ErrChanged. A no always is, and erases what waits.
+func (m *Manager) Answer(answer consent.Answer, seen consent.Stored) error {
+	in := m.in
+	if in.dirErr != nil {
+		return in.dirErr
+	}
+	wasOn := in.decide().Enabled
+	err := in.store().Save(consent.Stored{
+		Answer: answer, Notice: in.tool.Telemetry.NoticeVersion, At: in.now(),
+	}, seen)
+	if err != nil {
+		return err
+	}
+	if answer == consent.AnswerNo {
+		_, err := in.erase()
+		return err
+	}
+	if !wasOn {
+		// Nothing from before a yes is ever sent, even if a no could not erase it all.
+		if _, err := in.queue().Erase(); err != nil {
+			return err
+		}
+	}
+	_, err = in.identify()
+	return err
+}
+
+// Enable stores a yes; local restricts it to this machine.
+func (m *Manager) Enable(local bool) error {
+	answer := consent.AnswerYes
+	if local {
+		answer = consent.AnswerLocal
+	}
+	return m.Answer(answer, m.Stored())
+}
+
+// Disable stores a no and erases what waits. It returns how many events that was. An
+// error may come with a no that is stored: then something could not be erased.
+func (m *Manager) Disable() (erased int, err error) {
+	in := m.in
+	if in.dirErr != nil {
+		return 0, in.dirErr
+	}
+	err = in.store().Save(consent.Stored{
+		Answer: consent.AnswerNo, Notice: in.tool.Telemetry.NoticeVersion, At: in.now(),
+	}, consent.Stored{})
+	erased, eraseErr := in.erase()
+	return erased, errors.Join(err, eraseErr)
+}
+
+// erase removes every event that waits and what was set aside.
+func (in *installation) erase() (int, error) {
+	erased, err := in.queue().Erase()
+	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
+}
+
+// writable finds out whether a file can be made in the state directory, without making
+// one: by its mode alone.
+func (in *installation) writable() error {
+	info, err := os.Stat(in.dir.Path())
+	if err != nil {
+		return state.Bare(err)
+	}
+	if info.Mode().Perm()&0o200 == 0 {
+		return errors.New("the state directory is read-only: nothing can be recorded")
+	}
+	return nil
+}
+
+// FlushReport is what Flush did.
+type FlushReport struct {
+	// Sent is how many events were taken, Kept how many still wait, Lost how many were
+	// given up, Running how many commands hold events that they are still writing.
+	Sent, Kept, Lost, Running int
+}
+
+// Flush sends everything that waits, now, and tells progress how far it is. The error
+// says what stopped it, and wraps ErrOff, ErrBusy or ErrWait where one of them did.
+func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (FlushReport, error) {
+	if m.in.dirErr != nil {
+		return FlushReport{}, m.in.dirErr
+	}
+	if err := m.in.check(); err != nil {
+		return FlushReport{}, err
+	}
+	r, err := m.in.flush(ctx, progress)
+	report := FlushReport{Sent: r.Sent, Kept: r.Kept, Running: r.Busy}
+	for _, n := range r.Lost {
+		report.Lost += n
+	}
+	return report, err
+}
+
+// Upload is Flush for a background process: it waits for nobody and says nothing.
+func (m *Manager) Upload(ctx context.Context) error {
+	in := m.in
+	if in.dirErr != nil {
+		return in.dirErr
+	}
+	if err := in.check(); err != nil {
+		return err
+	}
+	if in.isBackground() {
+		in.runBackground()
+	}
+	_, err := in.flush(ctx, nil)
+	return err
+}
+
+// ResetReport is what Reset did.
+type ResetReport struct {
+	// Erased is how many events were still waiting, and are gone.
+	Erased int
+	// Off says that the no is stored.
+	Off bool
+	// Requests are the deletion requests, one for each identity that was used. None means
+	// that nothing was ever sent from here.
+	Requests []ResetRequest
+}
+
+// ResetRequest is one deletion request and what became of it.
+type ResetRequest struct {
+	MachineID string
+	// Receipt is what the other side answered, if Err is nil.
+	Receipt deletion.Receipt
+	// Err says why the request was not handed over. It is kept, and made again by the
+	// next Reset.
+	Err error
+}
+
+// ErrLocal says that there is nobody to ask for a deletion, because the backend keeps
+// everything on this machine.
+var ErrLocal = errors.New("events were kept on this machine only")
+
+// Reset forgets this installation: it turns telemetry off, erases what waits and what
+// was logged here, asks for the deletion of what was sent, and retires the identity, so
+// that a later yes gets a new one. Identities whose request was not handed over are
+// kept for the next Reset, and for nothing else.
+func (m *Manager) Reset(ctx context.Context) (ResetReport, error) {
+	in := m.in
+	var report ResetReport
+	if in.dirErr != nil {
+		return report, in.dirErr
+	}
+	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
+		return report, nil // nothing was ever stored
+	}
+	erased, err := m.Disable()
+	report.Erased, report.Off = erased, in.store().Load().Answer == consent.AnswerNo
+	if !report.Off {
+		return report, fmt.Errorf("turning telemetry off: %w", err)
+	}
+	if removeErr := os.RemoveAll(in.dir.Join(localDir)); removeErr != nil {
+		err = errors.Join(err, state.Bare(removeErr))
+	}
+	err = errors.Join(err, delivery.Forget(in.dir))
+
+	lock, lockErr := in.dir.WaitLock(ctx, identityLock)
+	if lockErr != nil {
+		return report, errors.Join(err, fmt.Errorf("retiring the identity: %w", lockErr))
+	}
+	defer lock.Unlock()
+	ids, idErr := in.loadIdentities()
+	if idErr != nil {
+		return report, errors.Join(err, fmt.Errorf("the identity cannot be read, so its deletion cannot be asked for: %w", idErr))
+	}
+	// The identity in use is retired before anything is asked for: whatever happens now,
+	// nothing new is recorded under it.
+	ids.hasSalt = false
+	if saveErr := in.saveIdentities(ids); saveErr != nil {
+		return report, errors.Join(err, fmt.Errorf("retiring the identity: %w", saveErr))
+	}
+	var pending []identity.Key
+	for _, key := range ids.keys {
+		request := ResetRequest{MachineID: key.MachineID()}
+		request.Receipt, request.Err = in.requestDeletion(ctx, key)
+		if request.Err != nil && !errors.Is(request.Err, ErrLocal) {
+			pending = append(pending, key)
+		}
+		report.Requests = append(report.Requests, request)
+	}
+	ids.keys = pending
+	return report, errors.Join(err, in.saveIdentities(ids))
+}
+
+// requestDeletion asks the author's requestor, or sends the event through the backend
+// that the events went to.
+func (in *installation) requestDeletion(ctx context.Context, key identity.Key) (deletion.Receipt, error) {
+	request := deletion.Request{
+		Tool: in.tool.Name, MachineID: key.MachineID(), ErasureKey: key.Hex(), RequestedAt: in.now().UTC(),
+	}
+	if requestor := in.tool.Telemetry.DeletionRequestor; requestor != nil {
+		return requestor.RequestDeletion(ctx, request)
+	}
+	s, err := in.selectBackend(false)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	if s.driver.Local {
+		return deletion.Receipt{}, ErrLocal
+	}
+	backend, err := in.open(s)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	defer backend.Close()
+	return deletion.Event(backend, func(e *driver.Event) { in.complete(e, in.now()) }).RequestDeletion(ctx, request)
+}

@@ -1,0 +1,6 @@
+//go:build notelemetry
+
+package core
+
+// omitted says that the tool was built without telemetry.
+const omitted = true
