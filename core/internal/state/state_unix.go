@@ -19,10 +19,17 @@ func writableByOthers(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 !
 // openRead does not follow a link in the last place and does not wait on a fifo.
 func openRead(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) { // EMLINK: FreeBSD
+	if notAFile(err) {
 		return nil, ErrUnsafe
 	}
 	return f, err
+}
+
+// notAFile reports whether opening failed because a link, which FreeBSD calls EMLINK, a
+// folder, or a fifo or socket is in the file's place.
+func notAFile(err error) bool {
+	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) ||
+		errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENXIO)
 }
 
 // OpenExclusive opens a file for reading and appending, creating it if need be, such
@@ -32,7 +39,7 @@ func OpenExclusive(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
 		if err != nil {
-			if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) {
+			if notAFile(err) {
 				return nil, ErrUnsafe
 			}
 			return nil, Bare(err)

@@ -1,0 +1,471 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/spool"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// vendor answers each Send by a rule and remembers what it accepted.
+type vendor struct {
+	answer   func(events []driver.Event) error
+	attempts [][]driver.Event
+	accepted []string
+}
+
+func (v *vendor) Send(_ context.Context, events []driver.Event) error {
+	v.attempts = append(v.attempts, slices.Clone(events))
+	var err error
+	if v.answer != nil {
+		err = v.answer(events)
+	}
+	var partial *driver.Partial
+	for _, e := range events {
+		if err == nil || errors.As(err, &partial) && slices.Contains(partial.Accepted, e.ID) {
+			v.accepted = append(v.accepted, e.ID)
+		}
+	}
+	return err
+}
+
+func (v *vendor) Close() error { return nil }
+
+// fixture is a queue with events in it and a sender for it. The clock stands still
+// until a test moves it.
+type fixture struct {
+	*testing.T
+	now    time.Time
+	vendor *vendor
+	sender *delivery.Sender
+}
+
+func newFixture(t *testing.T, events int) *fixture {
+	dir := state.At(t.TempDir())
+	f := &fixture{T: t, now: noon, vendor: &vendor{}}
+	clock := func() time.Time { return f.now }
+	losses := 0
+	queue := &spool.Queue{
+		Dir: dir, MaxBytes: 8 << 20, MaxAge: 30 * 24 * time.Hour, Now: time.Now,
+		LossLine: func(l spool.Loss) []byte {
+			losses++
+			e := driver.Event{
+				ID: fmt.Sprintf("loss-%031d", losses), Type: "telemetry.loss", Name: l.Reason, Time: time.Now().UTC(),
+				Metadata: map[string]string{"count": strconv.Itoa(l.Count)},
+			}
+			return append(e.AppendJSON(nil), '\n')
+		},
+	}
+	f.sender = &delivery.Sender{
+		Dir: dir, Queue: queue, Backend: f.vendor, Now: clock, Interval: 10 * time.Minute,
+		Allowed: func() error { return nil }, MachineID: strings.Repeat("0f", 16), OSVersion: "debian 12",
+	}
+	f.track(0, events)
+	return f
+}
+
+// track queues the events from to to-1.
+func (f *fixture) track(from, to int) {
+	f.Helper()
+	w, err := f.sender.Queue.Writer()
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer w.Close()
+	for i := from; i < to; i++ {
+		e := driver.Event{ID: id(i), Type: "feature.used", Name: "export", Time: time.Now().UTC().Truncate(time.Millisecond)}
+		if err := w.Append(append(e.AppendJSON(nil), '\n')); err != nil {
+			f.Fatal(err)
+		}
+	}
+}
+
+func id(i int) string { return fmt.Sprintf("test-%031d", i) }
+
+func ids(from, to int) (list []string) {
+	for i := from; i < to; i++ {
+		list = append(list, id(i))
+	}
+	return list
+}
+
+func (f *fixture) run() (delivery.Report, error) { return f.sender.Run(f.Context(), 0) }
+
+// mustRun runs without an error and expects that so many were sent and are kept.
+func (f *fixture) mustRun(sent, kept int) delivery.Report {
+	f.Helper()
+	r, err := f.run()
+	if err != nil || r.Sent != sent || r.Kept != kept {
+		f.Errorf("sent %d, kept %d, %v; want %d, %d", r.Sent, r.Kept, err, sent, kept)
+	}
+	return r
+}
+
+func (f *fixture) wantAccepted(want []string) {
+	f.Helper()
+	if !slices.Equal(f.vendor.accepted, want) {
+		f.Errorf("accepted %v, want %v", f.vendor.accepted, want)
+	}
+}
+
+func sizes(attempts [][]driver.Event) (list []int) {
+	for _, batch := range attempts {
+		list = append(list, len(batch))
+	}
+	return list
+}
+
+func TestAcceptedEventsLeaveTheQueueCompleted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.mustRun(3, 0)
+	f.wantAccepted(ids(0, 3))
+	for _, e := range f.vendor.attempts[0] {
+		if e.MachineID != f.sender.MachineID || e.OSVersion != "debian 12" {
+			t.Errorf("%+v lacks what is put in at sending", e)
+		}
+	}
+	f.mustRun(0, 0)
+	if len(f.vendor.attempts) != 1 {
+		t.Errorf("%d attempts, want 1", len(f.vendor.attempts))
+	}
+}
+
+func TestAnUnknownOutcomeKeepsTheBatchUnchanged(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.vendor.answer = func([]driver.Event) error { return errors.New("connection reset") }
+	if r, err := f.run(); err == nil || r.Kept != 3 || r.Sent != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	f.vendor.answer = nil
+	f.mustRun(3, 0)
+	f.wantAccepted(ids(0, 3))
+	for i, e := range f.vendor.attempts[0] {
+		again := f.vendor.attempts[1][i]
+		if e.ID != again.ID || !e.Time.Equal(again.Time) || e.MachineID != again.MachineID {
+			t.Errorf("first %+v, then %+v", e, again)
+		}
+	}
+}
+
+func TestAFailureStopsTheRunAndKeepsTheRest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 10)
+	f.sender.Limits.Events = 4
+	f.vendor.answer = func(events []driver.Event) error {
+		if len(f.vendor.attempts) == 2 {
+			return errors.New("gone")
+		}
+		return nil
+	}
+	if r, err := f.run(); err == nil || r.Sent != 4 || r.Kept != 6 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	f.vendor.answer = nil
+	f.mustRun(6, 0)
+	f.wantAccepted(ids(0, 10))
+}
+
+func TestABatchStaysWithinTheDriversLimits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 10)
+	f.sender.Limits = driver.Limits{Events: 100, Bytes: 1000, EventBytes: 900}
+	f.mustRun(10, 0)
+	if len(f.vendor.attempts) < 3 {
+		t.Errorf("batches of %v within 1000 bytes", sizes(f.vendor.attempts))
+	}
+	f.wantAccepted(ids(0, 10))
+}
+
+func TestAnEventOverTheLimitIsLostAloneAndCounted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	f.sender.Limits.EventBytes = 100
+	r, err := f.run()
+	if err != nil || r.Lost[spool.LossRefused] != 2 || len(f.vendor.attempts) != 0 {
+		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
+	}
+}
+
+func TestAPermanentRefusalDoesNotBlockWhatIsBehind(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 6)
+	f.sender.Limits.Events = 2
+	f.vendor.answer = func(events []driver.Event) error {
+		if events[0].ID == id(2) {
+			return driver.Permanent(errors.New("400"))
+		}
+		return nil
+	}
+	r := f.mustRun(4, 1) // the report of the loss waits
+	if r.Lost[spool.LossRefused] != 2 {
+		t.Errorf("lost %v", r.Lost)
+	}
+	f.wantAccepted([]string{id(0), id(1), id(4), id(5)})
+	f.vendor.accepted = nil
+	f.mustRun(1, 0)
+	report := f.vendor.attempts[len(f.vendor.attempts)-1][0]
+	if report.Type != "telemetry.loss" || report.Name != spool.LossRefused || report.Metadata["count"] != "2" {
+		t.Errorf("the next batch says %+v", report)
+	}
+}
+
+func TestAVendorThatRefusesEverythingIsAtRestInTheEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.vendor.answer = func([]driver.Event) error { return driver.Permanent(errors.New("no")) }
+	f.mustRun(0, 1)
+	f.mustRun(0, 0) // the report is refused too, and not reported again
+	f.mustRun(0, 0)
+	if len(f.vendor.attempts) != 2 {
+		t.Errorf("%d attempts, want 2", len(f.vendor.attempts))
+	}
+}
+
+func TestTooLargeHalvesDownToTheCulprit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 8)
+	f.vendor.answer = func(events []driver.Event) error {
+		if slices.ContainsFunc(events, func(e driver.Event) bool { return e.ID == id(5) }) {
+			return driver.TooLarge(errors.New("413"))
+		}
+		return nil
+	}
+	r := f.mustRun(7, 1)
+	if r.Lost[spool.LossRefused] != 1 {
+		t.Errorf("lost %v, want event 5 alone", r.Lost)
+	}
+	f.wantAccepted(slices.Concat(ids(0, 5), ids(6, 8)))
+	if want := []int{8, 4, 4, 2, 1, 1, 2}; !slices.Equal(sizes(f.vendor.attempts), want) {
+		t.Errorf("batches of %v, want %v", sizes(f.vendor.attempts), want)
+	}
+}
+
+func TestPartialVerdictsSettleEventByEvent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 4)
+	f.vendor.answer = func(events []driver.Event) error {
+		if len(f.vendor.attempts) > 1 {
+			return nil
+		}
+		return &driver.Partial{Accepted: []string{id(0), id(2)}, Rejected: []string{id(1)}, Wait: time.Hour, Err: errors.New("207")}
+	}
+	r, err := f.run()
+	if err == nil || r.Sent != 2 || r.Lost[spool.LossRefused] != 1 || r.Kept != 2 { // event 3, and the report
+		t.Errorf("%+v, %v", r, err)
+	}
+	if want := noon.Add(time.Hour); r.WaitUntil.Before(want) {
+		t.Errorf("to wait until %v, want %v", r.WaitUntil, want)
+	}
+	f.mustRun(2, 0)
+	f.wantAccepted([]string{id(0), id(2), id(3), "loss-" + fmt.Sprintf("%031d", 1)})
+}
+
+func TestUnnamedRejectionsSettleTheWholeBatch(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 4)
+	f.vendor.answer = func([]driver.Event) error { return &driver.Partial{Unnamed: 3, Err: errors.New("rejected")} }
+	r := f.mustRun(1, 1)
+	if r.Lost[spool.LossRefused] != 3 {
+		t.Errorf("lost %v", r.Lost)
+	}
+}
+
+func TestThrottlingHoldsEveryProcessBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.vendor.answer = func([]driver.Event) error { return driver.Throttled(errors.New("429"), time.Hour) }
+	if !delivery.Due(f.sender.Dir, f.now) {
+		t.Fatal("the first upload is not due")
+	}
+	r, err := f.run()
+	if err == nil || !r.WaitUntil.Equal(noon.Add(time.Hour)) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for after, due := range map[time.Duration]bool{0: false, 59 * time.Minute: false, 2 * time.Hour: true} {
+		if got := delivery.Due(f.sender.Dir, noon.Add(after)); got != due {
+			t.Errorf("%v later: due %v", after, got)
+		}
+	}
+	if notes := delivery.ReadNotes(f.sender.Dir); notes.Failures != 1 || notes.Problem != "429" || !notes.WaitUntil.Equal(noon.Add(time.Hour)) {
+		t.Errorf("%+v", notes)
+	}
+}
+
+func TestAWaitIsCapped(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.vendor.answer = func([]driver.Event) error { return driver.Throttled(errors.New("429"), 1<<62) }
+	if r, _ := f.run(); !r.WaitUntil.Equal(noon.Add(24 * time.Hour)) {
+		t.Errorf("waits until %v", r.WaitUntil)
+	}
+}
+
+func TestFailuresBackOffAndASuccessEndsThat(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.vendor.answer = func([]driver.Event) error { return errors.New("down") }
+	for i := range 12 {
+		r, _ := f.run()
+		wait := r.NextAt.Sub(f.now)
+		nominal := 10 * time.Minute << min(i, 6)
+		if wait < nominal/2 || wait > nominal*3/2+time.Nanosecond {
+			t.Errorf("after %d failures: %v, want %v give or take half", i+1, wait, nominal)
+		}
+	}
+	f.vendor.answer = nil
+	f.mustRun(1, 0)
+	if r := f.mustRun(0, 0); !r.NextAt.Equal(f.now.Add(10 * time.Minute)) {
+		t.Errorf("after a success: %v", r.NextAt)
+	}
+}
+
+func TestAClockTurnedBackDoesNotSilenceForever(t *testing.T) {
+	t.Parallel()
+	dir := state.At(t.TempDir())
+	delivery.Postpone(dir, noon.Add(10*365*24*time.Hour))
+	if !delivery.Due(dir, noon) {
+		t.Error("an upload ten years away holds the next one back")
+	}
+}
+
+func TestAtMostOnceNeverSendsTwice(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.sender.AtMostOnce = true
+	f.vendor.answer = func([]driver.Event) error { return errors.New("no answer") }
+	r, err := f.run()
+	if err == nil || r.Lost[spool.LossUnsent] != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	f.vendor.answer = nil
+	f.mustRun(1, 0) // the report
+	attempts := map[string]int{}
+	for _, batch := range f.vendor.attempts {
+		for _, e := range batch {
+			attempts[e.ID]++
+		}
+	}
+	for i := range 3 {
+		if attempts[id(i)] != 1 {
+			t.Errorf("event %d was attempted %d times", i, attempts[id(i)])
+		}
+	}
+}
+
+func TestAWithdrawalInTheMiddleSendsNothingMoreAndErases(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 9)
+	f.sender.Limits.Events = 3
+	f.sender.Allowed = func() error {
+		if len(f.vendor.attempts) == 1 {
+			return delivery.ErrWithdrawn
+		}
+		return nil
+	}
+	if _, err := f.run(); !errors.Is(err, delivery.ErrWithdrawn) {
+		t.Errorf("%v", err)
+	}
+	f.wantAccepted(ids(0, 3))
+	if stats, _ := f.sender.Queue.Stats(); stats.Events != 0 {
+		t.Errorf("%d events still wait", stats.Events)
+	}
+}
+
+func TestADoubtStopsWithoutErasing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.sender.Allowed = func() error { return delivery.ErrNotAllowed }
+	if _, err := f.run(); !errors.Is(err, delivery.ErrNotAllowed) {
+		t.Errorf("%v", err)
+	}
+	if stats, _ := f.sender.Queue.Stats(); stats.Events != 3 || len(f.vendor.attempts) != 0 {
+		t.Errorf("%d events wait, %d attempts", stats.Events, len(f.vendor.attempts))
+	}
+}
+
+func TestDamageIsSetAsideOnceAndCounted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	slot := f.sender.Dir.Join("queue") + "/0000"
+	whole, err := os.ReadFile(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(slot, append([]byte("noise\n{\"id\":1}\n"), whole...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.vendor.answer = func([]driver.Event) error { return errors.New("down") }
+	for range 3 {
+		f.run() //nolint:errcheck // it is down
+	}
+	f.vendor.answer = nil
+	f.mustRun(3, 0) // two events and one report, though it was tried four times
+	report := f.vendor.attempts[len(f.vendor.attempts)-1]
+	if got := report[len(report)-1].Metadata["count"]; got != "2" {
+		t.Errorf("%s lines are reported unreadable, want 2", got)
+	}
+	if aside, err := f.sender.Dir.ReadFile(delivery.AsideName); err != nil || !strings.Contains(string(aside), "noise") {
+		t.Errorf("set aside: %q, %v", aside, err)
+	}
+}
+
+func TestABackendThatPanicsHasOnlyFailed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.vendor.answer = func([]driver.Event) error { panic("boom") }
+	if r, err := f.run(); err == nil || r.Kept != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestOnlyOneDeliversAtATime(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.vendor.answer = func([]driver.Event) error {
+		other := *f.sender
+		if _, err := other.Run(t.Context(), 0); !errors.Is(err, state.ErrBusy) {
+			t.Errorf("a second sender says %v", err)
+		}
+		return nil
+	}
+	f.mustRun(1, 0)
+}
+
+func TestACommandThatRunsKeepsItsEventsForLater(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	w, err := f.sender.Queue.Writer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := f.run(); err != nil || r.Busy != 1 || r.Sent != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	w.Close()
+	f.mustRun(1, 0)
+}
+
+func TestAProblemIsOneShortLine(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.vendor.answer = func([]driver.Event) error { return errors.New("a\nb\x1b[31m" + strings.Repeat("é", 1000)) }
+	f.run() //nolint:errcheck // it fails
+	problem := delivery.ReadNotes(f.sender.Dir).Problem
+	if !strings.HasPrefix(problem, "a b [31m") || len(problem) > 250 {
+		t.Errorf("%q", problem)
+	}
+}
