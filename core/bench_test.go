@@ -115,7 +115,7 @@ func BenchmarkTrackOff(b *testing.B) {
 // The first event of a process, as a short command makes it: the upload is not due.
 func BenchmarkOpenTrackClose(b *testing.B) {
 	tool := someTool()
-	options := enabled(b, tool, nil)
+	options := append(enabled(b, tool, nil), core.WithUploadCommand("not started"))
 	notDue(b, stateDir(options))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -47,8 +47,13 @@ func (m *Manager) Lookup(name string) (string, bool) { return m.in.lookup(name) 
 
 // Status is what there is to know about an installation.
 type Status struct {
+	// At is when all of this was so.
+	At       time.Time
 	Decision consent.Decision
-	Backend  props.BackendInfo
+	// Recording says that events are recorded: the decision is yes, somebody takes them,
+	// and nothing is in the way.
+	Recording bool
+	Backend   props.BackendInfo
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
 	// StateDir is where all of it is kept.
@@ -73,23 +78,26 @@ type Status struct {
 // Status looks at everything and changes nothing: no file is made or touched.
 func (m *Manager) Status() Status {
 	in := m.in
-	s := Status{Decision: in.decide(), StateDir: in.dir.Path()}
+	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path()}
 	fault := func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Faults = append(s.Faults, err.Error())
 		}
 	}
-	fault(in.check())
+	wrong := in.check()
+	fault(wrong)
 	if selected, err := in.selectBackend(s.Decision.LocalOnly); err == nil {
 		s.Backend = selected.info()
 	} else {
 		s.Backend = props.Discard{}.BackendInfo()
 	}
+	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
 	if in.dirErr != nil {
 		fault(in.dirErr)
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
+		s.Recording = s.Recording && errors.Is(err, fs.ErrNotExist) // it is made when there is something to record
 		fault(err)
 		return s
 	}
@@ -109,7 +117,9 @@ func (m *Manager) Status() Status {
 		fault(fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", queue.Damaged))
 	}
 	if s.Decision.Enabled {
-		fault(in.writable())
+		readOnly := in.writable()
+		s.Recording = s.Recording && readOnly == nil
+		fault(readOnly)
 	}
 	notes := delivery.ReadNotes(in.dir)
 	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil

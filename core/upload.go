@@ -96,7 +96,7 @@ func within(ctx context.Context, budget time.Duration, work func(context.Context
 // vanishes reports whether what we start would end with this command: in a CI job, and
 // in a container whose first process is our parent or ourselves.
 func (in *installation) vanishes() bool {
-	if consent.InCI(in.lookup) {
+	if consent.InCI(in.lookup) || in.upload == nil {
 		return true
 	}
 	if os.Getpid() != 1 && os.Getppid() != 1 {
@@ -166,8 +166,8 @@ func (in *installation) flush(ctx context.Context, progress func(done, total int
 
 // isBackground reports whether this is the process that Close starts.
 func (in *installation) isBackground() bool {
-	tool, _ := in.lookup(detach.Marker)
-	return tool == in.tool.Name
+	tool, marked := in.lookup(detach.Marker)
+	return marked && tool == in.tool.Name
 }
 
 // runBackground delivers what waits and ends the process.

@@ -126,37 +126,34 @@ var (
 // follows a link and never opens a device or pipe: in a directory that others can
 // write to, they would choose where events go.
 func (b *backend) open(n int64) (*os.File, error) {
-	before, err := os.Lstat(b.path)
-	if err == nil && !before.Mode().IsRegular() {
-		return nil, errNotRegular
-	}
-	if err == nil && before.Size() > 0 && before.Size()+n > maxFile {
-		if err := os.Rename(b.path, b.path+".1"); err != nil {
-			return nil, err
-		}
-		before, err = nil, fs.ErrNotExist
-	}
 	// Read access is for looking at the last byte.
 	const flags = os.O_RDWR | os.O_APPEND
+	var f *os.File
+	before, err := os.Lstat(b.path)
+	if err == nil && before.Mode().IsRegular() && before.Size() > 0 && before.Size()+n > maxFile {
+		if err = os.Rename(b.path, b.path+".1"); err == nil {
+			err = fs.ErrNotExist
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+		if err = os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
 			return nil, err
 		}
 		// O_EXCL makes a new file or none: it does not follow a link either.
-		f, err := os.OpenFile(b.path, flags|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err = os.OpenFile(b.path, flags|os.O_CREATE|os.O_EXCL, 0o600)
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}
-		// Another process was faster.
-		if before, err = os.Lstat(b.path); err == nil && !before.Mode().IsRegular() {
-			return nil, errNotRegular
-		}
+		// Another process was faster, or a link leads nowhere.
+		before, err = os.Lstat(b.path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(b.path, flags, 0)
-	if err != nil {
+	if !before.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	if f, err = os.OpenFile(b.path, flags, 0); err != nil {
 		return nil, err
 	}
 	// What was opened must be what was looked at.

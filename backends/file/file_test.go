@@ -365,6 +365,27 @@ func TestGoroutinesAndBackendsDoNotMixTheirLines(t *testing.T) {
 	checkLines(t, filepath.Join(dir, "events.ndjson"), 8, 25)
 }
 
+func TestTheFirstBatchesMayComeAtTheSameInstant(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		dir := filepath.Join(t.TempDir(), "state")
+		start := make(chan struct{})
+		var all sync.WaitGroup
+		for i := range 4 {
+			b := open(t, driver.Config{Dir: dir})
+			all.Go(func() {
+				<-start
+				if err := trySend(t, b, fmt.Sprint(i, " 0 a"), fmt.Sprint(i, " 0 b")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		checkLines(t, filepath.Join(dir, "events.ndjson"), 4, 1)
+	}
+}
+
 // checkLines looks for every line of n writers exactly once, and no other.
 func checkLines(t *testing.T, path string, writers, batches int) {
 	t.Helper()

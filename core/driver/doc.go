@@ -22,6 +22,7 @@
 //	deadline            sets it on the context         honours it, also while connecting
 //	identity, time      fixed before Send, stable      passes them on unchanged
 //	environment         reads what consent needs       reads none of it, nor the host's names
+//	                                                   (proxies: driverhttp.NewTransport does)
 //	errors              reported by status             hold no secret and no event content
 //
 // Which status of the vendor's means what is the backend's to say: OTLP forbids

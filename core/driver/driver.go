@@ -26,7 +26,8 @@ type Driver struct {
 	// command itself, without a child process.
 	Local bool
 	// Hosts lists every host (host or host:port) that a backend opened with these
-	// settings may contact. It is called with resolved settings. nil means none.
+	// settings may contact, but for the proxy that the person has set. It is called with
+	// resolved settings. nil means none.
 	Hosts func(settings map[string]string) []string
 	// Open makes a backend. It contacts nothing, starts no goroutine and reads no
 	// environment variable. Config.Settings has been resolved.
@@ -57,7 +58,8 @@ type Setting struct {
 type Limits struct {
 	// Events is the greatest number of events of one batch.
 	Events int
-	// Bytes is the greatest size of one batch.
+	// Bytes is the greatest size of one batch: the sum of its events, without what the
+	// driver puts between and around them.
 	Bytes int
 	// EventBytes is the greatest size of one event. A larger one is refused as
 	// permanent without an attempt.
@@ -69,8 +71,8 @@ type Limits struct {
 type Config struct {
 	// Settings are resolved: known names only, defaults filled in, values checked.
 	Settings map[string]string
-	// Headers are added to every request by drivers that speak HTTP. The values are
-	// secrets.
+	// Headers are added to every request by drivers that speak HTTP, and checked by their
+	// Open. The values are secrets.
 	Headers map[string]string
 	// Insecure allows plain http:// to hosts other than loopback.
 	Insecure bool

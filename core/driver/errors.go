@@ -54,10 +54,14 @@ type Partial struct {
 }
 
 func (e *Partial) Error() string {
+	text := fmt.Sprintf("%d events accepted, %d rejected", len(e.Accepted), len(e.Rejected))
 	if e.Unnamed > 0 {
-		return fmt.Sprintf("%d events rejected: %v", e.Unnamed, e.Err)
+		text = fmt.Sprintf("%d events rejected", e.Unnamed)
 	}
-	return fmt.Sprintf("%d events accepted, %d rejected: %v", len(e.Accepted), len(e.Rejected), e.Err)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
 }
 
 func (e *Partial) Unwrap() error { return e.Err }
@@ -123,17 +127,21 @@ func Classify(err error) Class {
 	return ClassUnknown
 }
 
-// Wait returns how long an error of Send asks to wait, 0 if it does not say.
+// Wait returns how long an error of Send asks to wait, 0 if it does not say. Where it
+// says so twice, the longer wait counts.
 func Wait(err error) time.Duration {
-	var throttled *throttledError
+	var (
+		throttled *throttledError
+		partial   *Partial
+		wait      time.Duration
+	)
 	if errors.As(err, &throttled) {
-		return throttled.wait
+		wait = throttled.wait
 	}
-	var partial *Partial
-	if errors.As(err, &partial) {
-		return max(partial.Wait, 0)
+	if errors.As(err, &partial) && partial != nil {
+		wait = max(wait, partial.Wait)
 	}
-	return 0
+	return wait
 }
 
 type permanentError struct{ err error }

@@ -154,7 +154,6 @@ func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
 		ProtoMinor:    1,
 		Header:        header,
 		Body:          body,
-		GetBody: func() (io.ReadCloser, error) { return &onceBody{rest: content}, nil },
 		ContentLength: int64(len(content)),
 	}).WithContext(ctx))
 	if err == nil && resp == nil {

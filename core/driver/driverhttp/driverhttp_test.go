@@ -22,6 +22,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -498,6 +499,57 @@ func TestTheBodyIsNotReadAfterPostReturned(t *testing.T) {
 	}
 	if n, err := kept.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
 		t.Errorf("read %d bytes, %v", n, err)
+	}
+}
+
+// ending tells when it is closed.
+type ending struct {
+	io.Reader
+	closed *atomic.Bool
+}
+
+func (e ending) Close() error { e.closed.Store(true); return nil }
+
+func TestTheAnswerIsClosedEvenIfItIsNotReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]io.Reader{
+		"short":  strings.NewReader("{}"),
+		"long":   bytes.NewReader(make([]byte, 3<<20)),
+		"broken": io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)),
+	} {
+		var closed atomic.Bool
+		c := newClient(t, driver.Config{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: ending{answer, &closed}}, nil
+		})})
+		c.Post(t.Context(), driverhttp.Request{URL: "https://example.com", Body: []byte("x")})
+		if !closed.Load() {
+			t.Errorf("%s: the answer was left open", name)
+		}
+	}
+}
+
+// pool is a transport that keeps a connection after each request until it is told not
+// to, whatever it was told before.
+type pool struct {
+	closing func()
+	idle    bool
+}
+
+func (p *pool) RoundTrip(*http.Request) (*http.Response, error) {
+	p.closing()
+	p.idle = true
+	return nil, io.EOF
+}
+
+func (p *pool) CloseIdleConnections() { p.idle = false }
+
+func TestAConnectionGivenBackAfterCloseIsClosed(t *testing.T) {
+	t.Parallel()
+	transport := &pool{}
+	c := driverhttp.NewClient(driver.Config{Transport: transport})
+	transport.closing = c.Close
+	if _, err := c.Post(t.Context(), driverhttp.Request{URL: "https://example.com", Body: []byte("x")}); err == nil || transport.idle {
+		t.Errorf("%v, idle connection: %v", err, transport.idle)
 	}
 }
 

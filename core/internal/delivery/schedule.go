@@ -38,7 +38,7 @@ func Postpone(dir state.Dir, until time.Time) {
 		return
 	}
 	if f, err := state.OpenExclusive(name); err == nil {
-		f.Close()
+		_ = state.CloseExclusive(f)
 		_ = os.Chtimes(name, until, until)
 	}
 }

@@ -119,8 +119,9 @@ func ipv4At(w string) bool {
 
 // colonAddress returns the marker of the address that w is, empty if it is none.
 func colonAddress(w string) string {
+	const shortestMAC = len("0:1:2:3:4:5")
 	switch {
-	case macAt(w, ':'), macAt(w, '-'):
+	case len(w) >= shortestMAC && (macAt(w, ':') || macAt(w, '-')):
 		return markMAC
 	case isIPv6(w):
 		return markIP
@@ -131,9 +132,6 @@ func colonAddress(w string) string {
 // macAt reports that w begins with six pairs of hexadecimal digits. Some systems leave
 // out a leading zero between colons.
 func macAt(w string, sep byte) bool {
-	if len(w) < 11 {
-		return false
-	}
 	i := 0
 	for group := range 6 {
 		if group > 0 {
@@ -157,22 +155,21 @@ func macAt(w string, sep byte) bool {
 // isIPv6 is generous: hexadecimal groups with a gap "::" or eight of them, whatever
 // zone, prefix or dotted end follows. Times such as 12:30:45 have neither.
 func isIPv6(w string) bool {
-	if strings.IndexByte(w, ':') < 0 {
-		return false
-	}
-	if k := strings.IndexAny(w, "%/"); k >= 0 {
-		w = w[:k]
-	}
 	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255") + len(":")
-	if len(w) < 3 || len(w) > longest {
-		return false
-	}
-	colons, group, digits := 0, 0, 0
+	colons, group, digits, gap := 0, 0, 0, false
 	for i := range len(w) {
-		switch c := w[i]; {
+		c := w[i]
+		if c == '%' || c == '/' {
+			break
+		}
+		if i == longest {
+			return false
+		}
+		switch {
 		case c == ':':
 			colons++
 			group = 0
+			gap = gap || i > 0 && w[i-1] == ':'
 		case c == '.':
 			group = 0
 		case isHex(c):
@@ -185,7 +182,7 @@ func isIPv6(w string) bool {
 			return false
 		}
 	}
-	return digits > 0 && (colons >= 7 || colons >= 2 && strings.Contains(w, "::"))
+	return digits > 0 && (colons >= 7 || colons >= 2 && gap)
 }
 
 // dotted reports that a dot stands before a letter, or before a digit where it is no

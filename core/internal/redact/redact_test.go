@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -150,6 +151,10 @@ func TestAValueKeepsOnlyWhatTellsNothing(t *testing.T) {
 		{`d:\token: denied`, "<path> denied"},
 		{"token://abc", "<url>"},
 		{"token:https://a", "token:<secret>"},
+		{"--token --password hunter2 x", "--token <secret> x"},
+		{"token: password: hunter2 x", "token: <secret> x"},
+		{"https://example.com,password: hunter2 x", "<url> x"},
+		{"a:b@c,password=  hunter2 x", "<secret> x"},
 
 		// The person's own names.
 		{"zcanary", "<user>"},
@@ -233,7 +238,7 @@ func TestAnErrorTextKeepsItsSentence(t *testing.T) {
 		{`Get "https://a.example/x?token=b": EOF`, "Get <quoted>: EOF"},
 		{"Get https://a.example/x?token=b: EOF", "Get <url> EOF"},
 		{`password="a b" c`, "password=<secret> c"},
-		{`{"password": "hunter2"}`, "{<quoted>: <quoted>}"},
+		{`{"password": "hunter2"}`, "{<quoted>"},
 		{"token=abc rejected", "token=<secret> rejected"},
 		{"zcanary may not", "<user> may not"},
 	} {
@@ -436,6 +441,39 @@ func TestNoCanarySurvives(t *testing.T) {
 	} {
 		out, _ := s.Args(args, "login")
 		mustHide("hunter2", strings.Join(out, " "), "among arguments")
+	}
+}
+
+// AllocsPerRun rules out t.Parallel.
+func TestAnUsualValueCostsNoAllocation(t *testing.T) {
+	s := zoe()
+	for _, v := range []string{
+		"json", "v1.2.3", "linux/amd64", "remote add", "us-east-1", "2024-01-01T12:30:45Z", "a sentence: (of) some \"words\"", "日本語",
+	} {
+		if n := testing.AllocsPerRun(10, func() { _, _ = s.Value(v, limit) }); n != 0 {
+			t.Errorf("%q costs %v allocations", v, n)
+		}
+	}
+}
+
+// The bound is loose, for slow and busy machines: what grows with the text takes longer.
+func TestAnEnormousTextCostsNoMoreThanItsCap(t *testing.T) {
+	t.Parallel()
+	const enough = time.Second
+	s := zoe()
+	for _, piece := range []string{
+		"x", " ", "x ", ":", "::", "a:", "/", "\\", "1.", "-", "@", "a@b ", "\"", "'", "‘", "«a", "\xff", "\x00", "é", "zcanary/", "zcanary",
+		"ghp_", "eyJ", "<", "<path>", "password=", "token:", "token: ", "--token ", "bearer ", "https://", "aB3", "0a", "key=[", "-----BEGIN",
+	} {
+		text := strings.Repeat(piece, 5<<20/len(piece))
+		start := time.Now()
+		_, _ = s.Value(text, limit)
+		_, _ = s.ErrorText(text, limit)
+		_, _ = s.Pair(text, text, limit)
+		_, _ = s.Args([]string{text, "--" + text[:100_000], "-" + text[:100_000]}, "add")
+		if took := time.Since(start); took > enough {
+			t.Errorf("%d bytes of %q took %v", len(text), piece, took)
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ func (s *scanner) text(v string) {
 		if s.strict {
 			if end := quotation(v, i); end > 0 {
 				s.mark(markQuoted)
-				i = end
+				i = beyond(v, i, end)
 				continue
 			}
 		}
@@ -105,7 +105,7 @@ func (s *scanner) text(v string) {
 			chunk = chunkEnd(v, i)
 			if userinfo(v[i:chunk]) {
 				s.mark(markSecret)
-				i = chunk
+				i = beyond(v, i, chunk)
 				continue
 			}
 		}
@@ -118,7 +118,11 @@ func (s *scanner) text(v string) {
 func (s *scanner) word(v string, i, end int) int {
 	word := v[i:end]
 	if harmless(s.names, word) && secretValue(v, i, end) == 0 {
-		s.rest(word)
+		if s.isPath(word) {
+			s.mark(markPath) // In an error text, or behind another.
+		} else {
+			s.rest(word)
+		}
 		return end
 	}
 	if strings.Contains(word, pem) {
@@ -154,7 +158,7 @@ func (s *scanner) word(v string, i, end int) int {
 		} else {
 			s.mark(markURL)
 		}
-		return chunkEnd(v, end)
+		return beyond(v, i, chunkEnd(v, end))
 	}
 	s.parts(word)
 	return end

@@ -158,8 +158,9 @@ func secretValue(v string, from, to int) int {
 			return 0
 		case key[0] == '-' && secretName(key): // --password …
 			return i
-		case lower(key[0]) == 'b' && scheme(key) && (len(key) == len("bearer") || credentials(v[i:runEnd(v, i)])):
-			// "Basic" is a word too, "bearer" hardly.
+		case strings.EqualFold(key, "bearer"):
+			return i
+		case strings.EqualFold(key, "basic") && credentials(v[i:runEnd(v, i)]): // Which is a word too.
 			return i
 		}
 		return 0
@@ -186,7 +187,7 @@ func secretEnd(v string, i int, key string) int {
 		return len(v)
 	}
 	if end := quotation(v, i); end > 0 {
-		return runEnd(v, end)
+		return beyond(v, i, runEnd(v, end))
 	}
 	for _, pair := range [...]string{"[]", "()", "{}"} {
 		if v[i] != pair[0] {
@@ -196,22 +197,46 @@ func secretEnd(v string, i int, key string) int {
 		if end < 0 {
 			return len(v)
 		}
-		return runEnd(v, i+end)
+		return beyond(v, i, runEnd(v, i+end))
 	}
 	end := runEnd(v, i)
-	if scheme(v[i:end]) {
-		// "token: Bearer …"
-		end = runEnd(v, afterSpaces(v, end))
+	for end < len(v) && scheme(v[i:end]) { // "token: Bearer …"
+		i = afterSpaces(v, end)
+		end = runEnd(v, i)
 	}
-	return end
+	return beyond(v, i, end)
+}
+
+// beyond returns where to go on behind v[from:end], which is taken out whole: behind
+// end, where its last word speaks of a secret that follows, as in
+// "https://example.com,password: …".
+func beyond(v string, from, end int) int {
+	for {
+		to := end
+		for to > from && (!inWord(v[to-1]) || v[to-1] == ':') {
+			to--
+		}
+		start := to
+		for start > from && inWord(v[start-1]) && v[start-1] != ':' {
+			start--
+		}
+		value := secretValue(v, start, to)
+		if value < end || value == 0 {
+			return end
+		}
+		from, end = end, secretEnd(v, value, v[start:to])
+	}
 }
 
 // scheme reports that w names a way to log in, which credentials follow.
 func scheme(w string) bool {
-	for _, name := range [...]string{"bearer", "basic", "digest", "token", "negotiate"} {
-		if strings.EqualFold(w, name) {
-			return true
-		}
+	switch len(w) {
+	case len("basic"):
+		return strings.EqualFold(w, "basic") || strings.EqualFold(w, "token")
+	case len("bearer"):
+		return strings.EqualFold(w, "bearer") || strings.EqualFold(w, "digest")
+	case len("negotiate"):
+		return strings.EqualFold(w, "negotiate")
 	}
 	return false
 }
@@ -259,37 +284,40 @@ func wordy(name string) bool {
 	return false
 }
 
+// secretWord reports that one word of a name makes it a secret's.
 func secretWord(word string) bool {
-	for _, w := range [...]string{
-		"private", "session", "sessionid", "sid", "sig", "pin", "otp", "totp", "jwt", "pat", "sas", "psk", "pw", "cred", "creds",
-		"dsn", "authorization", "authentication", "mnemonic",
-	} {
-		if strings.EqualFold(word, w) {
+	if isDigit(word[0]) {
+		return false
+	}
+	// Longer than any word here, so that what is cut off cannot matter.
+	var folded [16]byte
+	n := copy(folded[:], word[max(0, len(word)-len(folded)):])
+	for i := range n {
+		folded[i] = lower(folded[i])
+	}
+	w := string(folded[:n])
+	switch w {
+	case "authentication", "authorization", "cred", "creds", "dsn", "jwt", "mnemonic", "otp", "pat", "pin", "private", "psk",
+		"pw", "sas", "session", "sessionid", "sid", "sig", "totp":
+		return true
+	case "bypass", "compass":
+		return false
+	}
+	// In the singular only: tokens and keys are also counted.
+	for _, suffix := range [...]string{"pass", "token", "key", "auth"} {
+		if strings.HasSuffix(w, suffix) {
 			return true
 		}
 	}
-	if hasSuffixFold(word, "pass") {
-		return !strings.EqualFold(word, "bypass") && !strings.EqualFold(word, "compass")
-	}
-	// In the singular only: tokens and keys are also counted.
-	if hasSuffixFold(word, "token") || hasSuffixFold(word, "key") || hasSuffixFold(word, "auth") {
-		return true
-	}
-	if n := len(word) - 1; lower(word[n]) == 's' {
-		word = word[:n]
-	}
+	w = strings.TrimSuffix(w, "s")
 	for _, suffix := range [...]string{
-		"password", "passwd", "pwd", "passphrase", "passcode", "phrase", "secret", "credential", "cookie", "signature",
+		"password", "passwd", "pwd", "phrase", "passcode", "secret", "credential", "cookie", "signature",
 	} {
-		if hasSuffixFold(word, suffix) {
+		if strings.HasSuffix(w, suffix) {
 			return true
 		}
 	}
 	return false
-}
-
-func hasSuffixFold(s, suffix string) bool {
-	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
 }
 
 func containsFold(s, word string) bool {

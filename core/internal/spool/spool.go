@@ -130,7 +130,7 @@ func (q *Queue) Writer() (*Writer, error) {
 		}
 		info, err := f.Stat()
 		if err != nil {
-			f.Close()
+			_ = state.CloseExclusive(f)
 			return nil, state.Bare(err)
 		}
 		size, modified := info.Size(), info.ModTime()
@@ -140,7 +140,7 @@ func (q *Queue) Writer() (*Writer, error) {
 		case size < q.slotBytes():
 			return q.newWriter(f, size)
 		}
-		f.Close()
+		_ = state.CloseExclusive(f)
 		full += size
 		if oldest < 0 || modified.Before(oldestAt) {
 			oldest, oldestAt = i, modified
@@ -169,7 +169,7 @@ func (q *Queue) recycle(f *os.File, reason string) (*Writer, error) {
 		}
 	}
 	if err := f.Truncate(0); err != nil {
-		f.Close()
+		_ = state.CloseExclusive(f)
 		return nil, state.Bare(err)
 	}
 	w, err := q.newWriter(f, 0)
@@ -184,13 +184,13 @@ func (q *Queue) newWriter(f *os.File, size int64) (*Writer, error) {
 	if size > 0 {
 		var last [1]byte
 		if _, err := f.ReadAt(last[:], size-1); err != nil {
-			f.Close()
+			_ = state.CloseExclusive(f)
 			return nil, state.Bare(err)
 		}
 		w.torn = last[0] != '\n'
 	}
 	if _, err := f.Seek(0, io.SeekEnd); err != nil { // Windows has no append mode
-		f.Close()
+		_ = state.CloseExclusive(f)
 		return nil, state.Bare(err)
 	}
 	return w, nil
@@ -206,6 +206,10 @@ func (w *Writer) Append(line []byte) error {
 		line = append([]byte{'\n'}, line...) // what was cut stays a line of its own
 	}
 	n, err := w.f.Write(line)
+	if err != nil && n > 0 && w.f.Truncate(w.size) == nil {
+		n = 0 // the part that a full disk still took is gone again
+		_, _ = w.f.Seek(0, io.SeekEnd)
+	}
 	w.size += int64(n)
 	if n > 0 {
 		w.torn = n < len(line)
@@ -217,7 +221,7 @@ func (w *Writer) Append(line []byte) error {
 }
 
 // Close gives the slot back. What was written stays.
-func (w *Writer) Close() error { return w.f.Close() }
+func (w *Writer) Close() error { return state.CloseExclusive(w.f) }
 
 // Entry is one event that waits.
 type Entry struct {
@@ -270,7 +274,7 @@ func (q *Queue) Claim(slot int) (*Claim, error) {
 	}
 	content, err := readSlot(f)
 	if err != nil {
-		f.Close()
+		_ = state.CloseExclusive(f)
 		return nil, state.Bare(err)
 	}
 	c := parseSlot(content)
@@ -283,7 +287,8 @@ func (q *Queue) Claim(slot int) (*Claim, error) {
 func (q *Queue) Expired(t time.Time) bool { return q.expired(t) }
 
 // Settle marks entries of the claim as done with, so that no later claim returns them.
-// Settling one twice is as good as once.
+// Settling one twice is as good as once. After an error, which a full disk causes, they
+// are still done with if the whole slot is by the time of Close.
 func (c *Claim) Settle(entries ...Entry) error {
 	var mark []byte
 	for i := 0; i < len(entries); {
@@ -308,13 +313,13 @@ func (c *Claim) Settle(entries ...Entry) error {
 	if c.torn {
 		mark = append([]byte{'\n'}, mark...)
 	}
+	for _, e := range entries {
+		c.settled[e.start] = true
+	}
 	_, err := c.f.Write(append(mark, '\n'))
 	c.torn = err != nil
 	if err != nil {
 		return state.Bare(err)
-	}
-	for _, e := range entries {
-		c.settled[e.start] = true
 	}
 	return nil
 }
@@ -325,7 +330,7 @@ func (c *Claim) Close() error {
 	if len(c.settled) == len(c.Entries) {
 		err = c.f.Truncate(0)
 	}
-	if closeErr := c.f.Close(); err == nil {
+	if closeErr := state.CloseExclusive(c.f); err == nil {
 		err = closeErr
 	}
 	if err != nil {

@@ -238,7 +238,7 @@ func (d Dir) WaitLock(ctx context.Context, name string) (*Lock, error) {
 }
 
 // Unlock releases the lock.
-func (l *Lock) Unlock() { l.f.Close() }
+func (l *Lock) Unlock() { _ = CloseExclusive(l.f) }
 
 // Bare returns err without the path that the os package puts into it: the cause alone
 // can be shown to anyone.

@@ -17,3 +17,6 @@ func openRead(path string) (*os.File, error) { return os.Open(path) }
 
 // OpenExclusive returns errors.ErrUnsupported.
 func OpenExclusive(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+// CloseExclusive closes f.
+func CloseExclusive(f *os.File) error { return f.Close() }

@@ -59,14 +59,22 @@ func OpenExclusive(path string) (*os.File, error) {
 			err = ErrForeign
 		case st.Nlink == 0:
 			// Erased between open and lock: what is written to it would go nowhere.
-			f.Close()
+			_ = CloseExclusive(f)
 			continue
 		default:
 			return f, nil
 		}
-		f.Close()
+		_ = CloseExclusive(f)
 		return nil, err
 	}
+}
+
+// CloseExclusive closes a file that OpenExclusive opened. It releases the lock first: a
+// process that another goroutine is just starting shares our files for a moment, and
+// with them the lock.
+func CloseExclusive(f *os.File) error {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	return f.Close()
 }
 
 func flock(f *os.File) error {

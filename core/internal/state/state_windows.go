@@ -62,3 +62,6 @@ func open(path string, access, share, disposition uint32) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// CloseExclusive closes a file that OpenExclusive opened.
+func CloseExclusive(f *os.File) error { return f.Close() }
