@@ -200,7 +200,7 @@ func (c *Collector) mergeMetadata(extra map[string]string) (cut int) {
 			value = redact.Secret
 		}
 		value, valueCut := c.scrub.Value(value, maxValue)
-		if !c.encoder.put(key.clean, value) || key.cut || valueCut {
+		if !c.encoder.put(pair{key.clean, key.quoted, value}) || key.cut || valueCut {
 			cut++
 		}
 	}
@@ -210,6 +210,7 @@ func (c *Collector) mergeMetadata(extra map[string]string) (cut int) {
 // knownKey is what is known of a metadata key: tools use the same few again and again.
 type knownKey struct {
 	clean  string
+	quoted string // as JSON
 	cut    bool
 	secret bool // its values are never kept
 }
@@ -221,6 +222,7 @@ func (c *Collector) key(name string) knownKey {
 	key, known := c.keys[name]
 	if !known {
 		key.clean, key.cut = c.scrub.Value(name, maxKey)
+		key.quoted = quoted(key.clean)
 		key.secret = redact.SecretName(name)
 		if len(c.keys) < maxKnownKeys {
 			c.keys[name] = key
@@ -290,7 +292,7 @@ func (c *Collector) prepare() {
 			value = redact.Secret
 		}
 		value, _ = c.scrub.Value(value, maxValue)
-		c.encoder.put(key.clean, value)
+		c.encoder.put(pair{key.clean, key.quoted, value})
 	}
 	c.declared = slices.Clone(c.encoder.pairs)
 }

@@ -2,10 +2,8 @@ package core
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"strconv"
 	"time"
 
@@ -23,7 +21,12 @@ type encoder struct {
 	pairs    []pair // reused
 }
 
-type pair struct{ key, value string }
+// pair is one of the metadata: quoted is the key as JSON, with the colon.
+type pair struct{ key, quoted, value string }
+
+func quoted(key string) string {
+	return string(append(driver.AppendJSONString(nil, key), ':'))
+}
 
 func newEncoder(tool props.Tool) *encoder {
 	b := append([]byte(nil), `,"tool_name":`...)
@@ -79,8 +82,7 @@ func (enc *encoder) appendEnd(b []byte, cut int) []byte {
 		} else {
 			b = append(b, ',')
 		}
-		b = driver.AppendJSONString(b, p.key)
-		b = append(b, ':')
+		b = append(b, p.quoted...)
 		b = driver.AppendJSONString(b, p.value)
 	}
 	if len(enc.pairs) > 0 {
@@ -95,19 +97,23 @@ func (enc *encoder) appendEnd(b []byte, cut int) []byte {
 
 // put adds a pair to enc.pairs, replacing one with the same key. It reports whether
 // there was room.
-func (enc *encoder) put(key, value string) bool {
-	at := 0
-	for at < len(enc.pairs) && enc.pairs[at].key < key {
-		at++
+func (enc *encoder) put(p pair) bool {
+	at := len(enc.pairs)
+	for at > 0 && enc.pairs[at-1].key >= p.key {
+		at--
 	}
-	switch {
-	case at < len(enc.pairs) && enc.pairs[at].key == key:
-		enc.pairs[at].value = value
-	case len(enc.pairs) == maxMetadata:
+	if at < len(enc.pairs) && enc.pairs[at].key == p.key {
+		enc.pairs[at] = p
+		return true
+	}
+	if len(enc.pairs) == maxMetadata {
 		return false
-	default:
-		enc.pairs = slices.Insert(enc.pairs, at, pair{key, value})
 	}
+	enc.pairs = append(enc.pairs, p)
+	for i := len(enc.pairs) - 1; i > at; i-- {
+		enc.pairs[i] = enc.pairs[i-1]
+	}
+	enc.pairs[at] = p
 	return true
 }
 
@@ -135,15 +141,14 @@ func appendID(b []byte, now time.Time) []byte {
 	random := rand.Uint64()
 	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16|0x7000|random>>52)
 	binary.BigEndian.PutUint64(id[8:], 1<<63|rand.Uint64()>>2)
-	b = hex.AppendEncode(b, id[0:4])
-	b = append(b, '-')
-	b = hex.AppendEncode(b, id[4:6])
-	b = append(b, '-')
-	b = hex.AppendEncode(b, id[6:8])
-	b = append(b, '-')
-	b = hex.AppendEncode(b, id[8:10])
-	b = append(b, '-')
-	return hex.AppendEncode(b, id[10:16])
+	const digits = "0123456789abcdef"
+	for i, c := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			b = append(b, '-')
+		}
+		b = append(b, digits[c>>4], digits[c&0xf])
+	}
+	return b
 }
 
 // complete fills in the fields of an event of our own that no caller gives.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -178,6 +179,9 @@ func (in *installation) check() error {
 	}
 	if len(config.Metadata) > maxMetadata {
 		return &driver.ConfigError{Field: "Telemetry.Metadata", Problem: fmt.Sprintf("has %d pairs; %d fit in an event", len(config.Metadata), maxMetadata)}
+	}
+	if err := driverhttp.CheckHeaders(config.Headers); err != nil {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
 	}
 	_, err := in.selectBackend(false)
 	return err

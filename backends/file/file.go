@@ -207,12 +207,10 @@ func appendLines(f target, lines []byte) error {
 // pathless returns what went wrong without the path it went wrong with, which holds
 // the user's name.
 func pathless(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
-	var link *os.LinkError
-	if errors.As(err, &link) {
+	if link, ok := errors.AsType[*os.LinkError](err); ok {
 		return link.Err
 	}
 	return err

@@ -53,7 +53,7 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	}
 	if _, err := b.out.Write(text); err != nil {
 		// A redirected output is a file, whose name is nobody's business.
-		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
 			err = path.Err
 		}
 		return fmt.Errorf("stdout backend: cannot write: %w", err)

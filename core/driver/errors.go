@@ -106,22 +106,16 @@ func (c Class) String() string {
 // error carries several marks, Partial counts before TooLarge, Permanent and
 // Throttled, in this order.
 func Classify(err error) Class {
-	var (
-		partial   *Partial
-		tooLarge  *tooLargeError
-		permanent *permanentError
-		throttled *throttledError
-	)
 	switch {
 	case err == nil:
 		return ClassAccepted
-	case errors.As(err, &partial):
+	case is[*Partial](err):
 		return ClassPartial
-	case errors.As(err, &tooLarge):
+	case is[*tooLargeError](err):
 		return ClassTooLarge
-	case errors.As(err, &permanent):
+	case is[*permanentError](err):
 		return ClassPermanent
-	case errors.As(err, &throttled):
+	case is[*throttledError](err):
 		return ClassThrottled
 	}
 	return ClassUnknown
@@ -130,18 +124,19 @@ func Classify(err error) Class {
 // Wait returns how long an error of Send asks to wait, 0 if it does not say. Where it
 // says so twice, the longer wait counts.
 func Wait(err error) time.Duration {
-	var (
-		throttled *throttledError
-		partial   *Partial
-		wait      time.Duration
-	)
-	if errors.As(err, &throttled) {
+	var wait time.Duration
+	if throttled, ok := errors.AsType[*throttledError](err); ok {
 		wait = throttled.wait
 	}
-	if errors.As(err, &partial) && partial != nil {
+	if partial, ok := errors.AsType[*Partial](err); ok && partial != nil {
 		wait = max(wait, partial.Wait)
 	}
 	return wait
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 type permanentError struct{ err error }

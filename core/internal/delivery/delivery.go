@@ -238,8 +238,7 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, batch []item) 
 }
 
 func (s *Sender) partial(claim *spool.Claim, batch []item, err error) error {
-	var verdicts *driver.Partial
-	errors.As(err, &verdicts)
+	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
 		lost := min(verdicts.Unnamed, len(batch))
 		s.report.Sent += len(batch) - lost

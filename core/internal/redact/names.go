@@ -19,8 +19,7 @@ func bit(c byte) uint64 { return 1 << ((c | 0x20) & 63) }
 // also pieces of "al-1" and "vm_create".
 const shortName = 3
 
-// namesOf lists the names in what New is given, longer ones first so that a host's
-// full name goes before its first part.
+// namesOf lists the names in what New is given.
 func namesOf(home, user, host string) []name {
 	var names []name
 	add := func(text, marker string) {
@@ -29,14 +28,19 @@ func namesOf(home, user, host string) []name {
 		if len(text) < 2 || text == "root" || text == "localhost" {
 			return
 		}
-		if slices.ContainsFunc(names, func(n name) bool { return n.text == text }) {
-			return
-		}
 		n := name{text: text, marker: marker}
 		for i := range len(text) {
 			n.bits |= bit(text[i])
 		}
-		names = append(names, n)
+		// Inserting keeps longer names first, so that a host's full name goes before its
+		// first part.
+		at := 0
+		for ; at < len(names) && len(names[at].text) >= len(text); at++ {
+			if names[at].text == text {
+				return
+			}
+		}
+		names = slices.Insert(names, at, n)
 	}
 	// A Windows account may be DOMAIN\user, user@domain or two words; texts are matched
 	// part by part.
@@ -50,7 +54,6 @@ func namesOf(home, user, host string) []name {
 	first, _, _ := strings.Cut(host, ".")
 	add(host, markHost)
 	add(first, markHost)
-	slices.SortStableFunc(names, func(a, b name) int { return len(b.text) - len(a.text) })
 	return names
 }
 

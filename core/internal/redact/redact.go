@@ -36,7 +36,8 @@ type Scrubber struct{ names []name }
 
 // New returns a Scrubber that also takes out the names of the person's account and
 // machine, as whole words and in any case. home is their home directory, whose last
-// element is often another name of theirs. Any of the three may be empty.
+// element is often another name of theirs; user may hold several names, separated by
+// spaces. Any of the three may be empty.
 func New(home, user, host string) *Scrubber { return &Scrubber{namesOf(home, user, host)} }
 
 // Value scrubs a value of an author's metadata, or a name. out is valid UTF-8 without
@@ -49,14 +50,12 @@ func (s *Scrubber) Value(v string, limit int) (out string, cut bool) {
 	return s.scrub(v, limit, false)
 }
 
-// Pair scrubs the value of a pair whose key is known: where the key names a secret,
-// nothing of the value is left.
-func (s *Scrubber) Pair(key, v string, limit int) (out string, cut bool) {
-	if v != "" && secretName(key) {
-		return s.scrub(markSecret, limit, false)
-	}
-	return s.Value(v, limit)
-}
+// Secret is what stands for the value of a secret's name, also as a Value.
+const Secret = markSecret
+
+// SecretName reports that a name is given to secrets: "password", "API-Key", "dbPass",
+// "AWS_SECRET_ACCESS_KEY". Nothing of a pair with such a key may be kept but the key.
+func SecretName(name string) bool { return secretName(name) }
 
 // ErrorText scrubs the text of an error. More is taken out than of a Value, as the
 // text is not the author's alone: it repeats what the person typed and what their

@@ -254,8 +254,7 @@ func credentials(w string) bool {
 // maxName bounds what is looked at of a name; the telling word is mostly its last.
 const maxName = 64
 
-// secretName reports that a name is given to secrets: "password", "API-Key", "dbPass",
-// "AWS_SECRET_ACCESS_KEY". Words of the name are told by signs and capitals.
+// secretName looks at the words of a name, which signs and capitals tell apart.
 func secretName(name string) bool {
 	name = name[max(0, len(name)-maxName):]
 	start := 0

@@ -243,12 +243,10 @@ func (l *Lock) Unlock() { _ = CloseExclusive(l.f) }
 // Bare returns err without the path that the os package puts into it: the cause alone
 // can be shown to anyone.
 func Bare(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("%s: %w", pathErr.Op, pathErr.Err)
 	}
-	var linkErr *os.LinkError
-	if errors.As(err, &linkErr) {
+	if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
 		return fmt.Errorf("%s: %w", linkErr.Op, linkErr.Err)
 	}
 	return err

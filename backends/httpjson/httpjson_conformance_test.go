@@ -1,0 +1,62 @@
+package httpjson_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/backends/httpjson"
+	"github.com/gotoolbase/telemetry/conformance"
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// The statuses are those of RFC 9110, as the package comment reads them.
+func TestConformance(t *testing.T) {
+	conformance.Run(t, conformance.Subject{
+		Driver:   httpjson.Driver(),
+		Settings: func(endpoint string) map[string]string { return map[string]string{"endpoint": endpoint + "/v1/events"} },
+		Headers:  map[string]string{"Authorization": "Bearer 0123456789secret"},
+		Statuses: map[int]driver.Class{
+			200: driver.ClassAccepted, 202: driver.ClassAccepted, 204: driver.ClassAccepted,
+			400: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
+			408: driver.ClassUnknown, 413: driver.ClassTooLarge, 429: driver.ClassUnknown,
+			500: driver.ClassUnknown, 502: driver.ClassUnknown, 503: driver.ClassUnknown, 504: driver.ClassUnknown,
+		},
+		Accepted: conformance.Answer{Status: 202},
+		Decode:   decode,
+		Constants: []string{"/v1/events", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "metadata", "truncated"},
+		Limits: driver.Limits{Bytes: 1 << 20}, // nginx's client_max_body_size
+	})
+}
+
+// decode reads the documented JSON with names of its own.
+func decode(r conformance.Request) ([]conformance.Received, error) {
+	var items []struct {
+		ID         string            `json:"id"`
+		Type       string            `json:"type"`
+		Name       string            `json:"name"`
+		Time       time.Time         `json:"timestamp"`
+		DurationMS *int64            `json:"duration_ms"`
+		ExitCode   *int              `json:"exit_code"`
+		Args       []string          `json:"args"`
+		Error      string            `json:"error"`
+		Tool       string            `json:"tool_name"`
+		Version    string            `json:"tool_version"`
+		OS         string            `json:"os"`
+		Arch       string            `json:"arch"`
+		OSVersion  string            `json:"os_version"`
+		GoVersion  string            `json:"go_version"`
+		MachineID  string            `json:"machine_id"`
+		Metadata   map[string]string `json:"metadata"`
+		Truncated  int               `json:"truncated"`
+	}
+	if err := json.Unmarshal(r.Body, &items); err != nil {
+		return nil, err
+	}
+	var events []conformance.Received
+	for _, item := range items {
+		events = append(events, conformance.Received(item))
+	}
+	return events, nil
+}
