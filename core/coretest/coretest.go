@@ -1,0 +1,89 @@
+// Package coretest is for the tests of tools: a real collector whose user has said yes,
+// in a directory of the test's own, whose events come back to the test instead of
+// leaving. Tests of backends want package conformance instead.
+package coretest
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+// Home is an installation of a tool for one test.
+type Home struct {
+	t        testing.TB
+	tool     props.Tool
+	options  []core.Option
+	recorder *recorder
+}
+
+// New returns an installation of tool whose user has said yes. Whatever backend the
+// tool declares is replaced: nothing leaves the process. The environment of the test is
+// not looked at; options, if any, come on top.
+func New(t testing.TB, tool props.Tool, options ...core.Option) *Home {
+	t.Helper()
+	h := &Home{t: t, tool: tool, recorder: &recorder{}}
+	h.tool.Features = tool.Features.With(props.Enable(props.TelemetryCmd))
+	h.tool.Telemetry.Backend = "recorder"
+	h.tool.Telemetry.Settings = nil
+	h.tool.Telemetry.Drivers = []driver.Driver{{
+		Name: "recorder",
+		Open: func(driver.Config) (driver.Backend, error) { return h.recorder, nil },
+	}}
+	h.options = append([]core.Option{
+		core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")),
+		core.WithEnv(func(string) (string, bool) { return "", false }),
+		core.WithPolicyFile(filepath.Join(t.TempDir(), "none")),
+	}, options...)
+	m := h.Manager()
+	if err := m.Answer(consent.AnswerYes, m.Stored()); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// Collector opens a collector, as each run of the tool does.
+func (h *Home) Collector() *core.Collector {
+	h.t.Helper()
+	c, err := core.Open(h.tool, h.options...)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
+}
+
+// Manager returns the user's side of the installation.
+func (h *Home) Manager() *core.Manager { return core.NewManager(h.tool, h.options...) }
+
+// Events delivers what waits, and returns all that was delivered since New.
+func (h *Home) Events() []driver.Event {
+	h.t.Helper()
+	if h.Manager().Decision().Enabled {
+		if _, err := h.Manager().Flush(context.Background(), nil); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	h.recorder.mu.Lock()
+	defer h.recorder.mu.Unlock()
+	return append([]driver.Event(nil), h.recorder.events...)
+}
+
+type recorder struct {
+	mu     sync.Mutex
+	events []driver.Event
+}
+
+func (r *recorder) Send(_ context.Context, events []driver.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, events...)
+	return nil
+}
+
+func (r *recorder) Close() error { return nil }
