@@ -3,14 +3,15 @@ package core
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/redact"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -37,7 +38,7 @@ type Collector struct {
 	writer    *spool.Writer
 	scrub     *redact.Scrubber
 	declared  []pair // the author's Metadata, scrubbed and sorted
-	keys      map[string]knownKey
+	keys      map[string]*knownKey
 	recorded  bool          // something was, since Open or Close
 	unwritten int           // events that the disk did not take
 	retryAt   time.Time     // not before this after a failure
@@ -148,13 +149,13 @@ func (c *Collector) record(said event, extra map[string]string) {
 		return
 	}
 	cut := 0
-	said.name = c.scrubbed(said.name, maxName, &cut)
+	said.name = scrubbed(said.name, maxName, &cut)
 	if !said.timed { // else the type is one of ours
-		said.kind = props.EventType(c.scrubbed(string(said.kind), maxName, &cut))
+		said.kind = props.EventType(scrubbed(string(said.kind), maxName, &cut))
 	}
 	if len(said.args) > 0 {
 		var argsCut int
-		said.args, argsCut = c.scrub.Args(said.args)
+		said.args, argsCut = c.scrub.Args(said.args, strings.Fields(said.name)...)
 		cut += argsCut
 	}
 	if said.errMsg != "" {
@@ -176,9 +177,11 @@ func (c *Collector) record(said event, extra map[string]string) {
 	}
 }
 
-// scrubbed returns text without what it must not hold, adding 1 to cut if it was cut.
-func (c *Collector) scrubbed(text string, limit int, cut *int) string {
-	out, wasCut := c.scrub.Value(text, limit)
+// scrubbed returns a name of the author's without what it must not hold, adding 1 to cut
+// if it was cut. The names of the person are left in it: where an account is called
+// "build", the command `build` is not that person.
+func scrubbed(name string, limit int, cut *int) string {
+	out, wasCut := (&redact.Scrubber{}).Value(name, limit)
 	if wasCut {
 		*cut++
 	}
@@ -218,15 +221,16 @@ type knownKey struct {
 // maxKnownKeys bounds the memory of a tool that makes up its keys.
 const maxKnownKeys = 256
 
-func (c *Collector) key(name string) knownKey {
-	key, known := c.keys[name]
-	if !known {
-		key.clean, key.cut = c.scrub.Value(name, maxKey)
-		key.quoted = quoted(key.clean)
-		key.secret = redact.SecretName(name)
-		if len(c.keys) < maxKnownKeys {
-			c.keys[name] = key
-		}
+func (c *Collector) key(name string) *knownKey {
+	if key := c.keys[name]; key != nil {
+		return key
+	}
+	cut := 0
+	key := &knownKey{clean: scrubbed(name, maxKey, &cut), secret: redact.SecretName(name)}
+	key.cut = cut > 0
+	key.quoted = quoted(key.clean)
+	if len(c.keys) < maxKnownKeys {
+		c.keys[name] = key
 	}
 	return key
 }
@@ -284,7 +288,7 @@ func (c *Collector) failed(now time.Time) {
 func (c *Collector) prepare() {
 	c.scrub = c.in.scrubber()
 	c.line = make([]byte, 0, 1024)
-	c.keys = map[string]knownKey{}
+	c.keys = map[string]*knownKey{}
 	c.encoder = newEncoder(c.in.tool)
 	for name, value := range c.in.tool.Telemetry.Metadata {
 		key := c.key(name)
@@ -298,21 +302,13 @@ func (c *Collector) prepare() {
 }
 
 func (in *installation) scrubber() *redact.Scrubber {
-	get := func(names ...string) string {
-		for _, name := range names {
-			if value, _ := in.lookup(name); value != "" {
-				return value
-			}
-		}
-		return ""
+	home, _ := in.lookup("HOME")
+	if home == "" {
+		home, _ = in.lookup("USERPROFILE")
 	}
-	home := get("HOME", "USERPROFILE")
-	user := get("USER", "LOGNAME", "USERNAME")
-	if user == "" && home != "" {
-		user = filepath.Base(home)
-	}
+	user, _ := in.lookup("USER") // differs from the account under su and sudo: take out both
 	host, _ := os.Hostname()
-	return redact.New(home, user, host)
+	return redact.New(home, user+" "+identity.UserName(), host)
 }
 
 // seal gives the slot back, so that it can be sent.

@@ -142,13 +142,11 @@ func appendID(b []byte, now time.Time) []byte {
 	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16|0x7000|random>>52)
 	binary.BigEndian.PutUint64(id[8:], 1<<63|rand.Uint64()>>2)
 	const digits = "0123456789abcdef"
-	for i, c := range id {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			b = append(b, '-')
-		}
-		b = append(b, digits[c>>4], digits[c&0xf])
+	text := [36]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	for i, at := range [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		text[at], text[at+1] = digits[id[i]>>4], digits[id[i]&0xf]
 	}
-	return b
+	return append(b, text[:]...)
 }
 
 // complete fills in the fields of an event of our own that no caller gives.

@@ -50,8 +50,9 @@ type Collector interface {
 	// TrackCommandExtended is TrackCommand with the arguments and the error text. Both
 	// are scrubbed, and dropped unless the author set ExtendedCollection.
 	TrackCommandExtended(name string, args []string, durationMs int64, exitCode int, errMsg string, extra map[string]string)
-	// Flush sends everything that waits, now, and returns when it is sent or ctx ends.
-	// A nil error means that nothing waits any more.
+	// Flush sends everything that waits, now, and returns when it is sent or ctx ends. A
+	// nil error means that nothing waits any more but what other commands, still running,
+	// hold.
 	Flush(ctx context.Context) error
 	// Close ends this run's recording: where an upload is due, it is started in the
 	// background. A Track after Close works and is sent by a later run.
