@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -826,5 +827,37 @@ func TestARefusedConnectionKeepsTheEventsAndStatusSaysWhy(t *testing.T) {
 	s := core.NewManager(tool, options...).Status()
 	if s.Queue.Events != 1 || s.Problem == "" || s.LastAttempt.IsZero() || !s.LastDelivered.IsZero() {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestAnIdentityThatDriftedIsErasedAsWell(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	options := enabled(t, tool, nil)
+	// As if the machine had had another name when the first events were sent.
+	path := filepath.Join(stateDir(options), "identity")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.Repeat("ab", 32)
+	drifted := regexp.MustCompile(`key0=[0-9a-f]{64}`).ReplaceAll(content, []byte("key0="+old))
+	if bytes.Equal(drifted, content) {
+		t.Fatalf("no key in %q", content)
+	}
+	if err := os.WriteFile(path, drifted, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, tool, options)
+	c.Track("feature.used", "x", nil)
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m := core.NewManager(tool, options...)
+	current := m.Status().MachineID
+	report, err := m.Reset(t.Context())
+	if err != nil || len(report.Requests) != 2 || report.Requests[0].MachineID == current || report.Requests[1].MachineID != current {
+		t.Errorf("%+v, %v; want the old identity and %s", report, err, current)
 	}
 }

@@ -21,12 +21,18 @@ const (
 )
 
 // identities is the pseudonym in use and every one used before that has not been
-// erased yet: the signals of a machine drift, and with them its ID.
+// erased yet.
 type identities struct {
 	salt    identity.Salt
 	hasSalt bool
-	keys    []identity.Key
+	// keys belong to the salt: the one in use, and those from before the signals of the
+	// machine drifted.
+	keys []identity.Key
+	// retired are those whose deletion was asked for and could not be handed over.
+	retired []identity.Key
 }
+
+const keyField, retiredField = "key", "retired"
 
 func (in *installation) loadIdentities() (identities, error) {
 	var ids identities
@@ -43,14 +49,24 @@ func (in *installation) loadIdentities() (identities, error) {
 		}
 		ids.hasSalt = true
 	}
-	for i := 0; r["key"+strconv.Itoa(i)] != ""; i++ {
-		key, err := identity.ParseKey(r["key"+strconv.Itoa(i)])
-		if err != nil {
-			return identities{}, state.ErrCorrupt
-		}
-		ids.keys = append(ids.keys, key)
+	var errs [2]error
+	ids.keys, errs[0] = keysIn(r, keyField)
+	ids.retired, errs[1] = keysIn(r, retiredField)
+	if errors.Join(errs[:]...) != nil {
+		return identities{}, state.ErrCorrupt
 	}
 	return ids, nil
+}
+
+func keysIn(r state.Record, field string) (keys []identity.Key, err error) {
+	for i := 0; r[field+strconv.Itoa(i)] != ""; i++ {
+		key, err := identity.ParseKey(r[field+strconv.Itoa(i)])
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 func (in *installation) saveIdentities(ids identities) error {
@@ -59,21 +75,15 @@ func (in *installation) saveIdentities(ids identities) error {
 		r["salt"] = ids.salt.Hex()
 	}
 	for i, key := range ids.keys {
-		r["key"+strconv.Itoa(i)] = key.Hex()
+		r[keyField+strconv.Itoa(i)] = key.Hex()
+	}
+	for i, key := range ids.retired {
+		r[retiredField+strconv.Itoa(i)] = key.Hex()
 	}
 	if len(r) == 0 {
 		return in.dir.Remove(identityName)
 	}
 	return in.dir.WriteRecord(identityName, r)
-}
-
-// machineID returns the pseudonym in use without making one: "" if there is none.
-func (in *installation) machineID() (string, error) {
-	ids, err := in.loadIdentities()
-	if err != nil || !ids.hasSalt {
-		return "", err
-	}
-	return identity.Derive(ids.salt, identity.Collect()).MachineID(), nil
 }
 
 // identify returns the pseudonym in use, making one if there is none, and sees to it

@@ -103,10 +103,11 @@ func (m *Manager) Status() Status {
 	}
 	if ids, err := in.loadIdentities(); err != nil {
 		fault(fmt.Errorf("the identity cannot be read: %w", err))
-	} else if ids.hasSalt {
-		s.MachineID = identity.Derive(ids.salt, identity.Collect()).MachineID()
 	} else {
-		s.Pending = len(ids.keys)
+		s.Pending = len(ids.retired)
+		if ids.hasSalt {
+			s.MachineID = identity.Derive(ids.salt, identity.Collect()).MachineID()
+		}
 	}
 	queue, err := in.queue().Stats()
 	if err != nil {
@@ -306,12 +307,12 @@ func (m *Manager) Reset(ctx context.Context) (ResetReport, error) {
 	}
 	// The identity in use is retired before anything is asked for: whatever happens now,
 	// nothing new is recorded under it.
-	ids.hasSalt = false
+	ids = identities{retired: append(ids.retired, ids.keys...)}
 	if saveErr := in.saveIdentities(ids); saveErr != nil {
 		return report, errors.Join(err, fmt.Errorf("retiring the identity: %w", saveErr))
 	}
 	var pending []identity.Key
-	for _, key := range ids.keys {
+	for _, key := range ids.retired {
 		request := ResetRequest{MachineID: key.MachineID()}
 		request.Receipt, request.Err = in.requestDeletion(ctx, key)
 		if request.Err != nil && !errors.Is(request.Err, ErrLocal) {
@@ -319,7 +320,7 @@ func (m *Manager) Reset(ctx context.Context) (ResetReport, error) {
 		}
 		report.Requests = append(report.Requests, request)
 	}
-	ids.keys = pending
+	ids.retired = pending
 	return report, errors.Join(err, in.saveIdentities(ids))
 }
 

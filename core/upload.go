@@ -60,6 +60,9 @@ func (c *Collector) Close(ctx context.Context) error {
 	if s.driver.Local || in.vanishes() && (due || delivery.ReadNotes(in.dir).Failures == 0) {
 		return within(ctx, inlineBudget, func(ctx context.Context) error {
 			_, err := in.send(ctx, nil, 0)
+			if errors.Is(err, state.ErrBusy) {
+				err = nil // what we recorded waits for the next delivery
+			}
 			return err
 		})
 	}
