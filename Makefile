@@ -1,0 +1,56 @@
+# GNU make 4 and bash. Everything needs Go; `race` a C compiler too, `lint` the module proxy.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+.PHONY: help demo test race lint bench size fuzz cross deps
+
+GO ?= go
+# What `make test`, `make race`, `make lint` and `make bench` look at.
+PKG ?= ./...
+# Which benchmarks `make bench` runs, and how long `make fuzz` stays at each target.
+BENCH ?= .
+FUZZTIME ?= 10s
+
+help: ## Show this list
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## See it work: a question, events, an intake that goes away, a no, an erasure
+	@$(GO) run ./internal/demo
+
+test: ## Run every test, in random order
+	$(GO) test -shuffle=on $(PKG)
+
+race: ## The same under the race detector; needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on $(PKG)
+
+lint: ## gofmt, go vet, staticcheck, and go.mod being tidy
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) vet $(PKG)
+	$(GO) tool -modfile=tools/go.mod staticcheck $(PKG)
+
+bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
+	$(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(PKG)
+
+size: ## What telemetry adds to a binary: KiB, modules, packages
+	@$(GO) run ./internal/bench/size
+
+fuzz: ## Run each fuzz target for FUZZTIME=10s
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+	  grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ target; do \
+	    echo "== $$(dirname "$$file") $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+	  done; \
+	done
+
+cross: ## Build and vet everything, tests included, for the other systems
+	@for os in windows darwin freebsd; do \
+	  echo "== $$os"; \
+	  GOOS=$$os CGO_ENABLED=0 $(GO) build ./...; \
+	  GOOS=$$os CGO_ENABLED=0 $(GO) vet ./...; \
+	done
+
+deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
+	$(GO) test ./internal/arch -update

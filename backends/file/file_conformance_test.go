@@ -1,0 +1,64 @@
+package file_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/backends/file"
+	"github.com/gotoolbase/telemetry/conformance"
+)
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, conformance.Subject{
+		Driver: file.Driver(),
+		Read:   read,
+		Constants: []string{"id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "metadata", "truncated"},
+	})
+}
+
+// read reads the log with names of its own.
+func read(o conformance.Output) ([]conformance.Received, error) {
+	log, err := os.Open(filepath.Join(o.Dir, "events.ndjson"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // nothing was delivered yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	lines := json.NewDecoder(log)
+	var events []conformance.Received
+	for {
+		var item struct {
+			ID         string            `json:"id"`
+			Type       string            `json:"type"`
+			Name       string            `json:"name"`
+			Time       time.Time         `json:"timestamp"`
+			DurationMS *int64            `json:"duration_ms"`
+			ExitCode   *int              `json:"exit_code"`
+			Args       []string          `json:"args"`
+			Error      string            `json:"error"`
+			Tool       string            `json:"tool_name"`
+			Version    string            `json:"tool_version"`
+			OS         string            `json:"os"`
+			Arch       string            `json:"arch"`
+			OSVersion  string            `json:"os_version"`
+			GoVersion  string            `json:"go_version"`
+			MachineID  string            `json:"machine_id"`
+			Metadata   map[string]string `json:"metadata"`
+			Truncated  int               `json:"truncated"`
+		}
+		if err := lines.Decode(&item); errors.Is(err, io.EOF) {
+			return events, nil
+		} else if err != nil {
+			return nil, err
+		}
+		events = append(events, conformance.Received(item))
+	}
+}

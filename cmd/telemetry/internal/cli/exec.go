@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
+)
+
+// What shells end with where there was no command to run.
+const (
+	exitCannotRun = 126
+	exitNotFound  = 127
+)
+
+// endedError says how the command that exec ran has ended. Main prints nothing for it.
+type endedError struct {
+	code   int
+	signal os.Signal // that the process is to end by as well, nil for none
+}
+
+func (e *endedError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+func (e *endedError) ExitCode() int { return e.code }
+
+// end ends the process by the signal, or returns the exit code to end with.
+func (e *endedError) end() int {
+	if e.signal != nil {
+		raise(e.signal)
+	}
+	return e.code
+}
+
+func (p *program) exec() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "exec [--name NAME] -- COMMAND [ARGUMENT...]",
+		Short: "Run a command and record its name, duration and exit code",
+		Long: "Run a command and record its name, duration and exit code. Its arguments are not\n" +
+			"recorded. The command has the terminal, the pipes and the environment of this\n" +
+			"program and is sent the signals that this program is sent; SIGINT and SIGQUIT only\n" +
+			"where they do not come from the keyboard, which reaches the command by itself.\n\n" +
+			"The exit code is the command's own, 128+n if signal n ended it, 127 if it was not\n" +
+			"found and 126 if it could not be run. Trouble with telemetry never changes that: a\n" +
+			"mistake in the file is one line on stderr, and the command runs.",
+		Example: "  telemetry --config mytool.yaml exec -- make all\n" +
+			"  telemetry --config mytool.yaml exec --name build -- ./build.sh --fast",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 || args[0] == "" {
+				return telemetrycmd.UsageError(errors.New("exec needs a command to run"))
+			}
+			return nil
+		},
+		// Without arguments the shell completes commands and files by itself.
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // what follows the command belongs to it
+	cmd.Flags().StringVar(&name, "name", "", "record this name; the command's own without its folder if not given")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed("name") {
+			name = baseName(args[0])
+		} else if strings.TrimSpace(name) == "" {
+			return telemetrycmd.UsageError(errors.New("--name is empty"))
+		}
+		if !cmd.Flags().Changed("config") {
+			return telemetrycmd.UsageError(errNoConfig)
+		}
+		collector, err := p.collector()
+		if err != nil {
+			complain(err)
+		}
+		child := exec.Command(args[0], args[1:]...)
+		if errors.Is(child.Err, exec.ErrDot) && runtime.GOOS != "windows" {
+			child.Err = nil // a PATH with "." in it: a shell would run it, too
+		}
+		child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
+		start := time.Now()
+		err = runForwarding(child)
+		took := time.Since(start)
+		if child.ProcessState == nil {
+			complain(fmt.Errorf("%s: %w", args[0], cannotRun(err)))
+			return &endedError{code: codeOf(err)}
+		}
+		ended := &endedError{code: telemetrycmd.ExitCode(err), signal: signalToRaise(child.ProcessState)}
+		collector.TrackCommand(name, took.Milliseconds(), ended.code, nil)
+		_ = collector.Close(cmd.Context()) // status tells what went wrong
+		return ended
+	}
+	return cmd
+}
+
+// baseName is the command without folder and, on Windows, without what makes a file a
+// program there.
+func baseName(command string) string {
+	name := filepath.Base(command)
+	if runtime.GOOS == "windows" {
+		switch ext := filepath.Ext(name); strings.ToLower(ext) {
+		case ".exe", ".cmd", ".bat", ".com":
+			name = strings.TrimSuffix(name, ext)
+		}
+	}
+	return name
+}
+
+// codeOf is the exit code of a command that could not be started.
+func codeOf(err error) int {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return exitNotFound
+	}
+	return exitCannotRun
+}
+
+// cannotRun is why, as a shell says it.
+func cannotRun(err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.New("command not found")
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	var execErr *exec.Error
+	if errors.As(err, &execErr) {
+		return execErr.Err
+	}
+	return err
+}

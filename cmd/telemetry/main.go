@@ -1,0 +1,21 @@
+// Telemetry records and sends usage events for shell scripts and for tools that are not
+// written in Go. It reads what the tool is from a file; see package toolfile.
+//
+//	telemetry --config mytool.yaml track command.invocation build --duration 142ms --exit-code 0
+//	telemetry --config mytool.yaml exec -- make all
+//
+// A vendor is one line in the list below: what is not in it, this program cannot reach.
+package main
+
+import (
+	"os"
+
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/cli"
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+func main() {
+	os.Exit(cli.Main([]driver.Driver{
+		// noop, stdout, file and http are always there.
+	}))
+}

@@ -1,0 +1,551 @@
+package telemetrycmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func TestStatusSaysWhatIsSo(t *testing.T) {
+	for name, prepare := range map[string]func(h *home){
+		"undecided": func(*home) {},
+		"on": func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(2)
+			h.must("telemetry", "flush")
+			h.record(3)
+		},
+		"on_here": func(h *home) { h.must("telemetry", "enable", "--local") },
+		"off":     func(h *home) { h.must("telemetry", "disable") },
+		"off_by_variable": func(h *home) {
+			h.must("telemetry", "enable")
+			h.env["DO_NOT_TRACK"] = "1"
+		},
+		"on_by_variable": func(h *home) { h.env["TELEMETRY_ENABLED"] = "true" },
+		"newer_notice": func(h *home) {
+			h.must("telemetry", "enable")
+			h.tool.Telemetry.NoticeVersion = 2
+		},
+		"no_receiver": func(h *home) {
+			h.must("telemetry", "enable")
+			h.tool.Telemetry.Endpoint, h.tool.Telemetry.Settings = "", nil
+		},
+		"wrong_declaration": func(h *home) {
+			h.must("telemetry", "enable")
+			h.tool.Telemetry.Backend = "posthog"
+		},
+		"unusable_state": func(h *home) {
+			h.must("telemetry", "enable")
+			replace(h, "consent", "noise")
+		},
+		"asked_to_wait": func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			h.answers(http.StatusTooManyRequests, "Retry-After", "86400") // the cap, which no jitter moves
+			h.run("telemetry", "flush")
+		},
+		"deletion_pending": func(h *home) {
+			h.must("telemetry", "enable")
+			h.answers(http.StatusInternalServerError)
+			h.run("telemetry", "reset")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHome(t)
+			prepare(h)
+			golden(t, "status_"+name, h.transcript("telemetry", "status"))
+		})
+	}
+}
+
+func replace(h *home, file, content string) {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(h.dir, file), []byte(content), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestStatusExplainsEveryLayer(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	h.env["TELEMETRY_LOCAL"] = "1"
+	golden(t, "explain_on", h.transcript("telemetry", "status", "--explain"))
+	h.env["MYTOOL_TELEMETRY"] = "maybe"
+	golden(t, "explain_off", h.transcript("telemetry", "status", "--explain"))
+}
+
+func TestStatusSpeaksJSON(t *testing.T) {
+	h := newHome(t)
+	golden(t, "status_json_undecided", h.transcript("telemetry", "status", "--output", "json"))
+	h.must("telemetry", "enable")
+	h.record(2)
+	h.must("telemetry", "flush")
+	golden(t, "status_json_on", h.transcript("telemetry", "status", "--output", "json", "--explain"))
+}
+
+func TestStatusMakesAndTouchesNothing(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "status", "--explain")
+	if _, err := os.Stat(h.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the state directory: %v", err)
+	}
+	h.must("telemetry", "enable")
+	h.record(3)
+	before := snapshot(t, h.dir)
+	h.must("telemetry", "status", "--explain")
+	h.must("telemetry", "status", "--output", "json")
+	if after := snapshot(t, h.dir); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+	if len(h.sent()) != 0 {
+		t.Error("status contacted the server")
+	}
+}
+
+// snapshot lists every file with its size and times.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			b.WriteString(path + " " + info.Mode().String() + " " + info.ModTime().String() + "\n")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestEnableSaysWhatIsCollectedAndWhetherItIsOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(h *home)
+		args    []string
+	}{
+		"on":    {nil, nil},
+		"local": {nil, []string{"--local"}},
+		"json":  {nil, []string{"--output", "json"}},
+		"blocked": {func(h *home) {
+			h.env["DO_NOT_TRACK"] = "1"
+		}, nil},
+		"restricted": {func(h *home) {
+			h.env["TELEMETRY_LOCAL"] = "1"
+		}, nil},
+		"no_receiver": {func(h *home) {
+			h.tool.Telemetry.Endpoint, h.tool.Telemetry.Settings = "", nil
+		}, nil},
+		"extended": {func(h *home) {
+			h.tool.Telemetry.ExtendedCollection = true
+			h.tool.Telemetry.MetadataKeys = []string{"shell", "format"}
+			h.tool.Telemetry.Metadata = map[string]string{"channel": "stable"}
+		}, nil},
+		"own_notice": {func(h *home) {
+			h.tool.Telemetry.Notice = "We count how often each command runs, to drop what nobody uses.\n"
+		}, nil},
+		"impossible": {func(h *home) {
+			h.dir = filepath.Join(h.dir, "below a file")
+			if err := os.WriteFile(filepath.Dir(h.dir), nil, 0o600); err != nil {
+				h.t.Fatal(err)
+			}
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHome(t)
+			if test.prepare != nil {
+				test.prepare(h)
+			}
+			golden(t, "enable_"+name, h.transcript(append([]string{"telemetry", "enable"}, test.args...)...))
+		})
+	}
+}
+
+func TestDisableSaysWhatItErased(t *testing.T) {
+	h := newHome(t)
+	golden(t, "disable_never_on", h.transcript("telemetry", "disable"))
+
+	h = newHome(t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	golden(t, "disable_one_waiting", h.transcript("telemetry", "disable"))
+	if out := h.must("telemetry", "status", "-o", "json"); !strings.Contains(out, `"events": 0`) {
+		t.Errorf("something still waits:\n%s", out)
+	}
+
+	h = newHome(t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	h.must("telemetry", "flush")
+	h.record(3)
+	golden(t, "disable_after_sending", h.transcript("telemetry", "disable"))
+
+	h = newHome(t)
+	golden(t, "disable_json", h.transcript("telemetry", "disable", "--output", "json"))
+
+	h = newHome(t)
+	h.dir = filepath.Join(h.dir, "below a file")
+	if err := os.WriteFile(filepath.Dir(h.dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "disable_impossible", h.transcript("telemetry", "disable"))
+}
+
+func TestResetTellsThePlainTruth(t *testing.T) {
+	receipt := func(state deletion.State, id, detail string) deletion.Requestor {
+		return deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) {
+			return deletion.Receipt{State: state, ID: id, Detail: detail}, nil
+		})
+	}
+	for name, test := range map[string]struct {
+		prepare func(h *home)
+		args    []string
+	}{
+		"nothing_stored": {func(*home) {}, nil},
+		"on_by_variable": {func(h *home) { h.env["TELEMETRY_ENABLED"] = "1" }, nil},
+		"only_a_no":      {func(h *home) { h.must("telemetry", "disable") }, nil},
+		"delivered": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(2)
+		}, nil},
+		"delivered_json": {func(h *home) { h.must("telemetry", "enable") }, []string{"-o", "json"}},
+		"refused": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.answers(http.StatusInternalServerError)
+		}, nil},
+		"refused_json": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.answers(http.StatusInternalServerError)
+		}, []string{"-o", "json"}},
+		"unreachable": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.server.Close()
+		}, nil},
+		"wrong_declaration": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.tool.Telemetry.Backend = "posthog"
+		}, nil},
+		"local": {func(h *home) {
+			h.tool.Telemetry.Backend, h.tool.Telemetry.Settings = "file", nil
+			h.must("telemetry", "enable")
+		}, nil},
+		"acknowledged": {func(h *home) {
+			h.tool.Telemetry.DeletionRequestor = receipt(deletion.Acknowledged, "R-17", "It takes up to 30 days.")
+			h.must("telemetry", "enable")
+		}, nil},
+		"verified": {func(h *home) {
+			h.tool.Telemetry.DeletionRequestor = receipt(deletion.Verified, "", "")
+			h.must("telemetry", "enable")
+		}, nil},
+		"manual": {func(h *home) {
+			h.tool.Telemetry.DeletionRequestor = receipt(deletion.Manual, "", "Write to privacy@example.com.\x1b[2J")
+			h.must("telemetry", "enable")
+		}, nil},
+		"requestor_fails": {func(h *home) {
+			h.tool.Telemetry.DeletionRequestor = deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) {
+				return deletion.Receipt{}, errors.New("the office is closed")
+			})
+			h.must("telemetry", "enable")
+		}, nil},
+		"unreadable_identity": {func(h *home) {
+			h.must("telemetry", "enable")
+			replace(h, "identity", "noise")
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHome(t)
+			test.prepare(h)
+			golden(t, "reset_"+name, h.transcript(append([]string{"telemetry", "reset"}, test.args...)...))
+			if v := look(h.manager()); v.Recording {
+				t.Error("telemetry is still on")
+			}
+		})
+	}
+}
+
+func TestARequestThatWasNotHandedOverIsMadeAgainByTheNextReset(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	id := look(h.manager()).MachineID
+	h.answers(http.StatusServiceUnavailable)
+	if _, _, code := h.run("telemetry", "reset"); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	h.answers(http.StatusOK)
+	out := h.must("telemetry", "reset", "-o", "json")
+	if !strings.Contains(out, id) || !strings.Contains(out, `"state": "delivered"`) {
+		t.Errorf("the second reset said\n%s", out)
+	}
+	h.must("telemetry", "enable")
+	if again := look(h.manager()).MachineID; again == id || again == "" {
+		t.Errorf("the machine ID after reset and a new yes is %q, before it was %q", again, id)
+	}
+}
+
+// The order of the reference was: drop, then record the command that dropped.
+func TestTheTelemetryCommandsRecordNothing(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	for _, args := range [][]string{{"status"}, {"enable"}, {"flush"}} {
+		h.must(append([]string{"telemetry"}, args...)...)
+		if n := look(h.manager()).Queue.Events; n != 0 {
+			t.Errorf("after %v %d events wait", args, n)
+		}
+	}
+	h.record(2)
+	h.must("telemetry", "disable")
+	h.must("build")
+	if v := look(h.manager()); v.Queue.Events != 0 || v.Queue.Bytes != 0 {
+		t.Errorf("after disable %d events wait", v.Queue.Events)
+	}
+	if sent := h.sent(); len(sent) != 0 {
+		t.Errorf("sent %q", sent)
+	}
+	h.must("telemetry", "enable")
+	h.record(2)
+	h.must("telemetry", "reset")
+	h.must("build")
+	if v := look(h.manager()); v.Queue.Events != 0 || v.MachineID != "" {
+		t.Errorf("after reset %d events wait, machine ID %q", v.Queue.Events, v.MachineID)
+	}
+	sent := h.sent()
+	if len(sent) != 1 || strings.Count(sent[0], `"type":`) != 1 || !strings.Contains(sent[0], "data.deletion_request") {
+		t.Errorf("reset sent %q, want one deletion request", sent)
+	}
+}
+
+func TestFlushSaysWhatBecameOfTheEvents(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(h *home)
+		args    []string
+	}{
+		"sent": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(3)
+		}, nil},
+		"sent_json": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(3)
+		}, []string{"-o", "json"}},
+		"nothing": {func(h *home) { h.must("telemetry", "enable") }, nil},
+		"off":     {func(*home) {}, nil},
+		"off_json": {func(*home) {
+		}, []string{"-o", "json"}},
+		"off_with_a_backlog": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(3)
+			h.env["DO_NOT_TRACK"] = "1"
+		}, nil},
+		"server_fails": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(3)
+			h.answers(http.StatusInternalServerError)
+		}, nil},
+		"server_fails_json": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			h.answers(http.StatusInternalServerError)
+		}, []string{"-o", "json"}},
+		"asked_to_wait": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(2)
+			h.answers(http.StatusTooManyRequests, "Retry-After", "3600")
+			h.run("telemetry", "flush")
+		}, nil},
+		"refused_for_good": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(2)
+			h.answers(http.StatusBadRequest)
+		}, nil},
+		"wrong_declaration": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.tool.Telemetry.Backend = "posthog"
+		}, nil},
+		"bad_timeout": {func(*home) {}, []string{"--timeout", "0s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHome(t)
+			test.prepare(h)
+			golden(t, "flush_"+name, h.transcript(append([]string{"telemetry", "flush"}, test.args...)...))
+		})
+	}
+}
+
+func TestAFlushThatHangsEndsAtItsTimeoutAndAnotherIsToldToWait(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	arrived, release := make(chan struct{}, 9), make(chan struct{})
+	h.mu.Lock()
+	h.answer = func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}
+	h.mu.Unlock()
+	defer close(release)
+	done := make(chan string, 1)
+	go func() {
+		_, errs, _ := h.run("telemetry", "flush", "--timeout", "3s")
+		done <- errs
+	}()
+	select {
+	case <-arrived:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the server was not called")
+	}
+	if _, errs, code := h.run("telemetry", "flush", "--timeout", "50ms"); code != 1 || !strings.Contains(errs, "another process is at work and sends what waits") {
+		t.Errorf("the second flush: code %d, %q", code, errs)
+	}
+	select {
+	case errs := <-done:
+		if !strings.Contains(errs, "not done within 3s (see --timeout); 1 event is kept and sent later") {
+			t.Errorf("the first flush: %q", errs)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the first flush did not end")
+	}
+}
+
+func TestUploadIsQuietAndSends(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	h.record(2)
+	if out := h.must("telemetry", "upload"); out != "" {
+		t.Errorf("upload printed %q", out)
+	}
+	if sent := h.sent(); len(sent) != 1 || strings.Count(sent[0], `"command.invocation"`) != 2 {
+		t.Errorf("sent %q", sent)
+	}
+	if out := h.must("telemetry", "--help"); strings.Contains(out, "upload") {
+		t.Errorf("upload is not hidden:\n%s", out)
+	}
+}
+
+func TestWrongUseIsExitCodeTwoAndNamesTheMistake(t *testing.T) {
+	h := newHome(t)
+	for want, args := range map[string][]string{
+		`unknown command "enabel" for "mytool telemetry"; did you mean enable?`: {"telemetry", "enabel"},
+		`mytool telemetry status takes no arguments, but was given "now"`:       {"telemetry", "status", "now"},
+		`invalid argument "xml" for "-o, --output" flag: must be text or json`:  {"telemetry", "status", "-o", "xml"},
+		`unknown flag: --force`: {"telemetry", "reset", "--force"},
+	} {
+		out, errs, code := h.run(args...)
+		if code != 2 || !strings.Contains(errs, want) {
+			t.Errorf("%v: code %d, %q", args, code, errs)
+		}
+		if out == "" && !strings.Contains(errs, "Usage:") {
+			t.Errorf("%v: no usage was shown", args)
+		}
+	}
+	if _, err := os.Stat(h.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("wrong use made the state directory")
+	}
+}
+
+func TestHelpIsThereForEveryCommand(t *testing.T) {
+	h := newHome(t)
+	golden(t, "help", h.transcript("telemetry"))
+	for _, cmd := range h.root().Commands() {
+		if cmd.Name() != "telemetry" {
+			continue
+		}
+		for _, c := range cmd.Commands() {
+			if c.Short == "" || !c.Hidden && (c.Long == "" || !strings.Contains(c.Example, "mytool telemetry "+c.Name())) {
+				t.Errorf("%s lacks help", c.Name())
+			}
+		}
+	}
+}
+
+func TestTheShellCompletesCommandsAndFormats(t *testing.T) {
+	h := newHome(t)
+	for line, want := range map[string]string{
+		"telemetry ":                 "disable\t",
+		"telemetry status --output ": "json\tfor programs",
+		"telemetry reset ":           ":4", // no file names
+	} {
+		args := strings.Split(line, " ")
+		if out, _, _ := h.run(append([]string{"__complete"}, args...)...); !strings.Contains(out, want) {
+			t.Errorf("%q completes to %q", line, out)
+		}
+	}
+}
+
+// The names are what scripts depend on. They are written out here: changing one is a
+// change of what we promised.
+func TestTheNamesInJSONAreStable(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	h.must("telemetry", "flush")
+	for _, test := range []struct{ command, want string }{
+		{"status --explain", "backend decided_by delivered faults last_attempt last_delivered layers lost machine_id next_upload pending_deletion_requests queue since state state_dir tool"},
+		{"flush", "decided_by held_by_running_commands kept lost sent state tool"},
+		{"enable", "backend decided_by machine_id state tool"},
+		{"disable", "decided_by erased state tool"},
+		{"reset", "decided_by erased requests state tool"},
+	} {
+		command, want := test.command, test.want
+		if command == "disable" || command == "reset" {
+			h.must("telemetry", "enable")
+		}
+		out := h.must(append(append([]string{"telemetry"}, strings.Fields(command)...), "-o", "json")...)
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(out), &fields); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+		for _, name := range strings.Fields(want) {
+			if _, ok := fields[name]; !ok {
+				t.Errorf("%s has no %s", command, name)
+			}
+			delete(fields, name)
+		}
+		if len(fields) > 0 {
+			t.Errorf("%s has also %v", command, fields)
+		}
+	}
+}
+
+func TestANoIsStoredEvenIfTheToolItselfCannotStart(t *testing.T) {
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	root := h.root()
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return errors.New("the configuration is broken") }
+	root.SetArgs([]string{"telemetry", "disable"})
+	root.SetOut(new(strings.Builder))
+	if err := root.Execute(); err != nil {
+		t.Error(err)
+	}
+	if v := look(h.manager()); v.state() != stateOff {
+		t.Errorf("telemetry is %s", v.state())
+	}
+}
+
+func TestTheFeatureOffLeavesNoCommand(t *testing.T) {
+	h := newHome(t)
+	h.tool.Features = props.Features{}
+	if c := child(h.root(), "telemetry"); c != nil {
+		t.Error("there is a telemetry command")
+	}
+}

@@ -1,0 +1,170 @@
+package telemetrycmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/core"
+)
+
+const (
+	flushTimeout = 30 * time.Second
+	// progressAfter is when a person begins to wonder, progressEvery how often they look.
+	progressAfter = time.Second
+	progressEvery = 200 * time.Millisecond
+)
+
+func (s *commandSet) flush() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "flush",
+		Short: "Send now what waits",
+		Long: "Send now what waits, and say what became of it. Without it, events are sent in the\n" +
+			"background, now and then.\n\n" +
+			"The exit code is 1 if something stopped it; what was not sent is kept.",
+		Example: "  " + s.hint("flush") + "\n  " + s.hint("flush --timeout 2m --output json"),
+	}
+	format := addOutput(cmd)
+	timeout := cmd.Flags().Duration("timeout", flushTimeout, "how long it may take")
+	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
+		if *timeout <= 0 {
+			return UsageError(errors.New("--timeout must be more than 0, such as 30s or 2m"))
+		}
+		ctx, cancel := context.WithTimeout(contextOf(cmd), *timeout)
+		defer cancel()
+		receiver := m.Status().Backend.String()
+		var at progress
+		stop := at.show(newScreen(cmd.ErrOrStderr(), m.Lookup), receiver)
+		report, err := m.Flush(ctx, at.set)
+		stop()
+		v := look(m)
+		if err != nil {
+			report.Kept = v.Queue.Events
+			err = s.flushError(ctx, err, v, *timeout)
+		}
+		if *format == formatJSON {
+			j := flushJSON{
+				summaryJSON: v.summary(), Sent: report.Sent, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
+			}
+			if err != nil {
+				j.Problem = err.Error()
+			}
+			if writeErr := writeJSON(cmd.OutOrStdout(), j); writeErr != nil {
+				return writeErr
+			}
+			return err
+		}
+		printFlush(cmd.OutOrStdout(), receiver, report, err == nil)
+		return err
+	})
+	return cmd
+}
+
+type flushJSON struct {
+	summaryJSON
+	Sent    int    `json:"sent"`
+	Kept    int    `json:"kept"`
+	Lost    int    `json:"lost"`
+	Running int    `json:"held_by_running_commands"`
+	Problem string `json:"problem,omitempty"`
+}
+
+func printFlush(out io.Writer, receiver string, report core.FlushReport, complete bool) {
+	if report.Sent > 0 {
+		fmt.Fprintf(out, "Sent %s to %s.\n", events(report.Sent), receiver)
+	} else if complete && report.Lost == 0 && report.Running == 0 {
+		fmt.Fprintln(out, "Nothing was waiting to be sent.")
+	}
+	if report.Lost > 0 {
+		fmt.Fprintf(out, "Lost %s: too old, unreadable, or refused by the receiver for good.\n", events(report.Lost))
+	}
+	if report.Running > 0 {
+		fmt.Fprintf(out, "%s still running; what it holds is sent later.\n",
+			count(report.Running, "command is", "commands are"))
+	}
+}
+
+// flushError says what stopped a flush, in words for whoever typed it.
+func (s *commandSet) flushError(ctx context.Context, err error, v view, timeout time.Duration) error {
+	kept := ""
+	if n := v.Queue.Events; n > 0 {
+		kept = "; " + count(n, "event is", "events are") + " kept and sent later"
+	}
+	switch {
+	case errors.Is(err, core.ErrOff) && v.Queue.Events > 0:
+		return fmt.Errorf("%w, so %s not sent; decided by %s", core.ErrOff, count(v.Queue.Events, "event is", "events are"), v.decider())
+	case errors.Is(err, core.ErrOff):
+		return fmt.Errorf("%w, and nothing waits; to turn it on: %s", core.ErrOff, s.hint("enable"))
+	case errors.Is(err, core.ErrBusy):
+		return fmt.Errorf("%w and sends what waits; see %s", core.ErrBusy, s.hint("status"))
+	case errors.Is(err, core.ErrWait):
+		return fmt.Errorf("%w%s", err, kept)
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("not done within %v (see --timeout)%s", timeout, kept)
+	}
+	return fmt.Errorf("%w%s", flat{err}, kept)
+}
+
+func (s *commandSet) upload() *cobra.Command {
+	return &cobra.Command{
+		Use:    "upload",
+		Short:  "Send what waits, in the background",
+		Hidden: true,
+		// Nobody looks: status tells how it went.
+		SilenceErrors: true,
+		RunE: s.run(func(cmd *cobra.Command, m *core.Manager) error {
+			return m.Upload(contextOf(cmd))
+		}),
+	}
+}
+
+// progress is how far a flush is.
+type progress struct{ done, total atomic.Int64 }
+
+func (p *progress) set(done, total int) {
+	p.done.Store(int64(done))
+	p.total.Store(int64(total))
+}
+
+// show draws the progress on a terminal once it takes long, until the returned function
+// is called. Elsewhere it draws nothing.
+func (p *progress) show(out screen, receiver string) (stop func()) {
+	if !out.terminal {
+		return func() {}
+	}
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		timer := time.NewTimer(progressAfter)
+		defer timer.Stop()
+		drawn := false
+		for {
+			select {
+			case <-quit:
+				if drawn && out.colour {
+					fmt.Fprint(out, "\r\x1b[K")
+				}
+				return
+			case <-timer.C:
+			}
+			text := "Sending to " + receiver + " …"
+			if total := p.total.Load(); total > 0 {
+				text = fmt.Sprintf("Sending to %s: %d of %s …", receiver, p.done.Load(), events(int(total)))
+			}
+			switch {
+			case out.colour:
+				fmt.Fprint(out, "\r\x1b[K", text)
+			case !drawn: // a terminal that cannot go back to the start of a line
+				fmt.Fprintln(out, text)
+			}
+			drawn = true
+			timer.Reset(progressEvery)
+		}
+	}()
+	return func() { close(quit); <-gone }
+}

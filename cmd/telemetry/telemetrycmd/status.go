@@ -1,0 +1,268 @@
+package telemetrycmd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
+)
+
+// The states that people and programs are told.
+const (
+	stateOn        = "on"
+	stateLocal     = "on_local"
+	stateOff       = "off"
+	stateUndecided = "undecided"
+)
+
+// view is what the commands say about an installation.
+type view struct {
+	core.Status
+	tool   string
+	stored consent.Stored
+}
+
+func look(m *core.Manager) view {
+	return view{Status: m.Status(), tool: m.Tool().Name, stored: m.Stored()}
+}
+
+// state is what really happens to events, which is not always what was decided.
+func (v view) state() string {
+	switch {
+	case v.Recording && v.Decision.LocalOnly:
+		return stateLocal
+	case v.Recording:
+		return stateOn
+	case v.Decision.Undecided:
+		return stateUndecided
+	}
+	return stateOff
+}
+
+func (v view) stateWords() (string, colour) {
+	switch state := v.state(); {
+	case state == stateOn:
+		return "on", green
+	case state == stateLocal:
+		return "on, this machine only", green
+	case state == stateUndecided && v.stored.Answer != consent.AnswerNone:
+		return "off (what is collected has changed since your yes)", bold
+	case state == stateUndecided:
+		return "off (not asked yet)", bold
+	case v.Decision.Enabled && len(v.Faults) == 0:
+		return "off (allowed, but the tool names no receiver)", bold
+	case v.Decision.Enabled:
+		return "off (allowed, but something is wrong)", red
+	}
+	return "off", bold
+}
+
+// decider names the layer that decided with what was found there.
+func (v view) decider() string {
+	for _, layer := range v.Decision.Layers {
+		if layer.Name == v.Decision.Decider {
+			return layer.Name + " (" + clean(layer.Detail) + ")"
+		}
+	}
+	return v.Decision.Decider + ", and silence is no"
+}
+
+func (s *commandSet) status() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show whether telemetry is on, who decided, and what waits",
+		Long: "Show whether telemetry is on, who decided, and what waits to be sent.\n\n" +
+			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n" +
+			"when telemetry is off.",
+		Example: "  " + s.hint("status") + "\n  " + s.hint("status --explain") + "\n  " + s.hint("status --output json"),
+	}
+	format := addOutput(cmd)
+	explain := cmd.Flags().Bool("explain", false, "show everything that has a say, and which of it decided")
+	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
+		v := look(m)
+		if *format == formatJSON {
+			return writeJSON(cmd.OutOrStdout(), v.json(*explain))
+		}
+		out := newScreen(cmd.OutOrStdout(), m.Lookup)
+		out.table(v.rows(s.hint))
+		if *explain {
+			fmt.Fprintln(out, "\n"+out.paint(bold, "Who has a say")+" (any no decides, then any yes; silence is no)")
+			out.table(v.layers())
+		}
+		return nil
+	})
+	return cmd
+}
+
+func (v view) rows(hint func(string) string) []row {
+	words, colour := v.stateWords()
+	rows := []row{
+		{"Telemetry of " + v.tool, words, colour},
+		{"Decided by", v.decider(), plain},
+		{"Receiver", v.receiver(), plain},
+	}
+	add := func(label, value string) { rows = append(rows, row{label, value, plain}) }
+	warn := func(label, value string) { rows = append(rows, row{label, value, red}) }
+	if v.MachineID != "" {
+		add("Machine ID", v.MachineID)
+	} else {
+		add("Machine ID", "none")
+	}
+	waiting := events(v.Queue.Events)
+	if v.Queue.Bytes > 0 {
+		waiting += ", " + size(v.Queue.Bytes) + " on disk"
+	}
+	add("Waiting", waiting)
+	delivered := events(v.Delivered)
+	if !v.LastDelivered.IsZero() {
+		delivered += ", last on " + when(v.LastDelivered)
+	}
+	add("Delivered", delivered)
+	if v.Lost > 0 {
+		warn("Lost", events(v.Lost))
+	}
+	if v.state() == stateOn {
+		add("Next upload", v.nextUpload())
+	}
+	if v.WaitUntil.After(v.At) {
+		add("The server asked", "not to be called before "+when(v.WaitUntil))
+	}
+	if v.Problem != "" {
+		warn("Last attempt", when(v.LastAttempt)+", failed: "+clean(v.Problem))
+	}
+	if v.Pending > 0 {
+		warn("Deletion", count(v.Pending, "request was", "requests were")+" not handed over yet; to try again: "+hint("reset"))
+	}
+	for _, fault := range v.Faults {
+		warn("What is wrong", clean(fault))
+	}
+	if v.StateDir != "" {
+		add("Kept in", v.StateDir)
+	}
+	return rows
+}
+
+// receiver is BackendInfo.String in friendlier words where there is none.
+func (v view) receiver() string {
+	if v.Backend.Name == "noop" {
+		return "none"
+	}
+	return v.Backend.String()
+}
+
+func (v view) nextUpload() string {
+	if !v.NextUpload.After(v.At) {
+		return "with the next command"
+	}
+	return "with the first command after " + when(v.NextUpload)
+}
+
+func (v view) layers() []row {
+	rows := make([]row, len(v.Decision.Layers))
+	for i, layer := range v.Decision.Layers {
+		r := row{layer.Name, clean(layer.Detail), plain}
+		switch layer.Verdict {
+		case consent.Yes:
+			r.colour = green
+		case consent.No:
+			r.colour = red
+		}
+		if verdict := string(layer.Verdict); !strings.HasPrefix(r.value, verdict) {
+			r.value = verdict + ": " + r.value
+		}
+		if layer.Name == v.Decision.Decider {
+			r.value += "  <- decided"
+		}
+		rows[i] = r
+	}
+	return rows
+}
+
+// summaryJSON is what every command says in JSON. Its names are stable.
+type summaryJSON struct {
+	Tool string `json:"tool"`
+	// State is "on", "on_local", "off" or "undecided".
+	State     string `json:"state"`
+	DecidedBy string `json:"decided_by"`
+}
+
+type statusJSON struct {
+	summaryJSON
+	Since         time.Time   `json:"since,omitzero"`
+	Backend       backendJSON `json:"backend"`
+	MachineID     string      `json:"machine_id,omitempty"`
+	Queue         queueJSON   `json:"queue"`
+	Delivered     int         `json:"delivered"`
+	Lost          int         `json:"lost"`
+	LastDelivered time.Time   `json:"last_delivered,omitzero"`
+	LastAttempt   time.Time   `json:"last_attempt,omitzero"`
+	NextUpload    time.Time   `json:"next_upload,omitzero"`
+	WaitUntil     time.Time   `json:"wait_until,omitzero"`
+	Problem       string      `json:"problem,omitempty"`
+	Pending       int         `json:"pending_deletion_requests"`
+	Faults        []string    `json:"faults"`
+	StateDir      string      `json:"state_dir,omitempty"`
+	Layers        []layerJSON `json:"layers,omitempty"`
+}
+
+type backendJSON struct {
+	Name  string   `json:"name"`
+	Hosts []string `json:"hosts"`
+	Local bool     `json:"local"`
+}
+
+type queueJSON struct {
+	Events  int   `json:"events"`
+	Bytes   int64 `json:"bytes"`
+	Damaged int   `json:"damaged"`
+}
+
+type layerJSON struct {
+	Name string `json:"name"`
+	// Verdict is "yes", "no" or "silent".
+	Verdict string `json:"verdict"`
+	Local   bool   `json:"local,omitempty"`
+	Detail  string `json:"detail"`
+}
+
+func (v view) summary() summaryJSON {
+	return summaryJSON{Tool: v.tool, State: v.state(), DecidedBy: v.Decision.Decider}
+}
+
+func (v view) json(explain bool) statusJSON {
+	j := statusJSON{
+		summaryJSON:   v.summary(),
+		Since:         v.Decision.Since.UTC(),
+		Backend:       v.backend(),
+		MachineID:     v.MachineID,
+		Queue:         queueJSON{v.Queue.Events, v.Queue.Bytes, v.Queue.Damaged},
+		Delivered:     v.Delivered,
+		Lost:          v.Lost,
+		LastDelivered: v.LastDelivered.UTC(),
+		LastAttempt:   v.LastAttempt.UTC(),
+		NextUpload:    v.NextUpload.UTC(),
+		WaitUntil:     v.WaitUntil.UTC(),
+		Problem:       v.Problem,
+		Pending:       v.Pending,
+		Faults:        append([]string{}, v.Faults...), // [] rather than null
+		StateDir:      v.StateDir,
+	}
+	if explain {
+		for _, layer := range v.Decision.Layers {
+			verdict := "silent"
+			if layer.Verdict != consent.Silent {
+				verdict = string(layer.Verdict)
+			}
+			j.Layers = append(j.Layers, layerJSON{layer.Name, verdict, layer.Local, layer.Detail})
+		}
+	}
+	return j
+}
+
+func (v view) backend() backendJSON {
+	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local}
+}

@@ -1,0 +1,204 @@
+// Package telemetrycmd gives a cobra tool its telemetry: Wire records every command by
+// itself and asks the person once, New makes the `telemetry` commands with which they
+// look, change their mind and are forgotten. Tool authors read it; a tool without cobra
+// uses package core, and its Manager for commands of its own.
+//
+//	p := props.New(tool)
+//	root := newRoot(p)
+//	err := telemetrycmd.Wire(root, p) // last, when all commands are in the tree
+//	os.Exit(telemetrycmd.ExitCode(root.Execute()))
+//
+// # What is recorded
+//
+// The command's path without the root ("remote add"), how long it ran and its exit
+// code, by ExitCode; arguments and error text too where the author set
+// ExtendedCollection. A panic is recorded as exit code 2 and goes on as it would.
+//
+// Not recorded are help, version, shell completion and the telemetry commands; what
+// never became a run, such as an unknown flag; what a PostRun hook makes of a command
+// that succeeded; and a command that ends the process itself, by os.Exit or a signal:
+// return an error with an ExitCode method instead, or call Collector.TrackCommand
+// before. Commands that a person named (aliases, plugins) would send those names: add
+// them to the tree after Wire.
+package telemetrycmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/core"
+)
+
+// Option changes what Wire, New, Commands and Ask do. Tools rarely need one.
+type Option func(*options)
+
+type options struct {
+	core            []core.Option
+	machineReadable func(*cobra.Command) bool
+	patience        time.Duration
+}
+
+// WithCore passes options on to core.Open and core.NewManager.
+func WithCore(with ...core.Option) Option {
+	return func(o *options) { o.core = append(o.core, with...) }
+}
+
+// WithMachineReadable adds the author's rule to those that find out whether another
+// program reads the output of a command: then nobody is asked anything.
+func WithMachineReadable(rule func(*cobra.Command) bool) Option {
+	return func(o *options) { o.machineReadable = rule }
+}
+
+// withPatience is how long the question waits, for tests.
+func withPatience(d time.Duration) Option { return func(o *options) { o.patience = d } }
+
+// defaultPatience is time enough to read the notice. A command that somebody started
+// and walked away from then goes on.
+const defaultPatience = time.Minute
+
+func gather(list []Option) *options {
+	o := &options{patience: defaultPatience}
+	for _, option := range list {
+		option(o)
+	}
+	return o
+}
+
+// groupMark is the annotation of the `telemetry` command, wiredMark of those that Wire
+// records: they make calling Wire twice harmless.
+const (
+	groupMark = "telemetrycmd.group"
+	wiredMark = "telemetrycmd.wired"
+)
+
+// New returns the `telemetry` command with enable, disable, status, reset and flush
+// under it, and the hidden upload.
+func New(m *core.Manager, list ...Option) *cobra.Command {
+	name := m.Tool().Name
+	path := func() string { return name + " telemetry" }
+	group := &cobra.Command{
+		Use:   "telemetry",
+		Short: "Look at and change what " + name + " reports about its use",
+		Long: "Look at and change what " + name + " reports about its use.\n\n" +
+			"Nothing is collected unless you say yes, and you can change your mind at any time.",
+		Example:                    "  " + path() + " status\n  " + path() + " disable",
+		Annotations:                map[string]string{groupMark: "yes"},
+		SuggestionsMinimumDistance: 2,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return UsageError(unknownCommand(cmd, args[0]))
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// The hooks of the tool's own root do not run for these commands: whoever says no
+		// must not need a working configuration or a login for it.
+		PersistentPreRun:  func(*cobra.Command, []string) {},
+		PersistentPostRun: func(*cobra.Command, []string) {},
+	}
+	group.SetFlagErrorFunc(asUsageError)
+	group.AddCommand(Commands(path, func() (*core.Manager, error) { return m, nil }, list...)...)
+	return group
+}
+
+// Commands returns the commands of New without the group around them, for a program
+// that learns only when it runs which tool it is about. path tells how people call
+// them, for help and hints, such as "mytool telemetry"; it is asked before flags are
+// parsed and again after.
+func Commands(path func() string, open func() (*core.Manager, error), list ...Option) []*cobra.Command {
+	set := &commandSet{path: path, open: open, options: gather(list)}
+	commands := []*cobra.Command{
+		set.enable(), set.disable(), set.status(), set.reset(), set.flush(), set.upload(),
+	}
+	for _, cmd := range commands {
+		cmd.Args = noArgs
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+		cmd.SetFlagErrorFunc(asUsageError)
+	}
+	return commands
+}
+
+// commandSet is what the commands share.
+type commandSet struct {
+	path func() string
+	open func() (*core.Manager, error)
+	*options
+}
+
+// hint names one of the commands as people type it.
+func (s *commandSet) hint(command string) string { return s.path() + " " + command }
+
+// run makes the RunE of a command: from here on an error is no mistake in how the
+// command was called, so the usage is not shown with it.
+func (s *commandSet) run(do func(cmd *cobra.Command, m *core.Manager) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		cmd.SilenceUsage = true
+		m, err := s.open()
+		if err != nil {
+			return err
+		}
+		return do(cmd, m)
+	}
+}
+
+// contextOf is never nil, also where a test calls RunE itself.
+func contextOf(cmd *cobra.Command) context.Context {
+	if ctx := cmd.Context(); ctx != nil {
+		return ctx
+	}
+	return context.Background()
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return UsageError(fmt.Errorf("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0]))
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	text := fmt.Sprintf("unknown command %q for %q", name, cmd.CommandPath())
+	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
+		return errors.New(text + "; did you mean " + strings.Join(similar, " or ") + "?")
+	}
+	return errors.New(text)
+}
+
+// outputFormat is the value of --output. As a flag.Value it refuses anything else when
+// flags are parsed, which is a usage error.
+type outputFormat string
+
+const (
+	formatText outputFormat = "text"
+	formatJSON outputFormat = "json"
+)
+
+func (f *outputFormat) String() string { return string(*f) }
+func (f *outputFormat) Type() string   { return "text|json" }
+
+func (f *outputFormat) Set(value string) error {
+	switch outputFormat(value) {
+	case formatText, formatJSON:
+		*f = outputFormat(value)
+		return nil
+	}
+	return errors.New("must be text or json")
+}
+
+// addOutput adds --output to a command.
+func addOutput(cmd *cobra.Command) *outputFormat {
+	format := formatText
+	cmd.Flags().VarP(&format, "output", "o", "for people or for programs")
+	complete := cobra.FixedCompletions([]string{
+		string(formatText) + "\tfor people", string(formatJSON) + "\tfor programs",
+	}, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
+		panic(err) // the flag was added two lines above
+	}
+	return &format
+}

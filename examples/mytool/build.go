@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+// Whoever builds the tool sets these with -ldflags "-X main.endpoint=… -X main.version=…".
+// Whoever runs it cannot: where events go is not for an environment variable to say.
+var (
+	version  = "dev"
+	endpoint = "https://analytics.example.com/events"
+	backend  string // "" follows from endpoint
+	settings string // of the backend: k=v,k=v
+	interval string // between two uploads, as in 10m
+)
+
+// build is what was set, so that the functions below do not depend on it.
+type build struct{ version, endpoint, backend, settings, interval string }
+
+func built() build { return build{version, endpoint, backend, settings, interval} }
+
+// declare says what mytool is. Where the build is wrong it returns, with the error, a
+// tool without telemetry.
+func declare(b build) (props.Tool, error) {
+	bare := props.Tool{Name: "mytool", Version: b.version}
+	pairs, err := parseSettings(b.settings)
+	if err != nil {
+		return bare, err
+	}
+	every, err := parseInterval(b.interval)
+	if err != nil {
+		return bare, err
+	}
+	return props.Tool{
+		Name:     "mytool",
+		Version:  b.version,
+		Features: props.SetFeatures(props.Enable(props.TelemetryCmd)),
+		Telemetry: props.TelemetryConfig{
+			Endpoint:       b.endpoint,
+			Backend:        b.backend,
+			Settings:       pairs,
+			UploadInterval: every,
+		},
+	}, nil
+}
+
+// parseSettings reads k=v,k=v. A value may hold "=" but no comma. What is not a pair is
+// not repeated in the error: it may be half of a key.
+func parseSettings(text string) (map[string]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	pairs := map[string]string{}
+	for i, pair := range strings.Split(text, ",") {
+		key, value, found := strings.Cut(pair, "=")
+		key = strings.TrimSpace(key)
+		if !found || key == "" {
+			return nil, fmt.Errorf("main.settings: part %d is not k=v; build with -X main.settings=k=v,k=v", i+1)
+		}
+		if _, twice := pairs[key]; twice {
+			return nil, fmt.Errorf("main.settings: %q is set twice; leave one out", key)
+		}
+		pairs[key] = strings.TrimSpace(value)
+	}
+	return pairs, nil
+}
+
+func parseInterval(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	every, err := time.ParseDuration(text)
+	if err != nil || every <= 0 {
+		return 0, fmt.Errorf("main.interval: %q is not a duration above 0; build with -X main.interval=10m", text)
+	}
+	return every, nil
+}

@@ -1,0 +1,27 @@
+// Core is hello with telemetry: the collector and the built-in backends.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+func main() {
+	start := time.Now()
+	c, err := core.Open(props.Tool{
+		Name:      "hello",
+		Features:  props.SetFeatures(props.Enable(props.TelemetryCmd)),
+		Telemetry: props.TelemetryConfig{Endpoint: "https://telemetry.example.com/events"},
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	fmt.Println("hello")
+	c.TrackCommand("hello", time.Since(start).Milliseconds(), 0, nil)
+	_ = c.Close(context.Background())
+}
