@@ -39,6 +39,7 @@ type Collector struct {
 	scrub     *redact.Scrubber
 	declared  []pair // the author's Metadata, scrubbed and sorted
 	keys      map[string]*knownKey
+	localOnly bool          // what consent said when the slot was taken
 	recorded  bool          // something was, since Open or Close
 	unwritten int           // events that the disk did not take
 	retryAt   time.Time     // not before this after a failure
@@ -257,7 +258,8 @@ func (c *Collector) ready(now time.Time) bool {
 	}
 	// The slot first, then the question: whoever withdraws consent stores the no before
 	// deleting the slots, so either we see the no or our slot is deleted under us.
-	if decision := c.in.decide(); !decision.Enabled {
+	decision := c.in.decide()
+	if !decision.Enabled {
 		writer.Close()
 		if decision.Withdrawn {
 			_, _ = c.in.queue().Erase()
@@ -265,7 +267,7 @@ func (c *Collector) ready(now time.Time) bool {
 		c.on.Store(false)
 		return false
 	}
-	c.writer = writer
+	c.writer, c.localOnly = writer, decision.LocalOnly
 	if c.scrub == nil {
 		c.prepare()
 	}

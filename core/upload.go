@@ -44,24 +44,27 @@ func (c *Collector) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.stopInside()
 	c.seal()
-	recorded := c.recorded
+	recorded, localOnly := c.recorded, c.localOnly
 	c.recorded = false
 	c.mu.Unlock()
 	if !recorded {
 		return nil
 	}
 	in := c.in
-	decision := in.decide()
-	s, err := in.selectBackend(decision.LocalOnly)
-	if err != nil || !decision.Enabled {
+	// Consent need not be read once more here: whatever sends reads it again.
+	s, err := in.selectBackend(localOnly)
+	if err != nil {
 		return err
 	}
 	due := delivery.Due(in.dir, in.now())
 	if s.driver.Local || in.vanishes() && (due || delivery.ReadNotes(in.dir).Failures == 0) {
 		return within(ctx, inlineBudget, func(ctx context.Context) error {
 			_, err := in.send(ctx, nil, 0)
-			if errors.Is(err, state.ErrBusy) {
-				err = nil // what we recorded waits for the next delivery
+			switch {
+			case errors.Is(err, state.ErrBusy): // what we recorded waits for the next delivery
+				return nil
+			case errors.Is(err, delivery.ErrNotAllowed), errors.Is(err, delivery.ErrWithdrawn):
+				return nil
 			}
 			return err
 		})

@@ -24,28 +24,29 @@ type build struct{ version, endpoint, backend, settings, interval string }
 func built() build { return build{version, endpoint, backend, settings, interval} }
 
 // declare says what mytool is. Where the build is wrong it returns, with the error, a
-// tool without telemetry.
+// tool that reports to nobody; the telemetry commands are there all the same, for
+// whoever wants to say no.
 func declare(b build) (props.Tool, error) {
-	bare := props.Tool{Name: "mytool", Version: b.version}
-	pairs, err := parseSettings(b.settings)
-	if err != nil {
-		return bare, err
-	}
-	every, err := parseInterval(b.interval)
-	if err != nil {
-		return bare, err
-	}
-	return props.Tool{
+	tool := props.Tool{
 		Name:     "mytool",
 		Version:  b.version,
 		Features: props.SetFeatures(props.Enable(props.TelemetryCmd)),
-		Telemetry: props.TelemetryConfig{
-			Endpoint:       b.endpoint,
-			Backend:        b.backend,
-			Settings:       pairs,
-			UploadInterval: every,
-		},
-	}, nil
+	}
+	pairs, err := parseSettings(b.settings)
+	if err != nil {
+		return tool, err
+	}
+	every, err := parseInterval(b.interval)
+	if err != nil {
+		return tool, err
+	}
+	tool.Telemetry = props.TelemetryConfig{
+		Endpoint:       b.endpoint,
+		Backend:        b.backend,
+		Settings:       pairs,
+		UploadInterval: every,
+	}
+	return tool, nil
 }
 
 // parseSettings reads k=v,k=v. A value may hold "=" but no comma. What is not a pair is

@@ -134,22 +134,22 @@ func TestDeclareTakesWhatTheBuildSays(t *testing.T) {
 	}
 }
 
-func TestAWrongBuildHasNoTelemetryAndSaysWhy(t *testing.T) {
+func TestAWrongBuildReportsToNobodyAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	const secret = "phc_secret"
 	for want, b := range map[string]build{
 		"main.settings: part 1 is not k=v":  {settings: secret},
 		"main.settings: part 2 is not k=v":  {settings: "a=b,=" + secret},
 		"main.settings: \"a\" is set twice": {settings: "a=" + secret + ",a=" + secret},
-		"main.interval: \"soon\" is not":    {interval: "soon"},
+		"main.interval: \"soon\" is not":    {interval: "soon", endpoint: "https://e.example"},
 		"main.interval: \"-1s\" is not":     {interval: "-1s"},
 	} {
 		tool, err := declare(b)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), secret) {
 			t.Errorf("%+v: error is %v, want one that begins with %s", b, err, want)
 		}
-		if tool.Name != "mytool" || tool.Features.Enabled(props.TelemetryCmd) {
-			t.Errorf("%+v: got %+v, want the tool without telemetry", b, tool)
+		if config := tool.Telemetry; tool.Name != "mytool" || config.Endpoint != "" || config.Backend != "" {
+			t.Errorf("%+v: got %+v, want a tool that reports to nobody", b, tool)
 		}
 	}
 }

@@ -38,15 +38,6 @@ func Start(exe string, args []string, tool string, lookup func(string) (string, 
 			env = append(env, name+"="+value)
 		}
 	}
-	process, err := os.StartProcess(exe, append([]string{exe}, args...), &os.ProcAttr{
-		Dir:   filepath.VolumeName(exe) + string(filepath.Separator),
-		Env:   env,
-		Files: []*os.File{null, null, null},
-		Sys:   attributes(),
-	})
-	if err != nil {
-		return err
-	}
-	go process.Wait() //nolint:errcheck // only so that no zombie stays
-	return nil
+	root := filepath.VolumeName(exe) + string(filepath.Separator)
+	return start(exe, append([]string{exe}, args...), root, env, null)
 }

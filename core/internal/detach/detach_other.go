@@ -2,9 +2,12 @@
 
 package detach
 
-import "syscall"
+import (
+	"errors"
+	"os"
+)
 
-func attributes() *syscall.SysProcAttr { return nil }
+func start(string, []string, string, []string, *os.File) error { return errors.ErrUnsupported }
 
 // CloseInherited does nothing where there is nothing to inherit.
 func CloseInherited() {}

@@ -8,9 +8,27 @@ import (
 	"syscall"
 )
 
-// attributes puts the process into a session of its own: closing the terminal or
-// pressing Ctrl-C does not reach it.
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+// start puts the process into a session of its own: closing the terminal or pressing
+// Ctrl-C does not reach it. It goes below os.StartProcess, whose first call starts a
+// second process to find out what the kernel can do: a quarter of a millisecond.
+func start(exe string, argv []string, dir string, env []string, null *os.File) error {
+	fd := null.Fd()
+	pid, err := syscall.ForkExec(exe, argv, &syscall.ProcAttr{
+		Dir: dir, Env: env, Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return err
+	}
+	go func() { // so that no zombie stays while we live on
+		var status syscall.WaitStatus
+		for {
+			if _, err := syscall.Wait4(pid, &status, 0, nil); err != syscall.EINTR {
+				return
+			}
+		}
+	}()
+	return nil
+}
 
 // CloseInherited closes the files that our parent's parent left open for the command,
 // such as the write end of a pipe: whoever reads it must not wait for us. Call it first

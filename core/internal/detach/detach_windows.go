@@ -1,16 +1,26 @@
 package detach
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // createNoWindow keeps a console from flashing up; see CreateProcess, process creation
 // flags, in Microsoft's documentation.
 const createNoWindow = 0x08000000
 
-func attributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{
-		HideWindow:    true,
-		CreationFlags: createNoWindow | syscall.CREATE_NEW_PROCESS_GROUP,
+func start(exe string, argv []string, dir string, env []string, null *os.File) error {
+	process, err := os.StartProcess(exe, argv, &os.ProcAttr{
+		Dir: dir, Env: env, Files: []*os.File{null, null, null},
+		Sys: &syscall.SysProcAttr{
+			HideWindow:    true,
+			CreationFlags: createNoWindow | syscall.CREATE_NEW_PROCESS_GROUP,
+		},
+	})
+	if err != nil {
+		return err
 	}
+	return process.Release()
 }
 
 // CloseInherited does nothing: Go lets a process inherit only the handles it names.
