@@ -303,6 +303,9 @@ func (m *Manager) Reset(ctx context.Context) (ResetReport, error) {
 	defer lock.Unlock()
 	ids, idErr := in.loadIdentities()
 	if idErr != nil {
+		if errors.Is(idErr, state.ErrCorrupt) { // kept aside: a key in it may still be of use
+			idErr = errors.Join(idErr, in.dir.Rename(identityName, damagedIdentity))
+		}
 		return report, errors.Join(err, fmt.Errorf("the identity cannot be read, so its deletion cannot be asked for: %w", idErr))
 	}
 	// The identity in use is retired before anything is asked for: whatever happens now,

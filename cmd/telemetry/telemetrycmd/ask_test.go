@@ -459,7 +459,12 @@ func TestResetAsksOnATerminalOnly(t *testing.T) {
 
 func TestAFlushThatTakesLongSaysSoOnATerminal(t *testing.T) {
 	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case <-release:
+		case <-time.After(testPatience):
+		}
+	}))
 	defer server.Close()
 	env := []string{"TELEMETRY_ENABLED=1", toolEndpoint + "=" + server.URL}
 	x := start(t, setup{args: []string{"hello"}, env: env})

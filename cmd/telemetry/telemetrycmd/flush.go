@@ -37,8 +37,10 @@ func (s *commandSet) flush() *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(contextOf(cmd), *timeout)
 		defer cancel()
-		receiver := m.Status().Backend.String()
+		before := m.Status()
+		receiver := before.Backend.String()
 		var at progress
+		at.set(0, before.Queue.Events)
 		stop := at.show(newScreen(cmd.ErrOrStderr(), m.Lookup), receiver)
 		report, err := m.Flush(ctx, at.set)
 		stop()
