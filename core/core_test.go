@@ -611,6 +611,40 @@ func TestAFullDiskCostsEventsAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestAReadOnlyDiskIsSurvivedAndReported(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs a file system of its own")
+	}
+	disk := t.TempDir()
+	mount := func(options string) {
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", disk).CombinedOutput(); err != nil {
+			t.Skipf("no tmpfs here: %s", out)
+		}
+	}
+	mount("size=1m")
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	tool := someTool()
+	options := []core.Option{core.WithStateDir(filepath.Join(disk, "telemetry")), environment(nil)}
+	m := core.NewManager(tool, options...)
+	if err := m.Enable(false); err != nil {
+		t.Fatal(err)
+	}
+	mount("remount,ro")
+	c := open(t, tool, options)
+	c.TrackCommand("count", 1, 0, nil)
+	if err := c.Close(t.Context()); err != nil {
+		t.Errorf("Close says %v", err)
+	}
+	s := m.Status()
+	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "read-only") || s.Recording {
+		t.Errorf("status says %v, recording %v", s.Faults, s.Recording)
+	}
+	if _, err := m.Disable(); err == nil {
+		t.Error("a no that cannot be stored is no error")
+	}
+}
+
 func TestThrottlingIsRespectedByEveryCommand(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)

@@ -118,15 +118,25 @@ func (m *Manager) Status() Status {
 		fault(fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", queue.Damaged))
 	}
 	if s.Decision.Enabled {
-		readOnly := in.writable()
-		s.Recording = s.Recording && readOnly == nil
-		fault(readOnly)
+		if err := in.dir.Writable(); err != nil {
+			s.Recording = false
+			fault(fmt.Errorf("the state directory cannot be written to: %w", err))
+		}
 	}
 	notes := delivery.ReadNotes(in.dir)
 	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
 	s.NextUpload = delivery.NextAt(in.dir)
 	s.Delivered, s.Lost, s.Problem = notes.Delivered, notes.Lost, notes.Problem
 	return s
+}
+
+// Writable returns why an answer could not be stored, without trying: a home that is
+// read-only or, as under sudo, somebody else's.
+func (m *Manager) Writable() error {
+	if m.in.dirErr != nil {
+		return m.in.dirErr
+	}
+	return m.in.dir.Writable()
 }
 
 // Stored returns the person's stored answer, for Answer.
@@ -193,19 +203,6 @@ func (m *Manager) Disable() (erased int, err error) {
 func (in *installation) erase() (int, error) {
 	erased, err := in.queue().Erase()
 	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
-}
-
-// writable finds out whether a file can be made in the state directory, without making
-// one: by its mode alone.
-func (in *installation) writable() error {
-	info, err := os.Stat(in.dir.Path())
-	if err != nil {
-		return state.Bare(err)
-	}
-	if info.Mode().Perm()&0o200 == 0 {
-		return errors.New("the state directory is read-only: nothing can be recorded")
-	}
-	return nil
 }
 
 // FlushReport is what Flush did.

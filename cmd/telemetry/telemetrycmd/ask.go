@@ -54,7 +54,7 @@ func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err e
 		return false, nil
 	}
 	status := m.Status()
-	if status.Backend.Name == "noop" || !canStore(status.StateDir) {
+	if status.Backend.Name == "noop" || m.Writable() != nil {
 		return false, nil // a question whose answer leads to nothing, at every command
 	}
 	name := m.Tool().Name

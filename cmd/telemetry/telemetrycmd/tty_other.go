@@ -13,5 +13,3 @@ import (
 func waitReadable(ctx context.Context, _ *os.File, _ time.Time) error { return ctx.Err() }
 
 func inForeground(*os.File) bool { return true }
-
-func canStore(string) bool { return true }

@@ -5,9 +5,7 @@ package telemetrycmd
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -73,18 +71,4 @@ func inForeground(terminal *os.File) bool {
 		foreground = err == nil && group == unix.Getpgrp()
 	})
 	return err == nil && foreground
-}
-
-// canStore reports whether an answer could be kept in dir, without making anything. It
-// could not in a home that is read-only or somebody else's, as under sudo: the person
-// would be asked again at every command.
-func canStore(dir string) bool {
-	for path := dir; ; path = filepath.Dir(path) {
-		var st unix.Stat_t
-		err := unix.Stat(path, &st)
-		if errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
-			continue
-		}
-		return err == nil && int(st.Uid) == os.Geteuid() && unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK|unix.X_OK, unix.AT_EACCESS) == nil
-	}
 }

@@ -13,6 +13,9 @@ import (
 func ours(fs.FileInfo) bool             { return true }
 func writableByOthers(fs.FileInfo) bool { return false }
 
+// Writable returns errors.ErrUnsupported, as OpenExclusive does.
+func (d Dir) Writable() error { return errors.ErrUnsupported }
+
 func openRead(path string) (*os.File, error) { return os.Open(path) }
 
 // OpenExclusive returns errors.ErrUnsupported.

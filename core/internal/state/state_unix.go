@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -15,6 +16,25 @@ func ours(info fs.FileInfo) bool {
 }
 
 func writableByOthers(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
+
+// Writable returns why nothing could be stored in the directory, or made where it is to
+// be, without trying.
+func (d Dir) Writable() error {
+	for path := d.path; ; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
+			continue
+		}
+		if err != nil {
+			return Bare(err)
+		}
+		if !ours(info) {
+			return ErrForeign
+		}
+		const writeAndSearch = 2 | 1
+		return syscall.Access(path, writeAndSearch)
+	}
+}
 
 // openRead does not follow a link in the last place and does not wait on a fifo.
 func openRead(path string) (*os.File, error) {

@@ -13,6 +13,9 @@ import (
 func ours(fs.FileInfo) bool             { return true }
 func writableByOthers(fs.FileInfo) bool { return false }
 
+// Writable returns nil: only trying tells on Windows.
+func (d Dir) Writable() error { return nil }
+
 func openRead(path string) (*os.File, error) {
 	return open(path, syscall.GENERIC_READ,
 		syscall.FILE_SHARE_READ|syscall.FILE_SHARE_WRITE|syscall.FILE_SHARE_DELETE, syscall.OPEN_EXISTING)
