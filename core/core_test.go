@@ -895,3 +895,54 @@ func TestAnIdentityThatDriftedIsErasedAsWell(t *testing.T) {
 		t.Errorf("%+v, %v; want the old identity and %s", report, err, current)
 	}
 }
+
+func TestAYesDoesNotCoverWhatWasRecordedBefore(t *testing.T) {
+	t.Parallel()
+	tool := someTool()
+	dir := core.WithStateDir(filepath.Join(t.TempDir(), "telemetry"))
+	c := open(t, tool, []core.Option{dir, environment(map[string]string{"TELEMETRY_ENABLED": "1"}), core.WithUploadCommand("not started")})
+	notDue(t, mustCreate(t, dir))
+	c.Track("feature.used", "x", nil)
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m := core.NewManager(tool, dir, environment(nil))
+	if got := m.Status().Queue.Events; got != 1 {
+		t.Fatalf("%d events wait, want 1", got)
+	}
+	if err := m.Enable(false); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Status().Queue.Events; got != 0 {
+		t.Errorf("%d events from before the yes wait to be sent", got)
+	}
+}
+
+// mustCreate makes the state directory that an option names, and returns it.
+func mustCreate(t *testing.T, dir core.Option) string {
+	t.Helper()
+	path := core.NewManager(someTool(), dir).Status().StateDir
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestASecondCloseStartsNothing(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	in.answer = func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) }
+	tool := toolFor(in.URL)
+	options := enabled(t, tool, nil)
+	c := open(t, tool, options)
+	c.Track("feature.used", "x", nil)
+	if err := c.Close(t.Context()); err == nil {
+		t.Error("a failed upload from the command itself is no error")
+	}
+	if err := os.Remove(filepath.Join(stateDir(options), "next-upload")); err != nil { // due again
+		t.Fatal(err)
+	}
+	if err := c.Close(t.Context()); err != nil || in.postCount() != 1 {
+		t.Errorf("%v, %d posts; want 1", err, in.postCount())
+	}
+}

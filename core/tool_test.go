@@ -325,6 +325,11 @@ func TestACommandEndsAtOnceWhateverTheNetworkDoes(t *testing.T) {
 	case <-time.After(10 * time.Second): // the background process would hang for 20 s and more
 		t.Fatal("the command waits for the network")
 	}
+	// Commands that end in the next minute start no second one.
+	m := core.NewManager(processTool(server.URL), core.WithStateDir(dir), environment(nil))
+	if next := m.Status().NextUpload; time.Until(next) < 30*time.Second {
+		t.Errorf("the next upload may start at %v", next)
+	}
 	select {
 	case <-arrived: // the background process is the one that waits
 	case <-time.After(20 * time.Second):

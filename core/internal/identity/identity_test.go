@@ -221,7 +221,7 @@ func mustHide(t *testing.T, text string, key Key, salt Salt) {
 	t.Helper()
 	for _, secret := range [][]byte{key[:8], salt[:8]} {
 		for _, form := range []string{
-			fmt.Sprintf("%s", secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret),
+			string(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret),
 			fmt.Sprintf("%#v", secret)[len("[]byte{"):30],
 			strings.Trim(fmt.Sprint(secret), "[]"), strings.ReplaceAll(strings.Trim(fmt.Sprint(secret), "[]"), " ", ","),
 			strings.Trim(fmt.Sprintf("%b", secret), "[]"), strings.Trim(fmt.Sprintf("%o", secret), "[]"),
