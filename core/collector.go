@@ -38,7 +38,7 @@ type Collector struct {
 	writer    *spool.Writer
 	scrub     *redact.Scrubber
 	declared  []pair // the author's Metadata, scrubbed and sorted
-	keys      map[string]*knownKey
+	keys      map[string]*metadataKey
 	localOnly bool          // what consent said when the slot was taken
 	recorded  bool          // something was, since Open or Close
 	unwritten int           // events that the disk did not take
@@ -134,7 +134,7 @@ func (c *Collector) TrackCommandExtended(name string, args []string, durationMs 
 type event struct {
 	kind       props.EventType
 	name       string
-	timed      bool // durationMS and exitCode mean something
+	timed      bool // it is a command's: kind is ours, durationMS and exitCode mean something
 	durationMS int64
 	exitCode   int
 	args       []string
@@ -204,34 +204,23 @@ func (c *Collector) mergeMetadata(extra map[string]string) (cut int) {
 			value = redact.Secret
 		}
 		value, valueCut := c.scrub.Value(value, maxValue)
-		if !c.encoder.put(pair{key.clean, key.quoted, value}) || key.cut || valueCut {
+		if !c.encoder.put(pair{key, value}) || key.cut || valueCut {
 			cut++
 		}
 	}
 	return cut
 }
 
-// knownKey is what is known of a metadata key: tools use the same few again and again.
-type knownKey struct {
-	clean  string
-	quoted string // as JSON
-	cut    bool
-	secret bool // its values are never kept
-}
-
 // maxKnownKeys bounds the memory of a tool that makes up its keys.
 const maxKnownKeys = 256
 
-func (c *Collector) key(name string) *knownKey {
-	if key := c.keys[name]; key != nil {
-		return key
-	}
-	cut := 0
-	key := &knownKey{clean: scrubbed(name, maxKey, &cut), secret: redact.SecretName(name)}
-	key.cut = cut > 0
-	key.quoted = quoted(key.clean)
-	if len(c.keys) < maxKnownKeys {
-		c.keys[name] = key
+func (c *Collector) key(name string) *metadataKey {
+	key := c.keys[name]
+	if key == nil {
+		key = newMetadataKey(name)
+		if len(c.keys) < maxKnownKeys {
+			c.keys[name] = key
+		}
 	}
 	return key
 }
@@ -290,7 +279,7 @@ func (c *Collector) failed(now time.Time) {
 func (c *Collector) prepare() {
 	c.scrub = c.in.scrubber()
 	c.line = make([]byte, 0, 1024)
-	c.keys = map[string]*knownKey{}
+	c.keys = map[string]*metadataKey{}
 	c.encoder = newEncoder(c.in.tool)
 	for name, value := range c.in.tool.Telemetry.Metadata {
 		key := c.key(name)
@@ -298,7 +287,7 @@ func (c *Collector) prepare() {
 			value = redact.Secret
 		}
 		value, _ = c.scrub.Value(value, maxValue)
-		c.encoder.put(pair{key.clean, key.quoted, value})
+		c.encoder.put(pair{key, value})
 	}
 	c.declared = slices.Clone(c.encoder.pairs)
 }

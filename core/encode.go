@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/redact"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -21,11 +22,26 @@ type encoder struct {
 	pairs    []pair // reused
 }
 
-// pair is one of the metadata: quoted is the key as JSON, with the colon.
-type pair struct{ key, quoted, value string }
+// pair is one of the metadata.
+type pair struct {
+	key   *metadataKey
+	value string
+}
 
-func quoted(key string) string {
-	return string(append(driver.AppendJSONString(nil, key), ':'))
+// metadataKey is what is known of a key: tools use the same few again and again.
+type metadataKey struct {
+	name   string // scrubbed
+	quoted string // as JSON, with the colon
+	cut    bool   // the author's was longer
+	secret bool   // its values are never kept
+}
+
+func newMetadataKey(name string) *metadataKey {
+	cut := 0
+	key := &metadataKey{name: scrubbed(name, maxKey, &cut), secret: redact.SecretName(name)}
+	key.cut = cut > 0
+	key.quoted = string(append(driver.AppendJSONString(nil, key.name), ':'))
+	return key
 }
 
 func newEncoder(tool props.Tool) *encoder {
@@ -43,9 +59,13 @@ func newEncoder(tool props.Tool) *encoder {
 func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 	b = append(b, `{"id":"`...)
 	b = appendID(b, now)
-	b = append(b, `","type":`...)
-	b = driver.AppendJSONString(b, string(e.kind))
-	b = append(b, `,"name":`...)
+	if e.timed {
+		b = append(b, `","type":"`+string(props.EventCommandInvocation)+`","name":`...)
+	} else {
+		b = append(b, `","type":`...)
+		b = driver.AppendJSONString(b, string(e.kind))
+		b = append(b, `,"name":`...)
+	}
 	b = driver.AppendJSONString(b, e.name)
 	b = append(b, `,"timestamp":"`...)
 	b = enc.appendTime(b, now)
@@ -82,7 +102,7 @@ func (enc *encoder) appendEnd(b []byte, cut int) []byte {
 		} else {
 			b = append(b, ',')
 		}
-		b = append(b, p.quoted...)
+		b = append(b, p.key.quoted...)
 		b = driver.AppendJSONString(b, p.value)
 	}
 	if len(enc.pairs) > 0 {
@@ -99,10 +119,10 @@ func (enc *encoder) appendEnd(b []byte, cut int) []byte {
 // there was room.
 func (enc *encoder) put(p pair) bool {
 	at := len(enc.pairs)
-	for at > 0 && enc.pairs[at-1].key >= p.key {
+	for at > 0 && enc.pairs[at-1].key.name >= p.key.name {
 		at--
 	}
-	if at < len(enc.pairs) && enc.pairs[at].key == p.key {
+	if at < len(enc.pairs) && enc.pairs[at].key.name == p.key.name {
 		enc.pairs[at] = p
 		return true
 	}

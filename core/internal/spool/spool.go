@@ -205,7 +205,10 @@ func (w *Writer) Append(line []byte) error {
 	if w.torn {
 		line = append([]byte{'\n'}, line...) // what was cut stays a line of its own
 	}
-	n, err := w.f.Write(line)
+	n, err := write(w.f, line)
+	if err == nil && n < len(line) {
+		err = io.ErrShortWrite // the disk is full
+	}
 	if err != nil && n > 0 && w.f.Truncate(w.size) == nil {
 		n = 0 // the part that a full disk still took is gone again
 		_, _ = w.f.Seek(0, io.SeekEnd)
