@@ -10,12 +10,17 @@ package main
 import (
 	"os"
 
+	"github.com/gotoolbase/telemetry/backends/datadog"
+	"github.com/gotoolbase/telemetry/backends/otlp"
+	"github.com/gotoolbase/telemetry/backends/posthog"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/cli"
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 func main() {
-	os.Exit(cli.Main([]driver.Driver{
-		// noop, stdout, file and http are always there.
+	os.Exit(cli.Main([]driver.Driver{ // noop, stdout, file and http are always there
+		datadog.Driver(),
+		otlp.Driver(),
+		posthog.Driver(),
 	}))
 }

@@ -1,0 +1,590 @@
+// Package datadog is the backend that sends events to Datadog Log Management, as logs.
+// Tool authors list it among their drivers and name it; [NewBackend] is for those who have
+// no use for the collector.
+//
+//	Telemetry: props.TelemetryConfig{
+//		Backend:  "datadog",
+//		Drivers:  []driver.Driver{datadog.Driver()},
+//		Settings: map[string]string{"endpoint": "https://telemetry.example.com/datadog"},
+//	}
+//
+// # Which key
+//
+// The key travels with the tool to people who are not you. In this order:
+//
+//	relay          a small server of yours adds the API key. Set "endpoint" and no key.
+//	               Nothing in the tool can be abused, the relay can refuse nonsense, and
+//	               Datadog sees its address, not that of the person.
+//	client_token   a token that Datadog makes for public programs (pub…). It can send logs
+//	               and nothing else, so anybody can send false ones until it is revoked.
+//	api_key        for tools that stay inside a company. In a shipped binary it is a risk:
+//	               anybody can read it out, send whatever the account is charged for as
+//	               any host or service, and revoking it stops everything else that uses it.
+//
+// A client token goes where Datadog's mobile SDKs take theirs, to browser-intake-… with
+// DD-EVP-ORIGIN beside the key. That Datadog takes it from other programs is unverified:
+// try it before you ship it. This intake records the sender's address
+// (network.client.ip); whether the one for API keys does is not documented. Only a relay
+// keeps it from them. An application key is refused: it acts as a person.
+//
+// # Where an event's fields go
+//
+//	Type, Name       message "type: name" (cut to 200 bytes), event_type, event_name
+//	Tool             service; tool_name where the setting "service" takes that place
+//	setting source   ddsource
+//	MachineID        hostname: Datadog deletes by host and service
+//	Time             event_time, RFC 3339; timestamp, the log's official date (see below)
+//	Type, Version,   ddtags event_type, tool_version, os, arch, with _ for what a tag
+//	OS, Arch         cannot hold; the exact values are attributes of the same names
+//	ID               event_id
+//	DurationMS       duration_ms         OSVersion   os_version
+//	ExitCode         exit_code           GoVersion   go_version
+//	Args             args                Truncated   truncated
+//	Error            error               Metadata    metadata, nested
+//
+// Metadata stays under one key because the intake reads some names (host, status, date,
+// service…) wherever a log begins with them.
+//
+// # Late events
+//
+// Datadog drops a log whose date is more than 18 h past or 2 h ahead, after a 202. So
+// timestamp is moved to the full hour 16 to 17 h ago where the event is older, and to the
+// next full hour where it is ahead; event_time always is when it happened. What is moved
+// depends on the hour of sending, not on the moment: a batch that is sent again within
+// the hour is the same. Chart by event_time what has to be exact.
+//
+// # What a status means
+//
+//	202              accepted, whatever its body, except for a web page
+//	408 429, 5xx     kept; for Retry-After or X-Ratelimit-Reset, where one is given
+//	401 403 407      kept, 1 h: the key is wrong, the events are not
+//	413              too large: comes again in smaller batches
+//	400, other 4xx   permanent; also 404, so try the address of a relay before you ship it
+//	anything else    kept: another 2xx or a redirect comes from something in between
+//
+// A 202 means that the logs will be processed. Datadog knows no second delivery of a log,
+// so a batch whose answer got lost is there twice: count by event_id.
+//
+// # What is taken of the SDK
+//
+// Its sites and intakes, the header of the key, and the call; never api/datadogV2, which
+// takes 8 GB to compile, and never NewDefaultContext, which reads DD_SITE, DD_API_KEY and
+// more from the environment. The request is carried by driverhttp: the SDK's own client
+// follows redirects with the key, waits for ever and names the system in its user agent.
+// Build with CGO_ENABLED=0, or the SDK links a compression library in C.
+//
+// # Sources
+//
+//	docs.datadoghq.com/api/latest/logs/#send-logs                    call, statuses, limits
+//	docs.datadoghq.com/logs/log_configuration/pipelines/             names that are read, dates
+//	docs.datadoghq.com/getting_started/tagging/                      form of a tag
+//	docs.datadoghq.com/getting_started/site/                         sites
+//	docs.datadoghq.com/account_management/api-app-keys/              keys and client tokens
+//	github.com/DataDog/datadog-api-client-go v2.67.0, api/datadog    sites, header of the key
+//	github.com/DataDog/dd-sdk-android, LogsRequestFactory            form with a client token
+package datadog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	sdk "github.com/DataDog/datadog-api-client-go/v2/api/datadog"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+)
+
+const (
+	// submitLog and path name the one call that is made.
+	submitLog = "v2.LogsApi.SubmitLog"
+	path      = "/api/v2/logs"
+	// maxItems is Datadog's. maxBatch and maxItem stay 2 % and 1 % below its 5 MB and 1 MB,
+	// since it does not say how it counts, and a log above the limit is cut in silence.
+	maxItems = 1000
+	maxBatch = 4_900_000
+	maxItem  = 990_000
+	// added is how much larger than its canonical encoding an event gets at most: the
+	// message, at 6 bytes a byte where all is escaped (1200), four tags (437), source and
+	// service (200), names and the date (150). A test looks for worse.
+	added = 2000
+	// maxMessage, maxTag and maxLabel bound what is written twice or set by the author.
+	// Datadog takes 200 characters of a tag and 100 of a service.
+	maxMessage = 200
+	maxTag     = 100
+	maxLabel   = 100
+	// maxAnswer is far above the {} of a 202.
+	maxAnswer = 64 << 10
+	// repairWait is how long a refused key is left alone: repairing it takes a person.
+	repairWait = time.Hour
+)
+
+// Driver returns the driver "datadog".
+func Driver() driver.Driver {
+	var names []string
+	for _, r := range regions() {
+		names = append(names, r.name)
+	}
+	for _, r := range regions() {
+		names = append(names, r.site)
+	}
+	return driver.Driver{
+		Name: "datadog",
+		Doc:  "sends events to Datadog Log Management",
+		Settings: []driver.Setting{{
+			Name:   "api_key",
+			Doc:    "API key of the organisation; only for tools that stay inside it",
+			Secret: true,
+			Check:  checkAPIKey,
+		}, {
+			Name:   "client_token",
+			Doc:    "client token (pub…), instead of api_key; unverified, see the package",
+			Secret: true,
+			Check:  checkClientToken,
+		}, {
+			Name:    "site",
+			Doc:     "region or site of the organisation, like eu1 or datadoghq.eu",
+			Default: "us1",
+			Values:  names,
+		}, {
+			Name: "source",
+			Doc:  "ddsource of every log: the name of a Datadog integration switches its pipeline on",
+			// No integration has this name, so that logs are stored as they are sent.
+			Default: "gotoolbase",
+			Check:   checkSource,
+		}, {
+			Name:  "service",
+			Doc:   "service of every log; the tool's name if not set",
+			Check: checkLabel,
+		}, {
+			Name: "endpoint",
+			Doc:  "URL of a relay or proxy instead of Datadog's intake; " + path + " is added to it",
+			// The path may hold a key.
+			Secret: true,
+			// Whether plain http will do is only known in Open.
+			Check: func(value string) error { return checkEndpoint(value, true) },
+		}},
+		// Datadog's limits less what the encoding here adds to the canonical one.
+		Limits: driver.Limits{Events: maxItems, Bytes: maxBatch - maxItems*added, EventBytes: maxItem - added},
+		Hosts: func(settings map[string]string) []string {
+			u, err := url.Parse(base(settings))
+			if err != nil {
+				return nil
+			}
+			return []string{u.Host}
+		},
+		Open: open,
+	}
+}
+
+// regions are the names of Datadog's documentation and its sites. The SDK knows the
+// latter too, in a table of all calls that takes 0.1 ms to make: too much for a command
+// that only lists its drivers. A test compares the two.
+func regions() []struct{ name, site string } {
+	return []struct{ name, site string }{
+		{"us1", "datadoghq.com"}, {"us3", "us3.datadoghq.com"}, {"us5", "us5.datadoghq.com"},
+		{"eu1", "datadoghq.eu"}, {"uk1", "uk1.datadoghq.com"}, {"ap1", "ap1.datadoghq.com"}, {"ap2", "ap2.datadoghq.com"},
+		{"gov", "ddog-gov.com"}, {"us1-fed", "ddog-gov.com"}, {"us2-fed", "us2.ddog-gov.com"},
+	}
+}
+
+func site(settings map[string]string) string {
+	for _, r := range regions() {
+		if r.name == settings["site"] {
+			return r.site
+		}
+	}
+	return settings["site"]
+}
+
+// base is the address that the path of the call is added to.
+func base(settings map[string]string) string {
+	switch site := site(settings); {
+	case settings["endpoint"] != "":
+		return strings.TrimRight(settings["endpoint"], "/")
+	case settings["client_token"] != "":
+		dot := strings.LastIndexByte(site, '.')
+		return "https://browser-intake-" + strings.ReplaceAll(site[:dot], ".", "-") + site[dot:]
+	default:
+		return "https://http-intake.logs." + site
+	}
+}
+
+func checkAPIKey(value string) error {
+	switch {
+	case strings.HasPrefix(value, "pub"):
+		return errors.New("that is a client token: set client_token instead")
+	case strings.HasPrefix(value, "ddapp_"), strings.HasPrefix(value, "ddpat_"),
+		len(value) == 40 && strings.Trim(value, "0123456789abcdef") == "": // an API key has 32 digits
+		return errors.New("that is not an API key but one that acts as a person: it must not be in a tool")
+	}
+	return checkToken(value)
+}
+
+func checkClientToken(value string) error {
+	if !strings.HasPrefix(value, "pub") {
+		return errors.New("not a client token: it begins with pub")
+	}
+	return checkToken(value)
+}
+
+// checkToken is lenient on length and alphabet, which Datadog does not promise.
+func checkToken(value string) error {
+	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("it holds a space, a line break or another character that no key has: copy it once more")
+	}
+	return nil
+}
+
+func checkSource(value string) error {
+	switch value {
+	case "browser", "android", "ios", "flutter", "react-native", "kotlin-multiplatform", "roku", "unity":
+		return fmt.Errorf("%q makes Datadog record the sender's address and system: choose another name", value)
+	}
+	return checkLabel(value)
+}
+
+// checkLabel allows what Datadog keeps as it is and a search finds without quotes, so
+// that deleting by service works.
+func checkLabel(value string) error {
+	wrong := func(r rune) bool { return !isPlain(r) }
+	if len(value) > maxLabel || strings.ContainsFunc(value, wrong) || value[0] < 'a' {
+		return fmt.Errorf("%q is not a name for Datadog: use at most %d lower case letters, digits and _-./, a letter first", value, maxLabel)
+	}
+	return nil
+}
+
+func checkEndpoint(value string, insecure bool) error {
+	u, err := driverhttp.CheckEndpoint(value, insecure)
+	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
+		err = errors.New("query in the URL: put what the relay wants to see into Telemetry.Headers")
+	}
+	return err
+}
+
+// Option changes what [NewBackend] opens.
+type Option func(settings map[string]string)
+
+// WithRegion says where the organisation is: a region (us1, us3, us5, eu1, uk1, ap1, ap2,
+// gov, us1-fed, us2-fed) or a site (datadoghq.eu). It is us1 if not set. A name that is
+// unknown is an error of NewBackend.
+func WithRegion(region string) Option { return with("site", region) }
+
+// WithSource sets ddsource, "gotoolbase" if not set.
+func WithSource(source string) Option { return with("source", source) }
+
+// WithService sets the service of every log, the event's tool if not set.
+func WithService(service string) Option { return with("service", service) }
+
+// WithEndpoint sets the URL of a relay or proxy: https, or http on this machine.
+func WithEndpoint(endpoint string) Option { return with("endpoint", endpoint) }
+
+func with(name, value string) Option {
+	return func(settings map[string]string) { settings[name] = value }
+}
+
+// NewBackend opens the backend without a collector. A key that begins with pub is a
+// client token. Where WithEndpoint names a relay that adds the key, apiKey may be empty.
+// The error is a [*driver.ConfigError].
+func NewBackend(apiKey string, options ...Option) (driver.Backend, error) {
+	settings := map[string]string{"api_key": apiKey}
+	if strings.HasPrefix(apiKey, "pub") {
+		settings = map[string]string{"client_token": apiKey}
+	}
+	for _, o := range options {
+		o(settings)
+	}
+	d := Driver()
+	resolved, err := d.Resolve(settings)
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(driver.Config{Settings: resolved})
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	settings := maps.Clone(cfg.Settings)
+	key, token, endpoint := settings["api_key"], settings["client_token"], settings["endpoint"]
+	switch {
+	case key != "" && token != "":
+		return nil, &driver.ConfigError{Field: "Telemetry.Settings[client_token]", Problem: "api_key is set too: keep one of them"}
+	case key == "" && token == "" && endpoint == "":
+		return nil, &driver.ConfigError{Field: "Telemetry.Settings[api_key]",
+			Problem: "no key: set api_key or client_token, or the endpoint of a relay that adds one"}
+	case endpoint != "":
+		if err := checkEndpoint(endpoint, cfg.Insecure); err != nil {
+			return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+		}
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = driverhttp.NewTransport()
+	}
+	cfg.Transport = headDecides{cfg.Transport}
+	carrier := carrier{driverhttp.NewClient(cfg)}
+
+	config := sdk.NewConfiguration()
+	config.HTTPClient = &http.Client{
+		Transport:     carrier,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if endpoint != "" || token != "" {
+		config.OperationServers[submitLog] = sdk.ServerConfigurations{{URL: base(settings)}}
+	}
+	ctx := context.WithValue(context.Background(), sdk.ContextServerVariables, map[string]string{"site": site(settings)})
+	server, err := config.ServerURLWithContext(ctx, submitLog)
+	if err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Settings[site]", Problem: "not a site that Datadog's SDK knows"}
+	}
+
+	b := &backend{
+		client: carrier.client, sdk: sdk.NewAPIClient(config), url: server + path, query: url.Values{},
+		header: map[string]string{"Content-Type": "application/json", "Accept": "application/json"},
+		source: settings["source"], service: settings["service"],
+	}
+	if token != "" {
+		key, b.token = token, true
+		b.query.Set("ddsource", b.source)
+		b.header["DD-EVP-ORIGIN"], b.header["DD-EVP-ORIGIN-VERSION"] = b.source, plain(cfg.Version)
+	}
+	if key != "" {
+		ctx = context.WithValue(ctx, sdk.ContextAPIKeys, map[string]sdk.APIKey{"apiKeyAuth": {Key: key}})
+		sdk.SetAuthKeys(ctx, &b.header, [2]string{"apiKeyAuth", "DD-API-KEY"})
+	}
+	return b, nil
+}
+
+type backend struct {
+	client          *driverhttp.Client
+	sdk             *sdk.APIClient
+	url             string
+	query           url.Values
+	header          map[string]string
+	source, service string
+	token           bool
+}
+
+// item is a log, as the call of the SDK documents it: six names that Datadog reads, and
+// attributes.
+type item struct {
+	Message   string `json:"message"`
+	Source    string `json:"ddsource"`
+	Service   string `json:"service,omitempty"`
+	Hostname  string `json:"hostname,omitempty"`
+	Tags      string `json:"ddtags,omitempty"`
+	Timestamp int64  `json:"timestamp"` // in ms
+
+	ID         string            `json:"event_id"`
+	Type       string            `json:"event_type"`
+	Name       string            `json:"event_name"`
+	Time       string            `json:"event_time"`
+	DurationMS *int64            `json:"duration_ms,omitempty"`
+	ExitCode   *int              `json:"exit_code,omitempty"`
+	Args       []string          `json:"args,omitempty"`
+	Error      string            `json:"error,omitempty"`
+	Tool       string            `json:"tool_name,omitempty"`
+	Version    string            `json:"tool_version,omitempty"`
+	OS         string            `json:"os"`
+	Arch       string            `json:"arch"`
+	OSVersion  string            `json:"os_version,omitempty"`
+	GoVersion  string            `json:"go_version,omitempty"`
+	Metadata   map[string]string `json:"metadata,omitempty"`
+	Truncated  int               `json:"truncated,omitempty"`
+}
+
+func (b *backend) item(e *driver.Event, now time.Time) item {
+	i := item{
+		Message: cut(e.Type+": "+e.Name, maxMessage), Source: b.source, Service: e.Tool, Hostname: e.MachineID,
+		Tags:      tags("event_type", e.Type, "tool_version", e.Version, "os", e.OS, "arch", e.Arch),
+		Timestamp: officialDate(e.Time, now).UnixMilli(),
+		ID:        e.ID, Type: e.Type, Name: e.Name, Time: e.Time.UTC().Format(time.RFC3339Nano),
+		DurationMS: e.DurationMS, ExitCode: e.ExitCode, Args: e.Args, Error: e.Error, Version: e.Version,
+		OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion, GoVersion: e.GoVersion, Metadata: e.Metadata, Truncated: e.Truncated,
+	}
+	if b.service != "" {
+		i.Service, i.Tool = b.service, e.Tool
+	}
+	return i
+}
+
+// officialDate moves a time to where the intake accepts it, with an hour to spare on
+// either side for a clock that is wrong and an intake that is slow. Full hours keep the
+// date of a late event the same over the attempts of an hour.
+func officialDate(at, now time.Time) time.Time {
+	oldest, newest := now.Add(-16*time.Hour).Truncate(time.Hour), now.Add(time.Hour).Truncate(time.Hour)
+	switch {
+	case at.Before(oldest):
+		return oldest
+	case at.After(newest):
+		return newest
+	}
+	return at
+}
+
+// tags writes pairs of names and values. A value is never empty, nor does it hold what
+// separates tags: readers of the format have been seen to crash on a tag without one.
+func tags(pairs ...string) string {
+	var list []string
+	for i := 0; i < len(pairs); i += 2 {
+		if value := plain(pairs[i+1]); value != "" {
+			list = append(list, pairs[i]+":"+value)
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// plain puts _ for what Datadog would replace in a tag anyway, and for a colon.
+func plain(value string) string {
+	return strings.Map(func(r rune) rune {
+		if isPlain(r) || 'A' <= r && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, cut(value, maxTag))
+}
+
+func isPlain(r rune) bool {
+	return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./", r)
+}
+
+// cut returns at most n bytes of s, and no half of a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+func (b *backend) Send(ctx context.Context, events []driver.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	now := time.Now()
+	items := make([]item, len(events))
+	for i := range events {
+		items[i] = b.item(&events[i], now)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // or < takes 6 bytes, which the limits do not allow for
+	if err := encoder.Encode(items); err != nil {
+		return driver.Permanent(errors.New("datadog: the events cannot be encoded"))
+	}
+	header := maps.Clone(b.header) // the SDK writes into it
+	if b.token {
+		// Each request of the mobile SDKs has a UUID. This one is the same at each attempt.
+		header["DD-REQUEST-ID"] = plain(events[0].ID)
+	}
+	request, err := b.sdk.PrepareRequest(ctx, b.url, http.MethodPost, body.Bytes(), header, b.query, nil, nil)
+	if err != nil {
+		return errors.New("datadog: the request cannot be made")
+	}
+	response, err := b.sdk.CallAPI(request)
+	if err != nil {
+		// net/http's error holds the URL; the one inside it is fit to be shown.
+		if reason, ok := errors.AsType[*driverhttp.Error](err); ok {
+			return fmt.Errorf("datadog: %w", reason)
+		}
+		return errors.New("datadog: no usable answer")
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body) // from memory
+	return verdict(driverhttp.Answer{Status: response.StatusCode, Header: response.Header, Body: text}, time.Now())
+}
+
+func (b *backend) Close() error {
+	b.client.Close()
+	return nil
+}
+
+// verdict is the table of the package comment. No text of the server's goes into an
+// error: it may repeat an event, or the key.
+func verdict(a driverhttp.Answer, now time.Time) error {
+	say := func(next string) error { return fmt.Errorf("datadog: answered %d: %s", a.Status, next) }
+	switch status := a.Status; {
+	case status == 202 && driverhttp.LooksLikeHTML(a):
+		return say("with a web page, so the logs are not stored: log in to this network, or check Settings[endpoint]")
+	case status == 202:
+		return nil
+	case status == 401, status == 403:
+		return driver.Throttled(say("the key is refused: check that it is valid and belongs to Settings[site]"), repairWait)
+	case status == 407:
+		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
+	case status == 408, status == 429, status >= 500:
+		err := say("Datadog asks to try again later")
+		wait, asked := driverhttp.RetryAfter(a.Header, now)
+		// Datadog's own header for rate limits, in seconds.
+		reset, limited := driverhttp.RetryAfter(http.Header{"Retry-After": a.Header.Values("X-Ratelimit-Reset")}, now)
+		if asked || limited {
+			return driver.Throttled(err, max(wait, reset))
+		}
+		return err
+	case status == 413:
+		return driver.TooLarge(say("the batch is too large"))
+	case status >= 400:
+		return driver.Permanent(say("the logs are refused: check Settings[endpoint], or report the mapping as wrong"))
+	case status >= 300:
+		return say("redirects are not followed, since they would take the key along: check Settings[site] or Settings[endpoint]")
+	}
+	return say("only 202 is an acceptance: log in to this network, or check Settings[endpoint]")
+}
+
+// carrier is the SDK's transport: it has driverhttp make the exchange, which is one
+// attempt within the context's time, compressed where that pays, and whose errors hold
+// no secret.
+type carrier struct{ client *driverhttp.Client }
+
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body) // from memory
+	if err != nil {
+		return nil, err
+	}
+	header := r.Header.Clone()
+	header.Del("User-Agent")     // that of the SDK names the system; driverhttp's does not
+	header.Del("Content-Length") // of the body before it was compressed
+	answer, err := c.client.Post(r.Context(), driverhttp.Request{URL: r.URL.String(), Header: header, Body: body, Gzip: true})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: answer.Status, Header: answer.Header, Body: io.NopCloser(bytes.NewReader(answer.Body)), Request: r,
+	}, nil
+}
+
+// headDecides lets a 202 count whose body is cut or too long. To driverhttp no answer is
+// whole without its body, but this one says nothing more, and what Datadog has accepted
+// must not come a second time.
+type headDecides struct{ next http.RoundTripper }
+
+func (h headDecides) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := h.next.RoundTrip(r)
+	if err != nil || resp == nil || resp.StatusCode != http.StatusAccepted || resp.Body == nil {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return resp, nil
+}
+
+// CloseIdleConnections is what driverhttp's Close calls.
+func (h headDecides) CloseIdleConnections() {
+	if t, ok := h.next.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}

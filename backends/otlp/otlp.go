@@ -1,0 +1,557 @@
+// Package otlp is the backend that sends events as OpenTelemetry log records, to a
+// Collector or to any store that takes OTLP over HTTP: Grafana Cloud, a Datadog Agent,
+// VictoriaLogs. Tool authors list otlp.Driver() among their drivers and set
+// TelemetryConfig.OTelEndpoint.
+//
+// # Settings
+//
+//	endpoint  base URL, as vendors' pages show it for OTEL_EXPORTER_OTLP_ENDPOINT, or the
+//	          whole address of logs; https, or http to this machine. TelemetryConfig's
+//	          OTelEndpoint sets it too.
+//	headers   as those pages show it for OTEL_EXPORTER_OTLP_HEADERS, such as
+//	          Authorization=Basic%20aWQ6a2V5; adds to TelemetryConfig.Headers
+//	service   service.name, the tool's name if left out
+//
+// A key in a program that people download is a key that they can read: give it the right
+// to write logs and no other, or send to a Collector of your own that adds the key.
+//
+// # What becomes of an event
+//
+// Every event is one log record with an event name. Names of the semantic conventions
+// are those of version 1.44.0; what they have no name for is under "gotoolbase.".
+//
+//	event        OTLP                                       stability of the name
+//	ID           attribute log.record.uid                   development
+//	Type         EventName, gotoolbase.event.type           stable, ours
+//	Name         attribute gotoolbase.event.name            ours
+//	Type, Name   body "type: name"                          stable
+//	Time         TimeUnixNano and ObservedTimeUnixNano      stable
+//	             SeverityNumber 9 (INFO)                    stable
+//	DurationMS   attribute gotoolbase.duration_ms, integer  ours
+//	ExitCode     attribute process.exit.code, integer       release candidate
+//	             attribute error.type "_OTHER" on failure   stable
+//	Args         attribute gotoolbase.args, list of strings ours
+//	Error        attribute gotoolbase.error                 ours
+//	Tool         resource service.name                      stable
+//	Version      resource service.version                   stable
+//	OS           attribute os.type                          development
+//	OSVersion    attribute os.version                       development
+//	Arch         attribute host.arch                        development
+//	GoVersion    attribute process.runtime.version,         release candidate
+//	             with process.runtime.name "go"
+//	MachineID    attribute app.installation.id              development
+//	Metadata     attribute gotoolbase.metadata.<key>        ours
+//	Truncated    attribute gotoolbase.truncated, integer    ours
+//
+// What an event does not have makes no attribute. The type is there twice because some
+// stores drop EventName. Values that the conventions spell in a way of their own are
+// spelt so: os.type "dragonflybsd", host.arch "x86" and "arm32". If the setting
+// "service" names another service, the resource also has gotoolbase.tool. Platform and
+// installation are attributes of the record, not of the resource: the Collector's
+// resourcedetection processor overwrites a resource with the Collector's own machine,
+// and some stores make an index, with a price, of every resource.
+//
+// # What an answer means
+//
+// The meanings are those of the OTLP specification, but for the rows marked with *.
+//
+//	2xx, empty or nothing rejected  accepted; a warning in it changes nothing
+//	2xx, n records rejected         settled, n lost: nobody says which, and the
+//	                                specification forbids to send the batch again
+//	2xx, web page or unreadable     kept: a captive portal or something else in between
+//	429 502 503 504                 kept; where Retry-After is given, for that long at least
+//	401 403                       * kept, 1 h: the key is wrong, the events are not
+//	407 511                       * kept: of the network in between, not of the receiver
+//	413                             too large: comes again in smaller batches
+//	3xx                             kept; never followed, since the new place would be
+//	                                sent the headers' keys
+//	every other 4xx and 5xx         permanent, also 404, 408 and 500, which other protocols
+//	                                would have sent again
+//	anything else                   kept
+//
+// Acceptance is that of one hop: a Collector answers before a store behind it has the
+// records. A batch whose answer got lost comes again, so stores should tell records
+// apart by log.record.uid.
+//
+// OTLP cannot delete. Whoever runs the store erases the records with the
+// app.installation.id that a person asks to have erased.
+//
+// # What has no effect
+//
+// No OTEL_ variable is read: those of the shell belong to the programs that a person
+// develops, and name their receivers and keys. There is no SDK, no detector and no gRPC
+// in this package.
+//
+// # Sources
+//
+//   - OTLP: https://opentelemetry.io/docs/specs/otlp/, sections OTLP/HTTP Request and
+//     OTLP/HTTP Response
+//   - types: https://github.com/open-telemetry/opentelemetry-proto, collector/logs/v1
+//     and logs/v1 (both stable), in the build without gRPC, go.opentelemetry.io/proto/slim/otlp
+//   - names: https://github.com/open-telemetry/semantic-conventions/tree/v1.44.0/docs
+package otlp
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	collector "go.opentelemetry.io/proto/slim/otlp/collector/logs/v1"
+	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
+	logs "go.opentelemetry.io/proto/slim/otlp/logs/v1"
+	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+)
+
+// SemConvVersion is the version of OpenTelemetry's semantic conventions that the names
+// of attributes follow. It goes out as the schema URL, so that a Collector can translate
+// names that change later.
+const SemConvVersion = "1.44.0"
+
+const (
+	schemaURL = "https://opentelemetry.io/schemas/" + SemConvVersion
+	// sdkName must not be "opentelemetry", which is reserved for its own SDKs.
+	sdkName = "github.com/gotoolbase/telemetry"
+	// sdkVersion goes up when the mapping of the package comment changes.
+	sdkVersion = "1"
+	// own is the prefix of names that the conventions do not have.
+	own = "gotoolbase."
+)
+
+const (
+	// maxEvents is what the SDKs of OpenTelemetry send at once, so what receivers are used to.
+	maxEvents = 512
+	// maxBatch keeps the worst case below 1,000,000 bytes, which Kafka exporters behind a
+	// Collector take: metadata of one-letter keys and values grows from 8 bytes of JSON to
+	// 30 of OTLP. A receiver itself takes 20 MiB.
+	maxBatch = 256 << 10
+	// maxEvent leaves room for the names of attributes below 64 KiB, which is what Loki
+	// (and so Grafana Cloud) takes as structured metadata of one line.
+	maxEvent = 60_000
+	// repairWait is how long a wrong key is left alone. It takes a new release of the tool
+	// to repair, or an hour of work on the server.
+	repairWait = time.Hour
+)
+
+// Option changes what [NewBackend] makes.
+type Option func(*driver.Config)
+
+// WithHeaders adds headers to every request. Their values are secrets.
+func WithHeaders(headers map[string]string) Option {
+	return func(cfg *driver.Config) {
+		if cfg.Headers == nil {
+			cfg.Headers = map[string]string{}
+		}
+		maps.Copy(cfg.Headers, headers)
+	}
+}
+
+// WithService sets service.name, which is the tool's name otherwise.
+func WithService(name string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["service"] = name }
+}
+
+// WithInsecure allows plain http:// to hosts other than loopback.
+func WithInsecure() Option {
+	return func(cfg *driver.Config) { cfg.Insecure = true }
+}
+
+// NewBackend opens a backend directly, for programs that do not go through the
+// collector. endpoint is the one of the driver's settings.
+func NewBackend(endpoint string, options ...Option) (driver.Backend, error) {
+	cfg := driver.Config{Settings: map[string]string{"endpoint": endpoint}}
+	for _, option := range options {
+		option(&cfg)
+	}
+	var err error
+	if cfg.Settings, err = Driver().Resolve(cfg.Settings); err != nil {
+		return nil, err
+	}
+	return open(cfg)
+}
+
+// Driver returns the driver "otlp".
+func Driver() driver.Driver {
+	return driver.Driver{
+		Name: "otlp",
+		Doc:  "sends events as OpenTelemetry log records over OTLP/HTTP",
+		Settings: []driver.Setting{{
+			Name:     "endpoint",
+			Doc:      "base URL of the receiver, like https://otlp.example.com; /v1/logs is added unless it is there",
+			Required: true,
+			// The query may hold a key.
+			Secret: true,
+			// Whether plain http will do is only known in Open.
+			Check: func(value string) error {
+				_, err := logsURL(value, true)
+				return err
+			},
+		}, {
+			Name:   "headers",
+			Doc:    "headers of every request, like name=value,name2=value2; in a value, write %2C for a comma and %25 for a percent sign",
+			Secret: true,
+			Check: func(value string) error {
+				_, err := parseHeaders(value)
+				return err
+			},
+		}, {
+			Name: "service",
+			Doc:  "service.name of the records, the tool's name if left out",
+		}},
+		Limits: driver.Limits{Events: maxEvents, Bytes: maxBatch, EventBytes: maxEvent},
+		Hosts: func(settings map[string]string) []string {
+			u, err := logsURL(settings["endpoint"], true)
+			if err != nil {
+				return nil
+			}
+			return []string{u.Host}
+		},
+		Open: open,
+	}
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	u, err := logsURL(cfg.Settings["endpoint"], cfg.Insecure)
+	if err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+	}
+	headers, err := parseHeaders(cfg.Settings["headers"])
+	if err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Settings[headers]", Problem: err.Error()}
+	}
+	// Both kinds of headers go out. A name that is in both is refused as in either one:
+	// which of two keys is the right one only the author knows.
+	for name, value := range cfg.Headers {
+		if _, twice := headers[name]; twice {
+			return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: "a name is in Settings[headers] too: keep one"}
+		}
+		headers[name] = value
+	}
+	if err := driverhttp.CheckHeaders(headers); err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	}
+	cfg.Headers = headers
+	return &backend{client: driverhttp.NewClient(cfg), url: u.String(), service: cfg.Settings["service"]}, nil
+}
+
+// logsURL makes the address that logs are posted to of the one that an author sets.
+func logsURL(endpoint string, insecure bool) (*url.URL, error) {
+	u, err := driverhttp.CheckEndpoint(endpoint, insecure)
+	if err != nil {
+		return nil, err
+	}
+	switch path := strings.TrimRight(u.EscapedPath(), "/"); {
+	case strings.HasSuffix(path, "/v1/traces"), strings.HasSuffix(path, "/v1/metrics"):
+		// Such a place answers 404 or 400 to logs, which is final.
+		return nil, errors.New("the address of another signal: leave out what begins with /v1/")
+	case strings.HasSuffix(path, "/v1/logs"):
+		// Without a slash at the end, which some receivers answer with a 404.
+		return u.JoinPath("..", "logs"), nil
+	}
+	return u.JoinPath("v1", "logs"), nil
+}
+
+// parseHeaders reads the form of OTEL_EXPORTER_OTLP_HEADERS, which is what vendors'
+// pages show: pairs with commas between them, values with percent escapes. Its errors
+// count pairs and repeat nothing: where a name is missing, a key stands in its place.
+func parseHeaders(text string) (map[string]string, error) {
+	headers := map[string]string{}
+	if text == "" {
+		return headers, nil
+	}
+	for i, pair := range strings.Split(text, ",") {
+		name, escaped, _ := strings.Cut(pair, "=")
+		name = strings.TrimSpace(name)
+		// A plus sign stays one: it is common in keys.
+		value, err := url.PathUnescape(strings.TrimSpace(escaped))
+		if err != nil {
+			return nil, fmt.Errorf("pair %d: a percent sign begins no escape: write it as %%25", i+1)
+		}
+		if strings.Trim(value, "=") == "" {
+			return nil, fmt.Errorf("pair %d: write name=value, and a comma inside of a value as %%2C", i+1)
+		}
+		if _, twice := headers[name]; twice || driverhttp.CheckHeaders(map[string]string{name: value}) != nil {
+			return nil, fmt.Errorf("pair %d: not a header that can be added: is the name there twice, "+
+				"is it set by the backend (Content-Type), or was a line break copied along?", i+1)
+		}
+		headers[name] = value
+	}
+	return headers, nil
+}
+
+type backend struct {
+	client       *driverhttp.Client
+	url, service string
+}
+
+func (b *backend) Send(ctx context.Context, events []driver.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	body, err := proto.Marshal(b.request(events))
+	if err != nil {
+		// Only what is beyond 2 GiB or not UTF-8 cannot be encoded, and text has been mended.
+		return driver.Permanent(errors.New("otlp backend: the batch cannot be encoded"))
+	}
+	answer, err := b.client.Post(ctx, driverhttp.Request{
+		URL:    b.url,
+		Header: http.Header{"Content-Type": {"application/x-protobuf"}},
+		Body:   body,
+		Gzip:   true, // every receiver has to understand it
+	})
+	if err != nil {
+		return fmt.Errorf("otlp backend: %w", err)
+	}
+	return verdict(answer, len(events), time.Now())
+}
+
+func (b *backend) Close() error {
+	b.client.Close()
+	return nil
+}
+
+// request makes one ResourceLogs of each run of events from the same version. Events of
+// two versions that alternate make more of them, but stay in order.
+func (b *backend) request(events []driver.Event) *collector.ExportLogsServiceRequest {
+	r := &collector.ExportLogsServiceRequest{}
+	for len(events) > 0 {
+		first := &events[0]
+		n := slices.IndexFunc(events, func(e driver.Event) bool { return e.Tool != first.Tool || e.Version != first.Version })
+		if n < 0 {
+			n = len(events)
+		}
+		records := make([]*logs.LogRecord, n)
+		for i := range records {
+			records[i] = record(&events[i])
+		}
+		r.ResourceLogs = append(r.ResourceLogs, &logs.ResourceLogs{
+			Resource:  &resource.Resource{Attributes: b.program(first)},
+			ScopeLogs: []*logs.ScopeLogs{{Scope: &common.InstrumentationScope{Name: sdkName, Version: sdkVersion}, LogRecords: records, SchemaUrl: schemaURL}},
+			SchemaUrl: schemaURL,
+		})
+		events = events[n:]
+	}
+	return r
+}
+
+// attributes collects pairs of a resource or of a record.
+type attributes []*common.KeyValue
+
+// program returns the resource: the tool, and by what it sends.
+func (b *backend) program(e *driver.Event) attributes {
+	a := make(attributes, 0, 6)
+	service := cmp.Or(b.service, e.Tool)
+	a.text("service.name", service)
+	a.text("service.version", e.Version)
+	if service != e.Tool {
+		a.text(own+"tool", e.Tool)
+	}
+	a.text("telemetry.sdk.name", sdkName)
+	a.text("telemetry.sdk.language", "go")
+	a.text("telemetry.sdk.version", sdkVersion)
+	return a
+}
+
+// record returns the log record of an event.
+func record(e *driver.Event) *logs.LogRecord {
+	const most = 16 // of them, apart from metadata
+	a := make(attributes, 0, most+len(e.Metadata))
+	a.text("log.record.uid", e.ID)
+	a.text("app.installation.id", e.MachineID)
+	a.text(own+"event.type", e.Type)
+	a.text(own+"event.name", e.Name)
+	if e.DurationMS != nil {
+		a.number(own+"duration_ms", *e.DurationMS)
+	}
+	if e.ExitCode != nil {
+		a.number("process.exit.code", int64(*e.ExitCode))
+	}
+	if e.Error != "" || e.ExitCode != nil && *e.ExitCode != 0 {
+		// What is known of a failure is its text, which is no class: hence the value that
+		// the conventions have for all others. It makes failures countable in any store.
+		a.text("error.type", "_OTHER")
+	}
+	a.text(own+"error", e.Error)
+	if len(e.Args) > 0 {
+		list := make([]*common.AnyValue, len(e.Args))
+		for i, arg := range e.Args {
+			list[i] = stringValue(arg)
+		}
+		a.add(own+"args", &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: list}}})
+	}
+	a.text("os.type", osType(e.OS))
+	a.text("os.version", e.OSVersion)
+	a.text("host.arch", hostArch(e.Arch))
+	if e.GoVersion != "" {
+		a.text("process.runtime.name", "go")
+		a.text("process.runtime.version", e.GoVersion)
+	}
+	if e.Truncated != 0 {
+		a.number(own+"truncated", int64(e.Truncated))
+	}
+	// Sorted, so that the same events make the same bytes.
+	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
+		// An empty value is the author's, and stays.
+		a.add(own+"metadata."+mend(key), stringValue(e.Metadata[key]))
+	}
+
+	body := e.Type // the line that people read
+	if e.Name != "" {
+		body += ": " + e.Name
+	}
+	// The moment when the event was recorded is the moment when it happened. It must not be
+	// that of sending, or a batch that comes again would differ. A clock before 1970 would
+	// come out as the year 2554.
+	at := uint64(max(e.Time.UnixNano(), 0))
+	return &logs.LogRecord{
+		TimeUnixNano:         at,
+		ObservedTimeUnixNano: at,
+		SeverityNumber:       logs.SeverityNumber_SEVERITY_NUMBER_INFO,
+		EventName:            mend(e.Type),
+		Body:                 stringValue(body),
+		Attributes:           a,
+	}
+}
+
+// text adds a value unless it is empty.
+func (a *attributes) text(key, value string) {
+	if value != "" {
+		a.add(key, stringValue(value))
+	}
+}
+
+func (a *attributes) number(key string, value int64) {
+	a.add(key, &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: value}})
+}
+
+func (a *attributes) add(key string, value *common.AnyValue) {
+	*a = append(*a, &common.KeyValue{Key: key, Value: value})
+}
+
+// stringValue makes one allocation where the two types alone would make two: nine of
+// ten values are strings.
+func stringValue(s string) *common.AnyValue {
+	v := &struct {
+		any  common.AnyValue
+		text common.AnyValue_StringValue
+	}{}
+	v.text.StringValue = mend(s)
+	v.any.Value = &v.text
+	return &v.any
+}
+
+// mend replaces what is not UTF-8: one such byte would make the whole batch impossible
+// to encode.
+func mend(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+
+// osType and hostArch spell Go's names as the conventions do, which they require where
+// they have a name. The other names are the same, or have no counterpart.
+func osType(goos string) string {
+	if goos == "dragonfly" {
+		return "dragonflybsd"
+	}
+	return goos
+}
+
+func hostArch(goarch string) string {
+	switch goarch {
+	case "386":
+		return "x86"
+	case "arm":
+		return "arm32"
+	}
+	return goarch
+}
+
+// verdict is the table of the package comment, for an answer to a batch of n events. No
+// text of the server's goes into an error: it may repeat an event, or a key.
+func verdict(a driverhttp.Answer, n int, now time.Time) error {
+	say := func(next string) error { return fmt.Errorf("otlp backend: answered %d: %s", a.Status, next) }
+	switch a.Status {
+	case 429, 502, 503, 504:
+		err := say("the receiver asks to try again")
+		if wait, ok := driverhttp.RetryAfter(a.Header, now); ok {
+			return driver.Throttled(err, wait)
+		}
+		return err
+	case 401, 403:
+		return driver.Throttled(say("the credentials are refused: check Headers"), repairWait)
+	case 407, 511:
+		return say("the network wants credentials: log in to it, or check HTTPS_PROXY")
+	case 413:
+		return driver.TooLarge(say("the batch is too large"))
+	}
+	switch a.Status / 100 {
+	case 2:
+		if driverhttp.LooksLikeHTML(a) {
+			return say("with a web page, so the events are not stored: log in to this network, or check the endpoint")
+		}
+		rejected, ok := readAnswer(a)
+		switch {
+		case !ok:
+			return say("but not in OTLP, so the events may not be stored: check the endpoint")
+		case rejected > 0:
+			// More than there were is a mistake of the server's.
+			return &driver.Partial{Unnamed: int(min(rejected, int64(n))), Err: say("the receiver rejected records of the batch")}
+		}
+		return nil
+	case 3:
+		return say("set the endpoint to the new address, redirects are not followed")
+	case 4, 5:
+		return driver.Permanent(say("the receiver does not take these events: check the endpoint, and the receiver's log"))
+	}
+	return say("not an answer to a POST: check the endpoint")
+}
+
+// readAnswer returns how many records the receiver says that it rejected, and whether
+// the answer can be read. A message that comes with it is for people at the receiver. A
+// partial success that is present but empty is what a Collector sends for success, so
+// only the count decides.
+func readAnswer(a driverhttp.Answer) (rejected int64, ok bool) {
+	body := bytes.TrimLeft(a.Body, " \t\r\n")
+	mediaType, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
+	switch mediaType = strings.ToLower(strings.TrimSpace(mediaType)); {
+	case len(a.Body) == 0:
+		return 0, true
+	case bytes.HasPrefix(body, []byte("{")):
+		// Some receivers answer in JSON whatever they were asked in. No answer in protobuf
+		// begins like this: it would be a group, which the format has given up.
+		var answer struct {
+			PartialSuccess struct {
+				// A number, or as protobuf's JSON has it, a string of one.
+				RejectedLogRecords json.Number `json:"rejectedLogRecords"`
+			} `json:"partialSuccess"`
+		}
+		if json.Unmarshal(body, &answer) != nil {
+			return 0, false
+		}
+		if count := answer.PartialSuccess.RejectedLogRecords; count != "" {
+			var err error
+			if rejected, err = count.Int64(); err != nil {
+				return 0, false
+			}
+		}
+	case slices.Contains([]string{"", "application/x-protobuf", "application/protobuf", "application/octet-stream"}, mediaType):
+		var answer collector.ExportLogsServiceResponse
+		if proto.Unmarshal(a.Body, &answer) != nil {
+			return 0, false
+		}
+		rejected = answer.GetPartialSuccess().GetRejectedLogRecords()
+	default:
+		// Much that is text can be read as protobuf.
+		return 0, false
+	}
+	return rejected, rejected >= 0
+}

@@ -1,0 +1,122 @@
+package otlp_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	collector "go.opentelemetry.io/proto/slim/otlp/collector/logs/v1"
+	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gotoolbase/telemetry/backends/otlp"
+	"github.com/gotoolbase/telemetry/conformance"
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// The statuses are those of the OTLP specification: of the failures, 429, 502, 503 and
+// 504 may be sent again. 401 and 403 are kept because a key can be repaired.
+func TestConformance(t *testing.T) {
+	const accepted, again, later, never = driver.ClassAccepted, driver.ClassUnknown, driver.ClassThrottled, driver.ClassPermanent
+	const protobuf, json = "application/x-protobuf", "application/json"
+	rejects := func(body, kind string, n int) conformance.Verdicts {
+		return conformance.Verdicts{
+			Name:   fmt.Sprint(n, " rejected, as ", kind),
+			Answer: func([]conformance.Received) conformance.Answer { return conformance.Answer{Type: kind, Body: body} },
+			Want:   func([]conformance.Received) driver.Partial { return driver.Partial{Unnamed: n} },
+		}
+	}
+	conformance.Run(t, conformance.Subject{
+		Driver: otlp.Driver(),
+		Settings: func(endpoint string) map[string]string {
+			return map[string]string{"endpoint": endpoint, "headers": "X-Scope=tenant-0123456789"}
+		},
+		Headers: map[string]string{"Authorization": "Bearer 0123456789secret"},
+		Statuses: map[int]driver.Class{
+			200: accepted, 202: accepted, 204: accepted, 400: never, 401: later, 403: later, 404: never, 408: never,
+			413: driver.ClassTooLarge, 429: again, 500: never, 502: again, 503: again, 504: again,
+		},
+		// What the receiver of the OpenTelemetry Collector sends: a partial success that is
+		// there and says nothing. BodyDecides is not declared since an empty body is an
+		// acceptance too, being how an empty message is encoded.
+		Accepted: conformance.Answer{Type: protobuf, Body: "\n\x00"},
+		NotAccepted: []conformance.Answer{
+			{Type: protobuf, Body: "\n\x05\x08"}, {Type: protobuf, Body: "\xff\xff"}, {Type: protobuf, Body: "OK"},
+			{Type: json, Body: `{"`}, {Type: json, Body: `[]`}, {Type: json, Body: `null`}, {Type: json, Body: `"ok"`},
+			{Type: "text/plain", Body: "OK\n"}, {Type: "text/plain", Body: "<html>log in</html>"},
+		},
+		Partial: []conformance.Verdicts{
+			rejects("\n\x08\x08\x02\x12\x04full", protobuf, 2), rejects("\n\x02\x08\x03", protobuf+"; charset=utf-8", 3),
+			rejects(`{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"full"}}`, json, 1),
+		},
+		Decode: decode,
+		Constants: []string{"/v1/logs", "gotoolbase-telemetry", "X-Scope", "tenant-0123456789", "9",
+			"https://opentelemetry.io/schemas/1.44.0", "github.com/gotoolbase/telemetry", "1", "go", "_OTHER",
+			"service.name", "service.version", "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version",
+			"log.record.uid", "app.installation.id", "process.exit.code", "error.type", "os.type", "os.version", "host.arch",
+			"process.runtime.name", "process.runtime.version", "gotoolbase.event.type", "gotoolbase.event.name",
+			"gotoolbase.duration_ms", "gotoolbase.args", "gotoolbase.error", "gotoolbase.truncated", "gotoolbase.metadata"},
+		// What Kafka exporters behind a Collector take, which is less than its own 20 MiB.
+		Limits:   driver.Limits{Bytes: 1_000_000},
+		FreeForm: []string{"service"},
+	})
+}
+
+// decode reads a request with the types that OpenTelemetry publishes, by the names of its
+// conventions and of the package comment.
+func decode(r conformance.Request) (events []conformance.Received, err error) {
+	var request collector.ExportLogsServiceRequest
+	if err := proto.Unmarshal(r.Body, &request); err != nil {
+		return nil, err
+	}
+	text := func(v *common.AnyValue) string { return v.GetStringValue() }
+	for _, group := range request.ResourceLogs {
+		resource := map[string]string{}
+		for _, a := range group.Resource.Attributes {
+			resource[a.Key] = text(a.Value)
+		}
+		for _, record := range group.ScopeLogs[0].LogRecords {
+			e := conformance.Received{Type: record.EventName, Tool: resource["service.name"], Version: resource["service.version"],
+				Time: time.Unix(0, int64(record.TimeUnixNano)), Metadata: map[string]string{}}
+			for _, a := range record.Attributes {
+				number := a.Value.GetIntValue()
+				switch a.Key {
+				case "log.record.uid":
+					e.ID = text(a.Value)
+				case "app.installation.id":
+					e.MachineID = text(a.Value)
+				case "gotoolbase.event.name":
+					e.Name = text(a.Value)
+				case "gotoolbase.duration_ms":
+					e.DurationMS = &number
+				case "process.exit.code":
+					code := int(number)
+					e.ExitCode = &code
+				case "gotoolbase.args":
+					for _, v := range a.Value.GetArrayValue().Values {
+						e.Args = append(e.Args, text(v))
+					}
+				case "gotoolbase.error":
+					e.Error = text(a.Value)
+				case "os.type":
+					e.OS = text(a.Value)
+				case "os.version":
+					e.OSVersion = text(a.Value)
+				case "host.arch":
+					e.Arch = text(a.Value)
+				case "process.runtime.version":
+					e.GoVersion = text(a.Value)
+				case "gotoolbase.truncated":
+					e.Truncated = int(number)
+				default:
+					if key, own := strings.CutPrefix(a.Key, "gotoolbase.metadata."); own {
+						e.Metadata[key] = text(a.Value)
+					}
+				}
+			}
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}

@@ -1,0 +1,873 @@
+package otlp_test
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+	collector "go.opentelemetry.io/proto/slim/otlp/collector/logs/v1"
+	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
+	logs "go.opentelemetry.io/proto/slim/otlp/logs/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gotoolbase/telemetry/backends/otlp"
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+const (
+	canary   = "c4n4ry"
+	endpoint = "https://otlp.example.com"
+	intake   = endpoint + "/v1/logs"
+	protobuf = "application/x-protobuf"
+)
+
+// full is an event with every field set.
+func full(n int) driver.Event {
+	duration, exit := int64(1234), 3
+	return driver.Event{
+		ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", n), Type: "command.invocation", Name: "remote add",
+		Time: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), DurationMS: &duration, ExitCode: &exit,
+		Args: []string{"--force", "", "c"}, Error: "no such remote", Tool: "mytool", Version: "v1.2.3", OS: "linux", Arch: "amd64",
+		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16),
+		Metadata: map[string]string{"format": "table", "colour": "green", "empty": ""}, Truncated: 2,
+	}
+}
+
+func batch(n int) []driver.Event {
+	list := make([]driver.Event, n)
+	for i := range list {
+		list[i] = full(i)
+	}
+	return list
+}
+
+// receiver is a transport that answers at the intake and nowhere else, and keeps what
+// it was sent.
+type receiver struct {
+	*httpmock.MockTransport
+	requests []*http.Request
+	bodies   [][]byte // unpacked
+}
+
+func newReceiver(tb testing.TB, url string, answer func() *http.Response) *receiver {
+	r := &receiver{MockTransport: httpmock.NewMockTransport()}
+	r.RegisterResponder("POST", url, func(q *http.Request) (*http.Response, error) {
+		var body io.Reader = q.Body
+		if q.Header.Get("Content-Encoding") == "gzip" {
+			var err error
+			if body, err = gzip.NewReader(body); err != nil {
+				tb.Errorf("not gzip: %v", err)
+				return nil, err
+			}
+		}
+		plain, err := io.ReadAll(body)
+		if err != nil {
+			tb.Errorf("reading the request: %v", err)
+		}
+		r.requests, r.bodies = append(r.requests, q), append(r.bodies, plain)
+		return answer(), nil
+	})
+	return r
+}
+
+// decoded returns what arrived last.
+func (r *receiver) decoded(tb testing.TB) []*logs.ResourceLogs {
+	tb.Helper()
+	if len(r.bodies) == 0 {
+		tb.Fatal("no request arrived")
+	}
+	var request collector.ExportLogsServiceRequest
+	if err := proto.Unmarshal(r.bodies[len(r.bodies)-1], &request); err != nil {
+		tb.Fatal(err)
+	}
+	return request.ResourceLogs
+}
+
+func reply(status int, contentType, body string) func() *http.Response {
+	return func() *http.Response {
+		resp := httpmock.NewStringResponse(status, body)
+		if contentType != "" {
+			resp.Header.Set("Content-Type", contentType)
+		}
+		return resp
+	}
+}
+
+var success = reply(200, protobuf, "\n\x00")
+
+// open resolves the settings as the collector does, and opens.
+func open(tb testing.TB, transport http.RoundTripper, change func(*driver.Config)) (driver.Backend, error) {
+	tb.Helper()
+	cfg := driver.Config{Tool: "mytool", Version: "v1", Settings: map[string]string{"endpoint": endpoint}, Transport: transport}
+	if change != nil {
+		change(&cfg)
+	}
+	d := otlp.Driver()
+	var err error
+	if cfg.Settings, err = d.Resolve(cfg.Settings); err != nil {
+		return nil, err
+	}
+	b, err := d.Open(cfg)
+	if err == nil {
+		tb.Cleanup(func() { b.Close() })
+	}
+	return b, err
+}
+
+func mustOpen(tb testing.TB, transport http.RoundTripper, change func(*driver.Config)) driver.Backend {
+	tb.Helper()
+	b, err := open(tb, transport, change)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// send returns what a receiver gets of the events.
+func send(t *testing.T, change func(*driver.Config), events ...driver.Event) []*logs.ResourceLogs {
+	t.Helper()
+	r := newReceiver(t, intake, success)
+	if err := mustOpen(t, r, change).Send(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	return r.decoded(t)
+}
+
+// pairs makes attributes readable: name to value, as OTLP's JSON has it.
+func pairs(t *testing.T, attributes []*common.KeyValue) map[string]string {
+	t.Helper()
+	m := map[string]string{}
+	for _, a := range attributes {
+		if _, twice := m[a.Key]; twice {
+			t.Errorf("%s is there twice", a.Key)
+		}
+		text, err := protojson.Marshal(a.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// protojson puts spaces in at random, so that nobody relies on its output.
+		m[a.Key] = strings.ReplaceAll(strings.ReplaceAll(string(text), ": ", ":"), ", ", ",")
+	}
+	return m
+}
+
+func same(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if value, there := got[name]; !there || value != want[name] {
+			t.Errorf("%s is %s, want %s", name, cmp.Or(value, "missing"), want[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if _, expected := want[name]; !expected {
+			t.Errorf("%s = %s is there, unexpected", name, got[name])
+		}
+	}
+}
+
+func TestFullEventLeavesNoFieldOut(t *testing.T) {
+	t.Parallel()
+	v := reflect.ValueOf(full(1))
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			t.Errorf("full() does not set %s: the mapping of it goes untested", v.Type().Field(i).Name)
+		}
+	}
+}
+
+// The tables here are the ones of the package comment, written out once more: deriving
+// them from the code would find no mistake in it.
+func TestEveryFieldHasItsPlace(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, intake, success)
+	b := mustOpen(t, r, func(cfg *driver.Config) { cfg.Headers = map[string]string{"X-Key": "k"} })
+	if err := b.Send(t.Context(), []driver.Event{full(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if h := r.requests[0].Header; h.Get("Content-Type") != protobuf || h.Get("X-Key") != "k" || h.Get("User-Agent") != "mytool/v1 gotoolbase-telemetry" {
+		t.Errorf("headers %v", h)
+	}
+	groups := r.decoded(t)
+	if len(groups) != 1 || len(groups[0].ScopeLogs) != 1 || len(groups[0].ScopeLogs[0].LogRecords) != 1 {
+		t.Fatalf("got %v", groups)
+	}
+	scope, record := groups[0].ScopeLogs[0], groups[0].ScopeLogs[0].LogRecords[0]
+	const schema = "https://opentelemetry.io/schemas/1.44.0"
+	if groups[0].SchemaUrl != schema || scope.SchemaUrl != schema || scope.Scope.Name != "github.com/gotoolbase/telemetry" || scope.Scope.Version != "1" {
+		t.Errorf("schemas %q, %q, scope %v", groups[0].SchemaUrl, scope.SchemaUrl, scope.Scope)
+	}
+	same(t, pairs(t, groups[0].Resource.Attributes), map[string]string{
+		"service.name":           `{"stringValue":"mytool"}`,
+		"service.version":        `{"stringValue":"v1.2.3"}`,
+		"telemetry.sdk.name":     `{"stringValue":"github.com/gotoolbase/telemetry"}`,
+		"telemetry.sdk.language": `{"stringValue":"go"}`,
+		"telemetry.sdk.version":  `{"stringValue":"1"}`,
+	})
+	same(t, pairs(t, record.Attributes), map[string]string{
+		"log.record.uid":             `{"stringValue":"01890a5d-ac96-774b-bcce-000000000001"}`,
+		"app.installation.id":        `{"stringValue":"abababababababababababababababab"}`,
+		"gotoolbase.event.type":      `{"stringValue":"command.invocation"}`,
+		"gotoolbase.event.name":      `{"stringValue":"remote add"}`,
+		"gotoolbase.duration_ms":     `{"intValue":"1234"}`,
+		"process.exit.code":          `{"intValue":"3"}`,
+		"error.type":                 `{"stringValue":"_OTHER"}`,
+		"gotoolbase.error":           `{"stringValue":"no such remote"}`,
+		"gotoolbase.args":            `{"arrayValue":{"values":[{"stringValue":"--force"},{"stringValue":""},{"stringValue":"c"}]}}`,
+		"os.type":                    `{"stringValue":"linux"}`,
+		"os.version":                 `{"stringValue":"debian 12"}`,
+		"host.arch":                  `{"stringValue":"amd64"}`,
+		"process.runtime.name":       `{"stringValue":"go"}`,
+		"process.runtime.version":    `{"stringValue":"go1.26"}`,
+		"gotoolbase.truncated":       `{"intValue":"2"}`,
+		"gotoolbase.metadata.colour": `{"stringValue":"green"}`,
+		"gotoolbase.metadata.empty":  `{"stringValue":""}`,
+		"gotoolbase.metadata.format": `{"stringValue":"table"}`,
+	})
+	const at = 1770091506789000000 // 2026-02-03T04:05:06.789Z
+	if record.TimeUnixNano != at || record.ObservedTimeUnixNano != at {
+		t.Errorf("times %d and %d, want %d", record.TimeUnixNano, record.ObservedTimeUnixNano, int64(at))
+	}
+	if record.EventName != "command.invocation" || record.Body.GetStringValue() != "command.invocation: remote add" || record.SeverityNumber != 9 {
+		t.Errorf("event name %q, body %v, severity %d", record.EventName, record.Body, record.SeverityNumber)
+	}
+}
+
+func TestWhatAnEventDoesNotHaveMakesNoAttribute(t *testing.T) {
+	t.Parallel()
+	zeroDuration, zeroExit := int64(0), 0
+	for name, tt := range map[string]struct {
+		event driver.Event
+		want  map[string]string
+		body  string
+	}{
+		"nothing": {driver.Event{ID: "1", Type: "a.b", OS: "linux"}, map[string]string{
+			"log.record.uid": `{"stringValue":"1"}`, "gotoolbase.event.type": `{"stringValue":"a.b"}`, "os.type": `{"stringValue":"linux"}`,
+		}, "a.b"},
+		"zero is a value, and no failure": {driver.Event{ID: "1", Name: "n", DurationMS: &zeroDuration, ExitCode: &zeroExit}, map[string]string{
+			"log.record.uid": `{"stringValue":"1"}`, "gotoolbase.event.name": `{"stringValue":"n"}`,
+			"gotoolbase.duration_ms": `{"intValue":"0"}`, "process.exit.code": `{"intValue":"0"}`,
+		}, ": n"},
+		"an error without an exit code is a failure": {driver.Event{ID: "1", Type: "a", Error: "e"}, map[string]string{
+			"log.record.uid": `{"stringValue":"1"}`, "gotoolbase.event.type": `{"stringValue":"a"}`,
+			"gotoolbase.error": `{"stringValue":"e"}`, "error.type": `{"stringValue":"_OTHER"}`,
+		}, "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			group := send(t, nil, tt.event)[0]
+			record := group.ScopeLogs[0].LogRecords[0]
+			same(t, pairs(t, record.Attributes), tt.want)
+			if record.Body.GetStringValue() != tt.body {
+				t.Errorf("body %v, want %q", record.Body, tt.body)
+			}
+			if resource := pairs(t, group.Resource.Attributes); resource["service.version"] != "" || resource["service.name"] != "" {
+				t.Errorf("resource %v", resource)
+			}
+		})
+	}
+}
+
+func TestPlatformsAreSpeltAsTheConventionsDo(t *testing.T) {
+	t.Parallel()
+	for _, tt := range [][4]string{
+		{"darwin", "arm64", "darwin", "arm64"}, {"windows", "386", "windows", "x86"}, {"linux", "arm", "linux", "arm32"},
+		{"dragonfly", "amd64", "dragonflybsd", "amd64"}, {"freebsd", "ppc64", "freebsd", "ppc64"}, {"linux", "riscv64", "linux", "riscv64"},
+	} {
+		got := pairs(t, send(t, nil, driver.Event{ID: "1", Type: "a", OS: tt[0], Arch: tt[1]})[0].ScopeLogs[0].LogRecords[0].Attributes)
+		if got["os.type"] != `{"stringValue":"`+tt[2]+`"}` || got["host.arch"] != `{"stringValue":"`+tt[3]+`"}` {
+			t.Errorf("%s/%s arrived as %s, %s", tt[0], tt[1], got["os.type"], got["host.arch"])
+		}
+	}
+}
+
+func TestAClockBefore1970IsNoTimeInTheFuture(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{time.Unix(-1, 0), time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		e := full(1)
+		e.Time = at
+		if got := send(t, nil, e)[0].ScopeLogs[0].LogRecords[0].TimeUnixNano; got != 0 {
+			t.Errorf("%v arrived as %v", at, time.Unix(0, int64(got)))
+		}
+	}
+}
+
+func TestEachVersionHasAResourceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	events := batch(6)
+	for i, version := range []string{"v1", "v1", "v2", "v2", "v2", "v1"} {
+		events[i].Version = version
+	}
+	events[5].Tool = "other"
+	var got []string
+	for _, group := range send(t, nil, events...) {
+		resource := pairs(t, group.Resource.Attributes)
+		line := resource["service.name"] + resource["service.version"]
+		for _, record := range group.ScopeLogs[0].LogRecords {
+			uid := pairs(t, record.Attributes)["log.record.uid"]
+			line += " " + uid[len(uid)-3:len(uid)-2]
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		`{"stringValue":"mytool"}{"stringValue":"v1"} 0 1`,
+		`{"stringValue":"mytool"}{"stringValue":"v2"} 2 3 4`,
+		`{"stringValue":"other"}{"stringValue":"v1"} 5`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+func TestServiceTakesTheToolsPlace(t *testing.T) {
+	t.Parallel()
+	for service, want := range map[string][2]string{
+		"":          {`{"stringValue":"mytool"}`, ""},
+		"mytool":    {`{"stringValue":"mytool"}`, ""},
+		"acme-clis": {`{"stringValue":"acme-clis"}`, `{"stringValue":"mytool"}`},
+	} {
+		resource := pairs(t, send(t, func(cfg *driver.Config) { cfg.Settings["service"] = service }, full(1))[0].Resource.Attributes)
+		if got := [2]string{resource["service.name"], resource["gotoolbase.tool"]}; got != want {
+			t.Errorf("service %q: got %q", service, got)
+		}
+	}
+}
+
+func TestInvalidUTF8IsMendedInEveryField(t *testing.T) {
+	t.Parallel()
+	const bad, good = "a\xff\xfeb\xc3", "a\ufffdb\ufffd"
+	e := full(1)
+	for _, field := range []*string{&e.ID, &e.Type, &e.Name, &e.Error, &e.Tool, &e.Version, &e.OS, &e.Arch, &e.OSVersion, &e.GoVersion, &e.MachineID} {
+		*field = bad
+	}
+	e.Args, e.Metadata = []string{bad}, map[string]string{bad: bad}
+	groups := send(t, func(cfg *driver.Config) { cfg.Settings["service"] = "s" + bad }, e)
+	record := groups[0].ScopeLogs[0].LogRecords[0]
+	resource, attributes := pairs(t, groups[0].Resource.Attributes), pairs(t, record.Attributes)
+	if resource["service.name"] != `{"stringValue":"s`+good+`"}` {
+		t.Errorf("service %s", resource["service.name"])
+	}
+	for _, value := range []string{resource["gotoolbase.tool"], resource["service.version"], attributes["log.record.uid"],
+		attributes["os.type"], attributes["os.version"], attributes["host.arch"], attributes["process.runtime.version"], attributes["app.installation.id"],
+		attributes["gotoolbase.event.name"], attributes["gotoolbase.error"], attributes["gotoolbase.metadata."+good]} {
+		if value != `{"stringValue":"`+good+`"}` {
+			t.Errorf("got %s", value)
+		}
+	}
+	if record.EventName != good || !strings.Contains(attributes["gotoolbase.args"], good) {
+		t.Errorf("event name %q, arguments %s", record.EventName, attributes["gotoolbase.args"])
+	}
+}
+
+func TestGzipWhereItPays(t *testing.T) {
+	t.Parallel()
+	for n, encoding := range map[int]string{1: "", 2: "gzip", 100: "gzip"} {
+		r := newReceiver(t, intake, success)
+		if err := mustOpen(t, r, nil).Send(t.Context(), batch(n)); err != nil {
+			t.Fatal(err)
+		}
+		got, plain, sent := r.requests[0].Header.Get("Content-Encoding"), len(r.bodies[0]), int(r.requests[0].ContentLength)
+		t.Logf("%d events: %d bytes, sent as %d", n, plain, sent)
+		if got != encoding || sent > plain || sent == plain && encoding != "" {
+			t.Errorf("%d events: %d bytes sent as %q in %d, want %q", n, plain, got, sent, encoding)
+		}
+	}
+}
+
+func TestNoEventsAreNoRequest(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, intake, success)
+	if err := mustOpen(t, r, nil).Send(t.Context(), nil); err != nil || len(r.requests) != 0 {
+		t.Errorf("%v after %d requests", err, len(r.requests))
+	}
+}
+
+// Metadata of one-letter keys and values grows most on the way from JSON to OTLP.
+func TestTheWorstBatchFitsBehindACollector(t *testing.T) {
+	t.Parallel()
+	const most = 1_000_000
+	limits := otlp.Driver().Limits
+	crowded := driver.Event{Metadata: map[string]string{}}
+	for i := range 32 { // as many as the collector lets through
+		crowded.Metadata[string(rune('A'+i))] = "v"
+	}
+	var events []driver.Event
+	for size := 0; len(events) < limits.Events; events = append(events, crowded) {
+		crowded.Version = fmt.Sprint(len(events) % 2) // a resource for each of them
+		if size += len(crowded.AppendJSON(nil)); size > limits.Bytes {
+			break
+		}
+	}
+	r := newReceiver(t, intake, success)
+	if err := mustOpen(t, r, nil).Send(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d events, %d bytes", len(events), len(r.bodies[0]))
+	if len(r.bodies[0]) > most {
+		t.Errorf("%d events make %d bytes, want at most %d", len(events), len(r.bodies[0]), most)
+	}
+}
+
+const (
+	accepted  = driver.ClassAccepted
+	unknown   = driver.ClassUnknown
+	throttled = driver.ClassThrottled
+	permanent = driver.ClassPermanent
+	tooLarge  = driver.ClassTooLarge
+	partial   = driver.ClassPartial
+)
+
+func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
+	t.Parallel()
+	special := map[int]driver.Class{
+		401: throttled, 403: throttled, 407: unknown, 511: unknown, 413: tooLarge,
+		429: unknown, 502: unknown, 503: unknown, 504: unknown,
+	}
+	for status := 200; status < 700; status++ {
+		want, known := special[status]
+		switch {
+		case known:
+		case status < 300:
+			want = accepted
+		case status < 400, status >= 600:
+			want = unknown
+		default:
+			want = permanent
+		}
+		r := newReceiver(t, intake, reply(status, "text/plain", ""))
+		err := mustOpen(t, r, nil).Send(t.Context(), batch(2))
+		if got := driver.Classify(err); got != want || len(r.requests) != 1 {
+			t.Errorf("%d is %v (%v) after %d requests, want %v", status, got, err, len(r.requests), want)
+		}
+		if status == 401 && driver.Wait(err) != time.Hour {
+			t.Errorf("%d: wait %v, want 1h", status, driver.Wait(err))
+		}
+	}
+}
+
+func TestRetryAfterInBothForms(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 502, 503, 504} {
+		for value, want := range map[string]time.Duration{
+			"37":         37 * time.Second,
+			"0":          0,
+			"9999999999": 24 * time.Hour,
+			time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat): 10 * time.Minute,
+		} {
+			r := newReceiver(t, intake, func() *http.Response {
+				resp := httpmock.NewStringResponse(status, "")
+				resp.Header.Set("Retry-After", value)
+				return resp
+			})
+			err := mustOpen(t, r, nil).Send(t.Context(), batch(2))
+			wait := driver.Wait(err)
+			if driver.Classify(err) != throttled || wait > want || wait < want-time.Minute {
+				t.Errorf("%d, %q: %v with a wait of %v, want %v", status, value, err, wait, want)
+			}
+		}
+	}
+	// Elsewhere it says nothing.
+	r := newReceiver(t, intake, func() *http.Response {
+		resp := httpmock.NewStringResponse(500, "")
+		resp.Header.Set("Retry-After", "37")
+		return resp
+	})
+	if err := mustOpen(t, r, nil).Send(t.Context(), batch(2)); driver.Classify(err) != permanent {
+		t.Errorf("500: %v", err)
+	}
+}
+
+func TestTheAnswerDecides(t *testing.T) {
+	t.Parallel()
+	rejected := func(n int64, message string) string {
+		b, err := proto.Marshal(&collector.ExportLogsServiceResponse{PartialSuccess: &collector.ExportLogsPartialSuccess{RejectedLogRecords: n, ErrorMessage: message}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	const json = "application/json"
+	for name, tt := range map[string]struct {
+		contentType, body string
+		class             driver.Class
+		rejected          int
+	}{
+		"nothing at all":                 {"", "", accepted, 0},
+		"the real receiver's":            {protobuf, "\n\x00", accepted, 0},
+		"a field of a later version":     {protobuf, "\x1a\x03abc", accepted, 0},
+		"without a type":                 {"", "\n\x00", accepted, 0},
+		"as bytes":                       {"application/octet-stream", "\n\x00", accepted, 0},
+		"a warning":                      {protobuf, rejected(0, canary), accepted, 0},
+		"one rejected":                   {protobuf, rejected(1, canary), partial, 1},
+		"all rejected, with parameters":  {"Application/X-Protobuf; charset=utf-8", rejected(3, canary), partial, 3},
+		"more rejected than there were":  {protobuf, rejected(1<<62, canary), partial, 3},
+		"less than none rejected":        {protobuf, rejected(-1, canary), unknown, 0},
+		"cut":                            {protobuf, rejected(1, canary)[:6], unknown, 0},
+		"garbage":                        {protobuf, "\xff\xfe" + canary, unknown, 0},
+		"an empty object":                {json, "{}", accepted, 0},
+		"an object of another type":      {"text/plain", " {}\n", accepted, 0},
+		"an object without a type":       {"", "{}", accepted, 0},
+		"null":                           {json, `{"partialSuccess":null}`, accepted, 0},
+		"an empty partial success":       {json, `{"partialSuccess":{}}`, accepted, 0},
+		"a warning in JSON":              {json, `{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"` + canary + `"}}`, accepted, 0},
+		"rejected as a string":           {json + "; charset=utf-8", `{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"` + canary + `"}}`, partial, 2},
+		"rejected as a number":           {json, `{"partialSuccess":{"rejectedLogRecords":2}}`, partial, 2},
+		"rejected as neither":            {json, `{"partialSuccess":{"rejectedLogRecords":"many"}}`, unknown, 0},
+		"negative":                       {json, `{"partialSuccess":{"rejectedLogRecords":"-2"}}`, unknown, 0},
+		"beyond 64 bits":                 {json, `{"partialSuccess":{"rejectedLogRecords":99999999999999999999}}`, unknown, 0},
+		"another shape":                  {json, `{"partialSuccess":"` + canary + `"}`, unknown, 0},
+		"cut JSON":                       {json, `{"partialSuccess":{`, unknown, 0},
+		"two objects":                    {json, `{}{}`, unknown, 0},
+		"a list":                         {json, `[]`, unknown, 0},
+		"null alone":                     {json, `null`, unknown, 0},
+		"a text":                         {"text/plain", "OK", unknown, 0},
+		"a text that reads as protobuf":  {"text/plain", "accepted!", unknown, 0},
+		"protobuf of another type":       {json, "\n\x00", unknown, 0},
+		"a web page":                     {"text/html; charset=utf-8", "<html>" + canary, unknown, 0},
+		"a web page without a body":      {"text/html", "", unknown, 0},
+		"a web page that says otherwise": {protobuf, "\n<!doctype html>" + canary, unknown, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReceiver(t, intake, reply(200, tt.contentType, tt.body))
+			err := mustOpen(t, r, nil).Send(t.Context(), batch(3))
+			if got := driver.Classify(err); got != tt.class {
+				t.Errorf("got %v (%v), want %v", got, err, tt.class)
+			}
+			if p, ok := errors.AsType[*driver.Partial](err); ok && (p.Unnamed != tt.rejected || p.Accepted != nil || p.Rejected != nil) {
+				t.Errorf("got %+v, want %d rejected", p, tt.rejected)
+			}
+			if err != nil && strings.Contains(err.Error(), canary) {
+				t.Errorf("the error repeats the server: %v", err)
+			}
+		})
+	}
+}
+
+func TestErrorsHoldNoSecretAndNothingOfTheServers(t *testing.T) {
+	t.Parallel()
+	base := endpoint + "/" + canary + "?key=" + canary
+	for status := 200; status < 600; status++ {
+		r := newReceiver(t, "=~^"+endpoint, reply(status, "text/plain", canary))
+		b := mustOpen(t, r, func(cfg *driver.Config) {
+			cfg.Settings["endpoint"], cfg.Settings["headers"] = base, "X-A="+canary
+			cfg.Headers = map[string]string{"X-B": canary}
+		})
+		if err := b.Send(t.Context(), batch(1)); err != nil && strings.Contains(err.Error(), canary) {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	dead := httpmock.NewMockTransport() // its own error holds the URL
+	err := mustOpen(t, dead, func(cfg *driver.Config) { cfg.Settings["endpoint"] = base }).Send(t.Context(), batch(1))
+	if driver.Classify(err) != unknown || strings.Contains(err.Error(), canary) {
+		t.Errorf("no connection: %v", err)
+	}
+}
+
+func TestTheEndpointIsABaseOrTheWholeAddress(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://h.example":                       "https://h.example/v1/logs",
+		"https://h.example/":                      "https://h.example/v1/logs",
+		"https://h.example:4318":                  "https://h.example:4318/v1/logs",
+		"https://h.example/otlp":                  "https://h.example/otlp/v1/logs",
+		"https://h.example/otlp/":                 "https://h.example/otlp/v1/logs",
+		"https://h.example/insert/opentelemetry":  "https://h.example/insert/opentelemetry/v1/logs",
+		"https://h.example/v1/logs":               "https://h.example/v1/logs",
+		"https://h.example/otlp/v1/logs/":         "https://h.example/otlp/v1/logs",
+		"https://h.example/a%2Fb?key=1":           "https://h.example/a%2Fb/v1/logs?key=1",
+		"https://h.example/v1/logs?key=1":         "https://h.example/v1/logs?key=1",
+		"https://h.example/xv1/logs":              "https://h.example/xv1/logs/v1/logs",
+		"http://127.0.0.1:4318":                   "http://127.0.0.1:4318/v1/logs",
+		"http://localhost:4318/v1/logs":           "http://localhost:4318/v1/logs",
+		"https://h.example/v1/tracesque/v1/logs/": "https://h.example/v1/tracesque/v1/logs",
+	} {
+		r := newReceiver(t, "=~^http", success)
+		b := mustOpen(t, r, func(cfg *driver.Config) { cfg.Settings["endpoint"] = base })
+		if err := b.Send(t.Context(), batch(1)); err != nil {
+			t.Errorf("%s: %v", base, err)
+			continue
+		}
+		if got := r.requests[0].URL.String(); got != want {
+			t.Errorf("%s: posted to %s, want %s", base, got, want)
+		}
+		if hosts := otlp.Driver().Hosts(map[string]string{"endpoint": base}); !slices.Equal(hosts, []string{r.requests[0].URL.Host}) {
+			t.Errorf("%s: Hosts says %q", base, hosts)
+		}
+	}
+}
+
+func TestHeadersOfBothKindsGoOut(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]http.Header{
+		"":                                  {},
+		"X-A=1":                             {"X-A": {"1"}},
+		"x-a=1,X-B=2":                       {"X-A": {"1"}, "X-B": {"2"}},
+		" X-A = 1 , X-B = 2 ":               {"X-A": {"1"}, "X-B": {"2"}},
+		"Authorization=Basic%20aWQ6a2V5+/=": {"Authorization": {"Basic aWQ6a2V5+/="}},
+		"Authorization=Basic aWQ6a2V5Cg==":  {"Authorization": {"Basic aWQ6a2V5Cg=="}},
+		"X-A=one%2Ctwo%25":                  {"X-A": {"one,two%"}},
+	} {
+		r := newReceiver(t, intake, success)
+		b := mustOpen(t, r, func(cfg *driver.Config) {
+			cfg.Settings["headers"], cfg.Headers = text, map[string]string{"X-Scope": "s"}
+		})
+		if err := b.Send(t.Context(), []driver.Event{{ID: "1", Type: "a.b"}}); err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		got := r.requests[0].Header.Clone()
+		for _, name := range []string{"Content-Type", "User-Agent", "X-Scope"} {
+			if got.Get(name) == "" {
+				t.Errorf("%q: no %s", text, name)
+			}
+			got.Del(name)
+		}
+		if !maps.EqualFunc(got, want, slices.Equal[[]string]) {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestMistakesAreNamedAndSecretsAreNot(t *testing.T) {
+	t.Parallel()
+	const endpointField, headersField, configHeaders = "Telemetry.Settings[endpoint]", "Telemetry.Settings[headers]", "Telemetry.Headers"
+	setting := func(name, value string) func(*driver.Config) {
+		return func(cfg *driver.Config) { cfg.Settings[name] = value }
+	}
+	for name, tt := range map[string]struct {
+		change      func(*driver.Config)
+		field, says string
+	}{
+		"no endpoint":            {setting("endpoint", ""), endpointField, "required"},
+		"no URL":                 {setting("endpoint", canary), endpointField, "absolute URL"},
+		"http to elsewhere":      {setting("endpoint", "http://h.example/"+canary), endpointField, "Insecure"},
+		"a password in it":       {setting("endpoint", "https://u:"+canary+"@h.example"), endpointField, "Telemetry.Headers"},
+		"the address for traces": {setting("endpoint", endpoint+"/"+canary+"/v1/traces"), endpointField, "another signal"},
+		"and metrics":            {setting("endpoint", endpoint+"/v1/metrics/"), endpointField, "another signal"},
+		"a key without a name":   {setting("headers", canary), headersField, "pair 1: write name=value"},
+		"a padded key":           {setting("headers", canary+"=="), headersField, "pair 1: write name=value"},
+		"an empty pair":          {setting("headers", "X-A="+canary+","), headersField, "pair 2: write name=value"},
+		"no escape":              {setting("headers", "X-A="+canary+"%zz"), headersField, "%25"},
+		"a line break":           {setting("headers", "X-A="+canary+"%0A"), headersField, "line break"},
+		"the backend's own":      {setting("headers", "content-type="+canary), headersField, "set by the backend"},
+		"a name that is none":    {setting("headers", "X A"+canary+"="+canary), headersField, "pair 1: not a header"},
+		"a name twice":           {setting("headers", "X-A="+canary+",X-A="+canary), headersField, "pair 2: not a header"},
+		"in both kinds": {func(cfg *driver.Config) {
+			cfg.Settings["headers"], cfg.Headers = "X-A="+canary, map[string]string{"X-A": canary}
+		}, configHeaders, "keep one"},
+		"in both kinds, spelt differently": {func(cfg *driver.Config) {
+			cfg.Settings["headers"], cfg.Headers = "X-A="+canary, map[string]string{"x-a": canary}
+		}, configHeaders, "keep one"},
+		"a line break in a header": {func(cfg *driver.Config) { cfg.Headers = map[string]string{"X-A": canary + "\n"} }, configHeaders, "X-A"},
+		"a misspelt setting":       {setting("heades", canary), "Telemetry.Settings[heades]", "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := open(t, newReceiver(t, intake, success), tt.change)
+			config, ok := errors.AsType[*driver.ConfigError](err)
+			if !ok || config.Field != tt.field || !strings.Contains(config.Problem, tt.says) || strings.Contains(err.Error(), canary) {
+				t.Errorf("got %v, want %s with %q and no canary", err, tt.field, tt.says)
+			}
+		})
+	}
+}
+
+func TestNewBackendTakesOptions(t *testing.T) {
+	t.Parallel()
+	headers := map[string]string{"X-A": "1"}
+	b, err := otlp.NewBackend(endpoint, otlp.WithHeaders(headers), otlp.WithHeaders(map[string]string{"X-B": "2"}), otlp.WithService("acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(headers) != 1 {
+		t.Errorf("the caller's map was changed: %v", headers)
+	}
+	for range 2 {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	const plain = "http://collector.internal:4318"
+	if _, err := otlp.NewBackend(plain); err == nil {
+		t.Error("plain http to another machine is taken without WithInsecure")
+	}
+	if b, err := otlp.NewBackend(plain, otlp.WithInsecure()); err != nil {
+		t.Error(err)
+	} else {
+		b.Close()
+	}
+	for _, wrong := range []string{"", "otlp.example.com", endpoint + "/v1/traces"} {
+		if _, err := otlp.NewBackend(wrong); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}
+
+func TestTheSameBatchMakesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, intake, reply(503, "", ""))
+	for range 5 { // each with a backend of its own, as in another process
+		mustOpen(t, r, nil).Send(t.Context(), batch(20))
+	}
+	for i, body := range r.bodies {
+		if !bytes.Equal(body, r.bodies[0]) {
+			t.Errorf("attempt %d differs from the first", i+1)
+		}
+	}
+}
+
+// shellVariables are those that OpenTelemetry's SDKs and exporters, gRPC and protobuf read.
+var shellVariables = strings.Fields(`
+	OTEL_SDK_DISABLED OTEL_ENTITIES OTEL_RESOURCE_ATTRIBUTES OTEL_SERVICE_NAME OTEL_LOG_LEVEL OTEL_PROPAGATORS OTEL_CONFIG_FILE
+	OTEL_EXPERIMENTAL_CONFIG_FILE OTEL_TRACES_SAMPLER OTEL_TRACES_SAMPLER_ARG OTEL_TRACES_EXPORTER OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER
+	OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT OTEL_ATTRIBUTE_COUNT_LIMIT OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT
+	OTEL_BLRP_SCHEDULE_DELAY OTEL_BLRP_EXPORT_TIMEOUT OTEL_BLRP_MAX_QUEUE_SIZE OTEL_BLRP_MAX_EXPORT_BATCH_SIZE OTEL_GO_X_OBSERVABILITY
+	OTEL_GO_X_RESOURCE OTEL_GO_X_SELF_OBSERVABILITY OTEL_SEMCONV_STABILITY_OPT_IN OTEL_RESOURCE_DETECTORS
+	OTEL_EXPORTER_OTLP_ENDPOINT OTEL_EXPORTER_OTLP_LOGS_ENDPOINT OTEL_EXPORTER_OTLP_HEADERS OTEL_EXPORTER_OTLP_LOGS_HEADERS
+	OTEL_EXPORTER_OTLP_PROTOCOL OTEL_EXPORTER_OTLP_LOGS_PROTOCOL OTEL_EXPORTER_OTLP_COMPRESSION OTEL_EXPORTER_OTLP_LOGS_COMPRESSION
+	OTEL_EXPORTER_OTLP_TIMEOUT OTEL_EXPORTER_OTLP_LOGS_TIMEOUT OTEL_EXPORTER_OTLP_INSECURE OTEL_EXPORTER_OTLP_LOGS_INSECURE
+	OTEL_EXPORTER_OTLP_CERTIFICATE OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE OTEL_EXPORTER_OTLP_CLIENT_KEY OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY
+	OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE
+	GRPC_PROXY GRPC_TRACE GRPC_VERBOSITY GRPC_GO_LOG_SEVERITY_LEVEL GRPC_GO_LOG_VERBOSITY_LEVEL GRPC_GO_LOG_FORMATTER GRPC_GO_IGNORE_TXT_ERRORS
+	GRPC_XDS_BOOTSTRAP GRPC_BINARY_LOG_FILTER GRPC_ENFORCE_ALPN_ENABLED GRPC_CONFIG_FILE
+	USER LOGNAME HOSTNAME COMPUTERNAME HTTP_USER_AGENT`)
+
+// A process each, since much is read when a program starts.
+func TestNoVariableOfTheShellHasAnyEffect(t *testing.T) {
+	const child = "OTLP_TEST_PRINT_REQUEST"
+	if os.Getenv(child) != "" {
+		r := newReceiver(t, intake, success)
+		b := mustOpen(t, r, func(cfg *driver.Config) { cfg.Headers = map[string]string{"X-Key": "k"} })
+		if err := b.Send(t.Context(), batch(3)); err != nil {
+			t.Fatal(err)
+		}
+		q := r.requests[0]
+		fmt.Printf("request: %s %s %v %s\n", q.Method, q.URL, q.Header, hex.EncodeToString(r.bodies[0]))
+		return
+	}
+	t.Parallel()
+	run := func(env ...string) string {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+		cmd.Env = append(env, child+"=1")
+		for _, name := range []string{"SystemRoot", "GOCOVERDIR"} { // without which no process starts, or a covered one complains
+			if value, set := os.LookupEnv(name); set {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			}
+		}
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil || stderr.Len() > 0 {
+			t.Fatalf("%v\n%s%s", err, out, &stderr)
+		}
+		_, request, found := strings.Cut(string(out), "request: ")
+		if !found {
+			t.Fatalf("no request:\n%s", out)
+		}
+		request, _, _ = strings.Cut(request, "\n")
+		return request
+	}
+	plain := run()
+	for _, value := range []string{canary, "host.name=" + canary + ",service.name=" + canary, "http://" + canary + ".example:4318", "true", "1"} {
+		var env []string
+		for _, name := range shellVariables {
+			env = append(env, name+"="+value)
+		}
+		if got := run(env...); got != plain {
+			t.Errorf("every variable set to %q:\n got %s\nwant %s", value, got, plain)
+		}
+	}
+}
+
+// answering is a transport that costs next to nothing.
+type answering struct {
+	status            int
+	contentType, body string
+}
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	io.Copy(io.Discard, r.Body)
+	header := http.Header{}
+	if a.contentType != "" {
+		header.Set("Content-Type", a.contentType)
+	}
+	return &http.Response{StatusCode: a.status, Header: header, Body: io.NopCloser(strings.NewReader(a.body))}, nil
+}
+
+// FuzzAnswer holds the reading of answers to what the official types make of them.
+func FuzzAnswer(f *testing.F) {
+	for _, contentType := range []string{"", protobuf, "application/json", "text/plain", "text/html"} {
+		for _, body := range []string{"", "\n\x00", "\n\x08\x08\x02\x12\x04full", "\n\x02\x08\x03", "{}", `{"partialSuccess":{"rejectedLogRecords":"2"}}`,
+			`{"partialSuccess":{"rejectedLogRecords":2,"errorMessage":"x"}}`, "[]", "OK", "<html>", "\xff", "\n\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"} {
+			f.Add(contentType, body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, contentType, body string) {
+		const n = 3
+		b := mustOpen(t, answering{200, contentType, body}, nil)
+		err := b.Send(t.Context(), batch(n))
+		class := driver.Classify(err)
+		var binary, text collector.ExportLogsServiceResponse
+		isBinary := proto.Unmarshal([]byte(body), &binary) == nil
+		isText := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal([]byte(body), &text) == nil
+		counts := []int64{}
+		if isBinary {
+			counts = append(counts, binary.GetPartialSuccess().GetRejectedLogRecords())
+		}
+		if isText {
+			counts = append(counts, text.GetPartialSuccess().GetRejectedLogRecords())
+		}
+		switch class {
+		case accepted:
+			// encoding/json forgives more than protobuf's JSON does; that it reads as an
+			// object with nothing rejected is in the tests above.
+			if body != "" && !slices.Contains(counts, 0) && !strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "{") {
+				t.Errorf("%q is accepted", body)
+			}
+			if strings.HasPrefix(contentType, "text/html") {
+				t.Error("a web page is accepted")
+			}
+		case partial:
+			p, _ := errors.AsType[*driver.Partial](err)
+			if p == nil || p.Unnamed < 1 || p.Unnamed > n || p.Accepted != nil || p.Rejected != nil {
+				t.Errorf("got %+v", p)
+			}
+		case unknown:
+			if contentType == protobuf && isBinary && counts[0] >= 0 && !strings.HasPrefix(strings.TrimLeft(body, " \t\r\n\ufeff"), "{") &&
+				!strings.HasPrefix(strings.TrimLeft(body, " \t\r\n\ufeff"), "<") {
+				t.Errorf("%q is an answer, got %v", body, err)
+			}
+		default:
+			t.Errorf("%q is %v", body, class)
+		}
+	})
+}
+
+func BenchmarkSend100(b *testing.B) {
+	backend := mustOpen(b, answering{200, protobuf, "\n\x00"}, nil)
+	events := batch(100)
+	for i := range events { // what is typical: no arguments and no error text
+		events[i].Args, events[i].Error, events[i].Truncated = nil, "", 0
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := backend.Send(b.Context(), events); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package conformance
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+func driverChecks() []Check {
+	return []Check{
+		{ID: "driver/described", Level: Must,
+			Sentence: "A driver has a name that can be typed, and a word on itself and on each of its settings.", do: described},
+		{ID: "driver/local-or-hosts", Level: Must,
+			Sentence: "A driver either reaches no network, or names the hosts that it reaches.", do: localOrHosts},
+		{ID: "driver/mistake-is-an-error", Level: Must,
+			Sentence: "A misspelt value of a setting, such as a region, is an error and not the default.", do: mistakes},
+		{ID: "driver/error-names-field", Level: Should,
+			Sentence: "The error of a wrong setting is a *driver.ConfigError, which names the field.", do: mistakesNamed},
+	}
+}
+
+var driverName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+func described(p *probe) {
+	d := p.subject.Driver
+	if !driverName.MatchString(d.Name) {
+		p.failOnly("the name %q is not lower case letters, digits and hyphens", d.Name)
+	}
+	if d.Doc == "" {
+		p.failOnly("Driver.Doc is empty: people choose by it")
+	}
+	seen := map[string]bool{}
+	for _, s := range d.Settings {
+		if s.Name == "" || s.Doc == "" {
+			p.failOnly("setting %q has no Name or no Doc", s.Name)
+		}
+		if seen[s.Name] {
+			p.failOnly("two settings are named %q", s.Name)
+		}
+		seen[s.Name] = true
+		if s.Required && s.Default != "" {
+			p.failOnly("setting %q is required and has a default", s.Name)
+		}
+	}
+	if d.Limits.Events < 0 || d.Limits.Bytes < 0 || d.Limits.EventBytes < 0 {
+		p.failOnly("a limit is negative: %+v", d.Limits)
+	}
+}
+
+func localOrHosts(p *probe) {
+	d := p.subject.Driver
+	var hosts []string
+	if d.Hosts != nil {
+		settings, err := d.Resolve(p.subject.settings(endpoint))
+		if err != nil {
+			p.failOnly("the subject's settings are refused: %v", err)
+			return
+		}
+		hosts = d.Hosts(settings)
+	}
+	switch {
+	case d.Local && len(hosts) > 0:
+		p.failOnly("Local is set, and Hosts returns %q", hosts)
+	case !d.Local && len(hosts) == 0:
+		p.failOnly("Hosts returns none: people are shown where their data goes")
+	}
+	for _, host := range hosts {
+		if host == "" || strings.ContainsAny(host, "/ ?@") {
+			p.failOnly("Hosts returns %q, which is no host or host:port", host)
+		}
+	}
+	if d.Local {
+		if b, ok := p.open(); ok {
+			p.send(b, p.batch(2))
+			p.closeInTime(b)
+		}
+		for _, u := range p.wire.asked() {
+			p.failOnly("Local is set, and %s was contacted", u.Host)
+		}
+	}
+}
+
+// mistaken calls try with the subject's settings, one of them misspelt at a time.
+func (p *probe) mistaken(try func(name, value string, settings map[string]string)) {
+	for _, declared := range p.subject.Driver.Settings {
+		value := p.subject.settings(endpoint)[declared.Name]
+		if value == "" {
+			value = declared.Default
+		}
+		if value == "" && len(declared.Values) > 0 {
+			value = declared.Values[0]
+		}
+		free := declared.Secret
+		for _, name := range p.subject.FreeForm {
+			free = free || name == declared.Name
+		}
+		if free || value == "" || p.subject.followsEndpoint(declared.Name) {
+			continue
+		}
+		for _, wrong := range []string{value + "x", strings.ToUpper(value), " " + value, value[:len(value)-1]} {
+			if wrong == "" || wrong == value || slices.Contains(declared.Values, wrong) {
+				continue
+			}
+			settings := map[string]string{}
+			for k, v := range p.subject.settings(endpoint) {
+				settings[k] = v
+			}
+			settings[declared.Name] = wrong
+			try(declared.Name, wrong, settings)
+		}
+	}
+}
+
+func mistakes(p *probe) {
+	p.mistaken(func(name, value string, settings map[string]string) {
+		b, err := p.tryOpen(settings, func(*driver.Config) {})
+		if err == nil {
+			b.Close()
+			p.failOnly("setting %s: %q is taken without an error; declare its Values or a Check, or list it in the subject's FreeForm", name, value)
+		}
+	})
+}
+
+func mistakesNamed(p *probe) {
+	named := func(what string, err error) {
+		var config *driver.ConfigError
+		if err != nil && (!errors.As(err, &config) || config.Field == "" || config.Problem == "") {
+			p.failOnly("%s: the error is no *driver.ConfigError with a field and a problem: %v", what, err)
+		}
+	}
+	p.mistaken(func(name, value string, settings map[string]string) {
+		b, err := p.tryOpen(settings, func(*driver.Config) {})
+		if err == nil {
+			b.Close()
+		}
+		named("setting "+name+" = "+value, err)
+	})
+	if endpointSetting(p.subject) == "" {
+		_, err := p.tryOpen(p.subject.settings("not an address"), func(*driver.Config) {})
+		named("an endpoint that is no address", err)
+	}
+}

@@ -1,0 +1,672 @@
+package conformance
+
+import (
+	"crypto/md5"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+func privacyChecks() []Check {
+	return []Check{
+		{ID: "privacy/no-planted-value", Level: Must, watchdog: 4 * time.Minute,
+			Sentence: "Nothing of the environment, arguments, working directory, host name, user, addresses or machine ID leaves the process, in any wrapping.", do: noPlantedValue},
+		{ID: "privacy/no-digest-of-planted-value", Level: Must, watchdog: 4 * time.Minute,
+			Sentence: "No MD5, SHA-1 or SHA-256 of such a value leaves the process, whole or cut to eight bytes.", do: noPlantedDigest},
+		{ID: "privacy/same-in-any-environment", Level: Must, watchdog: 4 * time.Minute,
+			Sentence: "The same events make the same request in any environment.", do: sameAnywhere},
+		{ID: "privacy/everything-explained", Level: Must, needs: []need{keepsSomething},
+			Sentence: "Every name and value that is sent comes from the event or from a declared constant.", do: everythingExplained},
+		{ID: "privacy/ip-storage-off", Level: Must, needs: []need{network, ipSwitch},
+			Sentence: "Where the vendor can be told not to store the sender's address, every request tells it, whatever the metadata says.", do: ipStorageOff},
+		{ID: "privacy/no-secret-in-errors", Level: Must,
+			Sentence: "No error holds a secret, also if the server repeats it.", do: noSecretInErrors},
+		{ID: "privacy/no-event-in-errors", Level: Must,
+			Sentence: "No error holds the content of an event, also if the server repeats it.", do: noEventInErrors},
+		{ID: "privacy/prints-nothing", Level: Must, watchdog: 4 * time.Minute,
+			Sentence: "Nothing is printed or logged to the terminal.", do: printsNothing},
+		{ID: "privacy/declared-hosts-only", Level: Must, needs: []need{network},
+			Sentence: "Only the hosts that Driver.Hosts names are contacted.", do: declaredHostsOnly},
+		{ID: "privacy/plain-text-refused", Level: Must, needs: []need{network},
+			Sentence: "Nothing is sent over plain http to another machine, unless the author set Insecure.", do: plainTextRefused},
+		{ID: "privacy/keys-stay-on-redirect", Level: Must, needs: []need{network},
+			Sentence: "Neither keys nor events reach the target of a redirect.", do: keysStayOnRedirect},
+		{ID: "privacy/no-cookies", Level: Must, needs: []need{network},
+			Sentence: "What a server sets is not sent back: cookies would follow a person.", do: noCookies},
+	}
+}
+
+// planting is one run of the backend in a process whose surroundings are planted, and
+// one in this process, with the same events.
+type planting struct {
+	err            error
+	canaries       []canary
+	account        account
+	stdout, stderr string
+	// there and here are what the two runs sent in their first round.
+	there, here []*exchange
+	dir         string // the child's Config.Dir
+
+	search         sync.Once
+	plain, digests []Finding
+}
+
+// environment lists the variables that are planted: what shells, SDKs and libraries are
+// known to read. The list is literal, since deriving it from a backend would find nothing.
+var environment = []string{
+	"USER", "LOGNAME", "USERNAME", "HOSTNAME", "HOST", "COMPUTERNAME", "USERDOMAIN", "NAME", "EMAIL", "LANG", "LC_ALL", "SHELL", "TERM",
+	"SSH_CONNECTION", "SSH_CLIENT", "SUDO_USER", "PWD", "OLDPWD", "MACHINE_ID", "MACHTYPE", "SESSION_MANAGER", "DISPLAY",
+	"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+	"OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "OTEL_PROPAGATORS", "OTEL_SDK_DISABLED",
+	"DD_API_KEY", "DD_APP_KEY", "DD_SITE", "DD_HOSTNAME", "DD_TAGS", "DD_ENV", "DD_SERVICE", "DD_VERSION", "DD_AGENT_HOST",
+	"POSTHOG_API_KEY", "POSTHOG_HOST", "POSTHOG_PROJECT_API_KEY", "POSTHOG_PERSONAL_API_KEY",
+	"SENTRY_DSN", "SEGMENT_WRITE_KEY", "AMPLITUDE_API_KEY", "MIXPANEL_TOKEN", "HONEYCOMB_API_KEY",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "GOOGLE_CLOUD_PROJECT", "AZURE_CLIENT_ID", "KUBERNETES_NAMESPACE",
+	"GITHUB_TOKEN", "GITHUB_ACTOR", "GITHUB_REPOSITORY", "GITLAB_USER_EMAIL", "BUILD_URL", "HTTP_USER_AGENT", "NETRC",
+}
+
+// addresses are variables whose values have to be URLs, or a library that reads them
+// fails in a way that hides whether it would have used them.
+var addresses = []string{
+	"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "DD_PROXY_HTTPS", "DD_TRACE_AGENT_URL",
+	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+}
+
+// passedOn are variables without which a process does not start or a test binary cannot
+// make files.
+var passedOn = []string{"PATH", "SystemRoot", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "GOCOVERDIR", "TMP", "TEMP"}
+
+func keptEnvironment() []string {
+	var env []string
+	for _, name := range passedOn {
+		if value, set := os.LookupEnv(name); set {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// plant runs the backend twice, once in planted surroundings; the checks that ask share
+// the result.
+func (s *session) plant() *planting {
+	s.once.Do(func() {
+		s.planted = &planting{}
+		s.planted.err = s.planted.run(s)
+	})
+	return s.planted
+}
+
+func (pl *planting) run(s *session) error {
+	p, err := newProbe(s)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	p.server.reactWith(p.plantedAnswers)
+	base, err := s.tempDir()
+	if err != nil {
+		return err
+	}
+	token := func(kind string) string { return fmt.Sprintf("cnry%s%06x", kind, s.seed&0xffffff) }
+	plantText := func(what, value, token string) string {
+		pl.canaries = append(pl.canaries, canary{what, value, token})
+		return value
+	}
+	env := keptEnvironment()
+	for i, name := range environment {
+		t := token(fmt.Sprintf("var%d", i))
+		env = append(env, name+"="+plantText("the variable "+name, t, t))
+	}
+	for i, name := range addresses {
+		t := token(fmt.Sprintf("url%d", i))
+		// A port where nobody listens, on this machine.
+		env = append(env, name+"="+plantText("the variable "+name, "http://"+t+":"+t+"@127.0.0.1:9/"+t, t))
+	}
+	folders := map[string]string{}
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "TMPDIR", "cwd"} {
+		t := token("dir" + strings.ToLower(name[len(name)-3:]))
+		folders[name] = filepath.Join(base, t)
+		if err := os.MkdirAll(folders[name], 0o700); err != nil {
+			return err
+		}
+		plantText("the folder "+name, folders[name], t)
+		if name != "cwd" {
+			env = append(env, name+"="+folders[name])
+		}
+	}
+	env = append(env, "USERPROFILE="+folders["HOME"])
+	pl.dir = filepath.Join(base, "files")
+	argument := token("arg")
+	plantText("an argument", argument, argument)
+	machine := hexOf(md5Of(token("machine")))
+	plantText("the machine ID", machine, machine)
+	host := token("host")
+	plantText("the host name", host, host)
+	pl.canaries = append(pl.canaries, canariesOf("the real machine ID", readMachineIDs())...)
+	pl.canaries = append(pl.canaries, canariesOf("a real network address", networkAddresses())...)
+
+	c, err := p.start(orders{Role: "send", Dir: pl.dir, MachineID: machine, Hostname: host}, env, folders["cwd"], argument)
+	if err != nil {
+		return fmt.Errorf("a child process could not be started: %w", err)
+	}
+	pl.account, err = c.wait(patient(2 * time.Minute))
+	pl.stdout, pl.stderr = c.stdout.String(), c.stderr.String()
+	if err != nil {
+		return err
+	}
+	if pl.account.Problem != "" {
+		return fmt.Errorf("the child process could not use the backend: %s", pl.account.Problem)
+	}
+	pl.there = p.server.seen()
+	switch {
+	case runtime.GOOS != "linux":
+		s.note("the host name and the machine ID cannot be planted on %s; the real ones were searched for", runtime.GOOS)
+	case !slices.Contains(pl.account.Planted, "host name"):
+		s.note("the system does not let a process have a host name of its own; the real one was searched for")
+	case len(pl.account.Planted) == 1:
+		s.note("the system does not let a process have a machine ID of its own; the real one was searched for")
+	}
+	if !slices.Contains(pl.account.Planted, "host name") {
+		if name, err := os.Hostname(); err == nil && len(name) >= 8 {
+			pl.canaries = append(pl.canaries, canariesOf("the real host name", []string{name})...)
+		}
+	}
+
+	// The same once more, without anything planted.
+	q, err := newProbe(s)
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	q.server.reactWith(q.plantedAnswers)
+	b, err := q.tryOpen(s.subject.settings(endpoint), func(*driver.Config) {})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	for i := range childBatches {
+		q.send(b, childBatch(s.base, i))
+	}
+	pl.here = q.server.seen()
+	return nil
+}
+
+// plantedAnswers are an acceptance, a failure and a refusal that repeats the request.
+func (p *probe) plantedAnswers(x *exchange) bool {
+	switch x.number % childBatches {
+	case 1:
+		return answer(p.answerWith(503))(x)
+	case 2:
+		return answer(p.echo(x, 400))(x)
+	}
+	return answer(p.subject.Accepted)(x)
+}
+
+// echo is an answer that repeats everything of the request.
+func (p *probe) echo(x *exchange, status int) Answer {
+	text := strings.ToValidUTF8(string(x.searchable()), "?")
+	return Answer{Status: status, Type: "text/plain", Body: text,
+		Header: http.Header{"X-Echo": {strings.Join(strings.Fields(text[:min(len(text), 2000)]), " ")}}}
+}
+
+func md5Of(s string) []byte { sum := md5.Sum([]byte(s)); return sum[:] }
+
+func readMachineIDs() []string {
+	var ids []string
+	for _, name := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id", "/sys/class/dmi/id/product_uuid"} {
+		if text, err := os.ReadFile(name); err == nil {
+			ids = append(ids, strings.TrimSpace(string(text)))
+		}
+	}
+	return ids
+}
+
+func networkAddresses() []string {
+	var list []string
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	for _, i := range interfaces {
+		if mac := i.HardwareAddr.String(); mac != "" && strings.Trim(mac, "0:") != "" {
+			list = append(list, mac, strings.ReplaceAll(mac, ":", ""), strings.ReplaceAll(mac, ":", "-"))
+		}
+		addrs, _ := i.Addrs()
+		for _, a := range addrs {
+			if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLoopback() {
+				list = append(list, ip.IP.String())
+			}
+		}
+	}
+	return list
+}
+
+// sent is everything that left the process: requests, or what was printed and written.
+func (pl *planting) sent() map[string][]byte {
+	all := map[string][]byte{}
+	for i, x := range pl.there {
+		all[fmt.Sprint("request ", i+1)] = x.searchable()
+	}
+	if len(pl.account.Stdout) > 0 {
+		all["Config.Stdout"] = pl.account.Stdout
+	}
+	_ = filepath.WalkDir(pl.dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if text, err := os.ReadFile(path); err == nil {
+				all["the file "+d.Name()] = append(append(text, '\n'), d.Name()...)
+			}
+		}
+		return nil
+	})
+	return all
+}
+
+// planted returns the shared run, or records why there is none.
+func (p *probe) plantedRun() (*planting, bool) {
+	pl := p.plant()
+	if pl.err != nil {
+		p.failOnly("%v", pl.err)
+		return nil, false
+	}
+	if len(pl.there) == 0 && !p.subject.Driver.Local {
+		p.failOnly("no request arrived from the planted process: %q", pl.account.Errors)
+		return nil, false
+	}
+	return pl, true
+}
+
+// searched finds the canaries in what was sent, once for the checks that ask.
+func (pl *planting) searched() (plain, digests []Finding) {
+	pl.search.Do(func() {
+		sent := pl.sent()
+		for _, where := range slices.Sorted(maps.Keys(sent)) {
+			inPlain, inDigests := search(sent[where], pl.canaries)
+			exchange := printable(sent[where], 3000)
+			for _, found := range inPlain {
+				pl.plain = append(pl.plain, Finding{where + " holds " + found, exchange})
+			}
+			for _, found := range inDigests {
+				pl.digests = append(pl.digests, Finding{where + " holds " + found, exchange})
+			}
+		}
+	})
+	return pl.plain, pl.digests
+}
+
+func noPlantedValue(p *probe) {
+	if pl, ok := p.plantedRun(); ok {
+		plain, _ := pl.searched()
+		for _, f := range plain {
+			p.report(f)
+		}
+	}
+}
+
+func noPlantedDigest(p *probe) {
+	if pl, ok := p.plantedRun(); ok {
+		_, digests := pl.searched()
+		for _, f := range digests {
+			p.report(f)
+		}
+	}
+}
+
+// sameAnywhere compares what the two runs sent, but for what varies by declaration.
+func sameAnywhere(p *probe) {
+	pl, ok := p.plantedRun()
+	if !ok {
+		return
+	}
+	if p.subject.Driver.Local {
+		b, ok := p.open()
+		if !ok {
+			return
+		}
+		for i := range childBatches {
+			p.send(b, childBatch(p.base, i))
+		}
+		b.Close()
+		if here, there := string(p.stdout.bytes()), string(pl.account.Stdout); here != there {
+			p.failOnly("in the planted process was printed\n%s\nand here\n%s", printable([]byte(there), 2000), printable([]byte(here), 2000))
+		}
+		return
+	}
+	for i := range min(len(pl.here), childBatches, len(pl.there)) {
+		here, there := p.normal(pl.here[i]), p.normal(pl.there[i])
+		for _, line := range there {
+			if !slices.Contains(here, line) {
+				p.failOnly("request %d of the planted process has %s, which it has not here", i+1, short(line))
+			}
+		}
+		for _, line := range here {
+			if !slices.Contains(there, line) {
+				p.failOnly("request %d here has %s, which it has not in the planted process", i+1, short(line))
+			}
+		}
+	}
+	if len(pl.there) < len(pl.here) {
+		p.failOnly("the planted process made %d requests, this one %d", len(pl.there), len(pl.here))
+	}
+}
+
+// normal lists everything of a request, but for what varies by declaration.
+func (p *probe) normal(x *exchange) []string {
+	list := []string{"the URL " + x.URL}
+	for _, name := range slices.Sorted(maps.Keys(x.Header)) {
+		if _, varies := p.subject.Varies[name]; varies || name == "Content-Length" {
+			continue
+		}
+		list = append(list, fmt.Sprintf("the header %s: %q", name, x.Header[name]))
+	}
+	values, err := jsonValues(x.Body)
+	if err != nil {
+		return append(list, "the body "+string(x.Body))
+	}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, item := range v {
+				if _, varies := p.subject.Varies[key]; !varies {
+					walk(path+"."+key, item)
+				}
+			}
+		case []any:
+			for i, item := range v {
+				walk(fmt.Sprint(path, "[", i, "]"), item)
+			}
+		default:
+			list = append(list, fmt.Sprintf("%s = %v", path, v))
+		}
+	}
+	for _, v := range values {
+		walk("body", v)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func everythingExplained(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	// An event alone, where a careless encoder fills in for what is missing, and several.
+	bare := driver.Event{ID: sampleID(p.base, 99), Type: "feature.used", Name: "bare", Time: p.base, Tool: toolName, OS: "linux", Arch: "arm64",
+		MachineID: p.batch(1)[0].MachineID}
+	events := append(p.batch(3), bare)
+	p.send(b, events[:3])
+	p.send(b, events[3:])
+	x := newExplainer(p.subject, events)
+	for _, e := range p.server.seen() {
+		x.request(e.Request)
+	}
+	if p.subject.Driver.Local {
+		x.body(p.stdout.bytes())
+		_ = filepath.WalkDir(p.dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				if text, err := os.ReadFile(path); err == nil {
+					x.body(text)
+				}
+			}
+			return nil
+		})
+	}
+	for _, strange := range x.strange {
+		p.failf("%s", strange)
+	}
+}
+
+func ipStorageOff(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, batch := range [][]driver.Event{p.batch(3), reservedEvents(p), {{ID: sampleID(p.base, 1), Name: "bare", Time: p.base}}} {
+		p.send(b, batch)
+	}
+	for _, x := range p.server.seen() {
+		if err := p.subject.NoIP(x.Request); err != nil {
+			p.report(Finding{Message: err.Error(), Exchange: x.dump()})
+		}
+	}
+}
+
+// failures makes a backend fail in every way and returns what it said. The checks that
+// ask share the result.
+func (s *session) failures() []string {
+	s.failed.Do(func() {
+		var mu sync.Mutex
+		say := func(err error) {
+			if err != nil {
+				mu.Lock()
+				s.said = append(s.said, err.Error())
+				mu.Unlock()
+			}
+		}
+		attempt := func(arrange func(*probe), limit time.Duration) {
+			p, err := newProbe(s)
+			if err != nil {
+				say(err)
+				return
+			}
+			defer p.close()
+			b, err := p.tryOpen(s.subject.settings(endpoint), func(c *driver.Config) {
+				if s.subject.Driver.Local {
+					p.stdout.fail, c.Dir = errFull, blocked(p.dir)
+				}
+			})
+			if err != nil {
+				say(err)
+				return
+			}
+			arrange(p)
+			say(p.sendWithin(b, p.batch(3), limit).err)
+			say(p.closeInTime(b))
+		}
+		if s.subject.Driver.Local {
+			attempt(func(*probe) {}, longTime())
+			return
+		}
+		var all sync.WaitGroup
+		for _, status := range append(SuiteStatuses(), 302, 308, 418) {
+			all.Go(func() {
+				attempt(func(p *probe) {
+					p.server.reactWith(func(x *exchange) bool {
+						a := p.echo(x, status)
+						a.Header.Set("Location", elsewhere+"/?"+url.QueryEscape(strings.Join(s.subject.secrets(endpoint), " ")))
+						return answer(a)(x)
+					})
+				}, longTime())
+			})
+		}
+		for _, f := range faults() {
+			all.Go(func() { attempt(f.arrange, f.limit()) })
+		}
+		all.Wait()
+	})
+	return s.said
+}
+
+func noSecretInErrors(p *probe) {
+	secrets := p.subject.secrets(endpoint)
+	said := slices.Clone(p.failures())
+	// What cannot be right is refused, but not repeated.
+	const typo = "-s3cr3t-w1th-a-typ0"
+	for _, declared := range p.subject.Driver.Settings {
+		if !declared.Secret {
+			continue
+		}
+		for _, wrong := range []string{"\x00 " + typo, "https://user:" + typo + "@" + "intake.vendor.test", typo + "\n", "%zz" + typo} {
+			settings := maps.Clone(p.subject.settings(endpoint))
+			if settings == nil {
+				settings = map[string]string{}
+			}
+			settings[declared.Name] = wrong
+			b, err := p.tryOpen(settings, func(*driver.Config) {})
+			if err != nil {
+				said = append(said, err.Error())
+				continue
+			}
+			if v := p.sendWithin(b, p.batch(1), shortTime()); v.err != nil {
+				said = append(said, v.err.Error())
+			}
+			b.Close()
+		}
+	}
+	for name := range p.subject.Headers {
+		wrong := maps.Clone(p.subject.Headers)
+		wrong[name] = typo + "\n"
+		b, err := p.tryOpen(p.subject.settings(endpoint), func(c *driver.Config) { c.Headers = wrong })
+		if err != nil {
+			said = append(said, err.Error())
+			continue
+		}
+		if v := p.sendWithin(b, p.batch(1), shortTime()); v.err != nil {
+			said = append(said, v.err.Error())
+		}
+		b.Close()
+	}
+	canaries := canariesOf("a secret", append(secrets, strings.Trim(typo, "-")))
+	for _, text := range said {
+		plain, digests := search([]byte(text), canaries)
+		for _, found := range append(plain, digests...) {
+			p.failOnly("an error holds %s: %s", found, printable([]byte(text), 500))
+		}
+	}
+}
+
+func noEventInErrors(p *probe) {
+	e := p.batch(1)[0]
+	canaries := canariesOf("an event's content", []string{e.Name, e.Args[1], e.Error, e.MachineID, e.Metadata["colour"]})
+	for _, text := range p.failures() {
+		plain, _ := search([]byte(text), canaries)
+		for _, found := range plain {
+			p.failOnly("an error holds %s: %s", found, printable([]byte(text), 500))
+		}
+	}
+}
+
+func printsNothing(p *probe) {
+	pl, ok := p.plantedRun()
+	if !ok {
+		return
+	}
+	for name, text := range map[string]string{"stdout": pl.stdout, "stderr": pl.stderr} {
+		if text != "" {
+			p.failOnly("the backend printed to the process's %s:\n%s", name, printable([]byte(text), 2000))
+		}
+	}
+}
+
+func declaredHostsOnly(p *probe) {
+	settings, err := p.subject.Driver.Resolve(p.subject.settings(endpoint))
+	if err != nil || p.subject.Driver.Hosts == nil {
+		return // other checks say so
+	}
+	hosts := p.subject.Driver.Hosts(settings)
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	for _, react := range []reaction{answer(p.subject.Accepted), answer(p.answerWith(503)), answer(p.answerWith(401)), drop} {
+		p.server.reactWith(react)
+		p.send(b, p.batch(2))
+	}
+	p.wire.dialWith(refuse)
+	p.send(b, p.batch(2))
+	p.closeInTime(b)
+	for _, u := range p.wire.asked() {
+		if !slices.Contains(hosts, u.Host) {
+			p.failf("%s was contacted; Hosts names %q", u.Host, hosts)
+		}
+	}
+	if len(p.wire.asked()) == 0 {
+		p.failOnly("no request went through Config.Transport")
+	}
+}
+
+func plainTextRefused(p *probe) {
+	if p.subject.takesEndpoint() {
+		b, err := p.tryOpen(p.subject.settings("http://intake.vendor.test"), func(*driver.Config) {})
+		if err == nil {
+			p.sendWithin(b, p.batch(2), 2*shortTime())
+			b.Close()
+			if len(p.wire.asked()) > 0 {
+				p.failf("an http:// address of another machine was opened, and a request made")
+			}
+		}
+		return
+	}
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	p.send(b, p.batch(2))
+	for _, u := range p.wire.asked() {
+		if u.Scheme != "https" {
+			p.failf("a request was made to %s://%s", u.Scheme, u.Host)
+		}
+	}
+}
+
+func keysStayOnRedirect(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		p.server.reactWith(func(x *exchange) bool {
+			if strings.HasPrefix(x.URL, elsewhere) {
+				return answer(p.subject.Accepted)(x)
+			}
+			return answer(Answer{Status: status, Header: http.Header{"Location": {elsewhere + "/here"}}})(x)
+		})
+		p.send(b, p.batch(2))
+	}
+	canaries := canariesOf("a secret", p.subject.secrets(endpoint))
+	canaries = append(canaries, canariesOf("the machine ID", []string{p.batch(1)[0].MachineID})...)
+	for _, x := range p.server.seen() {
+		if strings.HasPrefix(x.URL, elsewhere) {
+			plain, _ := search(x.searchable(), canaries)
+			for _, found := range plain {
+				p.report(Finding{Message: "the target of a redirect got " + found, Exchange: x.dump()})
+			}
+		}
+	}
+}
+
+func noCookies(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	const mark = "c00k1e-0f-the-su1te"
+	a := p.subject.Accepted
+	a.Header = http.Header{"Set-Cookie": {"id=" + mark + "; Path=/"}, "Etag": {`"` + mark + `"`}}
+	p.server.reactWith(answer(a))
+	for range 3 {
+		p.send(b, p.batch(2))
+	}
+	for _, x := range p.server.seen() {
+		if strings.Contains(string(x.searchable()), mark) {
+			p.report(Finding{Message: "a request holds what an earlier answer set", Exchange: x.dump()})
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// childEnv holds the orders of a child process.
+const childEnv = "CONFORMANCE_CHILD"
+
+// orders are what a child is to do. It is this executable, brought back to the same Run.
+type orders struct {
+	// Name is the test whose Run is meant.
+	Name string
+	// Role is one of roles.
+	Role string
+	// Server is where the vendor listens, Roots whose certificates are to be trusted.
+	Server, Roots string
+	// Dir is for files, Result the file for the child's account.
+	Dir, Result string
+	// Base is the time of the sample events, First and Count which of them.
+	Base         time.Time
+	First, Count int
+	// MachineID and Hostname are planted, in a process that was isolated for that.
+	MachineID, Hostname string
+	// State is the collector's directory.
+	State string
+}
+
+// account is what a child tells of its work.
+type account struct {
+	Errors []string
+	// Classes of the Sends.
+	Classes []driver.Class
+	Stdout  []byte
+	// Files are how many were open before and after, Open what is still open.
+	FilesBefore, FilesAfter int
+	Open                    []string
+	// Planted are the things that could be planted beyond the environment.
+	Planted []string
+	Problem string
+}
+
+func playing() bool { return os.Getenv(childEnv) != "" }
+
+// roles are what children do.
+func roles() map[string]func(*orders, *Subject) account {
+	return map[string]func(*orders, *Subject) account{
+		"send":     childSends,
+		"track":    childTracks,
+		"stranded": childIsStranded,
+	}
+}
+
+// playChild carries out the orders and ends the process, if they are for name.
+func playChild(name string, s *Subject) {
+	var o orders
+	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance: the orders cannot be read:", err)
+		os.Exit(2)
+	}
+	if o.Name != name {
+		return
+	}
+	result := roles()[o.Role](&o, s)
+	text, err := json.Marshal(result)
+	if err == nil {
+		err = os.WriteFile(o.Result, text, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "conformance: the account cannot be written:", err)
+		os.Exit(2)
+	}
+	os.Exit(0)
+}
+
+// child is a started process.
+type child struct {
+	cmd            *exec.Cmd
+	result         string
+	stdout, stderr bytes.Buffer
+}
+
+// start starts a child with the orders, in the given environment.
+func (p *probe) start(o orders, env []string, dir string, args ...string) (*child, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	a, err := trusted()
+	if err != nil {
+		return nil, err
+	}
+	results, err := p.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	o.Name, o.Server, o.Base = p.options.name, p.server.addr(), p.base
+	o.Roots = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
+	o.Result = filepath.Join(results, "account")
+	c := &child{result: o.Result}
+	try := func(planted bool) error {
+		if !planted {
+			// Or a privileged child would rename the machine that it runs on.
+			o.Hostname, o.MachineID = "", ""
+		}
+		text, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		c.cmd = exec.Command(exe, slices.Concat(p.options.reach, args)...)
+		c.cmd.Env = append(slices.Clone(env), childEnv+"="+string(text))
+		c.cmd.Dir = dir
+		c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
+		if planted {
+			isolate(c.cmd)
+		}
+		return c.cmd.Start()
+	}
+	if o.Hostname != "" && try(true) == nil {
+		return c, nil
+	}
+	return c, try(false)
+}
+
+// wait returns the account of a child that ends by itself.
+func (c *child) wait(limit time.Duration) (account, error) {
+	var a account
+	timer := time.AfterFunc(limit, func() { _ = c.cmd.Process.Kill() })
+	err := c.cmd.Wait()
+	if !timer.Stop() {
+		return a, fmt.Errorf("the child process had not ended after %v\n%s%s", limit, c.stdout.String(), c.stderr.String())
+	}
+	text, readErr := os.ReadFile(c.result)
+	if errors.Is(readErr, os.ErrNotExist) {
+		return a, fmt.Errorf("the child process did not come back to conformance.Run (%v); Run belongs first in a test\n%s%s", err, c.stdout.String(), c.stderr.String())
+	}
+	if readErr != nil {
+		return a, readErr
+	}
+	return a, json.Unmarshal(text, &a)
+}
+
+// wire is the child's way to the vendor.
+func (o *orders) wire() (*wire, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(o.Roots)) {
+		return nil, errors.New("no certificate")
+	}
+	return newWire(o.Server, roots), nil
+}
+
+// childSends sends three batches with a backend, several times over.
+func childSends(o *orders, s *Subject) (a account) {
+	a.Planted = plant(o)
+	w, err := o.wire()
+	if err != nil {
+		a.Problem = err.Error()
+		return a
+	}
+	stdout := &output{}
+	settings, err := s.Driver.Resolve(s.settings(endpoint))
+	if err != nil {
+		a.Problem = err.Error()
+		return a
+	}
+	round := func(note bool) {
+		b, err := s.Driver.Open(driver.Config{
+			Settings: settings, Headers: s.Headers, Tool: toolName, Version: toolVersion, Transport: w, Stdout: stdout, Dir: o.Dir,
+		})
+		if err != nil {
+			a.Problem = err.Error()
+			return
+		}
+		for i := range childBatches {
+			ctx, cancel := context.WithTimeout(context.Background(), longTime())
+			err := b.Send(ctx, childBatch(o.Base, i))
+			cancel()
+			if note {
+				a.Classes = append(a.Classes, driver.Classify(err))
+				a.Errors = append(a.Errors, fmt.Sprint(err))
+			}
+		}
+		if err := b.Close(); err != nil && note {
+			a.Errors = append(a.Errors, err.Error())
+		}
+		w.base.CloseIdleConnections()
+	}
+	round(true)
+	a.Stdout = stdout.bytes() // of the round whose events the suite knows
+	before := openFiles()
+	a.FilesBefore = len(before)
+	for range 3 {
+		round(false)
+	}
+	// net/http gives its last connection back in the background.
+	for range 100 {
+		a.Open = openFiles()
+		if a.FilesAfter = len(a.Open); a.FilesAfter <= a.FilesBefore {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return a
+}
+
+// childBatches is how many batches a child sends in a round.
+const childBatches = 3
+
+func childBatch(base time.Time, i int) []driver.Event { return sampleEvents(base, 10*i, 3) }
+
+// openFiles names what this process has open, nothing where the system does not tell.
+func openFiles() []string {
+	const dir = "/dev/fd"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil {
+			target = "?"
+		}
+		names = append(names, e.Name()+" → "+target)
+	}
+	return names
+}

@@ -1,0 +1,363 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+// DeletionSubject is a requestor under test, with what the documentation of the other
+// side says.
+type DeletionSubject struct {
+	// Name is for the report.
+	Name string
+	// Open makes the requestor. It sends to endpoint, an https URL without a path, or to
+	// hosts of its own, in either case through transport.
+	Open func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error)
+	// Accept is what the other side answers to each request on the way to an accepted
+	// deletion. nil means 200 with an empty body.
+	Accept func(Request) Answer
+	// NotAccepted lists answers that look like acceptance and are none: a 202 that tells
+	// of errors, a result that found nobody.
+	NotAccepted []Answer
+	// State is how far an accepted request has come.
+	State deletion.State
+	// Decode returns the machine ID that a request asks to erase, "" where it asks for
+	// something else first.
+	Decode func(Request) (string, error)
+	// Secrets are keys that no error may hold. The erasure key is one without being named.
+	Secrets []string
+	// KnownFailures is as in [Subject].
+	KnownFailures map[string]string
+}
+
+// RunDeletion verifies the requestor as subtests of t, one a check.
+func RunDeletion(t *testing.T, s DeletionSubject) {
+	t.Helper()
+	report := VerifyDeletion(s)
+	if dir := *flags.report; dir != "" {
+		if err := report.write(dir); err != nil {
+			t.Errorf("writing the report: %v", err)
+		}
+	}
+	present(t, report)
+}
+
+// VerifyDeletion verifies the requestor outside of a test.
+func VerifyDeletion(s DeletionSubject) Report {
+	started := time.Now()
+	report := Report{Subject: s.Name, Seed: *flags.seed, Problems: s.check()}
+	if report.Seed == 0 {
+		report.Seed = rand.Uint64N(1<<32) + 1
+	}
+	if len(report.Problems) > 0 {
+		return report
+	}
+	shared := &session{subject: &Subject{KnownFailures: s.KnownFailures}, seed: report.Seed, base: time.Now().UTC()}
+	defer shared.cleanup()
+	checks := deletionChecks(&s)
+	report.Results = make([]Result, len(checks))
+	var all sync.WaitGroup
+	for i, c := range checks {
+		all.Go(func() { report.Results[i] = shared.run(c) })
+	}
+	all.Wait()
+	report.Took = time.Since(started)
+	return report
+}
+
+func (s *DeletionSubject) check() []string {
+	var wrong []string
+	if s.Name == "" || s.Open == nil || s.Decode == nil {
+		wrong = append(wrong, "DeletionSubject needs Name, Open and Decode")
+	}
+	switch s.State {
+	case deletion.Delivered, deletion.Acknowledged, deletion.Verified:
+	default:
+		wrong = append(wrong, "DeletionSubject.State says how far an accepted request has come: delivered, acknowledged or verified")
+	}
+	for id, reason := range s.KnownFailures {
+		if !slices.ContainsFunc(DeletionChecks(), func(c Check) bool { return c.ID == id }) || reason == "" {
+			wrong = append(wrong, "DeletionSubject.KnownFailures: "+id+" is no check, or has no reason")
+		}
+	}
+	return wrong
+}
+
+// DeletionChecks returns every check of deletion requestors.
+func DeletionChecks() []Check { return deletionChecks(&DeletionSubject{}) }
+
+func deletionChecks(s *DeletionSubject) []Check {
+	on := func(do func(*DeletionSubject, *probe)) func(*probe) { return func(p *probe) { do(s, p) } }
+	return []Check{
+		{ID: "deletion/accepted-is-told", Level: Must, do: on(deletionAccepted),
+			Sentence: "A request that was accepted returns no error, and the state that the other side's answer stands for, not a better one."},
+		{ID: "deletion/never-without-acknowledgement", Level: Must, do: on(deletionUnacknowledged),
+			Sentence: "Whatever is not an acceptance is an error: a refusal, a redirect, a web page, a connection that breaks, no answer."},
+		{ID: "deletion/lookalike-not-accepted", Level: Must, needs: []need{func(*Subject) string {
+			if len(s.NotAccepted) == 0 {
+				return "the subject declares no NotAccepted"
+			}
+			return ""
+		}}, do: on(deletionLookalike),
+			Sentence: "What the other side sends with a friendly status while it erases nothing is an error."},
+		{ID: "deletion/names-the-id", Level: Must, do: on(deletionNamesID),
+			Sentence: "What is asked to be erased is the machine ID of the request, and nothing else."},
+		{ID: "deletion/id-validated", Level: Must, do: on(deletionValidates),
+			Sentence: "A machine ID that is not 32 hexadecimal characters is an error before anything is sent: in a query it might mean everybody."},
+		{ID: "deletion/may-be-repeated", Level: Must, do: on(deletionRepeated),
+			Sentence: "The same request may be made again, by the same requestor and by a new one, with the same result."},
+		{ID: "deletion/deadline", Level: Must, do: on(deletionDeadline),
+			Sentence: "The context's deadline holds while connecting, while there is no answer and while one drips in."},
+		{ID: "deletion/cancelled-before", Level: Must, do: on(deletionCancelled),
+			Sentence: "With a context that has ended, nothing is sent and an error returned."},
+		{ID: "deletion/no-secret-in-errors", Level: Must, do: on(deletionSecrets),
+			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
+		{ID: "deletion/keys-stay-on-redirect", Level: Must, do: on(deletionRedirect),
+			Sentence: "A redirect is not followed: neither keys nor IDs reach its target."},
+	}
+}
+
+// erasure is the request that the checks make.
+func erasure() deletion.Request {
+	return deletion.Request{
+		Tool: toolName, MachineID: strings.Repeat("0dd5a1ad", 4), ErasureKey: strings.Repeat("e2a5ecafe0123456", 4),
+		RequestedAt: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
+	}
+}
+
+// accept makes the other side accept.
+func (s *DeletionSubject) accept(p *probe) {
+	p.server.reactWith(func(x *exchange) bool {
+		a := Answer{}
+		if s.Accept != nil {
+			a = s.Accept(x.Request)
+		}
+		return answer(a)(x)
+	})
+}
+
+// asked is what became of a request.
+type asked struct {
+	receipt deletion.Receipt
+	err     error
+	late    bool
+}
+
+func (s *DeletionSubject) request(p *probe, limit time.Duration, req deletion.Request) asked {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return s.requestUnder(ctx, p, limit, req)
+}
+
+func (s *DeletionSubject) requestUnder(ctx context.Context, p *probe, limit time.Duration, req deletion.Request) asked {
+	done := make(chan asked, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				p.failf("the requestor panicked: %v\n%s", v, debug.Stack())
+				done <- asked{err: fmt.Errorf("panic: %v", v)}
+			}
+		}()
+		requestor, err := s.Open(endpoint, p.wire)
+		if err != nil {
+			done <- asked{err: fmt.Errorf("the requestor cannot be opened: %w", err)}
+			return
+		}
+		receipt, err := requestor.RequestDeletion(ctx, req)
+		done <- asked{receipt: receipt, err: err}
+	}()
+	select {
+	case a := <-done:
+		return a
+	case <-time.After(limit + slack()):
+		p.failf("the requestor had not returned %v after its context had ended", slack())
+		return asked{late: true}
+	}
+}
+
+func deletionAccepted(s *DeletionSubject, p *probe) {
+	s.accept(p)
+	switch a := s.request(p, longTime(), erasure()); {
+	case a.late:
+	case a.err != nil:
+		p.failf("the request was accepted, and the error is: %v", a.err)
+	case a.receipt.State != s.State:
+		p.failf("the state is %q, and what was answered stands for %q", a.receipt.State, s.State)
+	}
+	if len(p.server.seen()) == 0 {
+		p.failOnly("no request was made")
+	}
+}
+
+func deletionUnacknowledged(s *DeletionSubject, p *probe) {
+	var all sync.WaitGroup
+	try := func(what string, limit time.Duration, arrange func(*probe)) {
+		all.Go(func() {
+			q, err := newProbe(p.session)
+			if err != nil {
+				p.failOnly("the suite could not prepare a server: %v", err)
+				return
+			}
+			defer q.close()
+			s.accept(q)
+			arrange(q)
+			if a := s.request(q, limit, erasure()); !a.late && a.err == nil {
+				q.failf("%s: no error, and the state %q", what, a.receipt.State)
+			}
+			for _, f := range q.found() {
+				p.report(f)
+			}
+		})
+	}
+	for _, status := range []int{301, 302, 307, 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504} {
+		try(fmt.Sprint("status ", status), longTime(), func(q *probe) {
+			q.server.reactWith(answer(Answer{Status: status, Header: http.Header{"Location": {"/elsewhere"}}, Body: `{"errors":["refused by the suite"]}`}))
+		})
+	}
+	try("a web page with status 200", longTime(), func(q *probe) { q.server.reactWith(answer(Answer{Type: "text/html", Body: portal})) })
+	for _, f := range faults() {
+		if !f.answered {
+			try(f.sentence, f.limit(), f.arrange)
+		}
+	}
+	all.Wait()
+}
+
+func deletionLookalike(s *DeletionSubject, p *probe) {
+	for _, no := range s.NotAccepted {
+		p.server.reactWith(answer(no))
+		if a := s.request(p, longTime(), erasure()); !a.late && a.err == nil {
+			p.failf("no error, and the state %q", a.receipt.State)
+		}
+	}
+}
+
+func deletionNamesID(s *DeletionSubject, p *probe) {
+	s.accept(p)
+	s.request(p, longTime(), erasure())
+	named := 0
+	for _, x := range p.server.seen() {
+		id, err := s.Decode(x.Request)
+		switch {
+		case err != nil:
+			p.failf("the request cannot be read: %v", err)
+		case id == erasure().MachineID:
+			named++
+		case id != "":
+			p.failf("the request asks to erase %q, want %q", id, erasure().MachineID)
+		}
+	}
+	if named == 0 {
+		p.failf("no request asks to erase %q", erasure().MachineID)
+	}
+}
+
+func deletionValidates(s *DeletionSubject, p *probe) {
+	s.accept(p)
+	good := erasure().MachineID
+	for _, id := range []string{"", "*", "x OR *", good + " OR *", good[:31], good + "0", good[:31] + "g", good[:31] + "\n", good + "\x00",
+		`"},"all":true,"x":{"y":"`, "../../" + good[:26], "%2a", " " + good[:31], strings.Repeat("*", 32)} {
+		req := erasure()
+		req.MachineID = id
+		if a := s.request(p, longTime(), req); !a.late && a.err == nil {
+			p.failf("the machine ID %q: no error", id)
+		}
+	}
+	if n := len(p.server.seen()); n > 0 {
+		p.failf("%d requests were made for machine IDs that are none", n)
+	}
+}
+
+func deletionRepeated(s *DeletionSubject, p *probe) {
+	s.accept(p)
+	requestor, err := s.Open(endpoint, p.wire)
+	if err != nil {
+		p.failOnly("the requestor cannot be opened: %v", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), longTime())
+	defer cancel()
+	for range 2 {
+		if receipt, err := requestor.RequestDeletion(ctx, erasure()); err != nil || receipt.State != s.State {
+			p.failf("the state is %q with the error %v, want %q", receipt.State, err, s.State)
+		}
+	}
+	if a := s.request(p, longTime(), erasure()); a.err != nil || a.receipt.State != s.State {
+		p.failf("by a new requestor: the state is %q with the error %v, want %q", a.receipt.State, a.err, s.State)
+	}
+}
+
+func deletionDeadline(s *DeletionSubject, p *probe) {
+	for _, f := range faults() {
+		if f.limit() != shortTime() {
+			continue
+		}
+		q, err := newProbe(p.session)
+		if err != nil {
+			p.failOnly("the suite could not prepare a server: %v", err)
+			return
+		}
+		s.accept(q)
+		f.arrange(q)
+		s.request(q, shortTime(), erasure())
+		for _, found := range q.found() {
+			p.report(found)
+		}
+		q.close()
+		if len(p.found()) > 0 {
+			return // the others would take as long
+		}
+	}
+}
+
+func deletionCancelled(s *DeletionSubject, p *probe) {
+	s.accept(p)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if a := s.requestUnder(ctx, p, slack(), erasure()); !a.late && a.err == nil {
+		p.failf("under a context that had ended: no error, and the state %q", a.receipt.State)
+	}
+	if n := len(p.server.seen()); n > 0 {
+		p.failf("%d requests arrived", n)
+	}
+}
+
+func deletionSecrets(s *DeletionSubject, p *probe) {
+	canaries := canariesOf("a secret", append([]string{erasure().ErasureKey}, s.Secrets...))
+	for _, status := range []int{200, 302, 400, 401, 403, 404, 409, 412, 429, 500, 503} {
+		p.server.reactWith(func(x *exchange) bool { return answer(p.echo(x, status))(x) })
+		if a := s.request(p, longTime(), erasure()); a.err != nil {
+			plain, digests := search([]byte(a.err.Error()), canaries)
+			for _, found := range append(plain, digests...) {
+				p.failf("the error after a status %d holds %s", status, found)
+			}
+		}
+	}
+}
+
+func deletionRedirect(s *DeletionSubject, p *probe) {
+	canaries := canariesOf("a key or an ID", append([]string{erasure().ErasureKey, erasure().MachineID}, s.Secrets...))
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		p.server.reactWith(answer(Answer{Status: status, Header: http.Header{"Location": {elsewhere + "/here"}}}))
+		s.request(p, longTime(), erasure())
+	}
+	for _, x := range p.server.seen() {
+		if strings.HasPrefix(x.URL, elsewhere) {
+			plain, _ := search(x.searchable(), canaries)
+			for _, found := range append(plain, "a request") {
+				p.report(Finding{Message: "the target of a redirect got " + found, Exchange: x.dump()})
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/backends/httpjson"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+// The one requestor that exists so far, through the http backend.
+func TestTheEventRequestorKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	RunDeletion(t, DeletionSubject{
+		Name:  "deletion-event",
+		State: deletion.Delivered,
+		Open: func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
+			backend, err := httpjson.Driver().Open(driver.Config{
+				Settings: map[string]string{"endpoint": endpoint + "/v1"}, Transport: transport, Tool: toolName,
+				Headers: map[string]string{"Authorization": "Bearer secret-of-the-intake"},
+			})
+			if err != nil {
+				return nil, err
+			}
+			return deletion.Event(backend, func(e *driver.Event) { e.ID, e.Time = sampleID(time.Now(), 1), time.Now().UTC() }), nil
+		},
+		Secrets: []string{"secret-of-the-intake"},
+		Decode: func(r Request) (string, error) {
+			var events []struct {
+				Type    string `json:"type"`
+				Machine string `json:"machine_id"`
+			}
+			if err := json.Unmarshal(r.Body, &events); err != nil {
+				return "", err
+			}
+			if len(events) != 1 || events[0].Type != "data.deletion_request" {
+				return "", fmt.Errorf("not one deletion request: %+v", events)
+			}
+			return events[0].Machine, nil
+		},
+		KnownFailures: map[string]string{
+			"deletion/id-validated": "deletion.Event passes any machine ID on; the collector only has valid ones",
+		},
+	})
+}
+
+// requestor is one that keeps the contract, with parts that mutants replace. It posts
+// {"erase": id, "proof": key}; the other side answers 202 and {"queued": 1}.
+type requestor struct {
+	endpoint string
+	client   *http.Client
+	check    func(id string) error
+	body     func(deletion.Request) any
+	broken   func(error) (deletion.Receipt, error)
+	judge    func(r *requestor, req deletion.Request, status int, text []byte) (deletion.Receipt, error)
+	ctx      func(context.Context) context.Context
+}
+
+var pseudonym = regexp.MustCompile(`\A[0-9a-f]{32}\z`)
+
+const operatorKey = "op-0123456789abcdef"
+
+func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+	if err := r.check(req.MachineID); err != nil {
+		return deletion.Receipt{}, err
+	}
+	body, _ := json.Marshal(r.body(req))
+	post, _ := http.NewRequestWithContext(r.ctx(ctx), http.MethodPost, r.endpoint+"/erase", bytes.NewReader(body))
+	post.Header.Set("X-Operator", operatorKey)
+	resp, err := r.client.Do(post)
+	if err != nil {
+		return r.broken(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return r.broken(err)
+	}
+	return r.judge(r, req, resp.StatusCode, text)
+}
+
+func (r *requestor) verdict(_ deletion.Request, status int, text []byte) (deletion.Receipt, error) {
+	var said struct{ Queued int }
+	if status != 202 || json.Unmarshal(text, &said) != nil || said.Queued != 1 {
+		return deletion.Receipt{}, fmt.Errorf("requestor: answered %d", status)
+	}
+	return deletion.Receipt{State: deletion.Acknowledged}, nil
+}
+
+func requestorSubject(change func(*requestor)) DeletionSubject {
+	return DeletionSubject{
+		Name: "requestor", State: deletion.Acknowledged, Secrets: []string{operatorKey},
+		Open: func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
+			r := &requestor{
+				endpoint: endpoint,
+				client:   &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+				check: func(id string) error {
+					if !pseudonym.MatchString(id) {
+						return errors.New("requestor: not a machine ID")
+					}
+					return nil
+				},
+				body: func(req deletion.Request) any {
+					return map[string]string{"erase": req.MachineID, "proof": req.ErasureKey}
+				},
+				broken: func(error) (deletion.Receipt, error) { return deletion.Receipt{}, errors.New("requestor: no answer") },
+				judge:  (*requestor).verdict,
+				ctx:    func(ctx context.Context) context.Context { return ctx },
+			}
+			change(r)
+			return r, nil
+		},
+		Accept:      func(Request) Answer { return Answer{Status: 202, Body: `{"queued":1}`} },
+		NotAccepted: []Answer{{Status: 202, Body: `{"queued":0}`}},
+		Decode: func(r Request) (string, error) {
+			var body struct{ Erase string }
+			err := json.Unmarshal(r.Body, &body)
+			return body.Erase, err
+		},
+	}
+}
+
+func TestTheModelRequestorKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	RunDeletion(t, requestorSubject(func(*requestor) {}))
+}
+
+func TestEveryDeletionMutantFailsExactlyItsChecks(t *testing.T) {
+	t.Parallel()
+	type mutant struct {
+		name   string
+		change func(*requestor)
+		fails  string
+	}
+	list := []mutant{
+		{"gives-up-with-nil", func(r *requestor) { // as the reference does
+			r.broken = func(error) (deletion.Receipt, error) { return deletion.Receipt{State: deletion.Acknowledged}, nil }
+		}, "cancelled-before never-without-acknowledgement"},
+		{"any-status-will-do", func(r *requestor) {
+			r.judge = func(*requestor, deletion.Request, int, []byte) (deletion.Receipt, error) {
+				return deletion.Receipt{State: deletion.Acknowledged}, nil
+			}
+		}, "lookalike-not-accepted never-without-acknowledgement"},
+		{"202-will-do", func(r *requestor) {
+			r.judge = func(r *requestor, req deletion.Request, status int, text []byte) (deletion.Receipt, error) {
+				if status == 202 {
+					return deletion.Receipt{State: deletion.Acknowledged}, nil
+				}
+				return r.verdict(req, status, text)
+			}
+		}, "lookalike-not-accepted"},
+		{"claims-that-it-is-verified", func(r *requestor) {
+			r.judge = func(r *requestor, req deletion.Request, status int, text []byte) (deletion.Receipt, error) {
+				receipt, err := r.verdict(req, status, text)
+				receipt.State = deletion.Verified
+				return receipt, err
+			}
+		}, "accepted-is-told may-be-repeated"},
+		{"sends-any-id", func(r *requestor) { r.check = func(string) error { return nil } }, "id-validated"},
+		{"trims-the-id", func(r *requestor) {
+			r.check = func(id string) error {
+				if !regexp.MustCompile(`(?m)^[0-9a-f]{31,}$`).MatchString(strings.TrimSpace(id)) {
+					return errors.New("requestor: not a machine ID")
+				}
+				return nil
+			}
+		}, "id-validated"},
+		{"erases-the-tool", func(r *requestor) {
+			r.body = func(req deletion.Request) any { return map[string]string{"erase": req.Tool} }
+		}, "names-the-id"},
+		{"works-once", func(r *requestor) {
+			asked := false
+			good := r.check
+			r.check = func(id string) error {
+				if asked {
+					return errors.New("requestor: already asked")
+				}
+				asked = true
+				return good(id)
+			}
+		}, "may-be-repeated"},
+		{"ignores-its-context", func(r *requestor) { r.ctx = context.WithoutCancel },
+			"cancelled-before deadline never-without-acknowledgement"},
+		{"server-text-in-the-error", func(r *requestor) {
+			r.judge = func(r *requestor, req deletion.Request, status int, text []byte) (deletion.Receipt, error) {
+				receipt, err := r.verdict(req, status, text)
+				if err != nil {
+					err = fmt.Errorf("%w: %s", err, text)
+				}
+				return receipt, err
+			}
+		}, "no-secret-in-errors"},
+		{"follows-redirects", func(r *requestor) { r.client.CheckRedirect = nil },
+			"keys-stay-on-redirect"},
+	}
+	reports := make([]Report, len(list))
+	var all sync.WaitGroup
+	turn := make(chan struct{}, 2)
+	for i, m := range list {
+		turn <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turn }()
+			reports[i] = VerifyDeletion(requestorSubject(m.change))
+		})
+	}
+	all.Wait()
+	proven := map[string]bool{}
+	for i, m := range list {
+		report := reports[i]
+		var want []string
+		for _, id := range strings.Fields(m.fails) {
+			want = append(want, "deletion/"+id)
+		}
+		got := slices.Sorted(slices.Values(report.Failures()))
+		if !slices.Equal(got, want) || len(report.Problems) > 0 {
+			t.Errorf("%s fails %q, want %q\n%s", m.name, got, want, report)
+		}
+		for _, id := range got {
+			proven[id] = true
+		}
+	}
+	for _, c := range DeletionChecks() {
+		if !proven[c.ID] {
+			t.Errorf("%s is unproven: no mutant fails it; add one", c.ID)
+		}
+	}
+}

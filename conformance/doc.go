@@ -1,0 +1,44 @@
+// Package conformance is the driver contract as a program. Authors of backends and of
+// deletion requestors read it; tool authors and people who run a tool need none of it.
+//
+// A backend's test describes the backend once, as a [Subject], and hands it to [Run].
+// The suite plays the vendor: it owns the server, every fault on the way to it, the
+// environment that must not leak, and a real collector in front.
+//
+//	Subject   the driver, what the vendor's documentation says, how a request is read
+//	   └ Run   every check on its own server, several at a time, each with a watchdog
+//	        ├ delivery/    nil only on acceptance, one attempt, deadlines, every event once
+//	        ├ fidelity/    every field arrives as it was
+//	        ├ privacy/     nothing arrives that the event does not explain
+//	        ├ lifecycle/   nothing is left behind
+//	        ├ driver/      the driver says of itself what is true
+//	        └ collector/   the same behind the real queue: failures, kills, eight processes
+//
+// # What a pass means
+//
+// A finding is a broken promise: no check fails on a backend that keeps the contract,
+// whatever its vendor does, on however slow a machine. The reverse does not hold. The
+// suite sees what passes through Config.Transport, Config.Stdout, Config.Dir and the
+// process's standard streams; a backend that opens sockets of its own is noticed only
+// because nothing arrives here. Each check is known to fail on at least one broken
+// backend, or the tests of this package fail.
+//
+// # What may not be asserted
+//
+// How fast a backend is; how many connections it uses; what its errors say, beyond what
+// they must not; which of several right classes a vendor's answer has, which is the
+// subject's to say, from the vendor's documentation.
+//
+// # Processes
+//
+// Some checks run in processes of their own: the environment is planted there, and one
+// is killed between an answer and the deletion of what it acknowledged. They are the
+// test binary again, which comes back to the same Run by the test's name. A test
+// therefore does nothing costly before it calls Run.
+//
+// # Flags
+//
+//	-report DIR               write DIR/<driver>.json
+//	-conformance.seed N       replay a run of the random failures
+//	-conformance.patience F   multiply every deadline, for a slow machine
+package conformance

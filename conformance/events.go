@@ -1,0 +1,168 @@
+package conformance
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// The tool that the suite pretends to be.
+const (
+	toolName    = "sampletool"
+	toolVersion = "v3.14.1"
+)
+
+// sampleEvents returns n events with every field set, each distinct from the others.
+// Two calls with the same base and first return the same events.
+func sampleEvents(base time.Time, first, n int) []driver.Event {
+	list := make([]driver.Event, n)
+	for i := range list {
+		list[i] = sampleEvent(base, first+i)
+	}
+	return list
+}
+
+func sampleEvent(base time.Time, n int) driver.Event {
+	duration, exit := int64(70_001+n), n%3
+	at := base.Add(time.Duration(n) * time.Millisecond)
+	return driver.Event{
+		ID: sampleID(at, n), Type: "command.invocation", Name: fmt.Sprintf("remote add-%d", n), Time: at,
+		DurationMS: &duration, ExitCode: &exit, Args: []string{"--depth", fmt.Sprint("level-", n)},
+		Error: fmt.Sprintf("error number %d", n), Tool: toolName, Version: toolVersion, OS: "linux", Arch: "arm64",
+		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("5ca1ab1e", 4),
+		Metadata:  map[string]string{"colour": fmt.Sprint("green-", n), "format": "table"},
+		Truncated: n%5 + 2,
+	}
+}
+
+// sampleID is a version 7 UUID made of a time and a number.
+func sampleID(at time.Time, n int) string {
+	return fmt.Sprintf("%08x-%04x-7%03x-8%03x-%012x", uint32(at.UnixMilli()>>16), uint16(at.UnixMilli()), n%4096, n%4096, 0xabc000000+n)
+}
+
+// copyEvents copies what a backend could reach, so that a change shows.
+func copyEvents(events []driver.Event) []driver.Event {
+	list := slices.Clone(events)
+	for i := range list {
+		e := &list[i]
+		e.Args = slices.Clone(e.Args)
+		e.Metadata = maps.Clone(e.Metadata)
+		if e.DurationMS != nil {
+			d := *e.DurationMS
+			e.DurationMS = &d
+		}
+		if e.ExitCode != nil {
+			c := *e.ExitCode
+			e.ExitCode = &c
+		}
+	}
+	return list
+}
+
+func received(e driver.Event) Received { return Received(e) }
+
+func eventIDs(events []driver.Event) []string {
+	ids := make([]string, len(events))
+	for i := range events {
+		ids[i] = events[i].ID
+	}
+	return ids
+}
+
+func receivedIDs(list []Received) []string {
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	return ids
+}
+
+// differences compares what arrived with what was sent, field by field, except for the
+// fields that the subject omits.
+func (s *Subject) differences(got Received, want driver.Event) []string {
+	var list []string
+	compare := func(field, got, want string) {
+		if _, omitted := s.Omits[field]; !omitted && got != want {
+			list = append(list, fmt.Sprintf("%s arrived as %s, want %s", field, short(got), short(want)))
+		}
+	}
+	w := received(want)
+	compare("ID", got.ID, w.ID)
+	for _, f := range []struct{ name, got, want string }{
+		{"Type", got.Type, w.Type}, {"Name", got.Name, w.Name}, {"Error", got.Error, w.Error}, {"Tool", got.Tool, w.Tool},
+		{"Version", got.Version, w.Version}, {"OS", got.OS, w.OS}, {"Arch", got.Arch, w.Arch}, {"OSVersion", got.OSVersion, w.OSVersion},
+		{"GoVersion", got.GoVersion, w.GoVersion}, {"MachineID", got.MachineID, w.MachineID},
+	} {
+		compare(f.name, sameText(f.got), sameText(f.want))
+	}
+	compare("Time", got.Time.UTC().Format(time.RFC3339Nano), w.Time.UTC().Format(time.RFC3339Nano))
+	compare("DurationMS", pointed(got.DurationMS), pointed(w.DurationMS))
+	compare("ExitCode", pointed(got.ExitCode), pointed(w.ExitCode))
+	compare("Truncated", fmt.Sprint(got.Truncated), fmt.Sprint(w.Truncated))
+	compare("Args", joined(got.Args), joined(w.Args))
+	if _, omitted := s.Omits["Metadata"]; !omitted {
+		gotMeta, wantMeta := sameTexts(got.Metadata), sameTexts(w.Metadata)
+		for _, key := range slices.Sorted(maps.Keys(wantMeta)) {
+			value, there := gotMeta[key]
+			if !there {
+				value = "nothing"
+			}
+			compare("Metadata["+short(key)+"]", value, wantMeta[key])
+		}
+		for _, key := range slices.Sorted(maps.Keys(gotMeta)) {
+			if _, expected := wantMeta[key]; !expected {
+				list = append(list, fmt.Sprintf("Metadata[%s] arrived, which the event does not have", short(key)))
+			}
+		}
+	}
+	return list
+}
+
+// sameText makes the ways equal in which invalid UTF-8 may be replaced: a character for
+// each byte, or one for a run of them.
+func sameText(s string) string {
+	s = strings.ToValidUTF8(s, "\ufffd")
+	for strings.Contains(s, "\ufffd\ufffd") {
+		s = strings.ReplaceAll(s, "\ufffd\ufffd", "\ufffd")
+	}
+	return s
+}
+
+func sameTexts(m map[string]string) map[string]string {
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		out[sameText(k)] = sameText(v)
+	}
+	return out
+}
+
+func joined(list []string) string {
+	texts := make([]string, len(list))
+	for i, s := range list {
+		texts[i] = sameText(s)
+	}
+	return fmt.Sprintf("%q", texts)
+}
+
+func pointed[T int | int64](p *T) string {
+	if p == nil {
+		return "nothing"
+	}
+	return fmt.Sprint(*p)
+}
+
+// short keeps a value readable in a finding.
+func short(s string) string {
+	const enough = 120
+	if len(s) > enough {
+		return fmt.Sprintf("%q… (%d bytes)", s[:enough], len(s))
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+func hexOf(b []byte) string { return hex.EncodeToString(b) }

@@ -1,0 +1,333 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// The model is a vendor that has everything a check can ask for, and a backend for it
+// that keeps the contract. Mutants replace one of its parts.
+//
+// Its documentation: POST https://<region>.intake.example/v2/batch with the header X-Key
+// and the body
+//
+//	{"sent_at": time, "store_ip": false, "events": [{"uuid", "kind", "event", "at", "ms", "exit",
+//	 "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "props", "cut"}]}
+//
+// answers 200 and {"status":"ok"}. With "rejected":[uuid] the others were taken; with
+// "quota":"exceeded" none was. At most 100 events and 200 000 bytes.
+type model struct {
+	// describe changes the driver, open what Open is given.
+	describe func(*driver.Driver)
+	open     func(*driver.Config) error
+	opened   func(*modelBackend)
+	// send goes around the good Send.
+	send func(b *modelBackend, ctx context.Context, events []driver.Event) error
+	// item and body change what is encoded, request the request.
+	item    func(*modelItem)
+	body    func(map[string]any, []driver.Event)
+	request func(*http.Request)
+	// exchange replaces the call of the client, read how much of the answer is read.
+	exchange func(b *modelBackend, r *http.Request) (*http.Response, error)
+	read     func(io.Reader) ([]byte, error)
+	// broken makes an error of a failed exchange, judge of an answer.
+	broken func(b *modelBackend, r *http.Request, err error) error
+	judge  func(b *modelBackend, events []driver.Event, r *http.Response, text []byte) error
+	// close replaces Close.
+	close func(*modelBackend) error
+}
+
+type modelItem struct {
+	ID        string            `json:"uuid"`
+	Type      string            `json:"kind"`
+	Name      string            `json:"event"`
+	Time      string            `json:"at"`
+	Duration  *int64            `json:"ms,omitempty"`
+	Exit      *int              `json:"exit,omitempty"`
+	Args      []string          `json:"argv,omitempty"`
+	Error     string            `json:"error,omitempty"`
+	Tool      string            `json:"tool"`
+	Version   string            `json:"version,omitempty"`
+	OS        string            `json:"os"`
+	Arch      string            `json:"arch"`
+	OSVersion string            `json:"os_version,omitempty"`
+	Go        string            `json:"go,omitempty"`
+	Machine   string            `json:"subject"`
+	Meta      map[string]string `json:"props,omitempty"`
+	Truncated int               `json:"cut,omitempty"`
+	// extra is added at the top level.
+	extra map[string]any
+}
+
+type modelBackend struct {
+	model
+	url, key, region string
+	tool, version    string
+	client           *http.Client
+	state            modelState
+}
+
+func (m model) driver() driver.Driver {
+	d := driver.Driver{
+		Name: "model", Doc: "a vendor that exists in tests only",
+		Settings: []driver.Setting{
+			{Name: "region", Doc: "us or eu", Required: true, Values: []string{"us", "eu"}},
+			{Name: "key", Doc: "the project's key", Required: true, Secret: true},
+		},
+		Limits: driver.Limits{Events: 100, Bytes: 150_000, EventBytes: 20_000},
+		Hosts:  func(s map[string]string) []string { return []string{s["region"] + ".intake.example"} },
+		Open: func(c driver.Config) (driver.Backend, error) {
+			if m.open != nil {
+				if err := m.open(&c); err != nil {
+					return nil, err
+				}
+			}
+			b := &modelBackend{model: m, key: c.Settings["key"], region: c.Settings["region"], tool: c.Tool, version: c.Version}
+			b.url = "https://" + b.region + ".intake.example/v2/batch"
+			b.client = &http.Client{Transport: c.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			for _, r := range b.key { // a key that no header can hold
+				if r < ' ' {
+					return nil, &driver.ConfigError{Field: "Telemetry.Settings[key]", Problem: "holds a control character"}
+				}
+			}
+			if m.opened != nil {
+				m.opened(b)
+			}
+			return b, nil
+		},
+	}
+	if m.describe != nil {
+		m.describe(&d)
+	}
+	return d
+}
+
+func (b *modelBackend) Send(ctx context.Context, events []driver.Event) error {
+	if b.send != nil {
+		return b.send(b, ctx, events)
+	}
+	return b.deliver(ctx, events)
+}
+
+func (b *modelBackend) deliver(ctx context.Context, events []driver.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	return b.post(ctx, events)
+}
+
+func (b *modelBackend) post(ctx context.Context, events []driver.Event) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url, bytes.NewReader(b.encode(events)))
+	if err != nil {
+		return errors.New("model: no request can be made")
+	}
+	r.GetBody = nil
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", b.tool+"/"+b.version)
+	r.Header.Set("X-Key", b.key)
+	if b.request != nil {
+		b.request(r)
+	}
+	exchange := func(_ *modelBackend, r *http.Request) (*http.Response, error) { return b.client.Do(r) }
+	if b.exchange != nil {
+		exchange = b.exchange
+	}
+	resp, err := exchange(b, r)
+	if err != nil {
+		if b.broken != nil {
+			return b.broken(b, r, err)
+		}
+		return errors.New("model: no answer")
+	}
+	defer resp.Body.Close()
+	read := func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, 64<<10)) }
+	if b.read != nil {
+		read = b.read
+	}
+	text, err := read(resp.Body)
+	if err != nil {
+		if b.broken != nil {
+			return b.broken(b, r, err)
+		}
+		return errors.New("model: the answer is cut")
+	}
+	if b.judge != nil {
+		return b.judge(b, events, resp, text)
+	}
+	return b.verdict(events, resp, text)
+}
+
+func (b *modelBackend) verdict(events []driver.Event, resp *http.Response, text []byte) error {
+	err := fmt.Errorf("model: answered %d", resp.StatusCode)
+	switch status := resp.StatusCode; {
+	case status == 200:
+		return b.accepted(events, text)
+	case status == 401, status == 403, status == 404:
+		return driver.Throttled(err, time.Hour)
+	case status == 413:
+		return driver.TooLarge(err)
+	case status == 408, status == 429, status >= 500:
+		if wait, ok := modelWait(resp.Header.Get("Retry-After")); ok {
+			return driver.Throttled(err, wait)
+		}
+		return err
+	case status >= 400:
+		return driver.Permanent(err)
+	}
+	return err
+}
+
+func (b *modelBackend) accepted(events []driver.Event, text []byte) error {
+	var said struct {
+		Status, Quota string
+		Rejected      []string
+	}
+	switch json.Unmarshal(text, &said); {
+	case said.Status != "ok":
+		return errors.New("model: not a word of the vendor's")
+	case said.Quota != "":
+		return driver.Throttled(errors.New("model: the quota is used up"), time.Hour)
+	case len(said.Rejected) == 0:
+		return nil
+	}
+	partial := &driver.Partial{Rejected: said.Rejected, Err: errors.New("model: some were refused")}
+	for _, e := range events {
+		if !slices.Contains(said.Rejected, e.ID) {
+			partial.Accepted = append(partial.Accepted, e.ID)
+		}
+	}
+	return partial
+}
+
+func modelWait(value string) (time.Duration, bool) {
+	const longest = 24 * time.Hour
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(time.Until(at), 0), longest), true
+	}
+	seconds, err := strconv.ParseFloat(value, 64)
+	if err != nil || seconds < 0 {
+		return 0, false
+	}
+	return time.Duration(min(seconds, longest.Seconds()) * float64(time.Second)), true
+}
+
+func (b *modelBackend) Close() error {
+	if b.close != nil {
+		return b.close(b)
+	}
+	b.client.CloseIdleConnections()
+	return nil
+}
+
+func (b *modelBackend) encode(events []driver.Event) []byte {
+	items := []json.RawMessage{}
+	for _, e := range events {
+		item := modelItem{
+			ID: e.ID, Type: e.Type, Name: e.Name, Time: e.Time.Format(time.RFC3339Nano), Duration: e.DurationMS, Exit: e.ExitCode,
+			Args: e.Args, Error: e.Error, Tool: e.Tool, Version: e.Version, OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion,
+			Go: e.GoVersion, Machine: e.MachineID, Meta: e.Metadata, Truncated: e.Truncated,
+		}
+		if b.item != nil {
+			b.item(&item)
+		}
+		text, _ := json.Marshal(item) // a struct of texts and numbers cannot fail
+		if item.extra != nil {
+			var all map[string]any
+			d := json.NewDecoder(bytes.NewReader(text))
+			d.UseNumber()
+			_ = d.Decode(&all)
+			for k, v := range item.extra {
+				all[k] = v
+			}
+			text, _ = json.Marshal(all)
+		}
+		items = append(items, text)
+	}
+	body := map[string]any{"sent_at": time.Now().UTC().Format(time.RFC3339Nano), "store_ip": false, "events": items}
+	if b.body != nil {
+		b.body(body, events)
+	}
+	text, _ := json.Marshal(body)
+	return text
+}
+
+// modelSubject describes the model to the suite, from the model's documentation.
+func modelSubject(m model) Subject {
+	const ok = `{"status":"ok"}`
+	return Subject{
+		Driver:   m.driver(),
+		Settings: func(string) map[string]string { return map[string]string{"region": "eu", "key": "mk-0123456789abcdef"} },
+		Statuses: map[int]driver.Class{
+			200: driver.ClassAccepted, 202: driver.ClassUnknown, 204: driver.ClassUnknown,
+			400: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
+			408: driver.ClassUnknown, 413: driver.ClassTooLarge, 429: driver.ClassUnknown,
+			500: driver.ClassUnknown, 502: driver.ClassUnknown, 503: driver.ClassUnknown, 504: driver.ClassUnknown,
+		},
+		Accepted:    Answer{Body: ok},
+		BodyDecides: true,
+		NotAccepted: []Answer{{Body: `{"status":"ok","quota":"exceeded"}`}},
+		Partial: []Verdicts{{
+			Name:   "the second is rejected",
+			Answer: func(b []Received) Answer { return Answer{Body: `{"status":"ok","rejected":["` + b[1].ID + `"]}`} },
+			Want: func(b []Received) driver.Partial {
+				return driver.Partial{Accepted: []string{b[0].ID, b[2].ID}, Rejected: []string{b[1].ID}}
+			},
+		}},
+		Decode: decodeModel,
+		Limits: driver.Limits{Events: 100, Bytes: 200_000},
+		Constants: []string{"eu.intake.example", "/v2/batch", "X-Key", "sent_at", "store_ip", "events", "uuid", "kind", "event", "at", "ms",
+			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "props", "cut"},
+		Varies: map[string]string{"sent_at": "the time of sending"},
+		NoIP: func(r Request) error {
+			var body struct {
+				StoreIP *bool `json:"store_ip"`
+			}
+			if err := json.Unmarshal(r.Body, &body); err != nil || body.StoreIP == nil || *body.StoreIP {
+				return errors.New("store_ip is not false")
+			}
+			return nil
+		},
+	}
+}
+
+func decodeModel(r Request) ([]Received, error) {
+	var body struct {
+		Events []struct {
+			ID         string            `json:"uuid"`
+			Type       string            `json:"kind"`
+			Name       string            `json:"event"`
+			Time       time.Time         `json:"at"`
+			DurationMS *int64            `json:"ms"`
+			ExitCode   *int              `json:"exit"`
+			Args       []string          `json:"argv"`
+			Error      string            `json:"error"`
+			Tool       string            `json:"tool"`
+			Version    string            `json:"version"`
+			OS         string            `json:"os"`
+			Arch       string            `json:"arch"`
+			OSVersion  string            `json:"os_version"`
+			GoVersion  string            `json:"go"`
+			MachineID  string            `json:"subject"`
+			Metadata   map[string]string `json:"props"`
+			Truncated  int               `json:"cut"`
+		} `json:"events"`
+	}
+	if err := json.Unmarshal(r.Body, &body); err != nil {
+		return nil, err
+	}
+	var list []Received
+	for _, e := range body.Events {
+		list = append(list, Received(e))
+	}
+	return list, nil
+}

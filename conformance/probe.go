@@ -1,0 +1,284 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// probe is what a check has in its hands: the subject, a vendor of its own, and a place
+// for findings.
+type probe struct {
+	*session
+	label  string
+	server *server
+	wire   *wire
+	stdout *output
+	dir    string
+
+	mu       sync.Mutex
+	findings []Finding
+	over     bool
+}
+
+// endpoint is where the suite's server is said to be. The name is reserved for tests
+// (RFC 6761) and never looked up.
+const endpoint = "https://intake.vendor.test"
+
+func newProbe(s *session) (*probe, error) {
+	roots, err := trustedRoots()
+	if err != nil {
+		return nil, err
+	}
+	server, err := newServer()
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{session: s, label: fmt.Sprintf("probe %016x", rand.Uint64()), server: server, stdout: &output{}}
+	p.wire = newWire(server.addr(), roots)
+	p.dir, err = s.tempDir()
+	p.accept()
+	return p, err
+}
+
+// accept makes the vendor take everything.
+func (p *probe) accept() { p.server.reactWith(answer(p.subject.Accepted)) }
+
+func (p *probe) close() {
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
+	p.wire.close()
+	p.server.close()
+}
+
+// failf records a finding, with the last exchange.
+func (p *probe) failf(format string, args ...any) {
+	f := Finding{Message: fmt.Sprintf(format, args...)}
+	if seen := p.server.seen(); len(seen) > 0 {
+		f.Exchange = seen[len(seen)-1].dump()
+	}
+	p.report(f)
+}
+
+// failOnly records a finding that no exchange explains.
+func (p *probe) failOnly(format string, args ...any) {
+	p.report(Finding{Message: fmt.Sprintf(format, args...)})
+}
+
+const enoughFindings = 8 // more would hide the first
+
+func (p *probe) report(f Finding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over && len(p.findings) < enoughFindings {
+		p.findings = append(p.findings, f)
+	}
+}
+
+func (p *probe) found() []Finding {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.findings)
+}
+
+// output is a Config.Stdout that several goroutines may use.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	fail error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fail != nil {
+		return 0, o.fail
+	}
+	return o.text.Write(b)
+}
+
+func (o *output) bytes() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Clone(o.text.Bytes())
+}
+
+// config is what the backend is opened with.
+func (p *probe) config(settings map[string]string) driver.Config {
+	return driver.Config{
+		Settings: settings, Headers: p.subject.Headers, Tool: toolName, Version: toolVersion,
+		Transport: p.wire, Stdout: p.stdout, Dir: p.dir,
+	}
+}
+
+// open opens the backend, or records why it cannot.
+func (p *probe) open() (driver.Backend, bool) {
+	b, err := p.tryOpen(p.subject.settings(endpoint), func(*driver.Config) {})
+	if err != nil {
+		p.failOnly("the backend cannot be opened with the subject's settings: %v", err)
+		return nil, false
+	}
+	return b, true
+}
+
+func (p *probe) tryOpen(settings map[string]string, change func(*driver.Config)) (b driver.Backend, err error) {
+	resolved, err := p.subject.Driver.Resolve(settings)
+	if err != nil {
+		return nil, err
+	}
+	config := p.config(resolved)
+	change(&config)
+	defer func() {
+		if v := recover(); v != nil {
+			p.failOnly("Open panicked: %v\n%s", v, debug.Stack())
+			err = fmt.Errorf("Open panicked: %v", v)
+		}
+	}()
+	return p.subject.Driver.Open(config)
+}
+
+// Deadlines. The short one ends an attempt that the suite keeps from succeeding; the
+// long one never ends one that can succeed. slack is what a backend may take beyond its
+// deadline: far more than it needs, because machines stall.
+func shortTime() time.Duration { return patient(300 * time.Millisecond) }
+func longTime() time.Duration  { return patient(30 * time.Second) }
+func slack() time.Duration     { return patient(5 * time.Second) }
+
+// verdict is what became of one call of Send.
+type verdict struct {
+	err   error
+	class driver.Class
+	// late says that Send had not returned when deadline and slack were over.
+	late bool
+}
+
+func (v verdict) String() string {
+	switch {
+	case v.late:
+		return "not returned"
+	case v.err == nil:
+		return "nil"
+	}
+	return fmt.Sprintf("%v (%s)", v.err, v.class)
+}
+
+// kept reports whether the collector would send the batch again as it is.
+func (v verdict) kept() bool {
+	return !v.late && (v.class == driver.ClassUnknown || v.class == driver.ClassThrottled)
+}
+
+// send calls Send with a deadline that it should not need.
+func (p *probe) send(b driver.Backend, events []driver.Event) verdict {
+	return p.sendWithin(b, events, longTime())
+}
+
+// sendWithin calls Send, and records it if that panics or returns too late.
+func (p *probe) sendWithin(b driver.Backend, events []driver.Event, limit time.Duration) verdict {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return p.sendUnder(ctx, b, events, limit+slack())
+}
+
+// sendUnder is sendWithin for a context of the check's own.
+func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver.Event, limit time.Duration) verdict {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				p.failf("Send panicked: %v\n%s", v, debug.Stack())
+				done <- fmt.Errorf("Send panicked: %v", v)
+			}
+		}()
+		done <- b.Send(ctx, events)
+	}()
+	select {
+	case err := <-done:
+		return verdict{err: err, class: driver.Classify(err)}
+	case <-time.After(limit):
+		p.failf("Send had not returned %v after its context had ended", slack())
+		return verdict{late: true}
+	}
+}
+
+// batch returns the first n sample events.
+func (p *probe) batch(n int) []driver.Event { return sampleEvents(p.base, 0, n) }
+
+// decode reads an exchange as the vendor does.
+func (p *probe) decode(x *exchange) ([]Received, bool) {
+	if x.problem != "" {
+		p.failf("%s", x.problem)
+		return nil, false
+	}
+	if p.subject.Decode == nil {
+		p.failf("a driver that declares Local made a request")
+		return nil, false
+	}
+	list, err := p.subject.Decode(x.Request)
+	if err != nil {
+		p.failf("the vendor cannot read the request: %v", err)
+		return nil, false
+	}
+	return list, true
+}
+
+// arrived returns everything that the vendor, or the local output, has got so far.
+func (p *probe) arrived() ([]Received, bool) {
+	if p.subject.Driver.Local {
+		if p.subject.Discards {
+			return nil, true
+		}
+		list, err := p.subject.Read(Output{Stdout: p.stdout.bytes(), Dir: p.dir})
+		if err != nil {
+			p.failOnly("what was delivered cannot be read: %v\n%s", err, printable(p.stdout.bytes(), 2000))
+		}
+		return list, err == nil
+	}
+	var all []Received
+	for _, x := range p.server.seen() {
+		list, ok := p.decode(x)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, list...)
+	}
+	return all, true
+}
+
+// expect compares what arrived with what should have, in any order.
+func (p *probe) expect(want []driver.Event) {
+	if p.subject.Discards {
+		return
+	}
+	got, ok := p.arrived()
+	if !ok {
+		return
+	}
+	count := map[string]int{}
+	for _, r := range got {
+		count[r.ID]++
+	}
+	for _, e := range want {
+		switch n := count[e.ID]; {
+		case n == 0:
+			p.failf("event %s (%q) did not arrive", e.ID, e.Name)
+		case n > 1:
+			p.failf("event %s (%q) arrived %d times", e.ID, e.Name, n)
+		}
+		delete(count, e.ID)
+	}
+	for id, n := range count {
+		p.failf("event %q arrived %d times and was never sent", id, n)
+	}
+}
+
+// remove deletes a file or folder of the check's.
+func remove(path string) { _ = os.RemoveAll(path) }

@@ -1,0 +1,216 @@
+package conformance
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// canary is a value that must not be found on the wire.
+type canary struct {
+	// what says where it was planted, value what was, token the part of it that cannot be
+	// there by chance.
+	what, value, token string
+}
+
+// search looks for canaries in bytes, as they are and beneath every common wrapping, and
+// says which it found and how they were hidden. The second list is of their digests.
+func search(b []byte, canaries []canary) (plain, digests []string) {
+	type mark struct {
+		what string
+		raw  []byte
+		hex  []byte
+	}
+	var marks []mark
+	tokens := make([][]byte, len(canaries))
+	for i, c := range canaries {
+		tokens[i] = bytes.ToLower([]byte(c.token))
+		for name, digest := range c.digests() {
+			// Eight bytes are what an identifier is commonly cut to.
+			marks = append(marks, mark{name + " of " + c.what, digest[:8], []byte(hex.EncodeToString(digest[:8]))})
+		}
+	}
+	for _, layer := range unwrap(b) {
+		if layer.unreadable != "" {
+			plain = append(plain, layer.unreadable)
+			continue
+		}
+		lower := bytes.ToLower(layer.bytes)
+		for i, c := range canaries {
+			if bytes.Contains(lower, tokens[i]) {
+				plain = append(plain, fmt.Sprintf("%s (%q)%s", c.what, c.token, layer.how))
+			}
+		}
+		for _, m := range marks {
+			if bytes.Contains(layer.bytes, m.raw) || bytes.Contains(lower, m.hex) {
+				digests = append(digests, m.what+layer.how)
+			}
+		}
+	}
+	return unique(plain), unique(digests)
+}
+
+func unique(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// digests are the common ones of the value and of its token, also as a file would have
+// it, with a line break.
+func (c canary) digests() map[string][]byte {
+	found := map[string][]byte{}
+	for _, text := range []string{c.value, c.token} {
+		for end, says := range map[string]string{"": "", "\n": " with a line break"} {
+			b := []byte(text + end)
+			md5sum, sha1sum, sha256sum := md5.Sum(b), sha1.Sum(b), sha256.Sum256(b)
+			found["the MD5"+says] = md5sum[:]
+			found["the SHA-1"+says] = sha1sum[:]
+			found["the SHA-256"+says] = sha256sum[:]
+		}
+		if text == c.token {
+			break
+		}
+		// The full value has names of its own.
+		for name, digest := range found {
+			delete(found, name)
+			found[name+" (whole value)"] = digest
+		}
+	}
+	return found
+}
+
+// layer is bytes beneath some wrappings.
+type layer struct {
+	bytes      []byte
+	how        string // ", beneath gzip, base64"
+	depth      int
+	unreadable string
+}
+
+const (
+	maxDepth  = 4       // nobody wraps more often by accident
+	maxLayers = 3000    // of one request
+	maxUnpack = 8 << 20 // bytes of one layer
+)
+
+var (
+	base64Text  = regexp.MustCompile(`[A-Za-z0-9+/_-]{12,}={0,2}`)
+	hexText     = regexp.MustCompile(`[0-9A-Fa-f]{16,}`)
+	jsonEscape  = regexp.MustCompile(`\\u[0-9A-Fa-f]{4}|\\[/"\\bfnrt]`)
+	percentCode = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+)
+
+// unwrap returns b and all that can be unpacked from it.
+func unwrap(b []byte) []layer {
+	all := []layer{{bytes: b}}
+	seen := map[string]bool{string(b): true}
+	for i := 0; i < len(all) && len(all) < maxLayers; i++ {
+		at := all[i]
+		if at.depth == maxDepth || at.unreadable != "" {
+			continue
+		}
+		add := func(b []byte, kind string) {
+			if len(b) < 4 || seen[string(b)] || len(all) >= maxLayers {
+				return
+			}
+			seen[string(b)] = true
+			how := ", beneath " + kind
+			if at.how != "" {
+				how = at.how + ", " + kind
+			}
+			all = append(all, layer{bytes: b, how: how, depth: at.depth + 1})
+		}
+		for offset := range indexes(at.bytes, []byte{0x1f, 0x8b, 8}) {
+			if r, err := gzip.NewReader(bytes.NewReader(at.bytes[offset:])); err == nil {
+				plain, _ := io.ReadAll(io.LimitReader(r, maxUnpack)) // what comes before an error counts
+				add(plain, "gzip")
+			}
+		}
+		for _, magic := range [][]byte{{0x78, 0x01}, {0x78, 0x9c}, {0x78, 0xda}} {
+			for offset := range indexes(at.bytes, magic) {
+				if r, err := zlib.NewReader(bytes.NewReader(at.bytes[offset:])); err == nil {
+					plain, _ := io.ReadAll(io.LimitReader(r, maxUnpack))
+					add(plain, "zlib")
+				}
+			}
+		}
+		if bytes.Contains(at.bytes, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+			all = append(all, layer{unreadable: "a part that is packed with zstd and so cannot be searched" + at.how})
+		}
+		for _, token := range base64Text.FindAll(at.bytes, -1) {
+			token = bytes.TrimRight(token, "=")
+			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+				if plain, err := encoding.DecodeString(string(token)); err == nil {
+					add(plain, "base64")
+				}
+			}
+		}
+		for _, token := range hexText.FindAll(at.bytes, -1) {
+			if plain, err := hex.DecodeString(string(token[:len(token)&^1])); err == nil {
+				add(plain, "hex")
+			}
+		}
+		if percentCode.Match(at.bytes) {
+			add(percentCode.ReplaceAllFunc(at.bytes, func(code []byte) []byte {
+				plain, _ := hex.DecodeString(string(code[1:]))
+				return plain
+			}), "URL escapes")
+		}
+		if jsonEscape.Match(at.bytes) {
+			add(jsonEscape.ReplaceAllFunc(at.bytes, func(code []byte) []byte {
+				var plain string
+				_ = json.Unmarshal([]byte(`"`+string(code)+`"`), &plain) // a lone surrogate is U+FFFD
+				return []byte(plain)
+			}), "JSON escapes")
+		}
+	}
+	return all
+}
+
+// indexes yields every place of sep in b.
+func indexes(b, sep []byte) func(func(int) bool) {
+	return func(yield func(int) bool) {
+		for from := 0; ; {
+			i := bytes.Index(b[from:], sep)
+			if i < 0 || !yield(from+i) {
+				return
+			}
+			from += i + 1
+		}
+	}
+}
+
+// canariesOf makes canaries of values that are known by themselves.
+func canariesOf(what string, values []string) []canary {
+	var list []canary
+	for _, v := range values {
+		if len(v) >= 6 { // shorter ones are there by chance
+			list = append(list, canary{what: what, value: v, token: v})
+		}
+	}
+	return list
+}
+
+// searchable is everything of a request in one piece.
+func (x *exchange) searchable() []byte {
+	var b bytes.Buffer
+	b.Write(x.Raw)
+	b.WriteByte('\n')
+	b.Write(x.Body)
+	if u, err := url.Parse(x.URL); err == nil {
+		b.WriteString("\n" + u.Path + "\n" + strings.ReplaceAll(u.RawQuery, "+", " "))
+	}
+	return b.Bytes()
+}
