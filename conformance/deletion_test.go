@@ -50,9 +50,6 @@ func TestTheEventRequestorKeepsTheContract(t *testing.T) {
 			}
 			return events[0].Machine, nil
 		},
-		KnownFailures: map[string]string{
-			"deletion/id-validated": "deletion.Event passes any machine ID on; the collector only has valid ones",
-		},
 	})
 }
 

@@ -4,6 +4,8 @@ package deletion
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 )
 
@@ -18,6 +20,18 @@ type Request struct {
 	ErasureKey string
 	// RequestedAt is when the person asked.
 	RequestedAt time.Time
+}
+
+// ErrInvalidID says that a request names no machine ID. It is returned before anything is
+// sent: an ID ends up in somebody's query, where a stray character could erase others.
+var ErrInvalidID = errors.New("not a machine ID of 32 lower-case hexadecimal characters")
+
+// Validate returns ErrInvalidID unless MachineID has the one form that it can have.
+func (r Request) Validate() error {
+	if len(r.MachineID) != 32 || strings.Trim(r.MachineID, "0123456789abcdef") != "" {
+		return ErrInvalidID
+	}
+	return nil
 }
 
 // Receipt is what the other side answered.
