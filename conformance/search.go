@@ -16,6 +16,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // canary is a value that must not be found on the wire.
@@ -146,8 +148,12 @@ func unwrap(b []byte) []layer {
 				}
 			}
 		}
-		if bytes.Contains(at.bytes, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
-			all = append(all, layer{unreadable: "a part that is packed with zstd and so cannot be searched" + at.how})
+		for offset := range indexes(at.bytes, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+			plain, err := unzstd(at.bytes[offset:])
+			add(plain, "zstd")
+			if err != nil && len(plain) == 0 {
+				all = append(all, layer{unreadable: "a part that looks like zstd and cannot be unpacked, and so not be searched" + at.how})
+			}
 		}
 		for _, token := range base64Text.FindAll(at.bytes, -1) {
 			token = bytes.TrimRight(token, "=")
@@ -177,6 +183,17 @@ func unwrap(b []byte) []layer {
 		}
 	}
 	return all
+}
+
+// unzstd unpacks what b begins with. What comes before an error counts.
+func unzstd(b []byte) ([]byte, error) {
+	// One at a time means no goroutine, which the checks for leaks would find.
+	r, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxUnpack))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, maxUnpack))
 }
 
 // indexes yields every place of sep in b.

@@ -177,6 +177,8 @@ func unpack(encoding string, body []byte) ([]byte, error) {
 		r, err = gzip.NewReader(bytes.NewReader(body))
 	case "deflate":
 		r, err = zlib.NewReader(bytes.NewReader(body))
+	case "zstd", "zstd1": // Datadog's name for it
+		return unzstd(body)
 	default:
 		return body, fmt.Errorf("the suite cannot unpack Content-Encoding %q", encoding)
 	}

@@ -283,14 +283,22 @@ func TestEveryReturnedEventArrivesThoughCommandsAreKilled(t *testing.T) {
 		cmd.Wait() //nolint:errcheck // it was killed
 	}
 	m := core.NewManager(processTool(in.URL), core.WithStateDir(dir), environment(nil))
+	const kills = 15
 	r, err := m.Flush(t.Context(), nil)
-	if err != nil || r.Kept != 0 || r.Lost != 0 {
+	if err != nil || r.Lost > kills {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	// Killed between the write of the event and the write of its number, a process may
-	// have recorded one more than it said.
-	if got := len(in.received()); got < returned || got > returned+15 {
-		t.Errorf("%d events arrived, %d were returned", got, returned)
+	arrived := 0
+	for _, e := range in.received() {
+		if e.Type != string(props.EventLoss) {
+			arrived++
+		}
+	}
+	// Killed after the write of an event and before that of its number, a process has
+	// recorded one more than it said. Killed inside the write, it has torn a line of which
+	// it had said nothing: that is the loss.
+	if arrived < returned || arrived > returned+kills {
+		t.Errorf("%d events arrived, %d were returned", arrived, returned)
 	}
 }
 
