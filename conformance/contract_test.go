@@ -59,7 +59,7 @@ func TestEveryBackendHasAConformanceTest(t *testing.T) {
 		if !folder.IsDir() {
 			continue
 		}
-		tests, err := filepath.Glob(filepath.Join("..", "backends", folder.Name(), "*_test.go"))
+		tests, err := filepath.Glob(filepath.Join("backends", folder.Name(), "*_test.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestEveryBackendHasAConformanceTest(t *testing.T) {
 			found = found || strings.Contains(string(text), "conformance.Run(")
 		}
 		if !found {
-			t.Errorf("backends/%s has no conformance test: write backends/%[1]s/%[1]s_conformance_test.go with a TestConformance that calls "+
+			t.Errorf("backends/%s has no conformance test: write conformance/backends/%[1]s/%[1]s_test.go with a TestConformance that calls "+
 				"conformance.Run, as docs/write-a-backend.md shows", folder.Name())
 		}
 	}
