@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -140,7 +139,7 @@ func (p *probe) tryOpen(settings map[string]string, change func(*driver.Config))
 	defer func() {
 		if v := recover(); v != nil {
 			p.failOnly("Open panicked: %v\n%s", v, debug.Stack())
-			err = fmt.Errorf("Open panicked: %v", v)
+			err = fmt.Errorf("calling Open: panic: %v", v)
 		}
 	}()
 	return p.subject.Driver.Open(config)
@@ -279,6 +278,3 @@ func (p *probe) expect(want []driver.Event) {
 		p.failf("event %q arrived %d times and was never sent", id, n)
 	}
 }
-
-// remove deletes a file or folder of the check's.
-func remove(path string) { _ = os.RemoveAll(path) }

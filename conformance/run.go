@@ -15,8 +15,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // flags exist in test binaries only, where they must be known before Run is called.
@@ -292,13 +290,4 @@ func (s *Subject) declared() map[string]string {
 		declared["unordered"] = "the order within a batch is not kept"
 	}
 	return declared
-}
-
-// classes joins the names of classes.
-func classes(list []driver.Class) string {
-	names := make([]string, len(list))
-	for i, c := range list {
-		names[i] = c.String()
-	}
-	return strings.Join(names, " or ")
 }
