@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"regexp"
@@ -331,6 +332,16 @@ func deliveryMutants() []mutant {
 		}}, `
 			delivery/cancelled-before delivery/cancelled-during delivery/hang-before-answer delivery/hang-in-answer
 			delivery/hang-while-connecting delivery/late-answer delivery/one-attempt delivery/slow-answer lifecycle/close-during-send`),
+		broken("ignores-its-context-while-connecting", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			attempt, cancel := context.WithCancel(context.WithoutCancel(ctx))
+			defer cancel()
+			return b.deliver(httptrace.WithClientTrace(attempt, &httptrace.ClientTrace{
+				GotConn: func(httptrace.GotConnInfo) { context.AfterFunc(ctx, cancel) },
+			}), events)
+		}}, "delivery/hang-while-connecting"),
 		broken("reads-an-endless-answer", model{read: io.ReadAll}, "delivery/endless-answer"),
 		broken("coalesces-sends", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			b.state.mu.Lock()
