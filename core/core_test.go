@@ -946,3 +946,22 @@ func TestASecondCloseStartsNothing(t *testing.T) {
 		t.Errorf("%v, %d posts; want 1", err, in.postCount())
 	}
 }
+
+func TestTheStdoutBackendPrintsWhenTheCommandCloses(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	tool := someTool()
+	tool.Telemetry = props.TelemetryConfig{Backend: "stdout"}
+	c := open(t, tool, append(enabled(t, tool, nil), core.WithStdout(&out)))
+	c.Track("feature.used", "export", nil)
+	if out.Len() > 0 {
+		t.Errorf("it talks into the command: %s", &out)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var e driver.Event
+	if err := json.Unmarshal(out.Bytes(), &e); err != nil || e.Name != "export" || len(e.MachineID) != 32 {
+		t.Errorf("%v: %s", err, &out)
+	}
+}

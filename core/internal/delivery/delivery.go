@@ -95,6 +95,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		return Report{}, err
 	}
 	defer lock.Unlock()
+	s.Dir.RemoveTemp() // here, where nobody waits for it
 	s.report = Report{Lost: map[string]int{}}
 	slots, err := s.Queue.Slots()
 	if err != nil {

@@ -469,3 +469,21 @@ func TestAProblemIsOneShortLine(t *testing.T) {
 		t.Errorf("%q", problem)
 	}
 }
+
+func TestWhatKilledWritersLeftBehindIsRemoved(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	old, fresh := f.sender.Dir.Join(".consent.1.tmp"), f.sender.Dir.Join(".consent.2.tmp")
+	yesterday := time.Now().Add(-24 * time.Hour)
+	err := errors.Join(os.WriteFile(old, nil, 0o600), os.Chtimes(old, yesterday, yesterday), os.WriteFile(fresh, nil, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mustRun(1, 0)
+	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the old one: %v", err)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("the one that may still be written: %v", err)
+	}
+}
