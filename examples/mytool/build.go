@@ -43,6 +43,7 @@ func declare(b build) (props.Tool, error) {
 	tool.Telemetry = props.TelemetryConfig{
 		Endpoint:       b.endpoint,
 		Backend:        b.backend,
+		Drivers:        vendors,
 		Settings:       pairs,
 		UploadInterval: every,
 	}

@@ -39,9 +39,9 @@ func (p pkg) own() bool { return p.Module != nil && p.Module.Path == module }
 // graph is this module's packages and all that they need, by import path.
 type graph map[string]pkg
 
-// list asks once for each system what this module is made of there.
-func list(goos string) (graph, error) {
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
+// list asks once for each build what this module is made of there.
+func list(goos, tags string) (graph, error) {
+	cmd := exec.Command("go", "list", "-tags="+tags, "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0")
 	var problems bytes.Buffer
@@ -81,24 +81,29 @@ var graphs = sync.OnceValues(func() (map[string]graph, error) {
 	}
 	all := map[string]graph{}
 	for _, goos := range systems {
-		g, err := list(goos)
-		if err != nil {
-			return nil, err
+		for _, tags := range []string{"", withVendors} {
+			g, err := list(goos, tags)
+			if err != nil {
+				return nil, err
+			}
+			all[goos+tags] = g
 		}
-		all[goos] = g
 	}
 	return all, nil
 })
 
-// eachSystem runs a check for each system's graph.
-func eachSystem(t *testing.T, check func(t *testing.T, g graph)) {
+// withVendors is the tag under which examples/mytool links every vendor's backend.
+const withVendors = "vendors"
+
+// eachBuild runs a check for the graph of each system, with and without vendors.
+func eachBuild(t *testing.T, check func(t *testing.T, g graph)) {
 	t.Helper()
 	all, err := graphs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, goos := range systems {
-		t.Run(goos, func(t *testing.T) { check(t, all[goos]) })
+	for _, build := range slices.Sorted(maps.Keys(all)) {
+		t.Run(build, func(t *testing.T) { check(t, all[build]) })
 	}
 }
 
@@ -142,7 +147,7 @@ var optional = []string{"core/toolfile", "core/coretest"}
 
 func TestCoreNeedsOnlyTheStandardLibrary(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, slices.Concat(builtIn, []string{"core", "deletion!"})...) {
 			if under(p.ImportPath, optional...) {
 				continue // what core needed of them would be found in core's own Deps
@@ -158,7 +163,7 @@ func TestCoreNeedsOnlyTheStandardLibrary(t *testing.T) {
 
 func TestBackendsKnowOnlyTheDriverContract(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, "backends") {
 			for _, dep := range p.Deps {
 				if g[dep].own() && !under(dep, "core/driver", "backends") {
@@ -171,7 +176,7 @@ func TestBackendsKnowOnlyTheDriverContract(t *testing.T) {
 
 func TestTheDriverContractStandsAlone(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, "core/driver") {
 			for _, dep := range p.Deps {
 				if g[dep].own() && !under(dep, "core/driver") {
@@ -184,7 +189,7 @@ func TestTheDriverContractStandsAlone(t *testing.T) {
 
 func TestDeletionKnowsOnlyTheDriverContract(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, "deletion") {
 			for _, dep := range p.Deps {
 				if g[dep].own() && !under(dep, "core/driver", "deletion") {
@@ -197,7 +202,7 @@ func TestDeletionKnowsOnlyTheDriverContract(t *testing.T) {
 
 func TestOnlyProgramsKnowCobra(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for path, p := range g {
 			if p.own() && slices.Contains(p.Imports, "github.com/spf13/cobra") &&
 				!under(path, "cmd", "examples", "internal/demo", "internal/bench") {
@@ -215,7 +220,7 @@ var forTools = []string{"deletion!"}
 // no place for such a key, is in what users install.
 func TestShippedToolsCannotReachAVendorsDeletion(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, "core", "backends", "cmd/telemetry/telemetrycmd", "examples") {
 			for _, dep := range p.Deps {
 				if under(dep, "deletion") && !under(dep, forTools...) {
@@ -232,7 +237,7 @@ var tooBig = []string{"encoding/json", "encoding/gob", "encoding/xml", "html/tem
 
 func TestCoreLinksNothingBig(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, append(builtIn, "core!", "core/driver", "core/props", "core/consent")...) {
 			for _, big := range tooBig {
 				if slices.Contains(p.Deps, big) {
@@ -247,7 +252,7 @@ func TestCoreLinksNothingBig(t *testing.T) {
 // of telemetry is started in one place only, by core/internal/detach.
 func TestCoreNeitherLogsNorRunsPrograms(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, append(builtIn, "core")...) {
 			if under(p.ImportPath, optional...) {
 				continue
@@ -264,7 +269,7 @@ func TestCoreNeitherLogsNorRunsPrograms(t *testing.T) {
 // What a backend cannot see it cannot send: no environment, no host name, no files.
 func TestBackendsHaveNoAccessToTheMachine(t *testing.T) {
 	t.Parallel()
-	eachSystem(t, func(t *testing.T, g graph) {
+	eachBuild(t, func(t *testing.T, g graph) {
 		for _, p := range g.packages(t, "backends", "core/driver") {
 			if under(p.ImportPath, "backends/file") {
 				continue // it writes one
@@ -285,17 +290,18 @@ func TestBackendsHaveNoAccessToTheMachine(t *testing.T) {
 // TestLinkedPackagesAreTheReviewedOnes makes a new dependency a line in a diff.
 func TestLinkedPackagesAreTheReviewedOnes(t *testing.T) {
 	t.Parallel()
-	for name, root := range map[string]string{
-		"deps-core.txt":      "core",
-		"deps-telemetry.txt": "cmd/telemetry",
-		"deps-mytool.txt":    "examples/mytool",
+	for name, of := range map[string]struct{ root, tags string }{
+		"deps-core.txt":           {"core", ""},
+		"deps-telemetry.txt":      {"cmd/telemetry", ""},
+		"deps-mytool.txt":         {"examples/mytool", ""},
+		"deps-mytool-vendors.txt": {"examples/mytool", withVendors},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, err := graphs()
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := linked(t, all, root)
+			got := linked(t, all, of.root, of.tags)
 			file := filepath.Join("testdata", name)
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
@@ -307,7 +313,7 @@ func TestLinkedPackagesAreTheReviewedOnes(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := difference(string(want), got); diff != "" {
-				t.Errorf("%s links other packages than reviewed:\n%sif that is meant: go test ./internal/arch -update", root, diff)
+				t.Errorf("%s links other packages than reviewed:\n%sif that is meant: go test ./internal/arch -update", of.root, diff)
 			}
 		})
 	}
@@ -315,11 +321,11 @@ func TestLinkedPackagesAreTheReviewedOnes(t *testing.T) {
 
 // linked lists the packages from outside the standard library and this module that a
 // package needs, under their modules, with the systems where not all need them.
-func linked(t *testing.T, all map[string]graph, root string) string {
+func linked(t *testing.T, all map[string]graph, root, tags string) string {
 	t.Helper()
 	where := map[[2]string][]string{} // module, package
 	for _, goos := range systems {
-		g := all[goos]
+		g := all[goos+tags]
 		p, ok := g[module+"/"+root]
 		if !ok {
 			t.Fatalf("there is no package %s", root)
