@@ -1,11 +1,15 @@
 // Package deletion asks for a machine's data to be erased. Tool authors choose a
 // Requestor; people who run a tool meet it as `mytool telemetry reset`.
+//
+// The requestors in this package and in deletion/httpjson are for tools. Those under
+// deletion/posthog and deletion/datadog hold keys that can erase anybody's data: they are
+// for operators, who run them behind deletion/relay, and never for a program that is
+// handed out.
 package deletion
 
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 )
 
@@ -13,12 +17,12 @@ import (
 type Request struct {
 	// Tool is the tool whose events are to be erased.
 	Tool string
-	// MachineID is the pseudonym: 32 hexadecimal characters.
+	// MachineID is the pseudonym: 32 lower-case hexadecimal characters.
 	MachineID string
-	// ErasureKey proves that the request comes from the installation itself: the hex of
-	// a key whose SHA-256 begins with MachineID. It is a secret until it is used.
+	// ErasureKey proves that the request comes from the installation itself; see Proves.
+	// It is a secret until it is used. Requestors that act for an operator get none.
 	ErasureKey string
-	// RequestedAt is when the person asked.
+	// RequestedAt is when the person asked. A request that is made again keeps it.
 	RequestedAt time.Time
 }
 
@@ -26,9 +30,13 @@ type Request struct {
 // sent: an ID ends up in somebody's query, where a stray character could erase others.
 var ErrInvalidID = errors.New("not a machine ID of 32 lower-case hexadecimal characters")
 
+// ErrUnknownReceipt is what Status wraps where the other side has no such request: it
+// lost it, and has to be asked again.
+var ErrUnknownReceipt = errors.New("the receipt is not known there")
+
 // Validate returns ErrInvalidID unless MachineID has the one form that it can have.
 func (r Request) Validate() error {
-	if len(r.MachineID) != 32 || strings.Trim(r.MachineID, "0123456789abcdef") != "" {
+	if !validID(r.MachineID) {
 		return ErrInvalidID
 	}
 	return nil
@@ -42,12 +50,27 @@ type Receipt struct {
 	ID string
 	// Detail is one sentence for the person, empty if the state says it all.
 	Detail string
+	// URL is where the person finishes a request that is Manual, such as a mailto: link.
+	URL string
+	// CancelUntil is until when the other side can still undo it, zero if that is not so
+	// or not known.
+	CancelUntil time.Time
+	// MachineID and At repeat whose data it is and when the person asked. A requestor
+	// whose Status needs them sets them.
+	MachineID string
+	At        time.Time
+	// Parts are the receipts behind this one, where several were asked.
+	Parts []Receipt
 }
 
 // State is how far a request has come.
 type State string
 
+// The states, in the order in which a request goes through them. Refused and Manual are
+// where it stops until a person does something.
 const (
+	// Requested: the request is stored here, and nobody has it yet.
+	Requested State = "requested"
 	// Delivered: the request was handed over, and the other side may act on it. That it
 	// did is not known.
 	Delivered State = "delivered"
@@ -55,15 +78,31 @@ const (
 	Acknowledged State = "acknowledged"
 	// Verified: the other side showed that the data is gone.
 	Verified State = "verified"
+	// Refused: the other side said that it will not erase.
+	Refused State = "refused"
 	// Manual: the person has to finish it, as Detail says.
 	Manual State = "manual"
 )
 
-// Requestor passes a Request on. It returns a nil error only if the request was
-// handed over, in the state that the Receipt tells; never because it gave up. It may
-// be called again with the same Request.
+// Requestor passes a Request on. It returns a nil error only if the request was handed
+// over, in the state that the Receipt tells; never because it gave up. It may be called
+// again with the same Request, also after a process was killed in the middle of it, and
+// by several goroutines at once. It makes one attempt and keeps to ctx.
+//
+// The classes of errors are those of package driver: Permanent where the other side
+// refuses this request and will refuse it again, Throttled where it says when to come
+// back, anything else where it is not known to have been handed over. Errors hold no key.
 type Requestor interface {
 	RequestDeletion(ctx context.Context, req Request) (Receipt, error)
+}
+
+// Follower is a Requestor that can tell later what became of a request.
+type Follower interface {
+	Requestor
+	// Status returns the receipt brought up to date: State, Detail and CancelUntil may be
+	// new. It asks and changes nothing there. Its errors are classed as those of
+	// RequestDeletion, and wrap ErrUnknownReceipt where the request has to be made again.
+	Status(ctx context.Context, receipt Receipt) (Receipt, error)
 }
 
 // Func makes a Requestor of a function.
@@ -71,3 +110,22 @@ type Func func(ctx context.Context, req Request) (Receipt, error)
 
 // RequestDeletion calls f.
 func (f Func) RequestDeletion(ctx context.Context, req Request) (Receipt, error) { return f(ctx, req) }
+
+// ByID makes a Requestor of one that takes only the machine ID and answers with no more
+// than an error, such as go-tool-base's. What it took is Delivered.
+func ByID(r interface {
+	RequestDeletion(ctx context.Context, machineID string) error
+}) Requestor {
+	return Func(func(ctx context.Context, req Request) (Receipt, error) {
+		if err := req.Validate(); err != nil {
+			return Receipt{}, err
+		}
+		if err := ctx.Err(); err != nil {
+			return Receipt{}, err
+		}
+		if err := r.RequestDeletion(ctx, req.MachineID); err != nil {
+			return Receipt{}, err
+		}
+		return Receipt{State: Delivered}, nil
+	})
+}

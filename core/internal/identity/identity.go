@@ -16,16 +16,13 @@ package identity
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-)
 
-// idDigits is the length of a machine ID. 128 bits: two installations never share
-// one by chance, and it fits wherever a UUID does.
-const idDigits = 32
+	"github.com/gotoolbase/telemetry/deletion"
+)
 
 // Salt is what sets one tool's installation apart. Whoever has it and knows the
 // machine can compute the key, so it is as secret as the key and prints like one.
@@ -119,8 +116,7 @@ func ParseKey(text string) (Key, error) {
 
 // MachineID returns the pseudonym that belongs to the key: 32 lower-case digits.
 func (k Key) MachineID() string {
-	sum := sha256.Sum256(k[:])
-	return hex.EncodeToString(sum[:idDigits/2])
+	return deletion.MachineID(k)
 }
 
 // Hex returns the key in hexadecimal, for the state file and for a request to erase.
@@ -131,16 +127,6 @@ func (k Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[erasure key]"
 
 // MarshalText fails: a key is written by Hex, on purpose.
 func (k Key) MarshalText() ([]byte, error) { return nil, errNotByAccident }
-
-// Proves reports whether keyHex is the key of machineID. The time it takes does not
-// depend on how much of the ID is right.
-func Proves(keyHex, machineID string) bool {
-	key, err := ParseKey(keyHex)
-	if err != nil {
-		return false
-	}
-	return subtle.ConstantTimeCompare([]byte(key.MachineID()), []byte(machineID)) == 1
-}
 
 var (
 	errNotByAccident = errors.New("identity: a secret is encoded by Hex or not at all")

@@ -236,37 +236,6 @@ func mustHide(t *testing.T, text string, key Key, salt Salt) {
 	}
 }
 
-func TestOnlyTheKeyProvesItsID(t *testing.T) {
-	t.Parallel()
-	key := Derive(zeroToThirtyOne(), Signals{User: "zoe"})
-	other := Derive(zeroToThirtyOne(), Signals{User: "ada"})
-	if !Proves(key.Hex(), key.MachineID()) {
-		t.Fatal("a key does not prove its own ID")
-	}
-	if !Proves(strings.ToUpper(key.Hex()), key.MachineID()) {
-		t.Error("a key typed in capitals does not prove its ID")
-	}
-	id := key.MachineID()
-	for name, claim := range map[string][2]string{
-		"another's key":    {other.Hex(), id},
-		"another's ID":     {key.Hex(), other.MachineID()},
-		"no key":           {"", id},
-		"no ID":            {key.Hex(), ""},
-		"nothing":          {"", ""},
-		"the ID as a key":  {id, id},
-		"the ID twice":     {id + id, id},
-		"part of the ID":   {key.Hex(), id[:31]},
-		"more than the ID": {key.Hex(), id + "0"},
-		"capitals":         {key.Hex(), strings.ToUpper(id)},
-		"a key with noise": {key.Hex() + " ", id},
-		"a zero key":       {Key{}.Hex(), id},
-	} {
-		if Proves(claim[0], claim[1]) {
-			t.Errorf("%s proved the ID", name)
-		}
-	}
-}
-
 func BenchmarkDerive(b *testing.B) {
 	signals := Signals{MachineID: strings.Repeat("a", 32), MAC: "00:11:22:33:44:55", Host: "build-7", User: "zoe"}
 	b.ReportAllocs()
