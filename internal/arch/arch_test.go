@@ -214,7 +214,7 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 
 // forTools are the packages under deletion that tools may link. Any other one is taken
 // for a vendor's.
-var forTools = []string{"deletion!"}
+var forTools = []string{"deletion!", "deletion/httpjson"}
 
 // A vendor's deletion API takes a key that may erase anybody's data: no such call, and
 // no place for such a key, is in what users install.

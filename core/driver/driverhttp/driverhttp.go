@@ -52,7 +52,7 @@ const (
 	maxName = 64
 )
 
-// Client posts. It may be used by several goroutines at once.
+// Client posts, and asks. It may be used by several goroutines at once.
 type Client struct {
 	transport http.RoundTripper
 	header    http.Header
@@ -78,14 +78,14 @@ func NewClient(cfg driver.Config) *Client {
 	return c
 }
 
-// Request is what is posted.
+// Request is what is posted, or asked.
 type Request struct {
 	// URL must pass [CheckEndpoint].
 	URL string
 	// Header is added to the client's headers and wins over them.
 	Header http.Header
-	// Body must not be empty: net/http may send a request without a body twice. It is
-	// not read any more once Post has returned.
+	// Body must not be empty where it is posted: net/http may send a request without a
+	// body twice. It is not read any more once Post has returned.
 	Body []byte
 	// Gzip allows the body to be compressed where that makes it smaller.
 	Gzip bool
@@ -104,12 +104,23 @@ type Answer struct {
 // knows what the server did: it matches [context.DeadlineExceeded] where time ran out
 // and [context.Canceled] where ctx was cancelled.
 func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
+	if len(r.Body) == 0 {
+		return Answer{}, &Error{Problem: "nothing to post: the body is empty"}
+	}
+	return c.exchange(ctx, http.MethodPost, r)
+}
+
+// Get asks once and reads the answer, with the errors of Post. Body and Gzip of the
+// request are ignored.
+func (c *Client) Get(ctx context.Context, r Request) (Answer, error) {
+	r.Body, r.Gzip = nil, false
+	return c.exchange(ctx, http.MethodGet, r)
+}
+
+func (c *Client) exchange(ctx context.Context, method string, r Request) (Answer, error) {
 	u, err := CheckEndpoint(r.URL, c.insecure)
 	if err != nil {
 		return Answer{}, &Error{Problem: err.Error()}
-	}
-	if len(r.Body) == 0 {
-		return Answer{}, &Error{Host: u.Host, Problem: "nothing to post: the body is empty"}
 	}
 	if c.closed.Load() {
 		return Answer{}, &Error{Host: u.Host, Problem: "the client is closed", Cause: net.ErrClosed}
@@ -132,7 +143,10 @@ func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
 			header.Set("Content-Encoding", "gzip")
 		}
 	}
-	body := &onceBody{rest: content}
+	var body io.ReadCloser = http.NoBody
+	if len(content) > 0 {
+		body = &onceBody{rest: content}
+	}
 	defer body.Close()
 	// A Post that is under way during Close gives its connection back after it.
 	defer func() {
@@ -146,7 +160,7 @@ func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
 	// GetBody: without one net/http cannot send a body again, whatever headers say and
 	// however a kept connection dies, in HTTP/1 and in HTTP/2.
 	resp, err := c.transport.RoundTrip((&http.Request{
-		Method:        http.MethodPost,
+		Method:        method,
 		URL:           u,
 		Host:          u.Host,
 		Proto:         "HTTP/1.1",
@@ -186,16 +200,22 @@ func (c *Client) closeIdle() {
 	}
 }
 
+// compressors are used again: to make one takes 0.8 MB and as long as to compress a batch.
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+
 // compress returns b in gzip's format, and whether that is worth sending.
 func compress(b []byte) ([]byte, bool) {
 	if len(b) <= minGzip {
 		return nil, false
 	}
 	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
+	w := compressors.Get().(*gzip.Writer)
+	w.Reset(&out)
 	// Writing to a bytes.Buffer does not fail.
 	_, _ = w.Write(b)
 	_ = w.Close()
+	w.Reset(io.Discard) // or the pool would hold on to out
+	compressors.Put(w)
 	return out.Bytes(), out.Len() < len(b)
 }
 

@@ -911,3 +911,16 @@ func TestEndlessHeadersAreRefused(t *testing.T) {
 		t.Errorf("got %d", answer.Status)
 	}
 }
+
+func TestGetSendsNoBodyAndTheDeclaredHeaders(t *testing.T) {
+	t.Parallel()
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s %d %v %q %s", r.Method, r.URL.Path, r.ContentLength, r.TransferEncoding, body, r.Header.Get("X-Key"))
+	})
+	c := newClient(t, driver.Config{Headers: map[string]string{"X-Key": "k"}})
+	answer, err := c.Get(patient(t), driverhttp.Request{URL: s.URL + "/state/1", Body: []byte("ignored"), Gzip: true})
+	if got, want := string(answer.Body), `GET /state/1 0 [] "" k`; err != nil || got != want {
+		t.Errorf("the server saw %s with the error %v, want %s", got, err, want)
+	}
+}

@@ -1,0 +1,212 @@
+// Package httpjson is the requestor that posts erasure requests to a server of the
+// author's own: the relay of deletion/relay, or any that takes the same JSON. Tool authors
+// set it as TelemetryConfig.DeletionRequestor:
+//
+//	DeletionRequestor: httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/erasures"},
+//
+// # The request
+//
+// A POST of
+//
+//	{"machine_id": "…", "erasure_key": "…", "tool": "mytool", "requested_at": "2026-11-22T20:15:00Z"}
+//
+// A server erases only if erasure_key proves machine_id, as deletion.Proves does: an ID
+// is in every event, so whoever reads events knows it. The same request may come again.
+//
+// # The answer
+//
+//	200 201 202  with {"state": "acknowledged" or "verified" or "refused", "id": "…"}: so it
+//	             is; the id can be asked for with GET <endpoint>/<id>, answered alike
+//	200 201 202 204  with nothing, or other JSON: Delivered, and nobody will know more
+//	400 403 413 422  with {"error": "…"}: refused. Without it nobody knows who
+//	             answered, and a captive portal's 403 refuses nothing: asked again
+//	401 404 405  asked again after 1 h: the address or a header is wrong, the request is not
+//	429 5xx      asked again, not before Retry-After
+//	3xx, pages   asked again; redirects are not followed, since the new place would be
+//	             sent the key
+package httpjson
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+const (
+	// repairWait is how long a wrong address is left alone: a new release of the tool
+	// repairs it, or an hour of work on the server.
+	repairWait = time.Hour
+	// maxID and maxDetail bound what a server can put into a person's state file and on
+	// their terminal: an ID of any kind, two lines of text.
+	maxID, maxDetail = 128, 200
+)
+
+// Requestor posts to one endpoint. It keeps no connection open between two calls.
+type Requestor struct {
+	// Endpoint is the URL to post to: https, or http to this machine.
+	Endpoint string
+	// Headers go with every request. The values are secrets, as far as anything in a
+	// program that is handed out can be one; the endpoint needs none, because the
+	// request proves itself.
+	Headers map[string]string
+	// Insecure allows http to other machines, for tests. The erasure key could be read on
+	// its way.
+	Insecure bool
+	// Transport carries the requests, nil meaning driverhttp.NewTransport().
+	Transport http.RoundTripper
+}
+
+var _ deletion.Follower = Requestor{}
+
+// Check returns a *driver.ConfigError where Endpoint or Headers cannot be used.
+func (r Requestor) Check() error {
+	if _, err := driverhttp.CheckEndpoint(r.Endpoint, r.Insecure); err != nil {
+		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: err.Error()}
+	}
+	if err := driverhttp.CheckHeaders(r.Headers); err != nil {
+		return &driver.ConfigError{Field: "Requestor.Headers", Problem: err.Error()}
+	}
+	return nil
+}
+
+// RequestDeletion posts the request.
+func (r Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+	if err := errors.Join(req.Validate(), r.Check()); err != nil {
+		return deletion.Receipt{}, err
+	}
+	body, err := json.Marshal(map[string]string{
+		"machine_id": req.MachineID, "erasure_key": req.ErasureKey,
+		"tool": req.Tool, "requested_at": req.RequestedAt.UTC().Format(time.RFC3339),
+	})
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	client := r.client(req.Tool)
+	defer client.Close()
+	answer, err := client.Post(ctx, driverhttp.Request{
+		URL: r.Endpoint, Header: http.Header{"Content-Type": {"application/json"}}, Body: body,
+	})
+	if err != nil {
+		return deletion.Receipt{}, fmt.Errorf("asking for the deletion: %w", err)
+	}
+	return read(answer, time.Now())
+}
+
+// Status asks what became of a request.
+func (r Requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+	if receipt.ID == "" {
+		return receipt, nil // the server gave nothing to ask by
+	}
+	if err := r.Check(); err != nil {
+		return receipt, err
+	}
+	u, err := url.Parse(r.Endpoint)
+	if err != nil {
+		return receipt, err
+	}
+	client := r.client("")
+	defer client.Close()
+	answer, err := client.Get(ctx, driverhttp.Request{URL: u.JoinPath(url.PathEscape(receipt.ID)).String()})
+	if err != nil {
+		return receipt, fmt.Errorf("asking for the state of the deletion: %w", err)
+	}
+	if said, ok := parse(answer); ok && answer.Status == http.StatusNotFound && said.Error == "unknown_receipt" {
+		return receipt, fmt.Errorf("asking for the state of the deletion: %w", deletion.ErrUnknownReceipt)
+	}
+	now, err := read(answer, time.Now())
+	if err != nil {
+		return receipt, err
+	}
+	if now.ID != receipt.ID {
+		return receipt, errors.New("asking for the state of the deletion: the answer is about another request")
+	}
+	return now, nil
+}
+
+func (r Requestor) client(tool string) *driverhttp.Client {
+	return driverhttp.NewClient(driver.Config{Headers: r.Headers, Insecure: r.Insecure, Transport: r.Transport, Tool: tool})
+}
+
+// said is what a server can say in JSON.
+type said struct {
+	ID, State, Detail, Error string
+	CancelUntil              time.Time `json:"cancel_until"`
+}
+
+func parse(a driverhttp.Answer) (said, bool) {
+	var s said
+	kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	if kind != "application/json" || json.Unmarshal(a.Body, &s) != nil {
+		return said{}, false
+	}
+	return s, true
+}
+
+// read is the table of the package comment.
+func read(a driverhttp.Answer, now time.Time) (deletion.Receipt, error) {
+	s, isJSON := parse(a)
+	fail := func(next string) error { return fmt.Errorf("the deletion endpoint answered %d: %s", a.Status, next) }
+	switch a.Status {
+	case 200, 201, 202, 204:
+		switch {
+		case !isJSON && (driverhttp.LooksLikeHTML(a) || len(a.Body) > 0 && a.Header.Get("Content-Type") == ""):
+			return deletion.Receipt{}, fail("with a page instead of a receipt: log in to this network, or check the endpoint")
+		case s.Error != "":
+			return deletion.Receipt{}, fail("with an error inside")
+		}
+		receipt := deletion.Receipt{State: deletion.Delivered, ID: plain(s.ID, maxID), Detail: plain(s.Detail, maxDetail), CancelUntil: s.CancelUntil}
+		switch state := deletion.State(s.State); state {
+		case deletion.Acknowledged, deletion.Verified, deletion.Refused:
+			receipt.State = state
+		}
+		return receipt, nil
+	case 400, 403, 413, 422:
+		if reason, known := refusals[s.Error]; known {
+			return deletion.Receipt{}, driver.Permanent(fail(reason))
+		} else if isJSON && s.Error != "" {
+			return deletion.Receipt{}, driver.Permanent(fail("the request is refused"))
+		}
+		return deletion.Receipt{}, fail("but not as a deletion endpoint would: log in to this network, or check the endpoint")
+	case 401, 404, 405, 407, 410, 415:
+		return deletion.Receipt{}, driver.Throttled(fail("no deletion requests are taken at this address: check the endpoint and its headers"), repairWait)
+	}
+	err := fail("try again later")
+	if a.Status/100 == 3 {
+		err = fail("redirects are not followed, set the endpoint to the new address")
+	}
+	if wait, ok := driverhttp.RetryAfter(a.Header, now); ok {
+		err = driver.Throttled(err, wait)
+	}
+	return deletion.Receipt{}, err
+}
+
+// refusals are those that a relay names. What else a server says is not repeated: it
+// could be the key.
+var refusals = map[string]string{
+	"proof_mismatch":  "the erasure key does not belong to the machine ID",
+	"invalid_request": "the request is not one that the endpoint can read",
+}
+
+// plain keeps what can be shown on one line.
+func plain(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	return s
+}
