@@ -33,6 +33,8 @@ const (
 type Collector struct {
 	in *installation
 	on atomic.Bool
+	// owes says that deletion requests may be pending, whether telemetry is on or not.
+	owes bool
 
 	mu        sync.Mutex
 	writer    *spool.Writer
@@ -71,6 +73,7 @@ func Open(tool props.Tool, options ...Option) (*Collector, error) {
 	if in.isBackground() {
 		in.runBackground() // does not return
 	}
+	c.owes = in.dirErr == nil
 	if err := in.check(); err != nil {
 		return c, err
 	}

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,7 +26,6 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/record"
 	"github.com/gotoolbase/telemetry/core/props"
-	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // The test binary is also the tool that runs in processes of its own; see tool_test.go.
@@ -735,89 +733,6 @@ func TestTrackAfterCloseIsKept(t *testing.T) {
 	}
 }
 
-func TestResetAsksForEveryIdentityAndMakesANewOne(t *testing.T) {
-	t.Parallel()
-	in := newIntake(t)
-	tool := toolFor(in.URL)
-	options := enabled(t, tool, nil)
-	m := core.NewManager(tool, options...)
-	c := open(t, tool, options)
-	c.Track("feature.used", "x", nil)
-	if err := c.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	first := m.Status().MachineID
-	c.Track("feature.used", "unsent", nil)
-	report, err := m.Reset(t.Context())
-	if err != nil || report.Erased != 1 || !report.Off || len(report.Requests) != 1 ||
-		report.Requests[0].MachineID != first || report.Requests[0].Receipt.State != deletion.Delivered || report.Requests[0].Err != nil {
-		t.Fatalf("%+v, %v", report, err)
-	}
-	events := in.received()
-	last := events[len(events)-1]
-	if len(events) != 2 || last.Type != "data.deletion_request" || last.MachineID != first || last.Metadata["erasure_key"] == "" {
-		t.Errorf("%+v", events)
-	}
-	c.Track("feature.used", "after the reset", nil)
-	s := m.Status()
-	if s.Decision.Enabled || s.MachineID != "" || s.Queue.Events != 0 || s.Pending != 0 {
-		t.Errorf("%+v", s)
-	}
-	if err := m.Enable(false); err != nil {
-		t.Fatal(err)
-	}
-	if second := m.Status().MachineID; second == first || second == "" {
-		t.Errorf("first %s, then %s", first, second)
-	}
-}
-
-func TestADeletionRequestThatFailedIsKeptAndMadeAgain(t *testing.T) {
-	t.Parallel()
-	tool := someTool()
-	down := true
-	asked := 0
-	tool.Telemetry.DeletionRequestor = deletion.Func(func(_ context.Context, r deletion.Request) (deletion.Receipt, error) {
-		asked++
-		if down {
-			return deletion.Receipt{}, errors.New("connection refused")
-		}
-		return deletion.Receipt{State: deletion.Acknowledged, ID: "42"}, nil
-	})
-	options := enabled(t, tool, nil)
-	m := core.NewManager(tool, options...)
-	report, err := m.Reset(t.Context())
-	if err != nil || len(report.Requests) != 1 || report.Requests[0].Err == nil || m.Status().Pending != 1 {
-		t.Fatalf("%+v, %v", report, err)
-	}
-	down = false
-	report, err = m.Reset(t.Context())
-	if err != nil || len(report.Requests) != 1 || report.Requests[0].Receipt.ID != "42" || m.Status().Pending != 0 {
-		t.Fatalf("%+v, %v", report, err)
-	}
-	if report, err = m.Reset(t.Context()); err != nil || len(report.Requests) != 0 || asked != 2 {
-		t.Errorf("%+v, %v, asked %d times", report, err, asked)
-	}
-}
-
-func TestResetOfALocalBackendClaimsNoRequest(t *testing.T) {
-	t.Parallel()
-	tool := someTool()
-	tool.Telemetry = props.TelemetryConfig{Backend: "file"}
-	options := enabled(t, tool, nil)
-	c := open(t, tool, options)
-	c.Track("feature.used", "x", nil)
-	if err := c.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	report, err := core.NewManager(tool, options...).Reset(t.Context())
-	if err != nil || len(report.Requests) != 1 || !errors.Is(report.Requests[0].Err, core.ErrLocal) {
-		t.Errorf("%+v, %v", report, err)
-	}
-	if list := files(filepath.Join(stateDir(options), "local")); len(list) != 0 {
-		t.Errorf("%v is still there", list)
-	}
-}
-
 func TestStatusChangesNothing(t *testing.T) {
 	t.Parallel()
 	tool := someTool()
@@ -861,38 +776,6 @@ func TestARefusedConnectionKeepsTheEventsAndStatusSaysWhy(t *testing.T) {
 	s := core.NewManager(tool, options...).Status()
 	if s.Queue.Events != 1 || s.Problem == "" || s.LastAttempt.IsZero() || !s.LastDelivered.IsZero() {
 		t.Errorf("%+v", s)
-	}
-}
-
-func TestAnIdentityThatDriftedIsErasedAsWell(t *testing.T) {
-	t.Parallel()
-	in := newIntake(t)
-	tool := toolFor(in.URL)
-	options := enabled(t, tool, nil)
-	// As if the machine had had another name when the first events were sent.
-	path := filepath.Join(stateDir(options), "identity")
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := strings.Repeat("ab", 32)
-	drifted := regexp.MustCompile(`key0=[0-9a-f]{64}`).ReplaceAll(content, []byte("key0="+old))
-	if bytes.Equal(drifted, content) {
-		t.Fatalf("no key in %q", content)
-	}
-	if err := os.WriteFile(path, drifted, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := open(t, tool, options)
-	c.Track("feature.used", "x", nil)
-	if err := c.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	m := core.NewManager(tool, options...)
-	current := m.Status().MachineID
-	report, err := m.Reset(t.Context())
-	if err != nil || len(report.Requests) != 2 || report.Requests[0].MachineID == current || report.Requests[1].MachineID != current {
-		t.Errorf("%+v, %v; want the old identity and %s", report, err, current)
 	}
 }
 

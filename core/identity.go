@@ -7,36 +7,43 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 )
 
 const (
 	identityName = "identity"
-	identityLock = "identity.lock"
+	// unusedIdentity is the same file as long as nothing was sent under it.
+	unusedIdentity = "identity.unused"
+	identityLock   = "identity.lock"
 	// damagedIdentity keeps what could not be read: the keys in it may be all that can
 	// still have something erased.
 	damagedIdentity = "identity.damaged"
 	identityWait    = 2 * time.Second
 )
 
-// identities is the pseudonym in use and every one used before that has not been
-// erased yet.
+// identities is the pseudonym in use, and those from before the signals of the machine
+// drifted. After a reset there is none: what was sent under them is the outbox's.
 type identities struct {
 	salt    identity.Salt
 	hasSalt bool
-	// keys belong to the salt: the one in use, and those from before the signals of the
-	// machine drifted.
-	keys []identity.Key
-	// retired are those whose deletion was asked for and could not be handed over.
-	retired []identity.Key
+	keys    []identity.Key // they belong to the salt
+	// used says that something was sent under the keys, or may have been: only then is
+	// there anything to have erased. It is the file's name, so that noting it needs no
+	// space on a full disk.
+	used bool
 }
 
-const keyField, retiredField = "key", "retired"
+const keyField = "key"
 
 func (in *installation) loadIdentities() (identities, error) {
-	var ids identities
+	ids := identities{used: true}
 	r, err := in.dir.ReadRecord(identityName)
+	if errors.Is(err, fs.ErrNotExist) {
+		ids.used = false
+		r, err = in.dir.ReadRecord(unusedIdentity)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return ids, nil
 	}
@@ -45,62 +52,57 @@ func (in *installation) loadIdentities() (identities, error) {
 	}
 	if salt := r["salt"]; salt != "" {
 		if ids.salt, err = identity.ParseSalt(salt); err != nil {
-			return identities{}, state.ErrCorrupt
+			return ids, state.ErrCorrupt
 		}
 		ids.hasSalt = true
 	}
-	var errs [2]error
-	ids.keys, errs[0] = keysIn(r, keyField)
-	ids.retired, errs[1] = keysIn(r, retiredField)
-	if errors.Join(errs[:]...) != nil {
-		return identities{}, state.ErrCorrupt
+	for i := 0; r[keyField+strconv.Itoa(i)] != ""; i++ {
+		key, err := identity.ParseKey(r[keyField+strconv.Itoa(i)])
+		if err != nil {
+			return ids, state.ErrCorrupt
+		}
+		ids.keys = append(ids.keys, key)
 	}
 	return ids, nil
 }
 
-func keysIn(r state.Record, field string) (keys []identity.Key, err error) {
-	for i := 0; r[field+strconv.Itoa(i)] != ""; i++ {
-		key, err := identity.ParseKey(r[field+strconv.Itoa(i)])
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
+// file is where ids are stored.
+func (ids identities) file() string {
+	if ids.used {
+		return identityName
 	}
-	return keys, nil
+	return unusedIdentity
 }
 
 func (in *installation) saveIdentities(ids identities) error {
-	r := state.Record{}
-	if ids.hasSalt {
-		r["salt"] = ids.salt.Hex()
-	}
+	r := state.Record{"salt": ids.salt.Hex()}
 	for i, key := range ids.keys {
 		r[keyField+strconv.Itoa(i)] = key.Hex()
 	}
-	for i, key := range ids.retired {
-		r[retiredField+strconv.Itoa(i)] = key.Hex()
-	}
-	if len(r) == 0 {
-		return in.dir.Remove(identityName)
-	}
-	return in.dir.WriteRecord(identityName, r)
+	return in.dir.WriteRecord(ids.file(), r)
+}
+
+// lockIdentities keeps other processes from changing them until the lock is given back.
+func (in *installation) lockIdentities() (*state.Lock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), identityWait)
+	defer cancel()
+	return in.dir.WaitLock(ctx, identityLock)
 }
 
 // identify returns the pseudonym in use, making one if there is none, and sees to it
 // that its key is kept before anything is sent under it.
 func (in *installation) identify() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), identityWait)
-	defer cancel()
-	lock, err := in.dir.WaitLock(ctx, identityLock)
+	lock, err := in.lockIdentities()
 	if err != nil {
 		return "", err
 	}
 	defer lock.Unlock()
 	ids, err := in.loadIdentities()
 	if errors.Is(err, state.ErrCorrupt) {
-		if err := in.dir.Rename(identityName, damagedIdentity); err != nil {
+		if err := in.dir.Rename(ids.file(), damagedIdentity); err != nil {
 			return "", err
 		}
+		ids = identities{}
 	} else if err != nil {
 		return "", err
 	}
@@ -125,4 +127,29 @@ func (in *installation) identify() (string, error) {
 		}
 	}
 	return key.MachineID(), nil
+}
+
+// noteSending writes down that something is about to be sent under a machine ID. It
+// returns an error where that could not be written, or where the ID was retired meanwhile:
+// nothing must go out under an ID that nobody would have erased.
+func (in *installation) noteSending(machineID string) error {
+	lock, err := in.lockIdentities()
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	ids, err := in.loadIdentities()
+	if err != nil {
+		return err
+	}
+	for _, key := range ids.keys {
+		if key.MachineID() != machineID {
+			continue
+		}
+		if ids.used {
+			return nil
+		}
+		return in.dir.Rename(unusedIdentity, identityName)
+	}
+	return delivery.ErrNotAllowed
 }

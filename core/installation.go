@@ -183,6 +183,11 @@ func (in *installation) check() error {
 	if err := driverhttp.CheckHeaders(config.Headers); err != nil {
 		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
 	}
+	if r, ok := config.DeletionRequestor.(interface{ Check() error }); ok {
+		if err := r.Check(); err != nil {
+			return &driver.ConfigError{Field: "Telemetry.DeletionRequestor", Problem: err.Error()}
+		}
+	}
 	_, err := in.selectBackend(false)
 	return err
 }

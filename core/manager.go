@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
-	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
-	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // Sentinels that the Manager's errors wrap.
@@ -69,8 +66,8 @@ type Status struct {
 	// attempt failed.
 	Delivered, Lost int
 	Problem         string
-	// Pending is how many deletion requests have not been handed over.
-	Pending int
+	// Erasures are the deletion requests that were made from here, oldest first.
+	Erasures []Erasure
 	// Faults says what is wrong: with the author's declaration, or with the files.
 	Faults []string
 }
@@ -103,11 +100,12 @@ func (m *Manager) Status() Status {
 	}
 	if ids, err := in.loadIdentities(); err != nil {
 		fault(fmt.Errorf("the identity cannot be read: %w", err))
-	} else {
-		s.Pending = len(ids.retired)
-		if ids.hasSalt {
-			s.MachineID = identity.Derive(ids.salt, identity.Collect()).MachineID()
-		}
+	} else if ids.hasSalt {
+		s.MachineID = identity.Derive(ids.salt, identity.Collect()).MachineID()
+	}
+	var err error
+	if s.Erasures, err = m.Erasures(); err != nil {
+		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
 	queue, err := in.queue().Stats()
 	if err != nil {
@@ -229,7 +227,8 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 	return report, err
 }
 
-// Upload is Flush for a background process: it waits for nobody and says nothing.
+// Upload is Flush for a background process: it waits for nobody and says nothing. It
+// sees to the deletion requests as well.
 func (m *Manager) Upload(ctx context.Context) error {
 	in := m.in
 	if in.dirErr != nil {
@@ -241,109 +240,10 @@ func (m *Manager) Upload(ctx context.Context) error {
 	if in.isBackground() {
 		in.runBackground()
 	}
+	var erasing error
+	if in.outbox().Pending() {
+		erasing = in.workOutbox(ctx, false, nil)
+	}
 	_, err := in.flush(ctx, nil)
-	return err
-}
-
-// ResetReport is what Reset did.
-type ResetReport struct {
-	// Erased is how many events were still waiting, and are gone.
-	Erased int
-	// Off says that the no is stored.
-	Off bool
-	// Requests are the deletion requests, one for each identity that was used. None means
-	// that nothing was ever sent from here.
-	Requests []ResetRequest
-}
-
-// ResetRequest is one deletion request and what became of it.
-type ResetRequest struct {
-	MachineID string
-	// Receipt is what the other side answered, if Err is nil.
-	Receipt deletion.Receipt
-	// Err says why the request was not handed over. It is kept, and made again by the
-	// next Reset.
-	Err error
-}
-
-// ErrLocal says that there is nobody to ask for a deletion, because the backend keeps
-// everything on this machine.
-var ErrLocal = errors.New("events were kept on this machine only")
-
-// Reset forgets this installation: it turns telemetry off, erases what waits and what
-// was logged here, asks for the deletion of what was sent, and retires the identity, so
-// that a later yes gets a new one. Identities whose request was not handed over are
-// kept for the next Reset, and for nothing else.
-func (m *Manager) Reset(ctx context.Context) (ResetReport, error) {
-	in := m.in
-	var report ResetReport
-	if in.dirErr != nil {
-		return report, in.dirErr
-	}
-	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
-		return report, nil // nothing was ever stored
-	}
-	erased, err := m.Disable()
-	report.Erased, report.Off = erased, in.store().Load().Answer == consent.AnswerNo
-	if !report.Off {
-		return report, fmt.Errorf("turning telemetry off: %w", err)
-	}
-	if removeErr := os.RemoveAll(in.dir.Join(localDir)); removeErr != nil {
-		err = errors.Join(err, state.Bare(removeErr))
-	}
-	err = errors.Join(err, delivery.Forget(in.dir))
-
-	lock, lockErr := in.dir.WaitLock(ctx, identityLock)
-	if lockErr != nil {
-		return report, errors.Join(err, fmt.Errorf("retiring the identity: %w", lockErr))
-	}
-	defer lock.Unlock()
-	ids, idErr := in.loadIdentities()
-	if idErr != nil {
-		if errors.Is(idErr, state.ErrCorrupt) { // kept aside: a key in it may still be of use
-			idErr = errors.Join(idErr, in.dir.Rename(identityName, damagedIdentity))
-		}
-		return report, errors.Join(err, fmt.Errorf("the identity cannot be read, so its deletion cannot be asked for: %w", idErr))
-	}
-	// The identity in use is retired before anything is asked for: whatever happens now,
-	// nothing new is recorded under it.
-	ids = identities{retired: append(ids.retired, ids.keys...)}
-	if saveErr := in.saveIdentities(ids); saveErr != nil {
-		return report, errors.Join(err, fmt.Errorf("retiring the identity: %w", saveErr))
-	}
-	var pending []identity.Key
-	for _, key := range ids.retired {
-		request := ResetRequest{MachineID: key.MachineID()}
-		request.Receipt, request.Err = in.requestDeletion(ctx, key)
-		if request.Err != nil && !errors.Is(request.Err, ErrLocal) {
-			pending = append(pending, key)
-		}
-		report.Requests = append(report.Requests, request)
-	}
-	ids.retired = pending
-	return report, errors.Join(err, in.saveIdentities(ids))
-}
-
-// requestDeletion asks the author's requestor, or sends the event through the backend
-// that the events went to.
-func (in *installation) requestDeletion(ctx context.Context, key identity.Key) (deletion.Receipt, error) {
-	request := deletion.Request{
-		Tool: in.tool.Name, MachineID: key.MachineID(), ErasureKey: key.Hex(), RequestedAt: in.now().UTC(),
-	}
-	if requestor := in.tool.Telemetry.DeletionRequestor; requestor != nil {
-		return requestor.RequestDeletion(ctx, request)
-	}
-	s, err := in.selectBackend(false)
-	if err != nil {
-		return deletion.Receipt{}, err
-	}
-	if s.driver.Local {
-		return deletion.Receipt{}, ErrLocal
-	}
-	backend, err := in.open(s)
-	if err != nil {
-		return deletion.Receipt{}, err
-	}
-	defer backend.Close()
-	return deletion.Event(backend, func(e *driver.Event) { in.complete(e, in.now()) }).RequestDeletion(ctx, request)
+	return errors.Join(erasing, err)
 }

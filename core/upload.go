@@ -38,19 +38,23 @@ var ErrWait = errors.New("the server asked not to be called yet")
 // command, it sends for at most one second; and a backend that reaches no network is
 // called right here. A Track after Close works.
 func (c *Collector) Close(ctx context.Context) error {
-	if !c.on.Load() {
-		return nil
-	}
-	c.mu.Lock()
-	c.stopInside()
-	c.seal()
-	recorded, localOnly := c.recorded, c.localOnly
-	c.recorded = false
-	c.mu.Unlock()
-	if !recorded {
-		return nil
-	}
 	in := c.in
+	owed := c.owes && in.outbox().Due()
+	recorded, localOnly := false, false
+	if c.on.Load() {
+		c.mu.Lock()
+		c.stopInside()
+		c.seal()
+		recorded, localOnly = c.recorded, c.localOnly
+		c.recorded = false
+		c.mu.Unlock()
+	}
+	if !recorded {
+		if owed {
+			return in.eraseSoon(ctx)
+		}
+		return nil
+	}
 	// Consent need not be read once more here: whatever sends reads it again.
 	s, err := in.selectBackend(localOnly)
 	if err != nil {
@@ -58,6 +62,11 @@ func (c *Collector) Close(ctx context.Context) error {
 	}
 	due := delivery.Due(in.dir, in.now())
 	if s.driver.Local || in.vanishes() && (due || delivery.ReadNotes(in.dir).Failures == 0) {
+		ctx, cancel := context.WithTimeout(ctx, inlineBudget)
+		defer cancel()
+		if owed {
+			_ = in.eraseSoon(ctx) // what goes wrong with it is for status to tell
+		}
 		return within(ctx, inlineBudget, func(ctx context.Context) error {
 			_, err := in.send(ctx, nil, 0)
 			switch {
@@ -70,10 +79,17 @@ func (c *Collector) Close(ctx context.Context) error {
 		})
 	}
 	if !due {
+		if owed {
+			return in.eraseSoon(ctx)
+		}
 		return nil
 	}
 	// Until the background process sets the time itself, no other command starts one.
 	delivery.Postpone(in.dir, in.now().Add(backgroundLimit))
+	return in.startBackground()
+}
+
+func (in *installation) startBackground() error {
 	exe, err := os.Executable()
 	if err == nil {
 		err = detach.Start(exe, in.upload, in.tool.Name, in.lookup, consent.EnvName(in.tool.Name))
@@ -82,6 +98,18 @@ func (c *Collector) Close(ctx context.Context) error {
 		return fmt.Errorf("starting the upload: %w", state.Bare(err))
 	}
 	return nil
+}
+
+// eraseSoon sees to the deletion requests that are due, where there are no events to go
+// with them: telemetry may be off, the person's request is made all the same.
+func (in *installation) eraseSoon(ctx context.Context) error {
+	if in.vanishes() {
+		return within(ctx, inlineBudget, func(ctx context.Context) error { return in.workOutbox(ctx, false, nil) })
+	}
+	if err := in.outbox().Postpone(in.now().Add(backgroundLimit)); err != nil {
+		return err
+	}
+	return in.startBackground()
 }
 
 // within runs work and returns when it is done or the budget is spent, whichever comes
@@ -150,7 +178,10 @@ func (in *installation) send(ctx context.Context, progress func(done, total int)
 			case !now.Enabled || now.LocalOnly != decision.LocalOnly:
 				return delivery.ErrNotAllowed
 			}
-			return nil
+			if s.driver.Local {
+				return nil // what stays here needs nobody to erase it
+			}
+			return in.noteSending(id)
 		},
 		MachineID: id,
 		OSVersion: identity.OSVersion(),
@@ -182,7 +213,12 @@ func (in *installation) runBackground() {
 	time.AfterFunc(backgroundLimit, func() { os.Exit(1) })
 	ctx, cancel := context.WithTimeout(context.Background(), backgroundLimit*9/10)
 	defer cancel()
-	if _, err := in.send(ctx, nil, backgroundWait); err != nil {
+	// Erasing first: it was asked for, and events can wait.
+	failed := in.outbox().Pending() && in.workOutbox(ctx, false, nil) != nil
+	if _, err := in.send(ctx, nil, backgroundWait); err != nil && !errors.Is(err, delivery.ErrNotAllowed) {
+		failed = true
+	}
+	if failed {
 		os.Exit(1) // nobody looks; status tells what went wrong
 	}
 	os.Exit(0)

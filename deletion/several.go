@@ -65,6 +65,8 @@ func (s Several) all(receipt Receipt, ask func(i int, part Receipt) (Receipt, er
 			part, err := ask(i, parts[i])
 			if errs[i] = err; err == nil {
 				parts[i] = part
+			} else if parts[i].State == "" {
+				parts[i].State = Requested
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestStatusSaysWhatIsSo(t *testing.T) {
 			h.run("telemetry", "flush")
 		},
 		"deletion_pending": func(h *home) {
-			h.must("telemetry", "enable")
+			h.sendOne()
 			h.answers(http.StatusInternalServerError)
 			h.run("telemetry", "reset")
 		},
@@ -226,24 +227,25 @@ func TestResetTellsThePlainTruth(t *testing.T) {
 		"on_by_variable": {func(h *home) { h.env["TELEMETRY_ENABLED"] = "1" }, nil},
 		"only_a_no":      {func(h *home) { h.must("telemetry", "disable") }, nil},
 		"delivered": {func(h *home) {
-			h.must("telemetry", "enable")
+			h.sendOne()
 			h.record(2)
 		}, nil},
-		"delivered_json": {func(h *home) { h.must("telemetry", "enable") }, []string{"-o", "json"}},
+		"yes_and_no_more": {func(h *home) { h.must("telemetry", "enable") }, nil},
+		"delivered_json":  {func(h *home) { h.sendOne() }, []string{"-o", "json"}},
 		"refused": {func(h *home) {
-			h.must("telemetry", "enable")
+			h.sendOne()
 			h.answers(http.StatusInternalServerError)
 		}, nil},
 		"refused_json": {func(h *home) {
-			h.must("telemetry", "enable")
+			h.sendOne()
 			h.answers(http.StatusInternalServerError)
 		}, []string{"-o", "json"}},
 		"unreachable": {func(h *home) {
-			h.must("telemetry", "enable")
+			h.sendOne()
 			h.server.Close()
 		}, nil},
 		"wrong_declaration": {func(h *home) {
-			h.must("telemetry", "enable")
+			h.sendOne()
 			h.tool.Telemetry.Backend = "posthog"
 		}, nil},
 		"local": {func(h *home) {
@@ -252,31 +254,31 @@ func TestResetTellsThePlainTruth(t *testing.T) {
 		}, nil},
 		"acknowledged": {func(h *home) {
 			h.tool.Telemetry.DeletionRequestor = receipt(deletion.Acknowledged, "R-17", "It takes up to 30 days.")
-			h.must("telemetry", "enable")
+			h.sendOne()
 		}, nil},
 		"verified": {func(h *home) {
 			h.tool.Telemetry.DeletionRequestor = receipt(deletion.Verified, "", "")
-			h.must("telemetry", "enable")
+			h.sendOne()
 		}, nil},
 		"manual": {func(h *home) {
 			h.tool.Telemetry.DeletionRequestor = receipt(deletion.Manual, "", "Write to privacy@example.com.\x1b[2J")
-			h.must("telemetry", "enable")
+			h.sendOne()
 		}, nil},
 		"requestor_fails": {func(h *home) {
 			h.tool.Telemetry.DeletionRequestor = deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) {
 				return deletion.Receipt{}, errors.New("the office is closed")
 			})
-			h.must("telemetry", "enable")
+			h.sendOne()
 		}, nil},
 		"unreadable_identity": {func(h *home) {
-			h.must("telemetry", "enable")
+			h.sendOne()
 			replace(h, "identity", "noise")
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHome(t)
 			test.prepare(h)
-			golden(t, "reset_"+name, h.transcript(append([]string{"telemetry", "reset"}, test.args...)...))
+			golden(t, "reset_"+name, masked(h.transcript(append([]string{"telemetry", "reset"}, test.args...)...)))
 			if v := look(h.manager()); v.Recording {
 				t.Error("telemetry is still on")
 			}
@@ -284,22 +286,60 @@ func TestResetTellsThePlainTruth(t *testing.T) {
 	}
 }
 
-func TestARequestThatWasNotHandedOverIsMadeAgainByTheNextReset(t *testing.T) {
+func TestARequestThatWasNotHandedOverIsTakenUpAgain(t *testing.T) {
 	h := newHome(t)
-	h.must("telemetry", "enable")
+	h.sendOne()
 	id := look(h.manager()).MachineID
 	h.answers(http.StatusServiceUnavailable)
 	if _, _, code := h.run("telemetry", "reset"); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
+	golden(t, "reset_status_requested", masked(h.transcript("telemetry", "reset", "--status")))
 	h.answers(http.StatusOK)
-	out := h.must("telemetry", "reset", "-o", "json")
-	if !strings.Contains(out, id) || !strings.Contains(out, `"state": "delivered"`) {
-		t.Errorf("the second reset said\n%s", out)
+	if out := h.must("telemetry", "reset", "--resume", "-o", "json"); !strings.Contains(out, id) || !strings.Contains(out, `"state": "delivered"`) {
+		t.Errorf("reset --resume said\n%s", out)
 	}
+	golden(t, "reset_status_delivered", masked(h.transcript("telemetry", "reset", "--status")))
 	h.must("telemetry", "enable")
 	if again := look(h.manager()).MachineID; again == id || again == "" {
 		t.Errorf("the machine ID after reset and a new yes is %q, before it was %q", again, id)
+	}
+}
+
+// masked hides the moment of the next look, which is spread at random.
+func masked(text string) string {
+	return regexp.MustCompile(`(next look: with the first command after |"next_at": ).*`).ReplaceAllString(text, "${1}TIME")
+}
+
+func TestAPreparedMailIsPrintedInAPipeAndPartsAreTold(t *testing.T) {
+	h := newHome(t)
+	h.tool.Telemetry.DeletionRequestor = deletion.Several{
+		deletion.Email{To: "privacy@example.com"},
+		deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) {
+			return deletion.Receipt{State: deletion.Acknowledged, ID: "R-17", CancelUntil: h.now.AddDate(0, 0, 10)}, nil
+		}),
+	}
+	h.sendOne()
+	text := h.transcript("telemetry", "reset", "--yes")
+	key := regexp.MustCompile(`Erasure key: [0-9a-f]{64}`)
+	if !key.MatchString(text) {
+		t.Error("the mail holds no proof")
+	}
+	golden(t, "reset_mail", masked(key.ReplaceAllString(text, "Erasure key: KEY")))
+	text = key.ReplaceAllString(h.transcript("telemetry", "reset", "--status", "-o", "json"), "KEY")
+	golden(t, "reset_status_parts_json", masked(regexp.MustCompile(`"url": "mailto:.*"`).ReplaceAllString(text, `"url": "MAILTO"`)))
+}
+
+func TestWithoutARequestThereIsNothingToShowOrResume(t *testing.T) {
+	h := newHome(t)
+	golden(t, "reset_status_none", h.transcript("telemetry", "reset", "--status"))
+	golden(t, "reset_status_none_json", h.transcript("telemetry", "reset", "--status", "-o", "json"))
+	golden(t, "reset_resume_none", h.transcript("telemetry", "reset", "--resume"))
+	if _, err := os.Stat(h.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("looking left something behind: %v", err)
+	}
+	if _, _, code := h.run("telemetry", "reset", "--status", "--resume"); code != 2 {
+		t.Errorf("both at once: exit code %d, want 2", code)
 	}
 }
 
@@ -322,7 +362,7 @@ func TestTheTelemetryCommandsRecordNothing(t *testing.T) {
 	if sent := h.sent(); len(sent) != 0 {
 		t.Errorf("sent %q", sent)
 	}
-	h.must("telemetry", "enable")
+	h.sendOne()
 	h.record(2)
 	h.must("telemetry", "reset")
 	h.must("build")
@@ -330,8 +370,8 @@ func TestTheTelemetryCommandsRecordNothing(t *testing.T) {
 		t.Errorf("after reset %d events wait, machine ID %q", v.Queue.Events, v.MachineID)
 	}
 	sent := h.sent()
-	if len(sent) != 1 || strings.Count(sent[0], `"type":`) != 1 || !strings.Contains(sent[0], "data.deletion_request") {
-		t.Errorf("reset sent %q, want one deletion request", sent)
+	if len(sent) != 2 || strings.Count(sent[1], `"type":`) != 1 || !strings.Contains(sent[1], "data.deletion_request") {
+		t.Errorf("sent %q, want an event and one deletion request", sent)
 	}
 }
 
@@ -500,7 +540,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	h.record(1)
 	h.must("telemetry", "flush")
 	for _, test := range []struct{ command, want string }{
-		{"status --explain", "backend decided_by delivered faults last_attempt last_delivered layers lost machine_id next_upload pending_deletion_requests queue since state state_dir tool"},
+		{"status --explain", "backend decided_by deletion_requests delivered faults last_attempt last_delivered layers lost machine_id next_upload queue since state state_dir tool"},
 		{"flush", "decided_by held_by_running_commands kept lost sent state tool"},
 		{"enable", "backend decided_by machine_id state tool"},
 		{"disable", "decided_by erased state tool"},

@@ -41,7 +41,7 @@ func (s *commandSet) flush() *cobra.Command {
 		receiver := before.Backend.String()
 		var at progress
 		at.set(0, before.Queue.Events)
-		stop := at.show(newScreen(cmd.ErrOrStderr(), m.Lookup), receiver)
+		stop := at.show(newScreen(cmd.ErrOrStderr(), m.Lookup), "Sending to "+receiver, events)
 		report, err := m.Flush(ctx, at.set)
 		stop()
 		v := look(m)
@@ -125,7 +125,7 @@ func (s *commandSet) upload() *cobra.Command {
 	}
 }
 
-// progress is how far a flush is.
+// progress is how far something is.
 type progress struct{ done, total atomic.Int64 }
 
 func (p *progress) set(done, total int) {
@@ -135,7 +135,7 @@ func (p *progress) set(done, total int) {
 
 // show draws the progress on a terminal once it takes long, until the returned function
 // is called. Elsewhere it draws nothing.
-func (p *progress) show(out screen, receiver string) (stop func()) {
+func (p *progress) show(out screen, doing string, unit func(int) string) (stop func()) {
 	if !out.terminal {
 		return func() {}
 	}
@@ -154,9 +154,9 @@ func (p *progress) show(out screen, receiver string) (stop func()) {
 				return
 			case <-timer.C:
 			}
-			text := "Sending to " + receiver + " …"
+			text := doing + " …"
 			if total := p.total.Load(); total > 0 {
-				text = fmt.Sprintf("Sending to %s: %d of %s …", receiver, p.done.Load(), events(int(total)))
+				text = fmt.Sprintf("%s: %d of %s …", doing, p.done.Load(), unit(int(total)))
 			}
 			switch {
 			case out.colour:

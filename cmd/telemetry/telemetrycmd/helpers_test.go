@@ -165,6 +165,14 @@ func (h *home) record(n int) {
 	}
 }
 
+// sendOne says yes and sends one event, so that there is something to have deleted.
+func (h *home) sendOne() {
+	h.t.Helper()
+	h.must("telemetry", "enable")
+	h.record(1)
+	h.must("telemetry", "flush")
+}
+
 // root is the tool: a command that works, one that fails, and telemetry.
 func (h *home) root() *cobra.Command {
 	root := &cobra.Command{Use: "mytool", SilenceErrors: true, Version: "1.2.3"}

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/core"
-	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // resetPatience is how long the deletion requests may take: a person is looking.
@@ -23,23 +22,41 @@ func (s *commandSet) reset() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Turn telemetry off, erase it here and ask for the deletion of what was sent",
-		Long: "Turn telemetry off, erase what is kept here, ask the receiver to delete what was\n" +
-			"sent, and forget the machine ID: a later yes gets a new one.\n\n" +
+		Long: "Turn telemetry off, erase what is kept here, ask for the deletion of what was sent,\n" +
+			"and forget the machine ID: a later yes gets a new one.\n\n" +
 			"It says of each request how far it came. Those that could not be handed over are\n" +
-			"kept and made again by the next reset, and the exit code is 1. On a terminal it\n" +
-			"asks before it begins, because it cannot be undone.",
-		Example: "  " + s.hint("reset") + "\n  " + s.hint("reset --yes --output json"),
+			"kept, and later commands make them again in the background, also while telemetry\n" +
+			"is off; the exit code is then 1. On a terminal it asks before it begins, because\n" +
+			"it cannot be undone.",
+		Example: "  " + s.hint("reset") + "\n  " + s.hint("reset --status") + "\n  " + s.hint("reset --resume") + "\n  " + s.hint("reset --yes --output json"),
 	}
 	format := addOutput(cmd)
 	yes := cmd.Flags().BoolP("yes", "y", false, "do not ask")
+	status := cmd.Flags().Bool("status", false, "show how far the deletion requests came, and change nothing")
+	resume := cmd.Flags().Bool("resume", false, "take the deletion requests up again now, and reset nothing else")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if *status && *resume {
+			return UsageError(errors.New("--status changes nothing and --resume does: give one of them"))
+		}
+		return noArgs(cmd, args)
+	}
 	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
+		out := newScreen(cmd.OutOrStdout(), m.Lookup)
+		switch {
+		case *status:
+			return s.resetStatus(out, m, *format)
+		case *resume:
+			return s.resetResume(cmd, out, m, *format)
+		}
 		before := look(m)
 		if !*yes && before.somethingToReset() && !s.confirmReset(cmd, before.tool) {
 			return errNothingChanged
 		}
-		ctx, cancel := context.WithTimeout(contextOf(cmd), resetPatience)
-		defer cancel()
-		report, err := m.Reset(ctx)
+		var report core.ResetReport
+		err := s.asking(cmd, m, func(ctx context.Context, tell func(done, total int)) (err error) {
+			report, err = m.Reset(ctx, tell)
+			return err
+		})
 		if err == nil && !report.Off && m.Decision().Enabled {
 			// Nothing is stored here, but a variable or the policy says yes.
 			report.Erased, err = m.Disable()
@@ -48,28 +65,73 @@ func (s *commandSet) reset() *cobra.Command {
 		if err != nil && !report.Off {
 			return s.notStored(before, err)
 		}
-		after := look(m)
 		if *format == formatJSON {
-			if writeErr := writeJSON(cmd.OutOrStdout(), resetResult(after, report)); writeErr != nil {
+			j := resetJSON{look(m).summary(), report.Erased, erasuresJSON(report.Requests)}
+			if writeErr := writeJSON(out, j); writeErr != nil {
 				return writeErr
 			}
 		} else {
-			s.printReset(newScreen(cmd.OutOrStdout(), m.Lookup), m, before, report, err == nil)
+			s.printReset(out, m, before, report, err == nil)
 		}
+		s.openMail(out, m, *format, report.Requests)
 		if err != nil {
 			return fmt.Errorf("telemetry is off, but the reset is not complete (%w); to try again: %s", flat{err}, s.hint("reset"))
 		}
-		if n := pending(report); n > 0 {
-			return fmt.Errorf("%s not handed over; to try again: %s",
-				count(n, "deletion request was", "deletion requests were"), s.hint("reset"))
-		}
-		return nil
+		return s.stillOpen(report.Requests)
 	})
 	return cmd
 }
 
+// asking runs work, which asks others, within the time that a person waits, and shows
+// how far it is.
+func (s *commandSet) asking(cmd *cobra.Command, m *core.Manager, work func(ctx context.Context, tell func(done, total int)) error) error {
+	ctx, cancel := context.WithTimeout(contextOf(cmd), resetPatience)
+	defer cancel()
+	var p progress
+	defer p.show(newScreen(cmd.ErrOrStderr(), m.Lookup), "Asking for the deletion", requests)()
+	return work(ctx, p.set)
+}
+
+func (s *commandSet) resetStatus(out screen, m *core.Manager, format outputFormat) error {
+	all, err := m.Erasures()
+	return errors.Join(s.showErasures(out, m, format, all), err)
+}
+
+func (s *commandSet) resetResume(cmd *cobra.Command, out screen, m *core.Manager, format outputFormat) error {
+	var all []core.Erasure
+	err := s.asking(cmd, m, func(ctx context.Context, tell func(done, total int)) (err error) {
+		all, err = m.Resume(ctx, tell)
+		return err
+	})
+	if err := s.showErasures(out, m, format, all); err != nil {
+		return err
+	}
+	s.openMail(out, m, format, all)
+	if err != nil {
+		return fmt.Errorf("%w; to try again: %s", flat{err}, s.hint("reset --resume"))
+	}
+	return s.stillOpen(all)
+}
+
+func requests(n int) string { return count(n, "request", "requests") }
+
+// stillOpen is the error of a command after which somebody does not have their request.
+func (s *commandSet) stillOpen(all []core.Erasure) error {
+	n := 0
+	for _, e := range all {
+		if e.Open() {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s not handed over; to try again: %s",
+		count(n, "deletion request was", "deletion requests were"), s.hint("reset --resume"))
+}
+
 func (v view) somethingToReset() bool {
-	return v.MachineID != "" || v.Pending > 0 || v.Queue.Events > 0
+	return v.MachineID != "" || v.Queue.Events > 0
 }
 
 // confirmReset asks, where there is somebody to ask: a script said what it wants.
@@ -85,16 +147,6 @@ func (s *commandSet) confirmReset(cmd *cobra.Command, tool string) bool {
 	return askYesNo(contextOf(cmd), in, terminal, "Go on?", s.patience) == saidYes
 }
 
-func pending(report core.ResetReport) int {
-	n := 0
-	for _, request := range report.Requests {
-		if request.Err != nil && !errors.Is(request.Err, core.ErrLocal) {
-			n++
-		}
-	}
-	return n
-}
-
 func (s *commandSet) printReset(out screen, m *core.Manager, before view, report core.ResetReport, complete bool) {
 	if !report.Off {
 		fmt.Fprintf(out, "Nothing to reset: %s has stored nothing here, and nothing was ever sent from here.\n", before.tool)
@@ -102,90 +154,18 @@ func (s *commandSet) printReset(out screen, m *core.Manager, before view, report
 	}
 	fmt.Fprintf(out, "%s %s\n", out.paint(bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased))
 	if len(report.Requests) == 0 && complete {
-		fmt.Fprintln(out, "Nothing was ever sent from here, so there is nothing to ask the receiver to delete.")
+		fmt.Fprintln(out, "Nothing was ever sent from here, so there is nothing to ask anybody to delete.")
 	}
-	for _, request := range report.Requests {
-		fmt.Fprintf(out, "\nData under the machine ID %s:\n", request.MachineID)
-		for _, line := range s.requestLines(m, before, request) {
+	for _, e := range report.Requests {
+		fmt.Fprintf(out, "\nData sent under the machine ID %s:\n", e.MachineID)
+		for _, line := range s.erasureWords(m, e) {
 			fmt.Fprintf(out, "  %s\n", line)
 		}
 	}
 }
 
-// requestLines says what became of one request, and no more than is known.
-func (s *commandSet) requestLines(m *core.Manager, before view, request core.ResetRequest) []string {
-	switch {
-	case errors.Is(request.Err, core.ErrLocal):
-		return []string{"It was kept on this machine only, so there is nobody to ask."}
-	case request.Err != nil:
-		lines := []string{
-			"The deletion request was NOT handed over: " + clean(flat{request.Err}.Error()),
-			"It is kept. To try again: " + s.hint("reset"),
-		}
-		if url := m.Tool().Telemetry.PrivacyURL; url != "" {
-			lines = append(lines, "Or ask the authors, naming the machine ID: "+url)
-		}
-		return lines
-	}
-	receipt := request.Receipt
-	receiver := "the receiver"
-	if len(before.Backend.Hosts) > 0 {
-		receiver = before.Backend.String()
-	}
-	if m.Tool().Telemetry.DeletionRequestor != nil {
-		receiver = "the authors" // who may have another way than the backend
-	}
-	var lines []string
-	switch receipt.State {
-	case deletion.Delivered:
-		lines = append(lines, "The deletion request was handed over to "+receiver+". Whether it has been acted on is not known here.")
-	case deletion.Acknowledged:
-		lines = append(lines, "The deletion request was handed over to "+receiver+", with the answer that the data will be deleted.")
-	case deletion.Verified:
-		lines = append(lines, "The data is deleted. That it is gone was verified.")
-	case deletion.Manual:
-		lines = append(lines, "The deletion request is NOT complete: you have to finish it yourself.")
-	default:
-		lines = append(lines, "The deletion request was handed over to "+receiver+", in the state "+clean(string(receipt.State))+".")
-	}
-	if receipt.Detail != "" {
-		lines = append(lines, clean(receipt.Detail))
-	}
-	if receipt.ID != "" {
-		lines = append(lines, "Its ID, should you ask about it: "+clean(receipt.ID))
-	}
-	return lines
-}
-
 type resetJSON struct {
 	summaryJSON
 	Erased   int           `json:"erased"`
-	Requests []requestJSON `json:"requests"`
-}
-
-type requestJSON struct {
-	MachineID string `json:"machine_id"`
-	// State is that of the receipt, "pending" where the request was not handed over and
-	// "local" where there was nobody to ask.
-	State  string `json:"state"`
-	ID     string `json:"id,omitempty"`
-	Detail string `json:"detail,omitempty"`
-	Error  string `json:"error,omitempty"`
-}
-
-func resetResult(v view, report core.ResetReport) resetJSON {
-	j := resetJSON{summaryJSON: v.summary(), Erased: report.Erased, Requests: []requestJSON{}}
-	for _, request := range report.Requests {
-		r := requestJSON{MachineID: request.MachineID}
-		switch {
-		case errors.Is(request.Err, core.ErrLocal):
-			r.State = "local"
-		case request.Err != nil:
-			r.State, r.Error = "pending", request.Err.Error()
-		default:
-			r.State, r.ID, r.Detail = string(request.Receipt.State), request.Receipt.ID, request.Receipt.Detail
-		}
-		j.Requests = append(j.Requests, r)
-	}
-	return j
+	Requests []erasureJSON `json:"requests"`
 }

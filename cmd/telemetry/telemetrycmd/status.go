@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // The states that people and programs are told.
@@ -134,8 +135,14 @@ func (v view) rows(hint func(string) string) []row {
 	if v.Problem != "" {
 		warn("Last attempt", when(v.LastAttempt)+", failed: "+clean(v.Problem))
 	}
-	if v.Pending > 0 {
-		warn("Deletion", count(v.Pending, "request was", "requests were")+" not handed over yet; to try again: "+hint("reset"))
+	for _, e := range v.Erasures {
+		line := string(e.State) + " on " + when(e.Reached[e.State]) + "; see " + hint("reset --status")
+		switch e.State {
+		case deletion.Requested, deletion.Refused, deletion.Manual:
+			warn("Deletion request", line)
+		default:
+			add("Deletion request", line)
+		}
 	}
 	for _, fault := range v.Faults {
 		warn("What is wrong", clean(fault))
@@ -192,21 +199,21 @@ type summaryJSON struct {
 
 type statusJSON struct {
 	summaryJSON
-	Since         time.Time   `json:"since,omitzero"`
-	Backend       backendJSON `json:"backend"`
-	MachineID     string      `json:"machine_id,omitempty"`
-	Queue         queueJSON   `json:"queue"`
-	Delivered     int         `json:"delivered"`
-	Lost          int         `json:"lost"`
-	LastDelivered time.Time   `json:"last_delivered,omitzero"`
-	LastAttempt   time.Time   `json:"last_attempt,omitzero"`
-	NextUpload    time.Time   `json:"next_upload,omitzero"`
-	WaitUntil     time.Time   `json:"wait_until,omitzero"`
-	Problem       string      `json:"problem,omitempty"`
-	Pending       int         `json:"pending_deletion_requests"`
-	Faults        []string    `json:"faults"`
-	StateDir      string      `json:"state_dir,omitempty"`
-	Layers        []layerJSON `json:"layers,omitempty"`
+	Since         time.Time     `json:"since,omitzero"`
+	Backend       backendJSON   `json:"backend"`
+	MachineID     string        `json:"machine_id,omitempty"`
+	Queue         queueJSON     `json:"queue"`
+	Delivered     int           `json:"delivered"`
+	Lost          int           `json:"lost"`
+	LastDelivered time.Time     `json:"last_delivered,omitzero"`
+	LastAttempt   time.Time     `json:"last_attempt,omitzero"`
+	NextUpload    time.Time     `json:"next_upload,omitzero"`
+	WaitUntil     time.Time     `json:"wait_until,omitzero"`
+	Problem       string        `json:"problem,omitempty"`
+	Erasures      []erasureJSON `json:"deletion_requests"`
+	Faults        []string      `json:"faults"`
+	StateDir      string        `json:"state_dir,omitempty"`
+	Layers        []layerJSON   `json:"layers,omitempty"`
 }
 
 type backendJSON struct {
@@ -247,7 +254,7 @@ func (v view) json(explain bool) statusJSON {
 		NextUpload:    v.NextUpload.UTC(),
 		WaitUntil:     v.WaitUntil.UTC(),
 		Problem:       v.Problem,
-		Pending:       v.Pending,
+		Erasures:      erasuresJSON(v.Erasures),
 		Faults:        append([]string{}, v.Faults...), // [] rather than null
 		StateDir:      v.StateDir,
 	}

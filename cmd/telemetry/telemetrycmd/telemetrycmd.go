@@ -41,6 +41,7 @@ type options struct {
 	core            []core.Option
 	machineReadable func(*cobra.Command) bool
 	patience        time.Duration
+	openURL         func(lookup func(string) (string, bool), link string) error
 }
 
 // WithCore passes options on to core.Open and core.NewManager.
@@ -57,12 +58,17 @@ func WithMachineReadable(rule func(*cobra.Command) bool) Option {
 // withPatience is how long the question waits, for tests.
 func withPatience(d time.Duration) Option { return func(o *options) { o.patience = d } }
 
+// withOpener is what opens a link instead of the person's desktop, for tests.
+func withOpener(open func(lookup func(string) (string, bool), link string) error) Option {
+	return func(o *options) { o.openURL = open }
+}
+
 // defaultPatience is time enough to read the notice. A command that somebody started
 // and walked away from then goes on.
 const defaultPatience = time.Minute
 
 func gather(list []Option) *options {
-	o := &options{patience: defaultPatience}
+	o := &options{patience: defaultPatience, openURL: openOnDesktop}
 	for _, option := range list {
 		option(o)
 	}
@@ -116,7 +122,9 @@ func Commands(path func() string, open func() (*core.Manager, error), list ...Op
 		set.enable(), set.disable(), set.status(), set.reset(), set.flush(), set.upload(),
 	}
 	for _, cmd := range commands {
-		cmd.Args = noArgs
+		if cmd.Args == nil {
+			cmd.Args = noArgs
+		}
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 		cmd.SetFlagErrorFunc(asUsageError)
 	}

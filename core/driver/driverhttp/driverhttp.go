@@ -214,7 +214,6 @@ func compress(b []byte) ([]byte, bool) {
 	// Writing to a bytes.Buffer does not fail.
 	_, _ = w.Write(b)
 	_ = w.Close()
-	w.Reset(io.Discard) // or the pool would hold on to out
 	compressors.Put(w)
 	return out.Bytes(), out.Len() < len(b)
 }

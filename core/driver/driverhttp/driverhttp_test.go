@@ -240,6 +240,34 @@ func TestBodyIsCompressedOnlyWhereItPays(t *testing.T) {
 	}
 }
 
+// Compressors are used again, by other clients too: what one request left in one must
+// not show in the next.
+func TestConcurrentCompressedBodiesDoNotMix(t *testing.T) {
+	t.Parallel()
+	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+		raw, err := io.ReadAll(iotest.OneByteReader(r.Body)) // slowly, while others compress
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(raw))}, err
+	})
+	var all sync.WaitGroup
+	for sender := range 8 {
+		c := newClient(t, driver.Config{Transport: transport})
+		all.Go(func() {
+			for i := range 20 {
+				body := bytes.Repeat(fmt.Appendf(nil, "sender %d, batch %d; ", sender, i), 60+400*(i%3))
+				var want bytes.Buffer
+				z := gzip.NewWriter(&want)
+				z.Write(body)
+				z.Close()
+				answer, err := c.Post(t.Context(), driverhttp.Request{URL: "https://example.com", Body: body, Gzip: true})
+				if err != nil || !bytes.Equal(answer.Body, want.Bytes()) {
+					t.Errorf("sender %d, batch %d: not what a new compressor makes (%v)", sender, i, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestEveryStatusIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {

@@ -34,7 +34,8 @@ func secretPost(t *testing.T, base string, transport http.RoundTripper) error {
 	answer, err := c.Post(patient(t), driverhttp.Request{
 		URL:    base + "/" + canary + "?key=" + canary,
 		Header: http.Header{"X-Key": {canary}},
-		Body:   []byte(canary),
+		Body:   []byte(strings.Repeat(canary, 1000)),
+		Gzip:   true,
 	})
 	if err == nil {
 		t.Errorf("got %+v, want an error", answer)

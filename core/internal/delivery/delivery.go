@@ -121,6 +121,19 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	return s.report, err
 }
 
+// quiesceWait is longer than a vendor takes to answer, and no longer than a person waits.
+const quiesceWait = 3 * time.Second
+
+// Quiesce waits, not for ever, until no process is delivering. Who calls it has turned
+// telemetry off, so that none begins again.
+func Quiesce(ctx context.Context, dir state.Dir) {
+	ctx, cancel := context.WithTimeout(ctx, quiesceWait)
+	defer cancel()
+	if lock, err := dir.WaitLock(ctx, lockName); err == nil {
+		lock.Unlock()
+	}
+}
+
 func (s *Sender) erase() error {
 	_, err := s.Queue.Erase()
 	return errors.Join(err, s.Dir.Remove(AsideName))

@@ -1,0 +1,265 @@
+package telemetrycmd
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+// erasureWords says what became of one request, no more than is known, and what the
+// person can do where that is anything.
+func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	receiver := s.receiver(m)
+	switch e.State {
+	case deletion.Requested:
+		add("The deletion request was NOT handed over yet: %s", orUnknown(e.Problem))
+		add("It is kept, and later commands make it again, also while telemetry is off.")
+		add("To try again now: %s", s.hint("reset --resume"))
+		lines = append(lines, s.askTheAuthors(m)...)
+		return lines
+	case deletion.Refused:
+		add("The deletion request was REFUSED: %s", orUnknown(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail)))
+		add("It is kept. To ask again: %s", s.hint("reset --resume"))
+		lines = append(lines, s.askTheAuthors(m)...)
+		return lines
+	case deletion.Delivered:
+		add("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
+	case deletion.Acknowledged:
+		add("The deletion request was handed over to %s, with the answer that the data will be deleted.", receiver)
+	case deletion.Verified:
+		add("The data is deleted. That it is gone was verified.")
+	case deletion.Manual:
+		add("The deletion request is NOT complete: you have to finish it yourself.")
+	default:
+		add("The deletion request was handed over to %s, in the state %s.", receiver, clean(string(e.State)))
+	}
+	lines = append(lines, receiptWords(e.Receipt)...)
+	for i, part := range e.Receipt.Parts {
+		add("%d. %s", i+1, clean(string(part.State)))
+		for _, line := range receiptWords(part) {
+			add("   %s", line)
+		}
+	}
+	if e.Problem != "" {
+		add("The last look at it failed: %s", clean(e.Problem))
+	}
+	if e.State != deletion.Verified && !e.Next.IsZero() {
+		add("How it goes on: %s", s.hint("reset --status"))
+	}
+	return lines
+}
+
+// receiver names whoever was asked.
+func (s *commandSet) receiver(m *core.Manager) string {
+	if m.Tool().Telemetry.DeletionRequestor != nil {
+		return "the authors" // who may have another way than the backend
+	}
+	if b := m.Status().Backend; len(b.Hosts) > 0 {
+		return b.String()
+	}
+	return "the receiver"
+}
+
+func (s *commandSet) askTheAuthors(m *core.Manager) []string {
+	if url := m.Tool().Telemetry.PrivacyURL; url != "" {
+		return []string{"Or ask the authors, naming the machine ID: " + url}
+	}
+	return nil
+}
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "nobody said why"
+	}
+	return clean(text)
+}
+
+func receiptWords(r deletion.Receipt) (lines []string) {
+	if r.Detail != "" {
+		lines = append(lines, clean(r.Detail))
+	}
+	lines = append(lines, mail(r.URL)...)
+	if r.ID != "" {
+		lines = append(lines, "Its ID, should you ask about it: "+clean(r.ID))
+	}
+	if !r.CancelUntil.IsZero() {
+		lines = append(lines, "There it can be cancelled until "+when(r.CancelUntil)+".")
+	}
+	return lines
+}
+
+// mail shows the mail behind a mailto: link, to be sent from any program and any machine.
+// Another link is shown as it is.
+func mail(link string) []string {
+	if link == "" {
+		return nil
+	}
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "mailto" {
+		return []string{clean(link)}
+	}
+	lines := []string{"To: " + clean(u.Opaque), "Subject: " + clean(u.Query().Get("subject")), ""}
+	for line := range strings.Lines(strings.ReplaceAll(u.Query().Get("body"), "\r\n", "\n")) {
+		lines = append(lines, clean(strings.TrimSuffix(line, "\n")))
+	}
+	for i := range lines {
+		lines[i] = strings.TrimRight("| "+lines[i], " ")
+	}
+	return lines
+}
+
+// openMail opens the first prepared mail in the person's own program, where there is
+// somebody in front of a desktop. It was printed all the same.
+func (s *commandSet) openMail(out screen, m *core.Manager, format outputFormat, all []core.Erasure) {
+	if !out.terminal || format != formatText {
+		return
+	}
+	for _, e := range all {
+		for _, r := range append([]deletion.Receipt{e.Receipt}, e.Receipt.Parts...) {
+			if r.State == deletion.Manual && strings.HasPrefix(r.URL, "mailto:") {
+				if s.openURL(m.Lookup, r.URL) == nil {
+					fmt.Fprintln(out, "\nThe mail was opened in your mail program. It is sent when you send it.")
+				}
+				return
+			}
+		}
+	}
+}
+
+var errNoDesktop = errors.New("there is no desktop")
+
+// openOnDesktop hands a link to the person's desktop and does not wait for what it does.
+func openOnDesktop(lookup func(string) (string, bool), link string) error {
+	set := func(names ...string) bool {
+		for _, name := range names {
+			if value, _ := lookup(name); value != "" {
+				return true
+			}
+		}
+		return false
+	}
+	var cmd *exec.Cmd
+	switch {
+	case set("SSH_CONNECTION", "CI"):
+		return errNoDesktop // whatever opened would open elsewhere
+	case runtime.GOOS == "windows":
+		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", link)
+	case runtime.GOOS == "darwin":
+		cmd = exec.Command("open", link)
+	case set("DISPLAY", "WAYLAND_DISPLAY"):
+		cmd = exec.Command("xdg-open", link)
+	default:
+		return errNoDesktop
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
+}
+
+// showErasures prints how far every request came.
+func (s *commandSet) showErasures(out screen, m *core.Manager, format outputFormat, all []core.Erasure) error {
+	if format == formatJSON {
+		return writeJSON(out, struct {
+			Tool     string        `json:"tool"`
+			Requests []erasureJSON `json:"requests"`
+		}{m.Tool().Name, erasuresJSON(all)})
+	}
+	if len(all) == 0 {
+		fmt.Fprintf(out, "There is no deletion request of %s on this machine.\n", m.Tool().Name)
+	}
+	for i, e := range all {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintf(out, "%s\n", out.paint(bold, "Data sent under the machine ID "+e.MachineID+":"))
+		out.table(erasureRows(e))
+		for _, line := range s.erasureWords(m, e) {
+			fmt.Fprintf(out, "%s\n", line)
+		}
+	}
+	return nil
+}
+
+// steps are the states in the order in which they are shown.
+var steps = []deletion.State{
+	deletion.Requested, deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Refused, deletion.Manual,
+}
+
+func erasureRows(e core.Erasure) (rows []row) {
+	for _, state := range steps {
+		if at := e.Reached[state]; !at.IsZero() {
+			colour := plain
+			if state == e.State {
+				colour = bold
+			}
+			rows = append(rows, row{string(state), when(at), colour})
+		}
+	}
+	if !e.Next.IsZero() {
+		rows = append(rows, row{"next look", "with the first command after " + when(e.Next), plain})
+	}
+	return rows
+}
+
+// erasureJSON is one deletion request. Its names are stable.
+type erasureJSON struct {
+	MachineID string `json:"machine_id"`
+	// State is "requested", "delivered", "acknowledged", "verified", "refused" or "manual".
+	State          string    `json:"state"`
+	RequestedAt    time.Time `json:"requested_at,omitzero"`
+	DeliveredAt    time.Time `json:"delivered_at,omitzero"`
+	AcknowledgedAt time.Time `json:"acknowledged_at,omitzero"`
+	VerifiedAt     time.Time `json:"verified_at,omitzero"`
+	RefusedAt      time.Time `json:"refused_at,omitzero"`
+	ManualAt       time.Time `json:"manual_at,omitzero"`
+	receiptJSON
+	Attempts int       `json:"attempts,omitempty"`
+	Problem  string    `json:"problem,omitempty"`
+	NextAt   time.Time `json:"next_at,omitzero"`
+	// Parts are the receipts of several requestors.
+	Parts []partJSON `json:"parts,omitempty"`
+}
+
+type receiptJSON struct {
+	ID          string    `json:"id,omitempty"`
+	Detail      string    `json:"detail,omitempty"`
+	URL         string    `json:"url,omitempty"`
+	CancelUntil time.Time `json:"cancel_until,omitzero"`
+}
+
+type partJSON struct {
+	State string `json:"state"`
+	receiptJSON
+}
+
+func toReceiptJSON(r deletion.Receipt) receiptJSON {
+	return receiptJSON{r.ID, r.Detail, r.URL, r.CancelUntil.UTC()}
+}
+
+func erasuresJSON(all []core.Erasure) []erasureJSON {
+	list := []erasureJSON{} // [] rather than null
+	for _, e := range all {
+		at := func(s deletion.State) time.Time { return e.Reached[s].UTC() }
+		j := erasureJSON{
+			MachineID: e.MachineID, State: string(e.State),
+			RequestedAt: at(deletion.Requested), DeliveredAt: at(deletion.Delivered), AcknowledgedAt: at(deletion.Acknowledged),
+			VerifiedAt: at(deletion.Verified), RefusedAt: at(deletion.Refused), ManualAt: at(deletion.Manual),
+			receiptJSON: toReceiptJSON(e.Receipt), Attempts: e.Attempts, Problem: e.Problem, NextAt: e.Next.UTC(),
+		}
+		for _, part := range e.Receipt.Parts {
+			j.Parts = append(j.Parts, partJSON{string(part.State), toReceiptJSON(part)})
+		}
+		list = append(list, j)
+	}
+	return list
+}

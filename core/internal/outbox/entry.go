@@ -1,0 +1,154 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+// Entry is one deletion request and how far it came.
+type Entry struct {
+	MachineID string
+	// Key is the erasure key in hexadecimal, empty once nobody needs it: when the data is
+	// known to be gone. It is a secret; see String.
+	Key   string
+	State deletion.State
+	// Reached is when each state was reached for the first time.
+	Reached map[deletion.State]time.Time
+	// Receipt is what the other side answered last.
+	Receipt deletion.Receipt
+	// Attempts counts the failures in a row, Problem is the last one, empty if there is
+	// none.
+	Attempts int
+	Problem  string
+	// Next is when it is looked at again by itself, zero for never.
+	Next time.Time
+}
+
+// String leaves out the key.
+func (e Entry) String() string { return fmt.Sprintf("deletion of %s: %s", e.MachineID, e.State) }
+
+// GoString is String: %#v must not show the key either.
+func (e Entry) GoString() string { return e.String() }
+
+// states are those that have a time.
+var states = []deletion.State{
+	deletion.Requested, deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Refused, deletion.Manual,
+}
+
+const (
+	// maxText and maxURL bound what a stranger's requestor or server can put into the
+	// file, which has to stay below what state reads: a few lines of a terminal, and the
+	// longest link that mail programs and browsers take.
+	maxText, maxURL = 500, 2000
+	// maxParts of a receipt are kept. Nobody asks more places than that.
+	maxParts = 16
+)
+
+func (e Entry) record() state.Record {
+	r := state.Record{
+		"machine_id": e.MachineID, "state": line(string(e.State), maxText), "attempts": strconv.Itoa(e.Attempts),
+	}
+	put(r, "erasure_key", e.Key)
+	put(r, "problem", line(e.Problem, maxText))
+	putTime(r, "next", e.Next)
+	for _, s := range states {
+		putTime(r, string(s)+"_at", e.Reached[s])
+	}
+	putReceipt(r, "receipt_", e.Receipt)
+	return r
+}
+
+func putReceipt(r state.Record, prefix string, receipt deletion.Receipt) {
+	put(r, prefix+"state", line(string(receipt.State), maxText))
+	put(r, prefix+"id", line(receipt.ID, maxText))
+	put(r, prefix+"detail", line(receipt.Detail, maxText))
+	put(r, prefix+"machine_id", line(receipt.MachineID, maxText))
+	if url := line(receipt.URL, maxURL+1); len(url) <= maxURL { // half a link leads elsewhere
+		put(r, prefix+"url", url)
+	}
+	putTime(r, prefix+"at", receipt.At)
+	putTime(r, prefix+"cancel_until", receipt.CancelUntil)
+	for i, part := range receipt.Parts[:min(len(receipt.Parts), maxParts)] {
+		part.Parts = nil // one level is all that there is
+		putReceipt(r, prefix+strconv.Itoa(i)+"_", part)
+	}
+}
+
+func put(r state.Record, key, value string) {
+	if value != "" {
+		r[key] = value
+	}
+}
+
+func putTime(r state.Record, key string, t time.Time) {
+	if !t.IsZero() {
+		r[key] = t.UTC().Format(time.RFC3339)
+	}
+}
+
+// parse reads what record wrote.
+func parse(r state.Record) (Entry, error) {
+	e := Entry{
+		MachineID: r["machine_id"], Key: r["erasure_key"], State: deletion.State(r["state"]),
+		Problem: r["problem"], Reached: map[deletion.State]time.Time{},
+	}
+	var errs []error
+	when := func(key string) time.Time {
+		if r[key] == "" {
+			return time.Time{}
+		}
+		t, err := time.Parse(time.RFC3339, r[key])
+		errs = append(errs, err)
+		return t
+	}
+	var err error
+	e.Attempts, err = strconv.Atoi(r["attempts"])
+	errs = append(errs, err, (deletion.Request{MachineID: e.MachineID}).Validate())
+	if e.Key != "" && !deletion.Proves(e.Key, e.MachineID) {
+		errs = append(errs, state.ErrCorrupt)
+	}
+	e.Next = when("next")
+	for _, s := range states {
+		if t := when(string(s) + "_at"); !t.IsZero() {
+			e.Reached[s] = t
+		}
+	}
+	receipt := func(prefix string) deletion.Receipt {
+		return deletion.Receipt{
+			State: deletion.State(r[prefix+"state"]), ID: r[prefix+"id"], Detail: r[prefix+"detail"], URL: r[prefix+"url"],
+			MachineID: r[prefix+"machine_id"], At: when(prefix + "at"), CancelUntil: when(prefix + "cancel_until"),
+		}
+	}
+	e.Receipt = receipt("receipt_")
+	for i := range maxParts {
+		prefix := "receipt_" + strconv.Itoa(i) + "_"
+		if r[prefix+"state"] == "" {
+			break
+		}
+		e.Receipt.Parts = append(e.Receipt.Parts, receipt(prefix))
+	}
+	if errors.Join(errs...) != nil || e.State == "" || e.Reached[deletion.Requested].IsZero() {
+		return Entry{}, state.ErrCorrupt
+	}
+	return e, nil
+}
+
+// line makes one short line of a text that may be anybody's.
+func line(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "")
+	}
+	return strings.TrimSpace(text)
+}
