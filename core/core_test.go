@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 5 && os.Args[1] == "tool" {
 		runTool(os.Args[2], os.Args[3], os.Args[4])
 	}
+	if len(os.Args) == 4 && os.Args[1] == "reset" {
+		runReset(os.Args[2], os.Args[3])
+	}
 	os.Exit(m.Run())
 }
 

@@ -50,12 +50,15 @@ func runTool(dir, endpoint, count string) {
 }
 
 // processTool is the tool of runTool: with an endpoint "spy:URL" its backend reports
-// what the process that sends can see.
+// what the process that sends can see, with "reset:URL" it is resettable.
 func processTool(endpoint string) props.Tool {
 	tool := toolFor(endpoint)
 	tool.Telemetry.UploadInterval = time.Millisecond
 	if url, spied := strings.CutPrefix(endpoint, "spy:"); spied {
 		tool.Telemetry = props.TelemetryConfig{Backend: "spy", Drivers: []driver.Driver{spyDriver(url)}, UploadInterval: time.Millisecond}
+	}
+	if server, resets := strings.CutPrefix(endpoint, "reset:"); resets {
+		return resettable(server)
 	}
 	return tool
 }

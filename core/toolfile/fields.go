@@ -10,6 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/httpjson"
 )
 
 // toolFields are the fields of props.Tool, in its order.
@@ -38,7 +40,7 @@ func telemetryFields(config *props.TelemetryConfig) []field {
 		{name: "ExtendedCollection", read: flag(&config.ExtendedCollection)},
 		{name: "Metadata", read: texts(&config.Metadata)},
 		{name: "MetadataKeys", read: list(&config.MetadataKeys)},
-		{name: "DeletionRequestor", why: "a requestor is code and cannot stand in a file; without one, a data.deletion_request event goes to the backend"},
+		{name: "DeletionRequestor", read: requestor(&config.DeletionRequestor)},
 		{name: "Notice", read: text(&config.Notice)},
 		{name: "NoticeVersion", read: number(&config.NoticeVersion)},
 		{name: "PrivacyURL", read: text(&config.PrivacyURL)},
@@ -161,6 +163,42 @@ func size(to *int64) reader {
 			return &Error{n.Line, key, "must be a number of bytes, such as 8388608 or 8MiB (KiB, MiB, GiB)"}
 		}
 		*to = count * unit
+		return nil
+	}
+}
+
+// requestor reads those requestors that need no code: {Endpoint: …}, {Email: …}, or both,
+// and then both are asked.
+func requestor(to *deletion.Requestor) reader {
+	return func(n *yaml.Node, key string) error {
+		var web httpjson.Requestor
+		var email deletion.Email
+		err := readFields(n, key, []field{
+			{name: "Endpoint", read: text(&web.Endpoint)},
+			{name: "Headers", read: texts(&web.Headers)},
+			{name: "Email", read: text(&email.To)},
+		})
+		if err != nil {
+			return err
+		}
+		var all deletion.Several
+		if web.Endpoint != "" {
+			all = append(all, web)
+		}
+		if email.To != "" {
+			all = append(all, email)
+		}
+		switch len(all) {
+		case 0:
+			return &Error{n.Line, key, "needs an Endpoint or an Email; without DeletionRequestor, a data.deletion_request event goes to the backend"}
+		case 1:
+			*to = all[0]
+		default:
+			*to = all
+		}
+		if err := all.Check(); err != nil {
+			return &Error{n.Line, key, err.Error()}
+		}
 		return nil
 	}
 }

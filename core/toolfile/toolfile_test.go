@@ -14,6 +14,8 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/httpjson"
 )
 
 // whole sets every key that a file may hold.
@@ -33,6 +35,10 @@ Telemetry:
   ExtendedCollection: true
   Metadata: {channel: stable}
   MetadataKeys: [format, shell]
+  DeletionRequestor:
+    Endpoint: https://relay.example.com/v1/erasures
+    Headers: {X-Relay: $TOKEN}
+    Email: privacy@example.com
   Notice: |
     We count commands.
     Nothing else.
@@ -69,12 +75,16 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		ExtendedCollection: true,
 		Metadata:           map[string]string{"channel": "stable"},
 		MetadataKeys:       []string{"format", "shell"},
-		Notice:             "We count commands.\nNothing else.\n",
-		NoticeVersion:      3,
-		PrivacyURL:         "https://example.com/privacy",
-		MaxQueueBytes:      8 << 20,
-		MaxEventAge:        720 * time.Hour,
-		UploadInterval:     10 * time.Minute,
+		DeletionRequestor: deletion.Several{
+			httpjson.Requestor{Endpoint: "https://relay.example.com/v1/erasures", Headers: map[string]string{"X-Relay": "$TOKEN"}},
+			deletion.Email{To: "privacy@example.com"},
+		},
+		Notice:         "We count commands.\nNothing else.\n",
+		NoticeVersion:  3,
+		PrivacyURL:     "https://example.com/privacy",
+		MaxQueueBytes:  8 << 20,
+		MaxEventAge:    720 * time.Hour,
+		UploadInterval: 10 * time.Minute,
 	}}
 	if !reflect.DeepEqual(tool, want) {
 		t.Errorf("got  %+v\nwant %+v", tool, want)
@@ -190,7 +200,9 @@ func TestMistakesAreNamedWithLineAndKeyAndWithoutTheValue(t *testing.T) {
 		"days":                {"Telemetry: {MaxEventAge: 30d}", "line 1: Telemetry.MaxEventAge: must be a duration with its unit, such as 30s, 10m or 720h"},
 		"megabytes":           {"Telemetry: {MaxQueueBytes: 8MB}", "line 1: Telemetry.MaxQueueBytes: must be a number of bytes, such as 8388608 or 8MiB (KiB, MiB, GiB)"},
 		"drivers":             {"Telemetry: {Drivers: [posthog]}", "line 1: Telemetry.Drivers: drivers are code: list them in the program that reads this file, and name one as Backend"},
-		"a requestor":         {"Telemetry: {DeletionRequestor: mail}", "line 1: Telemetry.DeletionRequestor: a requestor is code and cannot stand in a file; without one, a data.deletion_request event goes to the backend"},
+		"a bare requestor":    {"Telemetry: {DeletionRequestor: mail}", "line 1: Telemetry.DeletionRequestor: must hold keys with values, one a line and indented"},
+		"an idle requestor":   {"Telemetry: {DeletionRequestor: {Headers: {a: b}}}", "line 1: Telemetry.DeletionRequestor: needs an Endpoint or an Email; without DeletionRequestor, a data.deletion_request event goes to the backend"},
+		"a wrong address":     {"Telemetry: {DeletionRequestor: {Email: " + secret + "}}", "line 1: Telemetry.DeletionRequestor: email: To is not one plain address, like privacy@example.com"},
 		"an unknown feature":  {"Features: {tracking: true}", `line 1: Features.tracking: unknown feature; known here is "telemetry"`},
 		"huge":                {"Name: a #" + strings.Repeat("x", maxFile), "the file is larger than 64 KiB"},
 	} {
