@@ -66,7 +66,9 @@
 //	3xx                             kept; never followed, since the new place would be
 //	                                sent the headers' keys
 //	every other 4xx and 5xx         permanent, also 404, 408 and 500, which other protocols
-//	                                would have sent again
+//	                                would have sent again. So does a Collector with a
+//	                                max_request_body_size below a batch lose it: it answers
+//	                                400, not 413. The default, 20 MiB, is far above one
 //	anything else                   kept
 //
 // Acceptance is that of one hop: a Collector answers before a store behind it has the

@@ -85,7 +85,11 @@
 //     (token and distinct_id among the properties)
 //   - PostHog/posthog, posthog/models/event/sql.py: copies are merged by uuid, event,
 //     distinct_id and day. All are the same at every attempt, but for an event within
-//     moments of midnight (UTC), whose corrected time may fall on either day
+//     moments of midnight (UTC), whose corrected time may fall on either day. The newer
+//     table for native JSON also merges by the time itself, which sent_at makes differ by
+//     the moments between two attempts: there a lost answer leaves two rows with one uuid.
+//     Without sent_at wrong clocks would stay wrong, and an event from the future would
+//     escape its erasure, so it stays: count uuids
 package posthog
 
 import (
@@ -182,6 +186,9 @@ func NewBackend(projectKey string, options ...Option) (driver.Backend, error) {
 	return open(driver.Config{Settings: resolved})
 }
 
+// maxKey is what PostHog's capture takes: longer ones are answered 401.
+const maxKey = 64
+
 // checkKey refuses by name the keys that give away a project's data. No error of it
 // repeats the key.
 func checkKey(key string) error {
@@ -196,6 +203,8 @@ func checkKey(key string) error {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '_' && r != '-'
 	}):
 		return errors.New("not a project key: it has letters, digits and underscores only; was a space or a line break copied with it?")
+	case len(key) > maxKey:
+		return errors.New("not a project key: it is longer than the 64 characters that PostHog takes")
 	}
 	return nil
 }

@@ -1,0 +1,323 @@
+package victorialogs
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/backends/datadog"
+	"github.com/gotoolbase/telemetry/backends/file"
+	"github.com/gotoolbase/telemetry/backends/httpjson"
+	"github.com/gotoolbase/telemetry/backends/otlp"
+	"github.com/gotoolbase/telemetry/backends/posthog"
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+const (
+	datadogKey = "0123456789abcdef0123456789abcdef"
+	posthogKey = "phc_interop"
+)
+
+// target is a backend that can be brought to deliver to VictoriaLogs.
+type target struct {
+	driver driver.Driver
+	// settings leads the backend to s. dir is for those that write files.
+	settings func(s *server, dir string) map[string]string
+	// collect, where not nil, brings what is in dir to s.
+	collect func(s *server, dir string)
+	columns columns
+}
+
+// columns says under which names VictoriaLogs has what a backend has sent.
+type columns struct{ id, kind, name, exit, i, machine, version string }
+
+func targets() []target {
+	return []target{{
+		driver: otlp.Driver(),
+		settings: func(s *server, _ string) map[string]string {
+			return map[string]string{"endpoint": s.url("/insert/opentelemetry")}
+		},
+		columns: columns{"log.record.uid", "gotoolbase.event.type", "gotoolbase.event.name", "process.exit.code",
+			"gotoolbase.metadata.i", "app.installation.id", "service.version"},
+	}, {
+		driver: datadog.Driver(),
+		settings: func(s *server, _ string) map[string]string {
+			return map[string]string{"endpoint": s.datadog(datadogKey), "api_key": datadogKey}
+		},
+		columns: columns{"event_id", "event_type", "event_name", "exit_code", "metadata.i", "hostname", "tool_version"},
+	}, {
+		driver: posthog.Driver(),
+		settings: func(s *server, _ string) map[string]string {
+			return map[string]string{"endpoint": s.posthog(posthogKey), "project_key": posthogKey}
+		},
+		columns: columns{"uuid", "_msg", "properties.event_name", "properties.exit_code", "properties.i", "distinct_id", "properties.tool_version"},
+	}, {
+		driver: httpjson.Driver(),
+		settings: func(s *server, _ string) map[string]string {
+			return map[string]string{"endpoint": s.array()}
+		},
+		columns: columns{"id", "_msg", "name", "exit_code", "metadata.i", "machine_id", "tool_version"},
+	}, {
+		driver: file.Driver(),
+		settings: func(_ *server, dir string) map[string]string {
+			return map[string]string{"path": filepath.Join(dir, "events.ndjson")}
+		},
+		collect: func(s *server, dir string) {
+			s.t.Helper()
+			lines, err := os.ReadFile(filepath.Join(dir, "events.ndjson"))
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			status, _, answer, err := s.forward(jsonLines("type", "timestamp"), lines)
+			if err != nil || status != 200 {
+				s.t.Fatalf("inserting the file: %d %s %v", status, answer, err)
+			}
+		},
+		columns: columns{"id", "_msg", "name", "exit_code", "metadata.i", "machine_id", "tool_version"},
+	}}
+}
+
+// open opens a driver as the collector of package core does.
+func open(t *testing.T, d driver.Driver, settings map[string]string) driver.Backend {
+	t.Helper()
+	resolved, err := d.Resolve(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.Open(driver.Config{Settings: resolved, Tool: "mytool", Version: "1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func id(n int) string { return fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", n) }
+
+// machine is the machine ID in these tests.
+var machine = strings.Repeat("ab", 16)
+
+// plain has what every event has. It is of now, since a store has no room for the past.
+func plain(n int) driver.Event {
+	return driver.Event{
+		ID: id(n), Type: "feature.used", Name: "export", Time: time.Now().UTC().Truncate(time.Millisecond),
+		Tool: "mytool", Version: "1.2.3", OS: "linux", Arch: "amd64", MachineID: machine,
+	}
+}
+
+// full has every field.
+func full(n int) driver.Event {
+	duration, exit := int64(1234), 3
+	e := plain(n)
+	e.Type, e.Name = "command.invocation", "remote add"
+	e.DurationMS, e.ExitCode = &duration, &exit
+	e.Args, e.Error = []string{"--force", "", "größe"}, "no such remote"
+	e.OSVersion, e.GoVersion, e.Truncated = "debian 12", "go1.26", 2
+	e.Metadata = map[string]string{"format": "table", "empty": "", "a.b": "<x>\n"}
+	return e
+}
+
+func batch(n int) []driver.Event {
+	list := make([]driver.Event, n)
+	for i := range list {
+		list[i] = plain(i)
+	}
+	return list
+}
+
+// stored is what plain and full have to be stored as: documentation of each backend,
+// written out, as far as a store goes that makes a string of everything, keeps no empty
+// values and, of OTLP, no event name.
+func stored(backend string, e driver.Event) row {
+	at := e.Time.Format(time.RFC3339Nano)
+	if backend == "file" {
+		backend = "http" // the same canonical JSON
+	}
+	always := map[string]row{
+		"otlp": {
+			"_time": at, "_msg": e.Type + ": " + e.Name, "severity": "Info",
+			"log.record.uid": e.ID, "app.installation.id": machine,
+			"gotoolbase.event.type": e.Type, "gotoolbase.event.name": e.Name,
+			"os.type": "linux", "host.arch": "amd64",
+			"service.name": "mytool", "service.version": "1.2.3",
+			"telemetry.sdk.name": "github.com/gotoolbase/telemetry", "telemetry.sdk.language": "go", "telemetry.sdk.version": "1",
+		},
+		"datadog": {
+			"_time": at, "_msg": e.Type + ": " + e.Name, "ddsource": "gotoolbase", "service": "mytool", "hostname": machine,
+			"event_id": e.ID, "event_type": e.Type, "event_name": e.Name, "event_time": at,
+			"tool_version": "1.2.3", "os": "linux", "arch": "amd64",
+		},
+		"http": {
+			"_time": at, "_msg": e.Type, "id": e.ID, "name": e.Name,
+			"tool_name": "mytool", "tool_version": "1.2.3", "os": "linux", "arch": "amd64", "machine_id": machine,
+		},
+		"posthog": {
+			"_time": at, "_msg": e.Type, "uuid": e.ID, "distinct_id": machine,
+			"properties.event_name": e.Name, "properties.tool_name": "mytool", "properties.tool_version": "1.2.3",
+			"properties.$os": "linux", "properties.arch": "amd64",
+			"properties.$ip": "0.0.0.0", "properties.$geoip_disable": "true",
+		},
+	}
+	inFull := map[string]row{
+		"otlp": {
+			"gotoolbase.duration_ms": "1234", "process.exit.code": "3", "error.type": "_OTHER",
+			"gotoolbase.args": `["--force","","größe"]`, "gotoolbase.error": "no such remote",
+			"os.version": "debian 12", "process.runtime.name": "go", "process.runtime.version": "go1.26",
+			"gotoolbase.metadata.format": "table", "gotoolbase.metadata.a.b": "<x>\n", "gotoolbase.truncated": "2",
+		},
+		"datadog": {
+			"duration_ms": "1234", "exit_code": "3", "args": `["--force","","größe"]`, "error": "no such remote",
+			"os_version": "debian 12", "go_version": "go1.26", "metadata.format": "table", "metadata.a.b": "<x>\n", "truncated": "2",
+		},
+		"posthog": {
+			"properties.duration_ms": "1234", "properties.exit_code": "3",
+			"properties.args": `["--force","","größe"]`, "properties.error": "no such remote",
+			"properties.os_version": "debian 12", "properties.go_version": "go1.26",
+			"properties.format": "table", "properties.a.b": "<x>\n", "properties.truncated": "2",
+		},
+	}
+	inFull["http"] = inFull["datadog"]
+	r := always[backend]
+	if e.Args != nil {
+		maps.Copy(r, inFull[backend])
+	}
+	return r
+}
+
+func TestAnEventIsStoredFieldByField(t *testing.T) {
+	t.Parallel()
+	for _, to := range targets() {
+		t.Run(to.driver.Name, func(t *testing.T) {
+			t.Parallel()
+			s, dir := serve(t), t.TempDir()
+			b := open(t, to.driver, to.settings(s, dir))
+			events := []driver.Event{full(0), plain(1)}
+			if err := b.Send(t.Context(), events); err != nil {
+				t.Fatal(err)
+			}
+			if to.collect != nil {
+				to.collect(s, dir)
+			}
+			for _, e := range events {
+				got, want := s.one(to.columns.id, e.ID), stored(to.driver.Name, e)
+				for _, column := range slices.Sorted(maps.Keys(got)) {
+					if got[column] != want[column] {
+						t.Errorf("%s: %s is %q, want %q", e.Type, column, got[column], want[column])
+					}
+				}
+				for _, column := range slices.Sorted(maps.Keys(want)) {
+					if _, has := got[column]; !has {
+						t.Errorf("%s: %s is missing, want %q", e.Type, column, want[column])
+					}
+				}
+			}
+			if all := s.query("*"); len(all) != len(events) {
+				t.Errorf("%d logs are stored, want %d", len(all), len(events))
+			}
+		})
+	}
+}
+
+func TestTheLargestBatchIsStoredWhole(t *testing.T) {
+	t.Parallel()
+	for _, to := range targets() {
+		if to.driver.Local {
+			continue // its batches are bounded by bytes alone
+		}
+		t.Run(to.driver.Name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t)
+			events := batch(to.driver.Limits.Events)
+			if err := open(t, to.driver, to.settings(s, "")).Send(t.Context(), events); err != nil {
+				t.Fatal(err)
+			}
+			times := map[string]int{}
+			for _, r := range s.query("*") {
+				times[r[to.columns.id]]++
+			}
+			want := map[string]int{}
+			for _, e := range events {
+				want[e.ID] = 1
+			}
+			if !reflect.DeepEqual(times, want) {
+				t.Errorf("of %d events %d are stored, want each once", len(want), len(times))
+			}
+		})
+	}
+}
+
+func TestABatchOutlivesARestartOfTheStore(t *testing.T) {
+	t.Parallel()
+	for _, to := range targets() {
+		if to.driver.Local {
+			continue // nothing between it and its file can be away
+		}
+		t.Run(to.driver.Name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t)
+			b := open(t, to.driver, to.settings(s, ""))
+			events := batch(4)
+			if err := b.Send(t.Context(), events[:2]); err != nil {
+				t.Fatal(err)
+			}
+			s.stop()
+			if err := b.Send(t.Context(), events[2:]); driver.Classify(err) != driver.ClassUnknown {
+				t.Errorf("while the store is away %v is %v, want unknown", err, driver.Classify(err))
+			}
+			s.start()
+			if err := b.Send(t.Context(), events[2:]); err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range events {
+				s.one(to.columns.id, e.ID)
+			}
+		})
+	}
+}
+
+func TestDatadogGetsALateEventUnderADateThatItTakes(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	late := plain(0)
+	late.Time = late.Time.Add(-3 * 24 * time.Hour)
+	before := time.Now()
+	b := open(t, datadog.Driver(), map[string]string{"endpoint": s.datadog(datadogKey), "api_key": datadogKey})
+	if err := b.Send(t.Context(), []driver.Event{late}); err != nil {
+		t.Fatal(err)
+	}
+	r := s.one("event_id", late.ID)
+	date, err := time.Parse(time.RFC3339Nano, r["_time"])
+	if age := before.Sub(date); err != nil || age < 16*time.Hour-time.Minute || age > 17*time.Hour {
+		t.Errorf("the log's date is %s, %v before it was sent, want 16 to 17 hours", r["_time"], age)
+	}
+	if want := late.Time.Format(time.RFC3339Nano); r["event_time"] != want {
+		t.Errorf("event_time is %s, want %s", r["event_time"], want)
+	}
+}
+
+// What Datadog takes, VictoriaLogs refuses in the middle of the batch. That makes it the
+// one real server that answers 400 to our bytes, and shows what the verdict stands for:
+// nothing of the batch comes again, and of what is before the fault nobody knows.
+func TestARefusalOfDatadogsFormIsFinal(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	b := open(t, datadog.Driver(), map[string]string{"endpoint": s.url("/insert/datadog"), "api_key": datadogKey})
+	err := b.Send(t.Context(), []driver.Event{plain(0), full(1), plain(2)})
+	if driver.Classify(err) != driver.ClassPermanent {
+		t.Errorf("%v is %v, want permanent", err, driver.Classify(err))
+	}
+	if rows := s.query("*"); len(rows) != 1 || rows[0]["event_id"] != id(0) {
+		t.Errorf("%v is stored, want the event before the one with numbers", rows)
+	}
+	// Without numbers and metadata all of an event but its date is text.
+	if err := b.Send(t.Context(), []driver.Event{plain(3)}); err != nil {
+		t.Error(err)
+	}
+	s.one("event_id", id(3))
+}
