@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion/httpjson"
 )
 
 // Whoever builds the tool sets these with -ldflags "-X main.endpoint=… -X main.version=…".
@@ -16,12 +17,13 @@ var (
 	backend  string // "" follows from endpoint
 	settings string // of the backend: k=v,k=v
 	interval string // between two uploads, as in 10m
+	erasures string // URL that deletion requests are posted to; "" sends them as events
 )
 
 // build is what was set, so that the functions below do not depend on it.
-type build struct{ version, endpoint, backend, settings, interval string }
+type build struct{ version, endpoint, backend, settings, interval, erasures string }
 
-func built() build { return build{version, endpoint, backend, settings, interval} }
+func built() build { return build{version, endpoint, backend, settings, interval, erasures} }
 
 // declare says what mytool is. Where the build is wrong it returns, with the error, a
 // tool that reports to nobody; the telemetry commands are there all the same, for
@@ -46,6 +48,9 @@ func declare(b build) (props.Tool, error) {
 		Drivers:        vendors,
 		Settings:       pairs,
 		UploadInterval: every,
+	}
+	if b.erasures != "" {
+		tool.Telemetry.DeletionRequestor = httpjson.Requestor{Endpoint: b.erasures}
 	}
 	return tool, nil
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -229,6 +230,33 @@ func TestShippedToolsCannotReachAVendorsDeletion(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What the list of packages says, the file itself has to say too: neither the addresses
+// at which a vendor erases, nor anything of the form of a key for them.
+func TestABuildOfMytoolHoldsNoVendorsDeletionAndNoKeyForOne(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mytool")
+	build := exec.Command("go", "build", "-buildvcs=false", "-tags="+withVendors, "-o", file, "./examples/mytool")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(content, []byte("data.deletion_request")) {
+		t.Error("the search finds nothing: what every tool holds is not there")
+	}
+	for _, address := range []string{"bulk_delete", "deletion_status", "deletion/data/logs", "deletion/requests"} {
+		if bytes.Contains(content, []byte(address)) {
+			t.Errorf("it holds %q, an address at which a vendor erases", address)
+		}
+	}
+	if keys := regexp.MustCompile(`ph[xs]_[0-9A-Za-z]{8,}`).FindAll(content, -1); len(keys) > 0 {
+		t.Errorf("it holds %d private keys of PostHog", len(keys))
+	}
 }
 
 // tooBig are packages of the standard library that core does without, for the size of
