@@ -1,0 +1,3 @@
+package posthog
+
+var PersonUUID = personUUID
