@@ -9,16 +9,32 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
+	"time"
 )
 
-// programs are packages in this folder. over is the one that each is compared with.
-var programs = [...]struct{ name, over, what string }{
-	{"hello", "", "a program that prints a line"},
-	{"nethttp", "hello", "+ one POST with net/http"},
-	{"core", "nethttp", "telemetry instead: core and the http backend"},
-	{"cobra", "nethttp", "+ one POST with net/http, as a cobra command"},
-	{"wired", "cobra", "telemetry instead: core, the http backend, telemetrycmd"},
+const (
+	here = "internal/bench/size"
+	// interop is a module of its own, which has what nobody should have to require.
+	interop = "internal/interop"
+)
+
+// programs do one thing each where they are given an argument, and nothing without one.
+// over is the one that each is compared with.
+var programs = [...]struct{ module, pkg, over, what string }{
+	{".", here + "/hello", "", "a program that prints a line"},
+	{".", here + "/nethttp", "hello", "+ one POST with net/http"},
+	{".", here + "/core", "nethttp", "telemetry instead: core and the http backend"},
+	{".", here + "/posthog", "nethttp", "telemetry instead: core and the posthog backend"},
+	{".", here + "/posthogsdk", "nethttp", "the bare SDK instead: posthog-go"},
+	{".", here + "/datadog", "nethttp", "telemetry instead: core and the datadog backend"},
+	{".", here + "/datadogsdk", "nethttp", "the bare SDK instead: the core of datadog-api-client-go"},
+	{".", here + "/otlp", "nethttp", "telemetry instead: core and the otlp backend"},
+	{".", here + "/otlpproto", "nethttp", "the generated types of OTLP and net/http instead"},
+	{interop, "bench/otelsdk", "nethttp", "the bare SDK instead: OpenTelemetry's, with otlploghttp"},
+	{".", here + "/cobra", "nethttp", "+ one POST with net/http, as a cobra command"},
+	{".", here + "/wired", "cobra", "telemetry instead: core, the http backend, telemetrycmd"},
 }
 
 func main() {
@@ -40,25 +56,63 @@ func run() error {
 	}
 	defer os.RemoveAll(dir)
 	sizes := map[string]size{}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "KiB\tadded KiB\tmodules\tpackages\t  ")
-	for _, p := range programs {
-		s, err := measure("./internal/bench/size/"+p.name, filepath.Join(dir, p.name))
-		if err != nil {
+	files := make([]string, len(programs))
+	for i, p := range programs {
+		name := filepath.Base(p.pkg)
+		files[i] = filepath.Join(dir, name+".exe") // which Windows needs
+		if sizes[name], err = measure(p.module, "./"+p.pkg, files[i]); err != nil {
 			return err
 		}
-		sizes[p.name] = s
-		added := ""
+	}
+	inits, err := initTimes(files)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "KiB\tadded KiB\tmodules\tpackages\tinit ms\t  ")
+	for i, p := range programs {
+		name := filepath.Base(p.pkg)
+		s := sizes[name]
+		added, init := "", ""
 		if p.over != "" {
 			added = fmt.Sprintf("%+d", s.kib-sizes[p.over].kib)
+			init = fmt.Sprintf("%.2f", float64(inits[i])/float64(time.Millisecond))
 		}
-		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t  %s: %s\n", s.kib, added, s.modules, s.packages, p.name, p.what)
+		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%s\t  %s: %s\n", s.kib, added, s.modules, s.packages, init, name, p.what)
 	}
 	return table.Flush()
 }
 
-func measure(pkg, file string) (size, error) {
-	if _, err := command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, pkg); err != nil {
+// initTimes returns how much longer than the first program each takes that does nothing:
+// the median of the differences, in rounds of one run of each. It is the time of a whole
+// process because Go's own sum (GODEBUG=inittrace=1) lacks what loading a larger file costs.
+func initTimes(files []string) ([]time.Duration, error) {
+	const rounds = 101
+	all := make([][]time.Duration, len(files))
+	for round := range rounds {
+		took := make([]time.Duration, len(files))
+		for i := range files {
+			i = (round + i) % len(files) // each comes after each other as often
+			start := time.Now()
+			if err := exec.Command(files[i]).Run(); err != nil {
+				return nil, err
+			}
+			took[i] = time.Since(start)
+		}
+		for i := range files {
+			all[i] = append(all[i], took[i]-took[0])
+		}
+	}
+	medians := make([]time.Duration, len(files))
+	for i, list := range all {
+		slices.Sort(list)
+		medians[i] = list[rounds/2]
+	}
+	return medians, nil
+}
+
+func measure(module, pkg, file string) (size, error) {
+	if _, err := command(module, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, pkg); err != nil {
 		return size{}, err
 	}
 	info, err := os.Stat(file)
@@ -69,15 +123,16 @@ func measure(pkg, file string) (size, error) {
 	if err != nil {
 		return size{}, err
 	}
-	packages, err := command("go", "list", "-deps", pkg)
+	packages, err := command(module, "go", "list", "-deps", pkg)
 	if err != nil {
 		return size{}, err
 	}
 	return size{info.Size() >> 10, len(built.Deps), bytes.Count(packages, []byte{'\n'})}, nil
 }
 
-func command(name string, args ...string) ([]byte, error) {
+func command(dir, name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	return cmd.Output()
