@@ -1,0 +1,720 @@
+// Package datadog has a machine's logs erased from Datadog. It is for operators, who run
+// it behind deletion/relay or by hand: its keys can erase everybody's logs, so it is never
+// linked into a tool that is handed out.
+//
+//	r, err := datadog.New(datadog.Config{
+//		Site: "eu1", APIKey: os.Getenv("…"), ApplicationKey: os.Getenv("…"),
+//		Retention: 15 * 24 * time.Hour,
+//	})
+//
+// The application key belongs best to a service account of its own, with the permissions
+// logs_delete_data and logs_read_data and no restriction query: Datadog deletes and counts
+// what the key's owner sees, and nothing else. An administrator has to switch on Logs Data
+// Deletion under Organization Settings, Preferences.
+//
+// # How Datadog erases
+//
+// A request names a search, "host:<machine ID> service:<service>", and a window of dates.
+// It waits for ten days, in which it can be cancelled ([Requestor.Cancel]), and cannot be
+// undone after them. It reaches indexes, Flex and Online Archives; it does not reach
+// metrics made of logs, nor, as far as is documented, archives in buckets of one's own.
+//
+//	Acknowledged   Datadog has the request, and has not said that it is done; or it has, and
+//	               the key may not count
+//	Verified       it is done, and no log of the machine is there, under whichever service
+//	Refused        somebody cancelled it, it failed, or logs are under another service
+//
+// The window ends when Datadog is asked, since nobody documents that it may end later. Logs
+// that come in after that, or are dated ahead of it, are found by the count: Status then
+// returns a [*RemainsError], which is a deletion.ErrUnknownReceipt, and the request has to
+// be made again.
+//
+// Datadog makes a request of each time it is asked. So what it has is looked through first,
+// and one that reaches up to when the person asked is taken for theirs: one that waits or
+// runs, or one that is done and left nothing. One that was cancelled or has failed is not.
+// Two processes that ask in the same moment make two requests, of which one finds nothing
+// to do.
+//
+// # What an answer means
+//
+//	200 201 202  what its JSON says. If that cannot be read after asking for a deletion,
+//	             there may be a request: it is looked for, and not made again in that call
+//	400 412      Permanent, where Datadog's JSON says so
+//	401 403      Throttled, 1 h, [ErrKey]; 403 for a count alone is no error of Status
+//	404 407      Throttled, 1 h: site or address; the proxy
+//	408 429 5xx  unmarked, or Throttled for Retry-After or X-Ratelimit-Reset
+//	3xx, a web page, what is not documented   unmarked; a redirect is never followed
+//	no answer    unmarked
+//
+// # What is taken of the SDK
+//
+// Its sites, the headers of the keys, and the call; never api/datadogV2, which takes 8 GB
+// to compile and finds no ID in what Datadog recorded, and never NewDefaultContext, which
+// reads keys from the environment.
+//
+// # Sources
+//
+//	docs.datadoghq.com/api/latest/data-deletion/         calls, permission
+//	docs.datadoghq.com/account_management/delete_data/   ten days, the switch, what is reached
+//	docs.datadoghq.com/api/latest/logs/                  counting
+//	github.com/DataDog/datadog-api-client-go v2.67.0     sites, headers, recorded bodies
+//
+// Not documented, and so not relied on: the words for a state, except pending and canceled;
+// how the list compares a search; the order in which it joins one; what displayed_total is
+// for.
+package datadog
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	sdk "github.com/DataDog/datadog-api-client-go/v2/api/datadog"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+const (
+	// cancelWindow is Datadog's.
+	cancelWindow = 10 * 24 * time.Hour
+	// margin is how much further back than the retention a window reaches: a day for logs
+	// that were up to 18 h old when they came in, and one for a vendor that drops whole days.
+	margin = 2 * 24 * time.Hour
+	// minRetention and maxRetention are where a unit was mistaken: Datadog keeps logs for 3
+	// days at least, and there were none ten years ago.
+	minRetention, maxRetention = 24 * time.Hour, 10 * 366 * 24 * time.Hour
+	// maxPages bounds a look through the list: 2000 requests at Datadog's 50 a page, those
+	// of ten days if there are 200 a day.
+	maxPages = 40
+	// clockSlack is how far apart the clocks may be by which requests were dated.
+	clockSlack = 24 * time.Hour
+	// openFor is how old a request can be that is not done: ten days and a wide margin.
+	openFor = 30 * 24 * time.Hour
+)
+
+// Config says whom to ask and with which keys.
+type Config struct {
+	// Site is the organisation's region (us1, us3, us5, eu1, uk1, ap1, ap2, gov, us1-fed,
+	// us2-fed) or site (datadoghq.eu). It is us1 if empty.
+	Site string
+	// APIKey and ApplicationKey belong to the same organisation.
+	APIKey, ApplicationKey string
+	// Service is the service of the logs, for tools whose backend sets one. If it is empty,
+	// it is the request's tool.
+	Service string
+	// Retention is how long logs are kept, in the longest of all places. There is no
+	// default: what is older than a guess would stay.
+	Retention time.Duration
+	// Tiers are where logs are kept and so are counted: "indexes", "flex",
+	// "online-archives". It is indexes if empty. Datadog erases from all, whatever is set.
+	Tiers []string
+	// Endpoint is the URL of a proxy in front of Datadog's API, instead of Site.
+	Endpoint string
+	// Transport carries the requests, driverhttp.NewTransport() if nil.
+	Transport http.RoundTripper
+	// Now is the time, time.Now if nil.
+	Now func() time.Time
+}
+
+// Requestor has logs erased. It may be used by several goroutines at once.
+type Requestor struct {
+	sdk       *sdk.APIClient
+	base      string
+	host      string
+	header    map[string]string
+	service   string
+	retention time.Duration
+	tiers     []string
+	now       func() time.Time
+
+	mu   sync.Mutex
+	busy map[subject]chan struct{}
+}
+
+var _ deletion.Follower = (*Requestor)(nil)
+
+// New makes a requestor. It contacts nothing and reads no environment. A mistake is a
+// [*driver.ConfigError].
+func New(cfg Config) (*Requestor, error) {
+	wrong := func(field, problem string) (*Requestor, error) {
+		return nil, &driver.ConfigError{Field: "datadog.Config." + field, Problem: problem}
+	}
+	if problem := keyProblem(cfg.APIKey, isApplicationKey, "an application key: is it the other one?"); problem != "" {
+		return wrong("APIKey", problem)
+	}
+	if problem := keyProblem(cfg.ApplicationKey, isAPIKey, "an API key: is it the other one?"); problem != "" {
+		return wrong("ApplicationKey", problem)
+	}
+	switch {
+	case cfg.Service != "" && !servicePattern.MatchString(cfg.Service):
+		return wrong("Service", "not a service that can be searched for: use at most 100 lower case letters, digits and ._-, a letter or digit first")
+	case cfg.Retention == 0:
+		return wrong("Retention", "not set: how long the logs are kept, like 15 * 24 * time.Hour")
+	case cfg.Retention < minRetention || cfg.Retention > maxRetention:
+		return wrong("Retention", "not between a day and ten years: is it in nanoseconds?")
+	}
+	tiers := cfg.Tiers
+	if len(tiers) == 0 {
+		tiers = []string{"indexes"}
+	}
+	for _, tier := range tiers {
+		if !slices.Contains([]string{"indexes", "flex", "online-archives"}, tier) {
+			return wrong("Tiers", "not a place for logs: indexes, flex or online-archives")
+		}
+	}
+	config := sdk.NewConfiguration()
+	site := map[string]string{"site": siteOf(cfg.Site)}
+	base, err := config.ServerURLWithContext(context.WithValue(context.Background(), sdk.ContextServerVariables, site), "v2.DataDeletionApi.CreateDataDeletionRequest")
+	if err != nil {
+		return wrong("Site", "not a region (us1, us3, us5, eu1, uk1, ap1, ap2, gov, us1-fed, us2-fed) nor a site that Datadog's SDK knows")
+	}
+	if cfg.Endpoint != "" {
+		if problem := endpointProblem(cfg.Endpoint); problem != "" {
+			return wrong("Endpoint", problem)
+		}
+		base = strings.TrimRight(cfg.Endpoint, "/")
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return wrong("Endpoint", "not a URL")
+	}
+
+	transport := cfg.Transport
+	if transport == nil {
+		own := driverhttp.NewTransport()
+		// A count over months of logs takes longer than an intake may; callTime bounds it.
+		own.ResponseHeaderTimeout = callTime
+		transport = own
+	}
+	config.HTTPClient = &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	config.UserAgent = "gotoolbase-telemetry" // the SDK's own names the system
+	config.Compress = false
+	r := &Requestor{
+		sdk: sdk.NewAPIClient(config), base: base, host: u.Host, header: map[string]string{"Accept": "application/json"},
+		service: cfg.Service, retention: cfg.Retention, tiers: slices.Clone(tiers), now: cfg.Now, busy: map[subject]chan struct{}{},
+	}
+	sdk.SetAuthKeys(context.WithValue(context.Background(), sdk.ContextAPIKeys, map[string]sdk.APIKey{
+		"apiKeyAuth": {Key: cfg.APIKey}, "appKeyAuth": {Key: cfg.ApplicationKey},
+	}), &r.header, [2]string{"apiKeyAuth", "DD-API-KEY"}, [2]string{"appKeyAuth", "DD-APPLICATION-KEY"})
+	if r.now == nil {
+		r.now = time.Now
+	}
+	return r, nil
+}
+
+// siteOf returns the site of a region of Datadog's documentation; anything else is left to
+// the SDK to judge.
+func siteOf(name string) string {
+	switch name {
+	case "", "us1":
+		return "datadoghq.com"
+	case "us3", "us5", "uk1", "ap1", "ap2":
+		return name + ".datadoghq.com"
+	case "eu1":
+		return "datadoghq.eu"
+	case "gov", "us1-fed":
+		return "ddog-gov.com"
+	case "us2-fed":
+		return "us2.ddog-gov.com"
+	}
+	return name
+}
+
+const hexDigits = "0123456789abcdef"
+
+func isAPIKey(key string) bool { return len(key) == 32 && strings.Trim(key, hexDigits) == "" }
+
+func isApplicationKey(key string) bool {
+	return strings.HasPrefix(key, "ddapp_") || len(key) == 40 && strings.Trim(key, hexDigits) == ""
+}
+
+// keyProblem says what is wrong with a key and repeats nothing of it. It is lenient on
+// length and alphabet, which Datadog does not promise.
+func keyProblem(key string, swapped func(string) bool, problem string) string {
+	switch {
+	case key == "":
+		return "not set"
+	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "holds a space, a line break or another character that no key has: copy it once more"
+	case strings.HasPrefix(key, "pub"):
+		return "a client token (pub…), which can only send logs"
+	case strings.HasPrefix(key, "ddpat_"):
+		return "a personal access token, which this call does not take: use an API key and an application key"
+	case swapped(key):
+		return problem
+	}
+	return ""
+}
+
+func endpointProblem(endpoint string) string {
+	if u, err := url.Parse(endpoint); err == nil && u.User != nil {
+		return "user name or password in the URL: the keys are all that is needed"
+	}
+	u, err := driverhttp.CheckEndpoint(endpoint, true)
+	if err != nil {
+		return err.Error()
+	}
+	switch _, plain := driverhttp.CheckEndpoint(endpoint, false); {
+	case plain != nil:
+		return "plain http:// to another machine would show the keys: use https://"
+	case u.RawQuery != "" || u.ForceQuery:
+		return "query in the URL: leave out ? and what follows"
+	}
+	return ""
+}
+
+// ErrKey is in the error where Datadog refuses the keys, or what they may do. The error
+// around it names the permission.
+var ErrKey = errors.New("the keys are refused")
+
+// ErrService says that a tool's name cannot be searched for as a service. It is Permanent.
+var ErrService = errors.New("the tool's name is not a service of Datadog: set datadog.Config.Service")
+
+// ErrFailing says that a request has failed for a reason that may pass.
+var ErrFailing = errors.New("the request has failed, for a reason of Datadog's own")
+
+// RemainsError says that a request is done and logs are there that it should have reached:
+// they came in after it, and the request has to be made again.
+type RemainsError struct {
+	Logs int64
+}
+
+func (e *RemainsError) Error() string {
+	return fmt.Sprintf("after the deletion there are %d logs that came in too late for it: the request has to be made again", e.Logs)
+}
+
+// Unwrap makes it a deletion.ErrUnknownReceipt.
+func (e *RemainsError) Unwrap() error { return deletion.ErrUnknownReceipt }
+
+const (
+	willErase = "Datadog deletes the logs after ten days, in which the request can be cancelled."
+	erases    = "Datadog is deleting the logs."
+	unclear   = "Datadog has the request, in a state that it does not document: look at it there, under Data Deletion."
+	cancelled = "The request was cancelled at Datadog."
+	hasFailed = "Datadog could not carry out the request: look at it there, under Data Deletion."
+	uncounted = "Datadog says that the logs are deleted. They were not counted: the key has no permission logs_read_data."
+	elsewhere = "Datadog has done what was asked, but there are logs of this machine under another service: check datadog.Config.Service."
+	nothing   = "Datadog stores no logs of this machine."
+)
+
+// servicePattern is what is found without quotes and means nothing else in a search.
+var servicePattern = regexp.MustCompile(`\A[a-z0-9][a-z0-9._-]{0,99}\z`)
+
+// subject is whose logs a search finds. It is made by subjectOf and readQuery alone, which
+// let nothing pass that could mean more in a search.
+type subject struct{ host, service string }
+
+func (r *Requestor) subjectOf(tool, machineID string) (subject, error) {
+	if err := (deletion.Request{MachineID: machineID}).Validate(); err != nil {
+		return subject{}, err
+	}
+	s := subject{host: machineID, service: r.service}
+	if s.service == "" {
+		s.service = tool
+	}
+	if !servicePattern.MatchString(s.service) {
+		return subject{}, driver.Permanent(fmt.Errorf("datadog deletion: %w", ErrService))
+	}
+	return s, nil
+}
+
+// query is the search, in the order in which Datadog recorded one.
+func (s subject) query() string { return "host:" + s.host + " service:" + s.service }
+
+// RequestDeletion implements deletion.Requestor.
+func (r *Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+	s, err := r.subjectOf(req.Tool, req.MachineID)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	done, err := r.turn(ctx, s)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	defer done()
+	now := r.now()
+	asked := reach(req.RequestedAt, now)
+	e, err := r.covering(ctx, s, asked, now)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	var receipt deletion.Receipt
+	if e != nil {
+		receipt, err = r.tell(ctx, *e, now)
+	}
+	if e == nil || errors.Is(err, deletion.ErrUnknownReceipt) { // logs came in after the one that is done
+		receipt, err = r.create(ctx, s, asked, now)
+	}
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	receipt.MachineID, receipt.At = req.MachineID, req.RequestedAt
+	return receipt, nil
+}
+
+// turn waits until nobody else here asks for the same: between looking and asking there
+// would be room for a second request.
+func (r *Requestor) turn(ctx context.Context, s subject) (done func(), err error) {
+	for ctx.Err() == nil {
+		r.mu.Lock()
+		other := r.busy[s]
+		if other == nil {
+			mine := make(chan struct{})
+			r.busy[s] = mine
+			r.mu.Unlock()
+			return func() {
+				r.mu.Lock()
+				delete(r.busy, s)
+				r.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		r.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+		}
+	}
+	return nil, r.broken(ctx, "waiting for another request for the same", ctx.Err())
+}
+
+// reach returns up to when a window has to reach for a request. One without a time, or from
+// a clock that is ahead, would never be covered, and each repetition of it make one more:
+// any of the last day will do, and what came in since is counted in the end.
+func reach(asked, now time.Time) time.Time {
+	if asked.IsZero() || asked.After(now) {
+		return now.Add(-clockSlack)
+	}
+	return asked.Truncate(time.Millisecond) // as windows are
+}
+
+// covering returns a request of Datadog's that does what is to be asked for, nil if there
+// is none: rather one that is not done yet.
+func (r *Requestor) covering(ctx context.Context, s subject, asked, now time.Time) (*entry, error) {
+	var open, done *entry
+	look := func(e entry) bool {
+		if e.subject != s || e.to.Before(asked) || e.from.After(now.Add(-r.retention)) {
+			return false
+		}
+		switch e.stage() {
+		case waiting, running, unknown:
+			open = &e
+		case completed:
+			if done == nil {
+				done = &e
+			}
+		}
+		return open != nil
+	}
+	err := r.look(ctx, s, look, func() bool { return done != nil }, func(e entry) bool { return e.before(asked.Add(-clockSlack)) })
+	// Behind 2000 newer ones none is looked for. A second request is harmless, and none is not.
+	if err != nil && !errors.Is(err, errEndless) {
+		return nil, err
+	}
+	if open != nil {
+		return open, nil
+	}
+	return done, nil
+}
+
+// look goes through the requests for a subject, and then, unless one was found, through all:
+// the search may be joined or compared in another way than it is written here.
+func (r *Requestor) look(ctx context.Context, s subject, each func(entry) (stop bool), found func() bool, past func(entry) bool) error {
+	stopped := false
+	visit := func(e entry) bool {
+		stopped = each(e)
+		return stopped
+	}
+	if s.service != "" {
+		if err := r.walk(ctx, url.Values{"product": {"logs"}, "query": {s.query()}}, visit, past); err != nil || stopped || found() {
+			return err
+		}
+	}
+	return r.walk(ctx, url.Values{"product": {"logs"}}, visit, past)
+}
+
+// create asks for a deletion.
+func (r *Requestor) create(ctx context.Context, s subject, asked, now time.Time) (deletion.Receipt, error) {
+	const doing = "asking for the deletion"
+	a, err := r.exchange(ctx, call{
+		doing: doing, method: http.MethodPost, path: "/api/v2/deletion/data/logs",
+		body: map[string]any{"data": map[string]any{
+			"type": "create_deletion_req",
+			"attributes": map[string]any{
+				// What is shown to a person who deletes in the browser. Nobody is shown anything here.
+				"displayed_total": 0,
+				"from":            now.Add(-r.retention - margin).UnixMilli(),
+				"to":              now.UnixMilli(),
+				"query":           map[string]string{"host": s.host, "service": s.service},
+			},
+		}},
+	})
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	if e, ok := readOne(a); ok && e.subject == s {
+		return r.tell(ctx, e, now)
+	}
+	// There is a request, and nobody knows which.
+	e, err := r.covering(ctx, s, asked, now)
+	if err != nil || e == nil || e.stage() == completed {
+		// Unmarked, whatever kept it from being found: the next attempt looks first.
+		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &AnswerError{Doing: doing, Status: a.status,
+			Problem: "not what Datadog documents; if it made a request, that will be found the next time"})
+	}
+	return r.tell(ctx, *e, now)
+}
+
+// Status implements deletion.Follower. Its error wraps deletion.ErrUnknownReceipt where
+// Datadog does not list the request, and, as a [*RemainsError], where logs came in after
+// it.
+func (r *Requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+	if receipt.State == deletion.Verified {
+		return receipt, nil // of what is erased there is nothing left to ask about
+	}
+	id, err := check(receipt)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	var found *entry
+	look := func(e entry) bool {
+		if e.id == id {
+			found = &e
+		}
+		return found != nil
+	}
+	err = r.look(ctx, subject{receipt.MachineID, r.service}, look, func() bool { return false }, func(e entry) bool { return e.id < id })
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	// A number of another organisation's, or of another machine's, is not this request.
+	if found == nil || found.subject.host != receipt.MachineID {
+		return deletion.Receipt{}, fmt.Errorf("datadog deletion: Datadog lists no such request: %w", deletion.ErrUnknownReceipt)
+	}
+	now, err := r.tell(ctx, *found, r.now())
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	now.MachineID, now.At = receipt.MachineID, receipt.At
+	return now, nil
+}
+
+// Cancel takes a request back, in the ten days in which that is possible. Cancelling twice
+// is no error. The receipt is then Refused.
+func (r *Requestor) Cancel(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+	id, err := check(receipt)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	const doing = "cancelling the request"
+	a, err := r.exchange(ctx, call{doing: doing, method: http.MethodPut, path: "/api/v2/deletion/requests/" + strconv.FormatInt(id, 10) + "/cancel"})
+	if answer, ok := errors.AsType[*AnswerError](err); ok && answer.unknownID {
+		return deletion.Receipt{}, fmt.Errorf("datadog deletion: Datadog knows no such request: %w", deletion.ErrUnknownReceipt)
+	}
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	if e, ok := readOne(a); !ok || e.id != id || e.stage() != undone {
+		return deletion.Receipt{}, undocumented(doing, a.status)
+	}
+	return deletion.Receipt{State: deletion.Refused, ID: receipt.ID, Detail: cancelled, MachineID: receipt.MachineID, At: receipt.At}, nil
+}
+
+// check returns the number in a receipt.
+func check(receipt deletion.Receipt) (int64, error) {
+	if err := (deletion.Request{MachineID: receipt.MachineID}).Validate(); err != nil {
+		return 0, err
+	}
+	id, ok := readID(receipt.ID)
+	if !ok {
+		return 0, fmt.Errorf("datadog deletion: not the number of a request: %w", deletion.ErrUnknownReceipt)
+	}
+	return id, nil
+}
+
+// tell makes a receipt of a request in its present state.
+func (r *Requestor) tell(ctx context.Context, e entry, now time.Time) (deletion.Receipt, error) {
+	receipt := deletion.Receipt{State: deletion.Acknowledged, ID: strconv.FormatInt(e.id, 10)}
+	switch e.stage() {
+	case waiting:
+		receipt.Detail, receipt.CancelUntil = willErase, e.cancelUntil()
+	case running:
+		receipt.Detail = erases
+	case undone:
+		receipt.State, receipt.Detail = deletion.Refused, cancelled
+	case failed:
+		if e.mayPass() {
+			return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", ErrFailing)
+		}
+		receipt.State, receipt.Detail = deletion.Refused, hasFailed
+	case completed:
+		return r.verify(ctx, receipt, e, now)
+	default:
+		receipt.Detail = unclear
+	}
+	return receipt, nil
+}
+
+// verify counts what a request that is done has left.
+func (r *Requestor) verify(ctx context.Context, receipt deletion.Receipt, e entry, now time.Time) (deletion.Receipt, error) {
+	from := e.from
+	if from.IsZero() {
+		from = now.Add(-r.retention - margin)
+	}
+	// By host alone: under a wrong service a deletion finds nothing, and must not pass for one.
+	all, err := r.count(ctx, "host:"+e.subject.host, from, now)
+	if answer, ok := errors.AsType[*AnswerError](err); ok && answer.Status == http.StatusForbidden {
+		receipt.Detail = uncounted
+		return receipt, nil
+	}
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	if all == 0 {
+		receipt.State, receipt.Detail = deletion.Verified, nothing
+		return receipt, nil
+	}
+	late, err := r.count(ctx, e.subject.query(), from, now)
+	switch {
+	case err != nil:
+		return deletion.Receipt{}, err
+	case late > 0:
+		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &RemainsError{late})
+	}
+	receipt.State, receipt.Detail = deletion.Refused, elsewhere
+	return receipt, nil
+}
+
+// Found is what Datadog has of a machine.
+type Found struct {
+	// Service and the window are what a request would name now.
+	Service  string
+	From, To time.Time
+	// Logs is how many logs it would erase.
+	Logs int64
+	// Elsewhere is how many logs of the machine are under other services. There should be
+	// none: if there are, Service is wrong.
+	Elsewhere int64
+	// Requests are those for this machine that are not done, the newest first.
+	Requests []deletion.Receipt
+}
+
+// Find looks up what a request would erase. It changes nothing.
+func (r *Requestor) Find(ctx context.Context, tool, machineID string) (Found, error) {
+	s, err := r.subjectOf(tool, machineID)
+	if err != nil {
+		return Found{}, err
+	}
+	now := r.now()
+	found := Found{Service: s.service, From: now.Add(-r.retention - margin), To: now}
+	if found.Logs, err = r.count(ctx, s.query(), found.From, found.To); err != nil {
+		return Found{}, err
+	}
+	all, err := r.count(ctx, "host:"+s.host, found.From, found.To)
+	if err != nil {
+		return Found{}, err
+	}
+	found.Elsewhere = max(all-found.Logs, 0) // some may have come in between the two
+	var open []entry
+	look := func(e entry) bool {
+		if stage := e.stage(); e.subject == s && (stage == waiting || stage == running || stage == unknown) {
+			open = append(open, e)
+		}
+		return false
+	}
+	err = r.look(ctx, s, look, func() bool { return len(open) > 0 }, func(e entry) bool { return e.before(now.Add(-openFor)) })
+	if err != nil && !errors.Is(err, errEndless) {
+		return Found{}, err
+	}
+	for _, e := range open {
+		receipt, err := r.tell(ctx, e, now)
+		if err != nil {
+			return Found{}, err
+		}
+		receipt.MachineID = machineID
+		found.Requests = append(found.Requests, receipt)
+	}
+	return found, nil
+}
+
+// count returns how many logs a search finds, in all tiers.
+func (r *Requestor) count(ctx context.Context, query string, from, to time.Time) (int64, error) {
+	const doing = "counting the logs"
+	var sum int64
+	for _, tier := range r.tiers {
+		a, err := r.exchange(ctx, call{
+			doing: doing, method: http.MethodPost, path: "/api/v2/logs/analytics/aggregate", reads: true,
+			body: map[string]any{
+				"compute": []any{map[string]string{"aggregation": "count", "type": "total"}},
+				"filter": map[string]string{
+					"query": query, "storage_tier": tier,
+					"from": strconv.FormatInt(from.UnixMilli(), 10), "to": strconv.FormatInt(to.UnixMilli(), 10),
+				},
+			},
+		})
+		if err != nil {
+			return 0, err
+		}
+		n, ok := readCount(a)
+		if !ok {
+			return 0, undocumented(doing, a.status)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// errEndless says that a list was left before its end.
+var errEndless = errors.New("datadog deletion: there are more requests than are looked through")
+
+// walk goes through the list, until a request is the one that was looked for, or the list is
+// past where that can be.
+func (r *Requestor) walk(ctx context.Context, query url.Values, each func(entry) (stop bool), past func(entry) bool) error {
+	const doing = "listing the requests"
+	for range maxPages {
+		a, err := r.exchange(ctx, call{doing: doing, method: http.MethodGet, path: "/api/v2/deletion/requests", query: query})
+		if err != nil {
+			return err
+		}
+		page, ok := readPage(a)
+		if !ok {
+			return undocumented(doing, a.status)
+		}
+		if slices.ContainsFunc(page.entries, each) || page.next == "" || len(page.entries) == 0 {
+			return nil
+		}
+		// Datadog lists the newest first, but does not say so.
+		newestFirst := slices.IsSortedFunc(page.entries, func(a, b entry) int { return cmp.Compare(b.id, a.id) })
+		if newestFirst && past(page.entries[len(page.entries)-1]) {
+			return nil
+		}
+		query = url.Values{"next_page": {page.next}} // beside which Datadog ignores the rest
+	}
+	return errEndless
+}
+
+// answer is one of Datadog's that is no refusal.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	// whole is false where the body broke off, or was too long to be one.
+	whole bool
+}
+
+func (a answer) decode(into any) bool { return a.whole && json.Unmarshal(a.body, into) == nil }
