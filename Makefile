@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint bench size fuzz cross interop deps
+.PHONY: help demo demo-erasure test race lint bench size fuzz cross interop deps
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -14,10 +14,13 @@ BENCH ?= .
 FUZZTIME ?= 10s
 
 help: ## Show this list
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## See it work: a question, events, an intake that goes away, a no, an erasure
 	@$(GO) run ./internal/demo
+
+demo-erasure: ## See a reset reach a vendor and come back verified, whatever goes wrong
+	@$(GO) run ./internal/demo erasure
 
 test: ## Run every test, in random order
 	$(GO) test -shuffle=on $(PKG)

@@ -158,6 +158,9 @@ func TestAHalfWrittenLineIsToldOf(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	f.only()
+	if audit, err := relay.Verify(f.dir); err != nil || audit.TornBytes != 0 {
+		t.Errorf("got %+v, %v; want nothing after the last line", audit, err)
+	}
 }
 
 // damaged expects that a ledger is refused because of a line, by everybody who reads it.

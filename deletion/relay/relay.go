@@ -36,6 +36,9 @@ type Config struct {
 	// Quiet is the time between a request and the first call of a vendor, zero meaning
 	// 24 hours. A shorter one spares what is still on its way.
 	Quiet time.Duration
+	// Poll is the least time between two looks at how far a vendor is, zero meaning 6
+	// hours: vendors take days. The longer it takes, the rarer the looks, down to one a day.
+	Poll time.Duration
 	// Limit bounds how many requests are taken.
 	Limit Limit
 	// TrustForwarded takes the client's address from the last entry of X-Forwarded-For.
@@ -91,6 +94,9 @@ func New(cfg Config) (*Relay, error) {
 	if r.quiet == 0 {
 		r.quiet = defaultQuiet
 	}
+	if cfg.Poll != 0 {
+		r.pace.firstPoll = cfg.Poll
+	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -112,6 +118,9 @@ func (cfg Config) check() error {
 	}
 	if cfg.Quiet < 0 || cfg.Quiet > maxQuiet {
 		return wrong("Quiet", "%v is not between 0 and %v", cfg.Quiet, maxQuiet)
+	}
+	if cfg.Poll < 0 || cfg.Poll > defaultPace.lastPoll {
+		return wrong("Poll", "%v is not between 0 and %v", cfg.Poll, defaultPace.lastPoll)
 	}
 	for field, rate := range map[string]Rate{"Limit.PerAddress": cfg.Limit.PerAddress, "Limit.Global": cfg.Limit.Global} {
 		if rate != (Rate{}) && (!(rate.PerSecond > 0) || rate.Burst < 1) {

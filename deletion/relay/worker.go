@@ -234,11 +234,7 @@ func (w *worker) add(e *erasure) {
 		if v.state == deletion.Verified || v.halted() {
 			continue
 		}
-		due := v.next
-		if v.problem == notConfigured && l.requestor != nil {
-			due = 0
-		}
-		heap.Push(&l.jobs, job{e, i, due})
+		heap.Push(&l.jobs, job{e, i, v.next})
 	}
 }
 

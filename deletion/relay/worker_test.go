@@ -520,6 +520,27 @@ func TestOnlyOneRunWorksAtATime(t *testing.T) {
 	})
 }
 
+func TestASecondRunGoesOnWhereTheFirstStopped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v := &vendor{}
+		f := newFixture(t, relay.Vendor{Name: "vendor", Requestor: follower{v}})
+		f.run()
+		a := f.mustPost(somebody(1))
+		f.pass(time.Hour)
+		if err := f.stop(); err != nil {
+			t.Error(err)
+		}
+		b := f.mustPost(somebody(2)) // while nobody works
+		f.run()
+		f.pass(3 * day)
+		f.wantState(a.ID, deletion.Verified)
+		f.wantState(b.ID, deletion.Verified)
+		if asked, looked := v.counts(); asked != 2 || looked != 2 {
+			t.Errorf("asked %d times, looked %d times, want 2 and 2", asked, looked)
+		}
+	})
+}
+
 func TestAVendorThatIsNotConfiguredAnyMoreIsWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v := &vendor{}

@@ -1,5 +1,6 @@
 // Demo shows what telemetry does, with a real tool, a real terminal and a server on
-// this machine. Run it with `make demo` from the root of the module.
+// this machine. Run it with `make demo` from the root of the module. With the argument
+// "erasure", `make demo-erasure`, it shows the way of a reset to a vendor and back.
 //
 // Every line with a tick is a claim that was tested just before it was printed. The
 // first one that does not hold ends the demonstration with exit code 1.
@@ -33,9 +34,13 @@ const (
 func main() {
 	keep := flag.Bool("keep", false, "keep the files, for a look at them")
 	flag.Parse()
+	tell := run
+	if flag.Arg(0) == "erasure" {
+		tell = runErasure
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *keep); err != nil {
+	if err := telling(ctx, *keep, tell); err != nil {
 		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
 		os.Exit(1)
 	}
@@ -54,7 +59,8 @@ type demo struct {
 	delivered, cutOff map[string]event
 }
 
-func run(ctx context.Context, keep bool) (err error) {
+// telling tells a story, which has a directory of its own.
+func telling(ctx context.Context, keep bool, tell func(ctx context.Context, dir string)) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -70,13 +76,18 @@ func run(ctx context.Context, keep bool) (err error) {
 	} else {
 		defer os.RemoveAll(dir)
 	}
+	tell(ctx, dir)
+	return nil
+}
+
+func run(ctx context.Context, dir string) {
 	d := &demo{story: newStory(), ctx: ctx, file: filepath.Join(dir, "intake.ndjson"), delivered: map[string]event{}, cutOff: map[string]event{}}
 	file := got(os.Create(d.file))
 	defer file.Close()
 	d.intake = newIntake(file)
 	must(d.intake.up())
 	defer d.intake.down() //nolint:errcheck // the end
-	d.tool = got(build(ctx, dir, "http://"+d.intake.address+"/events"))
+	d.tool = got(build(ctx, dir, "examples/mytool", "-ldflags", "-X main.version=1.0.0 -X main.endpoint=http://"+d.intake.address+"/events"))
 	must(os.WriteFile(filepath.Join(d.tool.dir, secretName), []byte("Dear Ada,\nthree lines,\nand a word.\n"), 0o600))
 
 	d.silence()
@@ -87,7 +98,6 @@ func run(ctx context.Context, keep bool) (err error) {
 	d.again()
 	d.erasure()
 	d.sum()
-	return nil
 }
 
 // do runs a command, prints it, and returns what it did.

@@ -17,7 +17,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// tool is examples/mytool, built for this demonstration, with a home of its own.
+// tool is a program, built for this demonstration, with a home of its own.
 type tool struct {
 	exe  string
 	dir  string // the working directory
@@ -25,21 +25,21 @@ type tool struct {
 	env  []string
 }
 
-// build compiles mytool such that its events go to the intake.
-func build(ctx context.Context, dir, endpoint string) (*tool, error) {
+// build compiles a program of this module. arguments are go build's.
+func build(ctx context.Context, dir, pkg string, arguments ...string) (*tool, error) {
+	name := filepath.Base(pkg)
 	t := &tool{
-		exe:  filepath.Join(dir, "mytool.exe"), // a name that every system runs
-		dir:  filepath.Join(dir, "work"),
-		home: filepath.Join(dir, "home"),
+		exe:  filepath.Join(dir, name+".exe"), // a name that every system runs
+		dir:  filepath.Join(dir, name+"-work"),
+		home: filepath.Join(dir, name+"-home"),
 	}
 	for _, d := range []string{t.dir, t.home} {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	flags := "-X main.endpoint=" + endpoint + " -X main.version=1.0.0"
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", flags, "-o", t.exe, "github.com/gotoolbase/telemetry/examples/mytool")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	arguments = append(append([]string{"build", "-o", t.exe}, arguments...), "github.com/gotoolbase/telemetry/"+pkg)
+	if out, err := exec.CommandContext(ctx, "go", arguments...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	// Nothing of the real surroundings: no CI, no DO_NOT_TRACK, no other home.

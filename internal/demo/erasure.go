@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/internal/standin/datadog"
+)
+
+// forgetting is the cast of the second story: a person with mytool, an operator with
+// telemetry relay, and somebody who stands in for Datadog.
+type forgetting struct {
+	*story
+	ctx      context.Context
+	tool     *tool
+	operator *tool
+	vendor   *datadog.Server
+	url      string // of the relay
+	relay    *exec.Cmd
+	id       string // the person's machine ID
+}
+
+func runErasure(ctx context.Context, dir string) {
+	f := &forgetting{story: newStory(), ctx: ctx, vendor: datadog.New(datadog.Options{})}
+	intake := got(net.Listen("tcp", "127.0.0.1:0"))
+	server := &http.Server{Handler: f.vendor, ReadHeaderTimeout: deadline}
+	go server.Serve(intake) //nolint:errcheck // until Close
+	defer server.Close()
+	vendorURL := "http://" + intake.Addr().String()
+
+	reserved := got(net.Listen("tcp", "127.0.0.1:0"))
+	address := reserved.Addr().String()
+	must(reserved.Close()) // nobody answers there for now
+	f.url = "http://" + address + "/v1/erasures"
+
+	f.tool = got(build(ctx, dir, "examples/mytool", "-tags", "vendors", "-ldflags", "-X main.version=1.0.0 -X main.backend=datadog "+
+		"-X main.settings=api_key="+datadog.APIKey+",endpoint="+vendorURL+" -X main.erasures="+f.url))
+	f.operator = got(build(ctx, dir, "cmd/telemetry"))
+	must(os.WriteFile(filepath.Join(f.tool.dir, secretName), []byte("Dear Ada,\nthree lines,\nand a word.\n"), 0o600))
+	f.write("relay.yaml", fmt.Sprintf(`listen: %s
+ledger: ledger
+quiet: 1s
+poll: 1s
+tools:
+  mytool:
+    - {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key}
+`, address, vendorURL))
+	f.write("api.key", datadog.APIKey+"\n")
+	f.write("application.key", datadog.ApplicationKey+"\n")
+	defer f.stopRelay(os.Interrupt)
+
+	f.events()
+	f.reset()
+	f.thief()
+	f.handOver()
+	f.accident()
+	f.asked()
+	f.gone()
+	f.evidence()
+	fmt.Fprintf(f.out, "\nAll %d claims hold.\n", f.claims)
+}
+
+func (f *forgetting) write(name, content string) {
+	must(os.WriteFile(filepath.Join(f.operator.dir, name), []byte(content), 0o600))
+}
+
+// person runs mytool, operate telemetry; both print it.
+func (f *forgetting) person(args ...string) result {
+	r := got(f.tool.run(f.ctx, args...))
+	f.command("mytool "+strings.Join(args, " "), r.output())
+	return r
+}
+
+func (f *forgetting) operate(args ...string) result {
+	r := got(f.operator.run(f.ctx, args...))
+	f.command("telemetry "+strings.Join(args, " "), r.output())
+	return r
+}
+
+// request is what `reset --status -o json` says of one.
+type request struct {
+	MachineID string `json:"machine_id"`
+	State     string `json:"state"`
+	ID        string `json:"id"`
+}
+
+// requests asks without printing.
+func (f *forgetting) requests() []request {
+	r := got(f.tool.run(f.ctx, "telemetry", "reset", "--status", "--output", "json"))
+	var said struct{ Requests []request }
+	must(json.Unmarshal([]byte(r.stdout), &said))
+	return said.Requests
+}
+
+func (f *forgetting) theOnly(state string) request {
+	all := f.requests()
+	f.claim(len(all) == 1 && all[0].MachineID == f.id && all[0].State == state,
+		"the person is told: "+state, fmt.Sprintf("%+v", all))
+	return all[0]
+}
+
+func (f *forgetting) startRelay() {
+	cmd := f.operator.command(f.ctx, "relay", "--config", "relay.yaml")
+	log := got(os.OpenFile(filepath.Join(f.operator.dir, "relay.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600))
+	defer log.Close()
+	cmd.Stderr = log
+	must(cmd.Start())
+	f.relay = cmd
+	f.command("telemetry relay --config relay.yaml &", "")
+	must(poll("the relay answered", func() (bool, error) {
+		resp, err := http.Get(strings.TrimSuffix(f.url, "/v1/erasures") + "/healthz")
+		if err != nil {
+			return false, nil
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK, nil
+	}))
+}
+
+func (f *forgetting) stopRelay(with os.Signal) {
+	if f.relay != nil {
+		_ = f.relay.Process.Signal(with)
+		_ = f.relay.Wait()
+		f.relay = nil
+	}
+}
+
+const somebody = "0dd5a1ad0dd5a1ad0dd5a1ad0dd5a1ad"
+
+func (f *forgetting) events() {
+	f.title("Data at a vendor")
+	f.say("Somebody stands in for Datadog on this machine. mytool sends there, and two logs of somebody else are there already.")
+	for range 2 {
+		f.vendor.Store(datadog.Log{Host: somebody, Service: "mytool", Date: time.Now(), Received: time.Now()})
+	}
+	f.person("telemetry", "enable")
+	f.person("count", secretName)
+	r := f.person("telemetry", "flush")
+	f.claim(r.code == 0, "flush ends with exit code 0")
+	f.id = got(f.tool.status(f.ctx)).MachineID
+	f.claim(len(f.vendor.Stored(f.id)) == 1, "the vendor has a log under the machine ID "+f.id)
+	f.person("count", secretName)
+}
+
+func (f *forgetting) reset() {
+	f.title("To be forgotten, while nobody listens")
+	f.say("The operator's relay is not running.")
+	r := f.person("telemetry", "reset")
+	f.claim(r.code == 1, "reset ends with exit code 1 and says that nobody has the request", r.code)
+	f.theOnly("requested")
+	s := got(f.tool.status(f.ctx))
+	f.claim(s.State == "off" && s.MachineID == "" && s.Queue.Events == 0, "all the same telemetry is off, the ID is retired, and what waited is erased")
+	r = f.person("telemetry", "reset", "--resume")
+	f.claim(r.code == 1 && len(f.requests()) == 1, "to insist changes nothing, and loses nothing")
+}
+
+func (f *forgetting) thief() {
+	f.title("A thief")
+	f.startRelay()
+	f.say("Everybody who reads the events knows the machine IDs. Somebody asks for the erasure of an ID without its key.")
+	body, _ := json.Marshal(map[string]string{"machine_id": f.id, "erasure_key": strings.Repeat("ab", 32), "tool": "mytool"})
+	resp := got(http.Post(f.url, "application/json", bytes.NewReader(body)))
+	defer resp.Body.Close()
+	var said struct{ Error string }
+	must(json.NewDecoder(resp.Body).Decode(&said))
+	f.claim(resp.StatusCode == http.StatusForbidden && said.Error == "proof_mismatch", "the relay answers 403 proof_mismatch", resp.Status, said)
+	f.claim(len(f.vendor.Requests()) == 0, "and asks nobody")
+}
+
+func (f *forgetting) handOver() {
+	f.title("The relay takes the request")
+	f.say("Later commands would hand it over by themselves, in the background; here the person does not wait for one.")
+	r := f.person("telemetry", "reset", "--resume")
+	f.claim(r.code == 0, "--resume ends with exit code 0", r.code)
+	receipt := f.theOnly("acknowledged")
+	f.claim(receipt.ID != "", "and has a receipt")
+}
+
+func (f *forgetting) accident() {
+	f.title("An accident")
+	f.stopRelay(os.Kill)
+	f.say("The relay is killed with SIGKILL, and started again.")
+	f.startRelay()
+	r := f.operate("erasures", "list", "--ledger", "ledger")
+	f.claim(r.code == 0 && strings.Contains(r.stdout, "mytool"), "the ledger still has the request")
+}
+
+// erasure is what `erasures export` says of one, in JSON.
+type erasure struct {
+	ID        string `json:"id"`
+	MachineID string `json:"machine_id"`
+	State     string `json:"state"`
+}
+
+func (f *forgetting) ledger() []erasure {
+	r := got(f.operator.run(f.ctx, "erasures", "export", "--ledger", "ledger"))
+	if r.code != 0 {
+		must(fmt.Errorf("export ended with %d: %s", r.code, r.stderr))
+	}
+	var all []erasure
+	for line := range strings.Lines(r.stdout) {
+		var e erasure
+		must(json.Unmarshal([]byte(line), &e))
+		all = append(all, e)
+	}
+	return all
+}
+
+func (f *forgetting) asked() {
+	f.title("The vendor is asked")
+	must(poll("the vendor was asked", func() (bool, error) { return len(f.vendor.Requests()) == 1, nil }))
+	q := f.vendor.Requests()[0]
+	f.claim(q.Query == "host:"+f.id+" service:mytool", "after the quiet period (a second here, a day otherwise) the vendor is asked to erase "+q.Query, q.Query)
+	f.claim(len(f.vendor.Stored(f.id)) == 1, "it can be cancelled for ten days, so the log is still there, and nobody claims otherwise")
+	f.theOnly("acknowledged")
+	all := f.ledger()
+	f.claim(len(all) == 1 && all[0].State == "acknowledged" && all[0].MachineID == f.id, "nor does the ledger", fmt.Sprintf("%+v", all))
+}
+
+func (f *forgetting) gone() {
+	f.title("Ten days later")
+	f.say("The clock of the stand-in is put forward, and it erases. The relay looks how far it is, and counts what is left.")
+	f.vendor.Advance(datadog.CancelWindow + time.Hour)
+	for range 3 {
+		f.vendor.Run()
+	}
+	f.claim(len(f.vendor.Stored(f.id)) == 0, "the vendor has nothing more under the machine ID")
+	f.claim(len(f.vendor.Stored(somebody)) == 2, "and still has the two logs of somebody else")
+	must(poll("the relay has verified it", func() (bool, error) {
+		return slices.ContainsFunc(f.ledger(), func(e erasure) bool { return e.State == "verified" }), nil
+	}))
+	f.operate("erasures", "show", f.ledger()[0].ID, "--ledger", "ledger")
+	r := f.person("telemetry", "reset", "--resume")
+	f.claim(r.code == 0 && strings.Contains(r.stdout, "verified"), "the person is told that it was verified")
+	f.theOnly("verified")
+	f.claim(len(f.vendor.Requests()) == 1, "the vendor was asked once, through all that went wrong")
+}
+
+func (f *forgetting) evidence() {
+	f.title("Evidence")
+	r := f.operate("erasures", "verify", "--ledger", "ledger")
+	f.claim(r.code == 0, "the ledger's chain of hashes holds", r.code)
+	r = f.operate("erasures", "export", "--format", "csv", "--ledger", "ledger")
+	f.claim(r.code == 0 && strings.Contains(r.stdout, f.id), "an auditor gets it as CSV")
+	state := got(f.tool.status(f.ctx)).StateDir
+	var holding []string
+	for _, where := range []string{state, filepath.Join(f.operator.dir, "ledger")} {
+		for _, file := range got(files(where)) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				continue // a directory
+			}
+			if bytes.Contains(content, []byte("erasure_key")) {
+				holding = append(holding, file)
+			}
+		}
+	}
+	f.claim(len(holding) == 0, "no file on either side holds the key of the erasure any more", holding)
+	log := string(got(os.ReadFile(filepath.Join(f.operator.dir, "relay.log"))))
+	f.claim(!strings.Contains(log, f.id) && !strings.Contains(log, datadog.ApplicationKey) && strings.Contains(log, "mytool"),
+		"the relay's log names the tool, and neither a machine ID nor a key", log)
+	content := got(os.ReadFile(f.tool.exe))
+	f.claim(!bytes.Contains(content, []byte(datadog.ApplicationKey)) && !bytes.Contains(content, []byte("deletion/data/logs")),
+		"mytool holds no key that erases, and no call that does")
+}
