@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/operator"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -33,7 +34,7 @@ func Main(drivers []driver.Driver) int {
 	code := telemetrycmd.ExitCode(err)
 	if err != nil && (cmd == root || !cmd.SilenceErrors) {
 		complain(err)
-		if code == exitUsage && !errors.As(err, new(*configError)) {
+		if code == exitUsage && !errors.As(err, new(*configError)) && !errors.As(err, new(*operator.FileError)) {
 			fmt.Fprintf(os.Stderr, "%s --help tells how it is used.\n", cmd.CommandPath())
 		}
 	}
@@ -85,8 +86,15 @@ func (p *program) root() *cobra.Command {
 	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml"); err != nil {
 		panic(err) // the flag was added one line above
 	}
-	root.AddCommand(p.track(), p.exec())
-	root.AddCommand(telemetrycmd.Commands(p.path, p.manager)...)
+	add := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, cmd := range commands {
+			cmd.GroupID = id
+		}
+		root.AddCommand(commands...)
+	}
+	add("tools", "Available Commands:", append(telemetrycmd.Commands(p.path, p.manager), p.track(), p.exec())...)
+	add("operators", "For those who run a tool and answer for its data:", operator.Commands()...)
 	return root
 }
 
