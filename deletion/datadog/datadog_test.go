@@ -147,7 +147,8 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestTheCallsAreTheDocumentedOnesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{})
-	receipt := o.ask(t, o.requestor(t, nil))
+	r := o.requestor(t, nil)
+	receipt := o.ask(t, r)
 	want := deletion.Receipt{State: deletion.Acknowledged, ID: "753", MachineID: machine, At: noon.Add(-time.Minute),
 		Detail: "Datadog deletes the logs after ten days, in which the request can be cancelled.", CancelUntil: noon.Add(10 * day)}
 	if !reflect.DeepEqual(receipt, want) {
@@ -181,6 +182,10 @@ func TestTheCallsAreTheDocumentedOnesAndNothingElse(t *testing.T) {
 		if !reflect.DeepEqual(got.Header, header) {
 			t.Errorf("call %d: got the headers %v\nwant %v", i, got.Header, header)
 		}
+	}
+	o.ask(t, r)
+	if got := o.Calls()[3].Header; !reflect.DeepEqual(got, calls[0].Header) {
+		t.Errorf("after a POST, a GET has the headers %v", got)
 	}
 }
 
@@ -649,6 +654,12 @@ func TestFindTellsWhatARequestWouldEraseAndChangesNothing(t *testing.T) {
 	if len(o.Requests()) != made || len(o.Logs()) != stored || o.Count(standin.Create) != 1 || o.Count(standin.Cancel) != 0 {
 		t.Error("looking changed something")
 	}
+	// Without that one, it is the one that was asked for here.
+	o.Edit(754, func(r *standin.Request) { r.Status = standin.Completed })
+	o.AddRequest(standin.Request{Query: "host:" + other + " service:" + tool})
+	if found, err := r.Find(t.Context(), tool, machine); err != nil || len(found.Requests) != 1 || found.Requests[0].ID != "753" {
+		t.Errorf("found %+v, %v", found, err)
+	}
 	if _, err := r.Find(t.Context(), tool, "*"); !errors.Is(err, deletion.ErrInvalidID) {
 		t.Errorf("a look for everybody: %v", err)
 	}
@@ -823,13 +834,13 @@ func TestALostAnswerMakesNoSecondRequest(t *testing.T) {
 		"no body":        {Status: 200},
 		"no JSON":        {Status: 200, Body: `ok`},
 		"half of it":     {Status: 200, Body: `{"data":{"id":"75`},
-		"broken off":     {Status: 200, Header: http.Header{"Content-Length": {"500"}}, Body: `{"data":{"id":"753"`},
+		"broken off":     {Status: 200, Header: http.Header{"Content-Length": {"500"}}, Body: `{"data":{"id":"999","attributes":{"query":"` + query + `"}}}`},
 		"no number":      {Status: 200, Body: `{"data":{"id":"","attributes":{"status":"pending"}}}`},
 		"a word":         {Status: 200, Body: `{"data":{"id":"seven"}}`},
-		"nobody's":       {Status: 200, Body: `{"data":{"id":"753","attributes":{"status":"pending","query":""}}}`},
-		"somebody's":     {Status: 202, Body: `{"data":{"id":"753","attributes":{"query":"host:` + other + ` service:mytool"}}}`},
-		"errors besides": {Status: 201, Body: `{"data":{"id":"753","attributes":{"query":"` + query + `"}},"errors":["x"]}`},
-		"far too much":   {Status: 200, Body: `{"data":{"id":"753","attributes":{"query":"` + query + `"}},"pad":"` + strings.Repeat("x", 256<<10) + `"}`},
+		"nobody's":       {Status: 200, Body: `{"data":{"id":"999","attributes":{"status":"pending","query":""}}}`},
+		"somebody's":     {Status: 202, Body: `{"data":{"id":"999","attributes":{"query":"host:` + other + ` service:mytool"}}}`},
+		"errors besides": {Status: 201, Body: `{"data":{"id":"999","attributes":{"query":"` + query + `"}},"errors":["x"]}`},
+		"far too much":   {Status: 200, Body: `{"data":{"id":"999","attributes":{"query":"` + query + `"}}}` + strings.Repeat(" ", 256<<10)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -899,7 +910,7 @@ func TestAListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
 	for _, body := range []string{
 		``, `null`, `[]`, `{}`, `{"data":null}`, `{"data":{}}`, `{"data":[],"errors":["x"]}`, `{"data":["x"]}`, `{"data":[{"number":753}]}`,
 		`{"data":[{"id":"x"}]}`, `{"data":[]`, `{"data":[],"meta":{"next_page":"` + strings.Repeat("x", 5<<10) + `"}}`,
-		`{"data":[],"pad":"` + strings.Repeat("x", 256<<10) + `"}`,
+		`{"data":[]}` + strings.Repeat(" ", 256<<10),
 	} {
 		o := newOrg(t, standin.Options{})
 		o.Break(standin.List, standin.Fault{Status: 200, Body: body})
@@ -908,13 +919,72 @@ func TestAListThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
 			t.Errorf("%.60s: %v after %d requests", body, err, o.Count(standin.Create))
 		}
 	}
+	for _, status := range []int{203, 206, 226} {
+		o := newOrg(t, standin.Options{})
+		o.Break(standin.List, standin.Fault{Status: status, Body: `{"data":[]}`})
+		_, err := o.requestor(t, nil).RequestDeletion(t.Context(), o.request())
+		if driver.Classify(err) != driver.ClassUnknown || o.Count(standin.Create) != 0 {
+			t.Errorf("with status %d: %v after %d requests", status, err, o.Count(standin.Create))
+		}
+	}
+}
+
+// endless is a body without an end.
+type endless struct{ read int }
+
+func (e *endless) Read(b []byte) (int, error) {
+	e.read += len(b)
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
+func (*endless) Close() error { return nil }
+
+func TestOfAnAnswerWithoutEndNoMoreIsReadThanDatadogHasToSay(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t, standin.Options{})
+	body := &endless{}
+	r := o.requestor(t, func(c *datadog.Config) {
+		c.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: body}, nil
+		})
+	})
+	if _, err := r.RequestDeletion(t.Context(), o.request()); err == nil || body.read > 1<<20 {
+		t.Errorf("%d bytes were read: %v", body.read, err)
+	}
+}
+
+func TestNothingIsSentUnderAContextThatHasEnded(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t, standin.Options{})
+	r := o.requestor(t, func(c *datadog.Config) {
+		c.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			t.Errorf("%s was called", r.URL.Path)
+			return nil, r.Context().Err()
+		})
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	receipt := deletion.Receipt{ID: "753", MachineID: machine}
+	_, asked := r.RequestDeletion(ctx, o.request())
+	_, followed := r.Status(ctx, receipt)
+	_, cancelled := r.Cancel(ctx, receipt)
+	_, found := r.Find(ctx, tool, machine)
+	for _, err := range []error{asked, followed, cancelled, found} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	}
 }
 
 func TestOneOddRequestInTheListHidesNoOther(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{})
 	o.Break(standin.List, standin.Fault{Status: 200, Body: fmt.Sprintf(`{"data":[17,{"id":"x"},{"id":"8","attributes":[]},`+
-		`{"id":9,"attributes":{"query":%q,"status":"pending","from_time":"0","to_time":"%d","created_at":7}}]}`, query, noon.UnixMilli())})
+		`{"id":"7","attributes":{"product":"rum","query":%[1]q,"status":"pending","from_time":0,"to_time":%[2]d}},`+
+		`{"id":9,"attributes":{"query":%[1]q,"status":"pending","from_time":"0","to_time":"%[2]d","created_at":7}}]}`, query, noon.UnixMilli())})
 	if receipt := o.ask(t, o.requestor(t, nil)); receipt.ID != "9" || !receipt.CancelUntil.IsZero() || o.Count(standin.Create) != 0 {
 		t.Errorf("got %+v", receipt)
 	}
@@ -928,7 +998,7 @@ func TestACountThatIsNotToTheEndVerifiesNothing(t *testing.T) {
 		`{"meta":{"status":"done","warnings":[{"code":"x"}]},"data":{"buckets":[]}}`, `{` + done + `,"data":{"buckets":null}}`,
 		`{` + done + `,"data":{"buckets":[{}]}}`, `{` + done + `,"data":{"buckets":[{"computes":{"c0":null}}]}}`,
 		`{` + done + `,"data":{"buckets":[{"computes":{"c1":0}}]}}`, `{` + done + `,"data":{"buckets":[{"computes":{"c0":-1}}]}}`,
-		`{` + done + `,"data":{"buckets":[{"computes":{"c0":0.5}}]}}`, `{` + done + `,"data":{"buckets":[{"computes":{"c0":"0"}}]}}`,
+		`{` + done + `,"data":{"buckets":[{"computes":{"c0":0.5}}]}}`, `{` + done + `,"data":{"buckets":[{"computes":{"c0":1e300}}]}}`, `{` + done + `,"data":{"buckets":[{"computes":{"c0":"0"}}]}}`,
 		`{` + done + `,"data":{"buckets":[{"computes":{"c0":0}},{"computes":{"c0":0}}]}}`, `{` + done + `,"data":{"buckets":[]},"errors":["x"]}`,
 	} {
 		o := newOrg(t, standin.Options{})
@@ -968,8 +1038,8 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		{[]int{400, 412}, plain, driver.ClassUnknown, 0, false, "not as Datadog"},
 		{[]int{400, 412}, `{"errors":[]}`, driver.ClassUnknown, 0, false, "not as Datadog"},
 		{[]int{401, 403}, long, driver.ClassThrottled, time.Hour, false, "permission logs_"},
-		{[]int{401, 403}, plain, driver.ClassThrottled, time.Hour, false, "Config.Site"},
-		{[]int{404}, plain, driver.ClassThrottled, time.Hour, false, "Config.Site"},
+		{[]int{401, 403}, plain, driver.ClassThrottled, time.Hour, false, "check the site"},
+		{[]int{404}, plain, driver.ClassThrottled, time.Hour, false, "check the site"},
 		{[]int{407}, plain, driver.ClassThrottled, time.Hour, false, "HTTPS_PROXY"},
 		{[]int{408, 429, 500, 502, 503, 504}, simple, driver.ClassUnknown, 0, true, "later"},
 		{[]int{204, 206, 402, 405, 409, 413, 422, 451}, simple, driver.ClassUnknown, 0, false, "not what Datadog documents"},
@@ -1182,6 +1252,13 @@ func TestAMistakeIsAnErrorThatNamesTheField(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestThatARetentionIsMissingIsSaid(t *testing.T) {
+	t.Parallel()
+	if _, err := datadog.New(datadog.Config{APIKey: standin.APIKey, ApplicationKey: standin.ApplicationKey}); err == nil || !strings.Contains(err.Error(), "not set") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -133,7 +133,7 @@ func (r *Requestor) judge(c call, a answer) error {
 		return driver.Throttled(fmt.Errorf("datadog deletion: %w",
 			&AnswerError{Doing: c.doing, Status: status, Problem: c.refused(), Cause: ErrKey}), repairWait)
 	case status == 404:
-		return driver.Throttled(say("there is no such call: check datadog.Config.Site and Endpoint"), repairWait)
+		return driver.Throttled(say("there is no such call: check the site, or the endpoint"), repairWait)
 	case status == 407:
 		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
 	case status == 408, status == 429, status >= 500:
@@ -154,7 +154,7 @@ func (r *Requestor) judge(c call, a answer) error {
 
 // refused says what to check where the keys are refused. Datadog does not say which it is.
 func (c call) refused() string {
-	check := "the keys are refused: check that both belong to datadog.Config.Site, "
+	check := "the keys are refused: check that both belong to this site, "
 	if c.reads {
 		return check + "and that the application key's owner has the permission logs_read_data"
 	}

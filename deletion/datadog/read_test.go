@@ -88,7 +88,7 @@ func FuzzReadQuery(f *testing.F) {
 func FuzzReadEntry(f *testing.F) {
 	for _, s := range []string{recorded, `{}`, `null`, `{"id":1e2}`, `{"id":-1}`, `{"id":"9223372036854775807","attributes":{"from_time":9223372036854775807}}`,
 		`{"id":"9999999999999999999"}`, `{"id":1,"attributes":{"created_at":"9999-12-31T23:59:59Z","starting_at":[],"to_time":{},"status":null}}`,
-		`{"id":"1","attributes":null}`, `{"id":"1","attributes":{"product":"rum"}}`} {
+		`{"id":"1","attributes":null}`, `{"id":"1","attributes":{"from_time":-5}}`, `{"id":"1","attributes":{"product":"rum"}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -93,7 +93,7 @@ func (r *Requestor) do(ctx context.Context, c call, into any) error {
 		return driver.Throttled(fmt.Errorf("posthog deletion: %w",
 			&AnswerError{Doing: c.doing, Status: status, Problem: ErrKey.Error(), Cause: ErrKey}), repairWait)
 	case status >= 400:
-		return driver.Throttled(say("PostHog does not do this here: check posthog.Config.Project, the address and the plan"), repairWait)
+		return driver.Throttled(say("PostHog does not do this here: check the project, the address and the plan"), repairWait)
 	case status >= 300:
 		return say("redirects are not followed: check the address")
 	case status != c.want || len(text) > maxAnswer || json.Unmarshal(text, into) != nil:

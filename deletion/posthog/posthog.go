@@ -200,7 +200,7 @@ func keyProblem(key string) string {
 }
 
 // ErrKey is in the error where PostHog refuses the key.
-var ErrKey = errors.New("the key is refused: check posthog.Config.Key, its scopes, and that it is for this project and region")
+var ErrKey = errors.New("the key is refused: check its scopes, and that it is for this project and region")
 
 // ForeignIDsError says that the profile of an ID has other IDs too. Erasing it would
 // erase their events, which nobody has asked for.
@@ -210,7 +210,7 @@ type ForeignIDsError struct {
 }
 
 func (e *ForeignIDsError) Error() string {
-	return fmt.Sprintf("the profile has %d other IDs, whose events would be erased as well: look at it in PostHog, and split it there or erase it by hand", e.Others)
+	return fmt.Sprintf("the profile has other IDs (%d), whose events would be erased as well: look at it in PostHog, and split it there or erase it by hand", e.Others)
 }
 
 // LeftoverError says that there are events of an ID and no profile by which PostHog could

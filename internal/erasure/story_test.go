@@ -496,7 +496,7 @@ func TestARefusalWaitsForAPerson(t *testing.T) {
 			id := w.reset()
 			w.posthog.Alias(id, "somebody-else")
 			w.pass(14)
-			w.operator(deletion.Refused, "1 other IDs")
+			w.operator(deletion.Refused, "other IDs (1)")
 			w.person(deletion.Refused, "REFUSED", "reset --resume", "https://example.com/privacy")
 			if n := w.left(id); n != 8 {
 				w.t.Errorf("%d events are left, want 8: nothing may be erased with somebody else's", n)
