@@ -1038,7 +1038,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		{[]int{400, 412}, plain, driver.ClassUnknown, 0, false, "not as Datadog"},
 		{[]int{400, 412}, `{"errors":[]}`, driver.ClassUnknown, 0, false, "not as Datadog"},
 		{[]int{401, 403}, long, driver.ClassThrottled, time.Hour, false, "permission logs_"},
-		{[]int{401, 403}, plain, driver.ClassThrottled, time.Hour, false, "check the site"},
+		{[]int{401, 403}, plain, driver.ClassThrottled, time.Hour, false, "belong to this site"},
 		{[]int{404}, plain, driver.ClassThrottled, time.Hour, false, "check the site"},
 		{[]int{407}, plain, driver.ClassThrottled, time.Hour, false, "HTTPS_PROXY"},
 		{[]int{408, 429, 500, 502, 503, 504}, simple, driver.ClassUnknown, 0, true, "later"},
