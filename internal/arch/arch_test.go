@@ -259,6 +259,25 @@ func TestABuildOfMytoolHoldsNoVendorsDeletionAndNoKeyForOne(t *testing.T) {
 	}
 }
 
+// What stands in for a vendor is for tests and demonstrations: linked into anything else
+// it could be taken for the vendor.
+func TestOnlyTestsAndTheDemoKnowTheStandIns(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		g.packages(t, "internal/standin")
+		for path, p := range g {
+			if !p.own() || under(path, "internal/standin", "internal/demo") {
+				continue
+			}
+			for _, dep := range p.Imports {
+				if under(dep, "internal/standin") {
+					t.Errorf("%s imports %s", path, dep)
+				}
+			}
+		}
+	})
+}
+
 // tooBig are packages of the standard library that core does without, for the size of
 // every tool: encoding/json alone is 276 KiB.
 var tooBig = []string{"encoding/json", "encoding/gob", "encoding/xml", "html/template", "text/template", "regexp", "testing"}

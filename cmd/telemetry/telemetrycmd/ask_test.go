@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -475,6 +476,34 @@ func TestAFlushThatTakesLongSaysSoOnATerminal(t *testing.T) {
 	screen := ports.ReplaceAllString(x.end(), "SERVER")
 	const drawn = "\r\x1b[KSending to http (SERVER): 0 of 1 event …"
 	if !strings.HasPrefix(screen, drawn) || strings.ReplaceAll(screen, drawn, "") != "\r\x1b[KSent 1 event to http (SERVER).\n" {
+		t.Errorf("shown: %q", screen)
+	}
+}
+
+func TestAResetThatTakesLongSaysSoOnATerminal(t *testing.T) {
+	release := make(chan struct{})
+	var posts atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if posts.Add(1) == 1 {
+			return // the event
+		}
+		select {
+		case <-release:
+		case <-time.After(testPatience):
+		}
+	}))
+	defer server.Close()
+	env := []string{toolEndpoint + "=" + server.URL}
+	x := start(t, setup{args: []string{"telemetry", "enable"}, env: env})
+	x.end()
+	for _, args := range [][]string{{"hello"}, {"telemetry", "flush"}} {
+		x = start(t, setup{args: args, env: env, dir: x.dir})
+		x.end()
+	}
+	x = start(t, setup{args: []string{"telemetry", "reset", "--yes"}, env: env, dir: x.dir})
+	x.expect(1, "Asking for the deletion: 0 of 1 request …")
+	close(release)
+	if screen := x.end(); !strings.Contains(screen, "handed over to http") {
 		t.Errorf("shown: %q", screen)
 	}
 }
