@@ -98,7 +98,7 @@ func DeletionChecks() []Check { return deletionChecks(&DeletionSubject{}) }
 
 func deletionChecks(s *DeletionSubject) []Check {
 	on := func(do func(*DeletionSubject, *probe)) func(*probe) { return func(p *probe) { do(s, p) } }
-	return []Check{
+	return append([]Check{
 		{ID: "deletion/accepted-is-told", Level: Must, do: on(deletionAccepted),
 			Sentence: "A request that was accepted returns no error, and the state that the other side's answer stands for, not a better one."},
 		{ID: "deletion/never-without-acknowledgement", Level: Must, do: on(deletionUnacknowledged),
@@ -124,7 +124,7 @@ func deletionChecks(s *DeletionSubject) []Check {
 			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
 		{ID: "deletion/keys-stay-on-redirect", Level: Must, do: on(deletionRedirect),
 			Sentence: "A redirect is not followed: neither keys nor IDs reach its target."},
-	}
+	}, followChecks(s)...)
 }
 
 // erasure is the request that the checks make.

@@ -96,6 +96,62 @@ func (r *requestor) verdict(_ deletion.Request, status int, text []byte) (deleti
 	return deletion.Receipt{State: deletion.Acknowledged}, nil
 }
 
+// following is a requestor that can tell how far a request is.
+type following struct {
+	*requestor
+	read func(status int, text []byte) (deletion.Receipt, error)
+}
+
+func (f *following) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+	get, _ := http.NewRequestWithContext(f.ctx(ctx), http.MethodGet, f.endpoint+"/status", nil)
+	get.Header.Set("X-Operator", operatorKey)
+	resp, err := f.client.Do(get)
+	if err != nil {
+		return f.broken(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return f.broken(err)
+	}
+	return f.read(resp.StatusCode, text)
+}
+
+func (f *following) state(status int, text []byte) (deletion.Receipt, error) {
+	var said struct{ State deletion.State }
+	if status != 200 || json.Unmarshal(text, &said) != nil || said.State == "" {
+		return deletion.Receipt{}, fmt.Errorf("requestor: answered %d", status)
+	}
+	return deletion.Receipt{State: said.State}, nil
+}
+
+// followingSubject changes what only Status does.
+func followingSubject(change func(*following)) DeletionSubject {
+	s := requestorSubject(func(*requestor) {})
+	open := s.Open
+	s.Open = func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
+		r, err := open(endpoint, transport)
+		if err != nil {
+			return nil, err
+		}
+		// A copy, so that what is changed for Status is not for RequestDeletion.
+		own := *r.(*requestor)
+		f := &following{requestor: &own}
+		f.read = f.state
+		change(f)
+		return struct {
+			deletion.Requestor
+			follow
+		}{r, f}, nil
+	}
+	return s
+}
+
+// follow is the half of a Follower that following is taken for.
+type follow interface {
+	Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error)
+}
+
 func requestorSubject(change func(*requestor)) DeletionSubject {
 	return DeletionSubject{
 		Name: "requestor", State: deletion.Acknowledged, Secrets: []string{operatorKey},
@@ -202,14 +258,53 @@ func TestEveryDeletionMutantFailsExactlyItsChecks(t *testing.T) {
 		{"follows-redirects", func(r *requestor) { r.client.CheckRedirect = nil },
 			"keys-stay-on-redirect"},
 	}
+	statusList := []struct {
+		name   string
+		change func(*following)
+		fails  string
+	}{
+		{"none, and it follows", func(*following) {}, ""},
+		{"status-believes-any-answer", func(f *following) {
+			f.read = func(int, []byte) (deletion.Receipt, error) { return deletion.Receipt{State: deletion.Verified}, nil }
+		}, "status-needs-an-answer"},
+		{"status-takes-silence-for-done", func(f *following) {
+			f.broken = func(error) (deletion.Receipt, error) { return deletion.Receipt{State: deletion.Verified}, nil }
+		}, "status-deadline status-needs-an-answer"},
+		{"status-404-is-gone", func(f *following) { // whoever answered
+			f.read = func(status int, text []byte) (deletion.Receipt, error) {
+				if status == 404 {
+					return deletion.Receipt{State: deletion.Verified}, nil
+				}
+				return f.state(status, text)
+			}
+		}, "status-needs-an-answer"},
+		{"status-ignores-its-context", func(f *following) { f.ctx = context.WithoutCancel }, "status-deadline status-needs-an-answer"},
+		{"status-repeats-the-server", func(f *following) {
+			f.read = func(status int, text []byte) (deletion.Receipt, error) {
+				receipt, err := f.state(status, text)
+				if err != nil {
+					err = fmt.Errorf("%w: %s", err, text)
+				}
+				return receipt, err
+			}
+		}, "status-no-secret-in-errors"},
+	}
+	subjects := make([]DeletionSubject, 0, len(list)+len(statusList))
+	for _, m := range list {
+		subjects = append(subjects, requestorSubject(m.change))
+	}
+	for _, m := range statusList {
+		subjects = append(subjects, followingSubject(m.change))
+		list = append(list, mutant{name: m.name, fails: m.fails})
+	}
 	reports := make([]Report, len(list))
 	var all sync.WaitGroup
 	turn := make(chan struct{}, 2)
-	for i, m := range list {
+	for i := range list {
 		turn <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turn }()
-			reports[i] = VerifyDeletion(requestorSubject(m.change))
+			reports[i] = VerifyDeletion(subjects[i])
 		})
 	}
 	all.Wait()

@@ -283,7 +283,7 @@ func endpointProblem(endpoint string) string {
 var ErrKey = errors.New("the keys are refused")
 
 // ErrService says that a tool's name cannot be searched for as a service. It is Permanent.
-var ErrService = errors.New("the tool's name is not a service of Datadog: set datadog.Config.Service")
+var ErrService = errors.New("the tool's name cannot be searched for as a service of Datadog: set the service that its logs have")
 
 // ErrFailing says that a request has failed for a reason that may pass.
 var ErrFailing = errors.New("the request has failed, for a reason of Datadog's own")
@@ -308,7 +308,7 @@ const (
 	cancelled = "The request was cancelled at Datadog."
 	hasFailed = "Datadog could not carry out the request: look at it there, under Data Deletion."
 	uncounted = "Datadog says that the logs are deleted. They were not counted: the key has no permission logs_read_data."
-	elsewhere = "Datadog has done what was asked, but there are logs of this machine under another service: check datadog.Config.Service."
+	elsewhere = "Datadog has done what was asked, but there are logs of this machine under another service: check which one the backend sets."
 	nothing   = "Datadog stores no logs of this machine."
 )
 

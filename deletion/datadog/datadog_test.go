@@ -611,7 +611,7 @@ func TestAWrongServiceDoesNotPassForAnErasure(t *testing.T) {
 	receipt := o.ask(t, r)
 	o.finish()
 	got, err := r.Status(t.Context(), receipt)
-	if err != nil || got.State != deletion.Refused || !strings.Contains(got.Detail, "Config.Service") {
+	if err != nil || got.State != deletion.Refused || !strings.Contains(got.Detail, "check which") {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	right := o.requestor(t, func(c *datadog.Config) { c.Service = "fleet" })

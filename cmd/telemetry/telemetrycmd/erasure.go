@@ -21,13 +21,13 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 	receiver := s.receiver(m)
 	switch e.State {
 	case deletion.Requested:
-		add("The deletion request was NOT handed over yet: %s", orUnknown(e.Problem))
+		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, "there was no time to"))
 		add("It is kept, and later commands make it again, also while telemetry is off.")
 		add("To try again now: %s", s.hint("reset --resume"))
 		lines = append(lines, s.askTheAuthors(m)...)
 		return lines
 	case deletion.Refused:
-		add("The deletion request was REFUSED: %s", orUnknown(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail)))
+		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), "nobody said why"))
 		add("It is kept. To ask again: %s", s.hint("reset --resume"))
 		lines = append(lines, s.askTheAuthors(m)...)
 		return lines
@@ -76,9 +76,9 @@ func (s *commandSet) askTheAuthors(m *core.Manager) []string {
 	return nil
 }
 
-func orUnknown(text string) string {
+func orElse(text, otherwise string) string {
 	if text == "" {
-		return "nobody said why"
+		return otherwise
 	}
 	return clean(text)
 }

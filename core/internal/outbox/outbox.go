@@ -156,8 +156,8 @@ type Run struct {
 }
 
 // Run makes the requests that are due and follows up on those that were made. What becomes
-// of each is written into it. The error is the disk's or the context's, or state.ErrBusy if
-// another process was at it for all of r.Wait.
+// of each is written into it. The error is the disk's, or state.ErrBusy if another process
+// was at it for all of r.Wait.
 func (b Box) Run(ctx context.Context, r Run) error {
 	if entries, err := b.Entries(); len(entries) == 0 {
 		return err
@@ -173,17 +173,13 @@ func (b Box) Run(ctx context.Context, r Run) error {
 	entries, err := b.Entries()
 	due := slices.DeleteFunc(entries, func(e Entry) bool { return !b.isDue(e, r.Insist) })
 	for i, e := range due {
+		if ctx.Err() != nil {
+			break // the rest stays due
+		}
 		if r.Progress != nil {
 			r.Progress(i, len(due))
 		}
-		if ctx.Err() != nil {
-			err = errors.Join(err, ctx.Err())
-			break
-		}
 		err = errors.Join(err, b.advance(ctx, r, e))
-	}
-	if r.Progress != nil {
-		r.Progress(len(due), len(due))
 	}
 	return errors.Join(err, b.noted(b.tidy))
 }

@@ -11,9 +11,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -25,6 +27,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(helperSwitch) != "" {
 		os.Exit(helper())
 	}
+	// Run under nohup, which ignores it, the children would ignore it too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "telemetry")
 		if err != nil {
