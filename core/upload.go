@@ -33,7 +33,8 @@ const (
 var ErrWait = errors.New("the server asked not to be called yet")
 
 // Close ends this run's recording and, where one is due, starts an upload that nobody
-// waits for. It does no network and takes no time, with two exceptions: in continuous
+// waits for. A deletion request that is due is made in the same way, also where telemetry
+// is off. It does no network and takes no time, with two exceptions: in continuous
 // integration and in a container, where a background process would die with the
 // command, it sends for at most one second; and a backend that reaches no network is
 // called right here. A Track after Close works.

@@ -55,7 +55,8 @@ type Collector interface {
 	// hold.
 	Flush(ctx context.Context) error
 	// Close ends this run's recording: where an upload is due, it is started in the
-	// background. A Track after Close works and is sent by a later run.
+	// background. A Track after Close works and is sent by a later run. Where nothing is
+	// recorded it still has deletion requests made that are due.
 	Close(ctx context.Context) error
 	// Drop erases everything that waits, unsent, and stops recording in this process.
 	Drop() error

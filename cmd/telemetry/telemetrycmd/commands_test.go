@@ -306,6 +306,33 @@ func TestARequestThatWasNotHandedOverIsTakenUpAgain(t *testing.T) {
 	}
 }
 
+func TestAnOrdinaryCommandMakesTheRequestWhileTelemetryIsOff(t *testing.T) {
+	h := newHome(t)
+	h.inline = true
+	h.sendOne()
+	h.answers(http.StatusServiceUnavailable)
+	h.run("telemetry", "reset")
+	h.answers(http.StatusOK)
+	sent := len(h.sent())
+	h.must("build")
+	if n := len(h.sent()) - sent; n != 0 {
+		t.Errorf("%d requests right after a failure, want none: it is not time", n)
+	}
+	h.now = h.now.Add(2 * time.Minute)
+	h.run("fail")
+	if n := len(h.sent()) - sent; n != 1 {
+		t.Errorf("%d requests when it was time, want 1", n)
+	}
+	if all, err := h.manager().Erasures(); err != nil || len(all) != 1 || all[0].State != deletion.Delivered {
+		t.Errorf("%+v, %v", all, err)
+	}
+	h.now = h.now.Add(48 * time.Hour)
+	h.must("build")
+	if n := len(h.sent()) - sent; n != 1 {
+		t.Errorf("%d requests in the end, want 1", n)
+	}
+}
+
 // masked hides the moment of the next look, which is spread at random.
 func masked(text string) string {
 	return regexp.MustCompile(`(next look: with the first command after |"next_at": ).*`).ReplaceAllString(text, "${1}TIME")

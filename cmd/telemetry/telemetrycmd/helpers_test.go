@@ -73,6 +73,8 @@ type home struct {
 	env    map[string]string
 	now    time.Time
 	server *httptest.Server
+	// inline makes commands do themselves what a background process would do.
+	inline bool
 	// answer is how the server answers; 200 if nil.
 	answer http.HandlerFunc
 
@@ -113,7 +115,7 @@ func newHome(t *testing.T) *home {
 }
 
 func (h *home) core() []core.Option {
-	return []core.Option{
+	options := []core.Option{
 		core.WithStateDir(h.dir),
 		core.WithClock(func() time.Time { return h.now }),
 		core.WithPolicyFile(filepath.Join(filepath.Dir(h.dir), "policy")),
@@ -121,9 +123,12 @@ func (h *home) core() []core.Option {
 			value, set := h.env[name]
 			return value, set
 		}),
-		// Should a test start a background process after all, it does nothing.
-		core.WithUploadCommand("-test.run=^$"),
 	}
+	if !h.inline {
+		// Should a test start a background process after all, it does nothing.
+		options = append(options, core.WithUploadCommand("-test.run=^$"))
+	}
+	return options
 }
 
 func (h *home) manager() *core.Manager { return core.NewManager(h.tool, h.core()...) }

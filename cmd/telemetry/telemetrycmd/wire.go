@@ -123,12 +123,15 @@ func (w *wiring) wrapHook(hook runE) runE {
 }
 
 // run runs a command and records how it went. Where telemetry is off, and it was found
-// out that nobody is to be asked, it adds nothing.
+// out that nobody is to be asked, it sees to deletion requests that are due, and adds
+// nothing else.
 func (w *wiring) run(cmd *cobra.Command, args []string, run func() error) error {
 	if !w.props.Collector.Enabled() {
 		w.question(cmd)
 		if !w.props.Collector.Enabled() {
-			return run()
+			err := run()
+			_ = w.props.Collector.Close(contextOf(cmd)) // reset --status tells what went wrong
+			return err
 		}
 	}
 	collector := w.props.Collector
