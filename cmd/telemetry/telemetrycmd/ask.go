@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
 )
@@ -88,7 +89,7 @@ func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err e
 func (o *options) somebodyThere(cmd *cobra.Command, m *core.Manager) (in, terminal *os.File, ok bool) {
 	in, isFile := cmd.InOrStdin().(*os.File)
 	terminal, isFileToo := cmd.ErrOrStderr().(*os.File)
-	if !isFile || !isFileToo || !isTerminal(in) || !isTerminal(terminal) {
+	if !isFile || !isFileToo || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) {
 		return nil, nil, false
 	}
 	if consent.InCI(m.Lookup) || o.machineReads(cmd) || !inForeground(in) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
 )
@@ -37,23 +38,23 @@ func (s *commandSet) enable() *cobra.Command {
 			return fmt.Errorf("the yes could not be stored, so nothing is collected: %w", flat{err})
 		}
 		if *format == formatJSON {
-			return writeJSON(cmd.OutOrStdout(), struct {
+			return screen.WriteJSON(cmd.OutOrStdout(), struct {
 				summaryJSON
 				Backend   backendJSON `json:"backend"`
 				MachineID string      `json:"machine_id,omitempty"`
 			}{v.summary(), v.backend(), v.MachineID})
 		}
-		out := newScreen(cmd.OutOrStdout(), m.Lookup)
+		out := screen.New(cmd.OutOrStdout(), m.Lookup)
 		switch v.state() {
 		case stateOn:
-			fmt.Fprintf(out, "%s Thank you.\n", out.paint(green, "Telemetry of "+v.tool+" is on."))
+			fmt.Fprintf(out, "%s Thank you.\n", out.Paint(screen.Green, "Telemetry of "+v.tool+" is on."))
 		case stateLocal:
-			fmt.Fprintf(out, "%s\n", out.paint(green, "Telemetry of "+v.tool+" is on, and stays on this machine."))
+			fmt.Fprintf(out, "%s\n", out.Paint(screen.Green, "Telemetry of "+v.tool+" is on, and stays on this machine."))
 			if !*local {
 				fmt.Fprintf(out, "The yes is stored; what restricts it: %s\n", s.hint("status --explain"))
 			}
 		default:
-			fmt.Fprintf(out, "The yes is stored, but %s: %s.\n", out.paint(bold, "telemetry of "+v.tool+" stays off"), v.whyOff())
+			fmt.Fprintf(out, "The yes is stored, but %s: %s.\n", out.Paint(screen.Bold, "telemetry of "+v.tool+" stays off"), v.whyOff())
 		}
 		fmt.Fprintf(out, "\n%s", notice(m.Tool(), v.Status, s.hint("disable")))
 		if v.MachineID != "" {
@@ -70,7 +71,7 @@ func (v view) whyOff() string {
 	case !v.Decision.Enabled:
 		return "decided by " + v.decider()
 	case len(v.Faults) > 0:
-		return clean(v.Faults[0])
+		return screen.Clean(v.Faults[0])
 	}
 	return "the tool names no receiver"
 }
@@ -91,15 +92,15 @@ func (s *commandSet) disable() *cobra.Command {
 			return s.notStored(v, err)
 		}
 		if *format == formatJSON {
-			if writeErr := writeJSON(cmd.OutOrStdout(), struct {
+			if writeErr := screen.WriteJSON(cmd.OutOrStdout(), struct {
 				summaryJSON
 				Erased int `json:"erased"`
 			}{v.summary(), erased}); writeErr != nil {
 				return writeErr
 			}
 		} else {
-			out := newScreen(cmd.OutOrStdout(), m.Lookup)
-			fmt.Fprintf(out, "%s %s\n", out.paint(bold, "Telemetry of "+v.tool+" is off."), erasedWords(erased))
+			out := screen.New(cmd.OutOrStdout(), m.Lookup)
+			fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+v.tool+" is off."), erasedWords(erased))
 			if v.Delivered > 0 {
 				fmt.Fprintf(out, "What was sent before stays with the receiver. To ask for its deletion: %s\n", s.hint("reset"))
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/deletion"
 )
@@ -40,17 +41,17 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 	case deletion.Manual:
 		add("The deletion request is NOT complete: you have to finish it yourself.")
 	default:
-		add("The deletion request was handed over to %s, in the state %s.", receiver, clean(string(e.State)))
+		add("The deletion request was handed over to %s, in the state %s.", receiver, screen.Clean(string(e.State)))
 	}
 	lines = append(lines, receiptWords(e.Receipt)...)
 	for i, part := range e.Receipt.Parts {
-		add("%d. %s", i+1, clean(string(part.State)))
+		add("%d. %s", i+1, screen.Clean(string(part.State)))
 		for _, line := range receiptWords(part) {
 			add("   %s", line)
 		}
 	}
 	if e.Problem != "" {
-		add("The last look at it failed: %s", clean(e.Problem))
+		add("The last look at it failed: %s", screen.Clean(e.Problem))
 	}
 	if e.State != deletion.Verified && !e.Next.IsZero() {
 		add("How it goes on: %s", s.hint("reset --status"))
@@ -80,19 +81,19 @@ func orElse(text, otherwise string) string {
 	if text == "" {
 		return otherwise
 	}
-	return clean(text)
+	return screen.Clean(text)
 }
 
 func receiptWords(r deletion.Receipt) (lines []string) {
 	if r.Detail != "" {
-		lines = append(lines, clean(r.Detail))
+		lines = append(lines, screen.Clean(r.Detail))
 	}
 	lines = append(lines, mail(r.URL)...)
 	if r.ID != "" {
-		lines = append(lines, "Its ID, should you ask about it: "+clean(r.ID))
+		lines = append(lines, "Its ID, should you ask about it: "+screen.Clean(r.ID))
 	}
 	if !r.CancelUntil.IsZero() {
-		lines = append(lines, "There it can be cancelled until "+when(r.CancelUntil)+".")
+		lines = append(lines, "There it can be cancelled until "+screen.When(r.CancelUntil)+".")
 	}
 	return lines
 }
@@ -105,11 +106,11 @@ func mail(link string) []string {
 	}
 	u, err := url.Parse(link)
 	if err != nil || u.Scheme != "mailto" {
-		return []string{clean(link)}
+		return []string{screen.Clean(link)}
 	}
-	lines := []string{"To: " + clean(u.Opaque), "Subject: " + clean(u.Query().Get("subject")), ""}
+	lines := []string{"To: " + screen.Clean(u.Opaque), "Subject: " + screen.Clean(u.Query().Get("subject")), ""}
 	for line := range strings.Lines(strings.ReplaceAll(u.Query().Get("body"), "\r\n", "\n")) {
-		lines = append(lines, clean(strings.TrimSuffix(line, "\n")))
+		lines = append(lines, screen.Clean(strings.TrimSuffix(line, "\n")))
 	}
 	for i := range lines {
 		lines[i] = strings.TrimRight("| "+lines[i], " ")
@@ -119,8 +120,8 @@ func mail(link string) []string {
 
 // openMail opens the first prepared mail in the person's own program, where there is
 // somebody in front of a desktop. It was printed all the same.
-func (s *commandSet) openMail(out screen, m *core.Manager, format outputFormat, all []core.Erasure) {
-	if !out.terminal || format != formatText {
+func (s *commandSet) openMail(out screen.Screen, m *core.Manager, format outputFormat, all []core.Erasure) {
+	if !out.Terminal || format != formatText {
 		return
 	}
 	for _, e := range all {
@@ -167,9 +168,9 @@ func openOnDesktop(lookup func(string) (string, bool), link string) error {
 }
 
 // showErasures prints how far every request came.
-func (s *commandSet) showErasures(out screen, m *core.Manager, format outputFormat, all []core.Erasure) error {
+func (s *commandSet) showErasures(out screen.Screen, m *core.Manager, format outputFormat, all []core.Erasure) error {
 	if format == formatJSON {
-		return writeJSON(out, struct {
+		return screen.WriteJSON(out, struct {
 			Tool     string        `json:"tool"`
 			Requests []erasureJSON `json:"requests"`
 		}{m.Tool().Name, erasuresJSON(all)})
@@ -181,8 +182,8 @@ func (s *commandSet) showErasures(out screen, m *core.Manager, format outputForm
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		fmt.Fprintf(out, "%s\n", out.paint(bold, "Data sent under the machine ID "+e.MachineID+":"))
-		out.table(erasureRows(e))
+		fmt.Fprintf(out, "%s\n", out.Paint(screen.Bold, "Data sent under the machine ID "+e.MachineID+":"))
+		out.Table(erasureRows(e))
 		for _, line := range s.erasureWords(m, e) {
 			fmt.Fprintf(out, "%s\n", line)
 		}
@@ -195,18 +196,18 @@ var steps = []deletion.State{
 	deletion.Requested, deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Refused, deletion.Manual,
 }
 
-func erasureRows(e core.Erasure) (rows []row) {
+func erasureRows(e core.Erasure) (rows []screen.Row) {
 	for _, state := range steps {
 		if at := e.Reached[state]; !at.IsZero() {
-			colour := plain
+			colour := screen.Plain
 			if state == e.State {
-				colour = bold
+				colour = screen.Bold
 			}
-			rows = append(rows, row{string(state), when(at), colour})
+			rows = append(rows, screen.Row{Label: string(state), Value: screen.When(at), Colour: colour})
 		}
 	}
 	if !e.Next.IsZero() {
-		rows = append(rows, row{"next look", "with the first command after " + when(e.Next), plain})
+		rows = append(rows, screen.Row{Label: "next look", Value: "with the first command after " + screen.When(e.Next)})
 	}
 	return rows
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/deletion"
 )
@@ -43,7 +44,7 @@ func TestAPreparedMailIsOpenedOnceForSomebodyInFrontOfATerminal(t *testing.T) {
 			return test.fails
 		})})}
 		var out bytes.Buffer
-		set.openMail(screen{Writer: &out, terminal: test.terminal}, h.manager(), test.format, test.all)
+		set.openMail(screen.Screen{Writer: &out, Terminal: test.terminal}, h.manager(), test.format, test.all)
 		if len(opened) != test.want || (test.said == "") != (out.Len() == 0) || !strings.Contains(out.String(), test.said) {
 			t.Errorf("%s: opened %q and said %q", name, opened, &out)
 		}

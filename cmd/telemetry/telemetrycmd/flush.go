@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 )
 
@@ -41,7 +42,7 @@ func (s *commandSet) flush() *cobra.Command {
 		receiver := before.Backend.String()
 		var at progress
 		at.set(0, before.Queue.Events)
-		stop := at.show(newScreen(cmd.ErrOrStderr(), m.Lookup), "Sending to "+receiver, events)
+		stop := at.show(screen.New(cmd.ErrOrStderr(), m.Lookup), "Sending to "+receiver, events)
 		report, err := m.Flush(ctx, at.set)
 		stop()
 		v := look(m)
@@ -56,7 +57,7 @@ func (s *commandSet) flush() *cobra.Command {
 			if err != nil {
 				j.Problem = err.Error()
 			}
-			if writeErr := writeJSON(cmd.OutOrStdout(), j); writeErr != nil {
+			if writeErr := screen.WriteJSON(cmd.OutOrStdout(), j); writeErr != nil {
 				return writeErr
 			}
 			return err
@@ -87,7 +88,7 @@ func printFlush(out io.Writer, receiver string, report core.FlushReport, complet
 	}
 	if report.Running > 0 {
 		fmt.Fprintf(out, "%s still running; what it holds is sent later.\n",
-			count(report.Running, "command is", "commands are"))
+			screen.Count(report.Running, "command is", "commands are"))
 	}
 }
 
@@ -95,11 +96,11 @@ func printFlush(out io.Writer, receiver string, report core.FlushReport, complet
 func (s *commandSet) flushError(ctx context.Context, err error, v view, timeout time.Duration) error {
 	kept := ""
 	if n := v.Queue.Events; n > 0 {
-		kept = "; " + count(n, "event is", "events are") + " kept and sent later"
+		kept = "; " + screen.Count(n, "event is", "events are") + " kept and sent later"
 	}
 	switch {
 	case errors.Is(err, core.ErrOff) && v.Queue.Events > 0:
-		return fmt.Errorf("%w, so %s not sent; decided by %s", core.ErrOff, count(v.Queue.Events, "event is", "events are"), v.decider())
+		return fmt.Errorf("%w, so %s not sent; decided by %s", core.ErrOff, screen.Count(v.Queue.Events, "event is", "events are"), v.decider())
 	case errors.Is(err, core.ErrOff):
 		return fmt.Errorf("%w, and nothing waits; to turn it on: %s", core.ErrOff, s.hint("enable"))
 	case errors.Is(err, core.ErrBusy):
@@ -135,8 +136,8 @@ func (p *progress) set(done, total int) {
 
 // show draws the progress on a terminal once it takes long, until the returned function
 // is called. Elsewhere it draws nothing.
-func (p *progress) show(out screen, doing string, unit func(int) string) (stop func()) {
-	if !out.terminal {
+func (p *progress) show(out screen.Screen, doing string, unit func(int) string) (stop func()) {
+	if !out.Terminal {
 		return func() {}
 	}
 	quit, gone := make(chan struct{}), make(chan struct{})
@@ -148,7 +149,7 @@ func (p *progress) show(out screen, doing string, unit func(int) string) (stop f
 		for {
 			select {
 			case <-quit:
-				if drawn && out.colour {
+				if drawn && out.Colour {
 					fmt.Fprint(out, "\r\x1b[K")
 				}
 				return
@@ -159,7 +160,7 @@ func (p *progress) show(out screen, doing string, unit func(int) string) (stop f
 				text = fmt.Sprintf("%s: %d of %s …", doing, p.done.Load(), unit(int(total)))
 			}
 			switch {
-			case out.colour:
+			case out.Colour:
 				fmt.Fprint(out, "\r\x1b[K", text)
 			case !drawn: // a terminal that cannot go back to the start of a line
 				fmt.Fprintln(out, text)

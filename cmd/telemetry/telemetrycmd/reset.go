@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 )
 
@@ -41,7 +42,7 @@ func (s *commandSet) reset() *cobra.Command {
 		return noArgs(cmd, args)
 	}
 	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
-		out := newScreen(cmd.OutOrStdout(), m.Lookup)
+		out := screen.New(cmd.OutOrStdout(), m.Lookup)
 		switch {
 		case *status:
 			return s.resetStatus(out, m, *format)
@@ -67,7 +68,7 @@ func (s *commandSet) reset() *cobra.Command {
 		}
 		if *format == formatJSON {
 			j := resetJSON{look(m).summary(), report.Erased, erasuresJSON(report.Requests)}
-			if writeErr := writeJSON(out, j); writeErr != nil {
+			if writeErr := screen.WriteJSON(out, j); writeErr != nil {
 				return writeErr
 			}
 		} else {
@@ -88,16 +89,16 @@ func (s *commandSet) asking(cmd *cobra.Command, m *core.Manager, work func(ctx c
 	ctx, cancel := context.WithTimeout(contextOf(cmd), resetPatience)
 	defer cancel()
 	var p progress
-	defer p.show(newScreen(cmd.ErrOrStderr(), m.Lookup), "Asking for the deletion", requests)()
+	defer p.show(screen.New(cmd.ErrOrStderr(), m.Lookup), "Asking for the deletion", requests)()
 	return work(ctx, p.set)
 }
 
-func (s *commandSet) resetStatus(out screen, m *core.Manager, format outputFormat) error {
+func (s *commandSet) resetStatus(out screen.Screen, m *core.Manager, format outputFormat) error {
 	all, err := m.Erasures()
 	return errors.Join(s.showErasures(out, m, format, all), err)
 }
 
-func (s *commandSet) resetResume(cmd *cobra.Command, out screen, m *core.Manager, format outputFormat) error {
+func (s *commandSet) resetResume(cmd *cobra.Command, out screen.Screen, m *core.Manager, format outputFormat) error {
 	var all []core.Erasure
 	err := s.asking(cmd, m, func(ctx context.Context, tell func(done, total int)) (err error) {
 		all, err = m.Resume(ctx, tell)
@@ -113,7 +114,7 @@ func (s *commandSet) resetResume(cmd *cobra.Command, out screen, m *core.Manager
 	return s.stillOpen(all)
 }
 
-func requests(n int) string { return count(n, "request", "requests") }
+func requests(n int) string { return screen.Count(n, "request", "requests") }
 
 // stillOpen is the error of a command after which somebody does not have their request.
 func (s *commandSet) stillOpen(all []core.Erasure) error {
@@ -127,7 +128,7 @@ func (s *commandSet) stillOpen(all []core.Erasure) error {
 		return nil
 	}
 	return fmt.Errorf("%s not handed over; to try again: %s",
-		count(n, "deletion request was", "deletion requests were"), s.hint("reset --resume"))
+		screen.Count(n, "deletion request was", "deletion requests were"), s.hint("reset --resume"))
 }
 
 func (v view) somethingToReset() bool {
@@ -138,7 +139,7 @@ func (v view) somethingToReset() bool {
 func (s *commandSet) confirmReset(cmd *cobra.Command, tool string) bool {
 	in, asked := cmd.InOrStdin().(*os.File)
 	terminal, shown := cmd.ErrOrStderr().(*os.File)
-	if !asked || !shown || !isTerminal(in) || !isTerminal(terminal) {
+	if !asked || !shown || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) {
 		return true
 	}
 	var b strings.Builder
@@ -147,12 +148,12 @@ func (s *commandSet) confirmReset(cmd *cobra.Command, tool string) bool {
 	return askYesNo(contextOf(cmd), in, terminal, "Go on?", s.patience) == saidYes
 }
 
-func (s *commandSet) printReset(out screen, m *core.Manager, before view, report core.ResetReport, complete bool) {
+func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view, report core.ResetReport, complete bool) {
 	if !report.Off {
 		fmt.Fprintf(out, "Nothing to reset: %s has stored nothing here, and nothing was ever sent from here.\n", before.tool)
 		return
 	}
-	fmt.Fprintf(out, "%s %s\n", out.paint(bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased))
+	fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased))
 	if len(report.Requests) == 0 && complete {
 		fmt.Fprintln(out, "Nothing was ever sent from here, so there is nothing to ask anybody to delete.")
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/deletion"
@@ -44,29 +45,29 @@ func (v view) state() string {
 	return stateOff
 }
 
-func (v view) stateWords() (string, colour) {
+func (v view) stateWords() (string, screen.Colour) {
 	switch state := v.state(); {
 	case state == stateOn:
-		return "on", green
+		return "on", screen.Green
 	case state == stateLocal:
-		return "on, this machine only", green
+		return "on, this machine only", screen.Green
 	case state == stateUndecided && v.stored.Answer != consent.AnswerNone:
-		return "off (what is collected has changed since your yes)", bold
+		return "off (what is collected has changed since your yes)", screen.Bold
 	case state == stateUndecided:
-		return "off (not asked yet)", bold
+		return "off (not asked yet)", screen.Bold
 	case v.Decision.Enabled && len(v.Faults) == 0:
-		return "off (allowed, but the tool names no receiver)", bold
+		return "off (allowed, but the tool names no receiver)", screen.Bold
 	case v.Decision.Enabled:
-		return "off (allowed, but something is wrong)", red
+		return "off (allowed, but something is wrong)", screen.Red
 	}
-	return "off", bold
+	return "off", screen.Bold
 }
 
 // decider names the layer that decided with what was found there.
 func (v view) decider() string {
 	for _, layer := range v.Decision.Layers {
 		if layer.Name == v.Decision.Decider {
-			return layer.Name + " (" + clean(layer.Detail) + ")"
+			return layer.Name + " (" + screen.Clean(layer.Detail) + ")"
 		}
 	}
 	return v.Decision.Decider + ", and silence is no"
@@ -86,28 +87,30 @@ func (s *commandSet) status() *cobra.Command {
 	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
 		v := look(m)
 		if *format == formatJSON {
-			return writeJSON(cmd.OutOrStdout(), v.json(*explain))
+			return screen.WriteJSON(cmd.OutOrStdout(), v.json(*explain))
 		}
-		out := newScreen(cmd.OutOrStdout(), m.Lookup)
-		out.table(v.rows(s.hint))
+		out := screen.New(cmd.OutOrStdout(), m.Lookup)
+		out.Table(v.rows(s.hint))
 		if *explain {
-			fmt.Fprintln(out, "\n"+out.paint(bold, "Who has a say")+" (any no decides, then any yes; silence is no)")
-			out.table(v.layers())
+			fmt.Fprintln(out, "\n"+out.Paint(screen.Bold, "Who has a say")+" (any no decides, then any yes; silence is no)")
+			out.Table(v.layers())
 		}
 		return nil
 	})
 	return cmd
 }
 
-func (v view) rows(hint func(string) string) []row {
+func (v view) rows(hint func(string) string) []screen.Row {
 	words, colour := v.stateWords()
-	rows := []row{
-		{"Telemetry of " + v.tool, words, colour},
-		{"Decided by", v.decider(), plain},
-		{"Receiver", v.receiver(), plain},
+	rows := []screen.Row{
+		{Label: "Telemetry of " + v.tool, Value: words, Colour: colour},
+		{Label: "Decided by", Value: v.decider()},
+		{Label: "Receiver", Value: v.receiver()},
 	}
-	add := func(label, value string) { rows = append(rows, row{label, value, plain}) }
-	warn := func(label, value string) { rows = append(rows, row{label, value, red}) }
+	add := func(label, value string) { rows = append(rows, screen.Row{Label: label, Value: value}) }
+	warn := func(label, value string) {
+		rows = append(rows, screen.Row{Label: label, Value: value, Colour: screen.Red})
+	}
 	if v.MachineID != "" {
 		add("Machine ID", v.MachineID)
 	} else {
@@ -120,7 +123,7 @@ func (v view) rows(hint func(string) string) []row {
 	add("Waiting", waiting)
 	delivered := events(v.Delivered)
 	if !v.LastDelivered.IsZero() {
-		delivered += ", last on " + when(v.LastDelivered)
+		delivered += ", last on " + screen.When(v.LastDelivered)
 	}
 	add("Delivered", delivered)
 	if v.Lost > 0 {
@@ -130,13 +133,13 @@ func (v view) rows(hint func(string) string) []row {
 		add("Next upload", v.nextUpload())
 	}
 	if v.WaitUntil.After(v.At) {
-		add("The server asked", "not to be called before "+when(v.WaitUntil))
+		add("The server asked", "not to be called before "+screen.When(v.WaitUntil))
 	}
 	if v.Problem != "" {
-		warn("Last attempt", when(v.LastAttempt)+", failed: "+clean(v.Problem))
+		warn("Last attempt", screen.When(v.LastAttempt)+", failed: "+screen.Clean(v.Problem))
 	}
 	for _, e := range v.Erasures {
-		line := string(e.State) + " on " + when(e.Reached[e.State]) + "; see " + hint("reset --status")
+		line := string(e.State) + " on " + screen.When(e.Reached[e.State]) + "; see " + hint("reset --status")
 		switch e.State {
 		case deletion.Requested, deletion.Refused, deletion.Manual:
 			warn("Deletion request", line)
@@ -145,7 +148,7 @@ func (v view) rows(hint func(string) string) []row {
 		}
 	}
 	for _, fault := range v.Faults {
-		warn("What is wrong", clean(fault))
+		warn("What is wrong", screen.Clean(fault))
 	}
 	if v.StateDir != "" {
 		add("Kept in", v.StateDir)
@@ -165,24 +168,24 @@ func (v view) nextUpload() string {
 	if !v.NextUpload.After(v.At) {
 		return "with the next command"
 	}
-	return "with the first command after " + when(v.NextUpload)
+	return "with the first command after " + screen.When(v.NextUpload)
 }
 
-func (v view) layers() []row {
-	rows := make([]row, len(v.Decision.Layers))
+func (v view) layers() []screen.Row {
+	rows := make([]screen.Row, len(v.Decision.Layers))
 	for i, layer := range v.Decision.Layers {
-		r := row{layer.Name, clean(layer.Detail), plain}
+		r := screen.Row{Label: layer.Name, Value: screen.Clean(layer.Detail)}
 		switch layer.Verdict {
 		case consent.Yes:
-			r.colour = green
+			r.Colour = screen.Green
 		case consent.No:
-			r.colour = red
+			r.Colour = screen.Red
 		}
-		if verdict := string(layer.Verdict); !strings.HasPrefix(r.value, verdict) {
-			r.value = verdict + ": " + r.value
+		if verdict := string(layer.Verdict); !strings.HasPrefix(r.Value, verdict) {
+			r.Value = verdict + ": " + r.Value
 		}
 		if layer.Name == v.Decision.Decider {
-			r.value += "  <- decided"
+			r.Value += "  <- decided"
 		}
 		rows[i] = r
 	}
@@ -272,4 +275,16 @@ func (v view) json(explain bool) statusJSON {
 
 func (v view) backend() backendJSON {
 	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local}
+}
+
+func events(n int) string { return screen.Count(n, "event", "events") }
+
+func size(bytes int64) string {
+	switch {
+	case bytes >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	case bytes >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+	}
+	return screen.Count(bytes, "byte", "bytes")
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 )
 
 var errNothingChanged = errors.New("nothing was changed")
@@ -14,7 +16,7 @@ var errNothingChanged = errors.New("nothing was changed")
 // confirm asks the person at the terminal. Where there is none, nobody has agreed.
 func (s surroundings) confirm(cmd *cobra.Command, says, question string) error {
 	in, out := cmd.InOrStdin(), cmd.ErrOrStderr()
-	if !isTerminal(in) || !isTerminal(out) {
+	if !screen.IsTerminal(in) || !screen.IsTerminal(out) {
 		return usage("there is no terminal to ask at: add --yes if this is meant")
 	}
 	fmt.Fprintf(out, "%s\n%s [y/N] ", says, question)

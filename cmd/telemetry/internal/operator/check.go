@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/relay"
@@ -61,7 +62,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 	}
 	if cert != nil {
 		if j.CertificateUntil = cert.current.Load().Leaf.NotAfter.UTC(); s.now().After(j.CertificateUntil) {
-			return &FileError{wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", when(j.CertificateUntil))}
+			return &FileError{wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", screen.When(j.CertificateUntil))}
 		}
 	}
 	for _, t := range c.tools {
@@ -72,17 +73,17 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 		j.Tools = append(j.Tools, tool)
 	}
 	if format == "json" {
-		return writeJSON(cmd.OutOrStdout(), j)
+		return screen.WriteJSON(cmd.OutOrStdout(), j)
 	}
 	out := s.screen(cmd.OutOrStdout())
-	fmt.Fprintf(out, "%s Nobody was contacted.\n", out.paint(green, "The relay would run."))
-	out.table(j.rows())
+	fmt.Fprintf(out, "%s Nobody was contacted.\n", out.Paint(screen.Green, "The relay would run."))
+	out.Table(j.rows())
 	return nil
 }
 
-func (j checkJSON) rows() (rows []row) {
+func (j checkJSON) rows() (rows []screen.Row) {
 	add := func(label, format string, args ...any) {
-		rows = append(rows, row{label, fmt.Sprintf(format, args...), noPaint})
+		rows = append(rows, row(label, fmt.Sprintf(format, args...), screen.Plain))
 	}
 	scheme, what := "http", forAll
 	if j.TLS {
@@ -96,7 +97,7 @@ func (j checkJSON) rows() (rows []row) {
 		add("Listens", "http://%s for %s", j.Admin, forAdmin)
 	}
 	if j.TLS {
-		add("Certificate", "until %s", when(j.CertificateUntil))
+		add("Certificate", "until %s", screen.When(j.CertificateUntil))
 	}
 	if j.BehindProxy {
 		add("Addresses", "as the proxy writes them into X-Forwarded-For")
@@ -104,8 +105,8 @@ func (j checkJSON) rows() (rows []row) {
 	if j.Ledger.New {
 		add("Ledger", "%s, which is going to be made", j.Ledger.Directory)
 	} else {
-		add("Ledger", "%s: %s whole, %s, of which %d open", j.Ledger.Directory, count(j.Ledger.Lines, "line", "lines"),
-			count(int64(j.Ledger.Erasures), "erasure", "erasures"), j.Ledger.Open)
+		add("Ledger", "%s: %s whole, %s, of which %d open", j.Ledger.Directory, screen.Count(j.Ledger.Lines, "line", "lines"),
+			screen.Count(j.Ledger.Erasures, "erasure", "erasures"), j.Ledger.Open)
 	}
 	add("Vendors are asked", "%s after a request", j.Quiet)
 	for _, t := range j.Tools {

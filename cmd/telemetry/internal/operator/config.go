@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion/relay"
 )
@@ -230,7 +231,7 @@ func (c *config) readTools(n *yaml.Node, key string) error {
 
 // isName is the relay's rule for the names of tools and vendors.
 func isName(s string) bool {
-	return s != "" && len(s) <= 64 && clean(s) == s && !strings.ContainsAny(s, "\u2028\u2029")
+	return s != "" && len(s) <= 64 && screen.Clean(s) == s && !strings.ContainsAny(s, "\u2028\u2029")
 }
 
 // noKey is why a key of a file is none.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
@@ -23,7 +24,7 @@ const callTime = 2 * time.Minute
 type erasing struct {
 	surroundings
 	cmd    *cobra.Command
-	out    screen
+	out    screen.Screen
 	format string
 
 	machineID, backend, tool          string
@@ -233,7 +234,7 @@ func (e *erasing) look() error {
 		return err
 	}
 	if e.format == "json" {
-		err = writeJSON(e.out, struct {
+		err = screen.WriteJSON(e.out, struct {
 			MachineID string `json:"machine_id"`
 			Backend   string `json:"backend"`
 			Nothing   bool   `json:"nothing"`
@@ -251,13 +252,13 @@ func (e *erasing) look() error {
 	return errors.New("that is still there, and no request to erase it is open")
 }
 
-func (e *erasing) printFound(out screen, f found) {
+func (e *erasing) printFound(out screen.Screen, f found) {
 	if f.nothing {
 		fmt.Fprintf(out, "%s has nothing of this machine.\n", e.backend)
 	} else {
-		fmt.Fprintf(out, "%s\n", out.paint(bold, e.backend+" has of the machine "+e.machineID+":"))
+		fmt.Fprintf(out, "%s\n", out.Paint(screen.Bold, e.backend+" has of the machine "+e.machineID+":"))
 	}
-	out.table(f.rows)
+	out.Table(f.rows)
 	if e.dryRun {
 		fmt.Fprintln(out, "Nothing was changed.")
 	}
@@ -266,7 +267,7 @@ func (e *erasing) printFound(out screen, f found) {
 // ask has the data erased.
 func (e *erasing) ask() error {
 	if !e.yes {
-		if !isTerminal(e.cmd.InOrStdin()) || !isTerminal(e.cmd.ErrOrStderr()) {
+		if !screen.IsTerminal(e.cmd.InOrStdin()) || !screen.IsTerminal(e.cmd.ErrOrStderr()) {
 			return usage("there is no terminal to ask at: add --yes if this is meant, or --dry-run to see what would be erased")
 		}
 		terminal := e.surroundings.screen(e.cmd.ErrOrStderr())
@@ -414,7 +415,7 @@ func (e *erasing) tell(receipt deletion.Receipt) error {
 
 func (e *erasing) printed(receipt deletion.Receipt) error {
 	if e.format == "json" {
-		return writeJSON(e.out, struct {
+		return screen.WriteJSON(e.out, struct {
 			MachineID   string      `json:"machine_id"`
 			Tool        string      `json:"tool,omitempty"`
 			Backend     string      `json:"backend"`
@@ -427,14 +428,14 @@ func (e *erasing) printed(receipt deletion.Receipt) error {
 }
 
 func (e *erasing) printReceipt(r deletion.Receipt) {
-	c := noPaint
+	c := screen.Plain
 	switch r.State {
 	case deletion.Verified:
-		c = green
+		c = screen.Green
 	case deletion.Refused, deletion.Manual:
-		c = red
+		c = screen.Red
 	}
-	e.out.table(append([]row{{"State", string(r.State), c}}, receiptRows(r)...))
+	e.out.Table(append([]screen.Row{row("State", string(r.State), c)}, receiptRows(r)...))
 	if !isOpen(r) || r.ID == "" {
 		return
 	}

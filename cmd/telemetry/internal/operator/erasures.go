@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/relay"
 )
@@ -107,7 +109,7 @@ func (l *ledgerPlace) completeID(wanted func(relay.Erasure) bool) cobra.Completi
 		var words []string
 		for _, e := range slices.Backward(list) { // the newest are asked about most
 			if wanted(e) {
-				words = append(words, e.ID+"\t"+e.Tool+", "+string(e.State)+", "+when(e.ReceivedAt))
+				words = append(words, e.ID+"\t"+e.Tool+", "+string(e.State)+", "+screen.When(e.ReceivedAt))
 			}
 		}
 		return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
@@ -211,7 +213,7 @@ func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
 				one.Steps = nil
 				j.Erasures = append(j.Erasures, one)
 			}
-			return errors.Join(writeJSON(cmd.OutOrStdout(), j), problem)
+			return errors.Join(screen.WriteJSON(cmd.OutOrStdout(), j), problem)
 		}
 		s.printList(s.screen(cmd.OutOrStdout()), ledger, list)
 		return problem
@@ -222,8 +224,8 @@ func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
 // Enough of an ID to tell some millions of them apart.
 const shortID = 12
 
-func (s surroundings) printList(out screen, ledger *ledgerPlace, list []relay.Erasure) {
-	var rows [][]cell
+func (s surroundings) printList(out screen.Screen, ledger *ledgerPlace, list []relay.Erasure) {
+	var rows [][]screen.Cell
 	waiting := ""
 	for _, e := range list {
 		var vendors []string
@@ -234,32 +236,47 @@ func (s surroundings) printList(out screen, ledger *ledgerPlace, list []relay.Er
 			waiting = cmp.Or(waiting, e.ID)
 		}
 		old := age(s.now().Sub(e.ReceivedAt))
-		rows = append(rows, []cell{
-			{e.ID[:shortID], e.ID, noPaint},
-			same(e.Tool, noPaint),
-			same(string(e.State), stateColour(e.State, e.NeedsPerson())),
-			{e.MachineID[:shortID], e.MachineID, noPaint},
-			{when(e.ReceivedAt), e.ReceivedAt.UTC().Format("2006-01-02T15:04:05Z"), noPaint},
-			same(old, noPaint),
-			same(strings.Join(vendors, ", "), noPaint),
+		rows = append(rows, []screen.Cell{
+			{Short: e.ID[:shortID], Full: e.ID},
+			screen.Same(e.Tool, screen.Plain),
+			screen.Same(string(e.State), stateColour(e.State, e.NeedsPerson())),
+			{Short: e.MachineID[:shortID], Full: e.MachineID},
+			{Short: screen.When(e.ReceivedAt), Full: e.ReceivedAt.UTC().Format("2006-01-02T15:04:05Z")},
+			screen.Same(old, screen.Plain),
+			screen.Same(strings.Join(vendors, ", "), screen.Plain),
 		})
 	}
-	if len(list) == 0 && out.terminal {
+	if len(list) == 0 && out.Terminal {
 		fmt.Fprintln(out, "There are none.")
 		return
 	}
-	out.grid([]string{"ID", "TOOL", "STATE", "MACHINE", "RECEIVED", "AGE", "VENDORS"}, rows)
-	if waiting != "" && out.terminal {
+	out.Grid([]string{"ID", "TOOL", "STATE", "MACHINE", "RECEIVED", "AGE", "VENDORS"}, rows)
+	if waiting != "" && out.Terminal {
 		fmt.Fprintf(out, "\nSome wait for you. What to do: %s\n", ledger.hint("show", waiting[:shortID]))
 	}
 }
 
-func stateColour(state deletion.State, needsPerson bool) colour {
+func stateColour(state deletion.State, needsPerson bool) screen.Colour {
 	switch {
 	case needsPerson:
-		return red
+		return screen.Red
 	case state == deletion.Verified:
-		return green
+		return screen.Green
 	}
-	return noPaint
+	return screen.Plain
+}
+
+// age is a duration in the one unit that matters.
+func age(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s" // somebody's clock was ahead
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/deletion/relay"
 )
 
@@ -51,21 +52,21 @@ func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 			j.DamagedLine, j.Damage = damage.Line, damage.Err.Error()
 		}
 		if *format == "json" {
-			return errors.Join(writeJSON(cmd.OutOrStdout(), j), ledger.problem(err, dir))
+			return errors.Join(screen.WriteJSON(cmd.OutOrStdout(), j), ledger.problem(err, dir))
 		}
 		out := s.screen(cmd.OutOrStdout())
-		rows := []row{{"Ledger", "as it was written", green}, {"Lines", fmt.Sprint(j.Lines), noPaint}}
+		rows := []screen.Row{row("Ledger", "as it was written", screen.Green), row("Lines", fmt.Sprint(j.Lines), screen.Plain)}
 		if damaged {
-			rows = []row{{"Ledger", "DAMAGED", red}, {"Damaged line", fmt.Sprint(j.DamagedLine), red}, {"Lines before it", fmt.Sprint(j.Lines), noPaint}}
+			rows = []screen.Row{row("Ledger", "DAMAGED", screen.Red), row("Damaged line", fmt.Sprint(j.DamagedLine), screen.Red), row("Lines before it", fmt.Sprint(j.Lines), screen.Plain)}
 		}
-		rows = append(rows, row{"Head", j.Head, noPaint})
+		rows = append(rows, row("Head", j.Head, screen.Plain))
 		if !j.LastAt.IsZero() {
-			rows = append(rows, row{"Last line", when(j.LastAt), noPaint})
+			rows = append(rows, row("Last line", screen.When(j.LastAt), screen.Plain))
 		}
 		if j.TornBytes > 0 {
-			rows = append(rows, row{"Half a line", fmt.Sprintf("%s at the end: a write that was cut off, or is just going on", count(j.TornBytes, "byte", "bytes")), noPaint})
+			rows = append(rows, row("Half a line", fmt.Sprintf("%s at the end: a write that was cut off, or is just going on", screen.Count(j.TornBytes, "byte", "bytes")), screen.Plain))
 		}
-		out.table(rows)
+		out.Table(rows)
 		return ledger.problem(err, dir)
 	}
 	return cmd
@@ -105,14 +106,14 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 			}
 		}
 		if *format == "json" {
-			return writeJSON(cmd.OutOrStdout(), struct {
+			return screen.WriteJSON(cmd.OutOrStdout(), struct {
 				ID      string   `json:"id"`
 				Vendors []string `json:"vendors"`
 			}{e.ID, vendors})
 		}
 		out := s.screen(cmd.OutOrStdout())
 		for _, v := range vendors {
-			fmt.Fprintf(out, "%s is asked again: within a minute if the relay runs, else when it starts.\n", clean(v))
+			fmt.Fprintf(out, "%s is asked again: within a minute if the relay runs, else when it starts.\n", screen.Clean(v))
 		}
 		fmt.Fprintf(out, "How it goes on: %s\n", ledger.hint("show", e.ID[:shortID]))
 		return nil
@@ -149,7 +150,7 @@ func (s surroundings) repair(ledger *ledgerPlace) *cobra.Command {
 		}
 		if damaged && !*yes {
 			says := fmt.Sprintf("Line %d of the ledger is damaged: %v. The %s before it are whole.\nIf there is a backup, restore that instead.",
-				damage.Line, damage.Err, count(audit.Lines, "line", "lines"))
+				damage.Line, damage.Err, screen.Count(audit.Lines, "line", "lines"))
 			if err := s.confirm(cmd, says, "Set the damaged lines aside?"); err != nil {
 				return err
 			}
@@ -159,7 +160,7 @@ func (s surroundings) repair(ledger *ledgerPlace) *cobra.Command {
 			return ledger.problem(err, dir)
 		}
 		if *format == "json" {
-			return writeJSON(cmd.OutOrStdout(), struct {
+			return screen.WriteJSON(cmd.OutOrStdout(), struct {
 				Repaired bool   `json:"repaired"`
 				Kept     int    `json:"lines_kept"`
 				SetAside int    `json:"lines_set_aside"`
@@ -171,11 +172,11 @@ func (s surroundings) repair(ledger *ledgerPlace) *cobra.Command {
 			fmt.Fprintln(out, "The ledger is not damaged, and was left as it is.")
 			return nil
 		}
-		out.table([]row{
-			{"Ledger", "usable again", green},
-			{"Kept", count(int64(d.Kept), "line", "lines"), noPaint},
-			{"Set aside", count(int64(d.SetAside), "line", "lines"), noPaint},
-			{"As it was", d.Original, noPaint},
+		out.Table([]screen.Row{
+			row("Ledger", "usable again", screen.Green),
+			row("Kept", screen.Count(d.Kept, "line", "lines"), screen.Plain),
+			row("Set aside", screen.Count(d.SetAside, "line", "lines"), screen.Plain),
+			row("As it was", d.Original, screen.Plain),
 		})
 		return nil
 	}

@@ -11,12 +11,14 @@ package operator
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/core/toolfile"
 )
@@ -28,6 +30,13 @@ func Commands() []*cobra.Command { return surroundings{os.LookupEnv, time.Now}.c
 type surroundings struct {
 	lookup func(string) (string, bool)
 	now    func() time.Time
+}
+
+func (s surroundings) screen(w io.Writer) screen.Screen { return screen.New(w, s.lookup) }
+
+// row is one of a table. Vendors have a say in most values, so all are cleaned.
+func row(label, value string, c screen.Colour) screen.Row {
+	return screen.Row{Label: label, Value: screen.Clean(value), Colour: c}
 }
 
 func (s surroundings) commands() []*cobra.Command {

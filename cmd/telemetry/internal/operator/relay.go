@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/deletion/relay"
 )
 
@@ -96,7 +97,7 @@ func (s surroundings) relay() *cobra.Command {
 }
 
 func logger(w io.Writer, format string) *slog.Logger {
-	if format == "text" || format == "auto" && isTerminal(w) {
+	if format == "text" || format == "auto" && screen.IsTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, nil))
 	}
 	return slog.New(slog.NewJSONHandler(w, nil))

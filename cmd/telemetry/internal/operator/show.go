@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/relay"
 )
@@ -107,7 +108,7 @@ func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
 			return err
 		}
 		if *format == "json" {
-			return writeJSON(cmd.OutOrStdout(), toErasureJSON(e))
+			return screen.WriteJSON(cmd.OutOrStdout(), toErasureJSON(e))
 		}
 		s.printErasure(s.screen(cmd.OutOrStdout()), ledger, e)
 		return nil
@@ -115,72 +116,72 @@ func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
 	return cmd
 }
 
-func (s surroundings) printErasure(out screen, ledger *ledgerPlace, e relay.Erasure) {
-	rows := []row{
-		{"Erasure", e.ID, bold},
-		{"Tool", e.Tool, noPaint},
-		{"Machine ID", e.MachineID, noPaint},
-		{"State", string(e.State), stateColour(e.State, e.NeedsPerson())},
-		{"Requested", when(e.RequestedAt) + ", by the clock of the person's machine", noPaint},
-		{"Received", when(e.ReceivedAt), noPaint},
+func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e relay.Erasure) {
+	rows := []screen.Row{
+		row("Erasure", e.ID, screen.Bold),
+		row("Tool", e.Tool, screen.Plain),
+		row("Machine ID", e.MachineID, screen.Plain),
+		row("State", string(e.State), stateColour(e.State, e.NeedsPerson())),
+		row("Requested", screen.When(e.RequestedAt)+", by the clock of the person's machine", screen.Plain),
+		row("Received", screen.When(e.ReceivedAt), screen.Plain),
 	}
 	if !e.VerifiedAt.IsZero() {
-		rows = append(rows, row{"Verified", when(e.VerifiedAt), noPaint})
+		rows = append(rows, row("Verified", screen.When(e.VerifiedAt), screen.Plain))
 	}
-	out.table(rows)
+	out.Table(rows)
 	for _, v := range e.Vendors {
-		fmt.Fprintf(out, "\n%s\n", out.paint(bold, clean(v.Name)))
-		out.table(s.vendorRows(ledger, e, v))
+		fmt.Fprintf(out, "\n%s\n", out.Paint(screen.Bold, screen.Clean(v.Name)))
+		out.Table(s.vendorRows(ledger, e, v))
 	}
-	fmt.Fprintf(out, "\n%s\n", out.paint(bold, "What happened"))
-	var steps [][]cell
+	fmt.Fprintf(out, "\n%s\n", out.Paint(screen.Bold, "What happened"))
+	var steps [][]screen.Cell
 	for _, step := range e.Steps {
 		text := string(step.State)
 		if step.Detail != "" {
 			text = strings.TrimPrefix(text+": "+step.Detail, ": ")
 		}
-		steps = append(steps, []cell{
-			{when(step.At), step.At.UTC().Format(time.RFC3339), noPaint}, same(step.Event, noPaint), same(step.Vendor, noPaint), same(text, noPaint),
+		steps = append(steps, []screen.Cell{
+			{Short: screen.When(step.At), Full: step.At.UTC().Format(time.RFC3339)}, screen.Same(step.Event, screen.Plain), screen.Same(step.Vendor, screen.Plain), screen.Same(text, screen.Plain),
 		})
 	}
-	out.grid([]string{"WHEN", "EVENT", "VENDOR", "WHAT IT CAME TO"}, steps)
+	out.Grid([]string{"WHEN", "EVENT", "VENDOR", "WHAT IT CAME TO"}, steps)
 }
 
-func (s surroundings) vendorRows(ledger *ledgerPlace, e relay.Erasure, v relay.VendorState) (rows []row) {
-	add := func(label, value string, c colour) { rows = append(rows, row{label, value, c}) }
-	add("State", string(v.State)+" since "+when(v.Since), stateColour(v.State, v.NeedsPerson()))
+func (s surroundings) vendorRows(ledger *ledgerPlace, e relay.Erasure, v relay.VendorState) (rows []screen.Row) {
+	add := func(label, value string, c screen.Colour) { rows = append(rows, row(label, value, c)) }
+	add("State", string(v.State)+" since "+screen.When(v.Since), stateColour(v.State, v.NeedsPerson()))
 	if v.Attempts > 0 {
-		add("Asked", count(int64(v.Attempts), "time", "times"), noPaint)
+		add("Asked", screen.Count(v.Attempts, "time", "times"), screen.Plain)
 	}
 	if v.Lost > 0 {
-		add("Receipt lost", count(int64(v.Lost), "time", "times"), noPaint)
+		add("Receipt lost", screen.Count(v.Lost, "time", "times"), screen.Plain)
 	}
 	rows = append(rows, receiptRows(v.Receipt)...)
 	for i, part := range v.Receipt.Parts {
-		add("Part", fmt.Sprintf("%d is %s", i+1, part.State), noPaint)
+		add("Part", fmt.Sprintf("%d is %s", i+1, part.State), screen.Plain)
 		rows = append(rows, receiptRows(part)...)
 	}
 	if v.Problem != "" && v.Problem != v.Receipt.Detail {
-		add("Problem", v.Problem, red)
+		add("Problem", v.Problem, screen.Red)
 	}
 	switch {
 	case v.NeedsPerson():
-		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID]), bold)
+		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID]), screen.Bold)
 	case v.State == deletion.Verified:
 	case v.NextAttempt.IsZero():
-		add("Next", "nothing: it took the request, and cannot be asked how far it is", noPaint)
+		add("Next", "nothing: it took the request, and cannot be asked how far it is", screen.Plain)
 	case !v.NextAttempt.After(s.now()):
-		add("Next", "as soon as a relay runs", noPaint)
+		add("Next", "as soon as a relay runs", screen.Plain)
 	case v.State == deletion.Requested:
-		add("Next", "it is asked about "+when(v.NextAttempt), noPaint)
+		add("Next", "it is asked about "+screen.When(v.NextAttempt), screen.Plain)
 	default:
-		add("Next", "it is asked how far it is about "+when(v.NextAttempt), noPaint)
+		add("Next", "it is asked how far it is about "+screen.When(v.NextAttempt), screen.Plain)
 	}
 	return rows
 }
 
-func receiptRows(r deletion.Receipt) (rows []row) {
-	add := func(label, value string) { rows = append(rows, row{label, value, noPaint}) }
+func receiptRows(r deletion.Receipt) (rows []screen.Row) {
+	add := func(label, value string) { rows = append(rows, row(label, value, screen.Plain)) }
 	if r.ID != "" {
 		add("Receipt", r.ID)
 	}
@@ -191,7 +192,7 @@ func receiptRows(r deletion.Receipt) (rows []row) {
 		add("Link", r.URL)
 	}
 	if !r.CancelUntil.IsZero() {
-		add("Cancellable", "there, until "+when(r.CancelUntil))
+		add("Cancellable", "there, until "+screen.When(r.CancelUntil))
 	}
 	return rows
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/datadog"
@@ -64,7 +65,7 @@ type asked struct {
 
 // found is what a vendor has of a machine.
 type found struct {
-	rows []row
+	rows []screen.Row
 	json any
 	// nothing says that it has nothing, pending that it is to be erased as far as can be
 	// seen without a receipt.
@@ -122,9 +123,9 @@ var postHog = &kind{
 				return found{}, err
 			}
 			profile := cmp.Or(f.Person, "none")
-			rows := []row{{"Profile", profile, noPaint}, {"Events", fmt.Sprint(f.Events), noPaint}}
+			rows := []screen.Row{row("Profile", profile, screen.Plain), row("Events", fmt.Sprint(f.Events), screen.Plain)}
 			if f.OtherIDs > 0 {
-				rows = append(rows, row{"Other IDs", fmt.Sprintf("%d on that profile: PostHog is not asked to erase it", f.OtherIDs), red})
+				rows = append(rows, row("Other IDs", fmt.Sprintf("%d on that profile: PostHog is not asked to erase it", f.OtherIDs), screen.Red))
 			}
 			return found{
 				rows: rows, nothing: f.Person == "" && f.Events == 0,
@@ -194,20 +195,20 @@ var dataDog = &kind{
 }
 
 func dataDogFound(f datadog.Found) found {
-	rows := []row{
-		{"Logs", fmt.Sprintf("%d of the service %s", f.Logs, f.Service), noPaint},
-		{"Window", when(f.From) + " to " + when(f.To), noPaint},
+	rows := []screen.Row{
+		row("Logs", fmt.Sprintf("%d of the service %s", f.Logs, f.Service), screen.Plain),
+		row("Window", screen.When(f.From)+" to "+screen.When(f.To), screen.Plain),
 	}
 	if f.Elsewhere > 0 {
-		rows = append(rows, row{"Other services", fmt.Sprintf("have %s of this machine, which are not erased: check the service", count(f.Elsewhere, "log", "logs")), red})
+		rows = append(rows, row("Other services", fmt.Sprintf("have %s of this machine, which are not erased: check the service", screen.Count(f.Elsewhere, "log", "logs")), screen.Red))
 	}
 	open := []receiptJSON{}
 	for _, r := range f.Requests {
 		text := r.ID + ": " + r.Detail
 		if !r.CancelUntil.IsZero() {
-			text += " It can be cancelled until " + when(r.CancelUntil) + "."
+			text += " It can be cancelled until " + screen.When(r.CancelUntil) + "."
 		}
-		rows = append(rows, row{"Request", text, noPaint})
+		rows = append(rows, row("Request", text, screen.Plain))
 		open = append(open, toReceiptJSON(r))
 	}
 	return found{

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 )
 
 // maxFile is far above what a relay with a hundred tools takes.
@@ -228,7 +230,7 @@ func join(path, key string) string {
 // shown makes a word of the file's fit to be printed.
 func shown(word string) string {
 	const enough = 40 // longer than any key of ours
-	word = clean(word)
+	word = screen.Clean(word)
 	if runes := []rune(word); len(runes) > enough {
 		return string(runes[:enough]) + "…"
 	}
