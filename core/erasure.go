@@ -117,8 +117,8 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 
 func (in *installation) outbox() outbox.Box { return outbox.Box{Dir: in.dir, Now: in.now} }
 
-// retire moves the keys that something was sent under into the outbox and forgets the
-// identity. Killed in between, the next reset does the same again.
+// retire hands the identity over to the outbox. Killed in between, the next reset or yes
+// does the same again.
 func (in *installation) retire() error {
 	lock, err := in.lockIdentities()
 	if err != nil {
@@ -132,6 +132,12 @@ func (in *installation) retire() error {
 		}
 		return fmt.Errorf("the identity cannot be read, so its deletion cannot be asked for: %w", err)
 	}
+	return in.hand(ids)
+}
+
+// hand moves the keys of an identity into the outbox, if anything was sent under them, and
+// forgets it. It is called with the identities locked.
+func (in *installation) hand(ids identities) error {
 	if ids.used && len(ids.keys) > 0 {
 		keys := map[string]string{}
 		for _, key := range ids.keys {

@@ -423,6 +423,36 @@ func TestAMistakeInTheRequestorIsTheAuthorsToHear(t *testing.T) {
 	}
 }
 
+// As after a reset that was killed when it had stored its requests and not yet forgotten
+// the identity.
+func TestAYesAfterAResetThatWasKilledGetsANewIdentity(t *testing.T) {
+	t.Parallel()
+	m, o, _, runCommand := erasing(t)
+	dir := m.Status().StateDir
+	before, err := os.ReadFile(filepath.Join(dir, "identity"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.say(deletion.Acknowledged, nil)
+	if _, err := m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	first := only(t, m).MachineID
+	if err := os.WriteFile(filepath.Join(dir, "identity"), before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Enable(false); err != nil {
+		t.Fatal(err)
+	}
+	runCommand()
+	if second := m.Status().MachineID; second == first || second == "" {
+		t.Errorf("the identity after the reset is %s, before it was %s", second, first)
+	}
+	if e := only(t, m); e.MachineID != first || e.State != deletion.Acknowledged {
+		t.Errorf("the request became %+v", e)
+	}
+}
+
 func TestADamagedRequestIsToldAndKept(t *testing.T) {
 	t.Parallel()
 	m, o, _, _ := erasing(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strconv"
 	"time"
 
@@ -105,6 +106,14 @@ func (in *installation) identify() (string, error) {
 		ids = identities{}
 	} else if err != nil {
 		return "", err
+	}
+	if slices.ContainsFunc(ids.keys, func(k identity.Key) bool { return in.outbox().Has(k.MachineID()) }) {
+		// A reset was killed before it could forget them. Under an ID that is being erased
+		// nothing more may be sent.
+		if err := in.hand(ids); err != nil {
+			return "", err
+		}
+		ids = identities{}
 	}
 	changed := false
 	if !ids.hasSalt {

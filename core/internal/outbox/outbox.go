@@ -84,7 +84,7 @@ func (b Box) Put(keys map[string]string) error {
 			return err
 		}
 		for id, key := range keys {
-			if _, err := b.Dir.ReadFile(prefix + id); err == nil {
+			if b.Has(id) {
 				continue
 			}
 			now := b.Now()
@@ -96,6 +96,12 @@ func (b Box) Put(keys map[string]string) error {
 		}
 		return nil
 	})
+}
+
+// Has reports whether there is a request for a machine ID, even one that cannot be read.
+func (b Box) Has(machineID string) bool {
+	_, err := os.Lstat(b.Dir.Join(prefix + machineID))
+	return err == nil
 }
 
 // Entries returns the stored requests, oldest first, and with them an error if one of
