@@ -8,7 +8,7 @@ import (
 
 // Event returns the Requestor that sends a data.deletion_request event through a
 // backend, for the author to act on. It hands the request over and no more: the state
-// is Delivered. It returns ErrInvalidID for what is no machine ID. complete fills in the event's ID, time and tool.
+// is Delivered. complete fills in the event's ID, time and tool.
 func Event(backend driver.Backend, complete func(*driver.Event)) Requestor {
 	return Func(func(ctx context.Context, req Request) (Receipt, error) {
 		if err := req.Validate(); err != nil {
