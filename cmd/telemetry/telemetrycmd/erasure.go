@@ -25,13 +25,11 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, "there was no time to"))
 		add("It is kept, and later commands make it again, also while telemetry is off.")
 		add("To try again now: %s", s.hint("reset --resume"))
-		lines = append(lines, s.askTheAuthors(m)...)
-		return lines
+		return append(lines, askTheAuthors(m, "Or ask")...)
 	case deletion.Refused:
 		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), "nobody said why"))
 		add("It is kept. To ask again: %s", s.hint("reset --resume"))
-		lines = append(lines, s.askTheAuthors(m)...)
-		return lines
+		return append(lines, askTheAuthors(m, "Or ask")...)
 	case deletion.Delivered:
 		add("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
 	case deletion.Acknowledged:
@@ -49,6 +47,9 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 		for _, line := range receiptWords(part) {
 			add("   %s", line)
 		}
+	}
+	if e.State == deletion.Delivered || e.State == deletion.Manual {
+		lines = append(lines, askTheAuthors(m, "To know more, ask")...)
 	}
 	if e.Problem != "" {
 		add("The last look at it failed: %s", screen.Clean(e.Problem))
@@ -70,9 +71,10 @@ func (s *commandSet) receiver(m *core.Manager) string {
 	return "the receiver"
 }
 
-func (s *commandSet) askTheAuthors(m *core.Manager) []string {
+// askTheAuthors is what a person can always do, if the authors say where.
+func askTheAuthors(m *core.Manager, ask string) []string {
 	if url := m.Tool().Telemetry.PrivacyURL; url != "" {
-		return []string{"Or ask the authors, naming the machine ID: " + url}
+		return []string{ask + " the authors, naming the machine ID: " + url}
 	}
 	return nil
 }
