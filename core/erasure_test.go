@@ -453,6 +453,42 @@ func TestAYesAfterAResetThatWasKilledGetsANewIdentity(t *testing.T) {
 	}
 }
 
+// A vendor erases what it had when it was asked: an event that arrives later would stay.
+func TestWhatIsUnderWayArrivesBeforeTheRequestIsMade(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	asked := make(chan struct{}, 1)
+	tool.Telemetry.DeletionRequestor = deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) {
+		asked <- struct{}{}
+		return deletion.Receipt{State: deletion.Acknowledged}, nil
+	})
+	m, options := sentFrom(t, tool)
+	in.wait(t) // for the first event
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	in.mu.Lock()
+	in.answer = func(w http.ResponseWriter) { close(arrived); <-answer; w.WriteHeader(http.StatusAccepted) }
+	in.mu.Unlock()
+	c := open(t, tool, options)
+	c.Track("feature.used", "under way", nil)
+	flushed, reset := make(chan error, 1), make(chan error, 1)
+	go func() { flushed <- c.Flush(t.Context()) }()
+	<-arrived
+	go func() { _, err := m.Reset(t.Context(), nil); reset <- err }()
+	select {
+	case <-asked:
+		t.Error("the deletion was asked for while an event was under way")
+	case <-time.After(300 * time.Millisecond): // in which a hasty one would have asked
+	}
+	close(answer)
+	if err := errors.Join(<-reset, <-flushed); err != nil {
+		t.Error(err)
+	}
+	if e := only(t, m); e.State != deletion.Acknowledged {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestADamagedRequestIsToldAndKept(t *testing.T) {
 	t.Parallel()
 	m, o, _, _ := erasing(t)
