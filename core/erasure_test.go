@@ -295,6 +295,47 @@ func TestAWaitThatTheOtherSideAsksForIsKept(t *testing.T) {
 	}
 }
 
+func TestAfterThreeMonthsWithoutNewsOnlyAPersonAsks(t *testing.T) {
+	t.Parallel()
+	m, o, at, runCommand := erasing(t)
+	o.say(deletion.Acknowledged, nil)
+	if _, err := m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		at.add(25 * time.Hour)
+		runCommand()
+	}
+	polled := o.polled
+	if polled < 80 || !only(t, m).Next.IsZero() {
+		t.Errorf("%d follow-ups in a hundred days, the next at %v; want one a day for three months", polled, only(t, m).Next)
+	}
+	at.add(25 * time.Hour)
+	runCommand()
+	if o.polled != polled {
+		t.Error("the background went on")
+	}
+	if _, err := m.Resume(t.Context(), nil); err != nil || o.polled != polled+1 {
+		t.Errorf("a person insisted, and %d follow-ups were made (%v)", o.polled-polled, err)
+	}
+}
+
+func TestAClockThatIsTurnedBackKeepsNoRequestWaiting(t *testing.T) {
+	t.Parallel()
+	m, o, at, runCommand := erasing(t)
+	o.say("", errors.New("down"))
+	at.add(365 * 24 * time.Hour) // ahead, and set right later
+	if _, err := m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	at.add(-365 * 24 * time.Hour)
+	o.say(deletion.Acknowledged, nil)
+	runCommand()
+	if e := only(t, m); e.State != deletion.Acknowledged {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestARefusalStopsTheBackgroundAndNotThePerson(t *testing.T) {
 	t.Parallel()
 	m, o, at, runCommand := erasing(t)

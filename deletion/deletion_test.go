@@ -142,6 +142,8 @@ func TestTheClassOfSeveralErrorsIsThatOfWhatCanStillWork(t *testing.T) {
 		for i, part := range receipt.Parts {
 			if want, wantErr := c.asked[i].RequestDeletion(t.Context(), request()); wantErr == nil && part.ID != want.ID {
 				t.Errorf("%s: the receipt of the one that took it is lost", name)
+			} else if wantErr != nil && part.State != deletion.Requested {
+				t.Errorf("%s: the state of the one that failed is %q, want %q", name, part.State, deletion.Requested)
 			}
 		}
 	}
