@@ -269,7 +269,8 @@ const (
 	willErase = "PostHog deletes the profile within minutes and its events in a weekly sweep, within about 8 days."
 	notShown  = "PostHog has taken the request and does not list it yet."
 	isStuck   = "PostHog has not removed the events for 14 days: ask its support about this person."
-	nothing   = "PostHog stores nothing under this ID."
+	// nothing names the project: with a key for the wrong one it is true of everybody.
+	nothing = "PostHog's project %s stores nothing under this ID."
 )
 
 // RequestDeletion implements deletion.Requestor.
@@ -423,7 +424,7 @@ func (r *Requestor) withoutProfile(ctx context.Context, req deletion.Request) (d
 	if events > 0 {
 		return deletion.Receipt{}, driver.Permanent(fmt.Errorf("posthog deletion: %w", &LeftoverError{events}))
 	}
-	done := receipt(req, uuid, nothing)
+	done := receipt(req, uuid, fmt.Sprintf(nothing, r.project))
 	done.State = deletion.Verified
 	return done, nil
 }
@@ -467,7 +468,7 @@ func (r *Requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	case found.Events > 0 || found.Person != "":
 		return deletion.Receipt{}, fmt.Errorf("posthog deletion: %w", &RemainsError{found.Events, found.Person != ""})
 	case settled: // or what was sent last may be on its way
-		receipt.State, receipt.Detail = deletion.Verified, nothing
+		receipt.State, receipt.Detail = deletion.Verified, fmt.Sprintf(nothing, r.project)
 	}
 	return receipt, nil
 }
