@@ -582,7 +582,7 @@ func keepsNothing(p *probe) {
 	ruin := func(batch []driver.Event) {
 		for i := range batch {
 			e := &batch[i]
-			e.ID, e.Name, e.Error, e.MachineID = reused, reused, reused, reused
+			e.ID, e.Name, e.Error, e.MachineID, e.ConsentID = reused, reused, reused, reused, reused
 			for j := range e.Args {
 				e.Args[j] = reused
 			}

@@ -68,7 +68,7 @@ func zeroAndAbsent(p *probe) {
 	*zero.ExitCode, *zero.DurationMS = 0, 0
 	absent.ExitCode, absent.DurationMS = nil, nil
 	absent.Args, absent.Error, absent.Metadata, absent.Truncated = nil, "", nil, 0
-	absent.Version, absent.OSVersion, absent.GoVersion = "", "", ""
+	absent.Version, absent.OSVersion, absent.GoVersion, absent.ConsentID = "", "", "", ""
 	p.roundTrip(zero, absent)
 }
 
@@ -142,7 +142,7 @@ var reservedNames = []string{
 	"ddtags", "ddsource", "hostname", "host", "service", "status", "severity", "level", "syslog.hostname", "dd.trace_id",
 	"message", "timestamp", "@timestamp", "_timestamp", "date", "published_date", "time", "_time", "_msg",
 	"service.name", "log.record.uid", "app.installation.id", "event.name", "error.type", "process.exit.code", "telemetry.sdk.name",
-	"id", "name", "type", "tool_name", "machine_id", "exit_code", "duration_ms", "metadata", "truncated", "args", "error",
+	"id", "name", "type", "tool_name", "machine_id", "consent_id", "gotoolbase.consent.id", "exit_code", "duration_ms", "metadata", "truncated", "args", "error",
 	"os", "os_version", "arch", "go_version", "version", "tool_version", "ip", "user", "user_id", "email", "__proto__", "constructor",
 }
 

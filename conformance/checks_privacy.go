@@ -551,7 +551,7 @@ func noSecretInErrors(p *probe) {
 
 func noEventInErrors(p *probe) {
 	e := p.batch(1)[0]
-	canaries := canariesOf("an event's content", []string{e.Name, e.Args[1], e.Error, e.MachineID, e.Metadata["colour"]})
+	canaries := canariesOf("an event's content", []string{e.Name, e.Args[1], e.Error, e.MachineID, e.ConsentID, e.Metadata["colour"]})
 	for _, text := range p.failures() {
 		plain, _ := search([]byte(text), canaries)
 		for _, found := range plain {

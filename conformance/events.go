@@ -34,11 +34,15 @@ func sampleEvent(base time.Time, n int) driver.Event {
 		ID: sampleID(at, n), Type: "command.invocation", Name: fmt.Sprintf("remote add-%d", n), Time: at,
 		DurationMS: &duration, ExitCode: &exit, Args: []string{"--depth", fmt.Sprint("level-", n)},
 		Error: fmt.Sprintf("error number %d", n), Tool: toolName, Version: toolVersion, OS: "linux", Arch: "arm64",
-		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("5ca1ab1e", 4),
+		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("5ca1ab1e", 4), ConsentID: sampleConsent(n),
 		Metadata:  map[string]string{"colour": fmt.Sprint("green-", n), "format": "table"},
 		Truncated: n%5 + 2,
 	}
 }
+
+// sampleConsent is the same for two events in a row, as if a person had decided anew
+// between every other pair: a batch holds several, and some more than once.
+func sampleConsent(n int) string { return fmt.Sprintf("c0115e47%024x", n/2) }
 
 // sampleID is a version 7 UUID made of a time and a number.
 func sampleID(at time.Time, n int) string {
@@ -96,7 +100,7 @@ func (s *Subject) differences(got Received, want driver.Event) []string {
 	for _, f := range []struct{ name, got, want string }{
 		{"Type", got.Type, w.Type}, {"Name", got.Name, w.Name}, {"Error", got.Error, w.Error}, {"Tool", got.Tool, w.Tool},
 		{"Version", got.Version, w.Version}, {"OS", got.OS, w.OS}, {"Arch", got.Arch, w.Arch}, {"OSVersion", got.OSVersion, w.OSVersion},
-		{"GoVersion", got.GoVersion, w.GoVersion}, {"MachineID", got.MachineID, w.MachineID},
+		{"GoVersion", got.GoVersion, w.GoVersion}, {"MachineID", got.MachineID, w.MachineID}, {"ConsentID", got.ConsentID, w.ConsentID},
 	} {
 		compare(f.name, sameText(f.got), sameText(f.want))
 	}

@@ -73,7 +73,7 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		number(int64(n)) // a count of events
 	}
 	for _, e := range events {
-		text(e.ID, e.Type, e.Name, e.Error, e.Tool, e.Version, e.OS, e.Arch, e.OSVersion, e.GoVersion, e.MachineID)
+		text(e.ID, e.Type, e.Name, e.Error, e.Tool, e.Version, e.OS, e.Arch, e.OSVersion, e.GoVersion, e.MachineID, e.ConsentID)
 		text(e.Args...)
 		text(slices.Collect(maps.Keys(e.Metadata))...)
 		text(slices.Collect(maps.Values(e.Metadata))...)

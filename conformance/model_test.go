@@ -22,7 +22,7 @@ import (
 // and the body
 //
 //	{"sent_at": time, "store_ip": false, "events": [{"uuid", "kind", "event", "at", "ms", "exit",
-//	 "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "props", "cut"}]}
+//	 "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"}]}
 //
 // answers 200 and {"status":"ok"}. With "rejected":[uuid] the others were taken; with
 // "quota":"exceeded" none was. At most 100 events and 200 000 bytes.
@@ -63,6 +63,7 @@ type modelItem struct {
 	OSVersion string            `json:"os_version,omitempty"`
 	Go        string            `json:"go,omitempty"`
 	Machine   string            `json:"subject"`
+	Consent   string            `json:"consent,omitempty"`
 	Meta      map[string]string `json:"props,omitempty"`
 	Truncated int               `json:"cut,omitempty"`
 	// extra is added at the top level.
@@ -235,7 +236,7 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 		item := modelItem{
 			ID: e.ID, Type: e.Type, Name: e.Name, Time: e.Time.Format(time.RFC3339Nano), Duration: e.DurationMS, Exit: e.ExitCode,
 			Args: e.Args, Error: e.Error, Tool: e.Tool, Version: e.Version, OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion,
-			Go: e.GoVersion, Machine: e.MachineID, Meta: e.Metadata, Truncated: e.Truncated,
+			Go: e.GoVersion, Machine: e.MachineID, Consent: e.ConsentID, Meta: e.Metadata, Truncated: e.Truncated,
 		}
 		if b.item != nil {
 			b.item(&item)
@@ -286,7 +287,7 @@ func modelSubject(m model) Subject {
 		Decode: decodeModel,
 		Limits: driver.Limits{Events: 100, Bytes: 200_000},
 		Constants: []string{"eu.intake.example", "/v2/batch", "X-Key", "sent_at", "store_ip", "events", "uuid", "kind", "event", "at", "ms",
-			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "props", "cut"},
+			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"},
 		Varies: map[string]string{"sent_at": "the time of sending"},
 		NoIP: func(r Request) error {
 			var body struct {
@@ -318,6 +319,7 @@ func decodeModel(r Request) ([]Received, error) {
 			OSVersion  string            `json:"os_version"`
 			GoVersion  string            `json:"go"`
 			MachineID  string            `json:"subject"`
+			ConsentID  string            `json:"consent"`
 			Metadata   map[string]string `json:"props"`
 			Truncated  int               `json:"cut"`
 		} `json:"events"`

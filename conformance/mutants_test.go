@@ -438,7 +438,7 @@ func httpSubject() Subject {
 		},
 		Decode: func(r Request) ([]Received, error) { return decodeCanonical(r.Body) },
 		Constants: []string{"/v1", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
-			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "metadata", "truncated"},
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
 	}
 }
 
@@ -470,6 +470,7 @@ func decodeCanonical(b []byte) ([]Received, error) {
 		OSVersion  string            `json:"os_version"`
 		GoVersion  string            `json:"go_version"`
 		MachineID  string            `json:"machine_id"`
+		ConsentID  string            `json:"consent_id"`
 		Metadata   map[string]string `json:"metadata"`
 		Truncated  int               `json:"truncated"`
 	}
@@ -513,6 +514,16 @@ func fidelityMutants() []mutant {
 			}
 		}}, "fidelity/numbers"),
 		broken("times-in-seconds", model{item: func(i *modelItem) { i.Time = strings.TrimSuffix(strings.SplitN(i.Time, ".", 2)[0], "Z") + "Z" }}, "delivery/same-ids-again fidelity/*"),
+		broken("drops-the-consent-id", model{item: func(i *modelItem) { i.Consent = "" }}, "fidelity/*"),
+		broken("consent-id-of-the-first-event", consents(func(list []driver.Event) {
+			for i := range list {
+				list[i].ConsentID = list[0].ConsentID
+			}
+		}), "fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent"),
+		broken("consent-ids-swapped", consents(func(list []driver.Event) {
+			last := len(list) - 1
+			list[0].ConsentID, list[last].ConsentID = list[last].ConsentID, list[0].ConsentID
+		}), "fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent"),
 		broken("truncates-values", model{item: func(i *modelItem) {
 			i.Meta = maps.Clone(i.Meta)
 			for k, v := range i.Meta {
@@ -547,6 +558,17 @@ func fidelityMutants() []mutant {
 			}
 		}}, "fidelity/reserved-names"),
 	}
+}
+
+// consents sends a batch whose consent IDs were changed.
+func consents(change func([]driver.Event)) model {
+	return model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+		changed := slices.Clone(events)
+		if len(changed) > 0 {
+			change(changed)
+		}
+		return b.deliver(ctx, changed)
+	}}
 }
 
 func privacyMutants() []mutant {

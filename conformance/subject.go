@@ -61,7 +61,7 @@ type Subject struct {
 	// for a stated reason, such as the time of sending.
 	Varies map[string]string
 	// Omits lists fields of [Received] that the vendor has no place for, each with the
-	// reason. ID, Name, Time and MachineID cannot be left out.
+	// reason. ID, Name, Time, MachineID and ConsentID cannot be left out.
 	Omits map[string]string
 	// NoIP says why a request does not switch off the storage of the sender's address, nil
 	// if it does. nil here means that the vendor has no such switch.
@@ -92,6 +92,7 @@ type Received struct {
 	OSVersion  string
 	GoVersion  string
 	MachineID  string
+	ConsentID  string
 	Metadata   map[string]string
 	Truncated  int
 }
@@ -288,7 +289,7 @@ func (s *Subject) check() []string {
 		say(class == driver.ClassUnknown || class == driver.ClassThrottled || !slices.Contains(alwaysKept, status),
 			fmt.Sprintf("Subject.Statuses gives a %d the class %s: no vendor judges a batch with it, so it is kept", status, class))
 	}
-	for _, field := range []string{"ID", "Name", "Time", "MachineID"} {
+	for _, field := range []string{"ID", "Name", "Time", "MachineID", "ConsentID"} {
 		_, omitted := s.Omits[field]
 		say(!omitted, "Subject.Omits lists "+field+", which no backend can do without")
 	}

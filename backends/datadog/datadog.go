@@ -36,7 +36,7 @@
 //	Time             event_time, RFC 3339; timestamp, the log's official date (see below)
 //	Type, Version,   ddtags event_type, tool_version, os, arch, with _ for what a tag
 //	OS, Arch         cannot hold; the exact values are attributes of the same names
-//	ID               event_id
+//	ID               event_id            ConsentID   consent_id
 //	DurationMS       duration_ms         OSVersion   os_version
 //	ExitCode         exit_code           GoVersion   go_version
 //	Args             args                Truncated   truncated
@@ -399,6 +399,7 @@ type item struct {
 	Arch       string            `json:"arch"`
 	OSVersion  string            `json:"os_version,omitempty"`
 	GoVersion  string            `json:"go_version,omitempty"`
+	ConsentID  string            `json:"consent_id,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Truncated  int               `json:"truncated,omitempty"`
 }
@@ -410,7 +411,7 @@ func (b *backend) item(e *driver.Event, now time.Time) item {
 		Timestamp: officialDate(e.Time, now).UnixMilli(),
 		ID:        e.ID, Type: e.Type, Name: e.Name, Time: e.Time.UTC().Format(time.RFC3339Nano),
 		DurationMS: e.DurationMS, ExitCode: e.ExitCode, Args: e.Args, Error: e.Error, Version: e.Version,
-		OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion, GoVersion: e.GoVersion, Metadata: e.Metadata, Truncated: e.Truncated,
+		OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion, GoVersion: e.GoVersion, ConsentID: e.ConsentID, Metadata: e.Metadata, Truncated: e.Truncated,
 	}
 	if b.service != "" {
 		i.Service, i.Tool = b.service, e.Tool

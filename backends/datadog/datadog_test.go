@@ -111,7 +111,7 @@ func event() driver.Event {
 		ID: "01890a5d-ac96-774b-bcce-b302099a8057", Type: "command.invocation", Name: "remote add",
 		Time: time.Now().UTC().Truncate(time.Millisecond), DurationMS: &duration, ExitCode: &exit,
 		Args: []string{"--force"}, Error: "no <remote>", Tool: "mytool", Version: "v1.2.3+dirty", OS: "linux", Arch: "amd64",
-		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16),
+		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
 		Metadata: map[string]string{"host": "a", "colour": "green"}, Truncated: 2,
 	}
 }
@@ -147,7 +147,8 @@ func TestAnEventArrivesAsTheTableSays(t *testing.T) {
 		`"hostname":"abababababababababababababababab","ddtags":"event_type:command.invocation,tool_version:v1.2.3_dirty,os:linux,arch:amd64",`+
 		`"timestamp":%d,"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","event_type":"command.invocation","event_name":"remote add",`+
 		`"event_time":%q,"duration_ms":1234,"exit_code":3,"args":["--force"],"error":"no <remote>","tool_version":"v1.2.3+dirty",`+
-		`"os":"linux","arch":"amd64","os_version":"debian 12","go_version":"go1.26","metadata":{"colour":"green","host":"a"},"truncated":2}`,
+		`"os":"linux","arch":"amd64","os_version":"debian 12","go_version":"go1.26",`+
+		`"consent_id":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","metadata":{"colour":"green","host":"a"},"truncated":2}`,
 		e.Time.UnixMilli(), e.Time.Format(time.RFC3339Nano))
 	if text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
@@ -273,7 +274,7 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 // mute fails if an error says what it must not.
 func mute(t *testing.T, err error) {
 	t.Helper()
-	for _, secret := range []string{canary, apiKey, token, "://", "/api/v2", event().ID, event().Name, event().MachineID} {
+	for _, secret := range []string{canary, apiKey, token, "://", "/api/v2", event().ID, event().Name, event().MachineID, event().ConsentID} {
 		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%q holds %q", err, secret)
 		}
@@ -588,7 +589,7 @@ func TestNoEventGrowsBeyondWhatTheLimitsAllow(t *testing.T) {
 			e := driver.Event{ID: long, Type: long, Name: long, Time: time.Now().AddDate(0, 0, -9), Tool: long, OS: long, Arch: long}
 			worst = max(worst, growth(t, e))
 			e = driver.Event{ID: long, Type: long, Name: long, Error: long, Args: []string{long}, Tool: long, Version: long, OS: long, Arch: long,
-				OSVersion: long, GoVersion: long, MachineID: long, Metadata: map[string]string{long: long}, Truncated: 1}
+				OSVersion: long, GoVersion: long, MachineID: long, ConsentID: long, Metadata: map[string]string{long: long}, Truncated: 1}
 			worst = max(worst, growth(t, e))
 			e = driver.Event{Type: strings.Repeat("a", 100), Name: long, Version: strings.Repeat("a", 100), OS: strings.Repeat("a", 100),
 				Arch: strings.Repeat("a", 100)}
@@ -608,7 +609,7 @@ func FuzzGrowth(f *testing.F) {
 		a, b, c = strings.Repeat(a, n%7+1), strings.Repeat(b, n%11+1), strings.Repeat(c, n%13+1)
 		exit := n
 		e := driver.Event{ID: a, Type: b, Name: c, Time: time.UnixMilli(ms % 253402300800000).UTC(), DurationMS: &ms, ExitCode: &exit, Args: []string{a, b},
-			Error: c, Tool: a, Version: b, OS: c, Arch: a, OSVersion: b, GoVersion: c, MachineID: a, Metadata: map[string]string{b: c}, Truncated: n}
+			Error: c, Tool: a, Version: b, OS: c, Arch: a, OSVersion: b, GoVersion: c, MachineID: a, ConsentID: b, Metadata: map[string]string{b: c}, Truncated: n}
 		if ms < 0 {
 			e.Time = time.Time{}
 		}
@@ -667,7 +668,7 @@ func BenchmarkSend100(b *testing.B) {
 					"ddtags": "event_type:" + e.Type + ",tool_version:" + e.Version + ",os:" + e.OS + ",arch:" + e.Arch, "timestamp": e.Time.UnixMilli(),
 					"event_id": e.ID, "event_type": e.Type, "event_name": e.Name, "event_time": e.Time, "duration_ms": e.DurationMS,
 					"exit_code": e.ExitCode, "args": e.Args, "error": e.Error, "tool_version": e.Version, "os": e.OS, "arch": e.Arch,
-					"os_version": e.OSVersion, "go_version": e.GoVersion, "metadata": e.Metadata, "truncated": e.Truncated,
+					"os_version": e.OSVersion, "go_version": e.GoVersion, "consent_id": e.ConsentID, "metadata": e.Metadata, "truncated": e.Truncated,
 				}
 			}
 			base, err := config.ServerURLWithContext(ctx, "v2.LogsApi.SubmitLog")

@@ -73,7 +73,7 @@ func events(n int) []driver.Event {
 			ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i), Type: "command.invocation", Name: "remote add",
 			Time: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), DurationMS: &duration, ExitCode: &exit,
 			Args: []string{"--x"}, Error: "<failed> & \u2028", Tool: "mytool", Version: "v1", OS: "linux", Arch: "amd64",
-			OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16),
+			OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
 			Metadata: map[string]string{"k": "v"}, Truncated: 1,
 		}
 	}

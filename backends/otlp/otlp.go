@@ -40,6 +40,7 @@
 //	GoVersion    attribute process.runtime.version,         release candidate
 //	             with process.runtime.name "go"
 //	MachineID    attribute app.installation.id              development
+//	ConsentID    attribute gotoolbase.consent.id            ours
 //	Metadata     attribute gotoolbase.metadata.<key>        ours
 //	Truncated    attribute gotoolbase.truncated, integer    ours
 //
@@ -127,7 +128,7 @@ const (
 	// sdkName must not be "opentelemetry", which is reserved for its own SDKs.
 	sdkName = "github.com/gotoolbase/telemetry"
 	// sdkVersion goes up when the mapping of the package comment changes.
-	sdkVersion = "1"
+	sdkVersion = "2"
 	// own is the prefix of names that the conventions do not have.
 	own = "gotoolbase."
 )
@@ -368,10 +369,11 @@ func (b *backend) program(e *driver.Event) attributes {
 
 // record returns the log record of an event.
 func record(e *driver.Event) *logs.LogRecord {
-	const most = 16 // of them, apart from metadata
+	const most = 17 // of them, apart from metadata
 	a := make(attributes, 0, most+len(e.Metadata))
 	a.text("log.record.uid", e.ID)
 	a.text("app.installation.id", e.MachineID)
+	a.text(own+"consent.id", e.ConsentID)
 	a.text(own+"event.type", e.Type)
 	a.text(own+"event.name", e.Name)
 	if e.DurationMS != nil {

@@ -43,7 +43,7 @@ func full(n int) driver.Event {
 		ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", n), Type: "command.invocation", Name: "remote add",
 		Time: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), DurationMS: &duration, ExitCode: &exit,
 		Args: []string{"--force", "", "c"}, Error: "no such remote", Tool: "mytool", Version: "v1.2.3", OS: "linux", Arch: "amd64",
-		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16),
+		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
 		Metadata: map[string]string{"format": "table", "colour": "green", "empty": ""}, Truncated: 2,
 	}
 }
@@ -208,7 +208,7 @@ func TestEveryFieldHasItsPlace(t *testing.T) {
 	}
 	scope, record := groups[0].ScopeLogs[0], groups[0].ScopeLogs[0].LogRecords[0]
 	const schema = "https://opentelemetry.io/schemas/1.44.0"
-	if groups[0].SchemaUrl != schema || scope.SchemaUrl != schema || scope.Scope.Name != "github.com/gotoolbase/telemetry" || scope.Scope.Version != "1" {
+	if groups[0].SchemaUrl != schema || scope.SchemaUrl != schema || scope.Scope.Name != "github.com/gotoolbase/telemetry" || scope.Scope.Version != "2" {
 		t.Errorf("schemas %q, %q, scope %v", groups[0].SchemaUrl, scope.SchemaUrl, scope.Scope)
 	}
 	same(t, pairs(t, groups[0].Resource.Attributes), map[string]string{
@@ -216,11 +216,12 @@ func TestEveryFieldHasItsPlace(t *testing.T) {
 		"service.version":        `{"stringValue":"v1.2.3"}`,
 		"telemetry.sdk.name":     `{"stringValue":"github.com/gotoolbase/telemetry"}`,
 		"telemetry.sdk.language": `{"stringValue":"go"}`,
-		"telemetry.sdk.version":  `{"stringValue":"1"}`,
+		"telemetry.sdk.version":  `{"stringValue":"2"}`,
 	})
 	same(t, pairs(t, record.Attributes), map[string]string{
 		"log.record.uid":             `{"stringValue":"01890a5d-ac96-774b-bcce-000000000001"}`,
 		"app.installation.id":        `{"stringValue":"abababababababababababababababab"}`,
+		"gotoolbase.consent.id":      `{"stringValue":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"}`,
 		"gotoolbase.event.type":      `{"stringValue":"command.invocation"}`,
 		"gotoolbase.event.name":      `{"stringValue":"remote add"}`,
 		"gotoolbase.duration_ms":     `{"intValue":"1234"}`,
@@ -351,7 +352,7 @@ func TestInvalidUTF8IsMendedInEveryField(t *testing.T) {
 	t.Parallel()
 	const bad, good = "a\xff\xfeb\xc3", "a\ufffdb\ufffd"
 	e := full(1)
-	for _, field := range []*string{&e.ID, &e.Type, &e.Name, &e.Error, &e.Tool, &e.Version, &e.OS, &e.Arch, &e.OSVersion, &e.GoVersion, &e.MachineID} {
+	for _, field := range []*string{&e.ID, &e.Type, &e.Name, &e.Error, &e.Tool, &e.Version, &e.OS, &e.Arch, &e.OSVersion, &e.GoVersion, &e.MachineID, &e.ConsentID} {
 		*field = bad
 	}
 	e.Args, e.Metadata = []string{bad}, map[string]string{bad: bad}
@@ -362,7 +363,7 @@ func TestInvalidUTF8IsMendedInEveryField(t *testing.T) {
 		t.Errorf("service %s", resource["service.name"])
 	}
 	for _, value := range []string{resource["gotoolbase.tool"], resource["service.version"], attributes["log.record.uid"],
-		attributes["os.type"], attributes["os.version"], attributes["host.arch"], attributes["process.runtime.version"], attributes["app.installation.id"],
+		attributes["os.type"], attributes["os.version"], attributes["host.arch"], attributes["process.runtime.version"], attributes["app.installation.id"], attributes["gotoolbase.consent.id"],
 		attributes["gotoolbase.event.name"], attributes["gotoolbase.error"], attributes["gotoolbase.metadata."+good]} {
 		if value != `{"stringValue":"`+good+`"}` {
 			t.Errorf("got %s", value)
@@ -375,15 +376,20 @@ func TestInvalidUTF8IsMendedInEveryField(t *testing.T) {
 
 func TestGzipWhereItPays(t *testing.T) {
 	t.Parallel()
-	for n, encoding := range map[int]string{1: "", 2: "gzip", 100: "gzip"} {
+	short := full(1)
+	short.Args, short.Error, short.Metadata = nil, "", nil
+	for _, tt := range []struct {
+		events   []driver.Event
+		encoding string
+	}{{[]driver.Event{short}, ""}, {batch(2), "gzip"}, {batch(100), "gzip"}} {
 		r := newReceiver(t, intake, success)
-		if err := mustOpen(t, r, nil).Send(t.Context(), batch(n)); err != nil {
+		if err := mustOpen(t, r, nil).Send(t.Context(), tt.events); err != nil {
 			t.Fatal(err)
 		}
-		got, plain, sent := r.requests[0].Header.Get("Content-Encoding"), len(r.bodies[0]), int(r.requests[0].ContentLength)
+		n, got, plain, sent := len(tt.events), r.requests[0].Header.Get("Content-Encoding"), len(r.bodies[0]), int(r.requests[0].ContentLength)
 		t.Logf("%d events: %d bytes, sent as %d", n, plain, sent)
-		if got != encoding || sent > plain || sent == plain && encoding != "" {
-			t.Errorf("%d events: %d bytes sent as %q in %d, want %q", n, plain, got, sent, encoding)
+		if got != tt.encoding || sent > plain || sent == plain && tt.encoding != "" {
+			t.Errorf("%d events: %d bytes sent as %q in %d, want %q", n, plain, got, sent, tt.encoding)
 		}
 	}
 }

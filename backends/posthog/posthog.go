@@ -14,6 +14,7 @@
 //	Type                event
 //	MachineID           distinct_id
 //	Time                timestamp
+//	ConsentID           properties.consent_id
 //	Name                properties.event_name
 //	Tool, Version       properties.tool_name, .tool_version
 //	OS, OSVersion       properties.$os, .os_version (a family, "debian 12")
@@ -369,6 +370,7 @@ func properties(e *driver.Event) map[string]any {
 	optional("os_version", e.OSVersion)
 	optional("go_version", e.GoVersion)
 	optional("error", e.Error)
+	optional("consent_id", e.ConsentID)
 	if len(e.Args) > 0 {
 		p["args"] = e.Args
 	}
@@ -396,7 +398,7 @@ const metadataPrefix = "metadata_"
 func reserved(key string) bool {
 	switch key {
 	case "event_name", "tool_name", "tool_version", "arch", "os_version", "go_version",
-		"duration_ms", "exit_code", "args", "error", "truncated": // ours
+		"duration_ms", "exit_code", "args", "error", "consent_id", "truncated": // ours
 		return true
 	case "token", "distinct_id": // read by the intake
 		return true

@@ -117,7 +117,7 @@ func events(n int) []driver.Event {
 			ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i), Type: "command.invocation", Name: "remote " + canary,
 			Time: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), DurationMS: &duration, ExitCode: &exit,
 			Args: []string{"--x"}, Error: "<failed> & \u2028", Tool: "mytool", Version: "v1", OS: "plan9", Arch: "mips",
-			OSVersion: "debian 12", GoVersion: "go1.2", MachineID: strings.Repeat("ab", 16),
+			OSVersion: "debian 12", GoVersion: "go1.2", MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
 			Metadata: map[string]string{"k": "v"}, Truncated: 1,
 		}
 	}
@@ -153,7 +153,7 @@ func TestOneEventIsTheseBytes(t *testing.T) {
 		"distinct_id":"abababababababababababababababab","timestamp":"2026-02-03T04:05:06.789Z",
 		"properties":{"$ip":"0.0.0.0","$geoip_disable":true,"event_name":"remote c4n4ry","tool_name":"mytool","tool_version":"v1",
 			"$os":"plan9","os_version":"debian 12","arch":"mips","go_version":"go1.2","duration_ms":1234,"exit_code":0,
-			"args":["--x"],"error":"<failed> & \u2028","truncated":1,"k":"v"}}]}`
+			"args":["--x"],"error":"<failed> & \u2028","consent_id":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","truncated":1,"k":"v"}}]}`
 	var gotValue, wantValue any
 	if err := errors.Join(json.Unmarshal(got, &gotValue), json.Unmarshal([]byte(want), &wantValue)); err != nil {
 		t.Fatal(err)

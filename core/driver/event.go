@@ -47,6 +47,11 @@ type Event struct {
 	// MachineID is the installation's pseudonym: 32 hexadecimal characters, different
 	// for each tool, gone with reset. It is put in when the event is sent.
 	MachineID string `json:"machine_id,omitempty"`
+	// ConsentID is the ID of the receipt, which is of the person's decision under which
+	// the event was recorded: 32 lower-case hexadecimal characters, random, derived from
+	// nothing, new with each decision. Events of one batch may have been recorded under
+	// several. It is put in when the event is sent.
+	ConsentID string `json:"consent_id,omitempty"`
 	// Metadata holds the author's own pairs.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Truncated counts the author's values that were cut to their cap or dropped for
@@ -101,6 +106,7 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	b = appendOptional(b, `,"os_version":`, e.OSVersion)
 	b = appendOptional(b, `,"go_version":`, e.GoVersion)
 	b = appendOptional(b, `,"machine_id":`, e.MachineID)
+	b = appendOptional(b, `,"consent_id":`, e.ConsentID)
 	if len(e.Metadata) > 0 {
 		b = append(b, `,"metadata":`...)
 		b = appendMap(b, e.Metadata)

@@ -32,6 +32,7 @@ func full() driver.Event {
 		OSVersion:  "debian 12",
 		GoVersion:  "go1.26",
 		MachineID:  "0123456789abcdef0123456789abcdef",
+		ConsentID:  "fedcba98765432100123456789abcdef",
 		Metadata:   map[string]string{"z": "last", "a": "first", "": "empty key", "m": ""},
 		Truncated:  2,
 	}
@@ -117,7 +118,7 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 	for name, s := range unicodeEdges {
 		cases["string: "+name] = func(e *driver.Event) {
 			e.ID, e.Type, e.Name, e.Error, e.Tool, e.Version = s, s, s, s, s, s
-			e.OS, e.Arch, e.OSVersion, e.GoVersion, e.MachineID = s, s, s, s, s
+			e.OS, e.Arch, e.OSVersion, e.GoVersion, e.MachineID, e.ConsentID = s, s, s, s, s, s
 			e.Args, e.Metadata = []string{s, s}, map[string]string{s: s, "other": s}
 		}
 	}
@@ -197,7 +198,7 @@ func FuzzAppendJSON(f *testing.F) {
 		e := driver.Event{
 			ID: a, Type: b, Name: c, Time: time.UnixMilli(millis).UTC(),
 			DurationMS: &number, ExitCode: &exit, Args: []string{c, a}, Error: b,
-			Tool: c, Version: a, OS: b, Arch: c, OSVersion: a, GoVersion: b, MachineID: c,
+			Tool: c, Version: a, OS: b, Arch: c, OSVersion: a, GoVersion: b, MachineID: c, ConsentID: a,
 			Metadata: map[string]string{a: b, b: c, c: a}, Truncated: exit,
 		}
 		if got, want := string(e.AppendJSON(nil)), reference(t, e); got != want {

@@ -11,7 +11,7 @@ import (
 // README, so that a new one is not let through by the code that adds it.
 var documented = []string{
 	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "tool_name", "tool_version",
-	"os", "arch", "os_version", "go_version", "machine_id", "metadata", "truncated",
+	"os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
 }
 
 func fieldsOf(raw []byte) ([]string, error) {

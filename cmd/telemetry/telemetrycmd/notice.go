@@ -19,7 +19,7 @@ var fieldWords = []struct{ fields, words string }{
 	{"tool_name tool_version go_version", "the tool, its version and the Go version it was built with"},
 	{"os os_version arch", "the kind of operating system and processor"},
 	{"machine_id", "a machine ID, which stands for you in this tool only"},
-	{"id truncated", "a random number that marks the report, and how many of its values were cut"},
+	{"id consent_id truncated", "random numbers that mark the report and your answer, and how many of its values were cut"},
 	{"metadata", ""}, // metadataWords
 	{"args error", ""},
 }

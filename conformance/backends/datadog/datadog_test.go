@@ -37,7 +37,7 @@ func subject(settings map[string]string) conformance.Subject {
 		FreeForm:    []string{"source", "service"},
 		Constants: []string{"/api/v2/logs", "Dd-Api-Key", "gotoolbase-telemetry", "message", "ddsource", "service", "hostname", "ddtags",
 			"timestamp", "event_id", "event_type", "event_name", "event_time", "duration_ms", "exit_code", "args", "error", "tool_name",
-			"tool_version", "os", "arch", "os_version", "go_version", "metadata", "truncated"},
+			"tool_version", "os", "arch", "os_version", "go_version", "consent_id", "metadata", "truncated"},
 	}
 }
 
@@ -88,6 +88,7 @@ func decode(r conformance.Request) ([]conformance.Received, error) {
 			OS, Arch   string
 			OSVersion  string `json:"os_version"`
 			GoVersion  string `json:"go_version"`
+			ConsentID  string `json:"consent_id"`
 			Metadata   map[string]string
 			Truncated  int
 		}
@@ -106,7 +107,7 @@ func decode(r conformance.Request) ([]conformance.Received, error) {
 		events = append(events, conformance.Received{
 			ID: log.ID, Type: log.Type, Name: log.Name, Time: log.Time, DurationMS: log.DurationMS, ExitCode: log.ExitCode,
 			Args: log.Args, Error: log.Error, Tool: log.Tool, Version: log.Version, OS: log.OS, Arch: log.Arch,
-			OSVersion: log.OSVersion, GoVersion: log.GoVersion, MachineID: log.Hostname, Metadata: log.Metadata, Truncated: log.Truncated,
+			OSVersion: log.OSVersion, GoVersion: log.GoVersion, MachineID: log.Hostname, ConsentID: log.ConsentID, Metadata: log.Metadata, Truncated: log.Truncated,
 		})
 	}
 	return events, nil

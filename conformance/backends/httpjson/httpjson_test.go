@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 		Accepted: conformance.Answer{Status: 202},
 		Decode:   decode,
 		Constants: []string{"/v1/events", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
-			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "metadata", "truncated"},
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
 		Limits: driver.Limits{Bytes: 1 << 20}, // nginx's client_max_body_size
 	})
 }
@@ -48,6 +48,7 @@ func decode(r conformance.Request) ([]conformance.Received, error) {
 		OSVersion  string            `json:"os_version"`
 		GoVersion  string            `json:"go_version"`
 		MachineID  string            `json:"machine_id"`
+		ConsentID  string            `json:"consent_id"`
 		Metadata   map[string]string `json:"metadata"`
 		Truncated  int               `json:"truncated"`
 	}

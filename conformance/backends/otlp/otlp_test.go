@@ -52,9 +52,9 @@ func TestConformance(t *testing.T) {
 		},
 		Decode: decode,
 		Constants: []string{"/v1/logs", "gotoolbase-telemetry", "X-Scope", "tenant-0123456789", "9",
-			"https://opentelemetry.io/schemas/1.44.0", "github.com/gotoolbase/telemetry", "1", "go", "_OTHER",
+			"https://opentelemetry.io/schemas/1.44.0", "github.com/gotoolbase/telemetry", "2", "go", "_OTHER",
 			"service.name", "service.version", "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version",
-			"log.record.uid", "app.installation.id", "process.exit.code", "error.type", "os.type", "os.version", "host.arch",
+			"log.record.uid", "app.installation.id", "gotoolbase.consent.id", "process.exit.code", "error.type", "os.type", "os.version", "host.arch",
 			"process.runtime.name", "process.runtime.version", "gotoolbase.event.type", "gotoolbase.event.name",
 			"gotoolbase.duration_ms", "gotoolbase.args", "gotoolbase.error", "gotoolbase.truncated", "gotoolbase.metadata"},
 		// What Kafka exporters behind a Collector take, which is less than its own 20 MiB.
@@ -86,6 +86,8 @@ func decode(r conformance.Request) (events []conformance.Received, err error) {
 					e.ID = text(a.Value)
 				case "app.installation.id":
 					e.MachineID = text(a.Value)
+				case "gotoolbase.consent.id":
+					e.ConsentID = text(a.Value)
 				case "gotoolbase.event.name":
 					e.Name = text(a.Value)
 				case "gotoolbase.duration_ms":

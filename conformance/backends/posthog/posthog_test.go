@@ -39,7 +39,7 @@ func TestConformance(t *testing.T) {
 		},
 		Decode: decode,
 		Constants: []string{"/batch/", "gotoolbase-telemetry", "api_key", "batch", "sent_at", "uuid", "event", "distinct_id", "timestamp", "properties",
-			"event_name", "tool_name", "tool_version", "$os", "os_version", "arch", "go_version", "duration_ms", "exit_code", "args", "error", "truncated",
+			"event_name", "tool_name", "tool_version", "$os", "os_version", "arch", "go_version", "duration_ms", "exit_code", "args", "error", "consent_id", "truncated",
 			"$ip", "0.0.0.0", "$geoip_disable"},
 		Varies: map[string]string{"sent_at": "the time of sending, with which PostHog corrects a wrong clock"},
 		// The SDK's own bound of a request, which is far below the intake's 20 MB.
@@ -91,6 +91,7 @@ func decode(r conformance.Request) ([]conformance.Received, error) {
 		take("arch", &e.Arch)
 		take("os_version", &e.OSVersion)
 		take("go_version", &e.GoVersion)
+		take("consent_id", &e.ConsentID)
 		take("truncated", &e.Truncated)
 		var switches struct{ ip, noGeo any }
 		take("$ip", &switches.ip)

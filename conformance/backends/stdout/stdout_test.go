@@ -17,7 +17,7 @@ func TestConformance(t *testing.T) {
 		Driver: stdout.Driver(),
 		Read:   read,
 		Constants: []string{"id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
-			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "metadata", "truncated"},
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
 	})
 }
 
@@ -42,6 +42,7 @@ func read(o conformance.Output) ([]conformance.Received, error) {
 			OSVersion  string            `json:"os_version"`
 			GoVersion  string            `json:"go_version"`
 			MachineID  string            `json:"machine_id"`
+			ConsentID  string            `json:"consent_id"`
 			Metadata   map[string]string `json:"metadata"`
 			Truncated  int               `json:"truncated"`
 		}

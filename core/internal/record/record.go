@@ -57,6 +57,8 @@ func Parse(line []byte) (driver.Event, error) {
 			e.GoVersion = p.string()
 		case "machine_id":
 			e.MachineID = p.string()
+		case "consent_id":
+			e.ConsentID = p.string()
 		case "metadata":
 			e.Metadata = map[string]string{}
 			p.members(func(key string) { e.Metadata[key] = p.string() })

@@ -19,8 +19,19 @@ func full() driver.Event {
 		Args: []string{"--format", "<path>", "quote \" back \\ tab\t"}, Error: "line one\nline two",
 		Tool: "mytool", Version: "1.2.3", OS: "linux", Arch: "amd64", OSVersion: "debian 12", GoVersion: "go1.26",
 		MachineID: "0123456789abcdef0123456789abcdef",
+		ConsentID: "fedcba98765432100123456789abcdef",
 		Metadata:  map[string]string{"a": "1", "ключ": "значение", "emoji": "👩‍🚀", "sep": "\u2028\u2029", "nul": "\x00\x1f\x7f"},
 		Truncated: 2,
+	}
+}
+
+func TestFullEventLeavesNoFieldOut(t *testing.T) {
+	t.Parallel()
+	v := reflect.ValueOf(full())
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			t.Errorf("full() does not set %s: the reading of it goes untested", v.Type().Field(i).Name)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func ids(n int) []string {
 func plain(n int) driver.Event {
 	return driver.Event{
 		ID: id(n), Type: "feature.used", Name: "export", Time: happened.Add(time.Duration(n) * time.Millisecond),
-		Tool: "mytool", Version: "1.2.3", OS: "linux", Arch: "amd64", MachineID: strings.Repeat("ab", 16),
+		Tool: "mytool", Version: "1.2.3", OS: "linux", Arch: "amd64", MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
 	}
 }
 
@@ -67,7 +67,7 @@ func resource(version string) map[string]any {
 		"service.version":        version,
 		"telemetry.sdk.name":     "github.com/gotoolbase/telemetry",
 		"telemetry.sdk.language": "go",
-		"telemetry.sdk.version":  "1",
+		"telemetry.sdk.version":  "2",
 	}
 }
 
@@ -76,12 +76,13 @@ func plainRecord(n int) arrived {
 	at := happened.Add(time.Duration(n) * time.Millisecond)
 	return arrived{
 		Resource: resource("1.2.3"), SchemaURL: schema, ScopeSchemaURL: schema,
-		Scope: "github.com/gotoolbase/telemetry", ScopeVersion: "1",
+		Scope: "github.com/gotoolbase/telemetry", ScopeVersion: "2",
 		EventName: "feature.used", Body: "feature.used: export",
 		Severity: plog.SeverityNumberInfo, Time: at, Observed: at,
 		Attributes: map[string]any{
 			"log.record.uid":        id(n),
 			"app.installation.id":   strings.Repeat("ab", 16),
+			"gotoolbase.consent.id": strings.Repeat("cd", 16),
 			"gotoolbase.event.type": "feature.used",
 			"gotoolbase.event.name": "export",
 			"os.type":               "linux",

@@ -70,6 +70,7 @@ func randomEvent(r *rand.Rand, now time.Time) driver.Event {
 		OSVersion: sometimes(r, func() string { return text(r, 8) }, "", "debian 12"),
 		GoVersion: sometimes(r, func() string { return text(r, 8) }, "", "go1.26"),
 		MachineID: sometimes(r, func() string { return fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()) }, "", strings.Repeat("0", 32)),
+		ConsentID: sometimes(r, func() string { return fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()) }, ""),
 		Truncated: sometimes(r, func() int { return r.IntN(1000) }, 0, 1, math.MaxInt),
 	}
 	if r.IntN(3) > 0 {
@@ -110,7 +111,7 @@ func handPicked() []driver.Event {
 	plain := driver.Event{
 		ID: "01890a5d-ac96-774b-bcce-b302099a8057", Type: "command.invocation", Name: "remote add", Time: now, DurationMS: new(int64(142)),
 		ExitCode: new(0), Tool: "mytool", Version: "v1.2.3", OS: "linux", Arch: "amd64", OSVersion: "debian 12", GoVersion: "go1.26",
-		MachineID: strings.Repeat("ab", 16),
+		MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
 	}
 	var events []driver.Event
 	add := func(change func(*driver.Event)) {

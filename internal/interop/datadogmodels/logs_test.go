@@ -134,6 +134,7 @@ func eventOf(t *testing.T, settings map[string]string, log datadogV2.HTTPLogItem
 	take("arch", &e.Arch)
 	take("os_version", &e.OSVersion)
 	take("go_version", &e.GoVersion)
+	take("consent_id", &e.ConsentID)
 	take("metadata", &e.Metadata)
 	take("truncated", &e.Truncated)
 	var date int64
@@ -210,6 +211,7 @@ func logsOf(settings map[string]string, events []driver.Event, now time.Time) []
 		set("tool_version", e.Version)
 		set("os_version", e.OSVersion)
 		set("go_version", e.GoVersion)
+		set("consent_id", e.ConsentID)
 		set("truncated", e.Truncated)
 		if len(e.Args) > 0 {
 			set("args", e.Args)

@@ -65,7 +65,7 @@ func eventsAt(at time.Time, n int) []driver.Event {
 			ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i), Type: "command.invocation", Name: fmt.Sprint("remote add ", i),
 			Time: at.UTC().Truncate(time.Millisecond), DurationMS: new(int64(142)), ExitCode: new(0), Args: []string{"--depth", "3"},
 			Error: "no such remote", Tool: "mytool", Version: "v1.2.3", OS: "linux", Arch: "amd64", OSVersion: "debian 12",
-			GoVersion: "go1.26", MachineID: machine, Metadata: map[string]string{"format": "json"}, Truncated: 1,
+			GoVersion: "go1.26", MachineID: machine, ConsentID: strings.Repeat("cd", 16), Metadata: map[string]string{"format": "json"}, Truncated: 1,
 		}
 	}
 	return events
@@ -136,7 +136,7 @@ func randomEvents(r *rand.Rand, n int) []driver.Event {
 // documented is the list of properties in the package comment of the backend.
 var documented = []string{
 	"$ip", "$geoip_disable", "event_name", "tool_name", "tool_version", "$os", "os_version", "arch", "go_version", "duration_ms",
-	"exit_code", "args", "error", "truncated",
+	"exit_code", "args", "error", "consent_id", "truncated",
 }
 
 // propertyOf is where the package comment puts a pair of the author's.

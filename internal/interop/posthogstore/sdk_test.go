@@ -213,7 +213,7 @@ func TestTheSDKAloneSendsTheSameButForAShortList(t *testing.T) {
 func captureOf(e driver.Event) sdk.Capture {
 	p := sdk.NewProperties().Set("event_name", e.Name).Set("tool_name", e.Tool).Set("$os", e.OS).Set("arch", e.Arch)
 	for name, v := range map[string]any{
-		"tool_version": e.Version, "os_version": e.OSVersion, "go_version": e.GoVersion, "error": e.Error, "truncated": e.Truncated,
+		"tool_version": e.Version, "os_version": e.OSVersion, "go_version": e.GoVersion, "error": e.Error, "consent_id": e.ConsentID, "truncated": e.Truncated,
 		"duration_ms": e.DurationMS, "exit_code": e.ExitCode,
 	} {
 		if !reflect.ValueOf(v).IsZero() {

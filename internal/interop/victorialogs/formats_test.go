@@ -100,14 +100,14 @@ func open(t *testing.T, d driver.Driver, settings map[string]string) driver.Back
 
 func id(n int) string { return fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", n) }
 
-// machine is the machine ID in these tests.
-var machine = strings.Repeat("ab", 16)
+// machine is the machine ID in these tests, consent the ID of the person's decision.
+var machine, consent = strings.Repeat("ab", 16), strings.Repeat("cd", 16)
 
 // plain has what every event has. It is of now, since a store has no room for the past.
 func plain(n int) driver.Event {
 	return driver.Event{
 		ID: id(n), Type: "feature.used", Name: "export", Time: time.Now().UTC().Truncate(time.Millisecond),
-		Tool: "mytool", Version: "1.2.3", OS: "linux", Arch: "amd64", MachineID: machine,
+		Tool: "mytool", Version: "1.2.3", OS: "linux", Arch: "amd64", MachineID: machine, ConsentID: consent,
 	}
 }
 
@@ -142,25 +142,25 @@ func stored(backend string, e driver.Event) row {
 	always := map[string]row{
 		"otlp": {
 			"_time": at, "_msg": e.Type + ": " + e.Name, "severity": "Info",
-			"log.record.uid": e.ID, "app.installation.id": machine,
+			"log.record.uid": e.ID, "app.installation.id": machine, "gotoolbase.consent.id": consent,
 			"gotoolbase.event.type": e.Type, "gotoolbase.event.name": e.Name,
 			"os.type": "linux", "host.arch": "amd64",
 			"service.name": "mytool", "service.version": "1.2.3",
-			"telemetry.sdk.name": "github.com/gotoolbase/telemetry", "telemetry.sdk.language": "go", "telemetry.sdk.version": "1",
+			"telemetry.sdk.name": "github.com/gotoolbase/telemetry", "telemetry.sdk.language": "go", "telemetry.sdk.version": "2",
 		},
 		"datadog": {
 			"_time": at, "_msg": e.Type + ": " + e.Name, "ddsource": "gotoolbase", "service": "mytool", "hostname": machine,
-			"event_id": e.ID, "event_type": e.Type, "event_name": e.Name, "event_time": at,
+			"event_id": e.ID, "event_type": e.Type, "event_name": e.Name, "event_time": at, "consent_id": consent,
 			"tool_version": "1.2.3", "os": "linux", "arch": "amd64",
 		},
 		"http": {
 			"_time": at, "_msg": e.Type, "id": e.ID, "name": e.Name,
-			"tool_name": "mytool", "tool_version": "1.2.3", "os": "linux", "arch": "amd64", "machine_id": machine,
+			"tool_name": "mytool", "tool_version": "1.2.3", "os": "linux", "arch": "amd64", "machine_id": machine, "consent_id": consent,
 		},
 		"posthog": {
 			"_time": at, "_msg": e.Type, "uuid": e.ID, "distinct_id": machine,
 			"properties.event_name": e.Name, "properties.tool_name": "mytool", "properties.tool_version": "1.2.3",
-			"properties.$os": "linux", "properties.arch": "amd64",
+			"properties.$os": "linux", "properties.arch": "amd64", "properties.consent_id": consent,
 			"properties.$ip": "0.0.0.0", "properties.$geoip_disable": "true",
 		},
 	}
