@@ -453,7 +453,7 @@ func consentWithdrawn(p *probe) {
 	r, ok = p.newRig(driver.Limits{Events: 4}, func(_ context.Context, send func() error) error {
 		sends++
 		if sends == 2 {
-			if _, err := r.manager().Disable(); err != nil {
+			if _, err := r.manager().Disable(context.Background()); err != nil {
 				p.failOnly("consent could not be withdrawn: %v", err)
 			}
 		}

@@ -27,14 +27,12 @@ type selection struct {
 	settings map[string]string // resolved
 }
 
-// selectBackend follows the order that TelemetryConfig documents. local is the user's
-// choice to keep everything here, which overrules the author's.
-func (in *installation) selectBackend(local bool) (selection, error) {
-	config := in.tool.Telemetry
-	if local {
-		return selection{driver: file.Driver()}, nil
-	}
-	drivers, err := in.drivers()
+// localLog is where events go that stay on this machine.
+func localLog() selection { return selection{driver: file.Driver()} }
+
+// selectBackend follows the order that TelemetryConfig documents.
+func selectBackend(config props.TelemetryConfig) (selection, error) {
+	drivers, err := linkedDrivers(config)
 	if err != nil {
 		return selection{}, err
 	}
@@ -76,10 +74,10 @@ func (in *installation) selectBackend(local bool) (selection, error) {
 	return selection{d, resolved}, err
 }
 
-// drivers returns what this binary can reach, by name.
-func (in *installation) drivers() (map[string]driver.Driver, error) {
+// linkedDrivers returns what this binary can reach, by name.
+func linkedDrivers(config props.TelemetryConfig) (map[string]driver.Driver, error) {
 	all := map[string]driver.Driver{}
-	list := append([]driver.Driver{noop.Driver(), stdout.Driver(), file.Driver(), httpjson.Driver()}, in.tool.Telemetry.Drivers...)
+	list := append([]driver.Driver{noop.Driver(), stdout.Driver(), file.Driver(), httpjson.Driver()}, config.Drivers...)
 	for i, d := range list {
 		if d.Name == "" || d.Open == nil {
 			return nil, &driver.ConfigError{Field: "Telemetry.Drivers", Problem: fmt.Sprintf("driver %d has no Name or no Open", i-4)}
@@ -92,7 +90,8 @@ func (in *installation) drivers() (map[string]driver.Driver, error) {
 	return all, nil
 }
 
-func (in *installation) open(s selection) (driver.Backend, error) {
+// open opens the backend for an installation.
+func (s selection) open(in *installation) (driver.Backend, error) {
 	config := driver.Config{
 		Settings: s.settings,
 		Headers:  in.tool.Telemetry.Headers,
@@ -107,6 +106,9 @@ func (in *installation) open(s selection) (driver.Backend, error) {
 	}
 	return s.driver.Open(config)
 }
+
+// reachesNobody says that there is nobody to record for.
+func (s selection) reachesNobody() bool { return s.driver.Name == "noop" }
 
 func (s selection) info() props.BackendInfo {
 	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local}

@@ -2,18 +2,19 @@ package core
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/redact"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
+	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -27,6 +28,9 @@ const (
 	maxError    = 512
 )
 
+// minRoom is the room in a slot below which another one is taken: most events are smaller.
+const minRoom = 2 << 10
+
 // Collector records events. It implements props.Collector, and may be used by several
 // goroutines at once. The zero value and nil are not usable; Open always returns one
 // that is.
@@ -36,16 +40,16 @@ type Collector struct {
 	// owes says that deletion requests may be pending, whether telemetry is on or not.
 	owes bool
 
-	mu        sync.Mutex
-	writer    *spool.Writer
-	scrub     *redact.Scrubber
-	declared  []pair // the author's Metadata, scrubbed and sorted
-	keys      map[string]*metadataKey
-	localOnly bool          // what consent said when the slot was taken
-	recorded  bool          // something was, since Open or Close
-	unwritten int           // events that the disk did not take
-	retryAt   time.Time     // not before this after a failure
-	inside    *insideUpload // for a command that runs for long
+	mu       sync.Mutex
+	slot     *slot      // what is written to, nil before the first event
+	taking   chan taken // a slot that is being taken, where the disk is slow
+	scrub    *redact.Scrubber
+	declared []pair // the author's Metadata, scrubbed and sorted
+	keys     map[string]*metadataKey
+	recorded bool           // something was, since Open or Close
+	lost     map[string]int // events that were not recorded, by reason, not yet reported
+	retryAt  time.Time      // not before this after a failure
+	inside   *insideUpload  // for a command that runs for long
 
 	encoder *encoder
 	line    []byte // of the event being recorded, reused
@@ -70,8 +74,8 @@ func Open(tool props.Tool, options ...Option) (*Collector, error) {
 	if !tool.Features.Enabled(props.TelemetryCmd) || omitted {
 		return c, nil
 	}
-	if in.isBackground() {
-		in.runBackground() // does not return
+	if isBackground(in) {
+		runBackground(in) // does not return
 	}
 	c.owes = in.dirErr == nil
 	if err := in.check(); err != nil {
@@ -81,9 +85,10 @@ func Open(tool props.Tool, options ...Option) (*Collector, error) {
 	if !decision.Enabled || in.dirErr != nil {
 		return c, nil
 	}
-	// With the noop backend there is nobody to record for.
-	if s, err := in.selectBackend(decision.LocalOnly); err != nil || s.driver.Name == "noop" {
-		return c, err
+	if !decision.LocalOnly {
+		if s, err := selectBackend(tool.Telemetry); err != nil || s.reachesNobody() {
+			return c, err
+		}
 	}
 	c.on.Store(true)
 	return c, nil
@@ -94,7 +99,10 @@ func (c *Collector) Enabled() bool { return c.on.Load() }
 
 // BackendInfo says where events go, whether or not they are recorded.
 func (c *Collector) BackendInfo() props.BackendInfo {
-	s, err := c.in.selectBackend(c.in.decide().LocalOnly)
+	if c.in.decide().LocalOnly {
+		return localLog().info()
+	}
+	s, err := selectBackend(c.in.tool.Telemetry)
 	if err != nil {
 		return props.Discard{}.BackendInfo()
 	}
@@ -145,33 +153,46 @@ type event struct {
 }
 
 // record completes, scrubs and stores one event.
-func (c *Collector) record(said event, extra map[string]string) {
+func (c *Collector) record(input event, extra map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.in.now()
-	if !c.ready(now) {
+	if !c.ready(now, minRoom) {
 		return
 	}
 	cut := 0
-	said.name = scrubbed(said.name, maxName, &cut)
-	if !said.timed { // else the type is one of ours
-		said.kind = props.EventType(scrubbed(string(said.kind), maxName, &cut))
+	input.name = scrubbed(input.name, maxName, &cut)
+	if !input.timed { // else the type is one of ours
+		input.kind = props.EventType(scrubbed(string(input.kind), maxName, &cut))
+		if input.kind == "" {
+			c.lose(spool.LossInvalid, 1)
+			c.reportLost()
+			return
+		}
 	}
-	if len(said.args) > 0 {
+	if len(input.args) > 0 {
 		var argsCut int
-		said.args, argsCut = c.scrub.Args(said.args, strings.Fields(said.name)...)
+		input.args, argsCut = c.scrub.Args(input.args, strings.Fields(input.name)...)
 		cut += argsCut
 	}
-	if said.errMsg != "" {
+	if input.errMsg != "" {
 		var errCut bool
-		if said.errMsg, errCut = c.scrub.ErrorText(said.errMsg, maxError); errCut {
+		if input.errMsg, errCut = c.scrub.ErrorText(input.errMsg, maxError); errCut {
 			cut++
 		}
 	}
 	cut += c.mergeMetadata(extra)
-	c.line = c.encoder.appendEvent(c.line[:0], now, &said)
+	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
 	c.line = append(c.encoder.appendEnd(c.line, cut), '\n')
-	if err := c.writer.Append(c.line); err != nil {
+	err := c.slot.writer.Append(c.line)
+	if errors.Is(err, spool.ErrFull) {
+		c.seal()
+		if !c.ready(now, len(c.line)) {
+			return
+		}
+		err = c.slot.writer.Append(c.line)
+	}
+	if err != nil {
 		c.failed(now)
 		return
 	}
@@ -228,54 +249,123 @@ func (c *Collector) key(name string) *metadataKey {
 	return key
 }
 
-// ready sees to it that there is a slot to write to, and that consent still holds where
-// a new one had to be taken.
-func (c *Collector) ready(now time.Time) bool {
-	if c.writer != nil && !c.writer.Full() {
+// ready reports whether there is a slot with that much room, under a receipt that still
+// holds, and takes one if there is none. Where there is none to be had the event is lost,
+// and counted.
+func (c *Collector) ready(now time.Time, room int) bool {
+	if c.slot != nil && c.stillHolds(now) {
 		return true
 	}
+	if !c.on.Load() {
+		return false
+	}
 	if now.Before(c.retryAt) && c.retryAt.Sub(now) <= retryDelay {
-		c.unwritten++
+		c.lose(spool.LossUnwritten, 1)
 		return false
 	}
-	c.seal()
-	if err := c.in.dir.Create(); err != nil {
-		c.failed(now)
+	slot, err := c.takeSlot(room)
+	if errors.Is(err, errOff) {
+		c.on.Store(false)
 		return false
 	}
-	writer, err := c.in.queue().Writer()
 	if err != nil {
 		c.failed(now)
 		return false
 	}
-	// The slot first, then the question: whoever withdraws consent stores the no before
-	// deleting the slots, so either we see the no or our slot is deleted under us.
-	decision := c.in.decide()
-	if !decision.Enabled {
-		writer.Close()
-		if decision.Withdrawn {
-			_, _ = c.in.queue().Erase()
-		}
-		c.on.Store(false)
-		return false
-	}
-	c.writer, c.localOnly = writer, decision.LocalOnly
+	c.slot = slot
 	if c.scrub == nil {
 		c.prepare()
 	}
-	if c.unwritten > 0 {
-		if writer.Append(c.in.lossLine(spool.Loss{Reason: spool.LossUnwritten, Count: c.unwritten})) == nil {
-			c.unwritten = 0
-		}
-	}
+	c.reportLost()
 	return true
+}
+
+// stillHolds reports whether the slot may be written to: it was not erased, and its
+// receipt still is the one to record under. It gives the slot back if not.
+func (c *Collector) stillHolds(now time.Time) bool {
+	if !c.slot.shouldLook(now) {
+		return true
+	}
+	gone, err := c.slot.look(c.in)
+	if err == nil {
+		return true
+	}
+	if gone > 0 && errors.Is(err, errRetaken) {
+		c.lose(spool.LossWithdrawn, gone)
+	}
+	c.seal()
+	if errors.Is(err, errOff) {
+		c.on.Store(false)
+	}
+	return false
+}
+
+// lockPatience is what a command waits for the lock of a slot, which is never contended
+// for: only a file system with slow locks makes it wait, and a command must not.
+const lockPatience = 20 * time.Millisecond
+
+// taken is what came of taking a slot.
+type taken struct {
+	slot *slot
+	err  error
+}
+
+// takeSlot takes a slot without waiting long for it. One that comes too late serves the
+// next event.
+func (c *Collector) takeSlot(room int) (*slot, error) {
+	if c.taking == nil {
+		c.taking = make(chan taken, 1)
+		go func(result chan<- taken) {
+			slot, err := takeSlot(c.in, room)
+			result <- taken{slot, err}
+		}(c.taking)
+	}
+	timer := time.NewTimer(lockPatience)
+	defer timer.Stop()
+	select {
+	case t := <-c.taking:
+		c.taking = nil
+		if t.err == nil {
+			t.slot.looked = time.Time{} // it may have come late
+		}
+		return t.slot, t.err
+	case <-timer.C:
+		return nil, state.ErrBusy
+	}
 }
 
 // failed counts an event that could not be stored, to be reported when one can.
 func (c *Collector) failed(now time.Time) {
-	c.unwritten++
+	c.lose(spool.LossUnwritten, 1)
 	c.retryAt = now.Add(retryDelay)
 	c.seal()
+}
+
+func (c *Collector) lose(reason string, n int) {
+	if c.lost == nil {
+		c.lost = map[string]int{}
+	}
+	c.lost[reason] += n
+}
+
+// reportLost records what was lost, as far as the slot takes it.
+func (c *Collector) reportLost() {
+	for reason, n := range c.lost {
+		if c.slot.writer.Append(lossLine(c.in.tool, spool.Loss{Reason: reason, Count: n}, c.in.now())) == nil {
+			delete(c.lost, reason)
+		}
+	}
+}
+
+// saveLost writes down what could not be reported, at the end of a run.
+func (c *Collector) saveLost() {
+	total := 0
+	for _, n := range c.lost {
+		total += n
+	}
+	if total > 0 && delivery.AddLosses(c.in.dir, total) == nil {
+		clear(c.lost)
+	}
 }
 
 // prepare is what only a process that records needs.
@@ -307,10 +397,41 @@ func (in *installation) scrubber() *redact.Scrubber {
 
 // seal gives the slot back, so that it can be sent.
 func (c *Collector) seal() {
-	if c.writer != nil {
-		c.writer.Close()
-		c.writer = nil
+	if c.slot != nil {
+		c.slot.release()
+		c.slot = nil
 	}
+}
+
+// Close ends this run's recording and, where one is due, starts an upload that nobody
+// waits for. A deletion request that is due is made in the same way, also where telemetry
+// is off. It does no network and takes no time, with two exceptions: where a background
+// process would not outlive the command, as in continuous integration and in a container,
+// or does not work, it sends for at most one second, and not more often than every minute;
+// and a backend that reaches no network is called right here. A Track after Close works.
+func (c *Collector) Close(ctx context.Context) error {
+	u := &uploader{installation: c.in}
+	owed := c.owes && c.in.outbox().Due()
+	recorded, localOnly := false, false
+	if c.on.Load() {
+		c.mu.Lock()
+		c.stopInside()
+		if c.slot != nil {
+			localOnly = c.slot.receipt.Local
+		}
+		c.seal()
+		c.saveLost()
+		recorded = c.recorded
+		c.recorded = false
+		c.mu.Unlock()
+	}
+	if recorded {
+		return u.afterRecording(ctx, localOnly, owed)
+	}
+	if owed {
+		return u.eraseSoon(ctx)
+	}
+	return nil
 }
 
 // Drop erases everything that waits, unsent, and records nothing more in this process.
@@ -335,17 +456,44 @@ func (c *Collector) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	c.seal()
 	c.mu.Unlock()
-	_, err := c.in.flush(ctx, nil)
+	_, err := (&uploader{installation: c.in}).flush(ctx, nil)
 	return err
 }
 
-// lossLine encodes the event that says that others were lost.
-func (in *installation) lossLine(loss spool.Loss) []byte {
-	e := driver.Event{
-		Type:     string(props.EventLoss),
-		Name:     loss.Reason,
-		Metadata: map[string]string{"count": strconv.Itoa(loss.Count)},
+// startInside is called with c.mu held, at the first event since Open or Close.
+func (c *Collector) startInside() {
+	ctx, cancel := context.WithCancel(context.Background())
+	up := &insideUpload{cancel: cancel}
+	up.timer = time.AfterFunc(longRun, func() { c.uploadInside(ctx, up) })
+	c.inside = up
+}
+
+func (c *Collector) stopInside() {
+	if c.inside != nil {
+		c.inside.timer.Stop()
+		c.inside.cancel()
+		c.inside = nil
 	}
-	in.complete(&e, in.now())
-	return append(e.AppendJSON(nil), '\n')
+}
+
+// uploadInside uploads from a command that runs for long.
+func (c *Collector) uploadInside(ctx context.Context, up *insideUpload) {
+	if delivery.Due(c.in.dir, c.in.now()) && c.on.Load() && ctx.Err() == nil {
+		c.mu.Lock()
+		c.seal()
+		c.mu.Unlock()
+		if _, err := (&uploader{installation: c.in}).send(ctx, nil, 0); errors.Is(err, delivery.ErrWithdrawn) {
+			c.on.Store(false)
+			return
+		}
+	}
+	if ctx.Err() == nil {
+		up.timer.Reset(max(delivery.NextAt(c.in.dir).Sub(c.in.now()), longRun))
+	}
+}
+
+// insideUpload is the timer of such uploads.
+type insideUpload struct {
+	timer  *time.Timer
+	cancel context.CancelFunc
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/redact"
+	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -22,7 +23,7 @@ type encoder struct {
 	pairs    []pair // reused
 }
 
-// pair is one of the metadata.
+// pair is a key and a value of an event's metadata.
 type pair struct {
 	key   *metadataKey
 	value string
@@ -169,13 +170,31 @@ func appendID(b []byte, now time.Time) []byte {
 	return append(b, text[:]...)
 }
 
+// recordedFields are the fields of an event that the tool itself fills in: every one of
+// driver.Event but arguments and error texts, which the author has to allow.
+var recordedFields = []string{
+	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "tool_name", "tool_version", "os", "arch",
+	"os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
+}
+
 // complete fills in the fields of an event of our own that no caller gives.
-func (in *installation) complete(e *driver.Event, now time.Time) {
+func complete(e *driver.Event, tool props.Tool, now time.Time) {
 	e.ID = string(appendID(nil, now))
 	e.Time = now.UTC().Truncate(time.Millisecond)
-	e.Tool = in.tool.Name
-	e.Version = in.tool.Version
+	e.Tool = tool.Name
+	e.Version = tool.Version
 	e.OS = runtime.GOOS
 	e.Arch = runtime.GOARCH
 	e.GoVersion = runtime.Version()
+}
+
+// lossLine encodes the event that says that others were lost.
+func lossLine(tool props.Tool, loss spool.Loss, now time.Time) []byte {
+	e := driver.Event{
+		Type:     string(props.EventLoss),
+		Name:     loss.Reason,
+		Metadata: map[string]string{"count": strconv.Itoa(loss.Count)},
+	}
+	complete(&e, tool, now)
+	return append(e.AppendJSON(nil), '\n')
 }

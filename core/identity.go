@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -161,4 +162,22 @@ func (in *installation) noteSending(machineID string) error {
 		return in.dir.Rename(unusedIdentity, identityName)
 	}
 	return delivery.ErrNotAllowed
+}
+
+// hand moves the keys of an identity into the outbox, if anything was sent under them, and
+// forgets it. It is called with the identities locked.
+func (in *installation) hand(ids identities) error {
+	if ids.used && len(ids.keys) > 0 {
+		keys := map[string]string{}
+		for _, key := range ids.keys {
+			keys[key.MachineID()] = key.Hex()
+		}
+		if err := in.outbox().Put(keys); err != nil {
+			return fmt.Errorf("storing the deletion request: %w", err)
+		}
+	}
+	if err := in.dir.Remove(ids.file()); err != nil {
+		return fmt.Errorf("retiring the identity: %w", err)
+	}
+	return nil
 }

@@ -4,14 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/gotoolbase/telemetry/backends/noop"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/outbox"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -19,10 +24,10 @@ import (
 
 // Option changes what Open and NewManager take from their surroundings. Tools need
 // none of them; tests and unusual layouts do.
-type Option func(*surroundings)
+type Option func(*environment)
 
-// surroundings is everything that is not the author's word.
-type surroundings struct {
+// environment is where a tool runs: everything that its author does not declare.
+type environment struct {
 	lookup func(string) (string, bool)
 	now    func() time.Time
 	dir    string
@@ -34,62 +39,62 @@ type surroundings struct {
 // WithStateDir keeps the tool's telemetry in dir instead of the user's state directory.
 // In a test binary it is also what wakes telemetry up: without it nothing is recorded
 // there, so that no test suite fills a production store.
-func WithStateDir(dir string) Option { return func(s *surroundings) { s.dir = dir } }
+func WithStateDir(dir string) Option { return func(s *environment) { s.dir = dir } }
 
 // WithEnv reads environment variables from lookup instead of os.LookupEnv.
 func WithEnv(lookup func(string) (string, bool)) Option {
-	return func(s *surroundings) { s.lookup = lookup }
+	return func(s *environment) { s.lookup = lookup }
 }
 
 // WithClock tells the time from now instead of time.Now.
-func WithClock(now func() time.Time) Option { return func(s *surroundings) { s.now = now } }
+func WithClock(now func() time.Time) Option { return func(s *environment) { s.now = now } }
 
 // WithPolicyFile reads the administrator's policy from path instead of the system's
 // place for it.
-func WithPolicyFile(path string) Option { return func(s *surroundings) { s.policy = path } }
+func WithPolicyFile(path string) Option { return func(s *environment) { s.policy = path } }
 
 // WithUploadCommand says with which arguments this executable runs Manager.Upload, or
 // calls Open. The default is "telemetry", "upload". In a test binary there is none: there
 // Close sends from the command itself, and starts no copy of the tests.
 func WithUploadCommand(args ...string) Option {
-	return func(s *surroundings) { s.upload = args }
+	return func(s *environment) { s.upload = args }
 }
 
 // WithStdout is where the stdout backend prints instead of os.Stdout.
-func WithStdout(w io.Writer) Option { return func(s *surroundings) { s.stdout = w } }
+func WithStdout(w io.Writer) Option { return func(s *environment) { s.stdout = w } }
 
 // installation is one tool on one machine for one user: what the author declared, where
 // it runs, and the directory where its telemetry lives. It holds nothing open.
 type installation struct {
-	surroundings
+	environment
 	tool   props.Tool
 	dir    state.Dir
 	dirErr error // the directory is unknown, or not to be used
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
-	in := &installation{tool: tool, surroundings: surroundings{
+	in := &installation{tool: tool, environment: environment{
 		lookup: os.LookupEnv,
 		now:    time.Now,
 		stdout: os.Stdout,
 	}}
 	for _, option := range options {
-		option(&in.surroundings)
+		option(&in.environment)
 	}
 	if in.upload == nil && !inTestBinary() {
 		in.upload = []string{"telemetry", "upload"}
 	}
-	path := in.surroundings.dir
+	path := in.environment.dir
 	switch {
 	case path != "":
 	case inTestBinary():
 		in.dirErr = errAsleep
 	default:
-		path, in.dirErr = state.Locate(tool.Name, in.lookup)
+		path, in.dirErr = state.Locate(in.name(), in.lookup)
 	}
 	in.dir = state.At(path)
 	if in.policy == "" {
-		in.policy = consent.PolicyPath(tool.Name, in.lookup)
+		in.policy = consent.PolicyPath(in.name(), in.lookup)
 	}
 	return in
 }
@@ -105,20 +110,51 @@ func inTestBinary() bool {
 	return ok && strings.HasSuffix(info.Path, ".test")
 }
 
+// name is what people know the installation by: the tool, or what several tools share.
+func (in *installation) name() string {
+	if shared := in.tool.Telemetry.Installation; shared != "" {
+		return shared
+	}
+	return in.tool.Name
+}
+
 func (in *installation) store() consent.Store { return consent.NewStore(in.dir.Path()) }
+
+// terms are what the author declares, as people are told it.
+func (in *installation) terms() consent.Terms {
+	config := in.tool.Telemetry
+	t := consent.Terms{
+		Tool:          in.name(),
+		Backend:       noop.Driver().Name,
+		Fields:        recordedFields,
+		AnyKey:        config.MetadataKeys == nil,
+		MetadataKeys:  slices.AppendSeq(slices.Clone(config.MetadataKeys), maps.Keys(config.Metadata)),
+		Extended:      config.ExtendedCollection,
+		NoticeVersion: config.NoticeVersion,
+		NoticeDigest:  consent.DigestText(config.Notice),
+	}
+	// With a mistake in the declaration there is no receiver: a yes now is no yes to the one
+	// that it names when it is mended.
+	if s, err := selectBackend(config); err == nil {
+		t.Backend, t.Hosts = s.driver.Name, s.info().Hosts
+	}
+	return t
+}
 
 // decide finds out what every layer says now.
 func (in *installation) decide() consent.Decision {
 	input := consent.Input{
-		Feature:       in.tool.Features.Enabled(props.TelemetryCmd),
-		Omitted:       omitted,
-		Tool:          in.tool.Name,
-		Lookup:        in.lookup,
-		NoticeVersion: in.tool.Telemetry.NoticeVersion,
-		Policy:        consent.ReadPolicy(in.policy),
+		Feature: in.tool.Features.Enabled(props.TelemetryCmd),
+		Omitted: omitted,
+		Tool:    in.name(),
+		Lookup:  in.lookup,
+		Policy:  consent.ReadPolicy(in.policy),
 	}
 	if in.dirErr == nil {
 		input.Stored = in.store().Load()
+	}
+	if input.Stored.Answer != consent.AnswerNone { // else nothing depends on the terms
+		input.Terms = in.terms()
 	}
 	return consent.Decide(input)
 }
@@ -140,13 +176,21 @@ func (in *installation) queue() *spool.Queue {
 		MaxBytes: orDefault(config.MaxQueueBytes, defaultQueueBytes),
 		MaxAge:   orDefault(config.MaxEventAge, defaultEventAge),
 		Now:      in.now,
-		LossLine: in.lossLine,
+		LossLine: func(loss spool.Loss) []byte { return lossLine(in.tool, loss, in.now()) },
 	}
+}
+
+// eraseWaiting removes every event that waits and what was set aside of the queue.
+func (in *installation) eraseWaiting() (int, error) {
+	erased, err := in.queue().Erase()
+	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
 }
 
 func (in *installation) interval() time.Duration {
 	return orDefault(in.tool.Telemetry.UploadInterval, defaultInterval)
 }
+
+func (in *installation) outbox() outbox.Box { return outbox.Box{Dir: in.dir, Now: in.now} }
 
 func orDefault[T int64 | time.Duration](value, otherwise T) T {
 	if value == 0 {
@@ -158,8 +202,13 @@ func orDefault[T int64 | time.Duration](value, otherwise T) T {
 // check returns the first mistake in what the author declared, as a *driver.ConfigError.
 func (in *installation) check() error {
 	config := in.tool.Telemetry
-	if err := checkName(in.tool.Name); err != nil {
+	if err := checkName("Name", in.tool.Name); err != nil {
 		return err
+	}
+	if config.Installation != "" {
+		if err := checkName("Telemetry.Installation", config.Installation); err != nil {
+			return err
+		}
 	}
 	switch config.DeliveryMode {
 	case "", props.DeliveryAtLeastOnce, props.DeliveryAtMostOnce:
@@ -188,19 +237,19 @@ func (in *installation) check() error {
 			return &driver.ConfigError{Field: "Telemetry.DeletionRequestor", Problem: err.Error()}
 		}
 	}
-	_, err := in.selectBackend(false)
+	_, err := selectBackend(config)
 	return err
 }
 
-// checkName keeps a tool's name usable as a folder and a variable on every system.
-func checkName(name string) error {
+// checkName keeps a name usable as a folder and a variable on every system.
+func checkName(field, name string) error {
 	const longest = 64
 	bad := name == "" || len(name) > longest || name[0] == '.' || name[0] == '-'
 	for _, c := range name {
 		bad = bad || !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.')
 	}
 	if bad {
-		return &driver.ConfigError{Field: "Name", Problem: fmt.Sprintf("must be 1 to %d letters, digits, '-', '_' or '.', not beginning with '-' or '.'", longest)}
+		return &driver.ConfigError{Field: field, Problem: fmt.Sprintf("must be 1 to %d letters, digits, '-', '_' or '.', not beginning with '-' or '.'", longest)}
 	}
 	return nil
 }

@@ -5,13 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
+	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // Sentinels that the Manager's errors wrap.
@@ -42,6 +48,16 @@ func (m *Manager) Tool() props.Tool { return m.in.tool }
 // Lookup reads an environment variable in the surroundings of the installation.
 func (m *Manager) Lookup(name string) (string, bool) { return m.in.lookup(name) }
 
+// QueueStatus is what waits.
+type QueueStatus struct {
+	// Events counts all that waits, Local those that stay on this machine, and Elsewhere
+	// those that were recorded for another receiver than this version of the tool has.
+	Events, Local, Elsewhere int
+	// Damaged counts lines that cannot be read, Bytes is the size on disk.
+	Damaged int
+	Bytes   int64
+}
+
 // Status is what there is to know about an installation.
 type Status struct {
 	// At is when all of this was so.
@@ -53,29 +69,40 @@ type Status struct {
 	Backend   props.BackendInfo
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
-	// StateDir is where all of it is kept.
-	StateDir string
-	Queue    struct {
-		Events, Damaged int
-		Bytes           int64
-	}
+	// StateDir is where all of it is kept, LocalLog the file for what stays on this machine,
+	// empty if there is none and none is to come.
+	StateDir, LocalLog string
+	Queue              QueueStatus
 	// LastDelivered and LastAttempt are zero if there was none, NextUpload is the earliest
 	// time of the next, WaitUntil what the server asked for.
 	LastDelivered, LastAttempt, NextUpload, WaitUntil time.Time
-	// Delivered and Lost count events since the last reset, Problem is why the last
-	// attempt failed.
-	Delivered, Lost int
-	Problem         string
+	// Delivered counts the events since the last reset that left this machine, Stayed those
+	// that went to the log on it, and Lost, by reason, those that were given up.
+	Delivered, Stayed int
+	Lost              map[string]int
+	// Problem is why the last attempt failed, Left why something waits that the last process
+	// which looked must not send, and Background why no process sends in the background.
+	Problem, Left, Background string
 	// Erasures are the deletion requests that were made from here, oldest first.
 	Erasures []Erasure
 	// Faults says what is wrong: with the author's declaration, or with the files.
 	Faults []string
 }
 
-// Status looks at everything and changes nothing: no file is made or touched.
+// TotalLost is how many events were given up, whatever the reason.
+func (s Status) TotalLost() int {
+	total := 0
+	for _, n := range s.Lost {
+		total += n
+	}
+	return total
+}
+
+// Status looks at everything and changes nothing. Whether the directory can be written to
+// it finds out by trying, and leaves nothing behind.
 func (m *Manager) Status() Status {
 	in := m.in
-	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path()}
+	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{}}
 	fault := func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Faults = append(s.Faults, err.Error())
@@ -83,11 +110,7 @@ func (m *Manager) Status() Status {
 	}
 	wrong := in.check()
 	fault(wrong)
-	if selected, err := in.selectBackend(s.Decision.LocalOnly); err == nil {
-		s.Backend = selected.info()
-	} else {
-		s.Backend = props.Discard{}.BackendInfo()
-	}
+	s.Backend = m.backend(s.Decision)
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
 	if in.dirErr != nil {
 		fault(in.dirErr)
@@ -107,25 +130,67 @@ func (m *Manager) Status() Status {
 	if s.Erasures, err = m.Erasures(); err != nil {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
-	queue, err := in.queue().Stats()
-	if err != nil {
-		fault(fmt.Errorf("the queue cannot be read: %w", err))
-	}
-	s.Queue.Events, s.Queue.Damaged, s.Queue.Bytes = queue.Events, queue.Damaged, queue.Bytes
-	if queue.Damaged > 0 {
-		fault(fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", queue.Damaged))
-	}
+	fault(m.lookAtQueue(&s))
 	if s.Decision.Enabled {
 		if err := in.dir.Writable(); err != nil {
 			s.Recording = false
-			fault(fmt.Errorf("the state directory cannot be written to: %w", err))
+			fault(fmt.Errorf("the state directory cannot be written to, so events are lost: %w", err))
 		}
 	}
-	notes := delivery.ReadNotes(in.dir)
-	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
-	s.NextUpload = delivery.NextAt(in.dir)
-	s.Delivered, s.Lost, s.Problem = notes.Delivered, notes.Lost, notes.Problem
+	log := in.dir.Join(filepath.Join(localDir, file.LogName))
+	if _, err := os.Lstat(log); err == nil || s.Decision.LocalOnly {
+		s.LocalLog = log
+	}
+	m.lookAtDelivery(&s)
 	return s
+}
+
+// backend is where events go after a decision.
+func (m *Manager) backend(d consent.Decision) props.BackendInfo {
+	if d.LocalOnly {
+		return localLog().info()
+	}
+	own, err := selectBackend(m.in.tool.Telemetry)
+	if err != nil {
+		return props.Discard{}.BackendInfo()
+	}
+	return own.info()
+}
+
+// lookAtQueue counts what waits.
+func (m *Manager) lookAtQueue(s *Status) error {
+	stats, err := m.in.queue().Stats()
+	s.Queue = QueueStatus{Events: stats.Total(), Damaged: stats.Damaged, Bytes: stats.Bytes}
+	terms := m.in.terms()
+	for id, n := range stats.Events {
+		receipt, err := m.in.store().InForce(id)
+		switch {
+		case err != nil:
+		case receipt.Local:
+			s.Queue.Local += n
+		case !terms.SameReceiver(receipt.Terms):
+			s.Queue.Elsewhere += n
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("the queue cannot be read: %w", err)
+	}
+	if stats.Damaged > 0 {
+		return fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", stats.Damaged)
+	}
+	return nil
+}
+
+// lookAtDelivery reads what the deliveries noted.
+func (m *Manager) lookAtDelivery(s *Status) {
+	notes := delivery.ReadNotes(m.in.dir)
+	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
+	s.NextUpload = delivery.NextAt(m.in.dir)
+	s.Delivered, s.Stayed, s.Lost = notes.Delivered, notes.Stayed, notes.Lost
+	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
+	if n := delivery.UnreportedLosses(m.in.dir); n > 0 {
+		s.Lost[spool.LossUnwritten] += n
+	}
 }
 
 // Writable returns why an answer could not be stored, without trying: a home that is
@@ -149,28 +214,28 @@ func (m *Manager) Stored() consent.Stored {
 // Stored returned before that: if another process stored an answer meanwhile, a yes is
 // not stored and the error is ErrChanged. A no always is, and erases what waits.
 func (m *Manager) Answer(answer consent.Answer, seen consent.Stored) error {
+	return m.answer(answer, consent.SourceQuestion, seen)
+}
+
+func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.Stored) error {
 	in := m.in
 	if in.dirErr != nil {
 		return in.dirErr
 	}
-	wasOn := in.decide().Enabled
-	err := in.store().Save(consent.Stored{
-		Answer: answer, Notice: in.tool.Telemetry.NoticeVersion, At: in.now(),
-	}, seen)
-	if err != nil {
-		return err
-	}
 	if answer == consent.AnswerNo {
-		_, err := in.erase()
+		_, err := m.no()
 		return err
 	}
-	if !wasOn {
-		// Nothing from before a yes is ever sent, even if a no could not erase it all.
+	if seen.Answer == consent.AnswerNo || seen.Err != nil {
+		// What an older version recorded before a no has no receipt that could have ended.
 		if _, err := in.queue().Erase(); err != nil {
 			return err
 		}
 	}
-	_, err = in.identify()
+	if err := in.store().Yes(answer, by, in.terms(), seen, in.now()); err != nil {
+		return err
+	}
+	_, err := in.identify()
 	return err
 }
 
@@ -180,34 +245,55 @@ func (m *Manager) Enable(local bool) error {
 	if local {
 		answer = consent.AnswerLocal
 	}
-	return m.Answer(answer, m.Stored())
+	return m.answer(answer, consent.SourceCommand, m.Stored())
 }
 
-// Disable stores a no and erases what waits. It returns how many events that was. An
-// error may come with a no that is stored: then something could not be erased.
-func (m *Manager) Disable() (erased int, err error) {
-	in := m.in
-	if in.dirErr != nil {
-		return 0, in.dirErr
+// DisableReport is what Disable did.
+type DisableReport struct {
+	// Off says that the no stands.
+	Off bool
+	// Erased is how many events were still waiting, and are gone.
+	Erased int
+	// Sending says that a batch was on its way when the no was stored, and that its end was
+	// not seen within three seconds: it may still arrive, and nothing after it.
+	Sending bool
+}
+
+// Disable stores a no, erases what waits, and gives a batch that is on its way three
+// seconds to arrive. An error may come with a no that stands: then something could not be
+// erased.
+func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
+	if m.in.dirErr != nil {
+		return DisableReport{}, m.in.dirErr
 	}
-	err = in.store().Save(consent.Stored{
-		Answer: consent.AnswerNo, Notice: in.tool.Telemetry.NoticeVersion, At: in.now(),
-	}, consent.Stored{})
-	erased, eraseErr := in.erase()
-	return erased, errors.Join(err, eraseErr)
+	erased, err := m.no()
+	return DisableReport{
+		Off:     m.Stored().Answer == consent.AnswerNo,
+		Erased:  erased,
+		Sending: delivery.Quiesce(ctx, m.in.dir),
+	}, err
 }
 
-// erase removes every event that waits and what was set aside.
-func (in *installation) erase() (int, error) {
-	erased, err := in.queue().Erase()
-	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
+// no stores a no and erases what waits.
+func (m *Manager) no() (erased int, err error) {
+	in := m.in
+	version := in.tool.Telemetry.NoticeVersion
+	storeErr := in.store().No(version, in.now())
+	erased, err = in.eraseWaiting()
+	if storeErr != nil {
+		storeErr = in.store().No(version, in.now()) // there may be room now
+	}
+	return erased, errors.Join(storeErr, err)
 }
 
 // FlushReport is what Flush did.
 type FlushReport struct {
-	// Sent is how many events were taken, Kept how many still wait, Lost how many were
-	// given up, Running how many commands hold events that they are still writing.
-	Sent, Kept, Lost, Running int
+	// Sent is how many events were taken by the receiver, Stayed how many were put into the
+	// log on this machine, Kept how many still wait, Lost how many were given up, Running how
+	// many commands hold events that they are still writing.
+	Sent, Stayed, Kept, Lost, Running int
+	// Left says why some of those that are kept are not for this run to send.
+	Left string
 }
 
 // Flush sends everything that waits, now, and tells progress how far it is. The error
@@ -219,8 +305,8 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 	if err := m.in.check(); err != nil {
 		return FlushReport{}, err
 	}
-	r, err := m.in.flush(ctx, progress)
-	report := FlushReport{Sent: r.Sent, Kept: r.Kept, Running: r.Busy}
+	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
+	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, Left: r.Left}
 	for _, n := range r.Lost {
 		report.Lost += n
 	}
@@ -228,22 +314,120 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 }
 
 // Upload is Flush for a background process: it waits for nobody and says nothing. It
-// sees to the deletion requests as well.
+// makes the deletion requests that are due as well.
 func (m *Manager) Upload(ctx context.Context) error {
 	in := m.in
 	if in.dirErr != nil {
 		return in.dirErr
 	}
+	if isBackground(in) {
+		runBackground(in)
+	}
 	if err := in.check(); err != nil {
 		return err
 	}
-	if in.isBackground() {
-		in.runBackground()
-	}
 	var erasing error
 	if in.outbox().Pending() {
-		erasing = in.workOutbox(ctx, false, nil)
+		erasing = (&eraser{in}).work(ctx, false, nil)
 	}
-	_, err := in.flush(ctx, nil)
+	_, err := (&uploader{installation: in}).flush(ctx, nil)
 	return errors.Join(erasing, err)
+}
+
+// Erasure is one deletion request and how far it came: everything that was sent under one
+// machine ID.
+type Erasure struct {
+	MachineID string
+	// State is Requested as long as nobody is known to have the request.
+	State deletion.State
+	// Reached is when each state was reached, Requested included.
+	Reached map[deletion.State]time.Time
+	// Receipt is what the other side answered last.
+	Receipt deletion.Receipt
+	// Problem is what went wrong the last time, empty if nothing did. Attempts counts such
+	// failures in a row.
+	Problem  string
+	Attempts int
+	// Next is when it is looked at again by itself, in the background of a later command.
+	// Zero means never: it is finished, or a person has to do something.
+	Next time.Time
+}
+
+// Open reports whether the request is not known to have been handed over.
+func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State == deletion.Refused }
+
+// ResetReport is what Reset did.
+type ResetReport struct {
+	// Erased is how many events were still waiting, and are gone.
+	Erased int
+	// Off says that the no is stored.
+	Off bool
+	// Requests are those of this reset and those from before that were not finished. None
+	// means that nothing was ever sent from here.
+	Requests []Erasure
+}
+
+// Reset forgets this installation: it turns telemetry off, erases what waits and what
+// was logged here, and retires the identity, so that a later yes gets a new one. For
+// every identity under which something was sent it stores a deletion request, and tries
+// at once to hand it over, telling progress how far it is. A request stays until the data
+// is known to be gone; later commands make it again in the background.
+//
+// The error is of this machine: a disk, a lock. What the other side said is in Requests.
+func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (ResetReport, error) {
+	in := m.in
+	var report ResetReport
+	if in.dirErr != nil {
+		return report, in.dirErr
+	}
+	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
+		return report, nil // nothing was ever stored
+	}
+	erased, err := m.no()
+	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
+	if !report.Off {
+		return report, fmt.Errorf("turning telemetry off: %w", err)
+	}
+	if removeErr := os.RemoveAll(in.dir.Join(localDir)); removeErr != nil {
+		err = errors.Join(err, state.Bare(removeErr))
+	}
+	err = errors.Join(err, delivery.Forget(in.dir), background{in}.forget(), (&eraser{in}).retire())
+	// What is under way arrives before the request does, as far as that is in our hands.
+	delivery.Quiesce(ctx, in.dir)
+	err = errors.Join(err, (&eraser{in}).work(ctx, true, progress))
+	all, readErr := m.Erasures()
+	for _, e := range all {
+		if e.State != deletion.Verified || e.Reached[deletion.Verified].After(in.now().Add(-time.Minute)) {
+			report.Requests = append(report.Requests, e)
+		}
+	}
+	return report, errors.Join(err, readErr)
+}
+
+// Resume takes every unfinished deletion request a step further, whatever its time, and
+// returns all requests. The error is of this machine.
+func (m *Manager) Resume(ctx context.Context, progress func(done, total int)) ([]Erasure, error) {
+	if m.in.dirErr != nil {
+		return nil, m.in.dirErr
+	}
+	err := (&eraser{m.in}).work(ctx, true, progress)
+	all, readErr := m.Erasures()
+	return all, errors.Join(err, readErr)
+}
+
+// Erasures returns the deletion requests that were made from here, oldest first. It
+// changes nothing.
+func (m *Manager) Erasures() ([]Erasure, error) {
+	if m.in.dirErr != nil {
+		return nil, m.in.dirErr
+	}
+	entries, err := m.in.outbox().Entries()
+	var list []Erasure
+	for _, e := range entries {
+		list = append(list, Erasure{
+			MachineID: e.MachineID, State: e.State, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
+		})
+	}
+	return list, err
 }

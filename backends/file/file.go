@@ -48,6 +48,9 @@ const (
 	maxBatch = 1 << 20
 )
 
+// LogName is the name of the file in the tool's own directory.
+const LogName = "events.ndjson"
+
 // Driver returns the driver "file".
 func Driver() driver.Driver {
 	return driver.Driver{
@@ -72,7 +75,7 @@ func Driver() driver.Driver {
 					return nil, &driver.ConfigError{Field: "Telemetry.Settings[path]",
 						Problem: "required where the tool has no directory of its own: set an absolute path"}
 				}
-				path = filepath.Join(cfg.Dir, "events.ndjson")
+				path = filepath.Join(cfg.Dir, LogName)
 			}
 			return &backend{path: path}, nil
 		},

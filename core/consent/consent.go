@@ -1,8 +1,11 @@
-// Package consent answers one question: may this tool record and send, and who said
-// so? Deciding is a pure function of what was found; finding is in Gather; the stored
-// answer is in Store. Tool authors meet it through `mytool telemetry status`.
+// Package consent answers two questions: may this tool record, and who said so; and where
+// may go what was recorded earlier? The first is Decide, a pure function of what was found.
+// The second is a [Receipt]: a decision as it was made, with the terms that were shown. Every
+// event belongs to one. Store keeps the answer and the receipts. Tool authors meet this
+// package through `mytool telemetry status`.
 //
-// Any no decides. Without one, any yes does. Silence is no.
+// Any no decides. Without one, any yes does. Silence is no, and a yes is to what was shown:
+// where the tool declares more, nobody has been asked yet.
 package consent
 
 import (
@@ -47,8 +50,14 @@ type Decision struct {
 	// Withdrawn says that the person's own stored answer is no: what still waits is to be
 	// erased, not only kept from being sent.
 	Withdrawn bool
-	// Decider is the name of the layer that decided, "nobody" where none did.
+	// Beyond lists what the tool declares now and did not when the person said yes. Then
+	// they are to be asked again, and nothing is recorded; what was recorded under that yes
+	// may still go where it said.
+	Beyond []string
+	// Decider is the name of the layer that decided, "nobody" where none did, and Source the
+	// kind of it.
 	Decider string
+	Source  Source
 	// Since is when the person said yes, zero where another layer did.
 	Since time.Time
 	// Layers are all of them, in order of precedence.
@@ -67,9 +76,10 @@ type Input struct {
 	Lookup func(string) (string, bool)
 	// Policy is what the administrator's file says.
 	Policy Policy
-	// Stored is what the person said, NoticeVersion what they would be told today.
-	Stored        Stored
-	NoticeVersion int
+	// Stored is what the person said, Terms what they would be told today. A yes without a
+	// receipt, from an older version, is taken as one to Terms as far as the notice allows.
+	Stored Stored
+	Terms  Terms
 }
 
 // Decide weighs all layers. It reads nothing but its input.
@@ -97,14 +107,41 @@ func Decide(in Input) Decision {
 			d.Decider = layer.Name
 		}
 	}
-	if d.Decider == layerAnswer {
-		d.Since = in.Stored.At
+	switch d.Decider {
+	case layerAnswer:
+		d.Since, d.Source = in.Stored.At, in.Stored.By
+		if in.Stored.Receipt == "" {
+			d.Source = SourceUpgrade
+		}
+	case layerPolicy:
+		d.Source = SourcePolicy
+	default:
+		d.Source = SourceVariable
 	}
 	d.Undecided = !d.Enabled
+	d.Beyond = in.beyond()
 	return d
 }
 
-const layerAnswer = "your answer"
+// beyond is what is declared beyond the stored yes, if there is one.
+func (in Input) beyond() []string {
+	s := in.Stored
+	if !s.saidYes() {
+		return nil
+	}
+	if s.Receipt == "" {
+		if s.Notice < in.Terms.NoticeVersion {
+			return []string{fmt.Sprintf("the notice, version %d after %d", in.Terms.NoticeVersion, s.Notice)}
+		}
+		return nil
+	}
+	return in.Terms.Beyond(s.Terms, s.Answer == AnswerLocal)
+}
+
+const (
+	layerAnswer = "your answer"
+	layerPolicy = "the administrator's policy"
+)
 
 func (in Input) featureLayer() Layer {
 	if !in.Feature {
@@ -121,7 +158,7 @@ func (in Input) buildLayer() Layer {
 }
 
 func (in Input) policyLayer() Layer {
-	return Layer{Name: "the administrator's policy", Verdict: in.Policy.Verdict, Local: in.Policy.Local, Detail: in.Policy.Detail}
+	return Layer{Name: layerPolicy, Verdict: in.Policy.Verdict, Local: in.Policy.Local, Detail: in.Policy.Detail}
 }
 
 // doNotTrackLayer follows the cautious reading of donottrack.sh: any value that does
@@ -169,11 +206,13 @@ func (in Input) storedLayer() Layer {
 		layer.Verdict, layer.Detail = No, "stored, but it cannot be read: "+s.Err.Error()
 	case s.Answer == AnswerNone:
 		layer.Detail = "not asked yet"
+	case s.Answer == AnswerNo && s.At.IsZero():
+		layer.Verdict, layer.Detail = No, "no, stored without its date because the disk was full"
 	case s.Answer == AnswerNo:
 		layer.Verdict, layer.Detail = No, "no, on "+s.At.Format(time.DateOnly)
-	case s.Notice < in.NoticeVersion:
+	case len(in.beyond()) > 0:
 		layer.Local = s.Answer == AnswerLocal
-		layer.Detail = fmt.Sprintf("yes, but to version %d of the notice, which is now %d", s.Notice, in.NoticeVersion)
+		layer.Detail = "yes, on " + s.At.Format(time.DateOnly) + ", but the tool now declares more: " + strings.Join(in.beyond(), "; ")
 	case s.Answer == AnswerLocal:
 		layer.Verdict, layer.Local, layer.Detail = Yes, true, "yes, on this machine only, on "+s.At.Format(time.DateOnly)
 	default:

@@ -24,31 +24,47 @@ const (
 // Stored is the person's answer as it was kept.
 type Stored struct {
 	Answer Answer
-	// Notice is the version of the notice that was shown, At when.
+	// Notice is the version of the notice that was shown, At when. At is zero for a no that
+	// was stored on a full disk.
 	Notice int
 	At     time.Time
+	// By says how the answer was given, Terms to what, and Receipt is the ID of its receipt:
+	// all empty for a no, and for an answer from before there were receipts.
+	By      Source
+	Terms   Terms
+	Receipt string
 	// Err says why what is stored cannot be read. It counts as a no.
 	Err error
 	// revision is different after each change.
 	revision int
 }
 
-// ErrChanged is returned by Store.Save for a yes where the stored answer changed after
-// the person had been shown it: the other answer stands.
+func (s Stored) saidYes() bool { return s.Answer == AnswerYes || s.Answer == AnswerLocal }
+
+// receipt is what the answer says as a receipt.
+func (s Stored) receipt() Receipt {
+	return Receipt{ID: s.Receipt, At: s.At, By: s.By, Local: s.Answer == AnswerLocal, Terms: s.Terms, revision: s.revision}
+}
+
+// ErrChanged is returned by Store.Yes where the stored answer changed after the person had
+// been shown it: the other answer stands.
 var ErrChanged = errors.New("the answer was changed by another process meanwhile")
 
 const (
 	fileName = "consent"
 	lockName = "consent.lock"
 	// lockWait is how long a change waits for another one, which takes milliseconds.
-	lockWait = 5 * time.Second
+	lockWait = 2 * time.Second
 )
 
-// Store keeps the answer in the state directory.
+// Store keeps the answer and the receipts in the state directory.
 type Store struct{ dir state.Dir }
 
 // NewStore returns the store in dir. It reads and writes nothing yet.
 func NewStore(dir string) Store { return Store{state.At(dir)} }
+
+// Stamp changes whenever the stored answer does.
+func (s Store) Stamp() state.Stamp { return s.dir.Stamp(fileName) }
 
 // Load returns the stored answer, AnswerNone where there is none.
 func (s Store) Load() Stored {
@@ -57,13 +73,29 @@ func (s Store) Load() Stored {
 	} else if err != nil {
 		return Stored{Err: err}
 	}
-	record, err := s.dir.ReadRecord(fileName)
+	data, err := s.dir.ReadFile(fileName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Stored{}
 	}
 	if err != nil {
 		return Stored{Err: err}
 	}
+	if len(data) == 0 {
+		return Stored{Answer: AnswerNo} // see No
+	}
+	record, err := state.ParseRecord(data)
+	if err != nil {
+		return Stored{Err: err}
+	}
+	stored, err := storedIn(record)
+	if err != nil {
+		return Stored{Err: err}
+	}
+	return stored
+}
+
+// storedIn reads an answer, also one without a receipt.
+func storedIn(record state.Record) (Stored, error) {
 	var stored Stored
 	var errs [3]error
 	stored.Answer = Answer(record["answer"])
@@ -71,38 +103,144 @@ func (s Store) Load() Stored {
 	stored.At, errs[1] = time.Parse(time.RFC3339, record["at"])
 	stored.revision, errs[2] = strconv.Atoi(record["revision"])
 	if errors.Join(errs[:]...) != nil {
-		return Stored{Err: state.ErrCorrupt}
+		return Stored{}, state.ErrCorrupt
 	}
 	switch stored.Answer {
-	case AnswerNo, AnswerYes, AnswerLocal:
-		return stored
+	case AnswerNo:
+		return stored, nil
+	case AnswerYes, AnswerLocal:
+	default:
+		return Stored{}, state.ErrCorrupt
 	}
-	return Stored{Err: state.ErrCorrupt}
+	if record["receipt"] == "" {
+		return stored, nil
+	}
+	receipt, err := receiptIn(record)
+	if err != nil {
+		return Stored{}, err
+	}
+	stored.Receipt, stored.By, stored.Terms = receipt.ID, receipt.By, receipt.Terms
+	return stored, nil
 }
 
-// Save stores an answer, creating the state directory if need be. seen is what Load
-// returned before the person answered. A no is always stored. A yes is stored only if
-// nothing changed since seen, so that of two processes the one that says no wins;
-// otherwise the error is ErrChanged. Other errors say why the directory cannot be used.
-func (s Store) Save(answer Stored, seen Stored) error {
+// Yes stores a yes to terms, AnswerYes or AnswerLocal, and the receipt of it, creating the
+// state directory if need be. seen is what Load returned before the person answered: if
+// anything changed since, the error is ErrChanged and nothing is stored, so that of two
+// processes the one that says no wins. Other errors say why the directory cannot be used.
+func (s Store) Yes(answer Answer, by Source, terms Terms, seen Stored, now time.Time) error {
 	if err := s.dir.Create(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
-	defer cancel()
-	lock, err := s.dir.WaitLock(ctx, lockName)
+	lock, err := s.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	now := s.Load()
-	if answer.Answer != AnswerNo && (now.revision != seen.revision || now.Answer != seen.Answer) {
+	was := s.Load()
+	if was.revision != seen.revision || was.Answer != seen.Answer {
 		return ErrChanged
 	}
-	return s.dir.WriteRecord(fileName, state.Record{
-		"answer":   string(answer.Answer),
-		"notice":   strconv.Itoa(answer.Notice),
-		"at":       answer.At.UTC().Format(time.RFC3339),
-		"revision": strconv.Itoa(max(now.revision, seen.revision) + 1),
+	if was.Err != nil {
+		if _, err := s.dir.SetAside(fileName); err != nil {
+			return err
+		}
+	}
+	if !was.saidYes() && was.Answer != AnswerNone || was.Err != nil {
+		// A no that could not end every receipt, or one of an older version, which knows none.
+		if err := s.retireAll(); err != nil {
+			return err
+		}
+	}
+	revision := max(was.revision, seen.revision) + 1
+	receipt, err := s.obtain(Receipt{At: now, By: by, Local: answer == AnswerLocal, Terms: terms, revision: revision})
+	if err != nil {
+		return err
+	}
+	return s.write(answer, receipt, now, revision)
+}
+
+// write stores a yes together with its receipt.
+func (s Store) write(answer Answer, receipt Receipt, at time.Time, revision int) error {
+	receipt.At, receipt.revision = at, revision
+	r := state.Record{}
+	receipt.put(r)
+	r["answer"] = string(answer)
+	return s.dir.WriteRecord(fileName, r)
+}
+
+// No stores a no and ends every receipt. A no is stored whatever changed meanwhile, and
+// where no lock can be had. Where there is no room for it, the answer's file is emptied,
+// which needs none and reads as a no. The error says that what stands may still be a yes,
+// or that some receipts could not be ended.
+func (s Store) No(notice int, now time.Time) error {
+	if err := s.dir.Create(); err != nil {
+		return err
+	}
+	if lock, err := s.lock(); err == nil {
+		defer lock.Unlock()
+	}
+	was := s.Load()
+	if errors.Is(was.Err, state.ErrCorrupt) {
+		_, _ = s.dir.SetAside(fileName) // it is of no use but to look at
+	}
+	err := s.dir.WriteRecord(fileName, state.Record{
+		"answer":   string(AnswerNo),
+		"notice":   strconv.Itoa(notice),
+		"at":       now.UTC().Format(time.RFC3339),
+		"revision": strconv.Itoa(was.revision + 1),
 	})
+	if err != nil && s.dir.Empty(fileName) == nil {
+		err = nil
+	}
+	return errors.Join(err, s.retireAll())
+}
+
+// adopt gives a yes from before there were receipts one of its own, to terms.
+func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
+	lock, err := s.lock()
+	if err != nil {
+		return Stored{}, err
+	}
+	defer lock.Unlock()
+	was := s.Load()
+	if !was.saidYes() {
+		return Stored{}, ErrRetired
+	}
+	if was.Receipt != "" {
+		return was, nil
+	}
+	list, err := s.list()
+	if err != nil {
+		return Stored{}, err
+	}
+	last := 0 // the revision that a version with receipts left behind
+	for _, r := range list {
+		if r.By.answered() {
+			last = max(last, r.revision)
+		}
+	}
+	if last > 0 && was.revision > last+1 {
+		// An older version has stored more than one answer since: a no may have been among
+		// them.
+		if err := s.retireAll(); err != nil {
+			return Stored{}, err
+		}
+	}
+	terms.NoticeVersion = was.Notice
+	receipt, err := s.obtain(Receipt{
+		At: was.At, By: SourceUpgrade, Local: was.Answer == AnswerLocal, Terms: terms, revision: was.revision + 1,
+	})
+	if err != nil {
+		return Stored{}, err
+	}
+	if err := s.write(was.Answer, receipt, was.At, was.revision+1); err != nil {
+		return Stored{}, err
+	}
+	return s.Load(), nil
+}
+
+func (s Store) lock() (*state.Lock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	return s.dir.WaitLock(ctx, lockName)
 }

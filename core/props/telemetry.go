@@ -33,6 +33,10 @@ type TelemetryConfig struct {
 	// Insecure allows http:// to hosts other than loopback.
 	Insecure bool
 
+	// Installation names what several tools share: one answer, one machine ID, one queue.
+	// Tools that share must declare the same receiver. Empty means the tool's own name.
+	Installation string
+
 	// DeliveryMode is DeliveryAtLeastOnce unless set.
 	DeliveryMode DeliveryMode
 	// ExtendedCollection allows arguments and error texts in events, scrubbed. Meant for

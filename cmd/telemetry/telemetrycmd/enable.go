@@ -86,22 +86,29 @@ func (s *commandSet) disable() *cobra.Command {
 	}
 	format := addOutput(cmd)
 	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
-		erased, err := m.Disable()
+		report, err := m.Disable(contextOf(cmd))
 		v := look(m)
-		if v.stored.Answer != consent.AnswerNo {
+		if !report.Off {
 			return s.notStored(v, err)
 		}
 		if *format == formatJSON {
 			if writeErr := screen.WriteJSON(cmd.OutOrStdout(), struct {
 				summaryJSON
-				Erased int `json:"erased"`
-			}{v.summary(), erased}); writeErr != nil {
+				Erased  int  `json:"erased"`
+				Sending bool `json:"still_sending,omitempty"`
+			}{v.summary(), report.Erased, report.Sending}); writeErr != nil {
 				return writeErr
 			}
 		} else {
 			out := screen.New(cmd.OutOrStdout(), m.Lookup)
-			fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+v.tool+" is off."), erasedWords(erased))
-			if v.Delivered > 0 {
+			fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+v.tool+" is off."), erasedWords(report.Erased))
+			if report.Sending {
+				fmt.Fprintln(out, "A batch is still on its way and may arrive; nothing is sent after it.")
+			}
+			if v.LocalLog != "" {
+				fmt.Fprintf(out, "What stayed on this machine is in %s; reset deletes it.\n", v.LocalLog)
+			}
+			if v.Delivered > 0 || report.Sending {
 				fmt.Fprintf(out, "What was sent before stays with the receiver. To ask for its deletion: %s\n", s.hint("reset"))
 			}
 		}

@@ -52,7 +52,7 @@ func (s *commandSet) flush() *cobra.Command {
 		}
 		if *format == formatJSON {
 			j := flushJSON{
-				summaryJSON: v.summary(), Sent: report.Sent, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
+				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
 			}
 			if err != nil {
 				j.Problem = err.Error()
@@ -62,7 +62,7 @@ func (s *commandSet) flush() *cobra.Command {
 			}
 			return err
 		}
-		printFlush(cmd.OutOrStdout(), receiver, report, err == nil)
+		printFlush(cmd.OutOrStdout(), receiver, s.hint("status"), report, err == nil)
 		return err
 	})
 	return cmd
@@ -71,20 +71,29 @@ func (s *commandSet) flush() *cobra.Command {
 type flushJSON struct {
 	summaryJSON
 	Sent    int    `json:"sent"`
+	Stayed  int    `json:"kept_here"`
 	Kept    int    `json:"kept"`
 	Lost    int    `json:"lost"`
 	Running int    `json:"held_by_running_commands"`
+	NotSent string `json:"not_sent,omitempty"`
 	Problem string `json:"problem,omitempty"`
 }
 
-func printFlush(out io.Writer, receiver string, report core.FlushReport, complete bool) {
+func printFlush(out io.Writer, receiver, statusHint string, report core.FlushReport, complete bool) {
 	if report.Sent > 0 {
 		fmt.Fprintf(out, "Sent %s to %s.\n", events(report.Sent), receiver)
-	} else if complete && report.Lost == 0 && report.Running == 0 {
+	}
+	if report.Stayed > 0 {
+		fmt.Fprintf(out, "Put %s into the log on this machine.\n", events(report.Stayed))
+	}
+	if report.Left != "" {
+		fmt.Fprintf(out, "%s not sent: %s.\n", screen.Count(report.Kept, "event was", "events were"), screen.Clean(report.Left))
+	}
+	if report.Sent+report.Stayed+report.Lost+report.Running == 0 && report.Left == "" && complete {
 		fmt.Fprintln(out, "Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {
-		fmt.Fprintf(out, "Lost %s: too old, unreadable, or refused by the receiver for good.\n", events(report.Lost))
+		fmt.Fprintf(out, "Lost %s; the reasons: %s\n", events(report.Lost), statusHint)
 	}
 	if report.Running > 0 {
 		fmt.Fprintf(out, "%s still running; what it holds is sent later.\n",

@@ -31,6 +31,13 @@ const extendedWords = "the command's arguments and its error message, without wh
 // one, and below it what no author can leave out: where the data goes and how to stop.
 func notice(tool props.Tool, s core.Status, disable string) string {
 	var b strings.Builder
+	if changes := s.Decision.Beyond; len(changes) > 0 {
+		paragraph(&b, "You said yes before. New since then:")
+		for _, change := range changes {
+			bullet(&b, change)
+		}
+		b.WriteString("\n")
+	}
 	if text := strings.TrimSpace(tool.Telemetry.Notice); text != "" {
 		b.WriteString(text + "\n")
 	} else {
@@ -89,6 +96,8 @@ func destination(s core.Status) string {
 			", under a pseudonym. Like any server, the receiver sees the IP address that you connect from; it is not part of the data."
 	case s.Backend.Name == "noop":
 		return "It is sent nowhere: the tool names no receiver."
+	case s.Backend.Local && s.LocalLog != "":
+		return "It stays on this machine, in " + s.LocalLog + "."
 	case s.Backend.Local:
 		return "It stays on this machine."
 	}

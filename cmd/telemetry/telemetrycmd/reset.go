@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // resetPatience is how long the deletion requests may take: a person is looking.
@@ -60,8 +61,9 @@ func (s *commandSet) reset() *cobra.Command {
 		})
 		if err == nil && !report.Off && m.Decision().Enabled {
 			// Nothing is stored here, but a variable or the policy says yes.
-			report.Erased, err = m.Disable()
-			report.Off = err == nil
+			var no core.DisableReport
+			no, err = m.Disable(contextOf(cmd))
+			report.Erased, report.Off = no.Erased, no.Off
 		}
 		if err != nil && !report.Off {
 			return s.notStored(before, err)
@@ -150,12 +152,12 @@ func (s *commandSet) confirmReset(cmd *cobra.Command, tool string) bool {
 
 func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view, report core.ResetReport, complete bool) {
 	if !report.Off {
-		fmt.Fprintf(out, "Nothing to reset: %s has stored nothing here, and nothing was ever sent from here.\n", before.tool)
+		fmt.Fprintf(out, "Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.\n", before.tool)
 		return
 	}
 	fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased))
 	if len(report.Requests) == 0 && complete {
-		fmt.Fprintln(out, "Nothing was ever sent from here, so there is nothing to ask anybody to delete.")
+		fmt.Fprintln(out, nothingToAsk(before.Erasures))
 	}
 	for _, e := range report.Requests {
 		fmt.Fprintf(out, "\nData sent under the machine ID %s:\n", e.MachineID)
@@ -163,6 +165,17 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 			fmt.Fprintf(out, "  %s\n", line)
 		}
 	}
+}
+
+// nothingToAsk says why nobody is asked to delete anything: no more than is known here.
+func nothingToAsk(before []core.Erasure) string {
+	for i := len(before) - 1; i >= 0; i-- {
+		if e := before[i]; e.State == deletion.Verified {
+			return "Nothing was sent since the last reset. That earlier data is gone was verified on " +
+				screen.When(e.Reached[deletion.Verified]) + "."
+		}
+	}
+	return "Nothing is stored here under which anything was sent, so there is nobody to ask to delete it."
 }
 
 type resetJSON struct {

@@ -2,6 +2,8 @@ package telemetrycmd
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,14 +122,26 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	if v.Queue.Bytes > 0 {
 		waiting += ", " + size(v.Queue.Bytes) + " on disk"
 	}
+	if v.Queue.Local > 0 {
+		waiting += ", " + screen.Count(v.Queue.Local, "of them stays", "of them stay") + " on this machine"
+	}
+	if v.Queue.Elsewhere > 0 {
+		waiting += ", " + screen.Count(v.Queue.Elsewhere, "of them was", "of them were") + " recorded for another receiver"
+	}
 	add("Waiting", waiting)
+	if v.Left != "" {
+		warn("Not sent", screen.Clean(v.Left))
+	}
 	delivered := events(v.Delivered)
 	if !v.LastDelivered.IsZero() {
 		delivered += ", last on " + screen.When(v.LastDelivered)
 	}
 	add("Delivered", delivered)
-	if v.Lost > 0 {
-		warn("Lost", events(v.Lost))
+	if v.LocalLog != "" {
+		add("Kept here", events(v.Stayed)+", in "+v.LocalLog)
+	}
+	if v.TotalLost() > 0 {
+		warn("Lost", events(v.TotalLost())+lossWords(v.Lost))
 	}
 	if v.state() == stateOn {
 		add("Next upload", v.nextUpload())
@@ -137,6 +151,9 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	}
 	if v.Problem != "" {
 		warn("Last attempt", screen.When(v.LastAttempt)+", failed: "+screen.Clean(v.Problem))
+	}
+	if v.Background != "" {
+		warn("Background", screen.Clean(v.Background))
 	}
 	for _, e := range v.Erasures {
 		line := string(e.State) + " on " + screen.When(e.Reached[e.State]) + "; see " + hint("reset --status")
@@ -154,6 +171,33 @@ func (v view) rows(hint func(string) string) []screen.Row {
 		add("Kept in", v.StateDir)
 	}
 	return rows
+}
+
+// lossWords names the reasons of losses.
+func lossWords(lost map[string]int) string {
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(lost)) {
+		words := reasonWords[reason]
+		if words == "" {
+			words = "for a reason that is not known"
+		}
+		if lost[reason] > 0 {
+			list = append(list, fmt.Sprintf("%d %s", lost[reason], words))
+		}
+	}
+	return ": " + strings.Join(list, ", ")
+}
+
+// reasonWords says in words why events are lost. A test holds it to what core counts.
+var reasonWords = map[string]string{
+	"queue_full":  "as the oldest when the queue was full",
+	"expired":     "too old",
+	"unreadable":  "damaged on disk",
+	"refused":     "refused by the receiver for good",
+	"unconfirmed": "given up after one attempt",
+	"unwritten":   "not taken by the disk",
+	"invalid":     "without a type",
+	"withdrawn":   "recorded before a no",
 }
 
 // receiver is BackendInfo.String in friendlier words where there is none.
@@ -207,17 +251,25 @@ type statusJSON struct {
 	MachineID     string        `json:"machine_id,omitempty"`
 	Queue         queueJSON     `json:"queue"`
 	Delivered     int           `json:"delivered"`
+	KeptHere      int           `json:"kept_here"`
+	LocalLog      string        `json:"local_log,omitempty"`
 	Lost          int           `json:"lost"`
+	LostBy        losses        `json:"lost_by,omitempty"`
 	LastDelivered time.Time     `json:"last_delivered,omitzero"`
 	LastAttempt   time.Time     `json:"last_attempt,omitzero"`
 	NextUpload    time.Time     `json:"next_upload,omitzero"`
 	WaitUntil     time.Time     `json:"wait_until,omitzero"`
 	Problem       string        `json:"problem,omitempty"`
+	NotSent       string        `json:"not_sent,omitempty"`
+	Background    string        `json:"background,omitempty"`
 	Erasures      []erasureJSON `json:"deletion_requests"`
 	Faults        []string      `json:"faults"`
 	StateDir      string        `json:"state_dir,omitempty"`
 	Layers        []layerJSON   `json:"layers,omitempty"`
 }
+
+// losses counts events by the reason for which they were lost.
+type losses map[string]int
 
 type backendJSON struct {
 	Name  string   `json:"name"`
@@ -226,9 +278,11 @@ type backendJSON struct {
 }
 
 type queueJSON struct {
-	Events  int   `json:"events"`
-	Bytes   int64 `json:"bytes"`
-	Damaged int   `json:"damaged"`
+	Events    int   `json:"events"`
+	Local     int   `json:"local"`
+	Elsewhere int   `json:"elsewhere"`
+	Bytes     int64 `json:"bytes"`
+	Damaged   int   `json:"damaged"`
 }
 
 type layerJSON struct {
@@ -249,14 +303,19 @@ func (v view) json(explain bool) statusJSON {
 		Since:         v.Decision.Since.UTC(),
 		Backend:       v.backend(),
 		MachineID:     v.MachineID,
-		Queue:         queueJSON{v.Queue.Events, v.Queue.Bytes, v.Queue.Damaged},
+		Queue:         queueJSON{v.Queue.Events, v.Queue.Local, v.Queue.Elsewhere, v.Queue.Bytes, v.Queue.Damaged},
 		Delivered:     v.Delivered,
-		Lost:          v.Lost,
+		KeptHere:      v.Stayed,
+		LocalLog:      v.LocalLog,
+		Lost:          v.TotalLost(),
+		LostBy:        v.Lost,
 		LastDelivered: v.LastDelivered.UTC(),
 		LastAttempt:   v.LastAttempt.UTC(),
 		NextUpload:    v.NextUpload.UTC(),
 		WaitUntil:     v.WaitUntil.UTC(),
 		Problem:       v.Problem,
+		NotSent:       v.Left,
+		Background:    v.Background,
 		Erasures:      erasuresJSON(v.Erasures),
 		Faults:        append([]string{}, v.Faults...), // [] rather than null
 		StateDir:      v.StateDir,

@@ -7,10 +7,7 @@ package delivery
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -25,6 +22,14 @@ var (
 	ErrWithdrawn = errors.New("telemetry was turned off")
 	// ErrNotAllowed says that consent does not hold at the moment: nothing more was sent.
 	ErrNotAllowed = errors.New("telemetry is off")
+	// ErrErased says of a slot that what waited there was erased, or that the consent behind
+	// it was withdrawn: nothing of it is sent, and the run goes on with the others.
+	ErrErased = errors.New("what waited was erased")
+
+	// errSplit says of a batch that it may be taken in smaller ones, errBlocked that this
+	// happened so often that the answers say nothing about the events.
+	errSplit   = errors.New("the batch must be smaller")
+	errBlocked = errors.New("the server refuses every batch as too large, also the smallest")
 )
 
 const (
@@ -33,8 +38,8 @@ const (
 	defaultEvents     = 500
 	defaultBytes      = 1 << 20
 	defaultEventBytes = 64 << 10
-	// stampBytes is what MachineID and OSVersion add to a line of the spool.
-	stampBytes = 128
+	// stampBytes is what ConsentID, MachineID and OSVersion add to a line of the spool.
+	stampBytes = 192
 	// attemptTimeout bounds one Send, so that a server that hangs costs one of them.
 	attemptTimeout = 20 * time.Second
 	// maxWait caps what a server may ask for, and the backoff: a hostile or mistaken
@@ -42,6 +47,16 @@ const (
 	maxWait = 24 * time.Hour
 	// maxDoublings of the interval bring 10 minutes to over 10 hours.
 	maxDoublings = 6
+	// maxSplits bounds the attempts that a run spends on smaller and smaller batches: a
+	// thousand events come down to one in ten, so that is for a handful of bad events.
+	maxSplits = 64
+	// maxSuspects is how many events may be refused as too large, each on its own and far
+	// below the driver's limit, before anything is accepted. More of them mean that something
+	// in between refuses everything.
+	maxSuspects = 3
+	// growAfter batches of a bounded size that were accepted, one of twice the size is tried:
+	// where the bound is real, that is one attempt in so many that is wasted.
+	growAfter = 8
 	// maxAside is how much of damaged lines is kept for a look: enough to recognise them.
 	maxAside = 16 << 10
 	// AsideName is the file that holds the damaged lines of the last time.
@@ -50,35 +65,69 @@ const (
 
 // Sender delivers what waits in a queue.
 type Sender struct {
-	Dir     state.Dir
-	Queue   *spool.Queue
-	Backend driver.Backend
-	Limits  driver.Limits
+	Dir   state.Dir
+	Queue *spool.Queue
+	// Route tells what may be done with what was recorded under a receipt, by its ID, empty
+	// for the slots of older versions. It is called once a slot. An error is a failure of the
+	// receiver, as one of Send.
+	Route func(receipt string) (Route, error)
 	// AtMostOnce gives a batch up before it is sent.
 	AtMostOnce bool
-	// Allowed reads consent again, before every attempt. Its error ends the run;
-	// ErrWithdrawn also erases what waits.
-	Allowed func() error
-	// MachineID and OSVersion complete the events.
-	MachineID, OSVersion string
+	// OSVersion completes the events.
+	OSVersion string
 	// Interval is the time to the next upload after a success.
 	Interval time.Duration
 	Now      func() time.Time
 	// Progress, where not nil, is told how many events of how many are done with.
 	Progress func(done, total int)
 
-	report Report
-	total  int
+	report   Report
+	total    int
+	losses   map[loss]int
+	receipt  string         // of the last slot that was for the network: losses of no slot are reported under it
+	failed   map[bool]error // by Route.Local: the receiver that failed is not tried again
+	attempts *attempts      // nil before the first over the network
+	splits   int
+	size     int // of a batch at most, 0 for no such bound
+	streak   int // batches of that size that were accepted in a row
+	suspects []item
 }
+
+// Route is what may be done with what was recorded under one receipt. Exactly one of
+// Backend, Keep and Drop is set.
+type Route struct {
+	// Backend takes the events, within Limits.
+	Backend driver.Backend
+	Limits  driver.Limits
+	// Local says that it is on this machine.
+	Local bool
+	// Receipt and MachineID complete the events.
+	Receipt, MachineID string
+	// Since is when the receipt was made: a clock that shows an earlier time is wrong.
+	Since time.Time
+	// Allowed looks at consent and receipt again, before every attempt. ErrErased is about
+	// this slot, any other error ends the run, and ErrWithdrawn erases what waits.
+	Allowed func() error
+	// Keep says, in words for people, why the events must wait.
+	Keep string
+	// Drop is the reason why they can never go anywhere.
+	Drop string
+}
+
+// loss is what events were lost for, and under which receipt they were recorded.
+type loss struct{ reason, receipt string }
 
 // Report is what a run did.
 type Report struct {
-	// Sent is how many events the vendor has taken, Kept how many wait for another time.
-	Sent, Kept int
+	// Sent is how many events a receiver has taken, Stayed how many of them are kept on this
+	// machine for good, Kept how many wait for another time.
+	Sent, Stayed, Kept int
 	// Busy is how many slots were left alone because a running command holds them.
 	Busy int
 	// Lost counts the events that were given up, by reason.
 	Lost map[string]int
+	// Left says why some of what is kept was not for this process to send, "" if nothing was.
+	Left string
 	// NextAt is the earliest time of the next upload, WaitUntil what the server asked
 	// for, zero if it asked for nothing.
 	NextAt, WaitUntil time.Time
@@ -97,13 +146,15 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	defer lock.Unlock()
 	s.Dir.RemoveTemp() // here, where nobody waits for it
 	s.report = Report{Lost: map[string]int{}}
+	s.losses, s.failed = map[loss]int{}, map[bool]error{}
+	s.size = ReadNotes(s.Dir).Batch
 	slots, err := s.Queue.Slots()
 	if err != nil {
 		return s.report, err
 	}
 	if s.Progress != nil {
 		stats, _ := s.Queue.Stats()
-		s.total = stats.Events
+		s.total = stats.Total()
 	}
 	for _, slot := range slots {
 		if err = s.slot(ctx, slot); err != nil {
@@ -113,10 +164,16 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	if errors.Is(err, ErrWithdrawn) {
 		return s.report, errors.Join(err, s.erase())
 	}
+	if err == nil {
+		err = errors.Join(s.failed[false], s.failed[true])
+	}
+	if n := takeLosses(s.Dir); n > 0 {
+		s.lose(loss{spool.LossUnwritten, s.receipt}, n)
+	}
 	s.reportLosses()
 	s.note(err)
 	if stats, statErr := s.Queue.Stats(); statErr == nil {
-		s.report.Kept = stats.Events
+		s.report.Kept = stats.Total()
 	}
 	return s.report, err
 }
@@ -124,14 +181,16 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 // quiesceWait is longer than a vendor takes to answer, and no longer than a person waits.
 const quiesceWait = 3 * time.Second
 
-// Quiesce waits, not for ever, until no process is delivering. Who calls it has turned
-// telemetry off, so that none begins again.
-func Quiesce(ctx context.Context, dir state.Dir) {
+// Quiesce waits, not for ever, until no process is delivering, and reports whether one
+// still is. Who calls it has turned telemetry off, so that none begins again.
+func Quiesce(ctx context.Context, dir state.Dir) (busy bool) {
 	ctx, cancel := context.WithTimeout(ctx, quiesceWait)
 	defer cancel()
-	if lock, err := dir.WaitLock(ctx, lockName); err == nil {
+	lock, err := dir.WaitLock(ctx, lockName)
+	if err == nil {
 		lock.Unlock()
 	}
+	return errors.Is(err, state.ErrBusy)
 }
 
 func (s *Sender) erase() error {
@@ -139,61 +198,96 @@ func (s *Sender) erase() error {
 	return errors.Join(err, s.Dir.Remove(AsideName))
 }
 
-// slot delivers what waits in one slot. An error ends the run.
-func (s *Sender) slot(ctx context.Context, slot int) error {
+// slot does with one slot what its route says. An error ends the run; a receiver that
+// fails ends only what is for it.
+func (s *Sender) slot(ctx context.Context, slot string) error {
 	claim, err := s.Queue.Claim(slot)
 	if errors.Is(err, state.ErrBusy) {
 		s.report.Busy++
 		return nil
 	}
 	if err != nil {
-		return nil // erased or damaged meanwhile; what is behind it goes on
+		return nil // erased meanwhile, or not ours; what is behind it goes on
 	}
 	defer claim.Close()
+	if len(claim.Entries) == 0 {
+		return nil
+	}
+	route := Route{Drop: spool.LossUnreadable} // nothing says under which promise it was recorded
+	if claim.Receipt != "" || claim.Legacy {
+		if route, err = s.Route(claim.Receipt); err != nil {
+			s.failed[false] = err
+			return nil
+		}
+	}
+	if route.Backend != nil && !route.Local {
+		s.receipt = route.Receipt
+	}
+	items := s.items(claim, route)
+	if route.Keep != "" {
+		if len(items) > 0 {
+			s.report.Left = route.Keep
+		}
+		return nil
+	}
+	if len(items) == 0 || s.failed[route.Local] != nil {
+		return nil
+	}
+	err = s.deliverAll(ctx, claim, route, items)
+	switch {
+	case errors.Is(err, ErrErased):
+		return nil
+	case err == nil, ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
+		return err
+	}
+	s.failed[route.Local] = err
+	return nil
+}
+
+// item is an event of a claim.
+type item struct {
+	entry spool.Entry
+	event driver.Event
+}
+
+// items returns the events of a claim that may be sent, and settles those that never will
+// be.
+func (s *Sender) items(claim *spool.Claim, route Route) []item {
 	var damaged []spool.Entry
-	var batch []item
-	size := 0
-	limits := s.limits()
+	limits := bounded(route.Limits)
+	now := s.Now()
 	items := make([]item, 0, len(claim.Entries))
 	for _, entry := range claim.Entries {
 		event, err := record.Parse(entry.Line)
 		switch {
 		case err != nil:
 			damaged = append(damaged, entry)
+		case route.Drop != "":
+			s.giveUp(claim, loss{reason: route.Drop}, entry)
 		case s.Queue.Expired(event.Time):
-			s.giveUp(claim, spool.LossExpired, entry)
-		case len(entry.Line)+stampBytes > limits.EventBytes:
-			s.giveUp(claim, spool.LossRefused, entry)
+			s.giveUp(claim, loss{spool.LossExpired, route.Receipt}, entry)
+		case route.Backend != nil && len(entry.Line)+stampBytes > limits.EventBytes:
+			s.giveUp(claim, loss{spool.LossRefused, route.Receipt}, entry)
 		default:
-			event.MachineID, event.OSVersion = s.MachineID, s.OSVersion
+			event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
+			if event.Time.After(now) && !now.Before(route.Since) {
+				_ = claim.SetLatest(now) // a full disk: then the time may differ between attempts
+			}
 			items = append(items, item{entry, event})
 		}
 	}
-	s.setAside(claim, damaged)
-	for _, it := range items {
-		bytes := len(it.entry.Line) + stampBytes
-		if len(batch) == limits.Events || len(batch) > 0 && size+bytes > limits.Bytes {
-			if err := s.deliver(ctx, claim, batch); err != nil {
-				return err
+	if !claim.Latest.IsZero() {
+		for i := range items {
+			if event := &items[i].event; event.Time.After(claim.Latest) {
+				event.Time = claim.Latest
 			}
-			batch, size = nil, 0
 		}
-		batch = append(batch, it)
-		size += bytes
 	}
-	if len(batch) == 0 {
-		return nil
-	}
-	return s.deliver(ctx, claim, batch)
+	s.setAside(claim, route.Receipt, damaged)
+	return items
 }
 
-type item struct {
-	entry spool.Entry
-	event driver.Event
-}
-
-func (s *Sender) limits() driver.Limits {
-	l := s.Limits
+func bounded(l driver.Limits) driver.Limits {
 	if l.Events <= 0 {
 		l.Events = defaultEvents
 	}
@@ -206,13 +300,47 @@ func (s *Sender) limits() driver.Limits {
 	return l
 }
 
-// deliver makes the attempt, or attempts if the batch must be halved, and settles what
-// need not be sent again.
-func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, batch []item) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// deliverAll sends the events in batches, smaller ones where the receiver wants that.
+func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route, items []item) error {
+	limits := bounded(route.Limits)
+	s.suspects = nil
+	for len(items) > 0 {
+		n := s.fitting(items, limits)
+		err := s.deliver(ctx, claim, route, items[:n])
+		if errors.Is(err, errSplit) {
+			if s.splits++; s.splits > maxSplits {
+				return errBlocked
+			}
+			s.size, s.streak = n/2, 0
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		items = items[n:]
 	}
-	if err := s.Allowed(); err != nil {
+	if len(s.suspects) > 0 { // nothing behind them was accepted that would have told more
+		return errBlocked
+	}
+	return nil
+}
+
+// fitting returns how many of the items are the next batch.
+func (s *Sender) fitting(items []item, limits driver.Limits) int {
+	size := 0
+	for n, it := range items {
+		size += len(it.entry.Line) + stampBytes
+		if n == limits.Events || n > 0 && (size > limits.Bytes || n == s.size) {
+			return n
+		}
+	}
+	return len(items)
+}
+
+// deliver makes one attempt and settles what need not be sent again. It returns errSplit
+// for a batch that may be accepted in smaller ones.
+func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, batch []item) error {
+	if err := s.mayAttempt(ctx, claim, route); err != nil {
 		return err
 	}
 	if s.AtMostOnce {
@@ -220,43 +348,96 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, batch []item) 
 			return err // not marked, so not sent: at most once
 		}
 	}
-	err := s.attempt(ctx, batch)
-	class := driver.Classify(err)
-	if class == driver.ClassTooLarge && len(batch) > 1 {
-		half := len(batch) / 2
-		if err := s.deliver(ctx, claim, batch[:half]); err != nil {
-			return err
-		}
-		return s.deliver(ctx, claim, batch[half:])
-	}
-	switch class {
+	err := s.attempt(ctx, route.Backend, batch)
+	switch driver.Classify(err) {
 	case driver.ClassAccepted:
-		s.report.Sent += len(batch)
-		s.settle(claim, entries(batch)...)
+		s.accepted(claim, route, batch)
 		return nil
-	case driver.ClassPermanent, driver.ClassTooLarge:
-		for _, it := range batch {
-			s.refuse(it)
+	case driver.ClassTooLarge:
+		if len(batch) > 1 {
+			return errSplit
 		}
-		s.settle(claim, entries(batch)...)
+		return s.suspect(claim, route, batch[0])
+	case driver.ClassPermanent:
+		s.refuse(claim, route, batch...)
 		return nil
 	case driver.ClassPartial:
-		return s.partial(claim, batch, err)
+		return s.partial(claim, route, batch, err)
 	}
 	if s.AtMostOnce {
 		for _, it := range batch {
-			s.lose(spool.LossUnsent, weight(it))
+			s.lose(loss{spool.LossUnsent, route.Receipt}, weight(it))
 		}
 	}
 	return err
 }
 
-func (s *Sender) partial(claim *spool.Claim, batch []item, err error) error {
+// mayAttempt looks whether the batch may still be sent, and notes the attempt: a process
+// that dies in it has noted a failure, and no other one tries again before its time.
+func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := route.Allowed(); err != nil {
+		return err
+	}
+	if claim.Gone() {
+		return ErrErased
+	}
+	if !route.Local && s.attempts == nil {
+		s.attempts = beginAttempts(s.Dir, s.Interval, s.Now())
+	}
+	return nil
+}
+
+// accepted settles a batch that the receiver has, and what was in doubt before: a receiver
+// that takes other events means it when it refuses one.
+func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
+	s.took(route, len(batch))
+	s.settle(claim, entries(batch)...)
+	if len(s.suspects) > 0 {
+		s.refuse(claim, route, s.suspects...)
+		s.suspects, s.size = nil, 0 // it was they, not the size
+	}
+	if len(batch) == s.size {
+		s.streak++
+	}
+	if s.streak >= growAfter {
+		s.size, s.streak = 2*s.size, 0
+	}
+	if s.size >= bounded(route.Limits).Events {
+		s.size = 0
+	}
+}
+
+func (s *Sender) took(route Route, n int) {
+	s.report.Sent += n
+	if route.Local {
+		s.report.Stayed += n
+	}
+}
+
+// suspect is told of an event that was refused as too large on its own. Near the driver's
+// limit that is believed; far below it, only of a receiver that takes others.
+func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
+	if s.AtMostOnce || s.report.Sent > s.report.Stayed || 4*len(it.entry.Line) > bounded(route.Limits).EventBytes {
+		s.refuse(claim, route, it)
+		return nil
+	}
+	s.suspects = append(s.suspects, it)
+	if len(s.suspects) >= maxSuspects {
+		s.size = 0
+		return errBlocked
+	}
+	return nil
+}
+
+func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err error) error {
 	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
 		lost := min(verdicts.Unnamed, len(batch))
-		s.report.Sent += len(batch) - lost
-		s.lose(spool.LossRefused, lost)
+		s.took(route, len(batch)-lost)
+		s.lose(loss{spool.LossRefused, route.Receipt}, lost)
 		s.settle(claim, entries(batch)...)
 		return nil
 	}
@@ -264,12 +445,12 @@ func (s *Sender) partial(claim *spool.Claim, batch []item, err error) error {
 	for _, it := range batch {
 		switch {
 		case slices.Contains(verdicts.Rejected, it.event.ID):
-			s.refuse(it)
+			s.refused(route, it)
 		case slices.Contains(verdicts.Accepted, it.event.ID):
-			s.report.Sent++
+			s.took(route, 1)
 		default:
 			if s.AtMostOnce {
-				s.lose(spool.LossUnsent, weight(it))
+				s.lose(loss{spool.LossUnsent, route.Receipt}, weight(it))
 			}
 			continue
 		}
@@ -284,7 +465,7 @@ func (s *Sender) partial(claim *spool.Claim, batch []item, err error) error {
 
 // attempt calls Send once. A backend that panics has failed, no more: it may be a
 // stranger's, inside somebody's command.
-func (s *Sender) attempt(ctx context.Context, batch []item) (err error) {
+func (s *Sender) attempt(ctx context.Context, backend driver.Backend, batch []item) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	defer func() {
@@ -296,7 +477,7 @@ func (s *Sender) attempt(ctx context.Context, batch []item) (err error) {
 	for i := range batch {
 		events[i] = batch[i].event
 	}
-	return s.Backend.Send(ctx, events)
+	return backend.Send(ctx, events)
 }
 
 func entries(batch []item) []spool.Entry {
@@ -309,18 +490,29 @@ func entries(batch []item) []spool.Entry {
 
 func weight(it item) int { return spool.Weight(it.entry.Line) }
 
-// refuse counts an event that the vendor will never take. A report of losses among them
+// refuse settles events that the receiver will never take.
+func (s *Sender) refuse(claim *spool.Claim, route Route, batch ...item) {
+	for _, it := range batch {
+		s.refused(route, it)
+	}
+	s.settle(claim, entries(batch)...)
+}
+
+// refused counts an event that the receiver will never take. A report of losses among them
 // is not reported again, or an endpoint that refuses everything would never be at rest.
-func (s *Sender) refuse(it item) {
+func (s *Sender) refused(route Route, it item) {
 	if it.event.Type != "telemetry.loss" {
-		s.lose(spool.LossRefused, 1)
+		s.lose(loss{spool.LossRefused, route.Receipt}, 1)
 	}
 }
 
-func (s *Sender) lose(reason string, n int) { s.report.Lost[reason] += n }
+func (s *Sender) lose(what loss, n int) {
+	s.report.Lost[what.reason] += n
+	s.losses[what] += n
+}
 
-func (s *Sender) giveUp(claim *spool.Claim, reason string, entry spool.Entry) {
-	s.lose(reason, spool.Weight(entry.Line))
+func (s *Sender) giveUp(claim *spool.Claim, what loss, entry spool.Entry) {
+	s.lose(what, spool.Weight(entry.Line))
 	s.settle(claim, entry)
 }
 
@@ -334,7 +526,7 @@ func (s *Sender) settle(claim *spool.Claim, done ...spool.Entry) {
 
 // setAside takes what is no event out of the queue, once, and keeps the start of it
 // where a person can look.
-func (s *Sender) setAside(claim *spool.Claim, damaged []spool.Entry) {
+func (s *Sender) setAside(claim *spool.Claim, receipt string, damaged []spool.Entry) {
 	if len(damaged) == 0 {
 		return
 	}
@@ -345,78 +537,45 @@ func (s *Sender) setAside(claim *spool.Claim, damaged []spool.Entry) {
 		}
 	}
 	_ = s.Dir.WriteFile(AsideName, aside)
-	s.lose(spool.LossUnreadable, len(damaged))
+	s.lose(loss{spool.LossUnreadable, receipt}, len(damaged))
 	s.settle(claim, damaged...)
 }
 
-// reportLosses queues one event for each reason, to be sent like any other.
+// reportLosses queues one event for each reason, under the receipt of what was lost: so the
+// report goes where that would have gone. What was lost with its receipt is only counted.
 func (s *Sender) reportLosses() {
-	for reason, n := range s.report.Lost {
-		if n == 0 {
+	for what, n := range s.losses {
+		if n == 0 || what.receipt == "" {
 			continue
 		}
-		w, err := s.Queue.Writer()
+		line := s.Queue.LossLine(spool.Loss{Reason: what.reason, Count: n})
+		w, err := s.Queue.Writer(what.receipt, len(line))
 		if err != nil {
 			return
 		}
-		_ = w.Append(s.Queue.LossLine(spool.Loss{Reason: reason, Count: n}))
+		_ = w.Append(line)
 		w.Close()
 	}
 }
 
 // note writes down when the next upload may be and how this one went.
 func (s *Sender) note(err error) {
-	now := s.Now()
 	notes := ReadNotes(s.Dir)
-	notes.LastAttempt = now
-	notes.Problem = ""
-	notes.WaitUntil = time.Time{}
-	if s.report.Sent > 0 {
-		notes.LastDelivered = now
-		notes.Delivered += s.report.Sent
+	s.report.NextAt = s.Now().Add(s.Interval)
+	if s.attempts != nil || err != nil {
+		s.report.NextAt = notes.conclude(s.attempts, err, s.Interval, s.Now())
 	}
-	for _, n := range s.report.Lost {
-		notes.Lost += n
+	if s.report.Sent > s.report.Stayed {
+		notes.LastDelivered = s.Now()
 	}
-	wait := s.Interval
-	switch {
-	case err == nil:
-		notes.Failures = 0
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotAllowed):
-		// Interrupted by ourselves: says nothing of the server.
-	default:
-		wait = backoff(s.Interval, notes.Failures)
-		notes.Failures++
-		notes.Problem = describe(err)
-		if asked := min(driver.Wait(err), maxWait); asked > 0 {
-			notes.WaitUntil = now.Add(asked)
-			wait = max(wait, asked)
-		}
+	notes.Delivered += s.report.Sent - s.report.Stayed
+	notes.Stayed += s.report.Stayed
+	for reason, n := range s.report.Lost {
+		notes.Lost[reason] += n
 	}
-	s.report.NextAt, s.report.WaitUntil = now.Add(wait), notes.WaitUntil
+	notes.Left = s.report.Left
+	notes.Batch = s.size
+	s.report.WaitUntil = notes.WaitUntil
 	_ = notes.write(s.Dir)
 	Postpone(s.Dir, s.report.NextAt)
-}
-
-// backoff doubles the interval with each failure in a row and spreads the result over
-// half to one and a half of it, so that tools do not come back all at once.
-func backoff(interval time.Duration, failures int) time.Duration {
-	d := interval << min(failures, maxDoublings)
-	d = d/2 + rand.N(d+1)
-	return min(d, maxWait)
-}
-
-// describe makes one short line of an error.
-func describe(err error) string {
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, fmt.Sprint(err))
-	const enough = 200 // a line of a terminal or two
-	if len(text) > enough {
-		text = strings.ToValidUTF8(text[:enough], "") + "…"
-	}
-	return text
 }

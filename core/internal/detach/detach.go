@@ -3,8 +3,11 @@
 package detach
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -18,26 +21,98 @@ const Marker = "GOTOOLBASE_TELEMETRY_UPLOAD"
 var passed = []string{
 	"HOME", "XDG_STATE_HOME", "LocalAppData", "ProgramData", "SystemRoot", "USERPROFILE",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-	"SSL_CERT_FILE", "SSL_CERT_DIR",
 	"DO_NOT_TRACK", "TELEMETRY_ENABLED", "TELEMETRY_LOCAL", "CI",
 }
 
-// Start runs exe with args in the background and returns at once. The process has no
-// terminal, none of our files and pipes, the root as its working directory (so that no
-// directory of the user's is kept busy) and of our environment only what it needs, with
-// the variables in also. It is reaped if we live on.
-func Start(exe string, args []string, tool string, lookup func(string) (string, bool), also ...string) error {
+// paths lists those that hold paths or lists of them: certificates to trust, and what a
+// program needs to find its libraries. The process works in another directory, so they are
+// made absolute.
+var paths = []string{
+	"SSL_CERT_FILE", "SSL_CERT_DIR",
+	"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "LIBPATH",
+}
+
+// Process is what is started.
+type Process struct {
+	// Exe is the program, Args are its arguments.
+	Exe  string
+	Args []string
+	// Tool marks the process as this tool's background process.
+	Tool string
+	// Lookup reads our environment, Also names variables to pass beside the usual ones.
+	Lookup func(string) (string, bool)
+	Also   []string
+	// Input is what the process reads on its standard input: at most MaxInput bytes.
+	Input []byte
+}
+
+// MaxInput is what a pipe of every system holds, so that writing never waits for the
+// process that is to read.
+const MaxInput = 4096
+
+// Start runs p in the background and returns at once. The process has no terminal, none of
+// our files and pipes but its input, the root as its working directory (so that no
+// directory of the user's is kept busy) and of our environment only what it needs. It is
+// reaped if we live on.
+func (p Process) Start() error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	env := []string{Marker + "=" + tool}
-	for _, name := range append(passed[:len(passed):len(passed)], also...) {
-		if value, set := lookup(name); set && !strings.Contains(value, "\x00") {
-			env = append(env, name+"="+value)
+	in, out, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if len(p.Input) <= MaxInput {
+		_, err = out.Write(p.Input)
+	}
+	if closeErr := out.Close(); err != nil || closeErr != nil {
+		return errors.Join(err, closeErr)
+	}
+	root := filepath.VolumeName(p.Exe) + string(filepath.Separator)
+	return start(p.Exe, append([]string{p.Exe}, p.Args...), root, p.environment(), in, null)
+}
+
+func (p Process) environment() []string {
+	env := []string{Marker + "=" + p.Tool}
+	pass := func(name string, change func(string) string) {
+		if value, set := p.Lookup(name); set && !strings.Contains(value, "\x00") {
+			env = append(env, name+"="+change(value))
 		}
 	}
-	root := filepath.VolumeName(exe) + string(filepath.Separator)
-	return start(exe, append([]string{exe}, args...), root, env, null)
+	for _, name := range append(passed[:len(passed):len(passed)], p.Also...) {
+		pass(name, func(value string) string { return value })
+	}
+	for _, name := range paths {
+		pass(name, absolute)
+	}
+	if runtime.GOOS == "windows" {
+		pass("Path", absolute) // libraries are looked for there
+	}
+	return env
+}
+
+// absolute makes each path of a list absolute. An empty one stays empty.
+func absolute(list string) string {
+	parts := filepath.SplitList(list)
+	for i, part := range parts {
+		if part == "" || filepath.IsAbs(part) {
+			continue
+		}
+		if abs, err := filepath.Abs(part); err == nil {
+			parts[i] = abs
+		}
+	}
+	return strings.Join(parts, string(filepath.ListSeparator))
+}
+
+// ReadInput returns what Process.Input gave to this process.
+func ReadInput() []byte {
+	data, err := io.ReadAll(io.LimitReader(os.Stdin, MaxInput))
+	if err != nil {
+		return nil
+	}
+	return data
 }

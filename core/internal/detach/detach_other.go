@@ -7,7 +7,9 @@ import (
 	"os"
 )
 
-func start(string, []string, string, []string, *os.File) error { return errors.ErrUnsupported }
+func start(string, []string, string, []string, *os.File, *os.File) error {
+	return errors.ErrUnsupported
+}
 
 // CloseInherited does nothing where there is nothing to inherit.
 func CloseInherited() {}

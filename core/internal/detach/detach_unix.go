@@ -11,10 +11,10 @@ import (
 // start puts the process into a session of its own: closing the terminal or pressing
 // Ctrl-C does not reach it. It goes below os.StartProcess, whose first call starts a
 // second process to find out what the kernel can do: a quarter of a millisecond.
-func start(exe string, argv []string, dir string, env []string, null *os.File) error {
+func start(exe string, argv []string, dir string, env []string, in, null *os.File) error {
 	fd := null.Fd()
 	pid, err := syscall.ForkExec(exe, argv, &syscall.ProcAttr{
-		Dir: dir, Env: env, Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
+		Dir: dir, Env: env, Files: []uintptr{in.Fd(), fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		return err

@@ -9,12 +9,12 @@ import (
 // flags, in Microsoft's documentation.
 const createNoWindow = 0x08000000
 
-func start(exe string, argv []string, dir string, env []string, null *os.File) error {
+func start(exe string, argv []string, dir string, env []string, in, null *os.File) error {
 	process, err := os.StartProcess(exe, argv, &os.ProcAttr{
-		Dir: dir, Env: env, Files: []*os.File{null, null, null},
+		Dir: dir, Env: env, Files: []*os.File{in, null, null},
 		Sys: &syscall.SysProcAttr{
 			HideWindow:    true,
-			CreationFlags: createNoWindow | syscall.CREATE_NEW_PROCESS_GROUP,
+			CreationFlags: createNoWindow | syscall.CREATE_NEW_PROCESS_GROUP | breakaway(),
 		},
 	})
 	if err != nil {

@@ -1,56 +1,62 @@
 // Package spool is the durable queue between the commands that record events and the
 // process that sends them. Any number of processes use it at once.
 //
-//	queue/0000   a slot: an append-only file, held by one process at a time
-//	queue/0001
+//	queue/0000.events   a slot: an append-only file, held by one process at a time
+//	queue/0001.events
 //	…
 //
+//	#receipt=6f1c…        the head: under which receipt everything here was recorded
 //	{"id":"0193…",…}      an event, one line, written with one write
 //	{"id":"0193…",…}
-//	=0-812,1620-2034      a mark: the events in these byte ranges are settled
+//	=85-897,1705-2119     a mark: the events in these byte ranges are settled
+//	=@1764061200000       a mark: where an event is later than this, in Unix
+//	                      milliseconds, the clock was wrong when it was recorded
 //
-// A writer takes the first slot that is free and not full, and keeps it until it
-// closes or dies: the lock is the open file. The sender takes a slot in the same way,
-// so it never reads one that is being written. A settled slot is emptied, not deleted,
-// and used again: however many commands run, there are as many files as MaxBytes needs
-// and as there were processes at once, and a command finds its slot without listing
-// the directory. Only Erase deletes slots. A process that still holds one then writes
-// into a file that nobody can open any more: that is how a withdrawal of consent
-// reaches a command that is running.
+// A writer takes the first slot that is free, not full and either empty or of the same
+// receipt, and keeps it until it closes or dies: the lock is the open file. The sender
+// takes a slot in the same way, so it never reads one that is being written. A settled
+// slot is emptied, not deleted, and used again: however many commands run, there are no
+// more files than the cap allows, and a command finds its slot without listing the
+// directory. Only Erase deletes slots. A process that still holds one then writes
+// into a file that nobody can open any more, which it notices.
+//
+// No slot grows above its share of MaxBytes, and there are only so many: that is the cap.
 //
 // Nothing is synced: what was written survives the death of every process, and a power
 // cut may cost the last seconds. A torn last line costs that line.
+//
+// Versions without receipts used files named queue/0000. What waits in them is read and
+// never added to.
 package spool
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/gotoolbase/telemetry/core/internal/record"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 )
 
 const (
-	dirName = "queue"
-	// slotsAtCap is into how many slots MaxBytes is divided: a drop at the cap costs that
-	// share of the queue, and a writer probes that many files at most to find room.
-	slotsAtCap = 32
-	// minSlot keeps slots worth a file of their own.
-	minSlot = 16 << 10
-	// maxSlots bounds the search where slots are held by other processes: more than a
-	// thousand commands of one tool at once is a runaway, whose excess is dropped.
-	maxSlots = 1024
+	dirName    = "queue"
+	slotSuffix = ".events"
+	// slotsAtCap is into how many slots MaxBytes is divided: as many processes can record at
+	// once, and a drop at the cap costs that share of the queue.
+	slotsAtCap = 128
+	// minSlot is larger than any event of ours, minSlots let a few processes record at once
+	// where MaxBytes is so small that slots must be smaller than that.
+	minSlot, minSlots = 64 << 10, 4
+	// maxSlot bounds what the sender holds in memory of a slot, and maxSlots the search for
+	// room. Where both apply, the cap is what maxSlots hold.
+	maxSlot, maxSlots = 4 << 20, 9999
 	// clockDoubt is the age beyond MaxAge at which we doubt the clock rather than the
 	// event: a board without a battery starts in 1970. Such events are kept; the cap by
 	// bytes still holds.
 	clockDoubt = 365 * 24 * time.Hour
-	markByte   = '='
 )
 
 // ErrFull says that no slot was free to write to.
@@ -69,7 +75,9 @@ const (
 	LossUnreadable = "unreadable"  // damaged on disk
 	LossRefused    = "refused"     // the vendor will never take it
 	LossUnsent     = "unconfirmed" // given up after one attempt, in at-most-once mode
-	LossUnwritten  = "unwritten"   // the disk was full
+	LossUnwritten  = "unwritten"   // the disk did not take it
+	LossInvalid    = "invalid"     // no event: the caller gave it no type
+	LossWithdrawn  = "withdrawn"   // recorded under a consent that no longer holds
 )
 
 // Queue is the spool in a state directory. The zero limits are not useful; see
@@ -85,12 +93,30 @@ type Queue struct {
 
 func (q *Queue) path() string { return q.Dir.Join(dirName) }
 
-func (q *Queue) slotPath(i int) string {
-	name := [4]byte{'0' + byte(i/1000%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)}
-	return filepath.Join(q.path(), string(name[:]))
+func (q *Queue) slotPath(slot string) string { return filepath.Join(q.path(), slot) }
+
+// slotName is the name of slot i.
+func slotName(i int) string {
+	return string([]byte{'0' + byte(i/1000%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)}) + slotSuffix
 }
 
-func (q *Queue) slotBytes() int64 { return max(q.MaxBytes/slotsAtCap, minSlot) }
+// isSlot recognises slots by their name; legacy ones are of versions without receipts.
+func isSlot(name string) (legacy, ok bool) {
+	digits, current := strings.CutSuffix(name, slotSuffix)
+	if len(digits) != 4 || strings.Trim(digits, "0123456789") != "" {
+		return false, false
+	}
+	return !current, true
+}
+
+// shares is how many slots there are at the cap, and how large each is.
+func (q *Queue) shares() (slots int, size int64) {
+	size = min(max(q.MaxBytes/slotsAtCap, minSlot), maxSlot)
+	if q.MaxBytes/size < minSlots {
+		return minSlots, q.MaxBytes / minSlots
+	}
+	return int(min(q.MaxBytes/size, maxSlots)), size
+}
 
 // expired reports whether an event of time t is too old to be sent.
 func (q *Queue) expired(t time.Time) bool {
@@ -98,70 +124,84 @@ func (q *Queue) expired(t time.Time) bool {
 	return age > q.MaxAge && age < q.MaxAge+clockDoubt
 }
 
-// Writer appends events to a slot of its own. It is not safe for concurrent use.
-type Writer struct {
-	f     *os.File
-	size  int64
-	limit int64
-	torn  bool // the file does not end in a newline
-}
+// Expired reports whether an event of time t is too old to be sent.
+func (q *Queue) Expired(t time.Time) bool { return q.expired(t) }
 
-// Writer takes a slot, making room at the cap by dropping the oldest one. The caller
-// closes it. Errors wrap those of package state, an errno, or ErrFull.
-func (q *Queue) Writer() (*Writer, error) {
+// Writer takes a slot for events under a receipt that has room for that many bytes,
+// making room at the cap by dropping the oldest slot. The caller closes it. Errors wrap
+// those of package state, an errno, or ErrFull.
+func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 	if err := os.Mkdir(q.path(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, state.Bare(err)
 	}
 	if err := state.At(q.path()).Check(); err != nil {
 		return nil, err
 	}
-	var (
-		full     int64
-		oldest   = -1
-		oldestAt time.Time
-	)
-	for i := range maxSlots {
-		f, err := state.OpenExclusive(q.slotPath(i))
-		if errors.Is(err, state.ErrBusy) || errors.Is(err, state.ErrUnsafe) || errors.Is(err, state.ErrForeign) {
-			continue // in use, or not ours: leave it alone
+	slots, size := q.shares()
+	if int64(room+headBytes) > size {
+		return nil, ErrFull
+	}
+	type candidate struct {
+		path string
+		at   time.Time
+	}
+	var full []candidate
+	for i := range slots {
+		path := q.slotPath(slotName(i))
+		if info, err := os.Lstat(path); err == nil && info.Size()+int64(room) > size && !q.expired(info.ModTime()) {
+			full = append(full, candidate{path, info.ModTime()})
+			continue
+		}
+		w, err := q.take(path, receipt, size)
+		switch {
+		case errors.Is(err, state.ErrBusy), errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
+			// In use, or not ours: leave it alone.
+		case errors.Is(err, errOther):
+			full = append(full, candidate{path, q.Now()})
+		case err != nil:
+			return nil, err
+		case w.size+int64(room) > size: // filled since it was looked at
+			_ = w.Close()
+		default:
+			return w, nil
+		}
+	}
+	slices.SortStableFunc(full, func(a, b candidate) int { return a.at.Compare(b.at) })
+	for _, c := range full {
+		f, err := state.OpenExclusive(c.path)
+		if errors.Is(err, state.ErrBusy) {
+			continue // just taken, by the sender or by a writer at the cap
 		}
 		if err != nil {
 			return nil, err
 		}
-		info, err := f.Stat()
-		if err != nil {
-			_ = state.CloseExclusive(f)
-			return nil, state.Bare(err)
-		}
-		size, modified := info.Size(), info.ModTime()
-		switch {
-		case size > 0 && q.expired(modified):
-			return q.recycle(f, LossExpired)
-		case size < q.slotBytes():
-			return q.newWriter(f, size)
-		}
-		_ = state.CloseExclusive(f)
-		full += size
-		if oldest < 0 || modified.Before(oldestAt) {
-			oldest, oldestAt = i, modified
-		}
-		if full+q.slotBytes() > q.MaxBytes {
-			f, err := state.OpenExclusive(q.slotPath(oldest))
-			if errors.Is(err, state.ErrBusy) {
-				oldest = -1 // just taken, by the sender or by a writer at the cap: go on
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			return q.recycle(f, LossCap)
-		}
+		return q.recycle(f, receipt, size, LossCap)
 	}
 	return nil, ErrFull
 }
 
+// errOther says that a slot holds what was recorded under another receipt.
+var errOther = errors.New("the slot belongs to another receipt")
+
+// take opens a slot that may be free, and starts it anew if what is in it is too old.
+func (q *Queue) take(path, receipt string, limit int64) (*Writer, error) {
+	f, err := state.OpenExclusive(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = state.CloseExclusive(f)
+		return nil, state.Bare(err)
+	}
+	if info.Size() > int64(headBytes) && q.expired(info.ModTime()) {
+		return q.recycle(f, receipt, limit, LossExpired)
+	}
+	return openWriter(f, receipt, info.Size(), limit)
+}
+
 // recycle drops what a slot holds and starts it anew with a report of that.
-func (q *Queue) recycle(f *os.File, reason string) (*Writer, error) {
+func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) (*Writer, error) {
 	lost := 0
 	if content, err := readSlot(f); err == nil {
 		for _, entry := range parseSlot(content).Entries {
@@ -172,79 +212,16 @@ func (q *Queue) recycle(f *os.File, reason string) (*Writer, error) {
 		_ = state.CloseExclusive(f)
 		return nil, state.Bare(err)
 	}
-	w, err := q.newWriter(f, 0)
+	w, err := openWriter(f, receipt, 0, limit)
 	if err == nil && lost > 0 {
 		err = w.Append(q.LossLine(Loss{reason, lost}))
 	}
 	return w, err
 }
 
-func (q *Queue) newWriter(f *os.File, size int64) (*Writer, error) {
-	w := &Writer{f: f, size: size, limit: q.slotBytes()}
-	if size > 0 {
-		var last [1]byte
-		if _, err := f.ReadAt(last[:], size-1); err != nil {
-			_ = state.CloseExclusive(f)
-			return nil, state.Bare(err)
-		}
-		w.torn = last[0] != '\n'
-	}
-	if _, err := f.Seek(0, io.SeekEnd); err != nil { // Windows has no append mode
-		_ = state.CloseExclusive(f)
-		return nil, state.Bare(err)
-	}
-	return w, nil
-}
-
-// Full reports whether the slot has its share. Close it then, and take another.
-func (w *Writer) Full() bool { return w.size >= w.limit }
-
-// Append writes one line, which ends in a newline. On an error the line is lost and the
-// writer is as good as before.
-func (w *Writer) Append(line []byte) error {
-	if w.torn {
-		line = append([]byte{'\n'}, line...) // what was cut stays a line of its own
-	}
-	n, err := write(w.f, line)
-	if err == nil && n < len(line) {
-		err = io.ErrShortWrite // the disk is full
-	}
-	if err != nil && n > 0 && w.f.Truncate(w.size) == nil {
-		n = 0 // the part that a full disk still took is gone again
-		_, _ = w.f.Seek(0, io.SeekEnd)
-	}
-	w.size += int64(n)
-	if n > 0 {
-		w.torn = n < len(line)
-	}
-	if err != nil {
-		return state.Bare(err)
-	}
-	return nil
-}
-
-// Close gives the slot back. What was written stays.
-func (w *Writer) Close() error { return state.CloseExclusive(w.f) }
-
-// Entry is one event that waits.
-type Entry struct {
-	start, end int64
-	// Line is its encoding, without the newline. It is only valid as long as its Claim.
-	Line []byte
-}
-
-// Claim is a slot taken for sending. It is not safe for concurrent use.
-type Claim struct {
-	f *os.File
-	// Entries are the lines that wait in it, in the order of recording: events, and
-	// whatever else a damaged disk or a stray hand put there.
-	Entries []Entry
-	settled map[int64]bool // by start
-	torn    bool
-}
-
-// Slots returns the names of the slots that hold something, to be claimed one by one.
-func (q *Queue) Slots() ([]int, error) {
+// Slots returns the names of the slots that hold something, to be claimed one by one: the
+// ones of older versions first.
+func (q *Queue) Slots() ([]string, error) {
 	entries, err := os.ReadDir(q.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -252,25 +229,48 @@ func (q *Queue) Slots() ([]int, error) {
 	if err != nil {
 		return nil, state.Bare(err)
 	}
-	var slots []int
+	var old, slots []string
 	for _, entry := range entries {
-		if i, ok := slotNumber(entry.Name()); ok {
-			if info, err := entry.Info(); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-				slots = append(slots, i)
-			}
+		legacy, ok := isSlot(entry.Name())
+		if !ok {
+			continue
+		}
+		info, err := entry.Info()
+		switch {
+		case err != nil || !info.Mode().IsRegular() || info.Size() == 0:
+		case legacy:
+			old = append(old, entry.Name())
+		default:
+			slots = append(slots, entry.Name())
 		}
 	}
-	return slots, nil
+	return append(old, slots...), nil
 }
 
-func slotNumber(name string) (int, bool) {
-	i, err := strconv.Atoi(name)
-	return i, err == nil && len(name) == 4 && i >= 0 && i < maxSlots
+// Holds reports whether something in the queue was recorded under a receipt.
+func (q *Queue) Holds(receipt string) bool {
+	slots, err := q.Slots()
+	if err != nil {
+		return true // not known: nothing may be done that needs a no
+	}
+	head := make([]byte, headBytes)
+	for _, slot := range slots {
+		f, err := os.Open(q.slotPath(slot))
+		if err != nil {
+			continue // erased meanwhile
+		}
+		_, err = f.ReadAt(head, 0)
+		f.Close()
+		if id, ok := headReceipt(head); err == nil && ok && id == receipt {
+			return true
+		}
+	}
+	return false
 }
 
 // Claim takes a slot and reads what waits in it. The error is state.ErrBusy where a
 // process holds it: a command that runs, whose events come later.
-func (q *Queue) Claim(slot int) (*Claim, error) {
+func (q *Queue) Claim(slot string) (*Claim, error) {
 	f, err := state.OpenExclusive(q.slotPath(slot))
 	if err != nil {
 		return nil, err
@@ -282,155 +282,31 @@ func (q *Queue) Claim(slot int) (*Claim, error) {
 	}
 	c := parseSlot(content)
 	c.f = f
+	c.Legacy, _ = isSlot(slot)
 	c.settled = map[int64]bool{}
 	return c, nil
 }
 
-// Expired reports whether an event of time t is too old to be sent.
-func (q *Queue) Expired(t time.Time) bool { return q.expired(t) }
-
-// Settle marks entries of the claim as done with, so that no later claim returns them.
-// Settling one twice is as good as once. After an error, which a full disk causes, they
-// are still done with if the whole slot is by the time of Close.
-func (c *Claim) Settle(entries ...Entry) error {
-	var mark []byte
-	for i := 0; i < len(entries); {
-		start, end := entries[i].start, entries[i].end
-		i++
-		if c.settled[start] {
-			continue
-		}
-		for i < len(entries) && entries[i].start == end {
-			end = entries[i].end
-			i++
-		}
-		mark = append(mark, ',')
-		mark = strconv.AppendInt(mark, start, 10)
-		mark = append(mark, '-')
-		mark = strconv.AppendInt(mark, end, 10)
-	}
-	if len(mark) == 0 {
-		return nil
-	}
-	mark[0] = markByte
-	if c.torn {
-		mark = append([]byte{'\n'}, mark...)
-	}
-	for _, e := range entries {
-		c.settled[e.start] = true
-	}
-	_, err := c.f.Write(append(mark, '\n'))
-	c.torn = err != nil
-	if err != nil {
-		return state.Bare(err)
-	}
-	return nil
+// Stats is what waits: the lines that look like events, by their receipt, which is empty
+// for those of older versions; the lines that do not; and the bytes on disk.
+type Stats struct {
+	Events  map[string]int
+	Damaged int
+	Bytes   int64
 }
 
-// Close gives the slot back, empty if everything in it is settled.
-func (c *Claim) Close() error {
-	var err error
-	if len(c.settled) == len(c.Entries) {
-		err = c.f.Truncate(0)
-	}
-	if closeErr := state.CloseExclusive(c.f); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return state.Bare(err)
-	}
-	return nil
-}
-
-// maxSlotRead bounds how much of a slot is looked at. Slots end soon after MaxBytes/32;
-// anything much larger was not written by us.
-const maxSlotRead = 64 << 20
-
-func readSlot(f *os.File) ([]byte, error) {
-	return io.ReadAll(io.NewSectionReader(f, 0, maxSlotRead))
-}
-
-// parseSlot returns the lines of a slot that no mark settles.
-func parseSlot(content []byte) *Claim {
-	c := &Claim{torn: len(content) > 0 && content[len(content)-1] != '\n'}
-	var settled []span
-	var all []Entry
-	for start := 0; start < len(content); {
-		end := len(content)
-		if i := bytes.IndexByte(content[start:], '\n'); i >= 0 {
-			end = start + i + 1
-		}
-		line := bytes.TrimSuffix(content[start:end], []byte{'\n'})
-		if spans, ok := parseMark(line); ok {
-			settled = append(settled, spans...)
-		} else if len(line) > 0 {
-			all = append(all, Entry{int64(start), int64(end), line})
-		}
-		start = end
-	}
-	for _, entry := range all {
-		if !within(settled, entry) {
-			c.Entries = append(c.Entries, entry)
-		}
-	}
-	return c
-}
-
-type span struct{ start, end int64 }
-
-func within(spans []span, e Entry) bool {
-	for _, s := range spans {
-		if s.start <= e.start && e.end <= s.end {
-			return true
-		}
-	}
-	return false
-}
-
-func parseMark(line []byte) ([]span, bool) {
-	if len(line) == 0 || line[0] != markByte {
-		return nil, false
-	}
-	var spans []span
-	for part := range bytes.SplitSeq(line[1:], []byte{','}) {
-		from, to, found := bytes.Cut(part, []byte{'-'})
-		start, err1 := strconv.ParseInt(string(from), 10, 64)
-		end, err2 := strconv.ParseInt(string(to), 10, 64)
-		if !found || err1 != nil || err2 != nil || start < 0 || end <= start {
-			return nil, false
-		}
-		spans = append(spans, span{start, end})
-	}
-	return spans, true
-}
-
-// Weight is how many of the author's events a line stands for: 1, or for a report of
-// losses as many as it reports, so that dropping the report loses no count.
-func Weight(line []byte) int {
-	if !bytes.Contains(line, []byte(`"type":"telemetry.loss"`)) {
-		return 1
-	}
-	e, err := record.Parse(line)
-	if err != nil || e.Type != "telemetry.loss" {
-		return 1
-	}
-	n, err := strconv.Atoi(e.Metadata["count"])
-	if err != nil || n < 0 {
-		return 1
+// Total is the number of events that wait.
+func (s Stats) Total() int {
+	n := 0
+	for _, events := range s.Events {
+		n += events
 	}
 	return n
 }
 
-// Stats is what waits: the lines that look like events, those that do not, and the
-// bytes on disk.
-type Stats struct {
-	Events, Damaged int
-	Bytes           int64
-}
-
 // Stats looks at every slot without taking or changing any.
 func (q *Queue) Stats() (Stats, error) {
-	var s Stats
+	s := Stats{Events: map[string]int{}}
 	slots, err := q.Slots()
 	for _, slot := range slots {
 		f, err := os.Open(q.slotPath(slot))
@@ -445,7 +321,7 @@ func (q *Queue) Stats() (Stats, error) {
 		c := parseSlot(content)
 		for _, entry := range c.Entries {
 			if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
-				s.Events++
+				s.Events[c.Receipt]++
 			} else {
 				s.Damaged++
 			}
@@ -468,12 +344,12 @@ func (q *Queue) Erase() (int, error) {
 	}
 	var failed error
 	for _, entry := range entries {
-		if _, ok := slotNumber(entry.Name()); !ok {
+		if _, ok := isSlot(entry.Name()); !ok {
 			continue
 		}
-		if err := os.Remove(filepath.Join(q.path(), entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(q.slotPath(entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = state.Bare(err)
 		}
 	}
-	return stats.Events, failed
+	return stats.Total(), failed
 }

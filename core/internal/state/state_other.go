@@ -23,3 +23,8 @@ func OpenExclusive(string) (*os.File, error) { return nil, errors.ErrUnsupported
 
 // CloseExclusive closes f.
 func CloseExclusive(f *os.File) error { return f.Close() }
+
+// Unlinked is not known here.
+func Unlinked(*os.File) bool { return false }
+
+func fileNumber(fs.FileInfo) uint64 { return 0 }

@@ -89,6 +89,22 @@ func OpenExclusive(path string) (*os.File, error) {
 	}
 }
 
+// Unlinked reports whether an open file has no name any more: what is written to it can be
+// read by nobody else. It costs one system call and allocates nothing. On a network file
+// system it may be false for a file that another machine deleted.
+func Unlinked(f *os.File) bool {
+	var st syscall.Stat_t
+	return syscall.Fstat(int(f.Fd()), &st) == nil && st.Nlink == 0
+}
+
+func fileNumber(info fs.FileInfo) uint64 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return uint64(st.Ino) //nolint:unconvert // it has other types elsewhere
+}
+
 // CloseExclusive closes a file that OpenExclusive opened. It releases the lock first: a
 // process that another goroutine is just starting shares our files for a moment, and
 // with them the lock.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"unsafe"
 )
 
 // The user's profile is private by its access list, which files made in it inherit;
@@ -68,3 +69,23 @@ func open(path string, access, share, disposition uint32) (*os.File, error) {
 
 // CloseExclusive closes a file that OpenExclusive opened.
 func CloseExclusive(f *os.File) error { return f.Close() }
+
+// Unlinked reports whether an open file has no name any more, or is to lose it with the
+// last handle: what is written to it can be read by nobody else.
+func Unlinked(f *os.File) bool {
+	// See FILE_STANDARD_INFO in Microsoft's documentation.
+	const fileStandardInfo = 1
+	var info struct {
+		allocated, size       int64
+		links                 uint32
+		deletePending, folder bool
+	}
+	ok, _, _ := getFileInformation.Call(f.Fd(), fileStandardInfo, uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
+	return ok != 0 && (info.deletePending || info.links == 0)
+}
+
+// Package syscall does not have the one call that tells of a deletion to come.
+var getFileInformation = syscall.NewLazyDLL("kernel32.dll").NewProc("GetFileInformationByHandleEx")
+
+// Looking at a name on Windows does not tell the number of the file.
+func fileNumber(fs.FileInfo) uint64 { return 0 }

@@ -1,0 +1,256 @@
+package consent
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/internal/state"
+)
+
+// Source says how a decision was made.
+type Source string
+
+// The sources. SourceUpgrade is a yes that was stored by a version of this module without
+// receipts.
+const (
+	SourceQuestion Source = "question"
+	SourceCommand  Source = "command"
+	SourceVariable Source = "variable"
+	SourcePolicy   Source = "policy"
+	SourceUpgrade  Source = "upgrade"
+)
+
+// answered reports whether the decision is the person's stored answer.
+func (s Source) answered() bool {
+	return s == SourceQuestion || s == SourceCommand || s == SourceUpgrade
+}
+
+// Receipt is a decision as it was made. Every event that waits belongs to one, and goes
+// where its receipt says or nowhere.
+type Receipt struct {
+	// ID is 32 hexadecimal characters, random. It goes out with every event.
+	ID string
+	At time.Time
+	By Source
+	// Local says that what is recorded under it stays on this machine.
+	Local bool
+	Terms Terms
+	// revision is that of the stored answer when the receipt was last confirmed.
+	revision int
+}
+
+// NewReceiptID returns a random ID.
+func NewReceiptID() (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b[:]), nil
+}
+
+// ErrRetired says that a receipt is not in force: a no came after it.
+var ErrRetired = errors.New("the consent that this was recorded under was withdrawn")
+
+const (
+	receiptsDir = "receipts"
+	// asideSuffix marks a receipt that Prune has put out of the way and may put back.
+	asideSuffix = ".unused"
+)
+
+func (s Store) receipts() state.Dir { return state.At(s.dir.Join(receiptsDir)) }
+
+// InForce returns a receipt that still holds. It returns ErrRetired for one that does not,
+// state.ErrCorrupt for one that is damaged, and other errors where the disk does not
+// answer.
+func (s Store) InForce(id string) (Receipt, error) {
+	stored := s.Load()
+	receipt, err := s.readReceipt(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		if stored.Receipt == id && stored.saidYes() {
+			return stored.receipt(), nil // the copy is missing, the answer itself is not
+		}
+		return Receipt{}, ErrRetired
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	if stored.Answer == AnswerNo || receipt.By.answered() && !stored.saidYes() {
+		return Receipt{}, ErrRetired
+	}
+	return receipt, nil
+}
+
+// Record returns the receipt for what is recorded now under d and terms, and stores one
+// if there is none yet.
+func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
+	stored := s.Load()
+	if d.Source.answered() {
+		if stored.Receipt == "" {
+			var err error
+			if stored, err = s.adopt(stored, terms); err != nil {
+				return Receipt{}, err
+			}
+		}
+		if own := stored.receipt(); own.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(own.Terms)) {
+			return own, s.restore(own)
+		}
+	}
+	return s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+}
+
+// restore writes the copy of a receipt that is part of the stored answer, if it is gone.
+func (s Store) restore(r Receipt) error {
+	if _, err := os.Lstat(s.receipts().Join(r.ID)); err == nil {
+		return nil
+	}
+	return s.writeReceipt(r)
+}
+
+// obtain returns the stored receipt that says the same as want, or stores want under a new
+// ID.
+func (s Store) obtain(want Receipt) (Receipt, error) {
+	digest := want.Terms.Digest()
+	list, err := s.list()
+	if err != nil {
+		return Receipt{}, err
+	}
+	for _, have := range list {
+		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
+			return have, nil
+		}
+	}
+	if want.ID, err = NewReceiptID(); err != nil {
+		return Receipt{}, err
+	}
+	return want, s.writeReceipt(want)
+}
+
+// list returns the receipts that can be read.
+func (s Store) list() ([]Receipt, error) {
+	entries, err := os.ReadDir(s.receipts().Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, state.Bare(err)
+	}
+	var list []Receipt
+	for _, entry := range entries {
+		if validID(entry.Name()) {
+			if r, err := s.readReceipt(entry.Name()); err == nil {
+				list = append(list, r)
+			}
+		}
+	}
+	return list, nil
+}
+
+// retireAll ends every receipt. What was recorded under them is never sent.
+func (s Store) retireAll() error {
+	entries, err := os.ReadDir(s.receipts().Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return state.Bare(err)
+	}
+	var failed error
+	for _, entry := range entries {
+		if err := s.receipts().Remove(entry.Name()); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// SetAside puts a damaged receipt where a person can look at it. What was recorded under it
+// cannot be sent.
+func (s Store) SetAside(id string) {
+	if validID(id) {
+		_, _ = s.receipts().SetAside(id)
+	}
+}
+
+// Prune removes the receipts that nothing waits under: used reports whether something
+// does. A command that takes a slot writes the receipt's ID into it and looks at the
+// receipt afterwards. So a receipt is first renamed, which such a command sees, and is put
+// back if by now a slot names it.
+func (s Store) Prune(used func(id string) bool) {
+	entries, _ := os.ReadDir(s.receipts().Path())
+	current := s.Load().Receipt
+	dir := s.receipts()
+	for _, entry := range entries {
+		id, aside := strings.CutSuffix(entry.Name(), asideSuffix)
+		if !validID(id) || id == current && !aside {
+			continue
+		}
+		if !aside && (used(id) || dir.Rename(id, id+asideSuffix) != nil) {
+			continue
+		}
+		if used(id) || id == current {
+			_ = dir.Rename(id+asideSuffix, id)
+		} else {
+			_ = dir.Remove(id + asideSuffix)
+		}
+	}
+}
+
+func validID(id string) bool {
+	return len(id) == 32 && strings.Trim(id, "0123456789abcdef") == ""
+}
+
+func (s Store) readReceipt(id string) (Receipt, error) {
+	if !validID(id) {
+		return Receipt{}, state.ErrCorrupt
+	}
+	r, err := s.receipts().ReadRecord(id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := receiptIn(r)
+	if err == nil && receipt.ID != id {
+		err = state.ErrCorrupt
+	}
+	return receipt, err
+}
+
+func (s Store) writeReceipt(receipt Receipt) error {
+	dir := s.receipts()
+	if err := dir.Create(); err != nil {
+		return err
+	}
+	r := state.Record{}
+	receipt.put(r)
+	return dir.WriteRecord(receipt.ID, r)
+}
+
+// put writes the receipt into a record: a file of its own, or that of the stored answer.
+func (r Receipt) put(to state.Record) {
+	r.Terms.put(to)
+	to["receipt"] = r.ID
+	to["by"] = string(r.By)
+	to["at"] = r.At.UTC().Format(time.RFC3339)
+	to["local"] = strconv.FormatBool(r.Local)
+	to["revision"] = strconv.Itoa(r.revision)
+}
+
+// receiptIn reads what put wrote.
+func receiptIn(from state.Record) (Receipt, error) {
+	terms, err := termsIn(from)
+	if err != nil {
+		return Receipt{}, err
+	}
+	at, err1 := time.Parse(time.RFC3339, from["at"])
+	local, err2 := strconv.ParseBool(from["local"])
+	revision, err3 := strconv.Atoi(from["revision"])
+	if !validID(from["receipt"]) || errors.Join(err1, err2, err3) != nil {
+		return Receipt{}, state.ErrCorrupt
+	}
+	return Receipt{ID: from["receipt"], At: at, By: Source(from["by"]), Local: local, Terms: terms, revision: revision}, nil
+}

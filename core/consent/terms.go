@@ -1,0 +1,188 @@
+package consent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gotoolbase/telemetry/core/internal/state"
+)
+
+// Terms are what a person is told before they say yes: who receives what. A yes is to
+// its terms and to nothing wider.
+type Terms struct {
+	// Tool is the name of the tool, or of the installation that several tools share.
+	Tool string
+	// Backend names the driver that events go to, "noop" where nobody receives them, and
+	// Hosts what it may contact.
+	Backend string
+	Hosts   []string
+	// Fields are the fields of an event that the tool itself fills in.
+	Fields []string
+	// MetadataKeys are the keys that the author declared; AnyKey says that there may be
+	// others.
+	MetadataKeys []string
+	AnyKey       bool
+	// Extended says that events may hold arguments and error texts.
+	Extended bool
+	// NoticeVersion is that of the author's notice; NoticeDigest tells its words from others.
+	// Other words alone are nothing new: the author says so by raising the version.
+	NoticeVersion int
+	NoticeDigest  string
+}
+
+// DigestText shortens a text to what tells it from another one, "" to "".
+func DigestText(text string) string {
+	if text == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Digest tells these terms from any others, whatever the order of their lists.
+func (t Terms) Digest() string {
+	r := state.Record{}
+	t.put(r)
+	sum := sha256.Sum256(r.Encode())
+	return hex.EncodeToString(sum[:16])
+}
+
+// SameReceiver reports whether events recorded under the terms of a receipt may be given
+// to the receiver of t: the same backend, which contacts no host that the receipt lacks.
+func (t Terms) SameReceiver(receipt Terms) bool {
+	t, receipt = t.stored(), receipt.stored()
+	return t.Backend == receipt.Backend && len(missing(t.Hosts, receipt.Hosts)) == 0
+}
+
+// Beyond lists, in words for people, what t holds that somebody who said yes to shown was
+// not told of. Nothing means that the yes covers t. With local, where events stay on this
+// machine, the receiver is no matter.
+func (t Terms) Beyond(shown Terms, local bool) []string {
+	t, shown = t.stored(), shown.stored()
+	var list []string
+	if !local && t.Backend != "noop" && !t.SameReceiver(shown) {
+		list = append(list, fmt.Sprintf("the receiver: %s, not %s", t.Receiver(), shown.Receiver()))
+	}
+	if t.Tool != shown.Tool {
+		list = append(list, fmt.Sprintf("the tool: %s, not %s", t.Tool, shown.Tool))
+	}
+	if fields := missing(t.Fields, shown.Fields); len(fields) > 0 {
+		list = append(list, "the fields "+strings.Join(fields, ", "))
+	}
+	if !shown.AnyKey {
+		if t.AnyKey {
+			list = append(list, "metadata under any key")
+		} else if keys := missing(t.MetadataKeys, shown.MetadataKeys); len(keys) > 0 {
+			list = append(list, "the metadata "+strings.Join(keys, ", "))
+		}
+	}
+	if t.Extended && !shown.Extended {
+		list = append(list, "arguments and error texts")
+	}
+	if t.NoticeVersion > shown.NoticeVersion {
+		list = append(list, fmt.Sprintf("the notice, version %d after %d", t.NoticeVersion, shown.NoticeVersion))
+	}
+	return list
+}
+
+// Receiver names the backend and the hosts, for people.
+func (t Terms) Receiver() string {
+	switch {
+	case t.Backend == "" || t.Backend == "noop":
+		return "nobody"
+	case len(t.Hosts) == 0:
+		return t.Backend
+	}
+	return t.Backend + " (" + strings.Join(t.Hosts, ", ") + ")"
+}
+
+// missing returns what of list is not in other.
+func missing(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+}
+
+// maxListed is how many names of a list are stored: an author who declares more has them
+// compared by their digest, so that the file stays small.
+const maxListed = 200
+
+// put writes the terms into a record of the state directory.
+func (t Terms) put(r state.Record) {
+	r["tool"] = plain(t.Tool)
+	r["backend"] = plain(t.Backend)
+	r["hosts"] = joinNames(t.Hosts)
+	r["fields"] = joinNames(t.Fields)
+	r["metadata_keys"] = joinNames(t.MetadataKeys)
+	if t.AnyKey {
+		r["metadata_keys"] = "*"
+	}
+	r["extended"] = strconv.FormatBool(t.Extended)
+	r["notice"] = strconv.Itoa(t.NoticeVersion)
+	r["notice_digest"] = t.NoticeDigest
+}
+
+// termsIn reads what put wrote.
+func termsIn(r state.Record) (Terms, error) {
+	t := Terms{Tool: r["tool"], Backend: r["backend"], NoticeDigest: r["notice_digest"]}
+	t.Hosts, t.Fields = splitNames(r["hosts"]), splitNames(r["fields"])
+	if r["metadata_keys"] == "*" {
+		t.AnyKey = true
+	} else {
+		t.MetadataKeys = splitNames(r["metadata_keys"])
+	}
+	var err1, err2 error
+	t.Extended, err1 = strconv.ParseBool(r["extended"])
+	t.NoticeVersion, err2 = strconv.Atoi(r["notice"])
+	if err1 != nil || err2 != nil {
+		return Terms{}, state.ErrCorrupt
+	}
+	return t, nil
+}
+
+// stored returns t as it is read back: the names that people write are unchanged.
+func (t Terms) stored() Terms {
+	r := state.Record{}
+	t.put(r)
+	t, _ = termsIn(r) // what put wrote can be read
+	return t
+}
+
+// joinNames makes one line of a list, sorted, in which every name is plain.
+func joinNames(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = plain(name)
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	line := strings.Join(list, ",")
+	if len(list) > maxListed {
+		line = "sha256:" + DigestText(line)
+	}
+	return line
+}
+
+func splitNames(line string) []string {
+	if line == "" {
+		return nil
+	}
+	return strings.Split(line, ",")
+}
+
+// plain returns a name as it is if it is one that people write, and otherwise quoted, so
+// that it holds no separator and no control character.
+func plain(name string) string {
+	const others = "-_.:/[]$"
+	if len(name) <= 128 && strings.IndexFunc(name, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(others, c))
+	}) < 0 {
+		return name
+	}
+	if len(name) > 128 {
+		return "sha256:" + DigestText(name)
+	}
+	return strings.ReplaceAll(strconv.QuoteToASCII(name), ",", `\x2c`)
+}

@@ -1,0 +1,161 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+)
+
+const notesName = "delivery"
+
+// Notes is how deliveries went, for people to look at. Nothing depends on them but the
+// backoff and the size of batches.
+type Notes struct {
+	LastAttempt, LastDelivered, WaitUntil time.Time
+	// Delivered counts the events that left this machine since the notes began, Stayed those
+	// that went to the log on it, Failures attempts in a row.
+	Delivered, Stayed, Failures int
+	// Lost counts what was given up since the notes began, by reason.
+	Lost map[string]int
+	// Problem is what went wrong the last time, empty if nothing did, and Left why something
+	// waits that the process which looked last must not send.
+	Problem, Left string
+	// Batch is how many events a batch may have at most, 0 if nothing bounds it but the
+	// driver: a receiver has refused more.
+	Batch int
+}
+
+const (
+	lostField = "lost"
+	// lostPrefix is followed by a reason.
+	lostPrefix = "lost_"
+)
+
+// ReadNotes returns the notes, empty ones where none can be read.
+func ReadNotes(dir state.Dir) Notes {
+	n := Notes{Lost: map[string]int{}}
+	r, err := dir.ReadRecord(notesName)
+	if err != nil {
+		return n
+	}
+	when := func(key string) time.Time {
+		t, _ := time.Parse(time.RFC3339, r[key])
+		return t
+	}
+	count := func(key string) int {
+		n, _ := strconv.Atoi(r[key])
+		return max(n, 0)
+	}
+	n.LastAttempt, n.LastDelivered, n.WaitUntil = when("last_attempt"), when("last_delivered"), when("wait_until")
+	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered"), count("stayed"), count("failures"), count("batch")
+	n.Problem, n.Left = r["problem"], r["left"]
+	total := 0
+	for key := range r {
+		if reason, ok := strings.CutPrefix(key, lostPrefix); ok {
+			n.Lost[reason] = count(key)
+			total += n.Lost[reason]
+		}
+	}
+	// An older version knows one number, and adds to it.
+	if more := count(lostField) - total; more > 0 {
+		n.Lost["unknown"] += more
+	}
+	return n
+}
+
+// TotalLost is how many events were given up, whatever the reason.
+func (n Notes) TotalLost() int {
+	total := 0
+	for _, lost := range n.Lost {
+		total += lost
+	}
+	return total
+}
+
+func (n Notes) write(dir state.Dir) error {
+	r := state.Record{
+		"delivered": strconv.Itoa(n.Delivered),
+		"stayed":    strconv.Itoa(n.Stayed),
+		"failures":  strconv.Itoa(n.Failures),
+		"batch":     strconv.Itoa(n.Batch),
+		"problem":   n.Problem,
+		"left":      n.Left,
+		lostField:   strconv.Itoa(n.TotalLost()),
+	}
+	for reason, lost := range n.Lost {
+		r[lostPrefix+reason] = strconv.Itoa(lost)
+	}
+	for key, t := range map[string]time.Time{
+		"last_attempt": n.LastAttempt, "last_delivered": n.LastDelivered, "wait_until": n.WaitUntil,
+	} {
+		if !t.IsZero() {
+			r[key] = t.UTC().Format(time.RFC3339)
+		}
+	}
+	return dir.WriteRecord(notesName, r)
+}
+
+// attempts are those of a run over the network. They are noted as failed before the first
+// is made, so that a process that is killed, or whose time is up, has noted them.
+type attempts struct{ failuresBefore int }
+
+// cutOff is the problem of attempts whose outcome nobody noted.
+const cutOff = "an upload was cut off before there was an answer"
+
+func beginAttempts(dir state.Dir, interval time.Duration, now time.Time) *attempts {
+	notes := ReadNotes(dir)
+	a := &attempts{notes.Failures}
+	// The time first: setting it needs no space.
+	Postpone(dir, now.Add(backoff(interval, notes.Failures)))
+	notes.LastAttempt, notes.Problem = now, cutOff
+	notes.Failures++
+	_ = notes.write(dir)
+	return a
+}
+
+// conclude puts the outcome of a run into the notes and returns the time of the next.
+func (n *Notes) conclude(a *attempts, err error, interval time.Duration, now time.Time) (next time.Time) {
+	if a != nil {
+		n.Failures = a.failuresBefore
+		n.LastAttempt = now
+	}
+	n.Problem = ""
+	n.WaitUntil = time.Time{}
+	switch {
+	case err == nil:
+		n.Failures = 0
+		return now.Add(interval)
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotAllowed):
+		// Interrupted by ourselves: says nothing of the server.
+		return now.Add(interval)
+	}
+	wait := backoff(interval, n.Failures)
+	n.Failures++
+	n.Problem = describe(err)
+	if asked := min(driver.Wait(err), maxWait); asked > 0 {
+		n.WaitUntil = now.Add(asked)
+		wait = max(wait, asked)
+	}
+	return now.Add(wait)
+}
+
+// describe makes one short line of an error.
+func describe(err error) string {
+	text := strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, fmt.Sprint(err))
+	const enough = 200 // a line of a terminal or two
+	if len(text) > enough {
+		text = strings.ToValidUTF8(text[:enough], "") + "…"
+	}
+	return text
+}

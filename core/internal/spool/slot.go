@@ -1,0 +1,142 @@
+package spool
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/internal/record"
+)
+
+const (
+	headStart = "#receipt="
+	// headBytes is the length of a head: an ID of 32 digits and a newline.
+	headBytes = len(headStart) + 32 + 1
+	markByte  = '='
+	// latestMark follows markByte in a mark that sets the latest time.
+	latestMark = '@'
+)
+
+func appendHead(b []byte, receipt string) []byte {
+	b = append(b, headStart...)
+	b = append(b, receipt...)
+	return append(b, '\n')
+}
+
+// headReceipt returns the receipt that a slot's first bytes name.
+func headReceipt(head []byte) (receipt string, ok bool) {
+	id, found := bytes.CutPrefix(head, []byte(headStart))
+	if !found || len(head) < headBytes || head[headBytes-1] != '\n' {
+		return "", false
+	}
+	id = id[:headBytes-1-len(headStart)]
+	if len(bytes.Trim(id, "0123456789abcdef")) > 0 {
+		return "", false
+	}
+	return string(id), true
+}
+
+// Entry is one event that waits.
+type Entry struct {
+	start, end int64
+	// Line is its encoding, without the newline. It is only valid as long as its Claim.
+	Line []byte
+}
+
+// maxLegacy bounds what is read of a slot that an older version wrote, which had its share
+// of any cap. Our own are maxSlot at most.
+const maxLegacy = 256 << 20
+
+func readSlot(f *os.File) ([]byte, error) {
+	return io.ReadAll(io.NewSectionReader(f, 0, maxLegacy))
+}
+
+// parseSlot returns the lines of a slot that no mark settles.
+func parseSlot(content []byte) *Claim {
+	c := &Claim{torn: len(content) > 0 && content[len(content)-1] != '\n'}
+	start := 0
+	if receipt, ok := headReceipt(content); ok {
+		c.Receipt = receipt
+		start = headBytes
+	}
+	var settled []span
+	var all []Entry
+	for start < len(content) {
+		end := len(content)
+		if i := bytes.IndexByte(content[start:], '\n'); i >= 0 {
+			end = start + i + 1
+		}
+		line := bytes.TrimSuffix(content[start:end], []byte{'\n'})
+		if latest, ok := parseLatest(line); ok {
+			if c.Latest.IsZero() {
+				c.Latest = latest
+			}
+		} else if spans, ok := parseMark(line); ok {
+			settled = append(settled, spans...)
+		} else if len(line) > 0 {
+			all = append(all, Entry{int64(start), int64(end), line})
+		}
+		start = end
+	}
+	for _, entry := range all {
+		if !within(settled, entry) {
+			c.Entries = append(c.Entries, entry)
+		}
+	}
+	return c
+}
+
+func parseLatest(line []byte) (time.Time, bool) {
+	if len(line) < 2 || line[0] != markByte || line[1] != latestMark {
+		return time.Time{}, false
+	}
+	ms, err := strconv.ParseInt(string(line[2:]), 10, 64)
+	return time.UnixMilli(ms).UTC(), err == nil
+}
+
+type span struct{ start, end int64 }
+
+func within(spans []span, e Entry) bool {
+	for _, s := range spans {
+		if s.start <= e.start && e.end <= s.end {
+			return true
+		}
+	}
+	return false
+}
+
+func parseMark(line []byte) ([]span, bool) {
+	if len(line) == 0 || line[0] != markByte {
+		return nil, false
+	}
+	var spans []span
+	for part := range bytes.SplitSeq(line[1:], []byte{','}) {
+		from, to, found := bytes.Cut(part, []byte{'-'})
+		start, err1 := strconv.ParseInt(string(from), 10, 64)
+		end, err2 := strconv.ParseInt(string(to), 10, 64)
+		if !found || err1 != nil || err2 != nil || start < 0 || end <= start {
+			return nil, false
+		}
+		spans = append(spans, span{start, end})
+	}
+	return spans, true
+}
+
+// Weight is how many of the author's events a line stands for: 1, or for a report of
+// losses as many as it reports, so that dropping the report loses no count.
+func Weight(line []byte) int {
+	if !bytes.Contains(line, []byte(`"type":"telemetry.loss"`)) {
+		return 1
+	}
+	e, err := record.Parse(line)
+	if err != nil || e.Type != "telemetry.loss" {
+		return 1
+	}
+	n, err := strconv.Atoi(e.Metadata["count"])
+	if err != nil || n < 0 {
+		return 1
+	}
+	return n
+}
