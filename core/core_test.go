@@ -175,15 +175,15 @@ func TestTheLineOnDiskIsTheCanonicalEncoding(t *testing.T) {
 		c := open(t, tool, options)
 		c.TrackCommandExtended("x\ny", []string{"--verbose", "--format=json"}, -5, 0, "it \"failed\"\n", map[string]string{"m": "\xff\x00", "k": strings.Repeat("long ", 900)})
 		c.Track("custom.type", "", map[string]string{"m": "1"})
-		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000"))
+		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
-		if len(lines) != 2 {
+		if len(lines) != 3 || !bytes.HasPrefix(lines[0], []byte("#receipt=")) {
 			t.Fatalf("%d lines", len(lines))
 		}
-		for _, line := range lines {
+		for _, line := range lines[1:] {
 			e, err := record.Parse(line)
 			if err != nil {
 				t.Fatalf("%s: %v", line, err)
@@ -210,12 +210,12 @@ func TestEventIDsAreVersion7UUIDsAndUnique(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000"))
+	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for line := range bytes.Lines(content) {
+	for line := range bytes.Lines(content[bytes.IndexByte(content, '\n')+1:]) {
 		e, err := record.Parse(bytes.TrimSpace(line))
 		if err != nil {
 			t.Fatal(err)
@@ -265,7 +265,7 @@ func TestATestBinarySleepsUnlessATestAsks(t *testing.T) { // not parallel: it se
 	c := open(t, tool, nil)
 	c.Track("feature.used", "x", nil)
 	m := core.NewManager(tool)
-	if _, err := m.Disable(); err == nil {
+	if _, err := m.Disable(t.Context()); err == nil {
 		t.Error("a test binary may change the real state")
 	}
 	if c.Enabled() || len(files(home)) != 0 {
@@ -297,8 +297,8 @@ func TestDisableReachesACommandThatIsRunning(t *testing.T) {
 	early, late := open(t, tool, options), open(t, tool, options) // late has read the yes, and holds no file yet
 	early.Track("feature.used", "before", nil)
 	early.Track("feature.used", "before", nil)
-	if n, err := m.Disable(); n != 2 || err != nil {
-		t.Fatalf("erased %d, %v", n, err)
+	if r, err := m.Disable(t.Context()); r.Erased != 2 || !r.Off || r.Sending || err != nil {
+		t.Fatalf("%+v, %v", r, err)
 	}
 	for range 3 {
 		early.Track("feature.used", "after", nil)
@@ -516,7 +516,7 @@ func TestDamagedStateIsSurvivedAndReported(t *testing.T) {
 		"the identity is damaged":         func(dir string) error { return os.WriteFile(filepath.Join(dir, "identity"), []byte("noise"), 0o600) },
 		"the queue is a file":             func(dir string) error { return os.WriteFile(filepath.Join(dir, "queue"), nil, 0o600) },
 		"the queue holds noise": func(dir string) error {
-			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000"), []byte("noise\x00\n"), 0o600))
+			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000.events"), []byte("noise\x00\n"), 0o600))
 		},
 		"the directory belongs to another": func(dir string) error { return foreign(dir) },
 	} {
@@ -538,7 +538,7 @@ func TestDamagedStateIsSurvivedAndReported(t *testing.T) {
 		}
 		reported := len(s.Faults) > 0 || strings.Contains(fmt.Sprint(s.Decision.Layers), "cannot be read")
 		// Noise and a lost identity mend themselves, with a count or a copy kept.
-		mended := s.Lost > 0 || len(in.received()) > 0
+		mended := s.TotalLost() > 0 || len(in.received()) > 0
 		if !reported && !mended {
 			t.Errorf("%s: status says nothing: %+v", name, s)
 		}
@@ -641,7 +641,7 @@ func TestAReadOnlyDiskIsSurvivedAndReported(t *testing.T) {
 	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "read-only") || s.Recording {
 		t.Errorf("status says %v, recording %v", s.Faults, s.Recording)
 	}
-	if _, err := m.Disable(); err == nil {
+	if _, err := m.Disable(t.Context()); err == nil {
 		t.Error("a no that cannot be stored is no error")
 	}
 }
@@ -673,20 +673,30 @@ func TestThrottlingIsRespectedByEveryCommand(t *testing.T) {
 	}
 }
 
-func TestInCIEveryCommandSendsWithinItsBudget(t *testing.T) {
+func TestInCICommandsSendFromInsideOnceAMinute(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)
 	tool := toolFor(in.URL)
-	options := append(enabled(t, tool, nil), environment(map[string]string{"CI": "1"}))
-	for range 3 { // though the interval between uploads is not over
+	now := &clock{now: time.Now()}
+	options := append(enabled(t, tool, nil), environment(map[string]string{"CI": "1"}), core.WithClock(now.Now))
+	for _, want := range []struct {
+		after           time.Duration
+		posts, received int
+	}{
+		{0, 1, 1},
+		{20 * time.Second, 1, 1}, // the interval is not over
+		{20 * time.Second, 1, 1},
+		{20 * time.Second, 2, 4}, // though the author's would not be
+	} {
+		now.add(want.after)
 		c := open(t, tool, options)
 		c.Track("feature.used", "x", nil)
 		if err := c.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if got := len(in.received()); got != 3 {
-		t.Errorf("%d events arrived, want 3", got)
+		if posts, got := in.postCount(), len(in.received()); posts != want.posts || got != want.received {
+			t.Errorf("%d posts with %d events, want %+v", posts, got, want)
+		}
 	}
 }
 
@@ -782,7 +792,7 @@ func TestARefusedConnectionKeepsTheEventsAndStatusSaysWhy(t *testing.T) {
 	}
 }
 
-func TestAYesDoesNotCoverWhatWasRecordedBefore(t *testing.T) {
+func TestWhatWasRecordedUnderAVariableIsKeptByAYesAndErasedByANo(t *testing.T) {
 	t.Parallel()
 	tool := someTool()
 	dir := core.WithStateDir(filepath.Join(t.TempDir(), "telemetry"))
@@ -799,8 +809,17 @@ func TestAYesDoesNotCoverWhatWasRecordedBefore(t *testing.T) {
 	if err := m.Enable(false); err != nil {
 		t.Fatal(err)
 	}
+	if got := m.Status().Queue.Events; got != 1 {
+		t.Errorf("after a yes %d events wait, want 1", got)
+	}
+	if _, err := m.Disable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Enable(false); err != nil {
+		t.Fatal(err)
+	}
 	if got := m.Status().Queue.Events; got != 0 {
-		t.Errorf("%d events from before the yes wait to be sent", got)
+		t.Errorf("%d events from before the no wait to be sent", got)
 	}
 }
 

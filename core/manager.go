@@ -292,6 +292,8 @@ type FlushReport struct {
 	// log on this machine, Kept how many still wait, Lost how many were given up, Running how
 	// many commands hold events that they are still writing.
 	Sent, Stayed, Kept, Lost, Running int
+	// LostBy counts those that were given up by reason.
+	LostBy map[string]int
 	// Left says why some of those that are kept are not for this run to send.
 	Left string
 }
@@ -306,7 +308,7 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 		return FlushReport{}, err
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
-	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, Left: r.Left}
+	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left}
 	for _, n := range r.Lost {
 		report.Lost += n
 	}

@@ -85,6 +85,9 @@ func (s spy) Send(ctx context.Context, _ []driver.Event) error {
 	see.Dir, _ = os.Getwd()
 	names, _ := os.ReadDir("/proc/self/fd")
 	for _, name := range names {
+		if name.Name() == "0" {
+			continue // what the command handed over, which has ended
+		}
 		if target, err := os.Readlink("/proc/self/fd/" + name.Name()); err == nil {
 			see.Files = append(see.Files, target)
 		}

@@ -33,6 +33,7 @@ var ErrWait = errors.New("the server asked not to be called yet")
 // uploader delivers what waits, once. It opens what it needs when it is needed.
 type uploader struct {
 	*installation
+	inside    bool // a command that is about to end: it keeps its own interval
 	decision  consent.Decision
 	own       selection // the receiver that this process declares
 	ownErr    error
@@ -75,6 +76,7 @@ func (u *uploader) afterRecording(ctx context.Context, localOnly, owed bool) err
 
 // sendInside is send for a command that is about to end.
 func (u *uploader) sendInside(ctx context.Context) error {
+	u.inside = true
 	_, err := u.send(ctx, nil, 0)
 	switch {
 	case errors.Is(err, state.ErrBusy): // what we recorded waits for the next delivery
@@ -127,7 +129,7 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 	defer u.close()
 	u.own, u.ownErr = selectBackend(u.tool.Telemetry)
 	interval := u.interval()
-	if (background{u.installation}).vanishes() {
+	if u.inside {
 		interval = min(interval, inlineInterval)
 	}
 	sender := delivery.Sender{
@@ -177,6 +179,9 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		return delivery.Route{}, err
 	}
 	route := delivery.Route{Local: true, Receipt: receipt.ID, Since: receipt.At, Allowed: func() error { return u.allowed(receipt) }}
+	if route.MachineID, err = u.identifyOnce(); err != nil {
+		return delivery.Route{}, err
+	}
 	if receipt.Local {
 		route.Backend, err = u.open(&u.local, localLog())
 		return route, err
@@ -191,13 +196,7 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		return delivery.Route{Keep: fmt.Sprintf("it was recorded for %s, and this run of %s sends to %s: an earlier version or other settings of it would deliver",
 			receipt.Terms.Receiver(), u.tool.Name, u.terms().Receiver())}, nil
 	}
-	if route.Local = u.own.driver.Local; !route.Local {
-		if err := u.identifyOnce(); err != nil {
-			return delivery.Route{}, err
-		}
-		route.MachineID = u.machineID
-	}
-	route.Limits = u.own.driver.Limits
+	route.Local, route.Limits = u.own.driver.Local, u.own.driver.Limits
 	route.Backend, err = u.open(&u.remote, u.own)
 	return route, err
 }
@@ -231,11 +230,11 @@ func (u *uploader) open(backend *driver.Backend, s selection) (driver.Backend, e
 	return *backend, nil
 }
 
-func (u *uploader) identifyOnce() (err error) {
+func (u *uploader) identifyOnce() (id string, err error) {
 	if u.machineID == "" {
 		u.machineID, err = u.identify()
 	}
-	return err
+	return u.machineID, err
 }
 
 // allowed looks right before an attempt whether what was recorded under a receipt may

@@ -62,7 +62,7 @@ func TestALongCommandUploadsFromInside(t *testing.T) {
 		}
 		// A withdrawal reaches it too.
 		c.Track(props.EventFeatureUsed, "more", nil)
-		if _, err := home.Manager().Disable(); err != nil {
+		if _, err := home.Manager().Disable(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

@@ -62,7 +62,7 @@ func (s *commandSet) flush() *cobra.Command {
 			}
 			return err
 		}
-		printFlush(cmd.OutOrStdout(), receiver, s.hint("status"), report, err == nil)
+		printFlush(cmd.OutOrStdout(), receiver, report, err == nil)
 		return err
 	})
 	return cmd
@@ -79,7 +79,7 @@ type flushJSON struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-func printFlush(out io.Writer, receiver, statusHint string, report core.FlushReport, complete bool) {
+func printFlush(out io.Writer, receiver string, report core.FlushReport, complete bool) {
 	if report.Sent > 0 {
 		fmt.Fprintf(out, "Sent %s to %s.\n", events(report.Sent), receiver)
 	}
@@ -93,7 +93,7 @@ func printFlush(out io.Writer, receiver, statusHint string, report core.FlushRep
 		fmt.Fprintln(out, "Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {
-		fmt.Fprintf(out, "Lost %s; the reasons: %s\n", events(report.Lost), statusHint)
+		fmt.Fprintf(out, "Lost %s%s.\n", events(report.Lost), lossWords(report.LostBy))
 	}
 	if report.Running > 0 {
 		fmt.Fprintf(out, "%s still running; what it holds is sent later.\n",
