@@ -42,6 +42,9 @@ func runTool(dir, endpoint, count string) {
 		c.Track("feature.used", "x", nil)
 		os.Stdout.WriteString(strconv.Itoa(i) + "\n")
 	}
+	if os.Getenv("ABANDON") != "" {
+		os.Exit(abandonedCode) // as if it were killed
+	}
 	if err := c.Close(context.Background()); err != nil && os.Getenv("CI") == "" {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -49,9 +52,14 @@ func runTool(dir, endpoint, count string) {
 	os.Exit(0)
 }
 
+const abandonedCode = 9
+
 // processTool is the tool of runTool: with an endpoint "spy:URL" its backend reports
 // what the process that sends can see, with "reset:URL" it is resettable.
 func processTool(endpoint string) props.Tool {
+	if name, fromEnvironment := strings.CutPrefix(endpoint, "env:"); fromEnvironment {
+		endpoint = os.Getenv(name)
+	}
 	tool := toolFor(endpoint)
 	tool.Telemetry.UploadInterval = time.Millisecond
 	if url, spied := strings.CutPrefix(endpoint, "spy:"); spied {
