@@ -47,6 +47,7 @@ type Collector struct {
 	declared []pair // the author's Metadata, scrubbed and sorted
 	keys     map[string]*metadataKey
 	recorded bool           // something was, since Open or Close
+	unstored [][]byte       // events that the disk did not take, to be sent from memory
 	lost     map[string]int // events that were not recorded, by reason, not yet reported
 	retryAt  time.Time      // not before this after a failure
 	inside   *insideUpload  // for a command that runs for long
@@ -157,7 +158,13 @@ func (c *Collector) record(input event, extra map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.in.now()
-	if !c.ready(now, minRoom) {
+	err := c.ready(now, minRoom)
+	if errors.Is(err, errOff) {
+		return
+	}
+	inMemory := err != nil && c.mayKeepInMemory()
+	if err != nil && !inMemory {
+		c.lose(spool.LossUnwritten, 1)
 		return
 	}
 	cut := 0
@@ -184,22 +191,50 @@ func (c *Collector) record(input event, extra map[string]string) {
 	cut += c.mergeMetadata(extra)
 	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
 	c.line = append(c.encoder.appendEnd(c.line, cut), '\n')
-	err := c.slot.writer.Append(c.line)
-	if errors.Is(err, spool.ErrFull) {
-		c.seal()
-		if !c.ready(now, len(c.line)) {
-			return
-		}
-		err = c.slot.writer.Append(c.line)
+	if inMemory {
+		c.unstored = append(c.unstored, slices.Clone(c.line))
+		return
 	}
-	if err != nil {
-		c.failed(now)
+	if err := c.store(now); err != nil {
+		c.lose(spool.LossUnwritten, 1)
 		return
 	}
 	if !c.recorded {
 		c.recorded = true
 		c.startInside()
 	}
+}
+
+// store appends the line to the slot, or to the next one if it does not fit.
+func (c *Collector) store(now time.Time) error {
+	err := c.slot.writer.Append(c.line)
+	if errors.Is(err, spool.ErrFull) {
+		c.seal()
+		if err := c.ready(now, len(c.line)); err != nil {
+			return err
+		}
+		err = c.slot.writer.Append(c.line)
+	}
+	if err != nil {
+		c.failed(now)
+	}
+	return err
+}
+
+// maxUnstored is how many events are kept in memory where the disk takes none: as many as
+// one request holds.
+const maxUnstored = 100
+
+// mayKeepInMemory reports whether an event that the disk does not take can still be sent:
+// where this command sends by itself anyhow, it need not be stored.
+func (c *Collector) mayKeepInMemory() bool {
+	if len(c.unstored) >= maxUnstored || c.in.decide().LocalOnly || !(background{c.in}).vanishes() {
+		return false
+	}
+	if c.scrub == nil {
+		c.prepare()
+	}
+	return true
 }
 
 // scrubbed returns a name of the author's without what it must not hold, adding 1 to cut
@@ -249,35 +284,53 @@ func (c *Collector) key(name string) *metadataKey {
 	return key
 }
 
-// ready reports whether there is a slot with that much room, under a receipt that still
-// holds, and takes one if there is none. Where there is none to be had the event is lost,
-// and counted.
-func (c *Collector) ready(now time.Time, room int) bool {
+// ready sees that there is a slot with that much room, under a receipt that still holds.
+// It returns errOff where nothing may be recorded, and another error where the disk has no
+// slot.
+func (c *Collector) ready(now time.Time, room int) error {
 	if c.slot != nil && c.stillHolds(now) {
-		return true
+		return nil
 	}
 	if !c.on.Load() {
-		return false
+		return errOff
 	}
 	if now.Before(c.retryAt) && c.retryAt.Sub(now) <= retryDelay {
-		c.lose(spool.LossUnwritten, 1)
-		return false
+		return errWaiting
 	}
 	slot, err := c.takeSlot(room)
 	if errors.Is(err, errOff) {
 		c.on.Store(false)
-		return false
+		return err
 	}
 	if err != nil {
 		c.failed(now)
-		return false
+		return err
 	}
 	c.slot = slot
 	if c.scrub == nil {
 		c.prepare()
 	}
+	c.storeUnstored()
 	c.reportLost()
-	return true
+	return nil
+}
+
+// storeUnstored stores what was kept in memory while the disk took nothing.
+func (c *Collector) storeUnstored() {
+	for len(c.unstored) > 0 && c.slot.writer.Append(c.unstored[0]) == nil {
+		c.unstored = c.unstored[1:]
+	}
+}
+
+// sendUnstored sends it, or counts it as lost.
+func (c *Collector) sendUnstored(ctx context.Context) {
+	if len(c.unstored) == 0 {
+		return
+	}
+	if !(&uploader{installation: c.in}).sendUnstored(ctx, c.unstored) {
+		c.lose(spool.LossUnwritten, len(c.unstored))
+	}
+	c.unstored = nil
 }
 
 // stillHolds reports whether the slot may be written to: it was not erased, and its
@@ -334,9 +387,11 @@ func (c *Collector) takeSlot(room int) (*slot, error) {
 	}
 }
 
-// failed counts an event that could not be stored, to be reported when one can.
+// errWaiting says that the disk has just refused an event.
+var errWaiting = errors.New("the disk took no event a moment ago")
+
+// failed keeps the next events from the disk for a moment.
 func (c *Collector) failed(now time.Time) {
-	c.lose(spool.LossUnwritten, 1)
 	c.retryAt = now.Add(retryDelay)
 	c.seal()
 }
@@ -350,6 +405,9 @@ func (c *Collector) lose(reason string, n int) {
 
 // reportLost records what was lost, as far as the slot takes it.
 func (c *Collector) reportLost() {
+	if c.slot == nil {
+		return
+	}
 	for reason, n := range c.lost {
 		if c.slot.writer.Append(lossLine(c.in.tool, spool.Loss{Reason: reason, Count: n}, c.in.now())) == nil {
 			delete(c.lost, reason)
@@ -420,6 +478,7 @@ func (c *Collector) Close(ctx context.Context) error {
 			localOnly = c.slot.receipt.Local
 		}
 		c.seal()
+		c.sendUnstored(ctx)
 		c.saveLost()
 		recorded = c.recorded
 		c.recorded = false
@@ -455,6 +514,7 @@ func (c *Collector) Flush(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	c.seal()
+	c.sendUnstored(ctx)
 	c.mu.Unlock()
 	_, err := (&uploader{installation: c.in}).flush(ctx, nil)
 	return err

@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "reset" {
 		runReset(os.Args[2], os.Args[3])
 	}
+	if len(os.Args) == 2 && os.Args[1] == "die" { // a background process that never comes to Open
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

@@ -132,7 +132,7 @@ func (m *Manager) Status() Status {
 	}
 	fault(m.lookAtQueue(&s))
 	if s.Decision.Enabled {
-		if err := in.dir.Writable(); err != nil {
+		if err := in.dir.Probe(); err != nil {
 			s.Recording = false
 			fault(fmt.Errorf("the state directory cannot be written to, so events are lost: %w", err))
 		}

@@ -65,6 +65,11 @@ func processTool(endpoint string) props.Tool {
 	if url, spied := strings.CutPrefix(endpoint, "spy:"); spied {
 		tool.Telemetry = props.TelemetryConfig{Backend: "spy", Drivers: []driver.Driver{spyDriver(url)}, UploadInterval: time.Millisecond}
 	}
+	if endpoint == "kill:" { // whoever sends is killed in the middle of it
+		tool.Telemetry = props.TelemetryConfig{Backend: "kill", Drivers: []driver.Driver{{
+			Name: "kill", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
+		}}}
+	}
 	if server, resets := strings.CutPrefix(endpoint, "reset:"); resets {
 		return resettable(server)
 	}
@@ -84,6 +89,18 @@ func spyDriver(url string) driver.Driver {
 type spy struct {
 	url       string
 	transport http.RoundTripper
+}
+
+type killer struct{}
+
+func (killer) Close() error { return nil }
+
+func (killer) Send(context.Context, []driver.Event) error {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	return err
 }
 
 func (s spy) Close() error { return nil }

@@ -1,15 +1,18 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
+	"github.com/gotoolbase/telemetry/core/internal/record"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -85,6 +88,65 @@ func (u *uploader) sendInside(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// unstoredBudget is what sending from memory may cost a command. It is less than
+// inlineBudget, because where nothing can be stored no pause can be noted either: a network
+// that swallows everything costs each command that much.
+const unstoredBudget = 300 * time.Millisecond
+
+// sendUnstored makes one attempt to send events that are in memory only, and reports
+// whether they were accepted.
+func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
+	own, err := selectBackend(u.tool.Telemetry)
+	if err != nil {
+		return false
+	}
+	receipt, err := u.receiptInMemory()
+	if err != nil {
+		return false
+	}
+	events := make([]driver.Event, 0, len(lines))
+	for _, line := range lines {
+		if event, err := record.Parse(bytes.TrimSuffix(line, []byte{'\n'})); err == nil {
+			event.ConsentID, event.MachineID, event.OSVersion = receipt, u.keptMachineID(), identity.OSVersion()
+			events = append(events, event)
+		}
+	}
+	return within(ctx, unstoredBudget, func(ctx context.Context) error {
+		if decision := u.decide(); !decision.Enabled || decision.LocalOnly {
+			return delivery.ErrNotAllowed
+		}
+		backend, err := own.open(u.installation)
+		if err != nil {
+			return err
+		}
+		defer backend.Close()
+		return backend.Send(ctx, events)
+	}) == nil
+}
+
+// receiptInMemory is the ID of the stored answer's receipt, or a new one for a decision
+// that nothing could be stored of.
+func (u *uploader) receiptInMemory() (string, error) {
+	if stored := u.store().Load(); stored.Receipt != "" && len(u.decide().Beyond) == 0 {
+		return stored.Receipt, nil
+	}
+	return consent.NewReceiptID()
+}
+
+// keptMachineID is the pseudonym in use if it is stored and known to be used. Under one
+// that nothing keeps, nobody could have anything erased: such events have none.
+func (u *uploader) keptMachineID() string {
+	ids, err := u.loadIdentities()
+	if err != nil || !ids.hasSalt || !ids.used {
+		return ""
+	}
+	key := identity.Derive(ids.salt, identity.Collect())
+	if !slices.Contains(ids.keys, key) {
+		return ""
+	}
+	return key.MachineID()
 }
 
 // eraseSoon makes the deletion requests that are due, where there are no events to go

@@ -1,0 +1,29 @@
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// Probe returns why nothing can be stored in the directory. It finds out by storing
+// something, which also tells of a full disk, and leaves nothing behind. Where there is no
+// directory yet it looks no further than Writable, and makes none.
+func (d Dir) Probe() error {
+	if err := d.Check(); errors.Is(err, fs.ErrNotExist) {
+		return d.Writable()
+	} else if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(d.path, ".probe.*.tmp")
+	if err != nil {
+		return Bare(err)
+	}
+	_, err = f.Write(make([]byte, 4096)) // a block: less may fit where nothing else does
+	closeErr := f.Close()
+	removeErr := os.Remove(f.Name())
+	if err := errors.Join(err, closeErr, removeErr); err != nil {
+		return Bare(err)
+	}
+	return nil
+}
