@@ -369,7 +369,7 @@ func deliveryMutants() []mutant {
 			}
 			b.state.mu.Unlock()
 			return err
-		}}, "collector/413-splits delivery/keeps-nothing delivery/same-ids-again"),
+		}}, "delivery/keeps-nothing delivery/same-ids-again"),
 		broken("accepts-first-delivers-later", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				b.state.mu.Lock()

@@ -132,11 +132,12 @@ func (b background) start() error {
 		}.Start()
 	}
 	if err != nil {
-		err = fmt.Errorf("starting the upload: %w", state.Bare(err))
+		err = state.Bare(err)
 		n := b.readNotes()
 		n.failures++
-		n.counted, n.problem = started, "the background process could not be started: "+state.Bare(err).Error()
-		return errors.Join(err, b.writeNotes(n))
+		n.counted, n.problem = started, "the background process could not be started: "+err.Error()
+		_ = b.writeNotes(n) // where that fails too, status finds out by itself
+		return fmt.Errorf("starting the upload: %w", err)
 	}
 	return nil
 }

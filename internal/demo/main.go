@@ -96,6 +96,9 @@ func run(ctx context.Context, dir string) {
 	d.away()
 	d.withdrawal()
 	d.again()
+	d.here(dir)
+	d.more(dir)
+	d.unable(dir)
 	d.erasure()
 	d.sum()
 }
@@ -248,8 +251,8 @@ func (d *demo) accidents() {
 	}
 	d.claim(missing == 0, fmt.Sprintf("of the %d events of the killed command none is missing", tracked), missing)
 	added := got(additions(waiting, arrived))
-	d.claim(slices.Equal(added, []string{"machine_id", "os_version"}),
-		"what arrived is what was queued, word for word, with machine_id and os_version added", added)
+	d.claim(slices.Equal(added, []string{"consent_id", "machine_id", "os_version"}),
+		"what arrived is what was queued, word for word, with consent_id, machine_id and os_version added", added)
 }
 
 // sameOnce claims that two lists have the same events, each of them once.
@@ -325,6 +328,60 @@ func (d *demo) again() {
 	arrived := d.flush()
 	d.sameOnce(waiting, arrived, "what is recorded from now on arrives")
 	d.claim(len(arrived) == 1 && arrived[0].Name == "count", "and nothing from before: the burst stays erased", len(arrived))
+}
+
+func (d *demo) here(dir string) {
+	d.title("For this machine only")
+	d.say("One command runs with TELEMETRY_LOCAL=1 and is killed before it can do anything with its events:")
+	local := *d.tool
+	local.env = append(slices.Clone(local.env), "TELEMETRY_LOCAL=1")
+	b := got(local.startBurst(d.ctx, "1000000", "--pause", "1ms"))
+	must(b.await(5))
+	must(b.kill())
+	waiting := d.queued()
+	d.claim(len(waiting) >= 5, fmt.Sprintf("%d events wait", len(waiting)), len(waiting))
+	arrived := d.flush() // of a process without the variable
+	d.claim(len(arrived) == 0, "nothing of them was sent, though telemetry is on for everything else", len(arrived))
+	log := got(os.ReadFile(filepath.Join(d.state, "local", "events.ndjson")))
+	d.claim(strings.Count(string(log), "\n") == len(waiting), "they are in the log on this machine", string(log))
+}
+
+func (d *demo) more(dir string) {
+	d.title("A tool that asks for more")
+	d.say("A new version of mytool reports to another receiver. The yes was not to that:")
+	other := newIntake(got(os.Create(filepath.Join(dir, "other.ndjson"))))
+	must(other.up())
+	defer other.down() //nolint:errcheck // the end
+	sub := filepath.Join(dir, "next")
+	must(os.Mkdir(sub, 0o700))
+	next := got(build(d.ctx, sub, "examples/mytool", "-ldflags", "-X main.version=2.0.0 -X main.endpoint=http://"+other.address+"/events"))
+	next.env, next.dir = d.tool.env, d.tool.dir
+	r := got(next.run(d.ctx, "count", secretName))
+	s := got(next.status(d.ctx))
+	d.claim(r.code == 0 && s.State == "undecided" && len(d.queued()) == 0, "it records nothing before it has asked", s)
+	screen := got(next.runOnTerminal(d.ctx, promptEnd, "n", "count", secretName))
+	asked, _, _ := strings.Cut(screen, "Each report holds")
+	d.command("mytool count "+secretName, strings.TrimSpace(asked)+"\n…")
+	d.claim(strings.Contains(screen, "New since then") && strings.Contains(screen, other.address), "it says what is new", screen)
+	d.claim(len(other.rest()) == 0 && len(d.arrived()) == 0, "after a no nothing went anywhere")
+	d.enable() // the old version again
+}
+
+func (d *demo) unable(dir string) {
+	d.title("When nothing can be sent in the background")
+	d.say("The program file is gone before the command ends, so no background process can be started:")
+	gone := *d.tool
+	gone.exe = filepath.Join(dir, "gone.exe")
+	must(os.WriteFile(gone.exe, got(os.ReadFile(d.tool.exe)), 0o700))
+	must(os.RemoveAll(filepath.Join(d.state, "next-upload"))) // an upload is due
+	b := got(gone.startBurst(d.ctx, "200", "--pause", "1ms"))
+	must(b.await(1))
+	must(os.Remove(gone.exe))
+	must(b.cmd.Wait())
+	r := d.do("telemetry", "status")
+	d.claim(strings.Contains(r.stdout, "could not be started"), "status says so", r.output())
+	d.claim(len(d.queued()) == 201, "and everything waits: the events of burst and that it ran", len(d.queued()))
+	d.claim(len(d.flush()) == 201, "until it can be sent")
 }
 
 func (d *demo) erasure() {

@@ -221,7 +221,11 @@ func queued(stateDir string) ([]event, error) {
 				if waiting[at], err = parseEvent(bytes.TrimSpace(line)); err != nil {
 					return nil, err
 				}
-			case '=': // these byte ranges have been delivered
+			case '=':
+				if line[1] == '@' {
+					break // the latest time that an event of the slot may have
+				}
+				// These byte ranges have been delivered.
 				for span := range strings.SplitSeq(strings.TrimSpace(string(line[1:])), ",") {
 					var from, to int
 					if _, err := fmt.Sscanf(span, "%d-%d", &from, &to); err != nil {
