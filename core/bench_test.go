@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -55,11 +56,12 @@ func BenchmarkTrack(b *testing.B) {
 	}
 	track := func() { c.TrackCommand("count", 142, 0, extra) }
 	track()
-	slot := filepath.Join(stateDir(options), "queue", "0000")
-	line, err := os.ReadFile(slot)
+	slot := filepath.Join(stateDir(options), "queue", "0000.events")
+	content, err := os.ReadFile(slot)
 	if err != nil {
 		b.Fatal(err)
 	}
+	_, line, _ := bytes.Cut(content, []byte{'\n'}) // what follows the head
 	f, err := os.OpenFile(filepath.Join(b.TempDir(), "floor"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		b.Fatal(err)

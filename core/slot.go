@@ -44,6 +44,7 @@ func takeSlot(in *installation, room int) (*slot, error) {
 }
 
 func tryTakeSlot(in *installation, room int) (*slot, error) {
+	stamp := in.store().Stamp()
 	decision := in.decide()
 	if !decision.Enabled {
 		if decision.Withdrawn {
@@ -62,10 +63,15 @@ func tryTakeSlot(in *installation, room int) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &slot{writer: writer, receipt: receipt}
+	s := &slot{writer: writer, receipt: receipt, stamp: stamp, looked: in.now(), safe: writer.Size()}
 	// The slot first, then the question: a no is stored and receipts are ended before slots
 	// are deleted, so either we see that or our slot is deleted under us.
-	if _, err := s.look(in); err != nil {
+	if !in.store().Holds(receipt.ID) {
+		err = errRetaken
+	} else if in.store().Stamp() != stamp {
+		_, err = s.look(in)
+	}
+	if err != nil {
 		s.release()
 		return nil, err
 	}

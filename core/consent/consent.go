@@ -62,6 +62,8 @@ type Decision struct {
 	Since time.Time
 	// Layers are all of them, in order of precedence.
 	Layers []Layer
+	// Stored is the person's own answer, as it was looked at.
+	Stored Stored
 }
 
 // Input is everything that a decision depends on.
@@ -84,7 +86,7 @@ type Input struct {
 
 // Decide weighs all layers. It reads nothing but its input.
 func Decide(in Input) Decision {
-	d := Decision{Decider: "nobody", Withdrawn: in.Stored.Answer == AnswerNo, Layers: []Layer{
+	d := Decision{Decider: "nobody", Stored: in.Stored, Withdrawn: in.Stored.Answer == AnswerNo, Layers: []Layer{
 		in.featureLayer(),
 		in.buildLayer(),
 		in.policyLayer(),

@@ -89,7 +89,7 @@ func (s Store) InForce(id string) (Receipt, error) {
 // Record returns the receipt for what is recorded now under d and terms, and stores one
 // if there is none yet.
 func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
-	stored := s.Load()
+	stored := d.Stored
 	if d.Source.answered() {
 		if stored.Receipt == "" {
 			var err error
@@ -106,10 +106,16 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 
 // restore writes the copy of a receipt that is part of the stored answer, if it is gone.
 func (s Store) restore(r Receipt) error {
-	if _, err := os.Lstat(s.receipts().Join(r.ID)); err == nil {
+	if s.Holds(r.ID) {
 		return nil
 	}
 	return s.writeReceipt(r)
+}
+
+// Holds reports whether a receipt is stored, whatever the answer is by now.
+func (s Store) Holds(id string) bool {
+	_, err := os.Lstat(s.receipts().Join(id))
+	return err == nil
 }
 
 // obtain returns the stored receipt that says the same as want, or stores want under a new
