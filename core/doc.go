@@ -6,12 +6,19 @@
 //
 // # The way of an event
 //
-//	Track          closed fields + the author's metadata, scrubbed       collector.go
-//	  └ encode     once, as one JSON line                                driver.Event.AppendJSON
-//	     └ append  to this process's slot of the queue: it is durable    internal/spool
-//	Close          is an upload due? then start one, and do not wait     upload.go, internal/detach
-//	  └ child      takes the one-uploader lock, reads consent again      internal/delivery
-//	     └ Send    one attempt a batch, within the driver's limits       core/driver, backends/…
-//	        └ ack  settled in the queue; anything else is kept, counted
-//	               or waited for, as the error's class says
+//	Track            is the slot still ours, and its receipt in force?     slot.go, consent
+//	  ├ (first)      decide → receipt → a slot whose head names it         consent, internal/spool
+//	  ├ scrub        closed fields + the author's metadata                 collector.go, internal/redact
+//	  └ append       one JSON line to the slot: it is durable              encode.go, internal/spool
+//	Close            is an upload due? then start one, and do not wait     collector.go, background.go
+//	  └ process      notes that it began, takes the one-uploader lock      background.go, internal/delivery
+//	     └ route     where may this slot go? its receipt says, and the
+//	                 present answer still has to allow it                  upload.go
+//	        └ Send   noted first, then one attempt a batch                 core/driver, backends/…
+//	           └ ack settled in the queue; anything else is kept, counted
+//	                 or waited for, as the error's class says
+//
+// A receipt is a decision as it was made: who decided, for which receiver and which fields,
+// and whether events may leave this machine (see package consent). What is stored knows its
+// receipt, so no later process has to guess under which promise it was recorded.
 package core
