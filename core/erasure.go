@@ -12,26 +12,8 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
-// eraser retires the identity and has what was sent under it erased.
+// eraser has erased what was sent under identities that were retired.
 type eraser struct{ *installation }
-
-// retire hands the identity over to the outbox. Killed in between, the next reset or yes
-// does the same again.
-func (e *eraser) retire() error {
-	lock, err := e.lockIdentities()
-	if err != nil {
-		return fmt.Errorf("retiring the identity: %w", err)
-	}
-	defer lock.Unlock()
-	ids, err := e.loadIdentities()
-	if err != nil {
-		if errors.Is(err, state.ErrCorrupt) { // kept aside: a key in it may still be of use
-			err = errors.Join(err, e.dir.Rename(ids.file(), damagedIdentity))
-		}
-		return fmt.Errorf("the identity cannot be read, so its deletion cannot be asked for: %w", err)
-	}
-	return e.hand(ids)
-}
 
 // outboxWait is how long somebody who waits lets a background process finish its work on
 // the deletion requests.

@@ -393,6 +393,7 @@ func TestAnIdentityThatDriftedIsErasedAsWell(t *testing.T) {
 	if bytes.Equal(drifted, content) {
 		t.Fatal("there is no key in the identity")
 	}
+	drifted = regexp.MustCompile("(?m)^(checksum|checksummed|current|bound)=.*\n").ReplaceAll(drifted, nil) // as an older version leaves it
 	if err := os.WriteFile(path, drifted, 0o600); err != nil {
 		t.Fatal(err)
 	}

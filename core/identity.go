@@ -1,182 +1,164 @@
 package core
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"slices"
-	"strconv"
-	"time"
+	"strings"
 
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 )
 
-const (
-	identityName = "identity"
-	// unusedIdentity is the same file as long as nothing was sent under it.
-	unusedIdentity = "identity.unused"
-	identityLock   = "identity.lock"
-	// damagedIdentity keeps what could not be read: the keys in it may be all that can
-	// still have something erased.
-	damagedIdentity = "identity.damaged"
-	identityWait    = 2 * time.Second
-)
+// identifier tells under which pseudonym an installation sends.
+type identifier struct{ *installation }
 
-// identities is the pseudonym in use, and those from before the signals of the machine
-// drifted. After a reset there is none: what was sent under them is the outbox's.
-type identities struct {
-	salt    identity.Salt
-	hasSalt bool
-	keys    []identity.Key // they belong to the salt
-	// used says that something was sent under the keys, or may have been: only then is
-	// there anything to have erased. It is the file's name, so that noting it needs no
-	// space on a full disk.
-	used bool
+func (i identifier) stored() identity.Store { return identity.NewStore(i.dir) }
+
+// identityVariable is the variable that hands the identity of one installation to another:
+// to the containers of the same person, say.
+func (i identifier) variable() string {
+	return strings.TrimSuffix(consent.EnvName(i.name()), "_TELEMETRY") + "_TELEMETRY_IDENTITY"
 }
 
-const keyField = "key"
+// given returns the key that the variable holds, if it is set.
+func (i identifier) given() (key identity.Key, set bool, err error) {
+	text, _ := i.lookup(i.variable())
+	if text == "" {
+		return key, false, nil
+	}
+	if key, err = identity.ParseKey(strings.TrimSpace(text)); err != nil {
+		return key, true, fmt.Errorf("%s holds no identity: %w", i.variable(), err)
+	}
+	return key, true, nil
+}
 
-func (in *installation) loadIdentities() (identities, error) {
-	ids := identities{used: true}
-	r, err := in.dir.ReadRecord(identityName)
-	if errors.Is(err, fs.ErrNotExist) {
-		ids.used = false
-		r, err = in.dir.ReadRecord(unusedIdentity)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return ids, nil
-	}
+// identify returns the pseudonym in use, making one if there is none. Its key is stored
+// before anything is sent under it.
+func (i identifier) identify() (string, error) {
+	given, isGiven, err := i.given()
 	if err != nil {
-		return ids, err
+		return "", err
 	}
-	if salt := r["salt"]; salt != "" {
-		if ids.salt, err = identity.ParseSalt(salt); err != nil {
-			return ids, state.ErrCorrupt
-		}
-		ids.hasSalt = true
-	}
-	for i := 0; r[keyField+strconv.Itoa(i)] != ""; i++ {
-		key, err := identity.ParseKey(r[keyField+strconv.Itoa(i)])
-		if err != nil {
-			return ids, state.ErrCorrupt
-		}
-		ids.keys = append(ids.keys, key)
-	}
-	return ids, nil
-}
-
-// file is where ids are stored.
-func (ids identities) file() string {
-	if ids.used {
-		return identityName
-	}
-	return unusedIdentity
-}
-
-func (in *installation) saveIdentities(ids identities) error {
-	r := state.Record{"salt": ids.salt.Hex()}
-	for i, key := range ids.keys {
-		r[keyField+strconv.Itoa(i)] = key.Hex()
-	}
-	return in.dir.WriteRecord(ids.file(), r)
-}
-
-// lockIdentities keeps other processes from changing them until the lock is given back.
-func (in *installation) lockIdentities() (*state.Lock, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), identityWait)
-	defer cancel()
-	return in.dir.WaitLock(ctx, identityLock)
-}
-
-// identify returns the pseudonym in use, making one if there is none, and sees to it
-// that its key is kept before anything is sent under it.
-func (in *installation) identify() (string, error) {
-	lock, err := in.lockIdentities()
+	lock, err := i.stored().Lock()
 	if err != nil {
 		return "", err
 	}
 	defer lock.Unlock()
-	ids, err := in.loadIdentities()
+	ids, err := i.stored().Load()
 	if errors.Is(err, state.ErrCorrupt) {
-		if err := in.dir.Rename(ids.file(), damagedIdentity); err != nil {
+		if err := i.stored().SetAside(); err != nil {
 			return "", err
 		}
-		ids = identities{}
-	} else if err != nil {
+		ids, err = identity.Identities{}, nil
+	}
+	if err != nil {
 		return "", err
 	}
-	if slices.ContainsFunc(ids.keys, func(k identity.Key) bool { return in.outbox().Has(k.MachineID()) }) {
+	for _, key := range ids.Keys() {
+		if !i.outbox().Has(key.MachineID()) {
+			continue
+		}
 		// A reset was killed before it could forget them. Under an ID that is being erased
 		// nothing more may be sent.
-		if err := in.hand(ids); err != nil {
+		if err := i.handOver(ids); err != nil {
 			return "", err
 		}
-		ids = identities{}
+		ids = identity.Identities{}
+		break
 	}
-	changed := false
-	if !ids.hasSalt {
-		if ids.salt, err = identity.NewSalt(); err != nil {
-			return "", err
-		}
-		ids.hasSalt, changed = true, true
+	var key identity.Key
+	var changed bool
+	if isGiven {
+		key = given
+		changed, err = ids.Adopt(given)
+	} else {
+		key, changed, err = ids.Take(identity.Collect())
 	}
-	key := identity.Derive(ids.salt, identity.Collect())
-	known := false
-	for _, k := range ids.keys {
-		known = known || k == key
-	}
-	if !known {
-		ids.keys, changed = append(ids.keys, key), true
+	if err != nil {
+		return "", err
 	}
 	if changed {
-		if err := in.saveIdentities(ids); err != nil {
+		if err := i.stored().Save(ids); err != nil {
 			return "", err
 		}
 	}
 	return key.MachineID(), nil
 }
 
+// current returns the pseudonym in use and its key, changing nothing.
+func (i identifier) current() (key identity.Key, used bool, err error) {
+	ids, err := i.stored().Load()
+	if err != nil {
+		return key, false, err
+	}
+	if given, set, err := i.given(); set {
+		return given, ids.Used && ids.Has(given.MachineID()), err
+	}
+	key, known := ids.Current(identity.Collect())
+	if !known {
+		return key, false, errNoIdentity
+	}
+	return key, ids.Used, nil
+}
+
+// errNoIdentity says that there is no pseudonym yet.
+var errNoIdentity = errors.New("there is no machine ID yet")
+
 // noteSending writes down that something is about to be sent under a machine ID. It
 // returns an error where that could not be written, or where the ID was retired meanwhile:
 // nothing must go out under an ID that nobody would have erased.
-func (in *installation) noteSending(machineID string) error {
-	lock, err := in.lockIdentities()
+func (i identifier) noteSending(machineID string) error {
+	lock, err := i.stored().Lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	ids, err := in.loadIdentities()
+	ids, err := i.stored().Load()
 	if err != nil {
 		return err
 	}
-	for _, key := range ids.keys {
-		if key.MachineID() != machineID {
-			continue
-		}
-		if ids.used {
-			return nil
-		}
-		return in.dir.Rename(unusedIdentity, identityName)
+	if !ids.Has(machineID) {
+		return delivery.ErrNotAllowed
 	}
-	return delivery.ErrNotAllowed
+	if ids.Used {
+		return nil
+	}
+	return i.stored().MarkUsed()
 }
 
-// hand moves the keys of an identity into the outbox, if anything was sent under them, and
-// forgets it. It is called with the identities locked.
-func (in *installation) hand(ids identities) error {
-	if ids.used && len(ids.keys) > 0 {
+// retire hands the identity over to the outbox. Killed in between, the next reset or yes
+// does the same again. One that cannot be read is set aside.
+func (i identifier) retire() error {
+	lock, err := i.stored().Lock()
+	if err != nil {
+		return fmt.Errorf("retiring the identity: %w", err)
+	}
+	defer lock.Unlock()
+	ids, err := i.stored().Load()
+	if errors.Is(err, state.ErrCorrupt) {
+		return i.stored().SetAside() // see ResetReport.Unknown
+	}
+	if err != nil {
+		return fmt.Errorf("retiring the identity: %w", err)
+	}
+	return i.handOver(ids)
+}
+
+// handOver moves the keys of an identity into the outbox, if anything was sent under them,
+// and forgets it. It is called with the identities locked.
+func (i identifier) handOver(ids identity.Identities) error {
+	if ids.Used && len(ids.Keys()) > 0 {
 		keys := map[string]string{}
-		for _, key := range ids.keys {
+		for _, key := range ids.Keys() {
 			keys[key.MachineID()] = key.Hex()
 		}
-		if err := in.outbox().Put(keys); err != nil {
+		if err := i.outbox().Put(keys); err != nil {
 			return fmt.Errorf("storing the deletion request: %w", err)
 		}
 	}
-	if err := in.dir.Remove(ids.file()); err != nil {
+	if err := i.stored().Forget(ids); err != nil {
 		return fmt.Errorf("retiring the identity: %w", err)
 	}
 	return nil

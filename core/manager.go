@@ -13,7 +13,6 @@ import (
 	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
-	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -121,12 +120,16 @@ func (m *Manager) Status() Status {
 		fault(err)
 		return s
 	}
-	if ids, err := in.loadIdentities(); err != nil {
+	key, _, err := identifier{in}.current()
+	switch {
+	case err == nil:
+		s.MachineID = key.MachineID()
+	case !errors.Is(err, errNoIdentity):
 		fault(fmt.Errorf("the identity cannot be read: %w", err))
-	} else if ids.hasSalt {
-		s.MachineID = identity.Derive(ids.salt, identity.Collect()).MachineID()
 	}
-	var err error
+	for _, name := range in.dir.Damaged() {
+		fault(fmt.Errorf("a file was damaged and is set aside as %s", name))
+	}
 	if s.Erasures, err = m.Erasures(); err != nil {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
@@ -193,6 +196,21 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	}
 }
 
+// Identity returns the variable that hands this installation's machine ID to another one of
+// the same person, such as a container, and its value. That is a secret: who has it can have
+// everything erased that was sent under the ID. The error says that there is no ID yet.
+func (m *Manager) Identity() (variable, value string, err error) {
+	i := identifier{m.in}
+	if m.in.dirErr != nil {
+		return "", "", m.in.dirErr
+	}
+	key, _, err := i.current()
+	if err != nil {
+		return "", "", err
+	}
+	return i.variable(), key.Hex(), nil
+}
+
 // Writable returns why an answer could not be stored, without trying: a home that is
 // read-only or, as under sudo, somebody else's.
 func (m *Manager) Writable() error {
@@ -235,7 +253,7 @@ func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.
 	if err := in.store().Yes(answer, by, in.terms(), seen, in.now()); err != nil {
 		return err
 	}
-	_, err := in.identify()
+	_, err := identifier{in}.identify()
 	return err
 }
 
@@ -364,6 +382,10 @@ type ResetReport struct {
 	Erased int
 	// Off says that the no is stored.
 	Off bool
+	// Unknown names the files with identities that could not be read. Whether anything was
+	// sent under them is not known here, and only a person can ask for its deletion, with the
+	// file.
+	Unknown []string
 	// Requests are those of this reset and those from before that were not finished. None
 	// means that nothing was ever sent from here.
 	Requests []Erasure
@@ -393,10 +415,11 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if removeErr := os.RemoveAll(in.dir.Join(localDir)); removeErr != nil {
 		err = errors.Join(err, state.Bare(removeErr))
 	}
-	err = errors.Join(err, delivery.Forget(in.dir), background{in}.forget(), (&eraser{in}).retire())
+	err = errors.Join(err, delivery.Forget(in.dir), background{in}.forget(), identifier{in}.retire())
 	// What is under way arrives before the request does, as far as that is in our hands.
 	delivery.Quiesce(ctx, in.dir)
 	err = errors.Join(err, (&eraser{in}).work(ctx, true, progress))
+	report.Unknown = identifier{in}.stored().Lost()
 	all, readErr := m.Erasures()
 	for _, e := range all {
 		if e.State != deletion.Verified || e.Reached[deletion.Verified].After(in.now().Add(-time.Minute)) {

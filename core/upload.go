@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -138,12 +137,8 @@ func (u *uploader) receiptInMemory() (string, error) {
 // keptMachineID is the pseudonym in use if it is stored and known to be used. Under one
 // that nothing keeps, nobody could have anything erased: such events have none.
 func (u *uploader) keptMachineID() string {
-	ids, err := u.loadIdentities()
-	if err != nil || !ids.hasSalt || !ids.used {
-		return ""
-	}
-	key := identity.Derive(ids.salt, identity.Collect())
-	if !slices.Contains(ids.keys, key) {
+	key, used, err := identifier{u.installation}.current()
+	if err != nil || !used {
 		return ""
 	}
 	return key.MachineID()
@@ -294,7 +289,7 @@ func (u *uploader) open(backend *driver.Backend, s selection) (driver.Backend, e
 
 func (u *uploader) identifyOnce() (id string, err error) {
 	if u.machineID == "" {
-		u.machineID, err = u.identify()
+		u.machineID, err = identifier{u.installation}.identify()
 	}
 	return u.machineID, err
 }
@@ -318,5 +313,5 @@ func (u *uploader) allowed(receipt consent.Receipt) error {
 	if receipt.Local || u.own.driver.Local {
 		return nil // what stays here needs nobody to erase it
 	}
-	return u.noteSending(u.machineID)
+	return identifier{u.installation}.noteSending(u.machineID)
 }

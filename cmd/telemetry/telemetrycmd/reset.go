@@ -69,7 +69,7 @@ func (s *commandSet) reset() *cobra.Command {
 			return s.notStored(before, err)
 		}
 		if *format == formatJSON {
-			j := resetJSON{look(m).summary(), report.Erased, erasuresJSON(report.Requests)}
+			j := resetJSON{look(m).summary(), report.Erased, report.Unknown, erasuresJSON(report.Requests)}
 			if writeErr := screen.WriteJSON(out, j); writeErr != nil {
 				return writeErr
 			}
@@ -80,7 +80,11 @@ func (s *commandSet) reset() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("telemetry is off, but the reset is not complete (%w); to try again: %s", flat{err}, s.hint("reset"))
 		}
-		return s.stillOpen(report.Requests)
+		if n := len(report.Unknown); n > 0 {
+			err = fmt.Errorf("%s not be read, so nobody could be asked to delete what may have been sent under it",
+				screen.Count(n, "identity could", "identities could"))
+		}
+		return errors.Join(err, s.stillOpen(report.Requests))
 	})
 	return cmd
 }
@@ -156,7 +160,15 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 		return
 	}
 	fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased))
-	if len(report.Requests) == 0 && complete {
+	for _, name := range report.Unknown {
+		fmt.Fprintf(out, "\nAn identity was damaged and is kept as %s.\n", name)
+		fmt.Fprintln(out, "Whether anything was sent under it is not known here. Only the authors can look:")
+		fmt.Fprintln(out, "give them that file, which holds the key.")
+		if url := m.Tool().Telemetry.PrivacyURL; url != "" {
+			fmt.Fprintf(out, "The authors: %s\n", url)
+		}
+	}
+	if len(report.Requests)+len(report.Unknown) == 0 && complete {
 		fmt.Fprintln(out, nothingToAsk(before.Erasures))
 	}
 	for _, e := range report.Requests {
@@ -181,5 +193,6 @@ func nothingToAsk(before []core.Erasure) string {
 type resetJSON struct {
 	summaryJSON
 	Erased   int           `json:"erased"`
+	Unknown  []string      `json:"damaged_identities,omitempty"`
 	Requests []erasureJSON `json:"requests"`
 }

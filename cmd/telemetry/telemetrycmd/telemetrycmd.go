@@ -82,8 +82,8 @@ const (
 	wiredMark = "telemetrycmd.wired"
 )
 
-// New returns the `telemetry` command with enable, disable, status, reset and flush
-// under it, and the hidden upload.
+// New returns the `telemetry` command with enable, disable, status, reset, flush and
+// share under it, and the hidden upload.
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
 	path := func() string { return name + " telemetry" }
@@ -119,7 +119,7 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 func Commands(path func() string, open func() (*core.Manager, error), list ...Option) []*cobra.Command {
 	set := &commandSet{path: path, open: open, options: gather(list)}
 	commands := []*cobra.Command{
-		set.enable(), set.disable(), set.status(), set.reset(), set.flush(), set.upload(),
+		set.enable(), set.disable(), set.status(), set.reset(), set.flush(), set.share(), set.upload(),
 	}
 	for _, cmd := range commands {
 		if cmd.Args == nil {

@@ -14,9 +14,11 @@ func Collect() Signals {
 	host, _ := os.Hostname()
 	// On an error there are no interfaces, and then no address.
 	interfaces, _ := net.Interfaces()
+	mac, madeUp := firstMAC(interfaces)
 	return Signals{
 		MachineID: machineID(),
-		MAC:       firstMAC(interfaces),
+		MAC:       mac,
+		MadeUpMAC: madeUp,
 		Host:      hostName(host),
 		User:      UserName(),
 	}
@@ -34,7 +36,7 @@ func OSVersion() string { return osVersion() }
 // firstMAC returns the address of the interface that is most likely to be there next
 // time: a burned-in one before one that software made up, then the lowest index.
 // Whether an interface is up does not count, or aeroplane mode would change the ID.
-func firstMAC(interfaces []net.Interface) string {
+func firstMAC(interfaces []net.Interface) (mac string, madeUp bool) {
 	var best net.Interface
 	for _, i := range interfaces {
 		if i.Flags&net.FlagLoopback != 0 || len(i.HardwareAddr) != 6 || transient(i) {
@@ -44,7 +46,10 @@ func firstMAC(interfaces []net.Interface) string {
 			best = i
 		}
 	}
-	return best.HardwareAddr.String()
+	if best.HardwareAddr == nil {
+		return "", false
+	}
+	return best.HardwareAddr.String(), locallyAdministered(best)
 }
 
 func before(a, b net.Interface) bool {

@@ -80,7 +80,7 @@ func TestTheMostLastingAddressIsChosen(t *testing.T) {
 			"",
 		},
 	} {
-		if got := firstMAC(test.interfaces); got != test.want {
+		if got, _ := firstMAC(test.interfaces); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}

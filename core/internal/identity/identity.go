@@ -3,7 +3,8 @@
 // caller, and nobody else needs it.
 //
 //	salt     32 random bytes, made with the yes, kept with the tool's state
-//	signals  what tells this machine and account from others, never stored or sent
+//	signals  what tells this machine and account from others, never stored or sent:
+//	         those that last as long as the machine does
 //	key      SHA-256(salt ‖ signals)                a secret: who shows it may erase
 //	ID       hex(SHA-256(key)), first 32 digits     public: it is in every event
 //
@@ -58,12 +59,28 @@ func (s Salt) MarshalText() ([]byte, error) { return nil, errNotByAccident }
 type Signals struct {
 	// MachineID is the operating system's own.
 	MachineID string
-	// MAC is the address of the first network interface that is likely to stay.
-	MAC string
+	// MAC is the address of the first network interface that is likely to stay. MadeUpMAC
+	// says that software made it up, so that it may be another one tomorrow.
+	MAC       string
+	MadeUpMAC bool
 	// Host is the host's name without its domain.
 	Host string
 	// User is the account's name.
 	User string
+}
+
+// lasting returns the signals that stay the same as long as the machine and the account do.
+// The system's own machine ID is enough where there is one, since addresses change with
+// docks, Wi-Fi privacy and container runtimes, and names with networks. Without one it is
+// an address that is burned in, and without that the host's name.
+func (s Signals) lasting() Signals {
+	switch {
+	case s.MachineID != "":
+		return Signals{MachineID: s.MachineID, User: s.User}
+	case s.MAC != "" && !s.MadeUpMAC:
+		return Signals{MAC: s.MAC, User: s.User}
+	}
+	return Signals{Host: s.Host, User: s.User}
 }
 
 // Format prints which signals there are, not what they say.

@@ -72,14 +72,14 @@ func TestEverySignalAndTheSaltChangeTheID(t *testing.T) {
 	}
 	salt := zeroToThirtyOne()
 	add("the base", salt, base)
-	add("another machine ID", salt, Signals{"x", "c", "h", "u"})
-	add("another MAC", salt, Signals{"m", "x", "h", "u"})
-	add("another host", salt, Signals{"m", "c", "x", "u"})
-	add("another user", salt, Signals{"m", "c", "h", "x"})
-	add("no machine ID", salt, Signals{"", "c", "h", "u"})
-	add("no MAC", salt, Signals{"m", "", "h", "u"})
-	add("no host", salt, Signals{"m", "c", "", "u"})
-	add("no user", salt, Signals{"m", "c", "h", ""})
+	add("another machine ID", salt, Signals{MachineID: "x", MAC: "c", Host: "h", User: "u"})
+	add("another MAC", salt, Signals{MachineID: "m", MAC: "x", Host: "h", User: "u"})
+	add("another host", salt, Signals{MachineID: "m", MAC: "c", Host: "x", User: "u"})
+	add("another user", salt, Signals{MachineID: "m", MAC: "c", Host: "h", User: "x"})
+	add("no machine ID", salt, Signals{MachineID: "", MAC: "c", Host: "h", User: "u"})
+	add("no MAC", salt, Signals{MachineID: "m", MAC: "", Host: "h", User: "u"})
+	add("no host", salt, Signals{MachineID: "m", MAC: "c", Host: "", User: "u"})
+	add("no user", salt, Signals{MachineID: "m", MAC: "c", Host: "h", User: ""})
 	salt[31]++
 	add("another salt", salt, base)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // Probe returns why nothing can be stored in the directory. It finds out by storing
@@ -15,6 +16,10 @@ func (d Dir) Probe() error {
 	} else if err != nil {
 		return err
 	}
+	before, err := os.Stat(d.path)
+	if err != nil {
+		return Bare(err)
+	}
 	f, err := os.CreateTemp(d.path, ".probe.*.tmp")
 	if err != nil {
 		return Bare(err)
@@ -22,6 +27,7 @@ func (d Dir) Probe() error {
 	_, err = f.Write(make([]byte, 4096)) // a block: less may fit where nothing else does
 	closeErr := f.Close()
 	removeErr := os.Remove(f.Name())
+	_ = os.Chtimes(d.path, time.Time{}, before.ModTime()) // as if nobody had been there
 	if err := errors.Join(err, closeErr, removeErr); err != nil {
 		return Bare(err)
 	}

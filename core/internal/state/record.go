@@ -1,33 +1,52 @@
 package state
 
 import (
+	"hash/crc32"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Record is the content of a small file: lines of key=value, the first being the
-// format, the last a dot. People can read it; a cut or a stray byte shows. (JSON would
+// format, the last a dot. People can read it; a cut or a flipped bit shows. (JSON would
 // cost every tool 276 KiB of encoding/json, nearly all that the core may add.)
 type Record map[string]string
 
 const (
 	recordHead = "format=1"
 	recordTail = "."
+	// sumField holds the checksum of all other lines, and sumMark says that there is one: so
+	// no single damaged place makes a file look like one of a version without checksums,
+	// which are still read. Such versions read ours, too: to them these are keys like others.
+	sumField = "checksum"
+	sumMark  = "checksummed"
 )
 
 // Encode returns the file content. Keys and values hold no newline, keys no '='.
 func (r Record) Encode() []byte {
-	var b strings.Builder
-	b.WriteString(recordHead + "\n")
-	for _, key := range slices.Sorted(maps.Keys(r)) {
-		b.WriteString(key + "=" + r[key] + "\n")
-	}
-	b.WriteString(recordTail + "\n")
-	return []byte(b.String())
+	lines := r.lines()
+	lines = append(lines, sumMark+"=yes", sumField+"="+checksum(lines))
+	return []byte(recordHead + "\n" + strings.Join(lines, "\n") + "\n" + recordTail + "\n")
 }
 
-// ParseRecord reads what Encode wrote and returns ErrCorrupt for anything else.
+func (r Record) lines() []string {
+	lines := make([]string, 0, len(r)+2)
+	for _, key := range slices.Sorted(maps.Keys(r)) {
+		lines = append(lines, key+"="+r[key])
+	}
+	return lines
+}
+
+// castagnoli finds every error of up to five bits in files of our size.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(lines []string) string {
+	return strconv.FormatUint(uint64(crc32.Checksum([]byte(strings.Join(lines, "\n")), castagnoli)), 16)
+}
+
+// ParseRecord reads what Encode wrote, or a version without checksums, and returns
+// ErrCorrupt for anything else.
 func ParseRecord(data []byte) (Record, error) {
 	lines := strings.Split(string(data), "\n")
 	if n := len(lines); n < 3 || lines[0] != recordHead || lines[n-2] != recordTail || lines[n-1] != "" {
@@ -40,6 +59,16 @@ func ParseRecord(data []byte) (Record, error) {
 			return nil, ErrCorrupt
 		}
 		r[key] = value
+	}
+	sum, summed := r[sumField]
+	mark, marked := r[sumMark]
+	if !summed && !marked {
+		return r, nil
+	}
+	delete(r, sumField)
+	delete(r, sumMark)
+	if mark != "yes" || sum != checksum(r.lines()) {
+		return nil, ErrCorrupt
 	}
 	return r, nil
 }

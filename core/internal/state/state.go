@@ -32,13 +32,18 @@ var (
 	ErrCorrupt = errors.New("the file is damaged")
 	// ErrBusy: another process holds the lock.
 	ErrBusy = errors.New("another process is at work")
+	// ErrNoLocks: the file system has no locks between processes, as some of a network have
+	// none. Nothing is recorded there; what a person says is stored all the same.
+	ErrNoLocks = errors.New("the file system of the state directory has no locks")
+	// ErrTooLarge: nothing is written that ReadFile would not read back.
+	ErrTooLarge = errors.New("the file would be too large to be read back")
 )
 
 const (
 	dirMode  = 0o700
 	fileMode = 0o600
-	// maxFile bounds what ReadFile takes in. Our own small files stay below 4 KiB but
-	// for the list of retired identities, 100 bytes each.
+	// maxFile bounds what ReadFile takes in and WriteFile writes. Our own small files stay
+	// below 20 KiB, but for a deletion request with the receipts of many requestors.
 	maxFile = 64 << 10
 )
 
@@ -158,6 +163,9 @@ func (d Dir) ReadFile(name string) ([]byte, error) {
 // WriteFile replaces a file as a whole: whoever reads it sees the old or the new
 // content, also after a power cut.
 func (d Dir) WriteFile(name string, data []byte) error {
+	if len(data) > maxFile {
+		return ErrTooLarge
+	}
 	f, err := os.CreateTemp(d.path, "."+name+".*.tmp") // CreateTemp makes it 0600
 	if err != nil {
 		return Bare(err)

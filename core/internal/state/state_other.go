@@ -18,6 +18,10 @@ func (d Dir) Writable() error { return errors.ErrUnsupported }
 
 func openRead(path string) (*os.File, error) { return os.Open(path) }
 
+func openEmpty(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+}
+
 // OpenExclusive returns errors.ErrUnsupported.
 func OpenExclusive(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 

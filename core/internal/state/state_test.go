@@ -238,3 +238,59 @@ func FuzzParseRecord(f *testing.F) {
 		}
 	})
 }
+
+func TestAFlippedBitInARecordIsNoticedWhereverItIs(t *testing.T) {
+	t.Parallel()
+	whole := state.Record{"answer": "yes", "notice": "3", "empty": "", "at": "2026-11-25T10:00:00Z"}.Encode()
+	for i := range len(whole) * 8 {
+		damaged := bytes.Clone(whole)
+		damaged[i/8] ^= 1 << (i % 8)
+		if r, err := state.ParseRecord(damaged); !errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("bit %d of byte %d: %v, %v", i%8, i/8, r, err)
+		}
+	}
+	lines := strings.SplitAfter(string(whole), "\n")
+	for i := 1; i < len(lines)-3; i++ {
+		without := strings.Join(append(append([]string{}, lines[:i]...), lines[i+1:]...), "")
+		if r, err := state.ParseRecord([]byte(without)); !errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("without line %q: %v, %v", lines[i], r, err)
+		}
+	}
+}
+
+func TestARecordOfAVersionWithoutChecksumsIsRead(t *testing.T) {
+	t.Parallel()
+	if r, err := state.ParseRecord([]byte("format=1\nanswer=yes\n.\n")); err != nil || r["answer"] != "yes" {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+func TestNothingIsWrittenThatWouldNotBeReadBack(t *testing.T) {
+	t.Parallel()
+	dir := state.At(t.TempDir())
+	for size := 64<<10 - 2; size < 64<<10+3; size++ {
+		written := dir.WriteFile("f", make([]byte, size))
+		_, read := dir.ReadFile("f")
+		if (written == nil) != (size <= 64<<10) || written == nil && read != nil || written != nil && !errors.Is(written, state.ErrTooLarge) {
+			t.Errorf("%d bytes: written %v, read %v", size, written, read)
+		}
+	}
+}
+
+func TestDamagedFilesAreKeptUpToAHandful(t *testing.T) {
+	t.Parallel()
+	dir := state.At(t.TempDir())
+	for i := range 12 {
+		if err := dir.WriteFile("f", []byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dir.SetAside("f"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := dir.Damaged()
+	first, err := dir.ReadFile("f.damaged")
+	if len(names) != 9 || err != nil || first[0] != 0 {
+		t.Errorf("%v, the first is %v, %v", names, first, err)
+	}
+}

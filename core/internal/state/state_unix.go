@@ -45,6 +45,10 @@ func openRead(path string) (*os.File, error) {
 	return f, err
 }
 
+func openEmpty(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
+}
+
 // notAFile reports whether opening failed because a link, which FreeBSD calls EMLINK, a
 // folder, or a fifo or socket is in the file's place.
 func notAFile(err error) bool {
@@ -72,6 +76,8 @@ func OpenExclusive(path string) (*os.File, error) {
 		switch {
 		case errors.Is(err, syscall.EWOULDBLOCK):
 			err = ErrBusy
+		case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EOPNOTSUPP):
+			err = ErrNoLocks
 		case err != nil:
 		case st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o022 != 0 || st.Nlink > 1:
 			err = ErrUnsafe

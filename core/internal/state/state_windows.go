@@ -22,6 +22,10 @@ func openRead(path string) (*os.File, error) {
 		syscall.FILE_SHARE_READ|syscall.FILE_SHARE_WRITE|syscall.FILE_SHARE_DELETE, syscall.OPEN_EXISTING)
 }
 
+func openEmpty(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+}
+
 const errSharingViolation = syscall.Errno(32)
 
 // OpenExclusive opens a file for reading and appending, creating it if need be, such

@@ -1,0 +1,56 @@
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// damagedSuffix marks a file that could not be read and was set aside, a number may follow.
+const damagedSuffix = ".damaged"
+
+// maxAside is how many damaged files of one name are kept: the first ones hold what was
+// lost, and a disk that goes on damaging files tells nothing new.
+const maxAside = 9
+
+// SetAside renames a damaged file, so that a person can look at it and a whole one can take
+// its place. It returns the new name. Where there are too many already, it is removed and
+// the name empty.
+func (d Dir) SetAside(name string) (aside string, err error) {
+	for i := range maxAside {
+		aside = name + damagedSuffix
+		if i > 0 {
+			aside += "." + strconv.Itoa(i)
+		}
+		if _, err := os.Lstat(d.Join(aside)); errors.Is(err, fs.ErrNotExist) {
+			return aside, d.Rename(name, aside)
+		}
+	}
+	return "", d.Remove(name)
+}
+
+// Damaged lists the names of the files that were set aside.
+func (d Dir) Damaged() []string {
+	entries, _ := os.ReadDir(d.path)
+	var names []string
+	for _, entry := range entries {
+		if strings.Contains(entry.Name(), damagedSuffix) {
+			names = append(names, entry.Name())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Empty makes a file empty, or makes an empty one. Unlike WriteFile that needs no space on
+// a full disk.
+func (d Dir) Empty(name string) error {
+	f, err := openEmpty(d.Join(name))
+	if err != nil {
+		return Bare(err)
+	}
+	return f.Close()
+}
