@@ -31,7 +31,7 @@ type environment struct {
 	lookup func(string) (string, bool)
 	now    func() time.Time
 	dir    string
-	policy string
+	policy []string
 	upload []string
 	stdout io.Writer
 }
@@ -51,7 +51,9 @@ func WithClock(now func() time.Time) Option { return func(s *environment) { s.no
 
 // WithPolicyFile reads the administrator's policy from path instead of the system's
 // place for it.
-func WithPolicyFile(path string) Option { return func(s *environment) { s.policy = path } }
+func WithPolicyFile(path string) Option {
+	return func(s *environment) { s.policy = []string{path} }
+}
 
 // WithUploadCommand says with which arguments this executable runs Manager.Upload, or
 // calls Open. The default is "telemetry", "upload". In a test binary there is none: there
@@ -93,8 +95,8 @@ func newInstallation(tool props.Tool, options []Option) *installation {
 		path, in.dirErr = state.Locate(in.name(), in.lookup)
 	}
 	in.dir = state.At(path)
-	if in.policy == "" {
-		in.policy = consent.PolicyPath(in.name(), in.lookup)
+	if in.policy == nil {
+		in.policy = consent.PolicyPaths(in.name(), in.lookup)
 	}
 	return in
 }
@@ -148,7 +150,7 @@ func (in *installation) decide() consent.Decision {
 		Omitted: omitted,
 		Tool:    in.name(),
 		Lookup:  in.lookup,
-		Policy:  consent.ReadPolicy(in.policy),
+		Policy:  consent.ReadPolicies(in.policy...),
 	}
 	if in.dirErr == nil {
 		input.Stored = in.store().Load()

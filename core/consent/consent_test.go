@@ -18,10 +18,18 @@ func stored(answer consent.Answer) consent.Stored {
 	return consent.Stored{Answer: answer, Notice: 1, At: noon}
 }
 
+// save stores an answer at noon, to version 1 of the notice.
+func save(store consent.Store, answer consent.Answer, seen consent.Stored) error {
+	if answer == consent.AnswerNo {
+		return store.No(1, noon)
+	}
+	return store.Yes(answer, consent.SourceQuestion, consent.Terms{NoticeVersion: 1}, seen, noon)
+}
+
 func decide(in consent.Input, env ...string) consent.Decision {
 	in.Feature = true
 	in.Tool = "my-tool"
-	in.NoticeVersion = max(in.NoticeVersion, 1)
+	in.Terms.NoticeVersion = max(in.Terms.NoticeVersion, 1)
 	in.Lookup = func(name string) (string, bool) {
 		for _, pair := range env {
 			if key, value, _ := strings.Cut(pair, "="); key == name {
@@ -61,8 +69,8 @@ func TestAnyNoDecidesAndSilenceIsNo(t *testing.T) {
 		{name: "a value that says neither", in: consent.Input{Stored: stored(consent.AnswerYes)}, env: []string{own + "=perhaps"}, decider: own},
 		{name: "empty variables say nothing", in: consent.Input{Stored: stored(consent.AnswerYes)}, env: []string{"DO_NOT_TRACK=", "TELEMETRY_ENABLED=", own + "="}, on: true, decider: "your answer"},
 		{name: "built without telemetry", in: consent.Input{Omitted: true, Stored: stored(consent.AnswerYes)}, decider: "this build"},
-		{name: "a yes to an older notice", in: consent.Input{NoticeVersion: 2, Stored: stored(consent.AnswerYes)}, decider: "nobody"},
-		{name: "a no to an older notice stays", in: consent.Input{NoticeVersion: 2, Stored: stored(consent.AnswerNo)}, decider: "your answer"},
+		{name: "a yes to an older notice", in: consent.Input{Terms: consent.Terms{NoticeVersion: 2}, Stored: stored(consent.AnswerYes)}, decider: "nobody"},
+		{name: "a no to an older notice stays", in: consent.Input{Terms: consent.Terms{NoticeVersion: 2}, Stored: stored(consent.AnswerNo)}, decider: "your answer"},
 		{name: "CI says nothing", env: []string{"CI=true"}, decider: "nobody"},
 		{name: "local alone is no yes", env: []string{"TELEMETRY_LOCAL=1"}, decider: "nobody"},
 	} {
@@ -107,7 +115,7 @@ func TestLocalRestrictsAYesFromAnywhere(t *testing.T) {
 		"the answer":                decide(consent.Input{Stored: stored(consent.AnswerLocal)}),
 		"the answer, general yes":   decide(consent.Input{Stored: stored(consent.AnswerLocal)}, "TELEMETRY_ENABLED=1"),
 		"the policy":                decide(consent.Input{Policy: consent.Policy{Local: true}, Stored: stored(consent.AnswerYes)}),
-		"an old answer, policy yes": decide(consent.Input{NoticeVersion: 9, Policy: consent.Policy{Verdict: consent.Yes}, Stored: stored(consent.AnswerLocal)}),
+		"an old answer, policy yes": decide(consent.Input{Terms: consent.Terms{NoticeVersion: 9}, Policy: consent.Policy{Verdict: consent.Yes}, Stored: stored(consent.AnswerLocal)}),
 	} {
 		if !d.Enabled || !d.LocalOnly {
 			t.Errorf("%s: enabled %v, local only %v", name, d.Enabled, d.LocalOnly)
@@ -138,15 +146,15 @@ func TestThePolicyFileFailsClosed(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := consent.ReadPolicy(path)
+		got := consent.ReadPolicies(path)
 		if got.Verdict != want.Verdict || got.Local != want.Local || got.Detail == "" {
 			t.Errorf("%.20q: %+v, want %+v", content, got, want)
 		}
 	}
-	if got := consent.ReadPolicy(filepath.Join(dir, "none")); got.Verdict != consent.Silent {
+	if got := consent.ReadPolicies(filepath.Join(dir, "none")); got.Verdict != consent.Silent {
 		t.Errorf("no file: %+v", got)
 	}
-	if got := consent.ReadPolicy(dir); got.Verdict != consent.No {
+	if got := consent.ReadPolicies(dir); got.Verdict != consent.No {
 		t.Errorf("a folder in its place: %+v", got)
 	}
 }
@@ -158,7 +166,7 @@ func TestAnAnswerIsKept(t *testing.T) {
 		t.Fatalf("before any: %+v", got)
 	}
 	for _, answer := range []consent.Answer{consent.AnswerYes, consent.AnswerNo, consent.AnswerLocal} {
-		if err := store.Save(stored(answer), store.Load()); err != nil {
+		if err := save(store, answer, store.Load()); err != nil {
 			t.Fatal(err)
 		}
 		if got := store.Load(); got.Answer != answer || got.Notice != 1 || !got.At.Equal(noon) || got.Err != nil {
@@ -170,17 +178,17 @@ func TestAnAnswerIsKept(t *testing.T) {
 func TestAYesDoesNotUndoANoThatItHasNotSeen(t *testing.T) {
 	t.Parallel()
 	store := consent.NewStore(filepath.Join(t.TempDir(), "telemetry"))
-	seen := store.Load()                                                           // a prompt is on the screen …
-	if err := store.Save(stored(consent.AnswerNo), consent.Stored{}); err != nil { // … `disable` runs elsewhere …
+	seen := store.Load()                                                    // a prompt is on the screen …
+	if err := save(store, consent.AnswerNo, consent.Stored{}); err != nil { // … `disable` runs elsewhere …
 		t.Fatal(err)
 	}
-	if err := store.Save(stored(consent.AnswerYes), seen); !errors.Is(err, consent.ErrChanged) { // … and is answered yes
+	if err := save(store, consent.AnswerYes, seen); !errors.Is(err, consent.ErrChanged) { // … and is answered yes
 		t.Errorf("the stale yes says %v", err)
 	}
 	if got := store.Load(); got.Answer != consent.AnswerNo {
 		t.Errorf("stored %q", got.Answer)
 	}
-	if err := store.Save(stored(consent.AnswerYes), store.Load()); err != nil {
+	if err := save(store, consent.AnswerYes, store.Load()); err != nil {
 		t.Errorf("a yes that has seen the no says %v", err)
 	}
 }
@@ -193,14 +201,14 @@ func TestANoIsNotLostAmongManyYeses(t *testing.T) {
 		done := make(chan error)
 		for range 8 {
 			go func() {
-				if err := store.Save(stored(consent.AnswerYes), seen); err != nil && !errors.Is(err, consent.ErrChanged) {
+				if err := save(store, consent.AnswerYes, seen); err != nil && !errors.Is(err, consent.ErrChanged) {
 					done <- err
 					return
 				}
 				done <- nil
 			}()
 		}
-		go func() { done <- store.Save(stored(consent.AnswerNo), seen) }()
+		go func() { done <- save(store, consent.AnswerNo, seen) }()
 		for range 9 {
 			if err := <-done; err != nil {
 				t.Fatal(err)
@@ -216,7 +224,7 @@ func TestAStoredAnswerThatIsDamagedIsAnError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	store := consent.NewStore(dir)
-	if err := store.Save(stored(consent.AnswerYes), consent.Stored{}); err != nil {
+	if err := save(store, consent.AnswerYes, consent.Stored{}); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "consent")
@@ -228,7 +236,7 @@ func TestAStoredAnswerThatIsDamagedIsAnError(t *testing.T) {
 		if err := os.WriteFile(path, whole[:i], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := store.Load(); got.Err == nil {
+		if got := store.Load(); got.Err == nil && (i > 0 || got.Answer != consent.AnswerNo) {
 			t.Fatalf("cut to %d bytes it reads as %q", i, got.Answer)
 		}
 	}
@@ -242,7 +250,7 @@ func TestAStoredAnswerThatIsDamagedIsAnError(t *testing.T) {
 		}
 	}
 	// Only a new answer repairs it.
-	if err := store.Save(stored(consent.AnswerNo), store.Load()); err != nil || store.Load().Answer != consent.AnswerNo {
+	if err := save(store, consent.AnswerNo, store.Load()); err != nil || store.Load().Answer != consent.AnswerNo {
 		t.Errorf("a no over the damage: %v", err)
 	}
 }

@@ -36,6 +36,7 @@ func telemetryFields(config *props.TelemetryConfig) []field {
 		{name: "OTelEndpoint", read: text(&config.OTelEndpoint)},
 		{name: "Headers", read: texts(&config.Headers)},
 		{name: "Insecure", read: flag(&config.Insecure)},
+		{name: "Installation", read: text(&config.Installation)},
 		{name: "DeliveryMode", read: text((*string)(&config.DeliveryMode))},
 		{name: "ExtendedCollection", read: flag(&config.ExtendedCollection)},
 		{name: "Metadata", read: texts(&config.Metadata)},

@@ -31,6 +31,7 @@ Telemetry:
   Headers:
     Authorization: Bearer $TOKEN
   Insecure: true
+  Installation: suite
   DeliveryMode: at_most_once
   ExtendedCollection: true
   Metadata: {channel: stable}
@@ -71,6 +72,7 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		OTelEndpoint:       "https://otlp.example.com",
 		Headers:            map[string]string{"Authorization": "Bearer $TOKEN"},
 		Insecure:           true,
+		Installation:       "suite",
 		DeliveryMode:       props.DeliveryAtMostOnce,
 		ExtendedCollection: true,
 		Metadata:           map[string]string{"channel": "stable"},

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 )
 
 // Error says that no answer arrived. Its text is made of a host and of sentences
@@ -47,7 +46,7 @@ func newError(ctx context.Context, host string, err error) *Error {
 	_, isNotTLS := errors.AsType[tls.RecordHeaderError](err)
 	timeout, isTimeout := errors.AsType[net.Error](err)
 	_, isName := errors.AsType[*net.DNSError](err)
-	errno, isErrno := errors.AsType[syscall.Errno](err)
+	errno, isErrno := errors.AsType[systemError](err)
 	op, isOp := errors.AsType[*net.OpError](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):

@@ -147,7 +147,8 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.Dir.RemoveTemp() // here, where nobody waits for it
 	s.report = Report{Lost: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
-	s.size = ReadNotes(s.Dir).Batch
+	s.attempts, s.receipt, s.suspects = nil, "", nil
+	s.size, s.streak, s.splits = ReadNotes(s.Dir).Batch, 0, 0
 	slots, err := s.Queue.Slots()
 	if err != nil {
 		return s.report, err
@@ -422,6 +423,7 @@ func (s *Sender) took(route Route, n int) {
 func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
 	if s.AtMostOnce || s.report.Sent > s.report.Stayed || 4*len(it.entry.Line) > bounded(route.Limits).EventBytes {
 		s.refuse(claim, route, it)
+		s.size = 0 // it was this one, not the size
 		return nil
 	}
 	s.suspects = append(s.suspects, it)

@@ -50,7 +50,12 @@ type fixture struct {
 	now    time.Time
 	vendor *vendor
 	sender *delivery.Sender
+	// route is what is answered for the receipt that events are recorded under.
+	route delivery.Route
 }
+
+// receipt is what events are recorded under where a test does not say otherwise.
+const receipt = "0123456789abcdef0123456789abcdef"
 
 func newFixture(t *testing.T, events int) *fixture {
 	dir := state.At(t.TempDir())
@@ -68,9 +73,12 @@ func newFixture(t *testing.T, events int) *fixture {
 			return append(e.AppendJSON(nil), '\n')
 		},
 	}
+	f.route = delivery.Route{
+		Backend: f.vendor, Receipt: receipt, MachineID: strings.Repeat("0f", 16), Allowed: func() error { return nil },
+	}
 	f.sender = &delivery.Sender{
-		Dir: dir, Queue: queue, Backend: f.vendor, Now: clock, Interval: 10 * time.Minute,
-		Allowed: func() error { return nil }, MachineID: strings.Repeat("0f", 16), OSVersion: "debian 12",
+		Dir: dir, Queue: queue, Now: clock, Interval: 10 * time.Minute, OSVersion: "debian 12",
+		Route: func(string) (delivery.Route, error) { return f.route, nil },
 	}
 	f.track(0, events)
 	return f
@@ -79,7 +87,7 @@ func newFixture(t *testing.T, events int) *fixture {
 // track queues the events from to to-1.
 func (f *fixture) track(from, to int) {
 	f.Helper()
-	w, err := f.sender.Queue.Writer()
+	w, err := f.sender.Queue.Writer(receipt, 512)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -133,7 +141,7 @@ func TestAcceptedEventsLeaveTheQueueCompleted(t *testing.T) {
 	f.mustRun(3, 0)
 	f.wantAccepted(ids(0, 3))
 	for _, e := range f.vendor.attempts[0] {
-		if e.MachineID != f.sender.MachineID || e.OSVersion != "debian 12" {
+		if e.MachineID != f.route.MachineID || e.ConsentID != receipt || e.OSVersion != "debian 12" {
 			t.Errorf("%+v lacks what is put in at sending", e)
 		}
 	}
@@ -164,7 +172,7 @@ func TestAnUnknownOutcomeKeepsTheBatchUnchanged(t *testing.T) {
 func TestAFailureStopsTheRunAndKeepsTheRest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 10)
-	f.sender.Limits.Events = 4
+	f.route.Limits.Events = 4
 	f.vendor.answer = func(events []driver.Event) error {
 		if len(f.vendor.attempts) == 2 {
 			return errors.New("gone")
@@ -182,7 +190,7 @@ func TestAFailureStopsTheRunAndKeepsTheRest(t *testing.T) {
 func TestABatchStaysWithinTheDriversLimits(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 10)
-	f.sender.Limits = driver.Limits{Events: 100, Bytes: 1000, EventBytes: 900}
+	f.route.Limits = driver.Limits{Events: 100, Bytes: 1000, EventBytes: 900}
 	f.mustRun(10, 0)
 	if len(f.vendor.attempts) < 3 {
 		t.Errorf("batches of %v within 1000 bytes", sizes(f.vendor.attempts))
@@ -193,7 +201,7 @@ func TestABatchStaysWithinTheDriversLimits(t *testing.T) {
 func TestAnEventOverTheLimitIsLostAloneAndCounted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
-	f.sender.Limits.EventBytes = 100
+	f.route.Limits.EventBytes = 100
 	r, err := f.run()
 	if err != nil || r.Lost[spool.LossRefused] != 2 || len(f.vendor.attempts) != 0 {
 		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
@@ -203,7 +211,7 @@ func TestAnEventOverTheLimitIsLostAloneAndCounted(t *testing.T) {
 func TestAPermanentRefusalDoesNotBlockWhatIsBehind(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 6)
-	f.sender.Limits.Events = 2
+	f.route.Limits.Events = 2
 	f.vendor.answer = func(events []driver.Event) error {
 		if events[0].ID == id(2) {
 			return driver.Permanent(errors.New("400"))
@@ -369,8 +377,8 @@ func TestAtMostOnceNeverSendsTwice(t *testing.T) {
 func TestAWithdrawalInTheMiddleSendsNothingMoreAndErases(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 9)
-	f.sender.Limits.Events = 3
-	f.sender.Allowed = func() error {
+	f.route.Limits.Events = 3
+	f.route.Allowed = func() error {
 		if len(f.vendor.attempts) == 1 {
 			return delivery.ErrWithdrawn
 		}
@@ -380,32 +388,32 @@ func TestAWithdrawalInTheMiddleSendsNothingMoreAndErases(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	f.wantAccepted(ids(0, 3))
-	if stats, _ := f.sender.Queue.Stats(); stats.Events != 0 {
-		t.Errorf("%d events still wait", stats.Events)
+	if stats, _ := f.sender.Queue.Stats(); stats.Total() != 0 {
+		t.Errorf("%d events still wait", stats.Total())
 	}
 }
 
 func TestADoubtStopsWithoutErasing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 3)
-	f.sender.Allowed = func() error { return delivery.ErrNotAllowed }
+	f.route.Allowed = func() error { return delivery.ErrNotAllowed }
 	if _, err := f.run(); !errors.Is(err, delivery.ErrNotAllowed) {
 		t.Errorf("%v", err)
 	}
-	if stats, _ := f.sender.Queue.Stats(); stats.Events != 3 || len(f.vendor.attempts) != 0 {
-		t.Errorf("%d events wait, %d attempts", stats.Events, len(f.vendor.attempts))
+	if stats, _ := f.sender.Queue.Stats(); stats.Total() != 3 || len(f.vendor.attempts) != 0 {
+		t.Errorf("%d events wait, %d attempts", stats.Total(), len(f.vendor.attempts))
 	}
 }
 
 func TestDamageIsSetAsideOnceAndCounted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
-	slot := f.sender.Dir.Join("queue") + "/0000"
+	slot := f.sender.Dir.Join("queue") + "/0000.events"
 	whole, err := os.ReadFile(slot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(slot, append([]byte("noise\n{\"id\":1}\n"), whole...), 0o600); err != nil {
+	if err := os.WriteFile(slot, append(whole, []byte("noise\n{\"id\":1}\n")...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f.vendor.answer = func([]driver.Event) error { return errors.New("down") }
@@ -448,7 +456,7 @@ func TestOnlyOneDeliversAtATime(t *testing.T) {
 func TestACommandThatRunsKeepsItsEventsForLater(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
-	w, err := f.sender.Queue.Writer()
+	w, err := f.sender.Queue.Writer(receipt, 512)
 	if err != nil {
 		t.Fatal(err)
 	}

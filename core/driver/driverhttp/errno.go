@@ -1,0 +1,8 @@
+//go:build !plan9
+
+package driverhttp
+
+import "syscall"
+
+// systemError is what system calls fail with.
+type systemError = syscall.Errno

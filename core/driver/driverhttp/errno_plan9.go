@@ -1,0 +1,6 @@
+package driverhttp
+
+import "syscall"
+
+// systemError is what system calls fail with.
+type systemError = syscall.ErrorString
