@@ -9,18 +9,37 @@
 // (425), read from the side of a sender that can wait for a month but cannot repair
 // what it has stored.
 //
-//	200 201 202 204                accepted, except where the answer is a web page: that
-//	                               is a captive portal or another site, so kept
+//	200 201 202 204                accepted, but for the events that the body names
+//	400 409 422                    the server has read the batch and does not want it: the
+//	                               events that the body names are lost; if it names none,
+//	                               the batch comes again in halves, and an event that is
+//	                               refused alone is lost
+//	413                            too large: comes again in smaller batches
 //	408 425 429, every 5xx         kept; where Retry-After is given, for that long at least
 //	401 403 407                    kept, 1 h: the key is wrong, the events are not
-//	404 405 410 421                kept, 1 h: the address is wrong, the events are not
 //	415                            kept, 1 h: the server cannot read the form (see below)
-//	413                            too large: comes again in smaller batches
+//	404, every other 4xx           kept, 1 h: the address or the way to it is wrong, the
+//	                               events are not
 //	3xx                            kept; never followed, since the new place would be
 //	                               sent the headers' keys
-//	400 422, every other 4xx       permanent: the server has read the batch and does not
-//	                               want it
-//	anything else                  kept
+//	511, anything else             kept
+//
+// A web page comes from something in between or from another site, which has not looked
+// at the events: networks where one has to log in answer with one and a 200, filters of
+// companies with one and a 403. So with a page every 2xx and 4xx means that the batch is
+// kept, but for 407, 408, 413, 425 and 429, which say the same from whatever is in between
+// (nginx has a page for 413). A server that refuses events must not do it with a page.
+//
+// # How a server refuses single events
+//
+// It names them in the body, which holds nothing else:
+//
+//	{"rejected": ["0193a3c0-0000-7000-8000-000000000001"]}
+//
+// Together with 200, 201 or 202 that says that all others are stored. With 400, 409 or 422
+// it says that none is, and the others come again. What is named does not come again. A
+// body of any other form says nothing, and neither does one that names an event which was
+// not in the batch, or one twice: then the status alone counts.
 //
 // # What the server has to do
 //
@@ -34,6 +53,7 @@
 package httpjson
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -126,7 +146,7 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	if err != nil {
 		return fmt.Errorf("http backend: %w", err)
 	}
-	return verdict(answer, time.Now())
+	return verdict(answer, events, time.Now())
 }
 
 func (b *backend) Close() error {
@@ -134,37 +154,87 @@ func (b *backend) Close() error {
 	return nil
 }
 
-// verdict is the table of the package comment.
-func verdict(a driverhttp.Answer, now time.Time) error {
+// verdict is the table of the package comment, for an answer to a batch.
+func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
 	say := func(next string) error { return fmt.Errorf("http backend: answered %d: %s", a.Status, next) }
+	class := a.Status / 100
+	switch {
+	case a.Status == 408, a.Status == 425, a.Status == 429:
+		return later(a, now, say("the server asks to try again"))
+	case a.Status == 407:
+		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
+	case a.Status == 413:
+		return driver.TooLarge(say("the batch is too large"))
+	case a.Status == 511:
+		return say("log in to this network")
+	case class == 5:
+		return later(a, now, say("the server failed"))
+	case class == 3:
+		return say("set Endpoint to the new address, redirects are not followed")
+	case (class == 2 || class == 4) && driverhttp.LooksLikeHTML(a):
+		return say("with a web page, so the events are not stored: log in to this network, or check Endpoint and Headers")
+	}
 	switch a.Status {
 	case 200, 201, 202, 204:
-		if driverhttp.LooksLikeHTML(a) {
-			return say("with a web page, so the events are not stored: log in to this network, or check Endpoint")
+		if others, named, ok := rejected(a.Body, events); ok {
+			return &driver.Partial{Accepted: others, Rejected: named, Err: say("the server refuses single events")}
 		}
 		return nil
-	case 408, 425, 429:
-		return later(a, now, say("the server asks to try again"))
+	case 400, 409, 422:
+		err := say("the server does not take these events: compare what it expects with the event schema")
+		if _, named, ok := rejected(a.Body, events); ok {
+			return &driver.Partial{Rejected: named, Err: err}
+		}
+		return driver.Refused(err, len(events))
 	case 401, 403:
 		return driver.Throttled(say("the credentials are refused: check Headers"), repairWait)
-	case 407:
-		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
-	case 404, 405, 410, 421:
-		return driver.Throttled(say("no events are taken at this address: check Endpoint"), repairWait)
 	case 415:
 		return driver.Throttled(say("the server cannot read JSON or gzip: see Settings[compression]"), repairWait)
-	case 413:
-		return driver.TooLarge(say("the batch is too large"))
 	}
-	switch a.Status / 100 {
-	case 3:
-		return say("set Endpoint to the new address, redirects are not followed")
-	case 4:
-		return driver.Permanent(say("the server does not take these events: compare what it expects with the event schema"))
-	case 5:
-		return later(a, now, say("the server failed"))
+	if class == 4 {
+		return driver.Throttled(say("no events are taken at this address: check Endpoint"), repairWait)
 	}
 	return say("not an answer to a POST: check Endpoint")
+}
+
+// rejected reads the list of the package comment. ok says that body is one, with at least
+// one event in it; others are the IDs of the rest of the batch.
+func rejected(body []byte, events []driver.Event) (others, named []string, ok bool) {
+	unnamed := make(map[string]bool, len(events))
+	for i := range events {
+		unnamed[events[i].ID] = true
+	}
+	take := func(token string) bool {
+		rest, found := bytes.CutPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte(token))
+		if found {
+			body = rest
+		}
+		return found
+	}
+	if !take("{") || !take(`"rejected"`) || !take(":") || !take("[") {
+		return nil, nil, false
+	}
+	for more := true; more; more = take(",") {
+		if !take(`"`) {
+			return nil, nil, false
+		}
+		text, rest, _ := bytes.Cut(body, []byte(`"`))
+		id := string(text)
+		if !unnamed[id] {
+			return nil, nil, false
+		}
+		delete(unnamed, id)
+		named, body = append(named, id), rest
+	}
+	if !take("]") || !take("}") || len(bytes.TrimLeft(body, " \t\r\n")) > 0 {
+		return nil, nil, false
+	}
+	for i := range events {
+		if unnamed[events[i].ID] {
+			others = append(others, events[i].ID)
+		}
+	}
+	return others, named, true
 }
 
 // later marks err with the wait that the answer asks for, if it does.

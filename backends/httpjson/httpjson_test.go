@@ -139,12 +139,11 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 		accepted  = driver.ClassAccepted
 		unknown   = driver.ClassUnknown
 		throttled = driver.ClassThrottled
-		permanent = driver.ClassPermanent
 		tooLarge  = driver.ClassTooLarge
 	)
 	type row struct {
 		status int
-		class  driver.Class
+		class  driver.Class  // of a batch of two
 		wait   time.Duration // without a Retry-After
 		asked  bool          // a Retry-After is respected
 		says   string
@@ -158,17 +157,20 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 		{302, unknown, 0, false, "set Endpoint"}, {303, unknown, 0, false, "set Endpoint"},
 		{304, unknown, 0, false, "set Endpoint"}, {307, unknown, 0, false, "set Endpoint"},
 		{308, unknown, 0, false, "answered 308: set Endpoint to the new address"},
-		{400, permanent, 0, false, "schema"}, {402, permanent, 0, false, ""}, {406, permanent, 0, false, ""},
-		{409, permanent, 0, false, ""}, {422, permanent, 0, false, "schema"}, {499, permanent, 0, false, ""},
+		{400, tooLarge, 0, false, "schema"}, {409, tooLarge, 0, false, "schema"}, {422, tooLarge, 0, false, "schema"},
 		{401, throttled, time.Hour, false, "Headers"}, {403, throttled, time.Hour, false, "Headers"},
 		{407, throttled, time.Hour, false, "HTTPS_PROXY"},
-		{404, throttled, time.Hour, false, "Endpoint"}, {405, throttled, time.Hour, false, "Endpoint"},
-		{410, throttled, time.Hour, false, "Endpoint"}, {421, throttled, time.Hour, false, "Endpoint"},
+		{402, throttled, time.Hour, false, "Endpoint"}, {404, throttled, time.Hour, false, "Endpoint"},
+		{405, throttled, time.Hour, false, "Endpoint"}, {406, throttled, time.Hour, false, "Endpoint"},
+		{410, throttled, time.Hour, false, "Endpoint"}, {411, throttled, time.Hour, false, "Endpoint"},
+		{412, throttled, time.Hour, false, "Endpoint"}, {414, throttled, time.Hour, false, "Endpoint"},
+		{421, throttled, time.Hour, false, "Endpoint"}, {431, throttled, time.Hour, false, "Endpoint"},
+		{451, throttled, time.Hour, false, "Endpoint"}, {499, throttled, time.Hour, false, "Endpoint"},
 		{415, throttled, time.Hour, false, "Settings[compression]"},
 		{413, tooLarge, 0, false, ""},
 		{408, unknown, 0, true, ""}, {425, unknown, 0, true, ""}, {429, unknown, 0, true, ""},
 		{500, unknown, 0, true, ""}, {501, unknown, 0, true, ""}, {502, unknown, 0, true, ""},
-		{503, unknown, 0, true, ""}, {504, unknown, 0, true, ""}, {511, unknown, 0, true, ""}, {599, unknown, 0, true, ""},
+		{503, unknown, 0, true, ""}, {504, unknown, 0, true, ""}, {511, unknown, 0, false, "log in"}, {599, unknown, 0, true, ""},
 		{600, unknown, 0, false, "Endpoint"}, {999, unknown, 0, false, "Endpoint"},
 	}
 	var requests atomic.Int32
@@ -189,7 +191,7 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 	for _, r := range rows {
 		for _, after := range []string{"", "90", canary} {
 			before := requests.Load()
-			err := mustOpen(t, fmt.Sprintf("%s/%d?after=%s", s.URL, r.status, after)).Send(patient(t), events(1))
+			err := mustOpen(t, fmt.Sprintf("%s/%d?after=%s", s.URL, r.status, after)).Send(patient(t), events(2))
 			class, wait := r.class, r.wait
 			if r.asked && after == "90" {
 				class, wait = throttled, 90*time.Second
@@ -222,6 +224,141 @@ func TestARetryAfterDateIsAWait(t *testing.T) {
 	if err := mustOpen(t, s.URL).Send(patient(t), events(1)); driver.Wait(err) != 24*time.Hour {
 		t.Errorf("wait %v of %v", driver.Wait(err), err)
 	}
+}
+
+// answering returns a backend whose server gives one answer to everything.
+func answering(t *testing.T, status int, contentType, body string) driver.Backend {
+	t.Helper()
+	return mustOpen(t, server(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}).URL)
+}
+
+func TestARefusalIsOfOneEventOnlyIfThatIsAlone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{400, 409, 422} {
+		for _, body := range []string{"", "bad", `{"error":"bad"}`} {
+			b := answering(t, status, "text/plain", body)
+			for n, want := range map[int]driver.Class{1: driver.ClassPermanent, 2: driver.ClassTooLarge, 50: driver.ClassTooLarge} {
+				if err := b.Send(patient(t), events(n)); driver.Classify(err) != want {
+					t.Errorf("%d %q to %d events: %v (%v), want %v", status, body, n, err, driver.Classify(err), want)
+				}
+			}
+		}
+	}
+	b := answering(t, 413, "text/plain", "")
+	for _, n := range []int{1, 2} {
+		if err := b.Send(patient(t), events(n)); driver.Classify(err) != driver.ClassTooLarge {
+			t.Errorf("413 to %d events: %v (%v)", n, err, driver.Classify(err))
+		}
+	}
+}
+
+// Login pages, filters and proxies answer with any status, and have not looked at the
+// events. What they say of the size may be true all the same.
+func TestAWebPageIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	for status := 400; status < 600; status++ {
+		for _, page := range [][2]string{{"text/html; charset=utf-8", ""}, {"", "<!DOCTYPE html><title>c4n4ry</title>"}} {
+			b := answering(t, status, page[0], page[1])
+			for _, n := range []int{1, 2} {
+				err := b.Send(patient(t), events(n))
+				class := driver.Classify(err)
+				kept := class == driver.ClassUnknown || class == driver.ClassThrottled
+				if status == 413 {
+					kept = class == driver.ClassTooLarge
+				}
+				if !kept || strings.Contains(err.Error(), canary) {
+					t.Errorf("%d with a page to %d events: %v (%v)", status, n, err, class)
+				}
+			}
+		}
+	}
+}
+
+func TestAServerNamesTheEventsThatItRefuses(t *testing.T) {
+	t.Parallel()
+	batch := events(3)
+	a, b, c := batch[0].ID, batch[1].ID, batch[2].ID
+	for name, tt := range map[string]struct {
+		body               string
+		accepted, rejected []string // by a 200
+		silent             bool     // the body says nothing
+	}{
+		"one":                    {`{"rejected":["` + b + `"]}`, []string{a, c}, []string{b}, false},
+		"two, with spaces":       {" {\n\t\"rejected\" : [ \"" + c + "\" ,\r\n\"" + a + "\" ] }\n", []string{b}, []string{c, a}, false},
+		"all":                    {`{"rejected":["` + a + `","` + b + `","` + c + `"]}`, nil, []string{a, b, c}, false},
+		"nothing":                {``, nil, nil, true},
+		"none":                   {`{"rejected":[]}`, nil, nil, true},
+		"null":                   {`{"rejected":null}`, nil, nil, true},
+		"another event":          {`{"rejected":["` + b + `","` + canary + `"]}`, nil, nil, true},
+		"one twice":              {`{"rejected":["` + b + `","` + b + `"]}`, nil, nil, true},
+		"cut":                    {`{"rejected":["` + b + `"`, nil, nil, true},
+		"a comma too many":       {`{"rejected":["` + b + `",]}`, nil, nil, true},
+		"text behind":            {`{"rejected":["` + b + `"]} ` + canary, nil, nil, true},
+		"another key":            {`{"refused":["` + b + `"]}`, nil, nil, true},
+		"a key beside it":        {`{"rejected":["` + b + `"],"error":"` + canary + `"}`, nil, nil, true},
+		"a list of other things": {`{"rejected":[{"id":"` + b + `"}]}`, nil, nil, true},
+		"a bare list":            {`["` + b + `"]`, nil, nil, true},
+		"in capitals":            {`{"rejected":["` + strings.ToUpper(b) + `"]}`, nil, nil, true},
+	} {
+		for _, status := range []int{200, 201, 202, 400, 409, 422, 404, 500} {
+			err := answering(t, status, "application/json", tt.body).Send(patient(t), batch)
+			partial, named := errors.AsType[*driver.Partial](err)
+			want := driver.Partial{Rejected: tt.rejected}
+			if status < 300 {
+				want.Accepted = tt.accepted // else the others come again
+			}
+			judges := status < 300 || status == 400 || status == 409 || status == 422
+			switch {
+			case named != (judges && !tt.silent):
+				t.Errorf("%s, %d: got %v (%v)", name, status, err, driver.Classify(err))
+			case named && (!slices.Equal(partial.Accepted, want.Accepted) || !slices.Equal(partial.Rejected, want.Rejected) || partial.Unnamed != 0):
+				t.Errorf("%s, %d: got %+v, want %+v", name, status, partial, want)
+			case err != nil && strings.Contains(err.Error(), canary):
+				t.Errorf("%s, %d: %v holds the answer", name, status, err)
+			case tt.silent && status < 300 && err != nil:
+				t.Errorf("%s, %d: %v, want the status alone to count", name, status, err)
+			}
+		}
+	}
+}
+
+// What is read as a list of refused events is one, to a whole JSON parser too.
+func FuzzRejected(f *testing.F) {
+	batch := events(2)
+	for _, body := range []string{`{"rejected":["%a"]}`, ` { "rejected" : [ "%b" , "%a" ] } `, `{"rejected":["%a","%a"]}`, `{"rejected":[]}`, `{"rejected":["%a"`, "\ufeff{}"} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		body = strings.NewReplacer("%a", batch[0].ID, "%b", batch[1].ID).Replace(body)
+		b, err := open(t, driver.Config{Transport: replying(body)}, map[string]string{"endpoint": "https://telemetry.example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = b.Send(t.Context(), batch)
+		partial, named := errors.AsType[*driver.Partial](err)
+		if !named {
+			return
+		}
+		var want map[string][]string
+		if err := json.Unmarshal([]byte(body), &want); err != nil || len(want) != 1 || !slices.Equal(want["rejected"], partial.Rejected) {
+			t.Errorf("%q is read as %q; encoding/json: %q, %v", body, partial.Rejected, want, err)
+		}
+		all := slices.Sorted(slices.Values(slices.Concat(partial.Accepted, partial.Rejected)))
+		if !slices.Equal(all, []string{batch[0].ID, batch[1].ID}) {
+			t.Errorf("%q: %+v is not each event once", body, partial)
+		}
+	})
+}
+
+// replying is a transport that answers 200 with a text.
+type replying string
+
+func (body replying) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(body))), Request: r}, nil
 }
 
 func TestAWebPageIsNoAcceptance(t *testing.T) {

@@ -10,7 +10,8 @@
 // same event IDs and timestamps. [Permanent] means that these bytes will never be
 // accepted. [Throttled] is an unmarked error with a wait, which the collector caps.
 // [Partial] names the events that were accepted and those that never will be, and
-// [TooLarge] asks for smaller batches.
+// [TooLarge] asks for smaller batches; where one event spoils a batch, [Refused] says
+// which of the two holds.
 //
 // # Who does what
 //
@@ -26,7 +27,11 @@
 //	errors              reported by status             hold no secret and no event content
 //
 // Which status of the vendor's means what is the backend's to say: OTLP forbids
-// sending again after a 500, Datadog and PostHog expect it.
+// sending again after a 500, Datadog and PostHog expect it. Not every answer is the
+// vendor's. Login pages of networks, filters of companies and proxies answer too, with
+// any status: a refusal loses events only if it is one of those with which the vendor
+// judges events, in the form in which the vendor does it. All else is an unmarked error
+// or Throttled.
 //
 // A driver is a value. A tool lists the drivers that it links, and
 // TelemetryConfig.Backend picks one of them by name. There is no registry and no

@@ -28,14 +28,26 @@ func Throttled(err error, wait time.Duration) error {
 }
 
 // TooLarge marks err: the same events may be accepted in smaller batches. The
-// collector halves the batch; a batch of one is lost as if Permanent. Use it too
-// where a vendor refuses a whole batch because of one event in it.
+// collector halves the batch, a bounded number of times. An event that is alone is
+// lost only if it is about as large as the driver's own Limits allow: of a smaller one
+// the size cannot be the reason, so it is kept.
 // TooLarge(nil) is nil.
 func TooLarge(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &tooLargeError{err}
+}
+
+// Refused marks err: the vendor refused a whole batch of n events because of something
+// in it, and did not say in which of them. Of several events that is TooLarge, since
+// the others may be accepted in smaller batches; of an event that is alone it is
+// Permanent. Refused(nil, n) is nil.
+func Refused(err error, n int) error {
+	if n > 1 {
+		return TooLarge(err)
+	}
+	return Permanent(err)
 }
 
 // Partial is the error of a batch with more than one verdict. Events named in

@@ -32,6 +32,8 @@ func TestClassifyFindsTheMarkThroughAnyWrapping(t *testing.T) {
 		{"throttled without a wait", driver.Throttled(cause, 0), driver.ClassThrottled, 0},
 		{"throttled with a negative wait", driver.Throttled(cause, -time.Minute), driver.ClassThrottled, 0},
 		{"too large", driver.TooLarge(cause), driver.ClassTooLarge, 0},
+		{"refused, several", driver.Refused(cause, 2), driver.ClassTooLarge, 0},
+		{"refused, one", driver.Refused(cause, 1), driver.ClassPermanent, 0},
 		{"partial", partial, driver.ClassPartial, 0},
 		{"partial with a wait", &driver.Partial{Wait: time.Minute, Err: cause}, driver.ClassPartial, time.Minute},
 		{"partial with a negative wait", &driver.Partial{Wait: -1, Err: cause}, driver.ClassPartial, 0},
@@ -69,6 +71,7 @@ func TestMarkingNilIsNil(t *testing.T) {
 		"Permanent": driver.Permanent(nil),
 		"Throttled": driver.Throttled(nil, time.Hour),
 		"TooLarge":  driver.TooLarge(nil),
+		"Refused":   errors.Join(driver.Refused(nil, 1), driver.Refused(nil, 2)),
 	} {
 		if err != nil {
 			t.Errorf("%s(nil) is %v: a delivered batch would be sent again", name, err)
