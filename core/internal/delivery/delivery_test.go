@@ -91,10 +91,18 @@ func (f *fixture) track(from, to int) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer w.Close()
+	defer func() { w.Close() }()
 	for i := from; i < to; i++ {
 		e := driver.Event{ID: id(i), Type: "feature.used", Name: "export", Time: time.Now().UTC().Truncate(time.Millisecond)}
-		if err := w.Append(append(e.AppendJSON(nil), '\n')); err != nil {
+		line := append(e.AppendJSON(nil), '\n')
+		err := w.Append(line)
+		if errors.Is(err, spool.ErrFull) {
+			w.Close()
+			if w, err = f.sender.Queue.Writer(receipt, len(line)); err == nil {
+				err = w.Append(line)
+			}
+		}
+		if err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -493,5 +501,179 @@ func TestWhatKilledWritersLeftBehindIsRemoved(t *testing.T) {
 	}
 	if _, err := os.Stat(fresh); err != nil {
 		t.Errorf("the one that may still be written: %v", err)
+	}
+}
+
+// refusing answers TooLarge to every batch with one of those events in it.
+func refusing(bad ...string) func([]driver.Event) error {
+	return func(events []driver.Event) error {
+		if slices.ContainsFunc(events, func(e driver.Event) bool { return slices.Contains(bad, e.ID) }) {
+			return driver.TooLarge(errors.New("413"))
+		}
+		return nil
+	}
+}
+
+func TestOneBadEventOfFiveHundredCostsItselfAndFewRequests(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []int{0, 250, 499} {
+		f := newFixture(t, 500)
+		f.vendor.answer = refusing(id(bad))
+		if r, err := f.run(); err != nil && bad != 499 || r.Sent != 499 || r.Lost[spool.LossRefused] != 1 {
+			t.Errorf("event %d: sent %d, lost %v, %v", bad, r.Sent, r.Lost, err)
+		}
+		if n := len(f.vendor.attempts); n > 25 {
+			t.Errorf("event %d: %d attempts", bad, n)
+		}
+	}
+}
+
+func TestAReceiverThatRefusesEverythingAsTooLargeLosesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 300)
+	f.vendor.answer = func([]driver.Event) error { return driver.TooLarge(errors.New("413")) }
+	r, err := f.run()
+	if err == nil || r.Kept != 300 || len(r.Lost) > 0 || len(f.vendor.attempts) > 15 {
+		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
+	}
+	if next := r.NextAt.Sub(f.now); next < 5*time.Minute {
+		t.Errorf("the next upload is in %v", next)
+	}
+	f.vendor.answer = nil // the middlebox is gone
+	f.mustRun(300, 0)
+}
+
+func TestASingleEventIsNotTakenForTooLargeOnAMiddleboxesWord(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.vendor.answer = func([]driver.Event) error { return driver.TooLarge(errors.New("413")) }
+	if r, err := f.run(); err == nil || r.Kept != 1 || len(r.Lost) > 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	f.route.Limits.EventBytes = 400 // now it is near the driver's own limit
+	if r, err := f.run(); err != nil || r.Lost[spool.LossRefused] != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestTheSizeThatWasAcceptedIsRememberedAcrossRuns(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 200)
+	f.vendor.answer = func(events []driver.Event) error {
+		if len(events) > 10 {
+			return driver.TooLarge(errors.New("413"))
+		}
+		return nil
+	}
+	f.mustRun(200, 0)
+	wasted := func() (n int) {
+		for _, batch := range f.vendor.attempts {
+			if len(batch) > 10 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := wasted(); n > 10 {
+		t.Errorf("%d of %d attempts were too large: %v", n, len(f.vendor.attempts), sizes(f.vendor.attempts))
+	}
+	f.vendor.attempts = nil
+	f.track(200, 240)
+	f.mustRun(40, 0)
+	if n := wasted(); n > 1 {
+		t.Errorf("in the next run %v were attempted", sizes(f.vendor.attempts))
+	}
+}
+
+func TestAnAttemptIsNotedBeforeItIsMade(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.vendor.answer = func([]driver.Event) error {
+		notes := delivery.ReadNotes(f.sender.Dir)
+		if !notes.LastAttempt.Equal(noon) || notes.Failures != 1 || notes.Problem == "" || delivery.Due(f.sender.Dir, f.now) {
+			t.Errorf("in the attempt: %+v, due %v", notes, delivery.Due(f.sender.Dir, f.now))
+		}
+		return nil
+	}
+	f.mustRun(3, 0)
+	if notes := delivery.ReadNotes(f.sender.Dir); notes.Failures != 0 || notes.Problem != "" || notes.Delivered != 3 {
+		t.Errorf("after it: %+v", notes)
+	}
+}
+
+func TestWhatIsForThisMachineGoesOnWhereTheNetworkFails(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	const local = "fedcba9876543210fedcba9876543210"
+	w, err := f.sender.Queue.Writer(local, 512)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := driver.Event{ID: id(9), Type: "feature.used", Time: time.Now().UTC()}
+	if err := errors.Join(w.Append(append(e.AppendJSON(nil), '\n')), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	log := &vendor{}
+	f.sender.Route = func(id string) (delivery.Route, error) {
+		if id == local {
+			return delivery.Route{Backend: log, Local: true, Receipt: local, Allowed: func() error { return nil }}, nil
+		}
+		return f.route, nil
+	}
+	f.vendor.answer = func([]driver.Event) error { return errors.New("down") }
+	r, err := f.run()
+	if err == nil || r.Sent != 1 || r.Stayed != 1 || r.Kept != 3 || !slices.Equal(log.accepted, []string{id(9)}) {
+		t.Errorf("%+v, %v, the log has %v", r, err, log.accepted)
+	}
+	if notes := delivery.ReadNotes(f.sender.Dir); notes.Delivered != 0 || notes.Stayed != 1 {
+		t.Errorf("%+v", notes)
+	}
+}
+
+func TestWhatWasErasedIsSkippedAndTheRestGoesOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.route.Allowed = func() error { return delivery.ErrErased }
+	f.mustRun(0, 3)
+	f.route.Allowed = func() error { return nil }
+	f.route.Limits.Events = 1
+	f.vendor.answer = func([]driver.Event) error {
+		_, err := f.sender.Queue.Erase()
+		return err
+	}
+	f.mustRun(1, 0)
+	if len(f.vendor.attempts) != 1 {
+		t.Errorf("%d attempts; after the first the slot was gone", len(f.vendor.attempts))
+	}
+}
+
+func TestARouteKeepsOrDropsWhatWaits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.route = delivery.Route{Keep: "another receiver"}
+	if r := f.mustRun(0, 3); r.Left != "another receiver" || delivery.ReadNotes(f.sender.Dir).Left != r.Left {
+		t.Errorf("%+v", r)
+	}
+	f.route = delivery.Route{Drop: spool.LossWithdrawn}
+	if r := f.mustRun(0, 0); r.Lost[spool.LossWithdrawn] != 3 || delivery.ReadNotes(f.sender.Dir).TotalLost() != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestWhatCouldNotBeStoredIsCountedAndReported(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	if err := errors.Join(delivery.AddLosses(f.sender.Dir, 3), delivery.AddLosses(f.sender.Dir, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if n := delivery.UnreportedLosses(f.sender.Dir); n != 7 {
+		t.Errorf("%d are counted, want 7", n)
+	}
+	if r := f.mustRun(1, 1); r.Lost[spool.LossUnwritten] != 7 || delivery.UnreportedLosses(f.sender.Dir) != 0 {
+		t.Errorf("%+v", r)
+	}
+	f.mustRun(1, 0)
+	if report := f.vendor.attempts[1][0]; report.Name != spool.LossUnwritten || report.Metadata["count"] != "7" {
+		t.Errorf("%+v", report)
 	}
 }

@@ -63,7 +63,7 @@ func put(q *spool.Queue, w *spool.Writer, line []byte) (*spool.Writer, error) {
 		return w, err
 	}
 	w.Close()
-	if w, err = q.Writer(receipt, room); err != nil {
+	if w, err = q.Writer(receipt, len(line)); err != nil {
 		return nil, err
 	}
 	return w, w.Append(line)
@@ -527,4 +527,183 @@ func BenchmarkWriter(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestASlotIsOfOneReceipt(t *testing.T) {
+	t.Parallel()
+	q := queue(t.TempDir())
+	fill(t, q, 2)
+	w, err := q.Writer(other, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Append(line(testID(7), time.Now())), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, q, 1)
+	stats, err := q.Stats()
+	if err != nil || stats.Events[receipt] != 3 || stats.Events[other] != 1 || !q.Holds(other) || q.Holds(strings.Repeat("0", 32)) {
+		t.Errorf("%+v, %v", stats, err)
+	}
+	claim, err := q.Claim("0001.events")
+	if err != nil || claim.Receipt != other {
+		t.Fatalf("%+v, %v", claim, err)
+	}
+	if err := errors.Join(claim.Settle(claim.Entries...), claim.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if q.Holds(other) {
+		t.Error("an empty slot still belongs to somebody")
+	}
+}
+
+func TestASlotWhoseHeadWasTornIsUsedAgainAndADamagedOneIsNot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	q := queue(dir)
+	now := time.Now()
+	q.Now = func() time.Time { return now }
+	fill(t, q, 1)
+	slot := filepath.Join(dir, "queue", "0000.events")
+	whole, err := os.ReadFile(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range bytes.IndexByte(whole, '\n') {
+		if err := os.WriteFile(slot, whole[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, q, 1)
+		if again, err := os.ReadFile(slot); err != nil || len(again) != len(whole) {
+			t.Errorf("cut to %d bytes and written again it has %d bytes, not %d, %v", cut, len(again), len(whole), err)
+		}
+	}
+	damaged := bytes.Clone(whole)
+	damaged[12] = 'x'
+	if err := os.WriteFile(slot, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, q, 1)
+	claim, err := q.Claim("0000.events")
+	if err != nil || claim.Receipt != "" || claim.Legacy {
+		t.Errorf("%+v, %v", claim, err)
+	}
+	claim.Close()
+}
+
+func TestSlotsOfOlderVersionsAreReadAndNeverAddedTo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	q := queue(dir)
+	legacy := filepath.Join(dir, "queue", "0000")
+	if err := errors.Join(os.Mkdir(filepath.Dir(legacy), 0o700), os.WriteFile(legacy, line(testID(1), time.Now()), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, q, 1)
+	wantIDs(t, read(t, q).ids, testID(1), testID(0))
+	claim, err := q.Claim("0000")
+	if err != nil || !claim.Legacy || claim.Receipt != "" || len(claim.Entries) != 1 {
+		t.Errorf("%+v, %v", claim, err)
+	}
+	claim.Close()
+}
+
+// The cap holds however many processes record at once.
+func TestTheCapIsACap(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var processes []*exec.Cmd
+	for i := range 20 {
+		cmd := process(dir, fmt.Sprintf("proc%04d", i), 5000)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		processes = append(processes, cmd)
+	}
+	for _, cmd := range processes {
+		if err := cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := queue(dir)
+	var size int64
+	files, _ := os.ReadDir(filepath.Join(dir, "queue"))
+	for _, file := range files {
+		if info, err := file.Info(); err == nil {
+			size += info.Size()
+		}
+	}
+	c := read(t, q)
+	if size > q.MaxBytes || len(c.ids)+c.lost != 20*5000 || c.lost == 0 {
+		t.Errorf("%d bytes with a cap of %d; %d wait and %d are lost", size, q.MaxBytes, len(c.ids), c.lost)
+	}
+}
+
+func TestNoSlotGrowsAboveWhatASenderHolds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	q := queue(dir)
+	q.MaxBytes = 4 << 30
+	w, err := q.Writer(receipt, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big := line(strings.Repeat("x", 40<<10), time.Now())
+	for range 300 { // 12 MB
+		if w, err = put(q, w, big); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	files, _ := os.ReadDir(filepath.Join(dir, "queue"))
+	for _, file := range files {
+		if info, err := file.Info(); err != nil || info.Size() > 4<<20 {
+			t.Errorf("%s has %d bytes, %v", file.Name(), info.Size(), err)
+		}
+	}
+	if c := read(t, q); c.damaged+len(c.ids) != 300 {
+		t.Errorf("%d lines are read back, of 300", c.damaged+len(c.ids))
+	}
+}
+
+func TestAWriterKnowsThatItsSlotIsGoneAndWhatIsInIt(t *testing.T) {
+	t.Parallel()
+	q := queue(t.TempDir())
+	w, err := q.Writer(receipt, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.Append(line(testID(0), time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	safe := w.Size()
+	if _, err := q.Erase(); err != nil || !w.Gone() {
+		t.Fatalf("gone %v, %v", w.Gone(), err)
+	}
+	for i := range 3 {
+		if err := w.Append(line(testID(i), time.Now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.CountSince(safe); n != 3 {
+		t.Errorf("%d events were written since, want 3", n)
+	}
+}
+
+func TestTheLatestTimeOfASlotIsKept(t *testing.T) {
+	t.Parallel()
+	q := queue(t.TempDir())
+	fill(t, q, 1)
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	for _, set := range []time.Time{at, at.Add(time.Hour)} {
+		claim, err := q.Claim("0000.events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(claim.SetLatest(set), claim.Close()); err != nil || !claim.Latest.Equal(at) {
+			t.Errorf("%v, %v; want %v", claim.Latest, err, at)
+		}
+	}
+	wantIDs(t, read(t, q).ids, testID(0))
 }
