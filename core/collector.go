@@ -41,8 +41,9 @@ type Collector struct {
 	owes bool
 
 	mu       sync.Mutex
-	slot     *slot      // what is written to, nil before the first event
-	taking   chan taken // a slot that is being taken, where the disk is slow
+	slot     *slot   // what is written to, nil before the first event
+	taking   *taking // a slot that is being taken, where locks are slow
+	local    bool    // the last slot was for this machine only
 	scrub    *redact.Scrubber
 	declared []pair // the author's Metadata, scrubbed and sorted
 	keys     map[string]*metadataKey
@@ -225,10 +226,11 @@ func (c *Collector) store(now time.Time) error {
 // one request holds.
 const maxUnstored = 100
 
-// mayKeepInMemory reports whether an event that the disk does not take can still be sent:
-// where this command sends by itself anyhow, it need not be stored.
+// mayKeepInMemory reports whether an event that the disk does not take may be of use yet:
+// where a slot is only late it is stored then, and where this command sends by itself
+// anyhow, it need not be stored.
 func (c *Collector) mayKeepInMemory() bool {
-	if len(c.unstored) >= maxUnstored || c.in.decide().LocalOnly || !(background{c.in}).vanishes() {
+	if len(c.unstored) >= maxUnstored || c.taking == nil && !c.sendsUnstored() {
 		return false
 	}
 	if c.scrub == nil {
@@ -306,13 +308,18 @@ func (c *Collector) ready(now time.Time, room int) error {
 		c.failed(now)
 		return err
 	}
-	c.slot = slot
+	c.slot, c.local = slot, slot.receipt.Local
 	if c.scrub == nil {
 		c.prepare()
 	}
 	c.storeUnstored()
 	c.reportLost()
 	return nil
+}
+
+// sendsUnstored reports whether events can be sent that are not stored.
+func (c *Collector) sendsUnstored() bool {
+	return !c.in.decide().LocalOnly && background{c.in}.vanishes()
 }
 
 // storeUnstored stores what was kept in memory while the disk took nothing.
@@ -324,10 +331,13 @@ func (c *Collector) storeUnstored() {
 
 // sendUnstored sends it, or counts it as lost.
 func (c *Collector) sendUnstored(ctx context.Context) {
+	if len(c.unstored) > 0 && c.taking != nil && c.ready(c.in.now(), minRoom) == nil {
+		c.recorded = true // the slot has come after all, and they are in it
+	}
 	if len(c.unstored) == 0 {
 		return
 	}
-	if !(&uploader{installation: c.in}).sendUnstored(ctx, c.unstored) {
+	if !c.sendsUnstored() || !(&uploader{installation: c.in}).sendUnstored(ctx, c.unstored) {
 		c.lose(spool.LossUnwritten, len(c.unstored))
 	}
 	c.unstored = nil
@@ -353,38 +363,34 @@ func (c *Collector) stillHolds(now time.Time) bool {
 	return false
 }
 
-// lockPatience is what a command waits for the lock of a slot, which is never contended
-// for: only a file system with slow locks makes it wait, and a command must not.
-const lockPatience = 20 * time.Millisecond
-
-// taken is what came of taking a slot.
-type taken struct {
-	slot *slot
-	err  error
+// taking is a slot that is being taken.
+type taking struct {
+	watch state.Watch
+	done  chan struct{}
+	slot  *slot
+	err   error
 }
 
-// takeSlot takes a slot without waiting long for it. One that comes too late serves the
-// next event.
+// takeSlot takes a slot, without waiting for slow locks. One that comes too late serves the
+// next event, and what was recorded meanwhile.
 func (c *Collector) takeSlot(room int) (*slot, error) {
 	if c.taking == nil {
-		c.taking = make(chan taken, 1)
-		go func(result chan<- taken) {
-			slot, err := takeSlot(c.in, room)
-			result <- taken{slot, err}
-		}(c.taking)
+		t := &taking{done: make(chan struct{})}
+		c.taking = t
+		go func() {
+			t.slot, t.err = takeSlot(c.in, room, &t.watch)
+			close(t.done)
+		}()
 	}
-	timer := time.NewTimer(lockPatience)
-	defer timer.Stop()
-	select {
-	case t := <-c.taking:
-		c.taking = nil
-		if t.err == nil {
-			t.slot.looked = time.Time{} // it may have come late
-		}
-		return t.slot, t.err
-	case <-timer.C:
+	t := c.taking
+	if !t.watch.Wait(t.done) {
 		return nil, state.ErrBusy
 	}
+	c.taking = nil
+	if t.err == nil {
+		t.slot.looked = time.Time{} // it may have come late
+	}
+	return t.slot, t.err
 }
 
 // errWaiting says that the disk has just refused an event.
@@ -470,22 +476,19 @@ func (c *Collector) seal() {
 func (c *Collector) Close(ctx context.Context) error {
 	u := &uploader{installation: c.in}
 	owed := c.owes && c.in.outbox().Due()
-	recorded, localOnly := false, false
+	recorded, local := false, false
 	if c.on.Load() {
 		c.mu.Lock()
 		c.stopInside()
-		if c.slot != nil {
-			localOnly = c.slot.receipt.Local
-		}
-		c.seal()
 		c.sendUnstored(ctx)
+		c.seal()
 		c.saveLost()
-		recorded = c.recorded
+		recorded, local = c.recorded, c.local
 		c.recorded = false
 		c.mu.Unlock()
 	}
 	if recorded {
-		return u.afterRecording(ctx, localOnly, owed)
+		return u.afterRecording(ctx, local, owed)
 	}
 	if owed {
 		return u.eraseSoon(ctx)
@@ -513,8 +516,9 @@ func (c *Collector) Flush(ctx context.Context) error {
 		return nil
 	}
 	c.mu.Lock()
-	c.seal()
 	c.sendUnstored(ctx)
+	c.seal()
+	c.saveLost()
 	c.mu.Unlock()
 	_, err := (&uploader{installation: c.in}).flush(ctx, nil)
 	return err

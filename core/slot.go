@@ -26,7 +26,7 @@ var (
 )
 
 // takeSlot takes a slot with that much room for what is recorded now.
-func takeSlot(in *installation, room int) (*slot, error) {
+func takeSlot(in *installation, room int, watch *state.Watch) (*slot, error) {
 	if err := in.dir.Create(); err != nil {
 		return nil, err
 	}
@@ -36,14 +36,14 @@ func takeSlot(in *installation, room int) (*slot, error) {
 	err := errRetaken
 	for range tries {
 		var s *slot
-		if s, err = tryTakeSlot(in, room); !errors.Is(err, errRetaken) {
+		if s, err = tryTakeSlot(in, room, watch); !errors.Is(err, errRetaken) {
 			return s, err
 		}
 	}
 	return nil, err
 }
 
-func tryTakeSlot(in *installation, room int) (*slot, error) {
+func tryTakeSlot(in *installation, room int, watch *state.Watch) (*slot, error) {
 	stamp := in.store().Stamp()
 	decision := in.decide()
 	if !decision.Enabled {
@@ -59,7 +59,9 @@ func tryTakeSlot(in *installation, room int) (*slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	writer, err := in.queue().Writer(receipt.ID, room)
+	queue := in.queue()
+	queue.Watch = watch
+	writer, err := queue.Writer(receipt.ID, room)
 	if err != nil {
 		return nil, err
 	}
@@ -118,15 +120,11 @@ func (s *slot) look(in *installation) (gone int, err error) {
 // release gives the slot back. Where that takes long, which a file system with slow locks
 // makes it, the command does not wait for it.
 func (s *slot) release() {
+	var watch state.Watch
 	done := make(chan struct{})
 	go func() {
-		s.writer.Close()
+		_ = s.writer.CloseWatched(&watch)
 		close(done)
 	}()
-	timer := time.NewTimer(lockPatience)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-	}
+	watch.Wait(done)
 }

@@ -87,6 +87,8 @@ type Queue struct {
 	MaxBytes int64
 	MaxAge   time.Duration
 	Now      func() time.Time
+	// Watch, where not nil, sees when a lock takes long.
+	Watch *state.Watch
 	// LossLine encodes the event that reports a loss, with a newline at the end.
 	LossLine func(Loss) []byte
 }
@@ -168,7 +170,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 	}
 	slices.SortStableFunc(full, func(a, b candidate) int { return a.at.Compare(b.at) })
 	for _, c := range full {
-		f, err := state.OpenExclusive(c.path)
+		f, err := state.OpenExclusiveWatched(c.path, q.Watch)
 		if errors.Is(err, state.ErrBusy) {
 			continue // just taken, by the sender or by a writer at the cap
 		}
@@ -185,7 +187,7 @@ var errOther = errors.New("the slot belongs to another receipt")
 
 // take opens a slot that may be free, and starts it anew if what is in it is too old.
 func (q *Queue) take(path, receipt string, limit int64) (*Writer, error) {
-	f, err := state.OpenExclusive(path)
+	f, err := state.OpenExclusiveWatched(path, q.Watch)
 	if err != nil {
 		return nil, err
 	}

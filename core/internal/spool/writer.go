@@ -110,3 +110,8 @@ func (w *Writer) CountSince(size int64) int {
 
 // Close gives the slot back. What was written stays.
 func (w *Writer) Close() error { return state.CloseExclusive(w.f) }
+
+// CloseWatched is Close for a caller that watches how long it takes.
+func (w *Writer) CloseWatched(watch *state.Watch) error {
+	return state.CloseExclusiveWatched(w.f, watch)
+}

@@ -59,7 +59,10 @@ func notAFile(err error) bool {
 // OpenExclusive opens a file for reading and appending, creating it if need be, such
 // that no other process has it open in this way. It returns ErrBusy at once where one
 // has. Closing the file, or dying, ends the exclusiveness.
-func OpenExclusive(path string) (*os.File, error) {
+func OpenExclusive(path string) (*os.File, error) { return OpenExclusiveWatched(path, nil) }
+
+// OpenExclusiveWatched is OpenExclusive for a caller that watches how long the lock takes.
+func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
 		if err != nil {
@@ -68,7 +71,9 @@ func OpenExclusive(path string) (*os.File, error) {
 			}
 			return nil, Bare(err)
 		}
+		watch.begin()
 		err = flock(f)
+		watch.end()
 		var st syscall.Stat_t
 		if err == nil {
 			err = syscall.Fstat(int(f.Fd()), &st)
@@ -114,7 +119,12 @@ func fileNumber(info fs.FileInfo) uint64 {
 // CloseExclusive closes a file that OpenExclusive opened. It releases the lock first: a
 // process that another goroutine is just starting shares our files for a moment, and
 // with them the lock.
-func CloseExclusive(f *os.File) error {
+func CloseExclusive(f *os.File) error { return CloseExclusiveWatched(f, nil) }
+
+// CloseExclusiveWatched is CloseExclusive for a caller that watches how long that takes.
+func CloseExclusiveWatched(f *os.File, watch *Watch) error {
+	watch.begin()
+	defer watch.end()
 	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
 	return f.Close()
 }
