@@ -1,7 +1,7 @@
 package delivery
 
 import (
-	"context"
+	"errors"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
@@ -13,8 +13,6 @@ const (
 	lossesName = "losses"
 	// mostLosses tells a count from the time of a file that was just made.
 	mostLosses = 1_000_000_000
-	// lossesWait is what a command may wait for another one that counts just now.
-	lossesWait = 20 * time.Millisecond
 )
 
 // AddLosses counts events that could not be stored, for the next delivery to report.
@@ -42,12 +40,15 @@ func takeLosses(dir state.Dir) (taken int) {
 }
 
 func changeLosses(dir state.Dir, change func(int) int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), lossesWait)
-	defer cancel()
-	lock, err := dir.WaitLock(ctx, lossesName)
-	if err != nil {
-		return err
+	lock, err := dir.TryLockBriefly(lossesName)
+	for end := time.Now().Add(state.LockPatience); errors.Is(err, state.ErrBusy) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // another command counts just now
+		lock, err = dir.TryLockBriefly(lossesName)
 	}
-	defer lock.Unlock()
+	if err == nil {
+		defer lock.UnlockBriefly()
+	}
+	// Without a lock two commands may count at the same moment, and one of them in vain. That
+	// is better than not to count where there are no locks.
 	return dir.SetTime(lossesName, time.Unix(int64(change(UnreportedLosses(dir))), 0))
 }

@@ -26,6 +26,11 @@ func (d Dir) Probe() error {
 	}
 	_, err = f.Write(make([]byte, 4096)) // a block: less may fit where nothing else does
 	closeErr := f.Close()
+	if locked, lockErr := OpenExclusive(f.Name()); lockErr == nil {
+		_ = CloseExclusive(locked)
+	} else if err == nil {
+		err = lockErr
+	}
 	removeErr := os.Remove(f.Name())
 	_ = os.Chtimes(d.path, time.Time{}, before.ModTime()) // as if nobody had been there
 	if err := errors.Join(err, closeErr, removeErr); err != nil {

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -22,11 +24,13 @@ func (d Dir) SetTime(name string, t time.Time) error {
 	if os.Chtimes(d.Join(name), t, t) == nil {
 		return nil
 	}
-	f, err := OpenExclusive(d.Join(name))
-	if err != nil {
-		return err
+	f, err := os.OpenFile(d.Join(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return Bare(err)
 	}
-	_ = CloseExclusive(f)
+	if err == nil {
+		f.Close()
+	}
 	if err := os.Chtimes(d.Join(name), t, t); err != nil {
 		return Bare(err)
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -31,6 +32,42 @@ func (w *Watch) end() {
 func (w *Watch) Stuck() bool {
 	since := w.since.Load()
 	return since != 0 && time.Now().UnixNano()-since > int64(LockPatience)
+}
+
+// TryLockBriefly is TryLock for a command's own path: a lock that takes long is as good as
+// none, so the error is ErrNoLocks then, and the lock is given back when it comes.
+func (d Dir) TryLockBriefly(name string) (*Lock, error) {
+	var watch Watch
+	var lock *Lock
+	var err error
+	done := make(chan struct{})
+	go func() {
+		var f *os.File
+		if f, err = OpenExclusiveWatched(d.Join(name), &watch); err == nil {
+			lock = &Lock{f}
+		}
+		close(done)
+	}()
+	if watch.Wait(done) {
+		return lock, err
+	}
+	go func() {
+		if <-done; lock != nil {
+			lock.Unlock()
+		}
+	}()
+	return nil, ErrNoLocks
+}
+
+// UnlockBriefly releases a lock that TryLockBriefly took, and does not wait for that.
+func (l *Lock) UnlockBriefly() {
+	var watch Watch
+	done := make(chan struct{})
+	go func() {
+		_ = CloseExclusiveWatched(l.f, &watch)
+		close(done)
+	}()
+	watch.Wait(done)
 }
 
 // Wait returns true when done is closed, and false as soon as the call that is to close it is
