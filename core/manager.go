@@ -228,6 +228,37 @@ func (m *Manager) Stored() consent.Stored {
 	return m.in.store().Load()
 }
 
+// NoteUnanswered notes that the question was put and not answered; see Unanswered.
+func (m *Manager) NoteUnanswered() error {
+	if m.in.dirErr != nil {
+		return m.in.dirErr
+	}
+	return m.in.store().NoteUnanswered(m.in.tool.Telemetry.NoticeVersion, m.in.now())
+}
+
+// Unanswered returns when the question was put and not answered. ok is false where it
+// was not, or where what would be collected is other than it was then.
+func (m *Manager) Unanswered() (at time.Time, ok bool) {
+	if m.in.dirErr != nil {
+		return time.Time{}, false
+	}
+	return m.in.store().Unanswered(m.in.tool.Telemetry.NoticeVersion)
+}
+
+// NoteTold notes that the person was told that consent.GeneralVariable, which they may
+// have set for another product, turned the tool's telemetry on.
+func (m *Manager) NoteTold() error {
+	if m.in.dirErr != nil {
+		return m.in.dirErr
+	}
+	return m.in.store().NoteTold(m.in.tool.Telemetry.NoticeVersion, m.in.now())
+}
+
+// Told reports whether NoteTold was called and what is collected is as it was then.
+func (m *Manager) Told() bool {
+	return m.in.dirErr == nil && m.in.store().Told(m.in.tool.Telemetry.NoticeVersion)
+}
+
 // Answer stores what the person said after having been shown the notice. seen is what
 // Stored returned before that: if another process stored an answer meanwhile, a yes is
 // not stored and the error is ErrChanged. A no always is, and erases what waits.

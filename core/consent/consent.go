@@ -91,7 +91,7 @@ func Decide(in Input) Decision {
 		in.buildLayer(),
 		in.policyLayer(),
 		in.doNotTrackLayer(),
-		in.switchLayer("TELEMETRY_ENABLED"),
+		in.switchLayer(GeneralVariable),
 		in.switchLayer(EnvName(in.Tool)),
 		in.localLayer(),
 		in.storedLayer(),
@@ -207,7 +207,7 @@ func (in Input) storedLayer() Layer {
 	case s.Err != nil:
 		layer.Verdict, layer.Detail = No, "stored, but it cannot be read: "+s.Err.Error()
 	case s.Answer == AnswerNone:
-		layer.Detail = "not asked yet"
+		layer.Detail = "none yet"
 	case s.Answer == AnswerNo && s.At.IsZero():
 		layer.Verdict, layer.Detail = No, "no, stored without its date because the disk was full"
 	case s.Answer == AnswerNo:
@@ -248,11 +248,4 @@ func saysOff(value string) bool {
 		return true
 	}
 	return false
-}
-
-// InCI reports whether the process runs in continuous integration, where nobody can
-// be asked and nothing outlives the job.
-func InCI(lookup func(string) (string, bool)) bool {
-	value, set := lookup("CI")
-	return set && value != "" && !saysOff(value)
 }

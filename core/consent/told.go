@@ -1,0 +1,34 @@
+package consent
+
+import "time"
+
+// GeneralVariable is the variable that turns on the telemetry of every tool that knows
+// it. Other products use the name for themselves.
+const GeneralVariable = "TELEMETRY_ENABLED"
+
+// toldName is the file that says when the person was told what GeneralVariable does here.
+const toldName = "told"
+
+// ByGeneralVariable reports whether nothing but GeneralVariable made this decision a yes:
+// then it may have been set for another product, by somebody who never heard of this one.
+func (d Decision) ByGeneralVariable() bool {
+	for _, layer := range d.Layers {
+		if layer.Verdict == Yes && layer.Name != GeneralVariable {
+			return false
+		}
+	}
+	return d.Enabled
+}
+
+// NoteTold notes that the person was told, with that version of the notice, that
+// GeneralVariable turned the tool's telemetry on.
+func (s Store) NoteTold(notice int, at time.Time) error {
+	return s.writeNote(toldName, notice, at)
+}
+
+// Told reports whether the person was told so with this version of the notice or a
+// later one. A note that cannot be read does not count: they are told once more.
+func (s Store) Told(notice int) bool {
+	shown, _, err := s.readNote(toldName)
+	return err == nil && shown >= notice
+}
