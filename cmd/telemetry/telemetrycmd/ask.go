@@ -30,10 +30,15 @@ func AddSkipFlag(cmd *cobra.Command, m *core.Manager) {
 }
 
 // Ask asks the person whether usage data may be sent, if nobody has said anything yet
-// and there is somebody to ask: a terminal on stdin and stderr, not in continuous
-// integration, no machine-readable output, no --skip-telemetry. Enter means no, and an
-// answer that does not come stores nothing. The error says that the answer could not be
-// stored; the command can go on all the same, without telemetry.
+// and there is somebody to ask: a terminal on stdin, stdout and stderr, not in
+// continuous integration, no coding agent, no machine-readable output, no
+// --skip-telemetry. Enter means no. An answer that does not come is no, and the question
+// is not put again until what is collected changes.
+//
+// An error that wraps the one of the command's context says that the context ended
+// while the question was waiting, as with Ctrl-C in a tool that uses
+// signal.NotifyContext: return it, ExitCode knows it. Any other says that the answer
+// could not be stored; the command can go on all the same, without telemetry.
 func Ask(cmd *cobra.Command, m *core.Manager, list ...Option) error {
 	if skip, err := cmd.Flags().GetBool(skipFlag); err == nil && skip {
 		return nil
@@ -45,7 +50,7 @@ func Ask(cmd *cobra.Command, m *core.Manager, list ...Option) error {
 // ask is Ask without the flag. It reports whether an answer was stored.
 func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err error) {
 	in, terminal, ok := o.somebodyThere(cmd, m)
-	if !ok {
+	if !ok || o.wouldCostTooMuch(contextOf(cmd)) {
 		return false, nil
 	}
 	// What is stored now is what the person is asked about: a no that another process
@@ -54,9 +59,15 @@ func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err e
 	if seen.Err != nil || !m.Decision().Undecided {
 		return false, nil
 	}
+	if _, before := m.Unanswered(); before {
+		return false, nil
+	}
 	status := m.Status()
 	if status.Backend.Name == "noop" || m.Writable() != nil {
 		return false, nil // a question whose answer leads to nothing, at every command
+	}
+	if typedAhead(in) {
+		return false, nil // it is for the tool; the next command asks
 	}
 	name := m.Tool().Name
 	group := name + " telemetry "
@@ -66,36 +77,68 @@ func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err e
 		question = "Keep usage data?"
 	}
 	answer, reply := consent.AnswerNo, "No usage data is collected. To change that: "+group+"enable\n"
-	switch askYesNo(contextOf(cmd), in, terminal, question, o.patience) {
-	case saidYes:
+	switch said, err := askYesNo(contextOf(cmd), in, terminal, question, o.patience); {
+	case err != nil:
+		return false, err
+	case said == saidYes:
 		answer, reply = consent.AnswerYes, "Thank you.\n"
-	case saidNothing:
-		fmt.Fprintln(terminal, "Not answered, so nothing is collected.")
+	case said == saidBefore:
+		fmt.Fprintln(terminal, "Not asked now, because something was typed already.")
 		return false, nil
+	case said == saidNothing:
+		fmt.Fprintf(terminal, "Not answered, so nothing is collected. To answer later: %senable\n\n", group)
+		return false, couldNotStore(m.NoteUnanswered(), "that you were asked", name)
 	}
 	err = m.Answer(answer, seen)
 	if errors.Is(err, core.ErrChanged) {
 		return true, nil // the other answer stands; status tells it
 	}
 	if err != nil {
-		return false, fmt.Errorf("your answer could not be stored, so nothing is collected (%w); to not be asked again, set %s=off",
-			err, consent.EnvName(name))
+		return false, couldNotStore(err, "your answer", name)
 	}
 	fmt.Fprintln(terminal, reply)
 	return true, nil
 }
 
-// somebodyThere finds out whether a person can be asked here, cheap checks first.
+// couldNotStore says what to do where err kept something from being stored; nil stays nil.
+func couldNotStore(err error, what, tool string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s could not be stored, so nothing is collected (%w); to not be asked again, set %s=off",
+		what, err, consent.EnvName(tool))
+}
+
+// somebodyThere finds out whether a person can be asked or told something here, cheap
+// checks first.
 func (o *options) somebodyThere(cmd *cobra.Command, m *core.Manager) (in, terminal *os.File, ok bool) {
 	in, isFile := cmd.InOrStdin().(*os.File)
 	terminal, isFileToo := cmd.ErrOrStderr().(*os.File)
-	if !isFile || !isFileToo || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) {
+	if !isFile || !isFileToo || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) || !shown(cmd) {
 		return nil, nil, false
 	}
 	if consent.InCI(m.Lookup) || o.machineReads(cmd) || !inForeground(in) {
 		return nil, nil, false
 	}
+	if _, agent := consent.Agent(m.Lookup); agent {
+		return nil, nil, false
+	}
 	return in, terminal, true
+}
+
+// shown reports whether what cmd prints goes to a terminal. Many commands print to
+// os.Stdout without cobra. A writer of the tool's own, such as one that adds colour, is
+// taken to lead there too.
+func shown(cmd *cobra.Command) bool {
+	out, isFile := cmd.OutOrStdout().(*os.File)
+	return screen.IsTerminal(os.Stdout) && (!isFile || screen.IsTerminal(out))
+}
+
+// wouldCostTooMuch reports whether a question could take half of the time that is left
+// to the command, or more. There is none left where the command has been cancelled.
+func (o *options) wouldCostTooMuch(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() != nil || limited && time.Until(deadline) < 2*tries*o.patience
 }
 
 // machineReads reports whether another program reads what cmd prints, as far as its
@@ -142,6 +185,7 @@ type said int
 
 const (
 	saidNothing said = iota // no answer, or none that could be understood
+	saidBefore              // something was typed before the question was there
 	saidNo
 	saidYes
 )
@@ -149,37 +193,59 @@ const (
 // tries is how often an answer that is neither yes nor no is asked for again.
 const tries = 3
 
-// askYesNo asks on a terminal. Enter means no. It gives up after patience, at the end of
-// the input, when ctx ends and after the third answer that it does not understand.
-func askYesNo(ctx context.Context, in *os.File, terminal io.Writer, question string, patience time.Duration) said {
-	deadline := time.Now().Add(patience)
+// askYesNo asks on a terminal. Enter means no. It gives up where nobody has typed a line
+// within patience, at the end of the input and after the third answer that it does not
+// understand. The error is that of ctx, which ended meanwhile.
+//
+// patience is counted for each line and not from the last key: before Enter, a terminal
+// tells nothing of what is typed, unless its mode is changed, and a command that is
+// killed then would leave it so.
+func askYesNo(ctx context.Context, in *os.File, terminal io.Writer, question string, patience time.Duration) (said, error) {
+	none := saidBefore
 	for range tries {
+		// From here to the end of the next line is too short for anybody to type in, and
+		// a line that came earlier was meant for something else.
+		if typedAhead(in) {
+			return none, nil
+		}
 		fmt.Fprintf(terminal, "%s [y/N] ", question)
-		line, err := readLine(ctx, in, deadline)
+		none = saidNothing
+		line, err := readLine(ctx, in, patience)
 		if err != nil {
 			fmt.Fprintln(terminal)
-			return saidNothing
+			// What a signal does to the terminal may be seen before what it does to ctx:
+			// one that goes away has no foreground, and on Windows Ctrl-C ends the input.
+			select {
+			case <-ctx.Done():
+				return none, &endedError{ctx}
+			case <-time.After(glance):
+				return none, nil
+			}
 		}
 		switch strings.ToLower(strings.TrimSpace(line)) {
 		case "", "n", "no":
-			return saidNo
+			return saidNo, nil
 		case "y", "yes":
-			return saidYes
+			return saidYes, nil
 		}
 		fmt.Fprintln(terminal, "Please type y or n.")
 	}
-	return saidNothing
+	return none, nil
 }
+
+// glance is how often a question looks whether its context has ended: when somebody
+// pressed Ctrl-C and the tool handles that signal itself, it must seem at once.
+const glance = 50 * time.Millisecond
 
 // readLine reads one line and not a byte more: what follows is the tool's to read. It
 // reads byte by byte, in this goroutine, only when there is something to read, so that
 // nothing is left behind that would swallow input after it has given up.
-func readLine(ctx context.Context, in *os.File, deadline time.Time) (string, error) {
+func readLine(ctx context.Context, in *os.File, patience time.Duration) (string, error) {
 	const enough = 80 // the rest of a longer line is read and forgotten
 	var line []byte
 	var b [1]byte
-	for {
-		if err := waitReadable(ctx, in, deadline); err != nil {
+	for begun := false; ; begun = true {
+		if err := waitReadable(ctx, in, begun, patience); err != nil {
 			return "", err
 		}
 		switch n, err := in.Read(b[:]); {

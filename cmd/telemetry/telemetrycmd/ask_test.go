@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"github.com/gotoolbase/telemetry/core/consent"
 )
@@ -31,6 +32,7 @@ type terminal struct {
 	cmd  *exec.Cmd
 	dir  string // the state directory
 	out  *bytes.Buffer
+	gate *os.File      // opens it for busy-before
 	done chan struct{} // the screen has been read to its end
 
 	mu     sync.Mutex
@@ -46,6 +48,11 @@ type setup struct {
 	env   []string
 	dir   string
 	pipes string // which of "in", "out" and "err" are no terminal
+	// stdout is another terminal than that of stdin and stderr.
+	stdout *os.File
+	with   string // a program that runs the tool
+	// unsized is a terminal of no rows and columns, as programs make them.
+	unsized bool
 }
 
 func start(t *testing.T, s setup) *terminal {
@@ -54,25 +61,38 @@ func start(t *testing.T, s setup) *terminal {
 	if err != nil {
 		t.Skipf("no pseudo-terminal: %v", err)
 	}
-	t.Cleanup(func() { ptmx.Close() })
-	if err := pty.Setsize(ptmx, &pty.Winsize{Rows: 40, Cols: 80}); err != nil {
-		t.Fatal(err)
+	if !s.unsized {
+		if err := pty.Setsize(ptmx, &pty.Winsize{Rows: 40, Cols: 80}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if s.dir == "" {
 		s.dir = filepath.Join(t.TempDir(), "state")
 	}
+	ptmx = unblocked(t, ptmx)
+	t.Cleanup(func() { ptmx.Close() })
 	x := &terminal{t: t, pty: ptmx, dir: s.dir, out: &bytes.Buffer{}, done: make(chan struct{}), more: make(chan struct{}, 1)}
 	x.cmd = exec.Command(os.Args[0], s.args...)
+	if s.with != "" {
+		x.cmd = exec.Command(s.with, append([]string{os.Args[0]}, s.args...)...)
+		x.cmd.Dir = t.TempDir()
+	}
 	x.cmd.Env = append([]string{
 		toolSwitch + "=" + s.dir, toolEndpoint + "=http://127.0.0.1:9/events", "TERM=xterm", "TZ=UTC", "PATH=" + os.Getenv("PATH"),
 		"GORACE=atexit_sleep_ms=0", // with -race every process would sleep for a second
 	}, s.env...)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = tty, tty, tty
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	if s.stdout != nil {
+		x.cmd.Stdout = s.stdout
+	}
 	for _, name := range strings.Fields(s.pipes) {
 		switch name {
 		case "in":
 			x.cmd.Stdin = strings.NewReader("a line for the tool\n")
+			x.cmd.SysProcAttr.Ctty = 2
+		case "null":
+			x.cmd.Stdin = nil // /dev/null
 			x.cmd.SysProcAttr.Ctty = 2
 		case "out":
 			x.cmd.Stdout = x.out
@@ -80,13 +100,35 @@ func start(t *testing.T, s setup) *terminal {
 			x.cmd.Stderr = x.out
 		}
 	}
+	gate, opener, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { opener.Close() })
+	x.gate, x.cmd.ExtraFiles = opener, []*os.File{gate}
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	gate.Close()
 	tty.Close()
 	t.Cleanup(func() { _ = x.cmd.Process.Kill() })
 	go x.read()
 	return x
+}
+
+// unblocked returns f in a form in which Close does not wait for the Read under way, as
+// package pty leaves it: a terminal that goes away does so at once.
+func unblocked(t *testing.T, f *os.File) *os.File {
+	t.Helper()
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), f.Name())
 }
 
 func (x *terminal) read() {
@@ -197,20 +239,36 @@ func TestAYesIsAskedForOnceAndRecordsTheCommandThatAsked(t *testing.T) {
 	}
 }
 
-func TestEnterAndNMeanNoAndNothingIsRecorded(t *testing.T) {
-	for name, keys := range map[string]string{"enter": "\n", "n": "n\n", "no": " NO \n", "raw enter": "\r"} {
+func TestWhatIsTypedIsUnderstoodOrAskedForAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		keys []string // for one prompt each
+		want consent.Answer
+	}{
+		"enter":              {[]string{"\n"}, consent.AnswerNo},
+		"n":                  {[]string{"n\n"}, consent.AnswerNo},
+		"no":                 {[]string{" NO \n"}, consent.AnswerNo},
+		"raw enter":          {[]string{"\r"}, consent.AnswerNo},
+		"Y":                  {[]string{"Y\n"}, consent.AnswerYes},
+		"yes with spaces":    {[]string{"\t Yes \n"}, consent.AnswerYes},
+		"corrected":          {[]string{"y\x7fn\n"}, consent.AnswerNo},
+		"yes please":         {[]string{"yes please\n", "y\n"}, consent.AnswerYes},
+		"no UTF-8":           {[]string{"\xff\xfey\n", "\xc3\n", "n\n"}, consent.AnswerNo},
+		"ten thousand of it": {[]string{strings.Repeat("y", 10_000) + "\n", "n\n"}, consent.AnswerNo},
+	} {
 		t.Run(name, func(t *testing.T) {
-			x := start(t, setup{args: []string{"hello"}})
-			x.expect(1, theQuestion)
-			x.typed(keys)
+			x := start(t, setup{args: []string{"hello"}, unsized: true, env: []string{"TERM=dumb"}})
+			for i, keys := range test.keys {
+				x.expect(i+1, theQuestion)
+				x.typed(keys)
+			}
 			screen := x.end()
 			if name == "enter" {
 				golden(t, "ask_no", ports.ReplaceAllString(screen, "SERVER"))
 			}
-			if got := stored(x.dir); got != consent.AnswerNo {
-				t.Errorf("stored %q", got)
+			if got := stored(x.dir); got != test.want {
+				t.Errorf("stored %q:\n%s", got, screen)
 			}
-			if q := queued(t, x.dir); q != "" {
+			if q := queued(t, x.dir); (q != "") != (test.want == consent.AnswerYes) {
 				t.Errorf("recorded %q", q)
 			}
 			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir}).end(); screen != "hello\n" {
@@ -220,45 +278,82 @@ func TestEnterAndNMeanNoAndNothingIsRecorded(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatDoesNotComeStoresNothingAndTheCommandRuns(t *testing.T) {
+// onlyUnanswered holds that nothing is kept but that the question was put.
+func onlyUnanswered(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "unanswered" {
+		t.Errorf("the state directory holds %v (%v)", entries, err)
+	}
+}
+
+func TestAQuestionThatIsNotAnsweredIsPutOnce(t *testing.T) {
 	for name, test := range map[string]struct {
+		args []string
 		env  []string
 		act  func(x *terminal)
-		want string
 	}{
-		"three answers that are none": {nil, func(x *terminal) {
+		"three answers that are none": {act: func(x *terminal) {
 			for i, keys := range []string{"what\n", "yesterday\n", strings.Repeat("y", 500) + "\n"} {
 				x.expect(i+1, theQuestion)
 				x.typed(keys)
 			}
-		}, "Please type y or n."},
-		"the end of the input": {nil, func(x *terminal) {
+		}},
+		"the end of the input": {act: func(x *terminal) {
 			x.expect(1, theQuestion)
 			x.typed("\x04")
-		}, "Not answered"},
-		"half an answer and the end of the input": {nil, func(x *terminal) {
+		}},
+		"half an answer and the end of the input": {act: func(x *terminal) {
 			x.expect(1, theQuestion)
 			x.typed("y\x04")
 			x.typed("\x04")
-		}, "Not answered"},
-		"nobody there": {[]string{toolPatience + "=300ms"}, func(x *terminal) {}, "Not answered"},
+		}},
+		"nobody there": {env: []string{toolPatience + "=300ms"}, act: func(x *terminal) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := start(t, setup{args: []string{"hello"}, env: test.env})
 			test.act(x)
 			screen := x.end()
-			if !strings.HasSuffix(screen, "hello\n") || !strings.Contains(screen, test.want) {
-				t.Errorf("shown:\n%s", screen)
+			if !strings.HasSuffix(screen, "hello\n") {
+				t.Errorf("the command did not run:\n%s", screen)
+			}
+			if name == "nobody there" {
+				golden(t, "ask_unanswered", ports.ReplaceAllString(screen, "SERVER"))
 			}
 			if code := x.cmd.ProcessState.ExitCode(); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
-			untouched(t, x.dir)
+			onlyUnanswered(t, x.dir)
+			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir}).end(); screen != "hello\n" {
+				t.Errorf("the second run showed:\n%s", screen)
+			}
 		})
 	}
 }
 
-func TestCtrlCAtTheQuestionDoesWhatItWouldWithoutIt(t *testing.T) {
+func TestAnUnansweredQuestionIsPutAgainWithANewNoticeAndCanBeAnsweredMeanwhile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := consent.NewStore(dir).NoteUnanswered(1, time.Date(2026, 2, 3, 14, 5, 6, 0, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	same, newer := []string{toolVersion + "=1"}, []string{toolVersion + "=2"}
+	if screen := start(t, setup{args: []string{"hello"}, dir: dir, env: same}).end(); screen != "hello\n" {
+		t.Errorf("the same notice:\n%s", screen)
+	}
+	x := start(t, setup{args: []string{"hello"}, dir: dir, env: newer})
+	x.expect(1, theQuestion)
+	x.typed("\x04")
+	x.end()
+	if screen := start(t, setup{args: []string{"hello"}, dir: dir, env: newer}).end(); screen != "hello\n" {
+		t.Errorf("the newer notice for the second time:\n%s", screen)
+	}
+	start(t, setup{args: []string{"telemetry", "enable"}, dir: dir, env: newer}).end()
+	if got := stored(dir); got != consent.AnswerYes {
+		t.Errorf("stored %q", got)
+	}
+}
+
+func TestCtrlCAtTheQuestionEndsAToolThatDoesNotHandleIt(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}})
 	x.expect(1, theQuestion)
 	x.typed("\x03")
@@ -270,14 +365,152 @@ func TestCtrlCAtTheQuestionDoesWhatItWouldWithoutIt(t *testing.T) {
 		t.Errorf("the command ran:\n%s", screen)
 	}
 	untouched(t, x.dir)
+}
 
-	x = start(t, setup{args: []string{"handles-signals"}})
+func TestTheQuestionEndsWithTheContextAndTheCommandIsNotRun(t *testing.T) {
+	signalled := func(s os.Signal) func(*terminal) {
+		return func(x *terminal) {
+			if err := x.cmd.Process.Signal(s); err != nil {
+				x.t.Fatal(err)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		act  func(*terminal)
+		code int
+	}{
+		"Ctrl-C":                   {func(x *terminal) { x.typed("\x03") }, 130},
+		"SIGTERM":                  {signalled(syscall.SIGTERM), 143},
+		"the terminal is gone":     {func(x *terminal) { x.pty.Close() }, 129},
+		"Ctrl-C in half an answer": {func(x *terminal) { x.typed("ye\x03") }, 130},
+	} {
+		for _, command := range []string{"handles-signals", "handles-signals-run"} {
+			t.Run(name+" in "+command, func(t *testing.T) {
+				x := start(t, setup{args: []string{command}})
+				x.expect(1, theQuestion)
+				test.act(x)
+				screen := x.end()
+				if code := x.cmd.ProcessState.ExitCode(); code != test.code {
+					t.Errorf("ended with %v, want %d", x.cmd.ProcessState, test.code)
+				}
+				if strings.Contains(screen, "the tool's own context") || strings.Contains(screen, "hello") || strings.Contains(screen, "Usage:") {
+					t.Errorf("the command ran, or its usage was shown:\n%s", screen)
+				}
+				untouched(t, x.dir)
+			})
+		}
+	}
+}
+
+func TestATerminalThatGoesAwayDoesNotEndAToolThatStays(t *testing.T) {
+	x := start(t, setup{args: []string{"ignores-hangup"}})
 	x.expect(1, theQuestion)
-	x.typed("\x03")
-	if screen := x.end(); !strings.Contains(screen, "the tool's own context says: context canceled") {
+	x.pty.Close()
+	x.end()
+	if code := x.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("ended with %v", x.cmd.ProcessState)
+	}
+	onlyUnanswered(t, x.dir)
+}
+
+func TestTheTimeInWhichTheToolIsStoppedIsNotTheTimeToAnswer(t *testing.T) {
+	const patience = 2 * time.Second
+	x := start(t, setup{args: []string{"hello"}, env: []string{toolPatience + "=" + patience.String()}})
+	x.expect(1, theQuestion)
+	if err := x.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(patience) // what passes is what is tested
+	if err := x.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	x.typed("y\n")
+	if screen := x.end(); stored(x.dir) != consent.AnswerYes {
+		t.Errorf("stored %q:\n%s", stored(x.dir), screen)
+	}
+}
+
+func TestWhatWasTypedBeforeTheQuestionIsNoAnswerToIt(t *testing.T) {
+	t.Run("a whole line is left to the tool, and the next command asks", func(t *testing.T) {
+		x := start(t, setup{args: []string{"busy-before"}})
+		x.expect(1, "busy\n")
+		x.typed("y\n")
+		x.expect(1, "busy\ny\n")
+		x.gate.WriteString("!")
+		if screen := x.end(); screen != "busy\ny\nthe tool read \"y\\n\", <nil>\n" {
+			t.Errorf("shown:\n%s", screen)
+		}
+		untouched(t, x.dir)
+		x = start(t, setup{args: []string{"hello"}, dir: x.dir})
+		x.expect(1, theQuestion)
+		x.typed("n\n")
+		x.end()
+	})
+	t.Run("half a line is not completed to a yes", func(t *testing.T) {
+		x := start(t, setup{args: []string{"busy-before"}})
+		x.expect(1, "busy\n")
+		x.typed("y")
+		x.expect(1, "busy\ny")
+		x.gate.WriteString("!")
+		x.expect(1, theQuestion)
+		x.typed("\n")
+		x.typed("for the tool\n")
+		if screen := x.end(); stored(x.dir) != consent.AnswerNo || !strings.Contains(screen, `the tool read "for the tool\n"`) {
+			t.Errorf("stored %q:\n%s", stored(x.dir), screen)
+		}
+	})
+	t.Run("of several lines the second does not answer for the first", func(t *testing.T) {
+		x := start(t, setup{args: []string{"echo"}})
+		x.expect(1, theQuestion)
+		x.typed("make\ny\n")
+		screen := x.end()
+		if !strings.Contains(screen, `the tool read "y\n"`) || strings.Count(screen, theQuestion) != 1 {
+			t.Errorf("shown:\n%s", screen)
+		}
+		onlyUnanswered(t, x.dir)
+	})
+	t.Run("nor does it confirm a reset", func(t *testing.T) {
+		x := start(t, setup{args: []string{"telemetry", "enable"}})
+		x.end()
+		ptmx, tty, err := pty.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ptmx.Close()
+		defer tty.Close()
+		if _, err := io.WriteString(ptmx, "y\n"); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, func() bool { return typedAhead(tty) })
+		var shown bytes.Buffer
+		if said, err := askYesNo(t.Context(), tty, &shown, "Go on?", time.Second); said == saidYes || err != nil || shown.Len() > 0 {
+			t.Errorf("said %v, %v, after %q", said, err, shown.String())
+		}
+		line := make([]byte, 8)
+		if n, err := tty.Read(line); string(line[:n]) != "y\n" {
+			t.Errorf("left to read: %q, %v", line[:n], err)
+		}
+	})
+}
+
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(testPatience); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("it did not come")
+		}
+	}
+}
+
+func TestNobodyIsAskedOutOfTheTimeOfACommandThatHasLittle(t *testing.T) {
+	screen := start(t, setup{args: []string{"hello"}, env: []string{toolDeadline + "=1m"}}).end()
+	if screen != "hello\n" {
 		t.Errorf("shown:\n%s", screen)
 	}
-	untouched(t, x.dir)
+	x := start(t, setup{args: []string{"hello"}, env: []string{toolDeadline + "=1m", toolPatience + "=2s"}})
+	x.expect(1, theQuestion)
+	x.typed("n\n")
+	x.end()
 }
 
 func TestTheQuestionTakesOneLineAndLeavesTheRestToTheTool(t *testing.T) {
@@ -297,13 +530,29 @@ func TestTheQuestionTakesOneLineAndLeavesTheRestToTheTool(t *testing.T) {
 }
 
 func TestTheQuestionStaysOutOfStdout(t *testing.T) {
-	x := start(t, setup{args: []string{"hello"}, pipes: "out"})
+	ptmx, tty, err := pty.Open()
+	if err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
+	}
+	defer ptmx.Close()
+	x := start(t, setup{args: []string{"hello"}, stdout: tty})
+	tty.Close()
 	x.expect(1, theQuestion)
 	x.typed("n\n")
 	x.end()
-	if got := x.out.String(); got != "hello\n" {
-		t.Errorf("stdout holds %q", got)
+	out := make([]byte, 4096)
+	if n, err := ptmx.Read(out); string(out[:n]) != "hello\r\n" {
+		t.Errorf("stdout showed %q, %v", out[:n], err)
 	}
+}
+
+// closesStdin returns a program that runs another one without a standard input.
+func closesStdin(t *testing.T) string {
+	path := filepath.Join(t.TempDir(), "without-stdin")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexec \"$@\" <&-\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestNobodyIsAskedWhere(t *testing.T) {
@@ -322,8 +571,14 @@ func TestNobodyIsAskedWhere(t *testing.T) {
 	}
 	for name, s := range map[string]setup{
 		"stdin is a pipe":                   {pipes: "in"},
+		"stdin is /dev/null":                {pipes: "null"},
+		"stdin is closed":                   {with: closesStdin(t)},
+		"stdout is a pipe":                  {pipes: "out"},
 		"stderr is a pipe":                  {pipes: "err"},
+		"a coding agent runs it":            {env: []string{"CLAUDECODE=1"}},
+		"an agent of no name runs it":       {env: []string{"AI_AGENT=new-one@1"}},
 		"it is continuous integration":      {env: []string{"CI=true"}},
+		"it is CI that does not set CI":     {env: []string{"TF_BUILD=True"}},
 		"DO_NOT_TRACK is set":               {env: []string{"DO_NOT_TRACK=1"}},
 		"the tool's variable says no":       {env: []string{"MYTOOL_TELEMETRY=off"}},
 		"a variable says yes":               {env: []string{"TELEMETRY_ENABLED=1"}},
@@ -361,6 +616,20 @@ func TestNobodyIsAskedWhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNohupLeavesNobodyToBeAsked(t *testing.T) {
+	nohup, err := exec.LookPath("nohup")
+	if err != nil {
+		t.Skip(err)
+	}
+	x := start(t, setup{args: []string{"hello"}, with: nohup})
+	screen := x.end()
+	out, err := os.ReadFile(filepath.Join(x.cmd.Dir, "nohup.out"))
+	if err != nil || string(out) != "hello\n" {
+		t.Errorf("stdout holds %q, %v; shown:\n%s", out, err, screen)
+	}
+	untouched(t, x.dir)
 }
 
 func TestInitAsksByItselfAndOnce(t *testing.T) {

@@ -28,6 +28,30 @@ func cancelled() context.Context {
 func TestStatusSaysWhatIsSo(t *testing.T) {
 	for name, prepare := range map[string]func(h *home){
 		"undecided": func(*home) {},
+		"unanswered": func(h *home) {
+			if err := h.manager().NoteUnanswered(); err != nil {
+				h.t.Fatal(err)
+			}
+		},
+		"unanswered_unreadable": func(h *home) {
+			if err := h.manager().NoteUnanswered(); err != nil {
+				h.t.Fatal(err)
+			}
+			replace(h, "unanswered", "noise")
+		},
+		"unanswered_newer_notice": func(h *home) {
+			h.must("telemetry", "enable")
+			h.tool.Telemetry.NoticeVersion = 2
+			if err := h.manager().NoteUnanswered(); err != nil {
+				h.t.Fatal(err)
+			}
+		},
+		"answered_after_all": func(h *home) {
+			if err := h.manager().NoteUnanswered(); err != nil {
+				h.t.Fatal(err)
+			}
+			h.must("telemetry", "disable")
+		},
 		"on": func(h *home) {
 			h.must("telemetry", "enable")
 			h.record(2)
@@ -96,6 +120,13 @@ func TestStatusExplainsEveryLayer(t *testing.T) {
 func TestStatusSpeaksJSON(t *testing.T) {
 	h := newHome(t)
 	golden(t, "status_json_undecided", h.transcript("telemetry", "status", "--output", "json"))
+	if err := h.manager().NoteUnanswered(); err != nil {
+		t.Fatal(err)
+	}
+	unanswered := h.transcript("telemetry", "status", "--output", "json")
+	if !strings.Contains(unanswered, `"unanswered": "2026-02-03T14:05:06Z"`) {
+		t.Errorf("it does not say that the question was put:\n%s", unanswered)
+	}
 	h.must("telemetry", "enable")
 	h.record(2)
 	h.must("telemetry", "flush")

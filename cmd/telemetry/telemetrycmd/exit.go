@@ -1,6 +1,7 @@
 package telemetrycmd
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"strings"
@@ -26,6 +27,7 @@ const (
 //	an error with the method ExitCode() int        what that returns
 //	*exec.ExitError                                the other program's; 128+n if signal n ended it
 //	a wrong flag, or what UsageError marks         2
+//	a signal, at the question of Wire or Ask       128+n, where the tool's context tells it; else 130
 //	any other                                      1
 func ExitCode(err error) int {
 	if err == nil {
@@ -64,6 +66,31 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 func (e *usageError) ExitCode() int { return exitUsage }
+
+// endedError says that a context ended while a question was waiting for its answer.
+type endedError struct{ ctx context.Context }
+
+func (e *endedError) Error() string {
+	return context.Cause(e.ctx).Error() + " while a question was waiting for its answer"
+}
+
+func (e *endedError) Unwrap() error { return e.ctx.Err() }
+
+// ExitCode is a signal's, unless it was the time that ran out: what else cancels a
+// command that only waits for a person is the key that they press. Which signal it was
+// is in what signal.NotifyContext gives as the cause, in words only.
+func (e *endedError) ExitCode() int {
+	if errors.Is(e.ctx.Err(), context.DeadlineExceeded) {
+		return exitFailure
+	}
+	cause := context.Cause(e.ctx).Error()
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		if cause == s.String()+" signal received" {
+			return exitSignal + int(s)
+		}
+	}
+	return exitSignal + int(syscall.SIGINT)
+}
 
 // flat puts an error of several lines, which is what errors.Join makes, into one.
 type flat struct{ err error }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -102,6 +103,16 @@ func destination(s core.Status) string {
 		return "It stays on this machine."
 	}
 	return "It is sent by the backend " + s.Backend.Name + ", under a pseudonym."
+}
+
+// turnedOn is what a person reads once whose telemetry is on because of a variable that
+// is not the tool's own.
+func turnedOn(tool string, s core.Status) string {
+	var b strings.Builder
+	paragraph(&b, "Telemetry of "+tool+" is on, because "+consent.GeneralVariable+" is set. "+destination(s))
+	fmt.Fprintf(&b, "To turn it off: %s telemetry disable\n", tool)
+	fmt.Fprintf(&b, "To have it on for %s only: %s=on instead of %s\n", tool, consent.EnvName(tool), consent.GeneralVariable)
+	return b.String()
 }
 
 // lineWidth fits the narrowest terminal in common use.

@@ -51,8 +51,10 @@ func (s *commandSet) reset() *cobra.Command {
 			return s.resetResume(cmd, out, m, *format)
 		}
 		before := look(m)
-		if !*yes && before.somethingToReset() && !s.confirmReset(cmd, before.tool) {
-			return errNothingChanged
+		if !*yes && before.somethingToReset() {
+			if err := confirmReset(cmd, before.tool); err != nil {
+				return err
+			}
 		}
 		var report core.ResetReport
 		err := s.asking(cmd, m, func(ctx context.Context, tell func(done, total int)) (err error) {
@@ -141,17 +143,25 @@ func (v view) somethingToReset() bool {
 	return v.MachineID != "" || v.Queue.Events > 0
 }
 
-// confirmReset asks, where there is somebody to ask: a script said what it wants.
-func (s *commandSet) confirmReset(cmd *cobra.Command, tool string) bool {
+// confirmPatience is for somebody who has just typed the command and reads what it does.
+const confirmPatience = time.Minute
+
+// confirmReset asks, where there is somebody to ask: a script said what it wants. The
+// error says that the person does not want it, or that the command ended meanwhile.
+func confirmReset(cmd *cobra.Command, tool string) error {
 	in, asked := cmd.InOrStdin().(*os.File)
 	terminal, shown := cmd.ErrOrStderr().(*os.File)
 	if !asked || !shown || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) {
-		return true
+		return nil
 	}
 	var b strings.Builder
 	paragraph(&b, "This turns telemetry of "+tool+" off, erases what waits here and asks for the deletion of what was sent. It cannot be undone.")
 	fmt.Fprint(terminal, b.String())
-	return askYesNo(contextOf(cmd), in, terminal, "Go on?", s.patience) == saidYes
+	said, err := askYesNo(contextOf(cmd), in, terminal, "Go on?", confirmPatience)
+	if err == nil && said != saidYes {
+		err = errNothingChanged
+	}
+	return err
 }
 
 func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view, report core.ResetReport, complete bool) {

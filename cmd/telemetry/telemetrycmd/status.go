@@ -28,10 +28,18 @@ type view struct {
 	core.Status
 	tool   string
 	stored consent.Stored
+	// unanswered says that nobody has decided although the person was asked; askedAt is
+	// when, zero where that cannot be read.
+	unanswered bool
+	askedAt    time.Time
 }
 
 func look(m *core.Manager) view {
-	return view{Status: m.Status(), tool: m.Tool().Name, stored: m.Stored()}
+	v := view{Status: m.Status(), tool: m.Tool().Name, stored: m.Stored()}
+	if v.state() == stateUndecided {
+		v.askedAt, v.unanswered = m.Unanswered()
+	}
+	return v
 }
 
 // state is what really happens to events, which is not always what was decided.
@@ -55,6 +63,8 @@ func (v view) stateWords() (string, screen.Colour) {
 		return "on, this machine only", screen.Green
 	case state == stateUndecided && v.stored.Answer != consent.AnswerNone:
 		return "off (what is collected has changed since your yes)", screen.Bold
+	case v.unanswered:
+		return "off (not answered yet)", screen.Bold
 	case state == stateUndecided:
 		return "off (not asked yet)", screen.Bold
 	case v.Decision.Enabled && len(v.Faults) == 0:
@@ -112,6 +122,13 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	add := func(label, value string) { rows = append(rows, screen.Row{Label: label, Value: value}) }
 	warn := func(label, value string) {
 		rows = append(rows, screen.Row{Label: label, Value: value, Colour: screen.Red})
+	}
+	if v.unanswered {
+		when := "before"
+		if !v.askedAt.IsZero() {
+			when = "on " + screen.When(v.askedAt)
+		}
+		add("The question", "asked "+when+", not answered; to answer: "+hint("enable"))
 	}
 	if v.MachineID != "" {
 		add("Machine ID", v.MachineID)
@@ -247,6 +264,7 @@ type summaryJSON struct {
 type statusJSON struct {
 	summaryJSON
 	Since         time.Time     `json:"since,omitzero"`
+	Unanswered    time.Time     `json:"unanswered,omitzero"`
 	Backend       backendJSON   `json:"backend"`
 	MachineID     string        `json:"machine_id,omitempty"`
 	Queue         queueJSON     `json:"queue"`
@@ -301,6 +319,7 @@ func (v view) json(explain bool) statusJSON {
 	j := statusJSON{
 		summaryJSON:   v.summary(),
 		Since:         v.Decision.Since.UTC(),
+		Unanswered:    v.askedAt.UTC(),
 		Backend:       v.backend(),
 		MachineID:     v.MachineID,
 		Queue:         queueJSON{v.Queue.Events, v.Queue.Local, v.Queue.Elsewhere, v.Queue.Bytes, v.Queue.Damaged},

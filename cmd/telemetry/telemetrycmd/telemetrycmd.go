@@ -12,7 +12,8 @@
 //
 // The command's path without the root ("remote add"), how long it ran and its exit
 // code, by ExitCode; arguments and error text too where the author set
-// ExtendedCollection. A panic is recorded as exit code 2 and goes on as it would.
+// ExtendedCollection. A panic is recorded as exit code 2 and goes on as it would; one in
+// a goroutine that the command started ends the process before anything can be recorded.
 //
 // Not recorded are help, version, shell completion and the telemetry commands; what
 // never became a run, such as an unknown flag; what a PostRun hook makes of a command
@@ -63,9 +64,10 @@ func withOpener(open func(lookup func(string) (string, bool), link string) error
 	return func(o *options) { o.openURL = open }
 }
 
-// defaultPatience is time enough to read the notice. A command that somebody started
-// and walked away from then goes on.
-const defaultPatience = time.Minute
+// defaultPatience is time enough to find out what the notice is about and to type one
+// letter. Somebody who reads it to the end may need longer and loses nothing: nothing is
+// collected, and enable shows it again. A machine where nobody sits loses it once.
+const defaultPatience = 20 * time.Second
 
 func gather(list []Option) *options {
 	o := &options{patience: defaultPatience, openURL: openOnDesktop}

@@ -11,51 +11,63 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// glance is how often waitReadable looks whether its context has ended: when somebody
-// pressed Ctrl-C and the tool handles that signal itself, it must seem at once.
-const glance = 50 * time.Millisecond
-
 // maxSelect is FD_SETSIZE: select knows no descriptor beyond it.
 const maxSelect = 1024
 
-// waitReadable returns nil when in can be read without waiting. It uses select, because
-// poll does not work on terminals on macOS, and deadlines of os.File on none that a
-// shell has opened.
-func waitReadable(ctx context.Context, in *os.File, deadline time.Time) error {
-	raw, err := in.SyscallConn()
-	if err != nil {
-		return err
-	}
-	for {
+// waitReadable returns nil when in can be read without waiting. The time in which the
+// process was stopped is not counted: nobody could answer. begun, that part of the line
+// was read, makes no difference here.
+func waitReadable(ctx context.Context, in *os.File, begun bool, patience time.Duration) error {
+	for left := patience; ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		left := min(time.Until(deadline), glance)
-		if left <= 0 {
+		if left <= 0 || !inForeground(in) { // a job that was stopped and goes on with bg would be stopped for reading
 			return os.ErrDeadlineExceeded
 		}
-		ready := 0
-		var selectErr error
-		err := raw.Control(func(fd uintptr) {
-			if fd >= maxSelect {
-				selectErr = unix.EBADF
-				return
-			}
-			var set unix.FdSet
-			set.Set(int(fd))
-			timeout := unix.NsecToTimeval(left.Nanoseconds())
-			ready, selectErr = unix.Select(int(fd)+1, &set, nil, nil, &timeout)
-		})
-		switch {
-		case err != nil:
+		start := time.Now()
+		ready, err := readable(in, min(left, glance))
+		if ready || err != nil {
 			return err
-		case errors.Is(selectErr, unix.EINTR): // Go's scheduler sends itself signals
-		case selectErr != nil:
-			return selectErr
-		case ready > 0:
-			return nil
 		}
+		left -= min(time.Since(start), glance)
 	}
+}
+
+// readable reports whether in can be read within wait. It uses select, because poll does
+// not work on terminals on macOS, and deadlines of os.File on none that a shell opened.
+func readable(in *os.File, wait time.Duration) (bool, error) {
+	raw, err := in.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	n, selectErr := 0, error(nil)
+	err = raw.Control(func(fd uintptr) {
+		if fd >= maxSelect {
+			selectErr = unix.EBADF
+			return
+		}
+		var set unix.FdSet
+		set.Set(int(fd))
+		timeout := unix.NsecToTimeval(wait.Nanoseconds())
+		n, selectErr = unix.Select(int(fd)+1, &set, nil, nil, &timeout)
+	})
+	if errors.Is(selectErr, unix.EINTR) { // Go's scheduler sends itself signals
+		return false, err
+	}
+	return n > 0, errors.Join(err, selectErr)
+}
+
+// typedAhead reports whether a line waits to be read. What is only half a line yet is
+// discarded: the question would take it, for it takes the line that it becomes part of.
+func typedAhead(in *os.File) bool {
+	if ready, err := readable(in, 0); ready || err != nil {
+		return true
+	}
+	if raw, err := in.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { discardInput(int(fd)) })
+	}
+	return false
 }
 
 // inForeground reports whether the terminal listens to us. A job in the background

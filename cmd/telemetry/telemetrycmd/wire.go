@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -98,9 +99,12 @@ func (w *wiring) wrap(cmd *cobra.Command) {
 			return w.run(cmd, args, func() error { return run(cmd, args) })
 		}
 	} else if run := cmd.Run; run != nil {
-		cmd.Run = func(cmd *cobra.Command, args []string) {
-			_ = w.run(cmd, args, func() error { run(cmd, args); return nil })
+		// cobra takes RunE where there are both. It is what can say that the command was
+		// not run; Run stays for those who call it themselves.
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			return w.run(cmd, args, func() error { run(cmd, args); return nil })
 		}
+		cmd.Run = func(cmd *cobra.Command, args []string) { _ = cmd.RunE(cmd, args) }
 	}
 }
 
@@ -116,6 +120,7 @@ func (w *wiring) wrapHook(hook runE) runE {
 		start := time.Now()
 		err := hook(cmd, args)
 		if err != nil && cmd.Annotations[wiredMark] != "" {
+			w.tell(cmd)
 			w.record(w.props.Collector, cmd, args, start, err)
 		}
 		return err
@@ -124,10 +129,14 @@ func (w *wiring) wrapHook(hook runE) runE {
 
 // run runs a command and records how it went. Where telemetry is off, and it was found
 // out that nobody is to be asked, it sees to deletion requests that are due, and adds
-// nothing else.
+// nothing else. A context that ends at the question is the end: the command is not run.
 func (w *wiring) run(cmd *cobra.Command, args []string, run func() error) error {
-	if !w.props.Collector.Enabled() {
-		w.question(cmd)
+	if w.props.Collector.Enabled() {
+		w.tell(cmd)
+	} else {
+		if err := w.question(cmd); err != nil {
+			return err
+		}
 		if !w.props.Collector.Enabled() {
 			err := run()
 			_ = w.props.Collector.Close(contextOf(cmd)) // reset --status tells what went wrong
@@ -181,23 +190,50 @@ func commandName(cmd *cobra.Command) string {
 }
 
 // question asks the person once and opens the collector anew, so that the command that
-// asked is recorded too after a yes. A command with --skip-telemetry asks by itself.
-func (w *wiring) question(cmd *cobra.Command) {
-	if cmd.Flags().Lookup(skipFlag) != nil {
-		return
-	}
-	if _, ours := w.props.Collector.(*core.Collector); !ours {
-		return
+// asked is recorded too after a yes. A command with --skip-telemetry asks by itself. The
+// error says that the command's context ended at the question.
+func (w *wiring) question(cmd *cobra.Command) error {
+	if cmd.Flags().Lookup(skipFlag) != nil || !w.collects() {
+		return nil
 	}
 	answered, err := w.ask(cmd, w.manager)
+	if ended := (*endedError)(nil); errors.As(err, &ended) {
+		cmd.SilenceUsage = true // it was called in the right way
+		return err
+	}
 	if err != nil {
 		// The person has just answered and is owed this one line.
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", w.props.Tool.Name, err)
 	}
-	if !answered {
+	if answered {
+		if collector, err := core.Open(w.props.Tool, w.core...); err == nil {
+			w.props.Collector = collector
+		}
+	}
+	return nil
+}
+
+// collects reports whether the collector is the one that Wire opened, not a test's.
+func (w *wiring) collects() bool {
+	_, ours := w.props.Collector.(*core.Collector)
+	return ours
+}
+
+// tell tells the person, once and before anything is sent in their name, that a
+// variable turned the tool's telemetry on which they may have set for another product.
+// It stays a yes where there is nobody to be told; then a later command tells it.
+func (w *wiring) tell(cmd *cobra.Command) {
+	if _, set := w.manager.Lookup(consent.GeneralVariable); !set || !w.collects() {
+		return // by far the most, and the cheapest look
+	}
+	_, terminal, ok := w.somebodyThere(cmd, w.manager)
+	if !ok || w.manager.Told() {
 		return
 	}
-	if collector, err := core.Open(w.props.Tool, w.core...); err == nil {
-		w.props.Collector = collector
+	status := w.manager.Status()
+	if !status.Recording || !status.Decision.ByGeneralVariable() || status.Backend.Local {
+		return
 	}
+	fmt.Fprintln(terminal, turnedOn(w.props.Tool.Name, status))
+	_ = w.manager.NoteTold() // else they are told once more
 }

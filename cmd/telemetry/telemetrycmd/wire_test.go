@@ -272,6 +272,8 @@ func TestExitCodes(t *testing.T) {
 	}
 	flags := pflag.NewFlagSet("x", pflag.ContinueOnError)
 	flags.Int("n", 0, "")
+	late, cancelLate := context.WithTimeout(t.Context(), -1)
+	defer cancelLate()
 	for name, test := range map[string]struct {
 		err  error
 		want int
@@ -288,10 +290,20 @@ func TestExitCodes(t *testing.T) {
 		"wrong value":       {flags.Parse([]string{"--n=x"}), 2},
 		"missing value":     {flags.Parse([]string{"--n"}), 2},
 		"wrong use":         {UsageError(errors.New("x")), 2},
+		// Which signal it was is tested with real ones.
+		"cancelled at the question": {fmt.Errorf("wrapped: %w", &endedError{cancelled()}), 130},
+		"late at the question":      {&endedError{late}, 1},
 	} {
 		if got := ExitCode(test.err); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
+	}
+}
+
+func TestAnEndAtTheQuestionIsTheEndOfTheContext(t *testing.T) {
+	err := error(&endedError{cancelled()})
+	if !errors.Is(err, context.Canceled) || err.Error() != "context canceled while a question was waiting for its answer" {
+		t.Errorf("%v", err)
 	}
 }
 
