@@ -233,7 +233,7 @@ func (m *Manager) NoteUnanswered() error {
 	if m.in.dirErr != nil {
 		return m.in.dirErr
 	}
-	return m.in.store().NoteUnanswered(m.in.tool.Telemetry.NoticeVersion, m.in.now())
+	return m.in.store().NoteUnanswered(m.in.terms(), m.in.now())
 }
 
 // Unanswered returns when the question was put and not answered. ok is false where it
@@ -242,7 +242,7 @@ func (m *Manager) Unanswered() (at time.Time, ok bool) {
 	if m.in.dirErr != nil {
 		return time.Time{}, false
 	}
-	return m.in.store().Unanswered(m.in.tool.Telemetry.NoticeVersion)
+	return m.in.store().Unanswered(m.in.terms())
 }
 
 // NoteTold notes that the person was told that consent.GeneralVariable, which they may
@@ -251,12 +251,12 @@ func (m *Manager) NoteTold() error {
 	if m.in.dirErr != nil {
 		return m.in.dirErr
 	}
-	return m.in.store().NoteTold(m.in.tool.Telemetry.NoticeVersion, m.in.now())
+	return m.in.store().NoteTold(m.in.terms(), m.in.now())
 }
 
 // Told reports whether NoteTold was called and what is collected is as it was then.
 func (m *Manager) Told() bool {
-	return m.in.dirErr == nil && m.in.store().Told(m.in.tool.Telemetry.NoticeVersion)
+	return m.in.dirErr == nil && m.in.store().Told(m.in.terms())
 }
 
 // Answer stores what the person said after having been shown the notice. seen is what

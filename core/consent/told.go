@@ -20,15 +20,15 @@ func (d Decision) ByGeneralVariable() bool {
 	return d.Enabled
 }
 
-// NoteTold notes that the person was told, with that version of the notice, that
-// GeneralVariable turned the tool's telemetry on.
-func (s Store) NoteTold(notice int, at time.Time) error {
-	return s.writeNote(toldName, notice, at)
+// NoteTold notes that the person was told, with those terms, that GeneralVariable turned
+// the tool's telemetry on.
+func (s Store) NoteTold(terms Terms, at time.Time) error {
+	return s.writeNote(toldName, terms, at)
 }
 
-// Told reports whether the person was told so with this version of the notice or a
-// later one. A note that cannot be read does not count: they are told once more.
-func (s Store) Told(notice int) bool {
+// Told reports whether the person was told so with these terms or wider ones. A note that
+// cannot be read does not count: they are told once more.
+func (s Store) Told(terms Terms) bool {
 	shown, _, err := s.readNote(toldName)
-	return err == nil && shown >= notice
+	return err == nil && len(terms.Beyond(shown, false)) == 0
 }

@@ -333,10 +333,11 @@ func TestAQuestionThatIsNotAnsweredIsPutOnce(t *testing.T) {
 
 func TestAnUnansweredQuestionIsPutAgainWithANewNoticeAndCanBeAnsweredMeanwhile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
-	if err := consent.NewStore(dir).NoteUnanswered(1, time.Date(2026, 2, 3, 14, 5, 6, 0, time.UTC)); err != nil {
-		t.Fatal(err)
-	}
 	same, newer := []string{toolVersion + "=1"}, []string{toolVersion + "=2"}
+	first := start(t, setup{args: []string{"hello"}, dir: dir, env: same})
+	first.expect(1, theQuestion)
+	first.typed("\x04")
+	first.end()
 	if screen := start(t, setup{args: []string{"hello"}, dir: dir, env: same}).end(); screen != "hello\n" {
 		t.Errorf("the same notice:\n%s", screen)
 	}
