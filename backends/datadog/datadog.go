@@ -56,11 +56,17 @@
 // # What a status means
 //
 //	202              accepted, whatever its body, except for a web page
+//	400              with {"errors": […]}: one log spoils a request, so the batch comes
+//	                 again in halves; a log that is refused alone is lost
+//	413              too large: comes again in smaller batches
 //	408 429, 5xx     kept; for Retry-After or X-Ratelimit-Reset, where one is given
 //	401 403 407      kept, 1 h: the key is wrong, the events are not
-//	413              too large: comes again in smaller batches
-//	400, other 4xx   permanent; also 404, so try the address of a relay before you ship it
-//	anything else    kept: another 2xx or a redirect comes from something in between
+//	404, other 4xx   kept, 1 h: the address or the way to it is wrong, the events are not
+//	anything else    kept: another 2xx, a redirect, a 400 without that body and a 4xx with
+//	                 a web page come from something in between
+//
+// Datadog documents that body for every refusal, and its own Agent gives logs up at 400,
+// 401, 403 and 413 only. A relay that refuses a log must answer in the same form.
 //
 // A 202 means that the logs will be processed. Datadog knows no second delivery of a log,
 // so a batch whose answer got lost is there twice: count by event_id.
@@ -75,7 +81,8 @@
 //
 // # Sources
 //
-//	docs.datadoghq.com/api/latest/logs/#send-logs                    call, statuses, limits
+//	docs.datadoghq.com/api/latest/logs/#send-logs                    call, statuses, errors, limits
+//	docs.datadoghq.com/agent/guide/agent-retry/                      what the Agent sends again
 //	docs.datadoghq.com/logs/log_configuration/pipelines/             names that are read, dates
 //	docs.datadoghq.com/getting_started/tagging/                      form of a tag
 //	docs.datadoghq.com/getting_started/site/                         sites
@@ -504,7 +511,7 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	}
 	defer response.Body.Close()
 	text, _ := io.ReadAll(response.Body) // from memory
-	return verdict(driverhttp.Answer{Status: response.StatusCode, Header: response.Header, Body: text}, time.Now())
+	return verdict(driverhttp.Answer{Status: response.StatusCode, Header: response.Header, Body: text}, len(events), time.Now())
 }
 
 func (b *backend) Close() error {
@@ -512,17 +519,15 @@ func (b *backend) Close() error {
 	return nil
 }
 
-// verdict is the table of the package comment. No text of the server's goes into an
-// error: it may repeat an event, or the key.
-func verdict(a driverhttp.Answer, now time.Time) error {
+// verdict is the table of the package comment, for an answer to n events. No text of the
+// server's goes into an error: it may repeat an event, or the key.
+func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	say := func(next string) error { return fmt.Errorf("datadog: answered %d: %s", a.Status, next) }
 	switch status := a.Status; {
 	case status == 202 && driverhttp.LooksLikeHTML(a):
 		return say("with a web page, so the logs are not stored: log in to this network, or check Settings[endpoint]")
 	case status == 202:
 		return nil
-	case status == 401, status == 403:
-		return driver.Throttled(say("the key is refused: check that it is valid and belongs to Settings[site]"), repairWait)
 	case status == 407:
 		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
 	case status == 408, status == 429, status >= 500:
@@ -536,12 +541,29 @@ func verdict(a driverhttp.Answer, now time.Time) error {
 		return err
 	case status == 413:
 		return driver.TooLarge(say("the batch is too large"))
+	case status >= 400 && driverhttp.LooksLikeHTML(a):
+		return say("with a web page, so this is not Datadog: log in to this network, or check Settings[endpoint]")
+	case status == 400 && !documented(a.Body):
+		return say("but not as Datadog would: check Settings[endpoint], or what is in between")
+	case status == 400:
+		return driver.Refused(say("Datadog does not take one of the logs: report the mapping as wrong"), n)
+	case status == 401, status == 403:
+		return driver.Throttled(say("the key is refused: check that it is valid and belongs to Settings[site]"), repairWait)
 	case status >= 400:
-		return driver.Permanent(say("the logs are refused: check Settings[endpoint], or report the mapping as wrong"))
+		return driver.Throttled(say("no logs are taken at this address: check Settings[endpoint]"), repairWait)
 	case status >= 300:
 		return say("redirects are not followed, since they would take the key along: check Settings[site] or Settings[endpoint]")
 	}
 	return say("only 202 is an acceptance: log in to this network, or check Settings[endpoint]")
+}
+
+// documented reports whether the body of a refusal is the one that Datadog documents: a
+// list of errors, of which the intake sends objects and its gateway texts.
+func documented(body []byte) bool {
+	var refusal struct {
+		Errors []json.RawMessage `json:"errors"`
+	}
+	return json.Unmarshal(body, &refusal) == nil && len(refusal.Errors) > 0
 }
 
 // carrier is the SDK's transport: it has driverhttp make the exchange, which is one

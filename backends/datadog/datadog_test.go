@@ -247,7 +247,8 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 		{[]int{407}, driver.ClassThrottled, time.Hour, false, "HTTPS_PROXY"},
 		{[]int{408, 429, 500, 502, 503, 504, 511, 599}, driver.ClassUnknown, 0, true, "later"},
 		{[]int{413}, driver.ClassTooLarge, 0, false, "too large"},
-		{[]int{400, 402, 404, 405, 414, 415, 422, 499}, driver.ClassPermanent, 0, false, "refused"},
+		{[]int{400}, driver.ClassTooLarge, 0, false, "one of the logs"},
+		{[]int{402, 404, 405, 406, 409, 411, 414, 415, 422, 431, 451, 499}, driver.ClassThrottled, time.Hour, false, "Settings[endpoint]"},
 	}
 	for _, row := range rows {
 		for _, status := range row.statuses {
@@ -264,6 +265,42 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 				}
 				if err != nil && (!strings.Contains(err.Error(), row.says) || !strings.Contains(err.Error(), fmt.Sprint("answered ", status))) {
 					t.Errorf("%d: says %q, want %q", status, err, row.says)
+				}
+				mute(t, err)
+			}
+		}
+	}
+}
+
+// Datadog refuses a whole request because of one log in it, and documents how it does.
+func TestARefusalIsDatadogsOnlyInItsDocumentedForm(t *testing.T) {
+	t.Parallel()
+	const page = "<html>c4n4ry</html>"
+	reply := func(status int, body string) httpmock.Responder {
+		return func(*http.Request) (*http.Response, error) { return httpmock.NewStringResponse(status, body), nil }
+	}
+	for _, body := range []string{
+		`{"errors":[{"status":"400","title":"Bad Request","detail":"c4n4ry"}]}`, `{"errors":["c4n4ry"],"more":1}`,
+	} {
+		for n, want := range map[int]driver.Class{1: driver.ClassPermanent, 2: driver.ClassTooLarge} {
+			err := mustOpen(t, newVendor(intake, reply(400, body)), withKey()).Send(t.Context(), batch(n))
+			if driver.Classify(err) != want {
+				t.Errorf("%s to %d events: %v (%v), want %v", body, n, err, driver.Classify(err), want)
+			}
+			mute(t, err)
+		}
+	}
+	for status := 400; status < 600; status++ {
+		for _, body := range []string{page, "", `{}`, `{"errors":[]}`, `{"errors":null}`, `{"errors":"c4n4ry"}`, `{"errors":["c4n4ry"`, `[]`, "Bad Request c4n4ry"} {
+			for _, n := range []int{1, 2} {
+				err := mustOpen(t, newVendor(intake, reply(status, body)), withKey()).Send(t.Context(), batch(n))
+				class := driver.Classify(err)
+				kept := class == driver.ClassUnknown || class == driver.ClassThrottled
+				if status == 413 { // a relay of one's own has an nginx in front
+					kept = class == driver.ClassTooLarge
+				}
+				if !kept || body == page && status == 403 && !strings.Contains(err.Error(), "web page") {
+					t.Errorf("%d %q to %d events: %v (%v)", status, body, n, err, class)
 				}
 				mute(t, err)
 			}

@@ -61,16 +61,23 @@
 //	                                specification forbids to send the batch again
 //	2xx, web page or unreadable     kept: a captive portal or something else in between
 //	429 502 503 504                 kept; where Retry-After is given, for that long at least
-//	401 403                       * kept, 1 h: the key is wrong, the events are not
-//	407 511                       * kept: of the network in between, not of the receiver
+//	400 422, and 500 in OTLP      * the batch comes again in halves, which are other requests
+//	                                than the one that must not be repeated; a record that is
+//	                                refused alone is lost. A Collector refuses all records
+//	                                for one, and what is above its max_request_body_size too
 //	413                             too large: comes again in smaller batches
+//	401 403                       * kept, 1 h: the key is wrong, the events are not
+//	404, every other 4xx          * kept, 1 h: the address is wrong, the events are not
+//	408, every other 5xx          * kept: of what is in between and fails, not of the receiver
+//	407 511                       * kept: of the network in between
 //	3xx                             kept; never followed, since the new place would be
 //	                                sent the headers' keys
-//	every other 4xx and 5xx         permanent, also 404, 408 and 500, which other protocols
-//	                                would have sent again. So does a Collector with a
-//	                                max_request_body_size below a batch lose it: it answers
-//	                                400, not 413. The default, 20 MiB, is far above one
 //	anything else                   kept
+//
+// The specification wants the rows with a * to be given up, and means receivers: their
+// refusals have a Status in protobuf or JSON, or at least a text. A web page, an empty 400
+// and a 500 in any other form come from something in between, which has not looked at the
+// records, so with them the batch is kept; a 413 counts from there too.
 //
 // Acceptance is that of one hop: a Collector answers before a store behind it has the
 // records. A batch whose answer got lost comes again, so stores should tell records
@@ -484,24 +491,19 @@ func hostArch(goarch string) string {
 func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	say := func(next string) error { return fmt.Errorf("otlp backend: answered %d: %s", a.Status, next) }
 	switch a.Status {
-	case 429, 502, 503, 504:
-		err := say("the receiver asks to try again")
-		if wait, ok := driverhttp.RetryAfter(a.Header, now); ok {
-			return driver.Throttled(err, wait)
-		}
-		return err
-	case 401, 403:
-		return driver.Throttled(say("the credentials are refused: check Headers"), repairWait)
 	case 407, 511:
 		return say("the network wants credentials: log in to it, or check HTTPS_PROXY")
+	case 408, 429:
+		return later(a, now, say("the receiver asks to try again"))
 	case 413:
 		return driver.TooLarge(say("the batch is too large"))
 	}
-	switch a.Status / 100 {
-	case 2:
-		if driverhttp.LooksLikeHTML(a) {
-			return say("with a web page, so the events are not stored: log in to this network, or check the endpoint")
-		}
+	class := a.Status / 100
+	if (class == 2 || class == 4) && driverhttp.LooksLikeHTML(a) {
+		return say("with a web page, so the events are not stored: log in to this network, or check the endpoint")
+	}
+	switch {
+	case class == 2:
 		rejected, ok := readAnswer(a)
 		switch {
 		case !ok:
@@ -511,12 +513,46 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 			return &driver.Partial{Unnamed: int(min(rejected, int64(n))), Err: say("the receiver rejected records of the batch")}
 		}
 		return nil
-	case 3:
+	case class == 3:
 		return say("set the endpoint to the new address, redirects are not followed")
-	case 4, 5:
-		return driver.Permanent(say("the receiver does not take these events: check the endpoint, and the receiver's log"))
+	case refusal(a):
+		return driver.Refused(say("the receiver does not take these events: see its log"), n)
+	case a.Status == 400, a.Status == 422:
+		return say("without a reason, so not by a receiver of OTLP: check the endpoint, and what is in between")
+	case a.Status == 401, a.Status == 403:
+		return driver.Throttled(say("the credentials are refused: check Headers"), repairWait)
+	case class == 4:
+		return driver.Throttled(say("no events are taken at this address: check the endpoint"), repairWait)
+	case class == 5:
+		return later(a, now, say("the receiver, or what is in between, failed"))
 	}
 	return say("not an answer to a POST: check the endpoint")
+}
+
+// refusal reports whether a receiver has judged the records. 500 is what a Collector
+// answers where its pipeline will never take them, and anything else where it breaks.
+func refusal(a driverhttp.Answer) bool {
+	switch a.Status {
+	case 400, 422:
+		return len(a.Body) > 0
+	case 500:
+		kind := mediaType(a)
+		return len(a.Body) > 0 && !driverhttp.LooksLikeHTML(a) && (kind == "application/x-protobuf" || kind == "application/json")
+	}
+	return false
+}
+
+// later marks err with the wait that the answer asks for, if it does.
+func later(a driverhttp.Answer, now time.Time, err error) error {
+	if wait, ok := driverhttp.RetryAfter(a.Header, now); ok {
+		return driver.Throttled(err, wait)
+	}
+	return err
+}
+
+func mediaType(a driverhttp.Answer) string {
+	kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
 }
 
 // readAnswer returns how many records the receiver says that it rejected, and whether
@@ -525,8 +561,7 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 // only the count decides.
 func readAnswer(a driverhttp.Answer) (rejected int64, ok bool) {
 	body := bytes.TrimLeft(a.Body, " \t\r\n")
-	mediaType, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
-	switch mediaType = strings.ToLower(strings.TrimSpace(mediaType)); {
+	switch {
 	case len(a.Body) == 0:
 		return 0, true
 	case bytes.HasPrefix(body, []byte("{")):
@@ -547,7 +582,7 @@ func readAnswer(a driverhttp.Answer) (rejected int64, ok bool) {
 				return 0, false
 			}
 		}
-	case slices.Contains([]string{"", "application/x-protobuf", "application/protobuf", "application/octet-stream"}, mediaType):
+	case slices.Contains([]string{"", "application/x-protobuf", "application/protobuf", "application/octet-stream"}, mediaType(a)):
 		var answer collector.ExportLogsServiceResponse
 		if proto.Unmarshal(a.Body, &answer) != nil {
 			return 0, false

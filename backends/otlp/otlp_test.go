@@ -440,8 +440,7 @@ const (
 func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 	t.Parallel()
 	special := map[int]driver.Class{
-		401: throttled, 403: throttled, 407: unknown, 511: unknown, 413: tooLarge,
-		429: unknown, 502: unknown, 503: unknown, 504: unknown,
+		400: tooLarge, 422: tooLarge, 413: tooLarge, 407: unknown, 408: unknown, 429: unknown,
 	}
 	for status := 200; status < 700; status++ {
 		want, known := special[status]
@@ -449,25 +448,69 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 		case known:
 		case status < 300:
 			want = accepted
-		case status < 400, status >= 600:
+		case status < 400, status >= 500:
 			want = unknown
 		default:
-			want = permanent
+			want = throttled
 		}
-		r := newReceiver(t, intake, reply(status, "text/plain", ""))
+		body := canary
+		if status < 300 {
+			body = "" // the answer of a receiver that has all
+		}
+		r := newReceiver(t, intake, reply(status, "text/plain", body))
 		err := mustOpen(t, r, nil).Send(t.Context(), batch(2))
 		if got := driver.Classify(err); got != want || len(r.requests) != 1 {
 			t.Errorf("%d is %v (%v) after %d requests, want %v", status, got, err, len(r.requests), want)
 		}
-		if status == 401 && driver.Wait(err) != time.Hour {
+		if want == throttled && driver.Wait(err) != time.Hour {
 			t.Errorf("%d: wait %v, want 1h", status, driver.Wait(err))
+		}
+	}
+}
+
+// A 500 is final by the specification, and what proxies say when they fail.
+func TestARefusalIsTheReceiversOnlyInItsForm(t *testing.T) {
+	t.Parallel()
+	const status = "\x08\x03\x12\x06c4n4ry" // google.rpc.Status: InvalidArgument and a message
+	for _, tt := range []struct {
+		status     int
+		kind, body string
+		one, two   driver.Class
+	}{
+		{400, protobuf, status, permanent, tooLarge}, {400, "application/json", `{"code":3}`, permanent, tooLarge},
+		{400, "text/plain; charset=utf-8", "json encoding isn't supported", permanent, tooLarge}, {422, protobuf, status, permanent, tooLarge},
+		{500, protobuf, status, permanent, tooLarge}, {500, "Application/JSON; charset=utf-8", `{"code":13}`, permanent, tooLarge},
+		{400, "text/html", "", unknown, unknown}, {400, "", "<html>", unknown, unknown}, {400, protobuf, "", unknown, unknown},
+		{422, "", "", unknown, unknown}, {500, "text/plain", "Internal Server Error", unknown, unknown}, {500, "", "", unknown, unknown},
+		{500, protobuf, "", unknown, unknown}, {500, protobuf, "<html>", unknown, unknown}, {501, protobuf, status, unknown, unknown},
+		{413, "text/html", "<html>", tooLarge, tooLarge}, {404, "text/html", "<html>", unknown, unknown}, {404, protobuf, status, throttled, throttled},
+		{403, "text/html", "<html>", unknown, unknown}, {451, "", "<html>", unknown, unknown}, {521, "", "error code: 521", unknown, unknown},
+	} {
+		for n, want := range map[int]driver.Class{1: tt.one, 2: tt.two} {
+			r := newReceiver(t, intake, reply(tt.status, tt.kind, tt.body))
+			if err := mustOpen(t, r, nil).Send(t.Context(), batch(n)); driver.Classify(err) != want || strings.Contains(err.Error(), canary) {
+				t.Errorf("%d %q %q to %d events: %v (%v), want %v", tt.status, tt.kind, tt.body, n, err, driver.Classify(err), want)
+			}
+		}
+	}
+}
+
+func TestAWebPageIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	for status := 400; status < 600; status++ {
+		for _, n := range []int{1, 2} {
+			r := newReceiver(t, intake, reply(status, "text/html", "<title>"+canary))
+			err := mustOpen(t, r, nil).Send(t.Context(), batch(n))
+			if class := driver.Classify(err); class != unknown && (status != 413 || class != tooLarge) {
+				t.Errorf("%d with a page to %d events: %v (%v)", status, n, err, class)
+			}
 		}
 	}
 }
 
 func TestRetryAfterInBothForms(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{429, 502, 503, 504} {
+	for _, status := range []int{408, 429, 500, 502, 503, 504, 599} {
 		for value, want := range map[string]time.Duration{
 			"37":         37 * time.Second,
 			"0":          0,
@@ -488,12 +531,12 @@ func TestRetryAfterInBothForms(t *testing.T) {
 	}
 	// Elsewhere it says nothing.
 	r := newReceiver(t, intake, func() *http.Response {
-		resp := httpmock.NewStringResponse(500, "")
+		resp := httpmock.NewStringResponse(400, canary)
 		resp.Header.Set("Retry-After", "37")
 		return resp
 	})
-	if err := mustOpen(t, r, nil).Send(t.Context(), batch(2)); driver.Classify(err) != permanent {
-		t.Errorf("500: %v", err)
+	if err := mustOpen(t, r, nil).Send(t.Context(), batch(2)); driver.Classify(err) != tooLarge || driver.Wait(err) != 0 {
+		t.Errorf("400: %v", err)
 	}
 }
 

@@ -43,13 +43,17 @@
 //	2xx with {"status": "Ok"} or 1       accepted, which is what PostHog says on receipt
 //	the same with quota_limited          kept, 1 h: PostHog has dropped the events
 //	2xx with anything else               kept: a captive portal, or another site
-//	400                                  one event spoils a batch, so the batch comes again
-//	                                     in halves; the event that is alone is lost
+//	400 with a text                      one event spoils a batch, so the batch comes again
+//	                                     in halves; an event that is refused alone is lost
 //	413                                  too large: comes again in smaller batches
 //	401 402 403 404, every other 4xx     kept, 1 h: key, plan or address are wrong, the
 //	                                     events are not
 //	408 425 429, every 5xx               kept; where Retry-After is given, for that long
-//	3xx, a web page as 400, the rest     kept; a redirect is never followed
+//	3xx, the rest                        kept; a redirect is never followed
+//	4xx with a web page, empty 400       kept: PostHog's capture says in a text what is
+//	                                     wrong with an event, so something in between
+//	                                     answered; but for 408, 413, 425 and 429, which say
+//	                                     the same from there
 //
 // PostHog may drop events over quota, or for an unknown key, and still answer Ok. That
 // cannot be seen from here.
@@ -81,8 +85,8 @@
 //
 //   - posthog-go v1.27.0: capture.go (properties that it adds), posthog.go (batches, retries)
 //   - https://posthog.com/docs/api/capture: batch, uuid, sent_at, size of a request
-//   - PostHog/posthog, rust/capture: api.rs and v0_endpoint.rs (statuses, status and
-//     quota_limited), payload/decompression.rs (gzip), and rust/common/types/event.rs
+//   - PostHog/posthog, rust/capture: api.rs and v0_endpoint.rs (statuses, the texts of
+//     refusals, status and quota_limited), payload/decompression.rs (gzip), and rust/common/types/event.rs
 //     (token and distinct_id among the properties)
 //   - PostHog/posthog, posthog/models/event/sql.py: copies are merged by uuid, event,
 //     distinct_id and day. All are the same at every attempt, but for an event within
@@ -263,7 +267,7 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 		return nil
 	}
 	if slices.ContainsFunc(events, unfit) {
-		return notThese(n, errors.New("posthog backend: an event has no type, time or machine ID, or an ID that is no UUID"))
+		return driver.Refused(errors.New("posthog backend: an event has no type, time or machine ID, or an ID that is no UUID"), n)
 	}
 	x := &exchange{ctx: ctx, backend: b, events: events, err: errors.New("posthog backend: the SDK made no request")}
 	noRetry := 0
@@ -336,14 +340,6 @@ func isUUID(s string) bool {
 		}
 	}
 	return true
-}
-
-// notThese marks an error that is the fault of one event of a batch: halving finds it.
-func notThese(n int, err error) error {
-	if n > 1 {
-		return driver.TooLarge(err)
-	}
-	return driver.Permanent(err)
 }
 
 // ours is the one property that the SDK is given, with all of an event's in it. Whatever
@@ -493,7 +489,7 @@ func (x *exchange) encode(r *http.Request) ([]byte, error) {
 	// The SDK makes several requests of a batch that is too large for it, and leaves out
 	// an event that is. One Send is one request, or none.
 	if !slices.EqualFunc(sdk.Batch, x.events, func(i item[wrapped], e driver.Event) bool { return i.UUID == e.ID }) {
-		return nil, notThese(len(x.events), errors.New("posthog backend: the batch does not fit into one request of the SDK's"))
+		return nil, driver.Refused(errors.New("posthog backend: the batch does not fit into one request of the SDK's"), len(x.events))
 	}
 	body := request[json.RawMessage]{APIKey: sdk.APIKey, SentAt: time.Now().UTC(), Batch: make([]item[json.RawMessage], len(sdk.Batch))}
 	for n, i := range sdk.Batch {
@@ -514,7 +510,7 @@ func (x *exchange) Success(posthog.APIMessage) {}
 // Failure implements posthog.Callback: an event too large for the SDK makes no request.
 func (x *exchange) Failure(_ posthog.APIMessage, err error) {
 	if errors.Is(err, posthog.ErrMessageTooBig) {
-		x.settle(notThese(len(x.events), errors.New("posthog backend: an event is too large for the SDK")))
+		x.settle(driver.Refused(errors.New("posthog backend: an event is too large for the SDK"), len(x.events)))
 	}
 }
 
@@ -526,23 +522,28 @@ func (silent) Logf(string, ...any)   {}
 func (silent) Warnf(string, ...any)  {}
 func (silent) Errorf(string, ...any) {}
 
-// verdict is the table of the package comment.
+// verdict is the table of the package comment, for an answer to a batch of n events.
 func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	say := func(next string) error { return fmt.Errorf("posthog backend: answered %d: %s", a.Status, next) }
 	switch a.Status {
-	case 400:
-		if driverhttp.LooksLikeHTML(a) {
-			return say("with a web page, so this is not PostHog: log in to this network, or check Settings[endpoint]")
-		}
-		return notThese(n, say("PostHog does not take one of the events"))
-	case 401, 403:
-		return driver.Throttled(say("the key is refused: check Settings[project_key] and its region"), repairWait)
-	case 402:
-		return driver.Throttled(say("PostHog wants to be paid: check the project's plan"), repairWait)
 	case 408, 425, 429:
 		return later(a, now, say("PostHog asks to try again"))
 	case 413:
 		return driver.TooLarge(say("the batch is too large"))
+	}
+	if a.Status/100 == 4 && driverhttp.LooksLikeHTML(a) {
+		return say("with a web page, so this is not PostHog: log in to this network, or check Settings[endpoint]")
+	}
+	switch a.Status {
+	case 400:
+		if len(bytes.TrimSpace(a.Body)) == 0 {
+			return say("without a reason, so this is not PostHog: check Settings[endpoint], and what is in between")
+		}
+		return driver.Refused(say("PostHog does not take one of the events"), n)
+	case 401, 403:
+		return driver.Throttled(say("the key is refused: check Settings[project_key] and its region"), repairWait)
+	case 402:
+		return driver.Throttled(say("PostHog wants to be paid: check the project's plan"), repairWait)
 	}
 	switch a.Status / 100 {
 	case 2:

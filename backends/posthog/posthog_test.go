@@ -260,8 +260,6 @@ func TestOnlyPostHogsAcknowledgementIsAccepted(t *testing.T) {
 		{200, `{"status":"error"}`, driver.ClassUnknown},
 		{200, `{"status":"Ok"`, driver.ClassUnknown},
 		{200, `{"status":"Ok"}{`, driver.ClassUnknown},
-		{400, page, driver.ClassUnknown}, // not PostHog's word on the batch
-		{413, page, driver.ClassTooLarge},
 	} {
 		b, _ := mock(t, func(*http.Request) (*http.Response, error) {
 			return httpmock.NewStringResponse(tt.status, tt.body), nil
@@ -271,6 +269,41 @@ func TestOnlyPostHogsAcknowledgementIsAccepted(t *testing.T) {
 		}
 	}
 }
+
+// Login pages, filters and proxies answer with any status, and some without a body.
+func TestARefusalThatIsNotPostHogsKeepsTheBatch(t *testing.T) {
+	t.Parallel()
+	const page = "<!DOCTYPE html><title>c4n4ry</title>"
+	for status := 400; status < 600; status++ {
+		for _, body := range []string{page, "", "\n"} {
+			b, _ := mock(t, func(*http.Request) (*http.Response, error) { return httpmock.NewStringResponse(status, body), nil })
+			for _, n := range []int{1, 2} {
+				err := b.Send(patient(t), events(n))
+				class := driver.Classify(err)
+				kept := class == driver.ClassUnknown || class == driver.ClassThrottled && body != page
+				if status == 413 { // nginx in front of a PostHog of one's own: what it says of the size is true
+					kept = class == driver.ClassTooLarge
+				}
+				if !kept || strings.Contains(err.Error(), canary) || status/100 == 4 && body == page && !retried(status) &&
+					status != 413 && !strings.Contains(err.Error(), "web page") {
+					t.Errorf("%d %q to %d events: %v (%v)", status, body, n, err, class)
+				}
+			}
+		}
+	}
+	// What PostHog's capture says is a text.
+	for _, text := range []string{"event submitted without a distinct_id", "invalid event could not be processed"} {
+		b, _ := mock(t, func(*http.Request) (*http.Response, error) { return httpmock.NewStringResponse(400, text), nil })
+		for n, want := range map[int]driver.Class{1: driver.ClassPermanent, 2: driver.ClassTooLarge} {
+			if err := b.Send(patient(t), events(n)); driver.Classify(err) != want {
+				t.Errorf("%q to %d events: %v (%v), want %v", text, n, err, driver.Classify(err), want)
+			}
+		}
+	}
+}
+
+// retried are the statuses that ask to try again, whoever sends them.
+func retried(status int) bool { return status == 408 || status == 425 || status == 429 }
 
 func TestWhatNobodyAnsweredIsUnknown(t *testing.T) {
 	t.Parallel()

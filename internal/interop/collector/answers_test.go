@@ -38,8 +38,8 @@ func TestWhatThePipelineSaysIsUnderstood(t *testing.T) {
 		wait       time.Duration
 	}{
 		"a queue is full":                  {errors.New("sending queue is full"), 503, "", driver.ClassUnknown, 0},
-		"it cannot be exported ever":       {consumererror.NewPermanent(errors.New("no")), 500, "", driver.ClassPermanent, 0},
-		"it is wrong":                      {status.Error(codes.InvalidArgument, "no"), 400, "", driver.ClassPermanent, 0},
+		"it cannot be exported ever":       {consumererror.NewPermanent(errors.New("no")), 500, "", driver.ClassTooLarge, 0},
+		"it is wrong":                      {status.Error(codes.InvalidArgument, "no"), 400, "", driver.ClassTooLarge, 0},
 		"it is unavailable":                {status.Error(codes.Unavailable, "no"), 503, "", driver.ClassUnknown, 0},
 		"it is unavailable for 7 s":        {pause(t, codes.Unavailable, 7*time.Second), 503, "7", driver.ClassThrottled, 7 * time.Second},
 		"memory is exhausted":              {status.Error(codes.ResourceExhausted, "no"), 429, "", driver.ClassUnknown, 0},
@@ -168,16 +168,14 @@ func TestTheReceiverSeesTheHeadersOfTheSettings(t *testing.T) {
 	}
 }
 
-// The Collector does not answer 413 to what is above its max_request_body_size, and by
-// the specification nothing that is answered 400 comes again. Whoever sets it must leave
-// room for a batch; the default is 20 times what one takes.
-func TestABatchAboveTheReceiversOwnLimitIsLost(t *testing.T) {
+// The Collector answers 400, not 413, to what is above its max_request_body_size.
+func TestABatchAboveTheReceiversOwnLimitComesInHalves(t *testing.T) {
 	t.Parallel()
 	r := listen(t, func(r *receiver) { r.maxBody = 2000 })
 	b, w := r.open(nil)
 	err := b.Send(t.Context(), batch(50))
-	if status, class := w.last(t).Status, driver.Classify(err); status != 400 || class != driver.ClassPermanent {
-		t.Errorf("a batch above the limit was answered %d, and %v is %v; want 400 and permanent", status, err, class)
+	if status, class := w.last(t).Status, driver.Classify(err); status != 400 || class != driver.ClassTooLarge {
+		t.Errorf("a batch above the limit was answered %d, and %v is %v; want 400 and too large", status, err, class)
 	}
 	mustSend(t, b, batch(5))
 	if got := r.uids(); !slices.Equal(got, ids(5)) {

@@ -379,7 +379,7 @@ func TestWhereWeReadAnAnswerDifferentlyThanSubmitLog(t *testing.T) {
 		{202, `{}`, driver.ClassAccepted, true},
 		{200, `{}`, driver.ClassUnknown, true},
 		{202, `O`, driver.ClassAccepted, false},
-		{400, `{"errors":[{"detail":"d","status":"400","title":"t"}]}`, driver.ClassPermanent, false},
+		{400, `{"errors":[{"detail":"d","status":"400","title":"t"}]}`, driver.ClassTooLarge, false},
 		{403, `{"errors":["Forbidden"]}`, driver.ClassThrottled, false},
 		{413, `{"errors":[]}`, driver.ClassTooLarge, false},
 		{503, `{"errors":[]}`, driver.ClassUnknown, false},
@@ -398,7 +398,7 @@ func TestWhereWeReadAnAnswerDifferentlyThanSubmitLog(t *testing.T) {
 				t.Errorf("SubmitLog: %v, %v", answer, err)
 			}
 			if model, typed := errors.AsType[sdk.GenericOpenAPIError](err); tt.status == 400 {
-				// The model of the errors fits what we take for permanent.
+				// The model of the errors fits what we take for a refusal.
 				if list, ok := model.ErrorModel.(datadogV2.HTTPLogErrors); !typed || !ok || len(list.Errors) != 1 || list.Errors[0].GetDetail() != "d" {
 					t.Errorf("SubmitLog's error %#v", err)
 				}

@@ -302,15 +302,15 @@ func TestDatadogGetsALateEventUnderADateThatItTakes(t *testing.T) {
 }
 
 // What Datadog takes, VictoriaLogs refuses in the middle of the batch. That makes it the
-// one real server that answers 400 to our bytes, and shows what the verdict stands for:
-// nothing of the batch comes again, and of what is before the fault nobody knows.
-func TestARefusalOfDatadogsFormIsFinal(t *testing.T) {
+// one real server that answers 400 to our bytes, and it does so in a text, which is not how
+// Datadog refuses: so the batch is kept, and of what is before the fault nobody knows.
+func TestARefusalThatIsNotInDatadogsFormKeepsTheBatch(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	b := open(t, datadog.Driver(), map[string]string{"endpoint": s.url("/insert/datadog"), "api_key": datadogKey})
 	err := b.Send(t.Context(), []driver.Event{plain(0), full(1), plain(2)})
-	if driver.Classify(err) != driver.ClassPermanent {
-		t.Errorf("%v is %v, want permanent", err, driver.Classify(err))
+	if driver.Classify(err) != driver.ClassUnknown {
+		t.Errorf("%v is %v, want unknown", err, driver.Classify(err))
 	}
 	if rows := s.query("*"); len(rows) != 1 || rows[0]["event_id"] != id(0) {
 		t.Errorf("%v is stored, want the event before the one with numbers", rows)
