@@ -34,6 +34,8 @@ func collectorChecks() []Check {
 			Sentence: "When consent is withdrawn in the middle of a delivery, nothing is sent after the batch that was under way.", do: consentWithdrawn},
 		{ID: "collector/413-splits", Level: Must, watchdog: long, needs: []need{splits},
 			Sentence: "A batch that is too large comes again in smaller ones, down to the event that the vendor does not want; its neighbours arrive.", do: splitBatches},
+		{ID: "collector/400-costs-one-event", Level: Must, watchdog: long, needs: []need{spoilt},
+			Sentence: "Where one event spoils a batch, that event is lost and reported, and its neighbours arrive once.", do: spoiltBatch},
 		{ID: "collector/oversized-event", Level: Must, watchdog: long, needs: kept,
 			Sentence: "An event above the driver's limit is refused without an attempt and without touching its neighbours.", do: oversizedEvent},
 	}
@@ -515,6 +517,43 @@ func splitBatches(p *probe) {
 	// The refused one is what may be missing; the judge wants all.
 	list = append(list, Received{ID: "refused", Name: fmt.Sprint("event ", poison)})
 	p.judge(events, list, nil)
+}
+
+func spoiltBatch(p *probe) {
+	const events, poison, rounds = 9, 5, 8
+	r, ok := p.newRig(driver.Limits{}, nil)
+	if !ok || !p.tracked(r, 0, events, 0) {
+		return
+	}
+	var mu sync.Mutex
+	var taken []Received
+	p.server.reactWith(func(x *exchange) bool {
+		list, _ := p.decode(x)
+		if slices.ContainsFunc(list, func(e Received) bool { return e.Name == fmt.Sprint("event ", poison) }) {
+			return answer(p.answerWith(http.StatusBadRequest))(x)
+		}
+		mu.Lock()
+		taken = append(taken, list...)
+		mu.Unlock()
+		return answer(p.subject.Accepted)(x)
+	})
+	for range rounds {
+		_ = r.flush(longTime())
+		r.skipped.Add(25)
+		if r.manager().Status().Queue.Events == 0 {
+			break
+		}
+	}
+	if n := r.manager().Status().Queue.Events; n > 0 {
+		p.failf("%d events still wait, the one that the vendor does not want among them", n)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	list := slices.DeleteFunc(slices.Clone(taken), func(e Received) bool { return strings.HasPrefix(e.Type, "telemetry.") })
+	if len(list) == len(taken) {
+		p.failf("the loss of the event that the vendor does not want was not reported")
+	}
+	p.judge(events, append(list, Received{ID: "refused", Name: fmt.Sprint("event ", poison)}), nil)
 }
 
 func oversizedEvent(p *probe) {

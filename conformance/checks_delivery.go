@@ -29,9 +29,18 @@ func statusChecks() []Check {
 			}
 			defer b.Close()
 			p.server.reactWith(answer(p.answerWith(status)))
-			want := p.subject.Statuses[status]
-			if v := p.send(b, p.batch(3)); !v.late && v.class != want {
-				p.failf("status %d: Send returned %v, want %v", status, v, want)
+			several := p.subject.Statuses[status]
+			alone := several
+			if several == driver.ClassTooLarge && status != http.StatusRequestEntityTooLarge {
+				alone = driver.ClassPermanent
+			}
+			for _, c := range []struct {
+				n    int
+				want driver.Class
+			}{{3, several}, {1, alone}} {
+				if v := p.send(b, p.batch(c.n)); !v.late && v.class != c.want {
+					p.failf("status %d to a batch of %d: Send returned %v, want %v", status, c.n, v, c.want)
+				}
 			}
 		}})
 	}
@@ -48,7 +57,12 @@ func (p *probe) answerWith(status int) Answer {
 		a.Status = status
 		return a
 	}
-	return Answer{Status: status, Body: `{"errors":["refused by the suite"]}`}
+	a := p.subject.Refusal
+	if a.Body == "" {
+		a.Body = `{"errors":["refused by the suite"]}`
+	}
+	a.Status = status
+	return a
 }
 
 func deliveryChecks() []Check {
@@ -71,6 +85,10 @@ func deliveryChecks() []Check {
 			Sentence: "Where the body decides, one that cannot be read is no acceptance.", do: garbageAnswer},
 		{ID: "delivery/lookalike-not-accepted", Level: Must, needs: []need{network, lookalikes},
 			Sentence: "What the vendor sends with a friendly status while it drops the batch is no acceptance.", do: lookalikeAnswer},
+		{ID: "delivery/web-page-not-refused", Level: Must, needs: []need{network},
+			Sentence: "A web page is no refusal of the vendor's, whatever its status: what is in between has not looked at the batch, so no event of it is lost.", do: pageWithAnyStatus},
+		{ID: "delivery/lookalike-not-refused", Level: Must, needs: []need{network, falseRefusals},
+			Sentence: "What has the status of a refusal and not its form is none, and the batch is kept.", do: lookalikeRefusal},
 		{ID: "delivery/partial-names-events", Level: Must, needs: []need{network, partialVerdicts},
 			Sentence: "A mixed verdict names the events that were accepted and those that never will be.", do: partialAnswer},
 		{ID: "delivery/every-event-once", Level: Must, needs: []need{keepsSomething},
@@ -248,6 +266,47 @@ func htmlPage(p *probe) {
 		p.server.reactWith(answer(Answer{Type: kind, Body: portal}))
 		if v := p.send(b, p.batch(2)); !v.late && !v.kept() {
 			p.failf("a web page with status 200: Send returned %v, want the batch kept", v)
+		}
+	}
+}
+
+// pageStatuses are those with which login pages, filters, proxies and web sites at a wrong
+// address answer, and one with which a server breaks.
+var pageStatuses = []int{400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 414, 415, 422, 431, 451, 500, 511}
+
+func pageWithAnyStatus(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, status := range pageStatuses {
+		for _, kind := range []string{"text/html; charset=utf-8", "text/plain"} {
+			p.server.reactWith(answer(Answer{Status: status, Type: kind, Body: portal}))
+			for _, n := range []int{1, 3} {
+				v := p.send(b, p.batch(n))
+				// What is in between has a limit of its own, so smaller batches may pass.
+				smaller := status == http.StatusRequestEntityTooLarge && v.class == driver.ClassTooLarge
+				if !v.late && !v.kept() && !smaller {
+					p.failf("a web page with status %d, of type %s, to a batch of %d: Send returned %v, want the batch kept", status, kind, n, v)
+				}
+			}
+		}
+	}
+}
+
+func lookalikeRefusal(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, a := range p.subject.NotRefused {
+		p.server.reactWith(answer(a))
+		for _, n := range []int{1, 3} {
+			if v := p.send(b, p.batch(n)); !v.late && !v.kept() {
+				p.failf("status %d with the body %q to a batch of %d: Send returned %v, want the batch kept", a.Status, a.Body, n, v)
+			}
 		}
 	}
 }

@@ -93,13 +93,13 @@ import (
 )
 
 func main() {
-	const again, later, never = driver.ClassUnknown, driver.ClassThrottled, driver.ClassPermanent
+	const again, later, split = driver.ClassUnknown, driver.ClassThrottled, driver.ClassTooLarge
 	report := conformance.Verify(conformance.Subject{
 		Driver:   acme.Driver(),
 		Settings: func(string) map[string]string { return map[string]string{"region": "eu", "key": "wk-0123456789"} },
 		Statuses: map[int]driver.Class{
-			200: again, 202: driver.ClassAccepted, 204: again, 400: never, 401: later, 403: later, 404: never, 408: again,
-			413: driver.ClassTooLarge, 429: again, 500: again, 502: again, 503: again, 504: again,
+			200: again, 202: driver.ClassAccepted, 204: again, 400: split, 401: later, 403: later, 404: later, 408: again,
+			413: split, 429: again, 500: again, 502: again, 503: again, 504: again,
 		},
 		Accepted: conformance.Answer{Status: 202, Body: "{}"},
 		Decode: func(r conformance.Request) (events []conformance.Received, err error) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -25,7 +26,8 @@ import (
 //	 "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"}]}
 //
 // answers 200 and {"status":"ok"}. With "rejected":[uuid] the others were taken; with
-// "quota":"exceeded" none was. At most 100 events and 200 000 bytes.
+// "quota":"exceeded" none was. 400 and {"errors":[text]} refuses a batch for one event in
+// it, 400 and {"rejected":[uuid]} says for which. At most 100 events and 200 000 bytes.
 type model struct {
 	// describe changes the driver, open what Open is given.
 	describe func(*driver.Driver)
@@ -173,8 +175,6 @@ func (b *modelBackend) verdict(events []driver.Event, resp *http.Response, text 
 	switch status := resp.StatusCode; {
 	case status == 200:
 		return b.accepted(events, text)
-	case status == 401, status == 403, status == 404:
-		return driver.Throttled(err, time.Hour)
 	case status == 413:
 		return driver.TooLarge(err)
 	case status == 408, status == 429, status >= 500:
@@ -182,10 +182,29 @@ func (b *modelBackend) verdict(events []driver.Event, resp *http.Response, text 
 			return driver.Throttled(err, wait)
 		}
 		return err
+	case status >= 400 && isPage(resp, text):
+		return err
+	case status == 400:
+		return b.refused(err, events, text)
 	case status >= 400:
-		return driver.Permanent(err)
+		return driver.Throttled(err, time.Hour)
 	}
 	return err
+}
+
+func isPage(resp *http.Response, text []byte) bool {
+	return strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || bytes.HasPrefix(text, []byte("<"))
+}
+
+func (b *modelBackend) refused(err error, events []driver.Event, text []byte) error {
+	var said struct{ Errors, Rejected []string }
+	switch json.Unmarshal(text, &said); {
+	case len(said.Rejected) > 0:
+		return &driver.Partial{Rejected: said.Rejected, Err: err}
+	case len(said.Errors) > 0:
+		return driver.Refused(err, len(events))
+	}
+	return err // not a word of the vendor's
 }
 
 func (b *modelBackend) accepted(events []driver.Event, text []byte) error {
@@ -270,19 +289,24 @@ func modelSubject(m model) Subject {
 		Settings: func(string) map[string]string { return map[string]string{"region": "eu", "key": "mk-0123456789abcdef"} },
 		Statuses: map[int]driver.Class{
 			200: driver.ClassAccepted, 202: driver.ClassUnknown, 204: driver.ClassUnknown,
-			400: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
+			400: driver.ClassTooLarge, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
 			408: driver.ClassUnknown, 413: driver.ClassTooLarge, 429: driver.ClassUnknown,
 			500: driver.ClassUnknown, 502: driver.ClassUnknown, 503: driver.ClassUnknown, 504: driver.ClassUnknown,
 		},
 		Accepted:    Answer{Body: ok},
 		BodyDecides: true,
 		NotAccepted: []Answer{{Body: `{"status":"ok","quota":"exceeded"}`}},
+		NotRefused:  []Answer{{Status: 400}, {Status: 400, Type: "text/plain", Body: "Bad Request"}},
 		Partial: []Verdicts{{
 			Name:   "the second is rejected",
 			Answer: func(b []Received) Answer { return Answer{Body: `{"status":"ok","rejected":["` + b[1].ID + `"]}`} },
 			Want: func(b []Received) driver.Partial {
 				return driver.Partial{Accepted: []string{b[0].ID, b[2].ID}, Rejected: []string{b[1].ID}}
 			},
+		}, {
+			Name:   "the second spoils the batch",
+			Answer: func(b []Received) Answer { return Answer{Status: 400, Body: `{"rejected":["` + b[1].ID + `"]}`} },
+			Want:   func(b []Received) driver.Partial { return driver.Partial{Rejected: []string{b[1].ID}} },
 		}},
 		Decode: decodeModel,
 		Limits: driver.Limits{Events: 100, Bytes: 200_000},

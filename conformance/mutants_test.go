@@ -182,16 +182,17 @@ func deliveryMutants() []mutant {
 			broken: func(*modelBackend, *http.Request, error) error { return nil },
 			judge:  func(*modelBackend, []driver.Event, *http.Response, []byte) error { return nil },
 		}, `
-			collector/413-splits collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/400-as-documented
-			delivery/401-as-documented delivery/403-as-documented delivery/404-as-documented delivery/408-as-documented
-			delivery/413-as-documented delivery/429-keeps-batch delivery/500-as-documented delivery/502-keeps-batch
-			delivery/503-keeps-batch delivery/504-keeps-batch delivery/cancelled-before delivery/cancelled-during
-			delivery/certificate-of-another-host delivery/cut-answer-not-accepted delivery/endless-answer delivery/expired-certificate
-			delivery/garbage-answer-not-accepted delivery/hang-before-answer delivery/hang-in-answer delivery/hang-while-connecting
-			delivery/html-not-accepted delivery/late-answer delivery/lookalike-not-accepted delivery/partial-names-events
-			delivery/redirect-not-followed delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer
-			delivery/reset-in-request delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date
-			delivery/retry-after-seconds delivery/slow-answer delivery/unknown-authority lifecycle/close-during-send`),
+			collector/400-costs-one-event collector/413-splits collector/random-failures delivery/202-as-documented
+			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
+			delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch
+			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch
+			delivery/cancelled-before delivery/cancelled-during delivery/certificate-of-another-host delivery/cut-answer-not-accepted
+			delivery/endless-answer delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer
+			delivery/hang-in-answer delivery/hang-while-connecting delivery/html-not-accepted delivery/late-answer
+			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/redirect-not-followed
+			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
+			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
+			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send`),
 		broken("everything-is-permanent", model{
 			broken: func(*modelBackend, *http.Request, error) error { return driver.Permanent(errModel) },
 			judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
@@ -200,13 +201,14 @@ func deliveryMutants() []mutant {
 		}, `
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/408-as-documented delivery/429-keeps-batch
-			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch delivery/cancelled-before
-			delivery/cancelled-during delivery/certificate-of-another-host delivery/cut-answer-not-accepted delivery/endless-answer
-			delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer delivery/hang-in-answer
-			delivery/hang-while-connecting delivery/html-not-accepted delivery/late-answer delivery/lookalike-not-accepted
-			delivery/redirect-not-followed delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer
-			delivery/reset-in-request delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date
-			delivery/retry-after-seconds delivery/slow-answer delivery/unknown-authority`),
+			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch
+			delivery/cancelled-before delivery/cancelled-during delivery/certificate-of-another-host delivery/cut-answer-not-accepted
+			delivery/endless-answer delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer
+			delivery/hang-in-answer delivery/hang-while-connecting delivery/html-not-accepted delivery/late-answer
+			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/redirect-not-followed delivery/refused-keeps-batch
+			delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request delivery/reset-on-connect
+			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds delivery/slow-answer
+			delivery/unknown-authority delivery/web-page-not-refused`),
 		broken("everything-is-unmarked", model{
 			judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 				if b.verdict(e, r, text) != nil {
@@ -215,15 +217,46 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
-			collector/413-splits delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
-			delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events delivery/retry-after-absurd
-			delivery/retry-after-date delivery/retry-after-seconds`),
+			collector/400-costs-one-event collector/413-splits delivery/400-as-documented delivery/401-as-documented
+			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events
+			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("429-is-permanent", onStatus(429, driver.Permanent), `
 			collector/random-failures delivery/429-keeps-batch delivery/retry-after-absurd delivery/retry-after-date
 			delivery/retry-after-seconds`),
 		broken("503-is-permanent", onStatus(503, driver.Permanent), `
 			collector/random-failures delivery/503-keeps-batch delivery/retry-after-date delivery/retry-after-seconds`),
-		broken("413-is-permanent", onStatus(413, driver.Permanent), "collector/413-splits delivery/413-as-documented"),
+		broken("413-is-permanent", onStatus(413, driver.Permanent), "delivery/web-page-not-refused collector/413-splits delivery/413-as-documented"),
+		broken("413-alone-is-permanent", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
+			if r.StatusCode == 413 {
+				return driver.Refused(errModel, len(e))
+			}
+			return b.verdict(e, r, text)
+		}}, "delivery/413-as-documented delivery/web-page-not-refused"),
+		broken("400-loses-the-batch", onStatus(400, driver.Permanent), `
+			collector/400-costs-one-event delivery/400-as-documented delivery/lookalike-not-refused delivery/partial-names-events
+			delivery/web-page-not-refused`),
+		broken("400-alone-is-too-large", onStatus(400, driver.TooLarge), `
+			delivery/400-as-documented delivery/lookalike-not-refused delivery/partial-names-events delivery/web-page-not-refused`),
+		broken("any-400-is-the-vendors", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
+			err := b.verdict(e, r, text)
+			if r.StatusCode == 400 && driver.Classify(err) == driver.ClassUnknown {
+				return driver.Refused(err, len(e))
+			}
+			return err
+		}}, "delivery/lookalike-not-refused delivery/web-page-not-refused"),
+		broken("404-of-a-portal-is-permanent", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
+			if r.StatusCode == 404 && isPage(r, text) {
+				return driver.Permanent(errModel)
+			}
+			return b.verdict(e, r, text)
+		}}, "delivery/web-page-not-refused"),
+		broken("names-in-a-400-are-not-read", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
+			err := b.verdict(e, r, text)
+			if r.StatusCode == 400 && driver.Classify(err) == driver.ClassPartial {
+				return driver.Refused(errModel, len(e))
+			}
+			return err
+		}}, "delivery/partial-names-events"),
 		broken("any-2xx-is-accepted", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode/100 == 2 {
 				return nil
@@ -231,7 +264,8 @@ func deliveryMutants() []mutant {
 			return b.verdict(e, r, text)
 		}}, `
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/endless-answer
-			delivery/garbage-answer-not-accepted delivery/html-not-accepted delivery/lookalike-not-accepted delivery/partial-names-events`),
+			delivery/garbage-answer-not-accepted delivery/html-not-accepted delivery/lookalike-not-accepted
+			delivery/partial-names-events`),
 		broken("partial-is-success", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if driver.Classify(err) == driver.ClassPartial {
@@ -305,10 +339,10 @@ func deliveryMutants() []mutant {
 			}
 			return b.deliver(ctx, changed)
 		}}, `
-			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
-			delivery/concurrent-sends delivery/every-event-once delivery/largest-batch delivery/partial-names-events
-			delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names
-			fidelity/times`),
+			collector/400-costs-one-event collector/eight-processes collector/killed-after-answer collector/oversized-event
+			collector/random-failures delivery/concurrent-sends delivery/every-event-once delivery/largest-batch
+			delivery/partial-names-events delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
+			fidelity/reserved-names fidelity/times`),
 		broken("sorts-by-id-backwards", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			sorted := slices.Clone(events)
 			slices.SortFunc(sorted, func(a, b driver.Event) int { return strings.Compare(b.ID, a.ID) })
@@ -369,7 +403,7 @@ func deliveryMutants() []mutant {
 			}
 			b.state.mu.Unlock()
 			return err
-		}}, "delivery/keeps-nothing delivery/same-ids-again"),
+		}}, "collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events delivery/keeps-nothing delivery/same-ids-again"),
 		broken("accepts-first-delivers-later", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				b.state.mu.Lock()
@@ -391,25 +425,25 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
-			collector/413-splits collector/consent-withdrawn collector/random-failures delivery/202-as-documented
-			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
-			delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch
-			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch delivery/cancelled-before
-			delivery/cancelled-during delivery/certificate-of-another-host delivery/concurrent-sends delivery/cut-answer-not-accepted
-			delivery/endless-answer delivery/every-event-once delivery/expired-certificate delivery/garbage-answer-not-accepted
-			delivery/hang-before-answer delivery/hang-in-answer delivery/hang-while-connecting delivery/html-not-accepted
-			delivery/keeps-nothing delivery/largest-batch delivery/late-answer delivery/lookalike-not-accepted
-			delivery/partial-names-events delivery/redirect-not-followed delivery/refused-keeps-batch delivery/reset-before-answer
-			delivery/reset-in-answer delivery/reset-in-request delivery/reset-on-connect delivery/retry-after-absurd
-			delivery/retry-after-date delivery/retry-after-seconds delivery/slow-answer delivery/unknown-authority
-			lifecycle/close-during-send lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent
-			lifecycle/send-after-close`),
+			collector/400-costs-one-event collector/413-splits collector/consent-withdrawn collector/random-failures
+			delivery/202-as-documented delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented
+			delivery/403-as-documented delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented
+			delivery/429-keeps-batch delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch
+			delivery/504-keeps-batch delivery/cancelled-before delivery/cancelled-during delivery/certificate-of-another-host
+			delivery/concurrent-sends delivery/cut-answer-not-accepted delivery/endless-answer delivery/every-event-once
+			delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer delivery/hang-in-answer
+			delivery/hang-while-connecting delivery/html-not-accepted delivery/keeps-nothing delivery/largest-batch delivery/late-answer
+			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/redirect-not-followed
+			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
+			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
+			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send
+			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close`),
 		broken("panics-at-a-server-error", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 500 {
 				panic("unexpected status")
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/500-as-documented delivery/one-attempt"),
+		}}, "delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt"),
 		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
 	}
 }
@@ -432,7 +466,7 @@ func httpSubject() Subject {
 		Headers:  map[string]string{"Authorization": "Bearer 0123456789secret"},
 		Statuses: map[int]driver.Class{
 			200: driver.ClassAccepted, 202: driver.ClassAccepted, 204: driver.ClassAccepted,
-			400: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
+			400: driver.ClassTooLarge, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
 			408: driver.ClassUnknown, 413: driver.ClassTooLarge, 429: driver.ClassUnknown,
 			500: driver.ClassUnknown, 502: driver.ClassUnknown, 503: driver.ClassUnknown, 504: driver.ClassUnknown,
 		},
@@ -610,15 +644,15 @@ func privacyMutants() []mutant {
 		broken("stores-the-ip", model{body: func(b map[string]any, _ []driver.Event) { b["store_ip"] = true }}, "privacy/ip-storage-off"),
 		broken("key-in-the-error", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
-			if driver.Classify(err) == driver.ClassPermanent {
-				return driver.Permanent(fmt.Errorf("key %s: %w", b.key, err))
+			if r.StatusCode == 400 {
+				return fmt.Errorf("key %s: %w", b.key, err)
 			}
 			return err
 		}}, "privacy/no-secret-in-errors"),
 		broken("server-text-in-the-error", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
-			if driver.Classify(err) == driver.ClassPermanent {
-				return driver.Permanent(fmt.Errorf("%w: %s", err, text))
+			if r.StatusCode == 400 {
+				return fmt.Errorf("%w: %s", err, text)
 			}
 			return err
 		}}, "privacy/no-event-in-errors privacy/no-secret-in-errors"),
@@ -638,20 +672,21 @@ func privacyMutants() []mutant {
 			}
 			return b.deliver(ctx, events)
 		}}, `
-			collector/413-splits collector/eight-processes collector/killed-after-answer collector/oversized-event
-			collector/random-failures delivery/concurrent-sends delivery/every-event-once delivery/keeps-nothing delivery/largest-batch
-			delivery/one-attempt delivery/order-kept delivery/partial-names-events delivery/redirect-not-followed delivery/same-ids-again
-			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/send-after-close privacy/declared-hosts-only
-			privacy/everything-explained privacy/ip-storage-off fidelity/*`),
+			collector/400-costs-one-event collector/413-splits collector/eight-processes collector/killed-after-answer
+			collector/oversized-event collector/random-failures delivery/concurrent-sends delivery/every-event-once
+			delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept delivery/partial-names-events
+			delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied lifecycle/instances-are-independent
+			lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained privacy/ip-storage-off fidelity/*`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
-			collector/413-splits collector/consent-withdrawn collector/eight-processes collector/killed-after-answer
-			collector/oversized-event collector/random-failures delivery/200-as-documented delivery/400-as-documented delivery/cancelled-during
-			delivery/401-as-documented delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented
-			delivery/concurrent-sends delivery/every-event-once delivery/largest-batch delivery/partial-names-events
-			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds lifecycle/close-during-send
-			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/no-file-left-open privacy/no-digest-of-planted-value
-			privacy/no-planted-value privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*`),
+			collector/400-costs-one-event collector/413-splits collector/consent-withdrawn collector/eight-processes
+			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/200-as-documented
+			delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented delivery/404-as-documented
+			delivery/413-as-documented delivery/cancelled-during delivery/concurrent-sends delivery/every-event-once
+			delivery/largest-batch delivery/partial-names-events delivery/retry-after-absurd delivery/retry-after-date
+			delivery/retry-after-seconds lifecycle/close-during-send lifecycle/config-copied lifecycle/instances-are-independent
+			lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value privacy/plain-text-refused
+			privacy/prints-nothing privacy/same-in-any-environment fidelity/*`),
 		httpMutant("takes-http-addresses", func(c *driver.Config) { c.Insecure = true }, "privacy/plain-text-refused"),
 		broken("keeps-cookies", model{open: func(c *driver.Config) error {
 			jar, _ := cookiejar.New(nil)
@@ -712,12 +747,12 @@ func lifecycleMutants() []mutant {
 			}
 			return nil
 		}}, `
-			collector/413-splits collector/eight-processes collector/killed-after-answer collector/oversized-event
-			collector/random-failures delivery/cancelled-before delivery/certificate-of-another-host delivery/concurrent-sends
-			delivery/empty-batch delivery/every-event-once delivery/expired-certificate
-			delivery/largest-batch delivery/order-kept
-			delivery/same-ids-again delivery/unknown-authority lifecycle/config-copied lifecycle/instances-are-independent
-			lifecycle/open-and-close-are-silent lifecycle/send-after-close privacy/everything-explained privacy/ip-storage-off fidelity/*`),
+			collector/400-costs-one-event collector/413-splits collector/eight-processes collector/killed-after-answer
+			collector/oversized-event collector/random-failures delivery/cancelled-before delivery/certificate-of-another-host
+			delivery/concurrent-sends delivery/empty-batch delivery/every-event-once delivery/expired-certificate delivery/largest-batch
+			delivery/order-kept delivery/same-ids-again delivery/unknown-authority lifecycle/config-copied
+			lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
+			privacy/everything-explained privacy/ip-storage-off fidelity/*`),
 		broken("flushes-on-close", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				err := b.deliver(ctx, events)

@@ -24,10 +24,15 @@ type Subject struct {
 	// driver has no use for them.
 	Headers map[string]string
 
-	// Statuses is the vendor's table: what an answer with this status means, without a
-	// Retry-After. It has a row for each of [SuiteStatuses]. Drivers that reach no network
-	// have none.
+	// Statuses is the vendor's table: what an answer with this status means to a batch of
+	// several events, without a Retry-After. It has a row for each of [SuiteStatuses]. Where
+	// it says TooLarge, the event that is alone is refused for good, but for 413, of which
+	// only the collector knows what it says of one event. Drivers that reach no network have
+	// none.
 	Statuses map[int]driver.Class
+	// Refusal is the form in which the vendor refuses, to which the checks add the status.
+	// The zero value is a JSON object with a list "errors".
+	Refusal Answer
 	// Accepted is what the vendor answers when it has taken a batch. The zero value is 200
 	// with an empty body.
 	Accepted Answer
@@ -37,6 +42,10 @@ type Subject struct {
 	// NotAccepted lists answers that look like acceptance and are none, such as an
 	// exhausted quota reported with a 200. The batch must be kept.
 	NotAccepted []Answer
+	// NotRefused lists answers that look like the vendor's refusal and are none, such as a
+	// 400 without the body that the vendor documents: they come from something in between,
+	// so the batch must be kept. Web pages need not be listed.
+	NotRefused []Answer
 	// Partial lists answers with more than one verdict, if the vendor gives any.
 	Partial []Verdicts
 
@@ -177,6 +186,24 @@ func partialVerdicts(s *Subject) string {
 func lookalikes(s *Subject) string {
 	if len(s.NotAccepted) == 0 {
 		return "the subject declares no NotAccepted"
+	}
+	return ""
+}
+
+func falseRefusals(s *Subject) string {
+	if len(s.NotRefused) == 0 {
+		return "the subject declares no NotRefused"
+	}
+	return ""
+}
+
+// spoilt says that one event spoils a batch.
+func spoilt(s *Subject) string {
+	if why := network(s); why != "" {
+		return why
+	}
+	if s.Statuses[http.StatusBadRequest] != driver.ClassTooLarge {
+		return "the subject's table does not declare that a 400 makes smaller batches"
 	}
 	return ""
 }

@@ -15,7 +15,7 @@ import (
 const (
 	again = driver.ClassUnknown
 	later = driver.ClassThrottled
-	never = driver.ClassPermanent
+	split = driver.ClassTooLarge
 )
 
 // The statuses are those that Datadog documents for the call "Send logs"; 404 and 5xx
@@ -26,10 +26,12 @@ func subject(settings map[string]string) conformance.Subject {
 		Settings: func(string) map[string]string { return settings },
 		Headers:  map[string]string{"X-Relay": "relay-secret-0123456789"},
 		Statuses: map[int]driver.Class{
-			200: again, 202: driver.ClassAccepted, 204: again, 400: never, 401: later, 403: later, 404: never, 408: again,
-			413: driver.ClassTooLarge, 429: again, 500: again, 502: again, 503: again, 504: again,
+			200: again, 202: driver.ClassAccepted, 204: again, 400: split, 401: later, 403: later, 404: later, 408: again,
+			413: split, 429: again, 500: again, 502: again, 503: again, 504: again,
 		},
-		Accepted: conformance.Answer{Status: 202, Body: "{}"},
+		Accepted:   conformance.Answer{Status: 202, Body: "{}"},
+		Refusal:    conformance.Answer{Body: `{"errors":[{"status":"400","title":"Bad Request","detail":"decompression error"}]}`},
+		NotRefused: []conformance.Answer{{Status: 400}, {Status: 400, Body: `{}`}, {Status: 400, Type: "text/plain", Body: "Bad Request"}},
 		// Datadog never sends a web page; what stands in front of a relay might.
 		NotAccepted: []conformance.Answer{{Status: 202, Type: "text/html", Body: "<html>log in</html>"}},
 		Limits:      driver.Limits{Events: 1000, Bytes: 5_000_000},

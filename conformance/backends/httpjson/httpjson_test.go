@@ -18,16 +18,34 @@ func TestConformance(t *testing.T) {
 		Headers:  map[string]string{"Authorization": "Bearer 0123456789secret"},
 		Statuses: map[int]driver.Class{
 			200: driver.ClassAccepted, 202: driver.ClassAccepted, 204: driver.ClassAccepted,
-			400: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
+			400: driver.ClassTooLarge, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
 			408: driver.ClassUnknown, 413: driver.ClassTooLarge, 429: driver.ClassUnknown,
 			500: driver.ClassUnknown, 502: driver.ClassUnknown, 503: driver.ClassUnknown, 504: driver.ClassUnknown,
 		},
 		Accepted: conformance.Answer{Status: 202},
-		Decode:   decode,
+		Partial: []conformance.Verdicts{{
+			Name:   "one is refused, the others are stored",
+			Answer: func(b []conformance.Received) conformance.Answer { return refuses(200, b[1]) },
+			Want: func(b []conformance.Received) driver.Partial {
+				return driver.Partial{Accepted: []string{b[0].ID, b[2].ID}, Rejected: []string{b[1].ID}}
+			},
+		}, {
+			Name:   "one is refused, none is stored",
+			Answer: func(b []conformance.Received) conformance.Answer { return refuses(400, b[1]) },
+			Want: func(b []conformance.Received) driver.Partial {
+				return driver.Partial{Rejected: []string{b[1].ID}}
+			},
+		}},
+		Decode: decode,
 		Constants: []string{"/v1/events", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
 			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
 		Limits: driver.Limits{Bytes: 1 << 20}, // nginx's client_max_body_size
 	})
+}
+
+// refuses is how a server names an event that it does not take.
+func refuses(status int, e conformance.Received) conformance.Answer {
+	return conformance.Answer{Status: status, Body: `{"rejected": ["` + e.ID + `"]}`}
 }
 
 // decode reads the documented JSON with names of its own.

@@ -16,9 +16,10 @@ import (
 )
 
 // The statuses are those of the OTLP specification: of the failures, 429, 502, 503 and
-// 504 may be sent again. 401 and 403 are kept because a key can be repaired.
+// 504 may be sent again, and what a receiver refuses in its own form must not. 401, 403,
+// 404 and 408 are kept because they are not about the records.
 func TestConformance(t *testing.T) {
-	const accepted, again, later, never = driver.ClassAccepted, driver.ClassUnknown, driver.ClassThrottled, driver.ClassPermanent
+	const accepted, again, later, split = driver.ClassAccepted, driver.ClassUnknown, driver.ClassThrottled, driver.ClassTooLarge
 	const protobuf, json = "application/x-protobuf", "application/json"
 	rejects := func(body, kind string, n int) conformance.Verdicts {
 		return conformance.Verdicts{
@@ -34,8 +35,13 @@ func TestConformance(t *testing.T) {
 		},
 		Headers: map[string]string{"Authorization": "Bearer 0123456789secret"},
 		Statuses: map[int]driver.Class{
-			200: accepted, 202: accepted, 204: accepted, 400: never, 401: later, 403: later, 404: never, 408: never,
-			413: driver.ClassTooLarge, 429: again, 500: never, 502: again, 503: again, 504: again,
+			200: accepted, 202: accepted, 204: accepted, 400: split, 401: later, 403: later, 404: later, 408: again,
+			413: split, 429: again, 500: split, 502: again, 503: again, 504: again,
+		},
+		// google.rpc.Status: InvalidArgument, "bad".
+		Refusal: conformance.Answer{Type: protobuf, Body: "\x08\x03\x12\x03bad"},
+		NotRefused: []conformance.Answer{
+			{Status: 400, Type: protobuf}, {Status: 500}, {Status: 500, Type: "text/plain", Body: "Internal Server Error"}, {Status: 521, Type: "text/plain", Body: "error code: 521"},
 		},
 		// What the receiver of the OpenTelemetry Collector sends: a partial success that is
 		// there and says nothing. BodyDecides is not declared since an empty body is an

@@ -29,6 +29,8 @@ func TestConformance(t *testing.T) {
 			408: driver.ClassUnknown, 413: driver.ClassTooLarge, 429: driver.ClassUnknown,
 			500: driver.ClassUnknown, 502: driver.ClassUnknown, 503: driver.ClassUnknown, 504: driver.ClassUnknown,
 		},
+		Refusal:     conformance.Answer{Type: "text/plain; charset=utf-8", Body: "event submitted without a distinct_id"},
+		NotRefused:  []conformance.Answer{{Status: 400}},
 		Accepted:    conformance.Answer{Status: 200, Body: `{"status":"Ok"}`},
 		BodyDecides: true,
 		NotAccepted: []conformance.Answer{
