@@ -79,6 +79,7 @@ func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err e
 	answer, reply := consent.AnswerNo, "No usage data is collected. To change that: "+group+"enable\n"
 	switch said, err := askYesNo(contextOf(cmd), in, terminal, question, o.patience); {
 	case err != nil:
+		cmd.SilenceUsage = true // it was called in the right way
 		return false, err
 	case said == saidYes:
 		answer, reply = consent.AnswerYes, "Thank you.\n"
@@ -114,7 +115,7 @@ func couldNotStore(err error, what, tool string) error {
 func (o *options) somebodyThere(cmd *cobra.Command, m *core.Manager) (in, terminal *os.File, ok bool) {
 	in, isFile := cmd.InOrStdin().(*os.File)
 	terminal, isFileToo := cmd.ErrOrStderr().(*os.File)
-	if !isFile || !isFileToo || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) || !shown(cmd) {
+	if !isFile || !isFileToo || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) || !printsToTerminal(cmd) {
 		return nil, nil, false
 	}
 	if consent.InCI(m.Lookup) || o.machineReads(cmd) || !inForeground(in) {
@@ -126,10 +127,10 @@ func (o *options) somebodyThere(cmd *cobra.Command, m *core.Manager) (in, termin
 	return in, terminal, true
 }
 
-// shown reports whether what cmd prints goes to a terminal. Many commands print to
-// os.Stdout without cobra. A writer of the tool's own, such as one that adds colour, is
-// taken to lead there too.
-func shown(cmd *cobra.Command) bool {
+// printsToTerminal reports whether what cmd prints goes to a terminal. Many commands print
+// to os.Stdout without cobra. A writer of the tool's own, such as one that adds colour,
+// is taken to lead there too.
+func printsToTerminal(cmd *cobra.Command) bool {
 	out, isFile := cmd.OutOrStdout().(*os.File)
 	return screen.IsTerminal(os.Stdout) && (!isFile || screen.IsTerminal(out))
 }
@@ -197,14 +198,14 @@ const tries = 3
 // within patience, at the end of the input and after the third answer that it does not
 // understand. The error is that of ctx, which ended meanwhile.
 //
-// patience is counted for each line and not from the last key: before Enter, a terminal
-// tells nothing of what is typed, unless its mode is changed, and a command that is
+// patience begins anew with all that comes. From a terminal that is a line: before Enter
+// it tells nothing of what is typed, unless its mode is changed, and a command that is
 // killed then would leave it so.
 func askYesNo(ctx context.Context, in *os.File, terminal io.Writer, question string, patience time.Duration) (said, error) {
 	none := saidBefore
 	for range tries {
-		// From here to the end of the next line is too short for anybody to type in, and
-		// a line that came earlier was meant for something else.
+		// A line that comes before the prompt was meant for something else. From here to
+		// the prompt is too short for anybody to type one.
 		if typedAhead(in) {
 			return none, nil
 		}

@@ -646,6 +646,17 @@ func TestInitAsksByItselfAndOnce(t *testing.T) {
 	}
 }
 
+func TestAnEndAtTheQuestionOfInitIsItsEnd(t *testing.T) {
+	x := start(t, setup{args: []string{"init"}})
+	x.expect(1, theQuestion)
+	x.typed("\x03")
+	screen := x.end()
+	if code := x.cmd.ProcessState.ExitCode(); code != 130 || strings.Contains(screen, "Usage:") {
+		t.Errorf("ended with %v:\n%s", x.cmd.ProcessState, screen)
+	}
+	untouched(t, x.dir)
+}
+
 func TestAnAnswerFromElsewhereMeanwhileStands(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}})
 	x.expect(1, theQuestion)

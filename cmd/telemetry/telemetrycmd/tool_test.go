@@ -72,7 +72,7 @@ func smallTool() int {
 }
 
 func smallRoot() *cobra.Command {
-	root := &cobra.Command{Use: "mytool", SilenceUsage: true}
+	root := &cobra.Command{Use: "mytool"}
 	root.PersistentFlags().String("output", "text", "")
 	hello := func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "hello") }
 	ran := func(cmd *cobra.Command, _ []string) error {
@@ -107,7 +107,7 @@ func smallContext() (context.Context, context.CancelFunc) {
 	if limit, err := time.ParseDuration(os.Getenv(toolDeadline)); err == nil {
 		return context.WithTimeout(ctx, limit)
 	}
-	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "handles-signals") {
+	if len(os.Args) > 1 && (strings.HasPrefix(os.Args[1], "handles-signals") || os.Args[1] == "init") {
 		return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	}
 	return ctx, func() {}

@@ -198,7 +198,6 @@ func (w *wiring) question(cmd *cobra.Command) error {
 	}
 	answered, err := w.ask(cmd, w.manager)
 	if ended := (*endedError)(nil); errors.As(err, &ended) {
-		cmd.SilenceUsage = true // it was called in the right way
 		return err
 	}
 	if err != nil {
