@@ -17,7 +17,8 @@ import (
 // Wire gives a tool its telemetry, in one line: it opens the collector and puts it into
 // p, adds the `telemetry` commands to root, and has every other command in the tree
 // record itself and, before the first one, the person asked. Call it last, when all
-// commands are in the tree. What commands return and print stays as it was.
+// commands are in the tree. What commands return and print stays as it was; one whose
+// context ends at the question is not run, and returns that.
 //
 // Where the author has not enabled props.TelemetryCmd it does nothing at all. A
 // Collector of another kind than props.Discard is kept, such as a test's.
