@@ -233,7 +233,11 @@ func (s Store) writeReceipt(receipt Receipt) error {
 	}
 	r := state.Record{}
 	receipt.put(r)
-	return dir.WriteRecord(receipt.ID, r)
+	err := dir.WriteRecord(receipt.ID, r)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrRetired // a no came in the middle of it and ended what it found
+	}
+	return err
 }
 
 // put writes the receipt into a record: a file of its own, or that of the stored answer.

@@ -162,9 +162,6 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 			break
 		}
 	}
-	if errors.Is(err, ErrWithdrawn) {
-		return s.report, errors.Join(err, s.erase())
-	}
 	if err == nil {
 		err = errors.Join(s.failed[false], s.failed[true])
 	}
@@ -172,6 +169,9 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		s.lose(loss{spool.LossUnwritten, s.receipt}, n)
 	}
 	s.reportLosses()
+	if errors.Is(err, ErrWithdrawn) {
+		err = errors.Join(err, s.erase())
+	}
 	s.note(err)
 	if stats, statErr := s.Queue.Stats(); statErr == nil {
 		s.report.Kept = stats.Total()
