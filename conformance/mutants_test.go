@@ -403,7 +403,7 @@ func deliveryMutants() []mutant {
 			}
 			b.state.mu.Unlock()
 			return err
-		}}, "collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events delivery/keeps-nothing delivery/same-ids-again"),
+		}}, "collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events collector/413-splits delivery/keeps-nothing delivery/same-ids-again"),
 		broken("accepts-first-delivers-later", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				b.state.mu.Lock()

@@ -30,6 +30,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // maxFile is far above what a declaration with a long notice takes, and bounds what a
@@ -235,16 +236,7 @@ func join(path, key string) string {
 // shown makes a key that we do not know fit to be printed.
 func shown(key string) string {
 	const enough = 40 // longer than any of ours
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, key)
-	if runes := []rune(clean); len(runes) > enough {
-		return string(runes[:enough]) + "…"
-	}
-	return clean
+	return plaintext.Line(key, enough)
 }
 
 // suggest names the field that was likely meant, or all of them.

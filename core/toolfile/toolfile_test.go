@@ -180,7 +180,7 @@ func TestMistakesAreNamedWithLineAndKeyAndWithoutTheValue(t *testing.T) {
 		"snake case":          {"Telemetry: {upload_interval: 10m}", `line 1: Telemetry.upload_interval: unknown key; did you mean "UploadInterval"?`},
 		"a strange key":       {"Tracking: " + secret, "line 1: Tracking: unknown key; known here are Name, Version, Features, Telemetry"},
 		"a long key":          {strings.Repeat("k", 100) + ": 1", "line 1: " + strings.Repeat("k", 40) + "…: unknown key; known here are Name, Version, Features, Telemetry"},
-		"a key that draws":    {"\"\\e[31mName\": 1", "line 1: ?[31mName: unknown key; known here are Name, Version, Features, Telemetry"},
+		"a key that draws":    {"\"\\e[31mName\": 1", "line 1:  [31mName: unknown key; known here are Name, Version, Features, Telemetry"},
 		"a key twice":         {"Name: a\nVersion: 1\nName: " + secret, "line 3: Name: stands here a second time; the first is in line 1"},
 		"a setting twice":     {"Telemetry:\n  Settings:\n    key: a\n    key: " + secret, "line 4: Telemetry.Settings.key: stands here a second time; the first is in line 3"},
 		"a merge":             {"<<: {Name: " + secret + "}", "line 1: <<: unknown key; known here are Name, Version, Features, Telemetry"},

@@ -40,6 +40,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -199,12 +200,7 @@ var refusals = map[string]string{
 
 // plain keeps what can be shown on one line.
 func plain(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == '\u2028' || r == '\u2029' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
+	s = plaintext.Clean(s)
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "")
 	}

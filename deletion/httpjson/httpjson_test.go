@@ -149,7 +149,7 @@ func TestStatusFollowsTheReceipt(t *testing.T) {
 
 	say(200, `{"id":"r1","state":"verified","detail":"gone\u001b[31m from everywhere"}`)
 	now, err := r.Status(t.Context(), receipt)
-	if err != nil || now.State != deletion.Verified || now.Detail != "gone[31m from everywhere" {
+	if err != nil || now.State != deletion.Verified || now.Detail != "gone [31m from everywhere" {
 		t.Errorf("the receipt is %+v with the error %v", now, err)
 	}
 	say(200, `{"id":"r2","state":"verified"}`)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -178,16 +179,7 @@ const maxText = 300
 
 // oneLine makes text fit for a line of a log or a terminal.
 func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || 0x7f <= r && r < 0xa0 || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "…"
-	}
-	return text
+	return plaintext.Line(text, maxText)
 }
 
 // describe makes one line of a vendor's words, without the machine ID, which may be in the

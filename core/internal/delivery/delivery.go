@@ -14,6 +14,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/record"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 var (
@@ -57,6 +58,8 @@ const (
 	// growAfter batches of a bounded size that were accepted, one of twice the size is tried:
 	// where the bound is real, that is one attempt in so many that is wasted.
 	growAfter = 8
+	// maxLeft bounds a sentence that names the hosts of two receivers.
+	maxLeft = 500
 	// maxAside is how much of damaged lines is kept for a look: enough to recognise them.
 	maxAside = 16 << 10
 	// AsideName is the file that holds the damaged lines of the last time.
@@ -575,7 +578,7 @@ func (s *Sender) note(err error) {
 	for reason, n := range s.report.Lost {
 		notes.Lost[reason] += n
 	}
-	notes.Left = s.report.Left
+	notes.Left = plaintext.Line(s.report.Left, maxLeft)
 	notes.Batch = s.size
 	s.report.WaitUntil = notes.WaitUntil
 	_ = notes.write(s.Dir)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const notesName = "delivery"
@@ -147,15 +148,6 @@ func (n *Notes) conclude(a *attempts, err error, interval time.Duration, now tim
 
 // describe makes one short line of an error.
 func describe(err error) string {
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, fmt.Sprint(err))
 	const enough = 200 // a line of a terminal or two
-	if len(text) > enough {
-		text = strings.ToValidUTF8(text[:enough], "") + "…"
-	}
-	return text
+	return plaintext.Line(fmt.Sprint(err), enough)
 }

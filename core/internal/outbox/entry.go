@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Entry is one deletion request and how far it came.
@@ -141,12 +142,7 @@ func parse(r state.Record) (Entry, error) {
 
 // line makes one short line of a text that may be anybody's.
 func line(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
+	text = plaintext.Clean(text)
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "")
 	}

@@ -43,8 +43,8 @@ const (
 	dirMode  = 0o700
 	fileMode = 0o600
 	// maxFile bounds what ReadFile takes in and WriteFile writes. Our own small files stay
-	// below 20 KiB, but for a deletion request with the receipts of many requestors.
-	maxFile = 64 << 10
+	// below 60 KiB, but for a deletion request with long receipts of sixteen requestors.
+	maxFile = 128 << 10
 )
 
 // Locate returns the path of the state directory of a tool, without looking at it.

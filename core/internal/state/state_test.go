@@ -268,10 +268,10 @@ func TestARecordOfAVersionWithoutChecksumsIsRead(t *testing.T) {
 func TestNothingIsWrittenThatWouldNotBeReadBack(t *testing.T) {
 	t.Parallel()
 	dir := state.At(t.TempDir())
-	for size := 64<<10 - 2; size < 64<<10+3; size++ {
+	for size := 128<<10 - 2; size < 128<<10+3; size++ {
 		written := dir.WriteFile("f", make([]byte, size))
 		_, read := dir.ReadFile("f")
-		if (written == nil) != (size <= 64<<10) || written == nil && read != nil || written != nil && !errors.Is(written, state.ErrTooLarge) {
+		if (written == nil) != (size <= 128<<10) || written == nil && read != nil || written != nil && !errors.Is(written, state.ErrTooLarge) {
 			t.Errorf("%d bytes: written %v, read %v", size, written, read)
 		}
 	}

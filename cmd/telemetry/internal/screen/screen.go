@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Screen is a place to write to.
@@ -160,12 +162,7 @@ func WriteJSON(w io.Writer, v any) error {
 
 // Clean makes text from elsewhere, such as a server's answer, fit for a terminal.
 func Clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
+	return plaintext.Clean(text)
 }
 
 // When is a time as people read it where they are.

@@ -1,0 +1,46 @@
+// Package plaintext makes text that comes from elsewhere (a server, a file, another
+// program) fit to be shown in a line of a terminal or kept in a line of a file.
+package plaintext
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Clean replaces by spaces what would end the line, command a terminal or turn the
+// direction in which it is read, and repairs invalid UTF-8.
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if controls(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}
+
+// controls reports whether a rune is anything but text: the two blocks of control
+// characters, line and paragraph separators, and the marks of the Unicode Bidirectional
+// Algorithm (UAX #9, table 4).
+func controls(r rune) bool {
+	switch {
+	case r < ' ', 0x7f <= r && r < 0xa0:
+		return true
+	case r == '\u2028', r == '\u2029', r == '\ufeff':
+		return true
+	case r == '\u061c', r == '\u200e', r == '\u200f', '\u202a' <= r && r <= '\u202e', '\u2066' <= r && r <= '\u2069':
+		return true
+	}
+	return false
+}
+
+// Line is Clean, cut to a number of bytes: where something is cut off, an ellipsis says so.
+func Line(text string, limit int) string {
+	text = Clean(text)
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit] + "…"
+}
