@@ -464,3 +464,95 @@ func TestAnEventWithoutATypeIsRefusedAndCountedAsThat(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestTwoToolsThatShareAnInstallationShareTheAnswerAndTheID(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	one, two := toolFor(in.URL), toolFor(in.URL)
+	one.Telemetry.Installation, two.Name, two.Telemetry.Installation = "suite", "othertool", "suite"
+	home := t.TempDir()
+	env := environment(map[string]string{"SUITE_TELEMETRY": "", "HOME": home})
+	dir := core.WithStateDir(filepath.Join(home, "suite"))
+	if err := core.NewManager(one, dir, env).Enable(false); err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range []props.Tool{one, two} {
+		c := open(t, tool, []core.Option{dir, env})
+		c.Track("feature.used", "x", nil)
+		if err := c.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := in.received()
+	if len(got) != 2 || got[0].MachineID != got[1].MachineID || got[0].Tool == got[1].Tool || got[0].ConsentID != got[1].ConsentID {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAContainerThatIsGivenTheIdentityHasTheIDAndCanHaveItErased(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	m := core.NewManager(tool, enabled(t, tool, nil)...)
+	variable, value, err := m.Identity()
+	if err != nil || variable != "SOMETOOL_TELEMETRY_IDENTITY" || len(value) != 64 {
+		t.Fatalf("%s, %d digits, %v", variable, len(value), err)
+	}
+	inside := []core.Option{
+		core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")), environment(map[string]string{variable: value, "SOMETOOL_TELEMETRY": "on"}),
+	}
+	c := open(t, tool, inside)
+	c.Track("feature.used", "x", nil)
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	id := m.Status().MachineID
+	if got := in.received(); len(got) != 1 || got[0].MachineID != id {
+		t.Errorf("%+v; the ID is %s", got, id)
+	}
+	r, err := core.NewManager(tool, inside...).Reset(t.Context(), nil)
+	if err != nil || len(r.Requests) != 1 || r.Requests[0].MachineID != id {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestAnIdentityThatIsNoneSendsNothingAndIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	options := enabled(t, tool, nil)
+	options = append(options, environment(map[string]string{"SOMETOOL_TELEMETRY_IDENTITY": "canary-identity"}))
+	c := open(t, tool, options)
+	c.Track("feature.used", "x", nil)
+	err := c.Flush(t.Context())
+	s := core.NewManager(tool, options...).Status()
+	if err == nil || in.postCount() != 0 || s.Queue.Events != 1 || len(s.Faults) != 1 {
+		t.Errorf("%v, %d posts, %v", err, in.postCount(), s.Faults)
+	}
+	if text := strings.Join(append(s.Faults, err.Error(), s.Problem), "; "); strings.Contains(text, "canary") || !strings.Contains(text, "SOMETOOL_TELEMETRY_IDENTITY") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestAResetAfterTheIdentityWasDamagedSaysWhatCannotBeKnown(t *testing.T) {
+	t.Parallel()
+	m, options := sentFrom(t, toolFor(newIntake(t).URL))
+	path := filepath.Join(stateDir(options), "identity")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time as well
+		r, err := m.Reset(t.Context(), nil)
+		if err != nil || len(r.Requests) != 0 || len(r.Unknown) != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if kept, err := os.ReadFile(path + ".damaged"); err != nil || !bytes.Equal(kept, content) {
+		t.Errorf("the damaged file is kept: %v", err)
+	}
+}

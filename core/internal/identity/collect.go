@@ -28,6 +28,10 @@ func Collect() Signals {
 // The environment is not asked: $USER changes under sudo and is missing under cron.
 func UserName() string { return userName() }
 
+// FullName returns the name of the person whose account it is, as far as the system says so
+// without a process, a network or a directory server; else it is empty.
+func FullName() string { return fullName() }
+
 // OSVersion returns the system's family and major version, such as "debian 12" or
 // "macos 15", empty if unknown: lower-case letters, digits, dot, hyphen and one space, at
 // most 32 bytes. It reads a small file or a few system values at each call.

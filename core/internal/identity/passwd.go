@@ -14,15 +14,22 @@ import (
 // build without cgo finds, and a wait.
 func userName() string { return passwdName(os.DirFS("/"), os.Getuid()) }
 
-// passwdName returns the first account of passwd(5) that has this number.
-func passwdName(fsys fs.FS, uid int) string {
+// fullName is the first part of the account's comment field, which is the person's name by
+// convention.
+func fullName() string {
+	name, _, _ := strings.Cut(passwdField(os.DirFS("/"), os.Getuid(), 4), ",")
+	return name
+}
+
+// passwdName returns the name of the first account of passwd(5) that has this number.
+func passwdName(fsys fs.FS, uid int) string { return passwdField(fsys, uid, 0) }
+
+// passwdField returns a field of that account: 0 is its name, 4 the comment.
+func passwdField(fsys fs.FS, uid, field int) string {
 	want := strconv.Itoa(uid)
 	for line := range strings.SplitSeq(readHead(fsys, "etc/passwd"), "\n") {
-		name, rest, _ := strings.Cut(line, ":")
-		_, rest, _ = strings.Cut(rest, ":")
-		number, _, ok := strings.Cut(rest, ":")
-		if ok && number == want {
-			return name
+		if fields := strings.Split(line, ":"); len(fields) > 3 && fields[2] == want && field < len(fields) {
+			return fields[field]
 		}
 	}
 	return ""

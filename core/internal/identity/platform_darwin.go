@@ -36,3 +36,11 @@ func userName() string {
 	}
 	return account.Username
 }
+
+func fullName() string {
+	account, err := user.LookupId(strconv.Itoa(os.Getuid()))
+	if err != nil {
+		return ""
+	}
+	return account.Name
+}

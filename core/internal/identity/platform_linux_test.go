@@ -33,6 +33,9 @@ func TestTheUserIsFoundByNumber(t *testing.T) {
 			t.Errorf("%d is %q, want %q", uid, got, want)
 		}
 	}
+	if got := passwdField(fsys, 1000, 4); got != "Zoë" {
+		t.Errorf("the comment of 1000 is %q", got)
+	}
 	if got := passwdName(fstest.MapFS{}, 0); got != "" {
 		t.Errorf("%q was found in no file", got)
 	}

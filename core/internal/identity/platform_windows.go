@@ -68,3 +68,6 @@ func userName() string {
 	name := syscall.UTF16ToString(buf[:])
 	return name[strings.LastIndexByte(name, '\\')+1:]
 }
+
+// The full name is in the directory, which is not asked.
+func fullName() string { return "" }

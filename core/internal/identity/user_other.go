@@ -3,3 +3,5 @@
 package identity
 
 func userName() string { return "" }
+
+func fullName() string { return "" }
