@@ -112,8 +112,12 @@ const cutOff = "an upload was cut off before there was an answer"
 func beginAttempts(dir state.Dir, interval time.Duration, now time.Time) *attempts {
 	notes := ReadNotes(dir)
 	a := &attempts{notes.Failures}
-	// The time first: setting it needs no space.
-	Postpone(dir, now.Add(backoff(interval, notes.Failures)))
+	// The time first: setting it needs no space. As long as the attempt may last, no other
+	// process need start, whatever the interval is.
+	next := now.Add(max(backoff(interval, notes.Failures), attemptTimeout))
+	if set := NextAt(dir); set.Before(next) || Due(dir, now) {
+		Postpone(dir, next)
+	}
 	notes.LastAttempt, notes.Problem = now, cutOff
 	notes.Failures++
 	_ = notes.write(dir)
