@@ -529,7 +529,7 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	case status == 202:
 		return nil
 	case status == 407:
-		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
+		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"), repairWait)
 	case status == 408, status == 429, status >= 500:
 		err := say("Datadog asks to try again later")
 		wait, asked := driverhttp.RetryAfter(a.Header, now)

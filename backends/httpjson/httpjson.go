@@ -162,7 +162,7 @@ func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
 	case a.Status == 408, a.Status == 425, a.Status == 429:
 		return later(a, now, say("the server asks to try again"))
 	case a.Status == 407:
-		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
+		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"), repairWait)
 	case a.Status == 413:
 		return driver.TooLarge(say("the batch is too large"))
 	case a.Status == 511:

@@ -492,7 +492,7 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	say := func(next string) error { return fmt.Errorf("otlp backend: answered %d: %s", a.Status, next) }
 	switch a.Status {
 	case 407, 511:
-		return say("the network wants credentials: log in to it, or check HTTPS_PROXY")
+		return say("the network wants credentials: log in to it, or check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY")
 	case 408, 429:
 		return later(a, now, say("the receiver asks to try again"))
 	case 413:

@@ -323,7 +323,7 @@ func TestBackendsHaveNoAccessToTheMachine(t *testing.T) {
 			}
 			banned := []string{"os", "os/exec", "os/user", "runtime/debug", "path/filepath"}
 			if !under(p.ImportPath, "core/driver") {
-				banned = append(banned, "syscall") // of which driverhttp needs the error numbers
+				banned = append(banned, "syscall") // of which driverhttp needs the error numbers and the proxy variables
 			}
 			for _, banned := range banned {
 				if slices.Contains(p.Imports, banned) {

@@ -15,9 +15,11 @@
 //
 // What a status means is not decided here: that is each vendor's own.
 //
-// The environment is read for one thing, by net/http: HTTP_PROXY, HTTPS_PROXY and
-// NO_PROXY say how this machine reaches the network, and ignoring them would take
-// traffic around an administrator's proxy.
+// The environment is read for one thing: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY,
+// in capitals or not, say how this machine reaches the network. Ignoring them would take
+// traffic around an administrator's proxy, or show an address that a person hides. So
+// where the first of them that is set for a request cannot be understood, nothing is
+// sent; [ProxyProblem] says so before.
 package driverhttp
 
 import (

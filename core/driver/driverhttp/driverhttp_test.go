@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -912,9 +911,6 @@ func TestEveryTransportHasItsOwnConnectionsAndLimits(t *testing.T) {
 	a, b := driverhttp.NewTransport(), driverhttp.NewTransport()
 	if a == b || a.TLSClientConfig == b.TLSClientConfig {
 		t.Error("two calls share state")
-	}
-	if reflect.ValueOf(a.Proxy).Pointer() != reflect.ValueOf(http.ProxyFromEnvironment).Pointer() {
-		t.Error("the machine's proxy is not honoured")
 	}
 	if a.TLSHandshakeTimeout <= 0 || a.ResponseHeaderTimeout <= 0 || a.IdleConnTimeout <= 0 ||
 		a.MaxResponseHeaderBytes <= 0 || a.MaxIdleConnsPerHost <= 0 || !a.DisableCompression {

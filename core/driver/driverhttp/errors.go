@@ -32,16 +32,22 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// proxyError is the status with which a proxy refused to connect.
-type proxyError int
+// proxyError is the status with which the proxy of a variable refused to connect.
+type proxyError struct {
+	status   int
+	variable string
+}
 
-func (e proxyError) Error() string { return fmt.Sprintf("the proxy answered %d", int(e)) }
+func (e proxyError) Error() string {
+	return fmt.Sprintf("the proxy answered %d: check %s", e.status, e.variable)
+}
 
 // newError describes err, which ended an exchange with host under ctx.
 func newError(ctx context.Context, host string, err error) *Error {
 	e := &Error{Host: host}
 	// AsType, unlike As, needs no reflection, which would cost every tool 20 KiB.
 	proxy, isProxy := errors.AsType[proxyError](err)
+	unusable, isUnusable := errors.AsType[proxyProblem](err)
 	_, isUntrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	_, isNotTLS := errors.AsType[tls.RecordHeaderError](err)
 	timeout, isTimeout := errors.AsType[net.Error](err)
@@ -54,7 +60,9 @@ func newError(ctx context.Context, host string, err error) *Error {
 	case ctx.Err() != nil:
 		e.Problem, e.Cause = "no whole answer in time", context.DeadlineExceeded
 	case isProxy:
-		e.Problem = fmt.Sprintf("the proxy answered %d: check HTTPS_PROXY", int(proxy))
+		e.Problem = proxy.Error()
+	case isUnusable:
+		e.Problem = "nothing is sent: " + unusable.Error()
 	case isUntrusted:
 		e.Problem = "the server's certificate is not trusted: check the address, and the clock and certificates of this machine"
 	case isNotTLS:
@@ -72,7 +80,7 @@ func newError(ctx context.Context, host string, err error) *Error {
 	default:
 		e.Problem = "no usable answer"
 	}
-	if isOp && op.Op == "proxyconnect" {
+	if isOp && (op.Op == "proxyconnect" || op.Op == "socks connect") {
 		e.Problem = "through the proxy: " + e.Problem
 	}
 	return e

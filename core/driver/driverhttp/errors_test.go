@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -164,57 +163,4 @@ func TestAHeaderThatCannotBeSentIsNotShown(t *testing.T) {
 	if err == nil || leaks(err) != "" {
 		t.Errorf("got %v", err)
 	}
-}
-
-// net/http reads the proxy variables once in the life of a process, so each case is a
-// process of its own: this test binary, running TestProxyChild.
-func TestTheMachinesProxyIsUsedAndNotRevealed(t *testing.T) {
-	t.Parallel()
-	// accept and refuse are proxies. Neither may be asked to speak to a real host.
-	accept := server(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && r.Host == "telemetry.invalid" {
-			w.WriteHeader(http.StatusAccepted)
-			return
-		}
-		t.Errorf("the proxy was asked for %s %s", r.Method, r.Host)
-	})
-	refuse := rawServer(t, func(_ int, c *net.TCPConn) {
-		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-			io.WriteString(c, "HTTP/1.1 407 "+canary+"\r\nContent-Length: 0\r\n\r\n")
-		}
-	})
-	withPassword := strings.Replace(refuse, "//", "//user:"+canary+"@", 1)
-	for _, tt := range []struct{ name, env, url, want string }{
-		{"plain", "HTTP_PROXY=" + accept.URL, "http://telemetry.invalid/" + canary, "answered 202"},
-		{"refused", "HTTPS_PROXY=" + withPassword, "https://telemetry.invalid/" + canary,
-			"telemetry.invalid: the proxy answered 407: check HTTPS_PROXY"},
-		{"not there", "HTTPS_PROXY=http://user:" + canary + "@" + nobody(t), "https://telemetry.invalid/",
-			"telemetry.invalid: through the proxy: connection refused"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			cmd := exec.CommandContext(patient(t), os.Args[0], "-test.run=^TestProxyChild$", "-test.v")
-			cmd.Env = []string{"PROXY_CHILD_URL=" + tt.url, tt.env}
-			if dir := os.Getenv("SYSTEMROOT"); dir != "" { // Windows needs it for sockets
-				cmd.Env = append(cmd.Env, "SYSTEMROOT="+dir)
-			}
-			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "outcome: "+tt.want+"\n") || strings.Contains(string(out), canary) {
-				t.Errorf("got %v, want %q in\n%s", err, tt.want, out)
-			}
-		})
-	}
-}
-
-func TestProxyChild(t *testing.T) {
-	url := os.Getenv("PROXY_CHILD_URL")
-	if url == "" {
-		t.Skip("runs in a process of TestTheMachinesProxyIsUsedAndNotRevealed only")
-	}
-	answer, err := newClient(t, driver.Config{Insecure: true}).Post(patient(t), driverhttp.Request{URL: url, Body: []byte("x")})
-	if err != nil {
-		fmt.Printf("outcome: %v\n", err)
-		return
-	}
-	fmt.Printf("outcome: answered %d\n", answer.Status)
 }

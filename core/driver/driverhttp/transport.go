@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -23,7 +24,7 @@ func NewTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxyFromEnvironment,
 		OnProxyConnectResponse: refuseProxyAnswer,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -49,7 +50,8 @@ func NewTransport() *http.Transport {
 // which would hold whatever text the proxy sent.
 func refuseProxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
-		return proxyError(resp.StatusCode)
+		variable, _ := proxyVariable(syscall.Getenv, "https") // whose requests alone need a connection
+		return proxyError{resp.StatusCode, variable}
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func TestTheReceiverSeesTheHeadersOfTheSettings(t *testing.T) {
 // The Collector answers 400, not 413, to what is above its max_request_body_size.
 func TestABatchAboveTheReceiversOwnLimitComesInHalves(t *testing.T) {
 	t.Parallel()
-	r := listen(t, func(r *receiver) { r.maxBody = 2000 })
+	r := listen(t, func(r *receiver) { r.maxBody = 3000 })
 	b, w := r.open(nil)
 	err := b.Send(t.Context(), batch(50))
 	if status, class := w.last(t).Status, driver.Classify(err); status != 400 || class != driver.ClassTooLarge {

@@ -342,8 +342,8 @@ func TestTheWorstBatchOfTheDriversLimitsIsTaken(t *testing.T) {
 		t.Errorf("%d events arrived, want %d in order", len(got), len(want))
 	}
 	for _, a := range r.records() {
-		if len(a.Attributes) != 6+40 {
-			t.Fatalf("a record has %d attributes, want 46", len(a.Attributes))
+		if len(a.Attributes) != 7+40 {
+			t.Fatalf("a record has %d attributes, want 47", len(a.Attributes))
 		}
 	}
 }
