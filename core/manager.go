@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
@@ -143,6 +144,11 @@ func (m *Manager) Status() Status {
 	log := in.dir.Join(filepath.Join(localDir, file.LogName))
 	if _, err := os.Lstat(log); err == nil || s.Decision.LocalOnly {
 		s.LocalLog = log
+	}
+	for _, host := range s.Backend.Hosts {
+		if s.Decision.Enabled {
+			fault(driverhttp.ProxyProblem(in.lookup, host))
+		}
 	}
 	m.lookAtDelivery(&s)
 	return s

@@ -556,3 +556,14 @@ func TestAResetAfterTheIdentityWasDamagedSaysWhatCannotBeKnown(t *testing.T) {
 		t.Errorf("the damaged file is kept: %v", err)
 	}
 }
+
+func TestStatusSaysThatAProxyCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	tool := someTool()
+	tool.Telemetry.Endpoint = "https://analytics.example.com/events"
+	options := append(enabled(t, tool, nil), environment(map[string]string{"ALL_PROXY": "socks4://canary:1080"}))
+	s := core.NewManager(tool, options...).Status()
+	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "ALL_PROXY") || strings.Contains(s.Faults[0], "canary") {
+		t.Errorf("%v", s.Faults)
+	}
+}

@@ -51,11 +51,12 @@ type Identities struct {
 	Used bool
 }
 
-// Lock keeps other processes from changing the identities until it is given back.
+// Lock keeps other processes from changing the identities until it is given back. Where
+// there are no locks, nothing is recorded, and what was sent before can still be erased.
 func (s Store) Lock() (*state.Lock, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
-	return s.dir.WaitLock(ctx, lockName)
+	return s.dir.WaitLockIfAny(ctx, lockName)
 }
 
 // Load returns what is stored, nothing if there is nothing. The error is state.ErrCorrupt

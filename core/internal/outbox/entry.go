@@ -43,17 +43,17 @@ var states = []deletion.State{
 }
 
 const (
-	// maxText and maxURL bound what a stranger's requestor or server can put into the
-	// file, which has to stay below what state reads: a few lines of a terminal, and the
-	// longest link that mail programs and browsers take.
-	maxText, maxURL = 500, 2000
+	// maxWord, maxText and maxURL bound what a stranger's requestor or server can put into
+	// the file, which has to stay below what state writes: twice a machine ID, a few lines of
+	// a terminal, and the longest link that mail programs and browsers take.
+	maxWord, maxText, maxURL = 64, 500, 2000
 	// maxParts of a receipt are kept. Nobody asks more places than that.
 	maxParts = 16
 )
 
 func (e Entry) record() state.Record {
 	r := state.Record{
-		"machine_id": e.MachineID, "state": line(string(e.State), maxText), "attempts": strconv.Itoa(e.Attempts),
+		"machine_id": e.MachineID, "state": line(string(e.State), maxWord), "attempts": strconv.Itoa(e.Attempts),
 	}
 	put(r, "erasure_key", e.Key)
 	put(r, "problem", line(e.Problem, maxText))
@@ -66,10 +66,10 @@ func (e Entry) record() state.Record {
 }
 
 func putReceipt(r state.Record, prefix string, receipt deletion.Receipt) {
-	put(r, prefix+"state", line(string(receipt.State), maxText))
+	put(r, prefix+"state", line(string(receipt.State), maxWord))
 	put(r, prefix+"id", line(receipt.ID, maxText))
 	put(r, prefix+"detail", line(receipt.Detail, maxText))
-	put(r, prefix+"machine_id", line(receipt.MachineID, maxText))
+	put(r, prefix+"machine_id", line(receipt.MachineID, maxWord))
 	if url := line(receipt.URL, maxURL+1); len(url) <= maxURL { // half a link leads elsewhere
 		put(r, prefix+"url", url)
 	}

@@ -170,7 +170,8 @@ func (b Box) Run(ctx context.Context, r Run) error {
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()
-	lock, err := b.Dir.WaitLock(waitCtx, attemptLock)
+	// Without locks two processes may make the same request. Requestors bear that.
+	lock, err := b.Dir.WaitLockIfAny(waitCtx, attemptLock)
 	if err != nil {
 		return err
 	}
@@ -309,7 +310,7 @@ func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 func (b Box) noted(change func() error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), noteWait)
 	defer cancel()
-	lock, err := b.Dir.WaitLock(ctx, noteLock)
+	lock, err := b.Dir.WaitLockIfAny(ctx, noteLock)
 	if err != nil {
 		return err
 	}
@@ -339,14 +340,4 @@ func (b Box) tidy() error {
 // Postpone keeps other commands from starting a process for the same requests.
 func (b Box) Postpone(until time.Time) error { return b.setNext(until) }
 
-func (b Box) setNext(at time.Time) error {
-	name := b.Dir.Join(nextName)
-	if os.Chtimes(name, at, at) == nil {
-		return nil
-	}
-	f, err := state.OpenExclusive(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(state.Bare(state.CloseExclusive(f)), state.Bare(os.Chtimes(name, at, at)))
-}
+func (b Box) setNext(at time.Time) error { return b.Dir.SetTime(nextName, at) }

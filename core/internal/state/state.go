@@ -245,8 +245,22 @@ func (d Dir) WaitLock(ctx context.Context, name string) (*Lock, error) {
 	}
 }
 
-// Unlock releases the lock.
-func (l *Lock) Unlock() { _ = CloseExclusive(l.f) }
+// WaitLockIfAny is WaitLock where work has to be done also on file systems without locks:
+// there it returns no lock and no error.
+func (d Dir) WaitLockIfAny(ctx context.Context, name string) (*Lock, error) {
+	lock, err := d.WaitLock(ctx, name)
+	if errors.Is(err, ErrNoLocks) {
+		return nil, nil
+	}
+	return lock, err
+}
+
+// Unlock releases the lock, if there is one.
+func (l *Lock) Unlock() {
+	if l != nil {
+		_ = CloseExclusive(l.f)
+	}
+}
 
 // Bare returns err without the path that the os package puts into it: the cause alone
 // can be shown to anyone.
