@@ -48,7 +48,7 @@ type Collector struct {
 	declared []pair // the author's Metadata, scrubbed and sorted
 	keys     map[string]*metadataKey
 	recorded bool           // something was, since Open or Close
-	unstored [][]byte       // events that the disk did not take, to be sent from memory
+	unstored unstored       // events that the disk did not take
 	lost     map[string]int // events that were not recorded, by reason, not yet reported
 	retryAt  time.Time      // not before this after a failure
 	inside   *insideUpload  // for a command that runs for long
@@ -193,7 +193,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
 	c.line = append(c.encoder.appendEnd(c.line, cut), '\n')
 	if inMemory {
-		c.unstored = append(c.unstored, slices.Clone(c.line))
+		c.unstored.add(c.in, c.line)
 		return
 	}
 	if err := c.store(now); err != nil {
@@ -212,6 +212,9 @@ func (c *Collector) store(now time.Time) error {
 	if errors.Is(err, spool.ErrFull) {
 		c.seal()
 		if err := c.ready(now, len(c.line)); err != nil {
+			if errors.Is(err, spool.ErrFull) {
+				c.retryAt = time.Time{} // too large for any slot: that says nothing of the next
+			}
 			return err
 		}
 		err = c.slot.writer.Append(c.line)
@@ -222,15 +225,11 @@ func (c *Collector) store(now time.Time) error {
 	return err
 }
 
-// maxUnstored is how many events are kept in memory where the disk takes none: as many as
-// one request holds.
-const maxUnstored = 100
-
 // mayKeepInMemory reports whether an event that the disk does not take may be of use yet:
 // where a slot is only late it is stored then, and where this command sends by itself
 // anyhow, it need not be stored.
 func (c *Collector) mayKeepInMemory() bool {
-	if len(c.unstored) >= maxUnstored || c.taking == nil && !c.sendsUnstored() {
+	if c.unstored.full() || c.taking == nil && !c.sendsUnstored() {
 		return false
 	}
 	if c.scrub == nil {
@@ -324,23 +323,38 @@ func (c *Collector) sendsUnstored() bool {
 
 // storeUnstored stores what was kept in memory while the disk took nothing.
 func (c *Collector) storeUnstored() {
-	for len(c.unstored) > 0 && c.slot.writer.Append(c.unstored[0]) == nil {
-		c.unstored = c.unstored[1:]
+	lines := c.takeUnstored()
+	for i, line := range lines {
+		if c.slot.writer.Append(line) != nil {
+			c.lose(spool.LossUnwritten, len(lines)-i)
+			return
+		}
+		c.recorded = true
 	}
 }
 
-// sendUnstored sends it, or counts it as lost.
-func (c *Collector) sendUnstored(ctx context.Context) {
-	if len(c.unstored) > 0 && c.taking != nil && c.ready(c.in.now(), minRoom) == nil {
-		c.recorded = true // the slot has come after all, and they are in it
+// takeUnstored returns what was kept in memory, if the answer is still the one of then.
+func (c *Collector) takeUnstored() [][]byte {
+	lines, holds := c.unstored.take(c.in)
+	if !holds {
+		c.lose(spool.LossWithdrawn, len(lines))
+		return nil
 	}
-	if len(c.unstored) == 0 {
+	return lines
+}
+
+// sendUnstored sends what was kept in memory, or counts it as lost.
+func (c *Collector) sendUnstored(ctx context.Context) {
+	if c.taking != nil {
+		_ = c.ready(c.in.now(), minRoom) // the slot may have come after all, and takes it
+	}
+	lines := c.takeUnstored()
+	if len(lines) == 0 {
 		return
 	}
-	if !c.sendsUnstored() || !(&uploader{installation: c.in}).sendUnstored(ctx, c.unstored) {
-		c.lose(spool.LossUnwritten, len(c.unstored))
+	if !c.sendsUnstored() || !(&uploader{installation: c.in}).sendUnstored(ctx, lines) {
+		c.lose(spool.LossUnwritten, len(lines))
 	}
-	c.unstored = nil
 }
 
 // stillHolds reports whether the slot may be written to: it was not erased, and its
