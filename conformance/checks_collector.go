@@ -32,6 +32,8 @@ func collectorChecks() []Check {
 			Sentence: "Eight processes that record and deliver at the same time deliver every event exactly once.", do: eightProcesses},
 		{ID: "collector/consent-withdrawn", Level: Must, watchdog: long,
 			Sentence: "When consent is withdrawn in the middle of a delivery, nothing is sent after the batch that was under way.", do: consentWithdrawn},
+		{ID: "collector/consent-id", Level: Must, watchdog: long, needs: kept,
+			Sentence: "An event arrives with the ID of the decision under which it was recorded, and after a new decision with another.", do: consentIDs},
 		{ID: "collector/413-splits", Level: Must, watchdog: long, needs: []need{splits},
 			Sentence: "A batch that is too large comes again in smaller ones, down to the event that the vendor does not want; its neighbours arrive.", do: splitBatches},
 		{ID: "collector/400-costs-one-event", Level: Must, watchdog: long, needs: []need{spoilt},
@@ -480,6 +482,54 @@ func consentWithdrawn(p *probe) {
 	}
 	if n := r.manager().Status().Queue.Events; n > 0 {
 		p.failOnly("%d events still wait after consent was withdrawn", n)
+	}
+}
+
+func consentIDs(p *probe) {
+	const each = 2
+	r, ok := p.newRig(driver.Limits{}, nil)
+	if !ok {
+		return
+	}
+	var want []string
+	for round := range 2 {
+		if round > 0 {
+			_, err := r.manager().Disable(context.Background())
+			if err == nil {
+				err = r.manager().Enable(false)
+			}
+			if err != nil {
+				p.failOnly("a person could not decide anew: %v", err)
+				return
+			}
+			r.skipped.Add(25)
+		}
+		want = append(want, r.manager().Stored().Receipt)
+		if !p.tracked(r, round*each, each, 0) {
+			return
+		}
+		if err := r.flush(longTime()); err != nil {
+			p.failf("what was recorded could not be delivered: %v", err)
+		}
+	}
+	if want[0] == want[1] {
+		p.failOnly("two decisions have the same ID")
+	}
+	list, _, ok := p.delivered(r)
+	if !ok {
+		return
+	}
+	arrived := map[string]string{}
+	for _, e := range list {
+		arrived[e.Name] = e.ConsentID
+	}
+	for n := range 2 * each {
+		name := fmt.Sprint("event ", n)
+		if id, there := arrived[name]; !there {
+			p.failf("%q did not arrive", name)
+		} else if id != want[n/each] {
+			p.failf("%q arrived with the consent ID %q, want %q", name, id, want[n/each])
+		}
 	}
 }
 

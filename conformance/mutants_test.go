@@ -548,7 +548,7 @@ func fidelityMutants() []mutant {
 			}
 		}}, "fidelity/numbers"),
 		broken("times-in-seconds", model{item: func(i *modelItem) { i.Time = strings.TrimSuffix(strings.SplitN(i.Time, ".", 2)[0], "Z") + "Z" }}, "delivery/same-ids-again fidelity/*"),
-		broken("drops-the-consent-id", model{item: func(i *modelItem) { i.Consent = "" }}, "fidelity/*"),
+		broken("drops-the-consent-id", model{item: func(i *modelItem) { i.Consent = "" }}, "collector/consent-id fidelity/*"),
 		broken("consent-id-of-the-first-event", consents(func(list []driver.Event) {
 			for i := range list {
 				list[i].ConsentID = list[0].ConsentID
@@ -672,21 +672,22 @@ func privacyMutants() []mutant {
 			}
 			return b.deliver(ctx, events)
 		}}, `
-			collector/400-costs-one-event collector/413-splits collector/eight-processes collector/killed-after-answer
-			collector/oversized-event collector/random-failures delivery/concurrent-sends delivery/every-event-once
-			delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept delivery/partial-names-events
-			delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied lifecycle/instances-are-independent
-			lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained privacy/ip-storage-off fidelity/*`),
+			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
+			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/concurrent-sends
+			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
+			delivery/partial-names-events delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied
+			lifecycle/instances-are-independent lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained
+			privacy/ip-storage-off fidelity/*`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
-			collector/400-costs-one-event collector/413-splits collector/consent-withdrawn collector/eight-processes
-			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/200-as-documented
-			delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented delivery/404-as-documented
-			delivery/413-as-documented delivery/cancelled-during delivery/concurrent-sends delivery/every-event-once
-			delivery/largest-batch delivery/partial-names-events delivery/retry-after-absurd delivery/retry-after-date
-			delivery/retry-after-seconds lifecycle/close-during-send lifecycle/config-copied lifecycle/instances-are-independent
-			lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value privacy/plain-text-refused
-			privacy/prints-nothing privacy/same-in-any-environment fidelity/*`),
+			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
+			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
+			delivery/200-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
+			delivery/404-as-documented delivery/413-as-documented delivery/cancelled-during delivery/concurrent-sends
+			delivery/every-event-once delivery/largest-batch delivery/partial-names-events delivery/retry-after-absurd
+			delivery/retry-after-date delivery/retry-after-seconds lifecycle/close-during-send lifecycle/config-copied
+			lifecycle/instances-are-independent lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value
+			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*`),
 		httpMutant("takes-http-addresses", func(c *driver.Config) { c.Insecure = true }, "privacy/plain-text-refused"),
 		broken("keeps-cookies", model{open: func(c *driver.Config) error {
 			jar, _ := cookiejar.New(nil)
@@ -747,11 +748,11 @@ func lifecycleMutants() []mutant {
 			}
 			return nil
 		}}, `
-			collector/400-costs-one-event collector/413-splits collector/eight-processes collector/killed-after-answer
-			collector/oversized-event collector/random-failures delivery/cancelled-before delivery/certificate-of-another-host
-			delivery/concurrent-sends delivery/empty-batch delivery/every-event-once delivery/expired-certificate delivery/largest-batch
-			delivery/order-kept delivery/same-ids-again delivery/unknown-authority lifecycle/config-copied
-			lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
+			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
+			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/cancelled-before
+			delivery/certificate-of-another-host delivery/concurrent-sends delivery/empty-batch delivery/every-event-once
+			delivery/expired-certificate delivery/largest-batch delivery/order-kept delivery/same-ids-again delivery/unknown-authority
+			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
 			privacy/everything-explained privacy/ip-storage-off fidelity/*`),
 		broken("flushes-on-close", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {

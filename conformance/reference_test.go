@@ -166,30 +166,30 @@ func referenceMutants() []mutant {
 	}
 	return []mutant{
 		{name: "reference-posthog", subject: posthog, fails: `
-			collector/400-costs-one-event collector/413-splits collector/eight-processes collector/killed-after-answer
-			collector/oversized-event collector/random-failures delivery/202-as-documented delivery/204-as-documented
-			delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented delivery/404-as-documented
-			delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch delivery/500-as-documented
-			delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch delivery/cancelled-before
-			delivery/cancelled-during delivery/certificate-of-another-host delivery/concurrent-sends delivery/cut-answer-not-accepted
-			delivery/endless-answer delivery/every-event-once delivery/expired-certificate delivery/garbage-answer-not-accepted
-			delivery/hang-before-answer delivery/hang-in-answer delivery/hang-while-connecting delivery/html-not-accepted
-			delivery/keeps-nothing delivery/largest-batch delivery/late-answer delivery/lookalike-not-accepted
-			delivery/redirect-not-followed delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer
-			delivery/reset-in-request delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date
-			delivery/retry-after-seconds delivery/same-ids-again delivery/slow-answer delivery/unknown-authority
-			delivery/web-page-not-refused driver/mistake-is-an-error lifecycle/close-during-send lifecycle/config-copied
-			lifecycle/instances-are-independent lifecycle/send-after-close privacy/ip-storage-off privacy/keys-stay-on-redirect
-			fidelity/*`},
+			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
+			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/202-as-documented
+			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
+			delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch
+			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch
+			delivery/cancelled-before delivery/cancelled-during delivery/certificate-of-another-host delivery/concurrent-sends
+			delivery/cut-answer-not-accepted delivery/endless-answer delivery/every-event-once delivery/expired-certificate
+			delivery/garbage-answer-not-accepted delivery/hang-before-answer delivery/hang-in-answer delivery/hang-while-connecting
+			delivery/html-not-accepted delivery/keeps-nothing delivery/largest-batch delivery/late-answer
+			delivery/lookalike-not-accepted delivery/redirect-not-followed delivery/refused-keeps-batch delivery/reset-before-answer
+			delivery/reset-in-answer delivery/reset-in-request delivery/reset-on-connect delivery/retry-after-absurd
+			delivery/retry-after-date delivery/retry-after-seconds delivery/same-ids-again delivery/slow-answer
+			delivery/unknown-authority delivery/web-page-not-refused driver/mistake-is-an-error lifecycle/close-during-send
+			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/send-after-close privacy/ip-storage-off
+			privacy/keys-stay-on-redirect fidelity/*`},
 		{name: "reference-datadog", subject: datadog, fails: `
-			collector/400-costs-one-event collector/413-splits collector/eight-processes collector/killed-after-answer
-			collector/oversized-event collector/random-failures delivery/200-as-documented delivery/204-as-documented
-			delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented delivery/404-as-documented
-			delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch delivery/500-as-documented
-			delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch delivery/cancelled-before
-			delivery/cancelled-during delivery/certificate-of-another-host delivery/concurrent-sends delivery/every-event-once
-			delivery/expired-certificate delivery/hang-before-answer delivery/hang-while-connecting delivery/html-not-accepted
-			delivery/keeps-nothing delivery/largest-batch delivery/late-answer delivery/redirect-not-followed
+			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
+			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/200-as-documented
+			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
+			delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch
+			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch
+			delivery/cancelled-before delivery/cancelled-during delivery/certificate-of-another-host delivery/concurrent-sends
+			delivery/every-event-once delivery/expired-certificate delivery/hang-before-answer delivery/hang-while-connecting
+			delivery/html-not-accepted delivery/keeps-nothing delivery/largest-batch delivery/late-answer delivery/redirect-not-followed
 			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-request delivery/reset-on-connect
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds delivery/same-ids-again
 			delivery/unknown-authority delivery/web-page-not-refused driver/mistake-is-an-error lifecycle/close-during-send

@@ -29,9 +29,9 @@ func Throttled(err error, wait time.Duration) error {
 
 // TooLarge marks err: the same events may be accepted in smaller batches. The
 // collector halves the batch, a bounded number of times. An event that is alone is
-// lost only if it is about as large as the driver's own Limits allow: of a smaller one
-// the size cannot be the reason, so it is kept.
-// TooLarge(nil) is nil.
+// believed to be at fault where its size comes near the driver's own Limits, or where
+// the vendor takes others; else something in between refuses everything, and all of
+// them are kept. TooLarge(nil) is nil.
 func TooLarge(err error) error {
 	if err == nil {
 		return nil
