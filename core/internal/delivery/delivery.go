@@ -30,7 +30,7 @@ var (
 	// errSplit says of a batch that it may be taken in smaller ones, errBlocked that this
 	// happened so often that the answers say nothing about the events.
 	errSplit   = errors.New("the batch must be smaller")
-	errBlocked = errors.New("the server refuses every batch as too large, also the smallest")
+	errBlocked = errors.New("the server refuses every batch, also the smallest")
 )
 
 const (
@@ -51,9 +51,9 @@ const (
 	// maxSplits bounds the attempts that a run spends on smaller and smaller batches: a
 	// thousand events come down to one in ten, so that is for a handful of bad events.
 	maxSplits = 64
-	// maxSuspects is how many events may be refused as too large, each on its own and far
-	// below the driver's limit, before anything is accepted. More of them mean that something
-	// in between refuses everything.
+	// maxSuspects is how many events may be refused, each on its own and far below the
+	// driver's limit, before anything is accepted. More of them mean that something in between
+	// refuses everything.
 	maxSuspects = 3
 	// growAfter batches of a bounded size that were accepted, one of twice the size is tried:
 	// where the bound is real, that is one attempt in so many that is wasted.
@@ -363,6 +363,9 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 		}
 		return s.suspect(claim, route, batch[0])
 	case driver.ClassPermanent:
+		if len(batch) == 1 && s.size == 1 { // what was refused before it came down to this one
+			return s.suspect(claim, route, batch[0])
+		}
 		s.refuse(claim, route, batch...)
 		return nil
 	case driver.ClassPartial:
@@ -421,8 +424,9 @@ func (s *Sender) took(route Route, n int) {
 	}
 }
 
-// suspect is told of an event that was refused as too large on its own. Near the driver's
-// limit that is believed; far below it, only of a receiver that takes others.
+// suspect is told of an event that was refused on its own, as too large or after all that
+// it was in a batch with. Near the driver's limit that is believed; far below it, only of a
+// receiver that takes others.
 func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
 	if s.AtMostOnce || s.report.Sent > s.report.Stayed || 4*len(it.entry.Line) > bounded(route.Limits).EventBytes {
 		s.refuse(claim, route, it)

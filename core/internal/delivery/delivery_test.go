@@ -543,6 +543,31 @@ func TestAReceiverThatRefusesEverythingAsTooLargeLosesNothing(t *testing.T) {
 	f.mustRun(300, 0)
 }
 
+// A vendor that refuses a batch for one event in it refuses that for good once it is alone.
+// What refuses everything in the same words has not looked at the events.
+func TestAReceiverThatRefusesEverythingForOneEventLosesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 300)
+	f.vendor.answer = func(events []driver.Event) error { return driver.Refused(errors.New("400"), len(events)) }
+	for range 3 {
+		f.vendor.attempts = nil
+		r, err := f.run()
+		if err == nil || r.Kept != 300 || len(r.Lost) > 0 || len(f.vendor.attempts) > 15 {
+			t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
+		}
+		f.now = r.NextAt
+	}
+	f.vendor.answer = func(events []driver.Event) error {
+		if slices.ContainsFunc(events, func(e driver.Event) bool { return e.ID == id(7) }) {
+			return driver.Refused(errors.New("400"), len(events))
+		}
+		return nil
+	}
+	if r := f.mustRun(299, 1); r.Lost[spool.LossRefused] != 1 { // kept is the report of the loss
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestASingleEventIsNotTakenForTooLargeOnAMiddleboxesWord(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
