@@ -295,7 +295,7 @@ func (c *Collector) ready(now time.Time, room int) error {
 	if !c.on.Load() {
 		return errOff
 	}
-	if now.Before(c.retryAt) && c.retryAt.Sub(now) <= retryDelay {
+	if now.Before(c.retryAt) && c.retryAt.Sub(now) <= retryDelay && !c.taking.done() {
 		return errWaiting
 	}
 	slot, err := c.takeSlot(room)
@@ -346,7 +346,8 @@ func (c *Collector) takeUnstored() [][]byte {
 // sendUnstored sends what was kept in memory, or counts it as lost.
 func (c *Collector) sendUnstored(ctx context.Context) {
 	if c.taking != nil {
-		_ = c.ready(c.in.now(), minRoom) // the slot may have come after all, and takes it
+		c.retryAt = time.Time{}
+		_ = c.ready(c.in.now(), minRoom) // the slot may come after all, and takes it
 	}
 	lines := c.takeUnstored()
 	if len(lines) == 0 {
@@ -380,24 +381,37 @@ func (c *Collector) stillHolds(now time.Time) bool {
 // taking is a slot that is being taken.
 type taking struct {
 	watch state.Watch
-	done  chan struct{}
+	ended chan struct{}
 	slot  *slot
 	err   error
+}
+
+// done reports whether the slot has come, or never will.
+func (t *taking) done() bool {
+	if t == nil {
+		return false
+	}
+	select {
+	case <-t.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // takeSlot takes a slot, without waiting for slow locks. One that comes too late serves the
 // next event, and what was recorded meanwhile.
 func (c *Collector) takeSlot(room int) (*slot, error) {
 	if c.taking == nil {
-		t := &taking{done: make(chan struct{})}
+		t := &taking{ended: make(chan struct{})}
 		c.taking = t
 		go func() {
 			t.slot, t.err = takeSlot(c.in, room, &t.watch)
-			close(t.done)
+			close(t.ended)
 		}()
 	}
 	t := c.taking
-	if !t.watch.Wait(t.done) {
+	if !t.watch.Wait(t.ended) {
 		return nil, state.ErrBusy
 	}
 	c.taking = nil

@@ -240,6 +240,7 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		return delivery.Route{}, err
 	}
 	if receipt.Local {
+		route.Stays = true
 		route.Backend, err = u.open(&u.local, localLog())
 		return route, err
 	}

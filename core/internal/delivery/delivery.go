@@ -27,9 +27,11 @@ var (
 	// it was withdrawn: nothing of it is sent, and the run goes on with the others.
 	ErrErased = errors.New("what waited was erased")
 
-	// errSplit says of a batch that it may be taken in smaller ones, errBlocked that this
-	// happened so often that the answers say nothing about the events.
+	// errSplit says of a batch that it may be taken in smaller ones, errWithout that it may be
+	// without the events that were named, and errBlocked that this happened so often that the
+	// answers say nothing about the events.
 	errSplit   = errors.New("the batch must be smaller")
+	errWithout = errors.New("the batch is refused for some of its events")
 	errBlocked = errors.New("the server refuses every batch, also the smallest")
 )
 
@@ -102,8 +104,8 @@ type Route struct {
 	// Backend takes the events, within Limits.
 	Backend driver.Backend
 	Limits  driver.Limits
-	// Local says that it is on this machine.
-	Local bool
+	// Local says that no network is involved, Stays that it is the log on this machine.
+	Local, Stays bool
 	// Receipt and MachineID complete the events.
 	Receipt, MachineID string
 	// Since is when the receipt was made: a clock that shows an earlier time is wrong.
@@ -311,17 +313,20 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 	for len(items) > 0 {
 		n := s.fitting(items, limits)
 		err := s.deliver(ctx, claim, route, items[:n])
-		if errors.Is(err, errSplit) {
-			if s.splits++; s.splits > maxSplits {
-				return errBlocked
-			}
-			s.size, s.streak = n/2, 0
+		switch {
+		case err == nil:
+			items = items[n:]
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, errSplit):
+			s.size, s.streak = n/2, 0
+		case errors.Is(err, errWithout):
+			items = slices.DeleteFunc(items, func(it item) bool { return claim.Settled(it.entry) })
+		default:
 			return err
 		}
-		items = items[n:]
+		if s.splits++; s.splits > maxSplits {
+			return errBlocked
+		}
 	}
 	if len(s.suspects) > 0 { // nothing behind them was accepted that would have told more
 		return errBlocked
@@ -342,7 +347,8 @@ func (s *Sender) fitting(items []item, limits driver.Limits) int {
 }
 
 // deliver makes one attempt and settles what need not be sent again. It returns errSplit
-// for a batch that may be accepted in smaller ones.
+// for a batch that may be accepted in smaller ones, and errWithout for one that may be
+// accepted without what is settled now.
 func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, batch []item) error {
 	if err := s.mayAttempt(ctx, claim, route); err != nil {
 		return err
@@ -419,7 +425,7 @@ func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 
 func (s *Sender) took(route Route, n int) {
 	s.report.Sent += n
-	if route.Local {
+	if route.Stays {
 		s.report.Stayed += n
 	}
 }
@@ -466,8 +472,11 @@ func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err erro
 		done = append(done, it.entry)
 	}
 	s.settle(claim, done...)
-	if len(done) == len(batch) {
+	switch {
+	case len(done) == len(batch):
 		return nil
+	case len(done) > 0 && len(verdicts.Accepted) == 0 && verdicts.Wait == 0 && !s.AtMostOnce:
+		return errWithout // the others were not taken because of those
 	}
 	return err
 }

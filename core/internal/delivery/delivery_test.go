@@ -641,7 +641,7 @@ func TestWhatIsForThisMachineGoesOnWhereTheNetworkFails(t *testing.T) {
 	log := &vendor{}
 	f.sender.Route = func(id string) (delivery.Route, error) {
 		if id == local {
-			return delivery.Route{Backend: log, Local: true, Receipt: local, Allowed: func() error { return nil }}, nil
+			return delivery.Route{Backend: log, Local: true, Stays: true, Receipt: local, Allowed: func() error { return nil }}, nil
 		}
 		return f.route, nil
 	}
@@ -700,5 +700,22 @@ func TestWhatCouldNotBeStoredIsCountedAndReported(t *testing.T) {
 	f.mustRun(1, 0)
 	if report := f.vendor.attempts[1][0]; report.Name != spool.LossUnwritten || report.Metadata["count"] != "7" {
 		t.Errorf("%+v", report)
+	}
+}
+
+func TestEventsThatAreNamedCostThemselvesAndTheOthersGoAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 10)
+	f.vendor.answer = func(events []driver.Event) error {
+		for _, e := range events {
+			if e.ID == id(3) || e.ID == id(7) {
+				return &driver.Partial{Rejected: []string{e.ID}, Err: errors.New("400")}
+			}
+		}
+		return nil
+	}
+	r, err := f.run()
+	if err != nil || r.Sent != 8 || r.Lost[spool.LossRefused] != 2 || len(f.vendor.attempts) != 3 {
+		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
 	}
 }

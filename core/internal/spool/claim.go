@@ -58,6 +58,9 @@ func (c *Claim) Settle(entries ...Entry) error {
 	return c.mark(mark)
 }
 
+// Settled reports whether an entry is marked as done with.
+func (c *Claim) Settled(e Entry) bool { return c.settled[e.start] }
+
 // SetLatest writes down the latest time that an event of this slot may have, unless that
 // was done before: at every attempt an event has the same time.
 func (c *Claim) SetLatest(t time.Time) error {
