@@ -283,7 +283,7 @@ func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.
 	}
 	if seen.Answer == consent.AnswerNo || seen.Err != nil {
 		// What an older version recorded before a no has no receipt that could have ended.
-		if _, err := in.queue().Erase(); err != nil {
+		if _, err := in.store().WhileNo(false, func() error { _, err := in.eraseWaiting(); return err }); err != nil {
 			return err
 		}
 	}
@@ -333,10 +333,19 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 func (m *Manager) no() (erased int, err error) {
 	in := m.in
 	version := in.tool.Telemetry.NoticeVersion
+	erase := func() (err error) {
+		erased, err = in.eraseWaiting()
+		return err
+	}
 	storeErr := in.store().No(version, in.now())
-	erased, err = in.eraseWaiting()
+	if storeErr == nil {
+		if locked, err := in.store().WhileNo(false, erase); locked {
+			return erased, err
+		}
+	}
+	err = erase() // also where the no is not stored: there may be room for it now
 	if storeErr != nil {
-		storeErr = in.store().No(version, in.now()) // there may be room now
+		storeErr = in.store().No(version, in.now())
 	}
 	return erased, errors.Join(storeErr, err)
 }

@@ -48,7 +48,7 @@ func tryTakeSlot(in *installation, room int, watch *state.Watch) (*slot, error) 
 	decision := in.decide()
 	if !decision.Enabled {
 		if decision.Withdrawn {
-			_, _ = in.queue().Erase()
+			_, _ = in.store().WhileNo(true, func() error { _, err := in.eraseWaiting(); return err })
 		}
 		return nil, errOff
 	}

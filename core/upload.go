@@ -197,6 +197,7 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 		OSVersion:  identity.OSVersion(),
 		Interval:   interval,
 		Now:        u.now,
+		Erase:      u.eraseWithdrawn,
 		Progress:   progress,
 	}
 	report, err := sender.Run(ctx, wait)
@@ -204,6 +205,12 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 		u.store().Prune(sender.Queue.Holds)
 	}
 	return report, err
+}
+
+// eraseWithdrawn erases what waits, unless there is a yes again.
+func (u *uploader) eraseWithdrawn() error {
+	_, err := u.store().WhileNo(false, func() error { _, err := u.eraseWaiting(); return err })
+	return err
 }
 
 // flush is send for a person who waits: not before the time that the server asked for.

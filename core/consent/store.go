@@ -239,6 +239,25 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 	return s.Load(), nil
 }
 
+// WhileNo calls erase if the stored answer is a no, and lets nobody change it meanwhile: what
+// a no erases must not be what was recorded under the yes after it. brief is for a command,
+// which waits for nobody. The result says whether the lock for that could be had.
+func (s Store) WhileNo(brief bool, erase func() error) (locked bool, err error) {
+	take := s.lock
+	if brief {
+		take = func() (*state.Lock, error) { return s.dir.TryLockBriefly(lockName) }
+	}
+	lock, err := take()
+	if err != nil {
+		return false, err
+	}
+	defer lock.UnlockBriefly()
+	if was := s.Load(); was.Answer != AnswerNo && was.Err == nil {
+		return true, nil
+	}
+	return true, erase()
+}
+
 func (s Store) lock() (*state.Lock, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()

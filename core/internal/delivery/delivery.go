@@ -83,6 +83,8 @@ type Sender struct {
 	// Interval is the time to the next upload after a success.
 	Interval time.Duration
 	Now      func() time.Time
+	// Erase erases what waits where that was withdrawn.
+	Erase func() error
 	// Progress, where not nil, is told how many events of how many are done with.
 	Progress func(done, total int)
 
@@ -175,7 +177,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	s.reportLosses()
 	if errors.Is(err, ErrWithdrawn) {
-		err = errors.Join(err, s.erase())
+		err = errors.Join(err, s.Erase())
 	}
 	s.note(err)
 	if stats, statErr := s.Queue.Stats(); statErr == nil {
@@ -197,11 +199,6 @@ func Quiesce(ctx context.Context, dir state.Dir) (busy bool) {
 		lock.Unlock()
 	}
 	return errors.Is(err, state.ErrBusy)
-}
-
-func (s *Sender) erase() error {
-	_, err := s.Queue.Erase()
-	return errors.Join(err, s.Dir.Remove(AsideName))
 }
 
 // slot does with one slot what its route says. An error ends the run; a receiver that

@@ -79,6 +79,7 @@ func newFixture(t *testing.T, events int) *fixture {
 	f.sender = &delivery.Sender{
 		Dir: dir, Queue: queue, Now: clock, Interval: 10 * time.Minute, OSVersion: "debian 12",
 		Route: func(string) (delivery.Route, error) { return f.route, nil },
+		Erase: func() error { _, err := queue.Erase(); return err },
 	}
 	f.track(0, events)
 	return f
