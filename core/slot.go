@@ -32,7 +32,7 @@ func takeSlot(in *installation, room int, watch *state.Watch) (*slot, error) {
 	}
 	// A receipt may end at any moment, in another process: then there is a newer one, or
 	// nobody wants us to record.
-	const tries = 3
+	const tries = 10
 	err := errRetaken
 	for range tries {
 		var s *slot

@@ -186,8 +186,14 @@ func (s Store) SetAside(id string) {
 // Prune removes the receipts that nothing waits under: used reports whether something
 // does. A command that takes a slot writes the receipt's ID into it and looks at the
 // receipt afterwards. So a receipt is first renamed, which such a command sees, and is put
-// back if by now a slot names it.
+// back if by now a slot names it. Under either name it is in force, and nobody answers
+// meanwhile: a no must not miss it between the two.
 func (s Store) Prune(used func(id string) bool) {
+	lock, err := s.dir.TryLock(lockName)
+	if err != nil {
+		return
+	}
+	defer lock.Unlock()
 	entries, _ := os.ReadDir(s.receipts().Path())
 	current := s.Load().Receipt
 	dir := s.receipts()
@@ -216,6 +222,11 @@ func (s Store) readReceipt(id string) (Receipt, error) {
 		return Receipt{}, state.ErrCorrupt
 	}
 	r, err := s.receipts().ReadRecord(id)
+	for _, name := range []string{id + asideSuffix, id} { // which Prune changes at any moment
+		if errors.Is(err, fs.ErrNotExist) {
+			r, err = s.receipts().ReadRecord(name)
+		}
+	}
 	if err != nil {
 		return Receipt{}, err
 	}
