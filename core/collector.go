@@ -295,15 +295,18 @@ func (c *Collector) ready(now time.Time, room int) error {
 	if !c.on.Load() {
 		return errOff
 	}
-	if now.Before(c.retryAt) && c.retryAt.Sub(now) <= retryDelay && !c.taking.done() {
+	if c.taking == nil && now.Before(c.retryAt) && c.retryAt.Sub(now) <= retryDelay {
 		return errWaiting
 	}
 	slot, err := c.takeSlot(room)
-	if errors.Is(err, errOff) {
+	switch {
+	case err == nil:
+	case errors.Is(err, errOff):
 		c.on.Store(false)
 		return err
-	}
-	if err != nil {
+	case errors.Is(err, errRetaken): // answers come one after the other, but the disk is well
+		return err
+	default:
 		c.failed(now)
 		return err
 	}
@@ -345,9 +348,8 @@ func (c *Collector) takeUnstored() [][]byte {
 
 // sendUnstored sends what was kept in memory, or counts it as lost.
 func (c *Collector) sendUnstored(ctx context.Context) {
-	if c.taking != nil {
-		c.retryAt = time.Time{}
-		_ = c.ready(c.in.now(), minRoom) // the slot may come after all, and takes it
+	if c.taking != nil && c.taking.watch.Wait(c.taking.done) {
+		_ = c.ready(c.in.now(), minRoom) // the slot has come after all, and takes it
 	}
 	lines := c.takeUnstored()
 	if len(lines) == 0 {
@@ -381,44 +383,45 @@ func (c *Collector) stillHolds(now time.Time) bool {
 // taking is a slot that is being taken.
 type taking struct {
 	watch state.Watch
-	ended chan struct{}
+	done  chan struct{}
 	slot  *slot
 	err   error
 }
 
-// done reports whether the slot has come, or never will.
-func (t *taking) done() bool {
-	if t == nil {
-		return false
+// takeSlot takes a slot, without waiting for slow locks. One that comes too late serves a
+// later event, and what was recorded meanwhile, if the answer is still the one of then.
+func (c *Collector) takeSlot(room int) (*slot, error) {
+	if c.taking != nil {
+		return c.takeLateSlot(room)
 	}
-	select {
-	case <-t.ended:
-		return true
-	default:
-		return false
+	t := &taking{done: make(chan struct{})}
+	go func() {
+		t.slot, t.err = takeSlot(c.in, room, &t.watch)
+		close(t.done)
+	}()
+	if !t.watch.Wait(t.done) {
+		c.taking = t
+		return nil, state.ErrBusy
 	}
+	return t.slot, t.err
 }
 
-// takeSlot takes a slot, without waiting for slow locks. One that comes too late serves the
-// next event, and what was recorded meanwhile.
-func (c *Collector) takeSlot(room int) (*slot, error) {
-	if c.taking == nil {
-		t := &taking{ended: make(chan struct{})}
-		c.taking = t
-		go func() {
-			t.slot, t.err = takeSlot(c.in, room, &t.watch)
-			close(t.ended)
-		}()
-	}
+func (c *Collector) takeLateSlot(room int) (*slot, error) {
 	t := c.taking
-	if !t.watch.Wait(t.ended) {
+	select {
+	case <-t.done:
+	default:
 		return nil, state.ErrBusy
 	}
 	c.taking = nil
-	if t.err == nil {
-		t.slot.looked = time.Time{} // it may have come late
+	if t.err != nil {
+		return nil, t.err
 	}
-	return t.slot, t.err
+	if _, err := t.slot.look(c.in); err != nil {
+		t.slot.release()
+		return c.takeSlot(room)
+	}
+	return t.slot, nil
 }
 
 // errWaiting says that the disk has just refused an event.

@@ -3,7 +3,7 @@ package core
 import (
 	"slices"
 
-	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/core/consent"
 )
 
 // maxUnstored is how many events are kept in memory: as many as one request holds.
@@ -13,15 +13,15 @@ const maxUnstored = 100
 // ends. They have no receipt yet, so they are of use only while the answer is the one that
 // they were recorded under.
 type unstored struct {
-	lines [][]byte
-	stamp state.Stamp // of that answer
+	lines  [][]byte
+	answer consent.Stored
 }
 
 func (u *unstored) full() bool { return len(u.lines) >= maxUnstored }
 
 func (u *unstored) add(in *installation, line []byte) {
 	if len(u.lines) == 0 {
-		u.stamp = in.store().Stamp()
+		u.answer = in.store().Load()
 	}
 	u.lines = append(u.lines, slices.Clone(line))
 }
@@ -29,5 +29,13 @@ func (u *unstored) add(in *installation, line []byte) {
 // take returns the events and forgets them, and whether the answer still holds.
 func (u *unstored) take(in *installation) (lines [][]byte, holds bool) {
 	lines, u.lines = u.lines, nil
-	return lines, len(lines) == 0 || u.stamp == in.store().Stamp()
+	if len(lines) == 0 {
+		return nil, true
+	}
+	now := in.store().Load()
+	same := now.Answer == u.answer.Answer && now.Receipt == u.answer.Receipt
+	if now.Receipt == "" { // an answer of an older version
+		same = same && now.At.Equal(u.answer.At)
+	}
+	return lines, same
 }
