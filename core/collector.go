@@ -51,7 +51,9 @@ type Collector struct {
 	unstored unstored       // events that the disk did not take
 	lost     map[string]int // events that were not recorded, by reason, not yet reported
 	retryAt  time.Time      // not before this after a failure
-	inside   *insideUpload  // for a command that runs for long
+	// uncountable says that losses could not be written down.
+	uncountable bool
+	inside      *insideUpload // for a command that runs for long
 
 	encoder *encoder
 	line    []byte // of the event being recorded, reused
@@ -166,6 +168,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 	inMemory := err != nil && c.mayKeepInMemory()
 	if err != nil && !inMemory {
 		c.lose(spool.LossUnwritten, 1)
+		c.countLost()
 		return
 	}
 	cut := 0
@@ -198,6 +201,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 	}
 	if err := c.store(now); err != nil {
 		c.lose(spool.LossUnwritten, 1)
+		c.countLost()
 		return
 	}
 	if !c.recorded {
@@ -460,6 +464,15 @@ func (c *Collector) saveLost() {
 	}
 	if total > 0 && delivery.AddLosses(c.in.dir, total) == nil {
 		clear(c.lost)
+	}
+}
+
+// countLost writes down at once what was lost: this process may be killed. Where that fails, or
+// locks are slow, it is left for the end.
+func (c *Collector) countLost() {
+	if c.taking == nil && !c.uncountable {
+		c.saveLost()
+		c.uncountable = len(c.lost) > 0
 	}
 }
 
