@@ -172,17 +172,29 @@ func splitNames(line string) []string {
 	return strings.Split(line, ",")
 }
 
+// maxName is how long a name may be that is stored as it is.
+const maxName = 128
+
 // plain returns a name as it is if it is one that people write, and otherwise quoted, so
-// that it holds no separator and no control character.
+// that it holds no separator and no control character. What it returned before it returns
+// again: names that were stored are compared with others that were not.
 func plain(name string) string {
-	const others = "-_.:/[]$"
-	if len(name) <= 128 && strings.IndexFunc(name, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(others, c))
-	}) < 0 {
+	if written(name) {
 		return name
 	}
-	if len(name) > 128 {
+	if original, err := strconv.Unquote(name); err == nil && plain(original) == name {
+		return name
+	}
+	if len(name) > maxName {
 		return "sha256:" + DigestText(name)
 	}
 	return strings.ReplaceAll(strconv.QuoteToASCII(name), ",", `\x2c`)
+}
+
+// written reports whether a name is one that people write.
+func written(name string) bool {
+	const others = "-_.:/[]$"
+	return len(name) <= maxName && strings.IndexFunc(name, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune(others, c))
+	}) < 0
 }
