@@ -83,7 +83,57 @@ func (s Store) InForce(id string) (Receipt, error) {
 	if stored.Answer == AnswerNo || receipt.By.answered() && !stored.saidYes() {
 		return Receipt{}, ErrRetired
 	}
+	doubted, err := s.doubts(stored)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if doubted(receipt) {
+		return Receipt{}, ErrRetired
+	}
 	return receipt, nil
+}
+
+// doubts tells the receipts that a no may have ended which nobody knows of: versions
+// without receipts store answers and leave the receipts alone. They count each answer, so
+// where more than one was stored since a receipt, not all of them need have been a yes.
+func (s Store) doubts(stored Stored) (doubted func(Receipt) bool, err error) {
+	if !stored.saidYes() || stored.Receipt != "" {
+		return func(Receipt) bool { return false }, nil
+	}
+	list, err := s.list()
+	if err != nil {
+		return nil, err
+	}
+	known := 0 // the revision of the last answer that a version with receipts stored
+	for _, r := range list {
+		if r.By.answered() {
+			known = max(known, r.revision)
+		}
+	}
+	return func(r Receipt) bool {
+		answers := stored.revision - max(known, r.revision)
+		return answers > 1 || answers < -1 // -1: a receipt was made, and the answer to it not stored
+	}, nil
+}
+
+// endDoubted ends those receipts, before an answer is stored that would settle the doubt.
+func (s Store) endDoubted(stored Stored) error {
+	doubted, err := s.doubts(stored)
+	if err != nil {
+		return err
+	}
+	names, err := s.names()
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, name := range names {
+		id, _ := strings.CutSuffix(name, asideSuffix)
+		if r, err := s.readReceipt(id); err == nil && doubted(r) {
+			failed = errors.Join(failed, s.receipts().Remove(name))
+		}
+	}
+	return failed
 }
 
 // Record returns the receipt for what is recorded now under d and terms, and stores one
@@ -137,19 +187,29 @@ func (s Store) obtain(want Receipt) (Receipt, error) {
 	return want, s.writeReceipt(want)
 }
 
-// list returns the receipts that can be read.
-func (s Store) list() ([]Receipt, error) {
+// names lists the files of the receipts.
+func (s Store) names() ([]string, error) {
 	entries, err := os.ReadDir(s.receipts().Path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, state.Bare(err)
 	}
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
+	}
+	return names, nil
+}
+
+// list returns the receipts that can be read.
+func (s Store) list() ([]Receipt, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
 	var list []Receipt
-	for _, entry := range entries {
-		if validID(entry.Name()) {
-			if r, err := s.readReceipt(entry.Name()); err == nil {
+	for _, name := range names {
+		if validID(name) {
+			if r, err := s.readReceipt(name); err == nil {
 				list = append(list, r)
 			}
 		}
@@ -159,16 +219,13 @@ func (s Store) list() ([]Receipt, error) {
 
 // retireAll ends every receipt. What was recorded under them is never sent.
 func (s Store) retireAll() error {
-	entries, err := os.ReadDir(s.receipts().Path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	names, err := s.names()
 	if err != nil {
-		return state.Bare(err)
+		return err
 	}
 	var failed error
-	for _, entry := range entries {
-		if err := s.receipts().Remove(entry.Name()); err != nil {
+	for _, name := range names {
+		if err := s.receipts().Remove(name); err != nil {
 			failed = err
 		}
 	}

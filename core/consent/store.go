@@ -137,7 +137,7 @@ func (s Store) Yes(answer Answer, by Source, terms Terms, seen Stored, now time.
 	}
 	defer lock.Unlock()
 	was := s.Load()
-	if was.revision != seen.revision || was.Answer != seen.Answer {
+	if was.revision != seen.revision || was.Answer != seen.Answer || (was.Err == nil) != (seen.Err == nil) {
 		return ErrChanged
 	}
 	if was.Err != nil {
@@ -151,6 +151,9 @@ func (s Store) Yes(answer Answer, by Source, terms Terms, seen Stored, now time.
 			return err
 		}
 	}
+	if err := s.endDoubted(was); err != nil {
+		return err
+	}
 	revision := max(was.revision, seen.revision) + 1
 	receipt, err := s.obtain(Receipt{At: now, By: by, Local: answer == AnswerLocal, Terms: terms, revision: revision})
 	if err != nil {
@@ -159,9 +162,15 @@ func (s Store) Yes(answer Answer, by Source, terms Terms, seen Stored, now time.
 	return s.write(answer, receipt, now, revision)
 }
 
-// write stores a yes together with its receipt.
+// write stores a yes together with its receipt, which it confirms.
 func (s Store) write(answer Answer, receipt Receipt, at time.Time, revision int) error {
-	receipt.At, receipt.revision = at, revision
+	if receipt.revision != revision {
+		receipt.revision = revision
+		if err := s.writeReceipt(receipt); err != nil {
+			return err
+		}
+	}
+	receipt.At = at
 	r := state.Record{}
 	receipt.put(r)
 	r["answer"] = string(answer)
@@ -209,22 +218,8 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 	if was.Receipt != "" {
 		return was, nil
 	}
-	list, err := s.list()
-	if err != nil {
+	if err := s.endDoubted(was); err != nil {
 		return Stored{}, err
-	}
-	last := 0 // the revision that a version with receipts left behind
-	for _, r := range list {
-		if r.By.answered() {
-			last = max(last, r.revision)
-		}
-	}
-	if last > 0 && was.revision > last+1 {
-		// An older version has stored more than one answer since: a no may have been among
-		// them.
-		if err := s.retireAll(); err != nil {
-			return Stored{}, err
-		}
 	}
 	terms.NoticeVersion = was.Notice
 	receipt, err := s.obtain(Receipt{
