@@ -268,6 +268,7 @@ func (s Store) Prune(used func(id string) bool) {
 			_ = dir.Remove(id + asideSuffix)
 		}
 	}
+	dir.RemoveTemp()
 }
 
 func validID(id string) bool {
