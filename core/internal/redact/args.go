@@ -73,8 +73,9 @@ func (s *Scrubber) longFlag(arg string) (out string, secret bool) {
 	}
 }
 
-// shortFlag scrubs "-x", "-xxx", "-x=value" and "-xvalue". "-verbose" cannot be told
-// from a password behind -v, and is taken for one.
+// shortFlag scrubs "-x", "-xxx", "-x=value" and "-xvalue". A word behind one dash cannot
+// be told from a password behind a letter, and is taken for one if it is not among those
+// that many programs take: "-verbose".
 func (s *Scrubber) shortFlag(arg string) (out string, secret bool) {
 	const most = 4 // As in -vvvv.
 	name, value, found := strings.Cut(arg, "=")
@@ -83,6 +84,10 @@ func (s *Scrubber) shortFlag(arg string) (out string, secret bool) {
 		return markArg, false
 	}
 	switch {
+	case knownFlag(name) && found:
+		return name + "=" + s.flagValue(value), false
+	case knownFlag(name):
+		return name, secretName(name)
 	case len(letters) > most || strings.Trim(letters, letters[:1]) != "":
 		return name[:2] + markArg, !found && secretName(name)
 	case found:

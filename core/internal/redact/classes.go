@@ -47,15 +47,61 @@ func absolute(w string) bool {
 	return false
 }
 
+// quotedPath reports that what stands in quotation marks is a path with spaces.
+func quotedPath(w string) bool {
+	switch {
+	case strings.IndexByte(w, ' ') < 0:
+		return false
+	case w[0] == '/' || w[0] == '~':
+		return len(w) > 2 && strings.IndexByte(w[1:], '/') >= 0
+	case w[0] == '\\':
+		return w[1] == '\\'
+	}
+	return len(w) > 3 && isLower(w[0]|0x20) && w[1] == ':' && (w[2] == '\\' || w[2] == '/')
+}
+
 // userinfo reports that a chunk holds "user:password@host". A URL's is left to the
-// rule for URLs.
+// rule for URLs, and "npm:name@1.2.3" is a package.
 func userinfo(chunk string) bool {
 	at := strings.IndexByte(chunk, '@')
 	if at < 0 || at+1 == len(chunk) {
 		return false
 	}
 	before := chunk[:at]
+	for _, scheme := range [...]string{"npm:", "pkg:", "jsr:"} {
+		if strings.HasPrefix(before, scheme) && version(chunk[at+1:]) {
+			return false
+		}
+	}
 	return strings.IndexByte(before, ':') >= 0 && !strings.Contains(before, "://")
+}
+
+// scp reports that a chunk is "user@host:path", as Git and rsync name a place.
+func scp(chunk string) bool {
+	at := strings.IndexByte(chunk, '@')
+	if at <= 0 {
+		return false
+	}
+	colon := strings.IndexByte(chunk[at:], ':')
+	if colon < 2 {
+		return false
+	}
+	path := chunk[at+colon+1:]
+	return path != "" && hasAlnum(path) && !isDigit(path[0]) && !version(chunk[at+1:at+colon])
+}
+
+// pgpass reports that a chunk is a line of PostgreSQL's file of passwords:
+// host:port:database:user:password.
+func pgpass(chunk string) bool {
+	if strings.Count(chunk, ":") != 4 {
+		return false
+	}
+	host, rest, _ := strings.Cut(chunk, ":")
+	port, rest, _ := strings.Cut(rest, ":")
+	database, rest, _ := strings.Cut(rest, ":")
+	user, password, _ := strings.Cut(rest, ":")
+	return host != "" && user != "" && password != "" && (port == "*" || port != "" && digitsOnly(port)) &&
+		(database == "*" || hostLike(database)) && (host == "*" || hostLike(host))
 }
 
 // version reports that w may stand behind the @ of "tool@v1.2.3".
@@ -123,6 +169,8 @@ func colonAddress(w string) string {
 	switch {
 	case len(w) >= shortestMAC && (macAt(w, ':') || macAt(w, '-')):
 		return markMAC
+	case len(w) >= shortestMAC && ciscoMAC(w):
+		return markMAC
 	case isIPv6(w):
 		return markIP
 	}
@@ -150,6 +198,21 @@ func macAt(w string, sep byte) bool {
 		}
 	}
 	return i == len(w) || !isAlnum(w[i])
+}
+
+// ciscoMAC reports three groups of four hexadecimal digits between dots.
+func ciscoMAC(w string) bool {
+	if len(w) != len("0016.3eaa.bbcc") || w[4] != '.' || w[9] != '.' {
+		return false
+	}
+	letters := false
+	for i := range len(w) {
+		if !isHex(w[i]) && i != 4 && i != 9 {
+			return false
+		}
+		letters = letters || isLetter(w[i])
+	}
+	return letters
 }
 
 // isIPv6 is generous: hexadecimal groups with a gap "::" or eight of them, whatever

@@ -19,42 +19,143 @@ func bit(c byte) uint64 { return 1 << ((c | 0x20) & 63) }
 // also pieces of "al-1" and "vm_create".
 const shortName = 3
 
+// names are what a person and their machine are called.
+type names struct {
+	words   []name
+	phrases [][]string // Full names with a part that is a word like any other.
+}
+
 // namesOf lists the names in what New is given.
-func namesOf(home, user, host string) []name {
-	var names []name
-	add := func(text, marker string) {
-		text = strings.Map(lowerRune, text)
-		// A single letter is nobody's name. root and localhost are everybody's.
-		if len(text) < 2 || text == "root" || text == "localhost" {
-			return
-		}
-		n := name{text: text, marker: marker}
-		for i := range len(text) {
-			n.bits |= bit(text[i])
-		}
-		// Inserting keeps longer names first, so that a host's full name goes before its
-		// first part.
-		at := 0
-		for ; at < len(names) && len(names[at].text) >= len(text); at++ {
-			if names[at].text == text {
-				return
-			}
-		}
-		names = slices.Insert(names, at, n)
-	}
+func namesOf(home, user, host string, full []string) names {
+	var n names
 	// A Windows account may be DOMAIN\user, user@domain or two words; texts are matched
 	// part by part.
 	for _, account := range []string{user, homeName(home)} {
 		for _, part := range strings.FieldsFunc(account, func(r rune) bool {
 			return r < 0x80 && (!inWord(byte(r)) || strings.ContainsRune(`\/:@`, r))
 		}) {
-			add(part, markUser)
+			n.add(part, markUser)
 		}
 	}
+	for _, name := range full {
+		n.addFull(name)
+	}
 	first, _, _ := strings.Cut(host, ".")
-	add(host, markHost)
-	add(first, markHost)
-	return names
+	n.add(host, markHost)
+	n.add(first, markHost)
+	return n
+}
+
+func (n *names) add(text, marker string) {
+	text = strings.Map(lowerRune, text)
+	// A single letter is nobody's name. root and localhost are everybody's.
+	if len(text) < 2 || text == "root" || text == "localhost" {
+		return
+	}
+	added := name{text: text, marker: marker}
+	for i := range len(text) {
+		added.bits |= bit(text[i])
+	}
+	// Inserting keeps longer names first, so that a host's full name goes before its
+	// first part.
+	at := 0
+	for ; at < len(n.words) && len(n.words[at].text) >= len(text); at++ {
+		if n.words[at].text == text {
+			return
+		}
+	}
+	n.words = slices.Insert(n.words, at, added)
+}
+
+// addFull adds the name that a person is called by: each part of it, and the parts
+// written as one. What is also a word of everyday counts only beside another part.
+func (n *names) addFull(full string) {
+	parts := strings.FieldsFunc(full, func(r rune) bool { return r == ' ' || r == ',' || r == '.' || r == '"' || r == '(' || r == ')' })
+	if len(parts) == 0 {
+		return
+	}
+	everyday := false
+	for i, part := range parts {
+		parts[i] = strings.Map(lowerRune, part)
+		if len(part) < shortName || oneOf(everydayNames, parts[i]) {
+			everyday = true
+			continue
+		}
+		n.add(part, markUser)
+		if upper := strings.ToUpper(part); strings.Map(lowerRune, upper) != parts[i] {
+			n.add(upper, markUser) // Of other scripts, only the case that is asked for is found.
+		}
+	}
+	if len(parts) > 1 {
+		n.add(strings.Join(parts, ""), markUser)
+		if everyday {
+			n.phrases = append(n.phrases, parts)
+		}
+	}
+}
+
+// everydayNames are parts of full names that are also words, or no names at all.
+const everydayNames = " account admin administrator agent and art baker bill black blue bot brown build builder bug carter case chase " +
+	"chance chip christian church ci city clean client cloud code cook cooper core daemon data dean default demo dev developer drew " +
+	"english faith field fox frank free general grace grant gray green guest hall hash hill hope hunter jack jenkins job joy key king " +
+	"lane lee local long love major mark marsh mason max may miles miller mode moon name none nobody old operator owner page park parker " +
+	"path patch person pierce porter post price ray reed rich rob robin root rose runner service sharp short signal small smith " +
+	"staff stone summer system temp test tester the token tool turner unknown user value von van der den del dos ward way web west white " +
+	"wild will wood young "
+
+// phraseAt returns the length of the full name that stands at i, 0 if none does.
+func (n *names) phraseAt(v string, i int) int {
+	if len(n.phrases) == 0 || i > 0 && isLetter(v[i-1]) {
+		return 0
+	}
+	for _, parts := range n.phrases {
+		if end := inOrder(v, i, parts, 1); end > 0 {
+			return end - i
+		}
+		if end := inOrder(v, i, parts, -1); end > 0 { // Canary, Zoe
+			return end - i
+		}
+	}
+	return 0
+}
+
+func (n *names) holdsPhrase(w string) bool {
+	for i := range len(w) {
+		if n.phraseAt(w, i) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// inOrder returns the end of the parts that stand at i with a sign or two between, from
+// first to last or, with step -1, from last to first. It is 0 if they do not.
+func inOrder(v string, i int, parts []string, step int) int {
+	k := 0
+	if step < 0 {
+		k = len(parts) - 1
+	}
+	for n := range parts {
+		if n > 0 {
+			start := i
+			for i < len(v) && i-start < 2 && strings.IndexByte(" ._-,", v[i]) >= 0 {
+				i++
+			}
+			if i == start {
+				return 0
+			}
+		}
+		part := parts[k]
+		if len(v)-i < len(part) || !equalFold(part, v[i:i+len(part)]) {
+			return 0
+		}
+		i += len(part)
+		k += step
+	}
+	if i < len(v) && isLetter(v[i]) {
+		return 0
+	}
+	return i
 }
 
 func lowerRune(r rune) rune {
@@ -85,10 +186,10 @@ func cutLast(path string) (before, after string, found bool) {
 }
 
 // find returns which of the names stands first in w, and where, or -1 if none does.
-func find(names []name, w string) (which, at int) {
+func (n *names) find(w string) (which, at int) {
 	at = -1
-	for k := range names {
-		if i := names[k].find(w); i >= 0 && (at < 0 || i < at) {
+	for k := range n.words {
+		if i := n.words[k].find(w); i >= 0 && (at < 0 || i < at) {
 			which, at = k, i
 		}
 	}

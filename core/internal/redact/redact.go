@@ -13,15 +13,22 @@
 //	<ip>      an IPv4 or IPv6 address
 //	<mac>     a hardware address
 //	<secret>  a known form of token, a long random-looking word, the value of a secret's name
-//	<user>    the name of the person's account
-//	<host>    the name of their machine
-//	<quoted>  a quotation, <name> a file's or host's name, <number> a long one: error texts only
+//	<user>    the name of the person or of their account
+//	<host>    the name of their machine, or of another
+//	<number>  a telephone, card or bank account number; in error texts any long one
+//	<quoted>  a quotation, <name> a name with a dot in it: error texts only
 //	<arg>     an argument, <more> those that follow
 //	<cut>     the end of a text that was too long
 //
 // Where a rule is in doubt, it takes out too much. No regular expression is involved,
 // and no text is looked at beyond its cap: the time that a value takes has a bound
 // whatever its length and content. What was scrubbed can be scrubbed again and stays.
+//
+// The files, in the order in which a text meets them: this one; scanner.go, which goes
+// over a text word by word; announce.go, prose.go and flags.go, what a word says of the
+// next; secretnames.go, hosts.go and numbers.go, what that may be; tokens.go, secrets that
+// are known by their look; classes.go, paths and addresses; names.go, the person's names;
+// text.go, how all of them read bytes. args.go is for command lines.
 package redact
 
 import (
@@ -32,19 +39,21 @@ import (
 
 // Scrubber scrubs texts. The zero Scrubber knows no names; it and any other may be
 // used by several goroutines at once.
-type Scrubber struct{ names []name }
+type Scrubber struct{ names names }
 
 // New returns a Scrubber that also takes out the names of the person's account and
 // machine, as whole words and in any case. home is their home directory, whose last
 // element is often another name of theirs; user may hold several names, separated by
-// spaces. Any of the three may be empty.
-func New(home, user, host string) *Scrubber { return &Scrubber{namesOf(home, user, host)} }
+// spaces; full are the names that they are called by, as "Zoe Miller". Any may be empty.
+func New(home, user, host string, full ...string) *Scrubber {
+	return &Scrubber{namesOf(home, user, host, full)}
+}
 
 // Value scrubs a value of an author's metadata, or a name. out is valid UTF-8 without
 // control characters and at most limit bytes long; cut says that something was left
 // off for that.
 func (s *Scrubber) Value(v string, limit int) (out string, cut bool) {
-	if len(v) <= limit && (harmless(s.names, v) || s.plain(v)) {
+	if len(v) <= limit && (harmless(&s.names, v) || s.plain(v)) {
 		return v, false
 	}
 	return s.scrub(v, limit, false)
@@ -75,16 +84,39 @@ func (s *Scrubber) scrub(v string, limit int, strict bool) (string, bool) {
 	v, more := shorten(mend(v), limit)
 	cut = cut || more
 	for range maxPasses {
-		pass := scanner{names: s.names, strict: strict, v: v}
-		out := pass.scan()
+		out := s.pass(v, strict)
 		if out == v {
-			return v, cut
+			if out = s.decodedPass(v, strict); out == "" {
+				return v, cut
+			}
 		}
 		v, more = shorten(out, limit)
 		cut = cut || more
 	}
 	v, more = shorten(markSecret, limit)
 	return v, cut || more
+}
+
+func (s *Scrubber) pass(v string, strict bool) string {
+	scan := scanner{names: &s.names, strict: strict, v: v}
+	return scan.scan()
+}
+
+// decodedPass looks at what a text says without its escapes, and returns what is left of
+// that; "" if nothing in it is to go, and the text can stay as it is.
+func (s *Scrubber) decodedPass(v string, strict bool) string {
+	const depth = 2 // An address in an address, as in a redirect.
+	for range depth {
+		plain := decoded(v)
+		if plain == v {
+			break
+		}
+		v = mend(plain)
+		if out := s.pass(v, strict); out != v {
+			return out
+		}
+	}
+	return ""
 }
 
 // shorten cuts a text that is longer than limit. The word that the cut goes through is
@@ -128,17 +160,19 @@ func mendRune(r rune) rune {
 
 // plain reports that v is several harmless words, none of which speaks of the next.
 func (s *Scrubber) plain(v string) bool {
+	digit := false // In a word that is not the first: a secret or a telephone number may be.
 	for start, i := 0, 0; i <= len(v); i++ {
 		if i < len(v) && !isSpace(v[i]) {
+			digit = digit || isDigit(v[i]) && start > 0
 			continue
 		}
 		word := v[start:i]
-		if !harmless(s.names, word) || i < len(v) && word != "" && (word[0] == '-' || scheme(word)) {
+		if digit || !harmless(&s.names, word) || i < len(v) && word != "" && (word[0] == '-' || spoken(word) != sayNothing) {
 			return false
 		}
 		start = i + 1
 	}
-	return true
+	return len(s.names.phrases) == 0
 }
 
 // maxHarmless is the longest word that harmless judges: most words are far shorter.
@@ -148,7 +182,7 @@ const maxHarmless = 32
 // of letters, digits and -._ only, or two such words with a slash between them. Nearly
 // every word is, and every value in practice is one or two, so this is what scrubbing
 // costs.
-func harmless(names []name, w string) bool {
+func harmless(n *names, w string) bool {
 	if len(w) > maxHarmless {
 		return false
 	}
@@ -172,13 +206,21 @@ func harmless(names []name, w string) bool {
 		}
 	}
 	// Three dots may be an IP address, five hyphens a hardware address.
-	if dots > 2 || dashes > 4 || len(w) >= minForm && (secretForm(w) || random(w)) {
+	if dots > 2 || dashes > 4 || len(w) >= minForm && (secretForm(w) || random(w) || basicCredentials(w)) {
 		return false
 	}
-	for i := range names {
-		if names[i].bits&^seen == 0 && names[i].find(w) >= 0 {
+	if dots > 0 && hostName(w) || dashes > 0 && (machineName(w) || w[0] == '-' && dashes == 1 && len(w) > 2) ||
+		len(w) >= minNumber && number(w, 0) > 0 {
+		return false
+	}
+	// The shortest come last.
+	for i := len(n.words) - 1; i >= 0 && len(n.words[i].text) <= len(w); i-- {
+		if n.words[i].bits&^seen == 0 && n.words[i].find(w) >= 0 {
 			return false
 		}
 	}
-	return true
+	return len(n.phrases) == 0 || !n.holdsPhrase(w)
 }
+
+// minNumber is the length of the shortest number that is written without spaces.
+const minNumber = len("0301234567")

@@ -40,7 +40,7 @@ func marker(v string) int {
 // between colons. A marker ends them all. What a URL or a secret is told by the chunk,
 // the rest by the word or the part.
 type scanner struct {
-	names  []name
+	names  *names
 	strict bool   // An error text.
 	paths  bool   // An absolute path came by: what has a slash may be its rest.
 	v      string // The text.
@@ -81,31 +81,27 @@ func (s *scanner) scan() string {
 func (s *scanner) text(v string) {
 	chunk := 0 // The end of the last chunk that was looked at as a whole.
 	for i := 0; i < len(v); {
-		if v[i] == '<' {
-			if n := marker(v[i:]); n > 0 {
-				s.paths = s.paths || v[i:i+n] == markPath
-				s.keep(v[i : i+n])
-				i += n
+		if !inWord(v[i]) || v[i] >= 0x80 || v[i] == '\\' {
+			if end := s.between(v, i); end > 0 {
+				i = end
 				continue
 			}
 		}
-		if s.strict {
-			if end := quotation(v, i); end > 0 {
-				s.mark(markQuoted)
-				i = beyond(v, i, end)
-				continue
-			}
+		if which := s.names.phraseAt(v, i); which != 0 {
+			s.mark(markUser)
+			i += which
+			continue
 		}
-		if !inWord(v[i]) {
-			s.keep(v[i : i+1])
-			i++
+		if end := number(v, i); end > 0 {
+			s.mark(markNumber)
+			i = end
 			continue
 		}
 		if i >= chunk {
 			chunk = chunkEnd(v, i)
-			if userinfo(v[i:chunk]) {
-				s.mark(markSecret)
-				i = beyond(v, i, chunk)
+			if m := whole(v[i:chunk]); m != "" {
+				s.mark(m)
+				i = s.beyond(v, i, chunk)
 				continue
 			}
 		}
@@ -113,11 +109,64 @@ func (s *scanner) text(v string) {
 	}
 }
 
+// between deals with what begins no word at i: a marker, a quotation, a sign. It
+// returns where the text goes on, 0 if a word does begin.
+func (s *scanner) between(v string, i int) int {
+	switch {
+	case v[i] == '<':
+		if n := marker(v[i:]); n > 0 {
+			s.paths = s.paths || v[i:i+n] == markPath
+			s.keep(v[i : i+n])
+			return i + n
+		}
+	case v[i] == '(':
+		if end := number(v, i); end > 0 {
+			s.mark(markNumber)
+			return end
+		}
+	case s.strict:
+		if end := quotation(v, i); end > 0 {
+			s.mark(markQuoted)
+			return s.beyond(v, i, end)
+		}
+	case isQuote(v[i]):
+		// A path in quotation marks may hold spaces.
+		if end := quotation(v, i); end > i+2 && quotedPath(v[i+1:end-1]) {
+			s.keep(v[i : i+1])
+			s.mark(markPath)
+			s.paths = true
+			s.keep(v[end-1 : end])
+			return end
+		}
+	}
+	if !inWord(v[i]) || escapedQuote(v, i) {
+		s.keep(v[i : i+1])
+		return i + 1
+	}
+	return 0
+}
+
+// whole returns the marker of what a chunk is as a whole, "" if that is nothing.
+func whole(chunk string) string {
+	switch {
+	case strings.IndexByte(chunk, ':') < 0:
+		return ""
+	case userinfo(chunk), pgpass(chunk):
+		return markSecret
+	case scp(chunk):
+		return markURL
+	}
+	return ""
+}
+
 // word scrubs the word v[i:end], with what belongs to it behind, and returns where the
 // text goes on.
 func (s *scanner) word(v string, i, end int) int {
 	word := v[i:end]
-	if harmless(s.names, word) && secretValue(v, i, end) == 0 {
+	if harmless(s.names, word) {
+		if next := s.announcement(v, i, i, end); next > 0 {
+			return next
+		}
 		if s.isPath(word) {
 			s.mark(markPath) // In an error text, or behind another.
 		} else {
@@ -129,18 +178,16 @@ func (s *scanner) word(v string, i, end int) int {
 		s.mark(markSecret)
 		return len(v)
 	}
+	if next := s.dashed(v, i, end); next > 0 {
+		return next
+	}
 	start := i
 	for k := i; k <= end; k++ {
 		if k < end && v[k] != ':' {
 			continue
 		}
-		if value := secretValue(v, start, k); value > 0 {
-			s.parts(v[i:k])
-			s.keep(v[k:value])
-			if value < len(v) {
-				s.mark(markSecret)
-			}
-			return secretEnd(v, value, v[start:k])
+		if next := s.announcement(v, i, start, k); next > 0 {
+			return next
 		}
 		if strings.HasPrefix(v[k:], "://") {
 			break
@@ -158,10 +205,64 @@ func (s *scanner) word(v string, i, end int) int {
 		} else {
 			s.mark(markURL)
 		}
-		return beyond(v, i, chunkEnd(v, end))
+		return s.beyond(v, i, chunkEnd(v, end))
 	}
 	s.parts(word)
 	return end
+}
+
+// announcement scrubs v[i:to], a word or the begin of one, and what its part v[from:to]
+// announces: "password=…". It returns where the text goes on, 0 if nothing is announced.
+func (s *scanner) announcement(v string, i, from, to int) int {
+	value := s.announced(v, from, to)
+	if value.to == 0 {
+		return 0
+	}
+	s.parts(v[i:to])
+	s.keep(v[to:value.from])
+	if value.from < value.to {
+		s.mark(value.marker)
+	}
+	return s.beyond(v, value.from, value.to)
+}
+
+// beyond returns where to go on behind v[from:end], which is taken out whole: behind
+// end, where its last word speaks of a value that follows, as in
+// "https://example.com,password: …".
+func (s *scanner) beyond(v string, from, end int) int {
+	for {
+		to := end
+		for to > from && (!inWord(v[to-1]) || v[to-1] == ':' || v[to-1] == '\\') {
+			to--
+		}
+		start := to
+		for start > from && inWord(v[start-1]) && v[start-1] != ':' {
+			start--
+		}
+		value := s.announced(v, start, to)
+		if value.to <= end || value.from < end {
+			return end
+		}
+		from, end = end, value.to
+	}
+}
+
+// dashed scrubs a flag of one letter that its value is joined to: "-pSECRET". It returns
+// where the text goes on, 0 if the word is none.
+func (s *scanner) dashed(v string, i, end int) int {
+	if end-i < 3 || v[i] != '-' || !isLower(v[i+1]|0x20) || knownFlag(v[i:end]) {
+		return 0
+	}
+	m := markArg
+	switch {
+	case joinedSecret(v, i, end):
+		m = markSecret
+	case !s.strict || secretName(v[i:end]) || s.announced(v, i, end).to > 0:
+		return 0
+	}
+	s.keep(v[i : i+2])
+	s.mark(m)
+	return s.beyond(v, i+2, chunkEnd(v, end))
 }
 
 // parts scrubs a word, or a piece of one, part by part.
@@ -171,7 +272,7 @@ func (s *scanner) parts(w string) {
 		s.mark(markPath)
 		return
 	}
-	if len(w) >= minForm && (secretForm(w) || random(w)) {
+	if len(w) >= minForm && (secretForm(w) || random(w) || basicCredentials(w)) {
 		s.mark(markSecret)
 		return
 	}
@@ -196,8 +297,14 @@ func (s *scanner) parts(w string) {
 func (s *scanner) part(w string) {
 	for {
 		k := strings.IndexByte(w, '@')
-		if k <= 0 || k+1 == len(w) {
+		if k < 0 || k+1 == len(w) {
 			break
+		}
+		if k == 0 {
+			// "@team", but "jdbc:oracle:thin:@db.example.com".
+			s.keep("@")
+			w = w[1:]
+			continue
 		}
 		if !version(w[k+1:]) {
 			s.mark(markEmail)
@@ -219,15 +326,18 @@ func (s *scanner) local(w string) {
 	case s.isPath(w):
 		s.mark(markPath)
 		return
+	case number(w, 0) == len(w) && w != "":
+		s.mark(markNumber)
+		return
 	}
 	for w != "" {
-		which, at := find(s.names, w)
+		which, at := s.names.find(w)
 		if at < 0 {
 			break
 		}
 		s.rest(w[:at])
-		s.mark(s.names[which].marker)
-		w = w[at+len(s.names[which].text):]
+		s.mark(s.names.words[which].marker)
+		w = w[at+len(s.names.words[which].text):]
 	}
 	s.rest(w)
 }
@@ -246,7 +356,7 @@ func (s *scanner) isPath(w string) bool {
 	if slash && len(w) > 3 && (s.strict || s.paths) {
 		return strings.Trim(w, "/") != ""
 	}
-	_, at := find(s.names, w)
+	_, at := s.names.find(w)
 	return slash && at >= 0
 }
 
@@ -257,22 +367,19 @@ func (s *scanner) rest(w string) {
 		s.mark(markName)
 	case s.strict && longNumber(w):
 		s.mark(markNumber)
+	case hostName(w):
+		s.mark(markHost)
 	default:
 		s.keep(w)
 	}
 }
 
-// chunkEnd returns the end of the chunk that holds i.
-func chunkEnd(v string, i int) int {
-	for i < len(v) && !isSpace(v[i]) && !isQuote(v[i]) && v[i] != '<' && v[i] != '>' {
-		i++
-	}
-	return i
-}
-
 // wordEnd returns the end of the word that begins at i.
 func (s *scanner) wordEnd(v string, i int) int {
 	for i++; i < len(v) && inWord(v[i]); i++ {
+		if v[i] == '\\' && escapedQuote(v, i) {
+			break
+		}
 		// Other scripts' quotation marks count where quotations do.
 		if s.strict && v[i] >= 0x80 && quotation(v, i) > 0 {
 			break
@@ -280,102 +387,3 @@ func (s *scanner) wordEnd(v string, i int) int {
 	}
 	return i
 }
-
-// runEnd returns the next space at or behind i.
-func runEnd(v string, i int) int {
-	for i < len(v) && !isSpace(v[i]) {
-		i++
-	}
-	return i
-}
-
-// afterSpaces returns the next byte at or behind i that is no space.
-func afterSpaces(v string, i int) int {
-	for i < len(v) && isSpace(v[i]) {
-		i++
-	}
-	return i
-}
-
-// quotation returns the end of the quotation that begins at i, 0 if none does. One
-// that is not closed goes on to the end of the text.
-func quotation(v string, i int) int {
-	switch c := v[i]; c {
-	case '"', '`':
-		return quotationEnd(v, i+1, string(rune(c)))
-	case '\'':
-		if i > 0 && (isAlnum(v[i-1]) || v[i-1] >= 0x80) {
-			return 0 // An apostrophe.
-		}
-		return quotationEnd(v, i+1, "'")
-	case "“"[0]:
-		for _, pair := range [...]struct{ open, close string }{
-			{"“", "”"}, {"„", "“"}, {"‘", "’"}, {"‚", "‘"}, {"‹", "›"},
-		} {
-			if strings.HasPrefix(v[i:], pair.open) {
-				return quotationEnd(v, i+len(pair.open), pair.close)
-			}
-		}
-	case "«"[0]:
-		if strings.HasPrefix(v[i:], "«") {
-			return quotationEnd(v, i+len("«"), "»")
-		}
-	}
-	return 0
-}
-
-func quotationEnd(v string, i int, mark string) int {
-	for ; i < len(v); i++ {
-		if v[i] == '\\' && mark == `"` {
-			i++ // As in Go, C and JSON.
-			continue
-		}
-		if !strings.HasPrefix(v[i:], mark) {
-			continue
-		}
-		end := i + len(mark)
-		if mark == "'" && end < len(v) && (isAlnum(v[end]) || v[end] >= 0x80) {
-			continue // An apostrophe.
-		}
-		return end
-	}
-	return len(v)
-}
-
-func isSpace(c byte) bool { return c == ' ' }
-
-func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
-
-func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
-
-// isLetter counts every byte of another script as a letter.
-func isLetter(c byte) bool { return isLower(c|0x20) || c >= 0x80 }
-
-func isAlnum(c byte) bool { return isDigit(c) || isLower(c|0x20) }
-
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
-
-func lower(c byte) byte {
-	if isUpper(c) {
-		return c | 0x20
-	}
-	return c
-}
-
-// inWord holds for letters, digits and the signs that paths and addresses are made of.
-func inWord(c byte) bool {
-	if isAlnum(c) || c >= 0x80 {
-		return true
-	}
-	switch c {
-	case '_', '.', '-', '/', '\\', ':', '@', '~', '+', '%', '#', '$':
-		return true
-	}
-	return false
-}
-
-func inScheme(c byte) bool { return isAlnum(c) || c == '+' || c == '.' || c == '-' }

@@ -1,0 +1,233 @@
+package redact
+
+import "strings"
+
+// hostKey reports that the name v[from:to] is given to the name of a machine.
+func hostKey(v string, from, to int) bool {
+	key := v[from:to]
+	last := ""
+	for word := range nameWords(key) {
+		last = word
+	}
+	switch {
+	case oneOf(" host hostname pghost dbhost mysqlhost redishost smtphost sshhost ", last):
+		return true
+	case equalFoldString("source", key):
+		start, end := wordBefore(v, from)
+		return equalFoldString("data", v[start:end])
+	case equalFoldString("server", key) && v[to] == '=':
+		end := nameEnd(v, to+1)
+		return end < len(v) && (v[end] == ';' || v[end] == ',')
+	}
+	return false
+}
+
+// hostValue returns the name of a machine that begins at i, in quotation marks or not.
+func hostValue(v string, i int) value {
+	i = afterQuotes(v, i)
+	if i < len(v) && v[i] == '[' {
+		i++
+	}
+	end := nameEnd(v, i)
+	if !hostLike(v[i:end]) || oneOf(hostWords, v[i:end]) {
+		return value{}
+	}
+	return value{i, end, markHost}
+}
+
+// hostLike reports that w may be the name of a machine.
+func hostLike(w string) bool {
+	const longest = 253 // Of a name in DNS.
+	if len(w) < 2 || len(w) > longest || !isAlnum(w[0]) {
+		return false
+	}
+	for i := range len(w) {
+		if isLower(w[i] | 0x20) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostApart returns the name of a machine that the word v[from:to] is followed by in a
+// sentence, as systems and programs word it.
+func (s *scanner) hostApart(v string, from, to, at int) value {
+	host := hostValue(v, at)
+	if host.to == 0 {
+		return value{}
+	}
+	key := v[from:to]
+	name, behind := v[host.from:host.to], v[host.to:]
+	quoted := host.from > at
+	start, end := wordBefore(v, from)
+	before := v[start:end]
+	var sure bool
+	switch lower(key[0]) {
+	case 'h': // host, hostname
+		sure = s.strict || quoted || evident(name) || len(key) > len("host") ||
+			oneOf(" to from on resolve unknown remote lost server for at with ", before) || portBehind(behind)
+	case 'n': // host name, nslookup
+		sure = equalFoldString("nslookup", key) || quoted && equalFoldString("host", before)
+	case 'm': // machine … login, mosh
+		sure = strings.Contains(behind, " login ") || equalFoldString("mosh", key)
+	case 'l': // lookup … on …:, lookup …: no such host
+		sure = strings.HasPrefix(behind, ": ") && strings.Contains(behind, "host") || strings.HasPrefix(behind, " on ")
+	case 'e': // ENOTFOUND and its like
+		sure = true
+	case 'a': // server at "…", Permanently added '…'
+		sure = quoted && oneOf(" server added permanently ", before)
+	case 'o': // server on '…'
+		sure = quoted && equalFoldString("server", before)
+	case 'b', 'f': // closed by …, connection from …
+		sure = portBehind(behind)
+	case 't', 'u': // to …, tcp …, udp …, telnet …, traceroute …
+		sure = portBehind(behind) || strings.HasPrefix(behind, " closed by") || len(key) > len("udp4") && evident(name)
+	default: // ssh, ping
+		sure = evident(name) || from == 0 && lower(key[0]) == 's' && strings.Count(v, " ") == 1
+	}
+	if !sure {
+		return value{}
+	}
+	return host
+}
+
+// portBehind reports that what stands behind a name is its port: ":22", " port 22",
+// " 22 port".
+func portBehind(behind string) bool {
+	if len(behind) < 2 {
+		return false
+	}
+	rest, port := strings.CutPrefix(behind, " port ")
+	if port {
+		return rest != "" && isDigit(rest[0])
+	}
+	digits := 1
+	for digits < len(behind) && isDigit(behind[digits]) {
+		digits++
+	}
+	return digits > 1 && (behind[0] == ':' || behind[0] == ' ' && strings.HasPrefix(behind[digits:], " port"))
+}
+
+// evident reports that a name has what the names of machines have and words have not.
+func evident(w string) bool { return strings.ContainsAny(w, "0123456789.-") && !version(w) }
+
+// hostWords follow the word "host" and its like where no name does.
+const hostWords = " key keys key-verification name names not is are was were be been has had have did does do can could cannot will would " +
+	"may might must should and or but if when while because by for from in into of on at to with without via as than then the a an " +
+	"this that which who whose it its itself your our my no none null nil undefined empty true false yes machine machines system " +
+	"systems process processes kernel os operating network networking networks unreachable down up unavailable unknown not-found " +
+	"found closed close closes reset refused refuses disconnected error errors failed failure fails identification header headers " +
+	"port ports address addresses ip file files entry entries alias aliases group groups path paths volume volumes mount mounts " +
+	"platform platforms environment bridge mode list lists lookup resolution required missing invalid unspecified specified option " +
+	"options flag flags argument arguments parameter parameters value values string pattern patterns field software controller " +
+	"adapter configuration config variable variables requirements url urls uri domain domains interface interfaces limit timeout " +
+	"timed unresponsive responded responding response returned rejected device devices memory cpu disk user users account compiler " +
+	"toolchain triple tuple arch architecture certificate certificates cert name-resolution localhost local remote server servers " +
+	"service services help flag port-forwarding country city lost left using used is-down connection connections keychain " +
+	"broadcast specific header-only based side level function functions object objects prefix suffix verification authentication " +
+	"agent table tables tunnel socket client clients command commands again deeper database cluster node nodes api proxy gateway " +
+	"internet container containers docker peer any all each every some one two several multiple other another same different new " +
+	"old first last next previous current default target source public private secure trusted untrusted valid success "
+
+// hostName reports that w is the name of a machine by its own look: a domain's, or one
+// that a system or a cloud gives.
+func hostName(w string) bool {
+	if len(w) < len("a.io") {
+		return false
+	}
+	w = strings.TrimRight(w, ".")
+	if machineName(w) {
+		return true
+	}
+	dot := strings.LastIndexByte(w, '.')
+	if dot <= 0 || !isLetter(w[len(w)-1]) {
+		return false
+	}
+	return domain(w, dot)
+}
+
+// machineName knows what installers, clouds and systems call a machine.
+func machineName(w string) bool {
+	switch lower(w[0]) {
+	case 'i':
+		return len(w) > 7 && equalFold("ip-", w[:3]) && isDigit(w[3]) && strings.Count(w, "-") >= 4
+	case 'd':
+		return installerName(w, "DESKTOP-")
+	case 'l':
+		return installerName(w, "LAPTOP-")
+	case 'w':
+		return installerName(w, "WIN-")
+	case 'e':
+		return installerName(w, "EC2AMAZ-") || strings.HasPrefix(w, "ec2-") && isDigit(w[4])
+	}
+	return strings.Contains(w, "-MacBook") || strings.Contains(w, "-iMac") || strings.Contains(w, "-Mac-mini")
+}
+
+func installerName(w, prefix string) bool {
+	return begins(w, prefix, 5) && capitals(w[len(prefix):])
+}
+
+// domain reports that w, whose last dot stands at dot, is the name of a domain or of a
+// machine in one, and not of a file, a package or a field.
+func domain(w string, dot int) bool {
+	labels, upper, lowers := 1, false, false
+	for i := range len(w) {
+		switch c := w[i]; {
+		case c == '.':
+			if i == 0 || w[i-1] == '.' {
+				return false
+			}
+			labels++
+		case isUpper(c):
+			upper = true
+		case isLower(c):
+			lowers = true
+		case !isDigit(c) && c != '-':
+			return false
+		}
+	}
+	top, first := w[dot+1:], w[:strings.IndexByte(w, '.')]
+	switch {
+	case publicHost(w):
+		return false
+	case oneOf(" corp lan internal intranet localdomain onion arpa ", top), oneOf(" com org edu gov mil ", top) && !reversed(first):
+		return true
+	case oneOf(" local ", top):
+		return labels > 2 || !oneOf(" settings appsettings config env application override values compose docker-compose ", first)
+	case labels < 3 || upper && lowers || reversed(first):
+		return false
+	case oneOf(topDomains, top):
+		return true
+	}
+	// Their ends are words, too, but not behind these.
+	return len(top) == 2 && oneOf(" www mail smtp imap vpn ftp ", first)
+}
+
+// reversed reports that a name that begins with this label is a package's, as in Java.
+func reversed(first string) bool { return oneOf(" com org net io edu gov de dev uk fr ", first) }
+
+// topDomains end names that are hosts' if they have three labels: shorter ones are files
+// and fields. Those that are also words of programs, as .id and .in, are left out.
+const topDomains = " net io dev app cloud ai co tech online xyz home svc example de uk fr nl eu ch at es pt ru cn jp kr br au ca us se fi " +
+	"dk pl cz ie nz mx za tr gr hu ro sg hk tw th vn ph ua "
+
+// publicHost reports that w is a host that everybody uses, or belongs to its owner.
+func publicHost(w string) bool {
+	for range 3 {
+		if oneOf(publicHosts, w) {
+			return true
+		}
+		k := strings.IndexByte(w, '.')
+		if k < 0 {
+			return false
+		}
+		w = w[k+1:]
+	}
+	return false
+}
+
+const publicHosts = " github.com githubusercontent.com gitlab.com bitbucket.org codeberg.org sr.ht golang.org go.dev gopkg.in k8s.io " +
+	"kubernetes.io docker.io docker.com ghcr.io quay.io gcr.io mcr.microsoft.com registry.npmjs.org npmjs.org npmjs.com pypi.org " +
+	"pythonhosted.org crates.io rubygems.org packagist.org nuget.org maven.org gradle.org apache.org debian.org ubuntu.com " +
+	"fedoraproject.org archlinux.org alpinelinux.org kernel.org gnu.org rust-lang.org python.org nodejs.org mozilla.org w3.org " +
+	"ietf.org openssl.org git-scm.com letsencrypt.org wikipedia.org stackoverflow.com npmmirror.com deb.debian.org "
