@@ -12,14 +12,17 @@ type value struct {
 // announced returns the value that v[from:to] announces: "password=", "token: ",
 // "--api-key ", "Bearer ", "the password is ", "<password>", "connect to host ".
 func (s *scanner) announced(v string, from, to int) value {
-	if from == to || to == len(v) {
+	if from == to || from > 0 && v[from-1] == '<' && marker(v[from-1:]) > 0 {
 		return value{}
 	}
 	key := v[from:to]
-	if key[len(key)-1] >= 0x80 {
+	if key[0] >= 0x80 {
 		if at := unspaced(key); at > 0 {
 			return value{from + at, runEnd(v, from+at), markSecret}
 		}
+	}
+	if to == len(v) {
+		return value{}
 	}
 	at, how := separator(v, to)
 	switch how {
@@ -136,8 +139,11 @@ func (s *scanner) assigned(v string, from, to, at int) value {
 	if s.strict && commandKey(v, from, to) {
 		return value{at, len(v), markArg}
 	}
-	if kind := textSecret(key); kind != noSecret {
-		at = afterIndicators(v, at)
+	if kind := textSecret(key); kind != noSecret || key == "/p" && strings.IndexByte(v[at:runEnd(v, at)], '=') < 0 {
+		if v[to] == ':' && key == "PASS" && from >= 4 && v[from-4:from] == "--- " {
+			return value{} // Of go test.
+		}
+		at = afterIndicators(v, afterType(v, at))
 		if at == len(v) || innocent(kind, key, v, at) {
 			return value{}
 		}
@@ -152,8 +158,10 @@ func (s *scanner) assigned(v string, from, to, at int) value {
 		if end := runEnd(v, at); credentialPair(v[at:end]) {
 			return value{at, end, markSecret}
 		}
-	case oneOf(" ping unknownhostexception ", key):
-		if h := hostValue(v, at); h.to > 0 && h.to < len(v) && v[h.to] == ':' || key[0]|0x20 == 'u' {
+	case strings.HasSuffix(key, "UnknownHostException"):
+		return hostValue(v, at)
+	case equalFoldString("ping", key):
+		if h := hostValue(v, at); h.to > 0 && h.to < len(v) && v[h.to] == ':' {
 			return h
 		}
 	}
@@ -192,11 +200,30 @@ func afterIndicators(v string, at int) int {
 	return at
 }
 
+// afterType skips the type that some languages put between a name and its value:
+// "password string = …". Without one it returns at.
+func afterType(v string, at int) int {
+	end := runEnd(v, at)
+	next := afterSpaces(v, end)
+	if next+1 >= len(v) || v[next] != '=' || !oneOf(" string str &str text varchar char* string? secretstring ", v[at:end]) {
+		return at
+	}
+	return afterSpaces(v, next+1)
+}
+
 // secretEnd returns the end of the secret that begins at i: the next space behind it
 // and behind its quotation marks or brackets. Some hold spaces without either.
 func secretEnd(v string, i int, key string) int {
 	if i >= len(v) || wordy(key) {
 		return len(v)
+	}
+	for _, mark := range [...]string{`"""`, "'''"} {
+		if strings.HasPrefix(v[i:], mark) {
+			if k := strings.Index(v[i+len(mark):], mark); k >= 0 {
+				return i + k + 2*len(mark)
+			}
+			return len(v)
+		}
 	}
 	if end := quotation(v, i); end > 0 {
 		return runEnd(v, end)
@@ -215,6 +242,9 @@ func secretEnd(v string, i int, key string) int {
 	for end < len(v) && scheme(v[i:end]) { // "token: Bearer …"
 		i = afterSpaces(v, end)
 		end = runEnd(v, i)
+	}
+	if strings.Contains(v[i:end], pem) {
+		return len(v)
 	}
 	return max(end, fieldEnd(v, end))
 }
@@ -358,7 +388,7 @@ func element(v string, i int) (at, end int) {
 // apart returns the value at at that v[from:to] announces with a space between.
 func (s *scanner) apart(v string, from, to, at int) value {
 	key := v[from:to]
-	if key[0] == '-' {
+	if key[0] == '-' || key[0] == '/' && len(key) == len("/p") {
 		return flagValue(v, from, to, at)
 	}
 	if from > 0 && v[from-1] == '<' {
@@ -391,10 +421,22 @@ func (s *scanner) apart(v string, from, to, at int) value {
 		}
 	}
 	// Any other secret's name, if what follows has a secret's look.
-	if looksSecret(v, at) {
-		if kind := textSecret(key); kind != noSecret {
-			return value{at, secretEnd(v, at, ""), markSecret}
-		}
+	first := runEnd(v, at)
+	second := afterSpaces(v, first)
+	switch {
+	case looksSecret(v, at):
+	case first-at <= len("lautet") && looksSecret(v, second) && oneOf(isWords, v[at:first]):
+		at = second
+	case equalFoldString("credentials", key) && credentialPair(v[at:first]):
+		return value{at, first, markSecret}
+	default:
+		first = 0
+	}
+	if first > 0 && textSecret(key) != noSecret {
+		return value{at, secretEnd(v, at, ""), markSecret}
+	}
+	if typed := afterType(v, at); typed > at && textSecret(key) != noSecret && typed < len(v) {
+		return value{typed, secretEnd(v, typed, ""), markSecret}
 	}
 	if v[at]|0x20 == 'v' && textSecret(key) != noSecret { // - name: PASSWORD, value: …
 		if at, end := valueField(v, at); end > 0 {

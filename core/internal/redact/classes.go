@@ -79,15 +79,18 @@ func userinfo(chunk string) bool {
 // scp reports that a chunk is "user@host:path", as Git and rsync name a place.
 func scp(chunk string) bool {
 	at := strings.IndexByte(chunk, '@')
-	if at <= 0 {
+	colon := strings.IndexByte(chunk[at+1:], ':')
+	if at == 0 || colon < 1 {
 		return false
 	}
-	colon := strings.IndexByte(chunk[at:], ':')
-	if colon < 2 {
+	host, path := chunk[at+1:][:colon], chunk[at+1:][colon+1:]
+	if path == "" || !hasAlnum(path) || isDigit(path[0]) || path[0] == '/' && at < 0 {
 		return false
 	}
-	path := chunk[at+colon+1:]
-	return path != "" && hasAlnum(path) && !isDigit(path[0]) && !version(chunk[at+1:at+colon])
+	if at < 0 { // Without a user, a host and a path must be plain.
+		return strings.IndexByte(path, '/') > 0 && hostName(host)
+	}
+	return !version(host)
 }
 
 // pgpass reports that a chunk is a line of PostgreSQL's file of passwords:
@@ -102,6 +105,11 @@ func pgpass(chunk string) bool {
 	user, password, _ := strings.Cut(rest, ":")
 	return host != "" && user != "" && password != "" && (port == "*" || port != "" && digitsOnly(port)) &&
 		(database == "*" || hostLike(database)) && (host == "*" || hostLike(host))
+}
+
+// locale reports that w is a language and a country, which "@euro" may follow.
+func locale(w string) bool {
+	return len(w) == len("de_DE") && w[2] == '_' && isLower(w[0]) && isLower(w[1]) && isUpper(w[3]) && isUpper(w[4])
 }
 
 // version reports that w may stand behind the @ of "tool@v1.2.3".

@@ -8,12 +8,17 @@ import (
 // decoded returns v without its escapes, once: %3D of URLs, &quot; of HTML, \u0022 and
 // \x22 of programs. It is never longer than v.
 func decoded(v string) string {
-	if strings.IndexByte(v, '%') < 0 && strings.IndexByte(v, '&') < 0 && strings.IndexByte(v, '\\') < 0 {
+	if !strings.ContainsAny(v, "%&\\[(") {
 		return v
 	}
 	var out []byte
 	for i := 0; i < len(v); {
 		r, n := escape(v[i:])
+		if n == 0 && isSpace(v[i]) && i+1 < len(v) {
+			if r, n = spelled(v[i+1:]); n > 0 {
+				n++
+			}
+		}
 		if n == 0 {
 			if out != nil {
 				out = append(out, v[i])
@@ -41,6 +46,8 @@ func decoded(v string) string {
 // is 0 if none does.
 func escape(v string) (r rune, n int) {
 	switch v[0] {
+	case '[', '(':
+		return spelled(v)
 	case '%':
 		if r, ok := hexRune(v, 1, 2); ok {
 			return r, 3
@@ -69,6 +76,28 @@ func escape(v string) (r rune, n int) {
 				return entity.r, end + 1
 			}
 		}
+	}
+	return 0, 0
+}
+
+// spelled returns what the (at) or [dot] that v begins with stands for in an address, and
+// its length with a space behind.
+func spelled(v string) (r rune, n int) {
+	if v[0] != '[' && v[0] != '(' {
+		return 0, 0
+	}
+	for _, word := range [...]struct {
+		name string
+		r    rune
+	}{{"at", '@'}, {"dot", '.'}} {
+		end := 1 + len(word.name)
+		if len(v) <= end || !equalFold(word.name, v[1:end]) || v[end] != ']' && v[end] != ')' {
+			continue
+		}
+		if end++; end < len(v) && isSpace(v[end]) {
+			end++
+		}
+		return word.r, end
 	}
 	return 0, 0
 }

@@ -57,6 +57,14 @@ func joinedSecret(v string, i, end int) bool {
 	return false
 }
 
+// counts reports that a flag is one letter many times or a letter and a small number:
+// "-vvv", "-j8".
+func counts(flag string) bool {
+	const most = 5
+	rest := flag[2:]
+	return len(rest) < most && (strings.Trim(rest, flag[1:2]) == "" || digitsOnly(rest))
+}
+
 // passwordLetters returns the letters of the flags that take a password, for the
 // program that stands before i in v.
 func passwordLetters(v string, i int) string {
@@ -86,7 +94,7 @@ var passwordFlags = [...]struct{ program, letters string }{
 	{"sqlcmd", "P"}, {"bcp", "P"}, {"isql", "P"}, {"tsql", "P"}, {"zip", "P"}, {"unzip", "P"}, {"7z", "p"}, {"7za", "p"}, {"7zz", "p"},
 	{"rar", "p"}, {"unrar", "p"}, {"openssl", "kK"}, {"ssh-keygen", "NP"}, {"signtool", "p"}, {"ipmitool", "P"},
 	{"mosquitto_pub", "P"}, {"mosquitto_sub", "P"}, {"snmpwalk", "AXc"}, {"snmpget", "AXc"}, {"snmpset", "AXc"}, {"cqlsh", "p"},
-	{"twine", "p"}, {"rdesktop", "p"}, {"cryptsetup", "p"}, {"pg_dump", "W"}, {"influx", "p"}, {"clickhouse-client", "p"},
+	{"twine", "p"}, {"xfreerdp", "p"}, {"rdesktop", "p"}, {"cryptsetup", "p"}, {"pg_dump", "W"}, {"influx", "p"}, {"clickhouse-client", "p"},
 }
 
 // knownFlag reports that a flag of one dash is a word that many programs take, and no

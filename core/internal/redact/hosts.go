@@ -65,7 +65,8 @@ func (s *scanner) hostApart(v string, from, to, at int) value {
 	switch lower(key[0]) {
 	case 'h': // host, hostname
 		sure = s.strict || quoted || evident(name) || len(key) > len("host") ||
-			oneOf(" to from on resolve unknown remote lost server for at with ", before) || portBehind(behind)
+			oneOf(" to from on resolve unknown remote lost server for at with ", before) || portBehind(behind) ||
+			strings.HasPrefix(behind, " is ") || strings.HasPrefix(behind, " did ")
 	case 'n': // host name, nslookup
 		sure = equalFoldString("nslookup", key) || quoted && equalFoldString("host", before)
 	case 'm': // machine … login, mosh
@@ -127,15 +128,16 @@ const hostWords = " key keys key-verification name names not is are was were be 
 	"broadcast specific header-only based side level function functions object objects prefix suffix verification authentication " +
 	"agent table tables tunnel socket client clients command commands again deeper database cluster node nodes api proxy gateway " +
 	"internet container containers docker peer any all each every some one two several multiple other another same different new " +
-	"old first last next previous current default target source public private secure trusted untrusted valid success "
+	"old first last next previous current default target source public private secure trusted untrusted valid success today now here there " +
+	"add list get set show delete create update "
 
 // hostName reports that w is the name of a machine by its own look: a domain's, or one
 // that a system or a cloud gives.
 func hostName(w string) bool {
+	w = strings.TrimRight(w, ".")
 	if len(w) < len("a.io") {
 		return false
 	}
-	w = strings.TrimRight(w, ".")
 	if machineName(w) {
 		return true
 	}
@@ -148,9 +150,13 @@ func hostName(w string) bool {
 
 // machineName knows what installers, clouds and systems call a machine.
 func machineName(w string) bool {
+	const shortest = len("ip-0-0-0-0")
+	if len(w) < shortest {
+		return false
+	}
 	switch lower(w[0]) {
 	case 'i':
-		return len(w) > 7 && equalFold("ip-", w[:3]) && isDigit(w[3]) && strings.Count(w, "-") >= 4
+		return equalFold("ip-", w[:3]) && isDigit(w[3]) && strings.Count(w, "-") >= 4
 	case 'd':
 		return installerName(w, "DESKTOP-")
 	case 'l':

@@ -26,7 +26,7 @@ var spokenOf = [26][]struct {
 }{
 	'a' - 'a': {{"at", sayHost}, {"added", sayHost}},
 	'b' - 'a': {{"by", saySQL}, {"bearer", sayScheme}, {"basic", sayScheme}},
-	'c' - 'a': {{"call", sayPhone}, {"cell", sayPhone}, {"converttosecurestring", sayPassword}},
+	'c' - 'a': {{"call", sayPhone}, {"cell", sayPhone}, {"convertto-securestring", sayPassword}},
 	'd' - 'a': {{"digest", sayScheme}},
 	'e' - 'a': {
 		{"enotfound", sayHost}, {"eai_again", sayHost}, {"econnrefused", sayHost}, {"econnreset", sayHost},
@@ -38,10 +38,10 @@ var spokenOf = [26][]struct {
 	'l' - 'a': {{"lookup", sayHost}},
 	'm' - 'a': {{"machine", sayHost}, {"mobile", sayPhone}, {"mosh", sayHost}},
 	'n' - 'a': {{"name", sayHost}, {"nslookup", sayHost}},
-	'o' - 'a': {{"on", sayHost}},
+	'o' - 'a': {{"on", sayHost}, {"otp", sayPassword}},
 	'p' - 'a': {
 		{"password", sayPassword}, {"passwd", sayPassword}, {"passphrase", sayPassword}, {"passcode", sayPassword},
-		{"pwd", sayPassword}, {"passwort", sayPassword}, {"phone", sayPhone}, {"ping", sayHost}, {"pin", sayPassword},
+		{"pwd", sayPassword}, {"phone", sayPhone}, {"ping", sayHost}, {"pin", sayPassword},
 	},
 	'r' - 'a': {{"rman", saySlash}},
 	's' - 'a': {{"ssh", sayHost}, {"sqlplus", saySlash}},
@@ -146,7 +146,7 @@ func prose(v string, from, to, at int) value {
 	case looksSecret(v, at):
 	case c == '(':
 		return value{}
-	case equalFoldString("pin", v[from:to]):
+	case oneOf(" pin otp ", v[from:to]):
 		if !isDigit(c) || len(trimmed(word)) < 4 {
 			return value{}
 		}
@@ -196,6 +196,7 @@ const (
 		"your my his her our their its it he she they we you and or but authentication auth protection hashing reset policy manager file " +
 		"prompt hash hint field fields input store vault grant flow login change changes length strength combination pair pairs must " +
 		"should can cannot will may does do did has have had are is was were with without required optional mandatory blank null " +
+		"given found sent written shown known taken lost broken chosen forgotten stolen typed put " +
 		"there here then than therefore currently probably likely up down out over due ready about per via using falsch incorrecta " +
 		"incorrecto incorrect correcta inválida invalida incorreta errata scaduta sbagliata onjuist nicht pas no não non "
 )
@@ -278,11 +279,13 @@ func innocent(kind secretKind, key, v string, i int) bool {
 		rest := runEnd(v, i)
 		return w != "" && end == rest && w[0] != '[' && w[0] != '(' && w[0] != '{' && !isQuote(v[i])
 	}
-	if start > i+1 && !escapedQuote(v, i) {
+	if start == i+2 && !escapedQuote(v, i) {
 		return true // An empty quotation.
 	}
 	plain := strings.TrimRight(w, ".,;)]}!?:")
 	switch {
+	case scheme(plain) && afterSpaces(v, end) < len(v): // Of an Authorization.
+		return false
 	case oneOf(statusWords, plain), masked(plain):
 		return true
 	case kind == bareKey:

@@ -84,9 +84,9 @@ func (s *Scrubber) scrub(v string, limit int, strict bool) (string, bool) {
 	v, more := shorten(mend(v), limit)
 	cut = cut || more
 	for range maxPasses {
-		out := s.pass(v, strict)
-		if out == v {
-			if out = s.decodedPass(v, strict); out == "" {
+		out := s.decodedPass(v, strict)
+		if out == "" {
+			if out = s.pass(v, strict); out == v {
 				return v, cut
 			}
 		}
@@ -209,7 +209,8 @@ func harmless(n *names, w string) bool {
 	if dots > 2 || dashes > 4 || len(w) >= minForm && (secretForm(w) || random(w) || basicCredentials(w)) {
 		return false
 	}
-	if dots > 0 && hostName(w) || dashes > 0 && (machineName(w) || w[0] == '-' && dashes == 1 && len(w) > 2) ||
+	if dots > 0 && hostName(w) || dashes > 0 && (machineName(w) || w[0] == '-' && len(w) > 2 && w[1] != '-') ||
+		dots == 2 && ciscoMAC(w) || dots == 1 && kubeadm(w) ||
 		len(w) >= minNumber && number(w, 0) > 0 {
 		return false
 	}

@@ -115,13 +115,20 @@ func (s *scanner) between(v string, i int) int {
 	switch {
 	case v[i] == '<':
 		if n := marker(v[i:]); n > 0 {
-			s.paths = s.paths || v[i:i+n] == markPath
-			s.keep(v[i : i+n])
-			return i + n
+			return s.marker(v, i, n)
+		}
+		if closingTag(v, i) {
+			s.keep(v[i : i+2])
+			return i + 2
 		}
 	case v[i] == '(':
 		if end := number(v, i); end > 0 {
 			s.mark(markNumber)
+			return end
+		}
+	case v[i] == '{', v[i] == '*':
+		if end := runEnd(v, i); hashed(v[i:end]) || pgpass(v[i:end]) {
+			s.mark(markSecret)
 			return end
 		}
 	case s.strict:
@@ -146,8 +153,34 @@ func (s *scanner) between(v string, i int) int {
 	return 0
 }
 
+// marker keeps the marker at i, of n bytes. In XML it may also be a tag: <host>…</host>.
+func (s *scanner) marker(v string, i, n int) int {
+	m := v[i : i+n]
+	s.paths = s.paths || m == markPath
+	s.keep(m)
+	end := strings.IndexByte(v[i+n:], '<')
+	if end > 0 && (m == markHost || m == markUser || m == markSecret || m == markEmail) && strings.HasPrefix(v[i+n+end:], "</"+m[1:]) {
+		s.mark(m)
+		return i + n + end
+	}
+	return i + n
+}
+
+// closingTag reports that </name> stands at i.
+func closingTag(v string, i int) bool {
+	if i+2 >= len(v) || v[i+1] != '/' || !isLetter(v[i+2]) {
+		return false
+	}
+	for i += 2; i < len(v) && (inName(v[i]) || v[i] == ':'); i++ {
+	}
+	return i < len(v) && v[i] == '>'
+}
+
 // whole returns the marker of what a chunk is as a whole, "" if that is nothing.
 func whole(chunk string) string {
+	if strings.IndexByte(chunk, '$') >= 0 && hashed(chunk) {
+		return markSecret
+	}
 	switch {
 	case strings.IndexByte(chunk, ':') < 0:
 		return ""
@@ -218,8 +251,8 @@ func (s *scanner) announcement(v string, i, from, to int) int {
 	if value.to == 0 {
 		return 0
 	}
-	s.parts(v[i:to])
-	s.keep(v[to:value.from])
+	s.parts(v[i:min(to, value.from)])
+	s.keep(v[min(to, value.from):value.from])
 	if value.from < value.to {
 		s.mark(value.marker)
 	}
@@ -231,6 +264,9 @@ func (s *scanner) announcement(v string, i, from, to int) int {
 // "https://example.com,password: …".
 func (s *scanner) beyond(v string, from, end int) int {
 	for {
+		if from == end || v[end-1] == '>' {
+			return end // A marker's last letters are no word.
+		}
 		to := end
 		for to > from && (!inWord(v[to-1]) || v[to-1] == ':' || v[to-1] == '\\') {
 			to--
@@ -257,7 +293,7 @@ func (s *scanner) dashed(v string, i, end int) int {
 	switch {
 	case joinedSecret(v, i, end):
 		m = markSecret
-	case !s.strict || secretName(v[i:end]) || s.announced(v, i, end).to > 0:
+	case !s.strict || counts(v[i:end]) || secretName(v[i:end]) || s.announced(v, i, end).to > 0:
 		return 0
 	}
 	s.keep(v[i : i+2])
@@ -301,12 +337,14 @@ func (s *scanner) part(w string) {
 			break
 		}
 		if k == 0 {
-			// "@team", but "jdbc:oracle:thin:@db.example.com".
+			if !hostName(w[1:]) {
+				break // "@team", but "jdbc:oracle:thin:@db.example.com".
+			}
 			s.keep("@")
-			w = w[1:]
-			continue
+			s.mark(markHost)
+			return
 		}
-		if !version(w[k+1:]) {
+		if !version(w[k+1:]) && !locale(w[:k]) {
 			s.mark(markEmail)
 			return
 		}
@@ -325,6 +363,9 @@ func (s *scanner) local(w string) {
 		return
 	case s.isPath(w):
 		s.mark(markPath)
+		return
+	case kubeadm(w):
+		s.mark(markSecret)
 		return
 	case number(w, 0) == len(w) && w != "":
 		s.mark(markNumber)

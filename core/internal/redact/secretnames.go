@@ -40,7 +40,7 @@ func textSecret(name string) secretKind {
 			kind = aSecret
 		}
 	}
-	if kind == aSecret && oneOf(aboutSecrets, last) && !secretWord(last) {
+	if kind == aSecret && (oneOf(aboutSecrets, last) && !secretWord(last) || oneOf(" monkey turkey donkey hockey jockey whiskey ", last)) {
 		return noSecret
 	}
 	return kind
@@ -133,6 +133,9 @@ var passwordScripts = [...]string{
 
 // passwordWord reports that a word of another script is, or ends in, one for password.
 func passwordWord(word string) bool {
+	for _, particle := range particles {
+		word = strings.TrimSuffix(word, particle)
+	}
 	for _, p := range passwordScripts {
 		if len(word) >= len(p) && strings.EqualFold(word[len(word)-len(p):], p) {
 			return true
@@ -140,6 +143,10 @@ func passwordWord(word string) bool {
 	}
 	return false
 }
+
+// particles stand behind a word without a space, or are the signs between it and what it
+// names.
+var particles = [...]string{"是", "为", "為", "係", "は", "が", "：", "＝", "는", "은"}
 
 // unspaced returns where a password begins in a word of a script without spaces, which
 // holds both its name and itself: "密码是hunter2", "密码：hunter2". It is 0 if there is none.
@@ -151,7 +158,7 @@ func unspaced(word string) int {
 		}
 		k += len(p)
 		for range 2 { // A particle or a verb, and a colon.
-			for _, between := range [...]string{"是", "为", "為", "係", "は", "が", "：", "＝", ":", "=", "는", "은"} {
+			for _, between := range particles {
 				if strings.HasPrefix(word[k:], between) {
 					k += len(between)
 					break

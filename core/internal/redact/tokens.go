@@ -19,7 +19,7 @@ const (
 	anyBody   alphabet = iota // whatever words are made of
 	urlBody                   // letters, digits, - and _
 	alnumBody                 // letters and digits
-	mixedBody                 // the same, a digit or letters of both cases among them
+	mixedBody                 // letters of both cases, digits, - and _
 	capsBody                  // capitals, digits and -
 	hexBody                   // hexadecimal digits
 )
@@ -51,17 +51,17 @@ func (form *tokenForm) begins(w string) bool {
 		return false
 	}
 	w = w[len(form.prefix):][:form.least]
-	lowers, uppers, digits := false, false, false
+	lowers, uppers := false, false
 	for i := range len(w) {
 		c := w[i]
-		lowers, uppers, digits = lowers || isLower(c), uppers || isUpper(c), digits || isDigit(c)
+		lowers, uppers = lowers || isLower(c), uppers || isUpper(c)
 		ok := false
 		switch form.body {
 		case anyBody:
 			ok = true
-		case urlBody:
+		case urlBody, mixedBody:
 			ok = isAlnum(c) || c == '-' || c == '_'
-		case alnumBody, mixedBody:
+		case alnumBody:
 			ok = isAlnum(c)
 		case capsBody:
 			ok = isUpper(c) || isDigit(c) || c == '-'
@@ -72,7 +72,7 @@ func (form *tokenForm) begins(w string) bool {
 			return false
 		}
 	}
-	return form.body != mixedBody || digits || lowers && uppers
+	return form.body != mixedBody || lowers && uppers
 }
 
 // shortestInfix is the length of the shortest token that infixForm knows.
@@ -87,6 +87,7 @@ func infixForm(w string) bool {
 		{"T3BlbkFJ", 16, 16}, // OpenAI: gitleaks
 		{".atlasv1.", 14, 8}, // HashiCorp Terraform: gitleaks
 		{"_mmk", 20, 0},      // MaxMind: gitleaks
+		{":AA", 8, 30},       // Telegram: gitleaks
 		{"Q~", 4, 16},        // Microsoft Entra ID, with a digit before it: gitleaks
 	} {
 		k := strings.Index(w, form.infix)
@@ -105,6 +106,44 @@ func discord(w string) bool {
 		return false
 	}
 	return strings.IndexByte("MNO", first[0]) >= 0
+}
+
+// kubeadm reports a token that a node joins a Kubernetes cluster with.
+func kubeadm(w string) bool {
+	w = strings.Trim(w, "$.")
+	if len(w) != 6+1+16 || w[6] != '.' {
+		return false
+	}
+	digits := 0
+	for i := range len(w) {
+		if i != 6 && !isLower(w[i]) && !isDigit(w[i]) {
+			return false
+		}
+		if i > 6 && isDigit(w[i]) {
+			digits++
+		}
+	}
+	return digits > 1
+}
+
+// hashed reports that a chunk holds the hash of a password with its scheme and salt, of
+// which signs between end the word.
+func hashed(chunk string) bool {
+	if k := strings.IndexByte(chunk, '$'); k >= 0 {
+		for _, scheme := range [...]string{"$argon2", "$pbkdf2", "$scrypt$", "$ml=", "$2a$", "$2b$", "$2y$"} {
+			if strings.Contains(chunk[k:], scheme) {
+				return true
+			}
+		}
+	}
+	if k := strings.IndexByte(chunk, '{'); k >= 0 {
+		for _, scheme := range [...]string{"{SSHA", "{SHA", "{SMD5}", "{MD5}", "{CRYPT}", "{PBKDF2"} {
+			if strings.HasPrefix(chunk[k:], scheme) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // pem begins a block of a key or certificate, of which only its own end would tell how
@@ -203,7 +242,7 @@ func randomRun(w string) (n int, random bool) {
 		if hex >= randomAlnum ||
 			length >= randomAlnum && piece.lower+piece.upper > 0 && piece.digits >= 4 ||
 			length >= randomMixed && 2*changes >= length && min(piece.lower, piece.upper, piece.digits) >= 3 ||
-			length >= randomBase32 && piece.lower == 0 && piece.upper > 0 && piece.digits > 0 {
+			length >= randomBase32 && piece.lower == 0 && piece.upper >= 4 && piece.digits > 0 {
 			return n, true
 		}
 	}
