@@ -16,6 +16,9 @@ func (s *scanner) announced(v string, from, to int) value {
 		return value{}
 	}
 	key := v[from:to]
+	if to < len(v) && isQuote(v[to]) && len(key) == len("-p") && strings.Contains(passwordLetters(v, from), key[1:]) {
+		return value{to, secretEnd(v, to, ""), markSecret} // -p'…'
+	}
 	if key[0] >= 0x80 {
 		if at := unspaced(key); at > 0 {
 			return value{from + at, runEnd(v, from+at), markSecret}
@@ -61,6 +64,11 @@ func separator(v string, to int) (at int, how joint) {
 			break
 		}
 		return at, apart
+	case c == '|', c == ',' && to+1 < len(v) && isSpace(v[to+1]):
+		if at = afterSpaces(v, to+1); at < len(v) && looksSecret(v, at) {
+			return at, apart
+		}
+		return to, loose
 	case c == '>', c == ',', c == '&':
 		return to, tagged
 	case c == '<':
@@ -116,8 +124,10 @@ func sign(v string) int {
 			return 3
 		}
 	case 0xe2:
-		if strings.HasPrefix(v, "→") {
-			return len("→")
+		for _, arrow := range [...]string{"→", "⇒", "➜", "➔", "➡", "↦"} {
+			if strings.HasPrefix(v, arrow) {
+				return len(arrow)
+			}
 		}
 	case 0xef:
 		if strings.HasPrefix(v, "：") || strings.HasPrefix(v, "＝") {
@@ -133,7 +143,7 @@ func (s *scanner) assigned(v string, from, to, at int) value {
 	if at == len(v) {
 		return value{}
 	}
-	if v[to] == ':' && strings.ContainsAny(key, `/\`) && !slashOption(v, from, to) {
+	if v[to] == ':' && strings.ContainsAny(key, `/\`) && !slashOption(v, from, to) && !strings.HasPrefix(key, "user") {
 		return value{} // A path and what is wrong with it.
 	}
 	if s.strict && commandKey(v, from, to) {
@@ -147,9 +157,15 @@ func (s *scanner) assigned(v string, from, to, at int) value {
 		if at == len(v) || innocent(kind, key, v, at) {
 			return value{}
 		}
-		return value{at, secretEnd(v, at, key), markSecret}
+		end := secretEnd(v, at, key)
+		if strings.HasPrefix(v[end:], " / ") {
+			end = runEnd(v, end+len(" / ")) // user / password
+		}
+		return value{at, end, markSecret}
 	}
 	switch {
+	case codeKey(v, from, to):
+		return codeValue(v, at)
 	case hostKey(v, from, to):
 		return hostValue(v, at)
 	case phoneKey(key):
@@ -322,7 +338,7 @@ func tagContent(v string, from, to int) (at, end int) {
 	if v[i] == '>' {
 		return element(v, i+1)
 	}
-	if v[i] == ',' && opened(v, from) == '(' {
+	if v[i] == ',' && (opened(v, from) == '(' || v[from] == '-') {
 		// define('DB_PASSWORD', '…')
 		i = afterSpaces(v, i+1)
 		if i < len(v) && isQuote(v[i]) {
@@ -358,7 +374,7 @@ func valueField(v string, i int) (at, end int) {
 		return 0, 0
 	}
 	at, how := separator(v, name)
-	if how != assigned || at == len(v) {
+	if how != assigned && (how != apart || i == 0 || v[i-1] != '-') || at == len(v) {
 		return 0, 0
 	}
 	return at, secretEnd(v, at, "")
@@ -376,8 +392,12 @@ func element(v string, i int) (at, end int) {
 		return i, len(v)
 	}
 	k := strings.IndexByte(v[i:], '<')
-	if k < 0 {
+	switch {
+	case k < 0:
 		k = len(v) - i
+	case k > 0:
+	case strings.HasPrefix(v[i:], "<value>"):
+		return element(v, i+len("<value>"))
 	}
 	if k == 0 {
 		return 0, 0
@@ -405,7 +425,7 @@ func (s *scanner) apart(v string, from, to, at int) value {
 	case sayScheme:
 		return schemeValue(v, key, at)
 	case sayPassword:
-		return prose(v, from, to, at)
+		return prose(v, from, to, at, true)
 	case sayHost:
 		return s.hostApart(v, from, to, at)
 	case sayPhone:
@@ -420,6 +440,14 @@ func (s *scanner) apart(v string, from, to, at int) value {
 			return value{at, end, markSecret}
 		}
 	}
+	if isQuote(v[at]) || key[0] >= 0x80 || oneOf(passwordWords, key) {
+		if foreignPassword(key) {
+			return prose(v, from, to, at, false)
+		}
+	}
+	if codeKey(v, from, to) {
+		return codeValue(v, at)
+	}
 	// Any other secret's name, if what follows has a secret's look.
 	first := runEnd(v, at)
 	second := afterSpaces(v, first)
@@ -427,7 +455,8 @@ func (s *scanner) apart(v string, from, to, at int) value {
 	case looksSecret(v, at):
 	case first-at <= len("lautet") && looksSecret(v, second) && oneOf(isWords, v[at:first]):
 		at = second
-	case equalFoldString("credentials", key) && credentialPair(v[at:first]):
+	case oneOf(" credentials creds for ", key) && strings.IndexByte(v[at:first], ':') > 0 && credentialPair(v[at:first]) &&
+		(key[0]|0x20 == 'c' || authenticationBefore(v, from)):
 		return value{at, first, markSecret}
 	default:
 		first = 0
@@ -438,7 +467,7 @@ func (s *scanner) apart(v string, from, to, at int) value {
 	if typed := afterType(v, at); typed > at && textSecret(key) != noSecret && typed < len(v) {
 		return value{typed, secretEnd(v, typed, ""), markSecret}
 	}
-	if v[at]|0x20 == 'v' && textSecret(key) != noSecret { // - name: PASSWORD, value: …
+	if (v[at]|0x20 == 'v' || v[at] == '-') && textSecret(key) != noSecret { // - name: PASSWORD, value: …
 		if at, end := valueField(v, at); end > 0 {
 			return value{at, end, markSecret}
 		}
@@ -454,4 +483,14 @@ func identified(v string, i int) bool {
 	}
 	start, end = wordBefore(v, start)
 	return equalFoldString("with", v[start:end])
+}
+
+// authenticationBefore reports that a word FOR at i belongs to "authentication failed for".
+func authenticationBefore(v string, i int) bool {
+	start, end := wordBefore(v, i)
+	if !oneOf(" failed failure error denied refused rejected ", v[start:end]) {
+		return false
+	}
+	start, end = wordBefore(v, start)
+	return oneOf(" authentication login auth access logon ", v[start:end])
 }

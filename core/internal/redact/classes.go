@@ -22,8 +22,8 @@ func absolute(w string) bool {
 	if w[0] == '~' {
 		return len(w) > 1 && (w[1] == '/' || isLetter(w[1]))
 	}
-	if strings.Trim(w, "/") == "" {
-		return false // "/" or "//" alone.
+	if strings.Trim(w, "/") == "" || w == "./..." {
+		return false // "/" or "//" alone, and all packages of Go.
 	}
 	// $HOME/x, -I/x, ./x and ../x.
 	if w[0] == '$' || w[0] == '-' || strings.HasPrefix(w, "./") || strings.HasPrefix(w, "../") || strings.Contains(w, "/../") {
@@ -238,6 +238,9 @@ func isIPv6(w string) bool {
 		}
 		switch {
 		case c == ':':
+			if gap && i > 1 && w[i-1] == ':' && w[i-2] == ':' {
+				return false
+			}
 			colons++
 			group = 0
 			gap = gap || i > 0 && w[i-1] == ':'

@@ -17,16 +17,25 @@ func flagValue(v string, from, to, at int) value {
 		return value{at, secretEnd(v, at, key), markSecret}
 	case key == "-h", hostKey(v, from, to):
 		return hostValue(v, at)
-	case userKey(key) && credentialPair(v[at:end]):
+	case (userKey(key) || len(key) > 2 && key[1] != '-' && key[len(key)-1] == 'u' && strings.IndexByte(v[at:end], ':') > 0) &&
+		credentialPair(v[at:end]):
 		return value{at, secretEnd(v, at, ""), markSecret}
 	case len(key) != len("-p"):
 		return value{}
 	}
 	letter := key[1:]
-	if v[at] != '-' && (strings.Contains(passwordLetters(v, from), letter) || strings.Contains("pPawWkN", letter) && looksSecret(v, at)) {
+	if v[at] != '-' && (strings.Contains(passwordLetters(v, from), letter) || strings.Contains("pPawWkN", letter) && looksSecret(v, at) ||
+		letter == "p" && userFlagBefore(v, from)) {
 		return value{at, secretEnd(v, at, ""), markSecret}
 	}
 	return value{}
+}
+
+// userFlagBefore reports that the flag at i stands behind one for a user: "-u zoe -p …".
+func userFlagBefore(v string, i int) bool {
+	start, _ := wordBefore(v, i)
+	start, end := wordBefore(v, start)
+	return oneOf(" -u --user --username ", v[start:end])
 }
 
 // userKey reports that a name, mostly a flag's, is given to "user:password".

@@ -12,6 +12,9 @@ func hostKey(v string, from, to int) bool {
 	switch {
 	case oneOf(" host hostname pghost dbhost mysqlhost redishost smtphost sshhost ", last):
 		return true
+	case equalFoldString("proxy", key):
+		start, end := wordBefore(v, from)
+		return equalFoldString("resolve", v[start:end])
 	case equalFoldString("source", key):
 		start, end := wordBefore(v, from)
 		return equalFoldString("data", v[start:end])
@@ -66,7 +69,8 @@ func (s *scanner) hostApart(v string, from, to, at int) value {
 	case 'h': // host, hostname
 		sure = s.strict || quoted || evident(name) || len(key) > len("host") ||
 			oneOf(" to from on resolve unknown remote lost server for at with ", before) || portBehind(behind) ||
-			strings.HasPrefix(behind, " is ") || strings.HasPrefix(behind, " did ")
+			strings.HasPrefix(behind, " is ") || strings.HasPrefix(behind, " did ") ||
+			behind == "" && (before == "" || before[len(before)-1] == ':')
 	case 'n': // host name, nslookup
 		sure = equalFoldString("nslookup", key) || quoted && equalFoldString("host", before)
 	case 'm': // machine … login, mosh
@@ -237,3 +241,32 @@ const publicHosts = " github.com githubusercontent.com gitlab.com bitbucket.org 
 	"pythonhosted.org crates.io rubygems.org packagist.org nuget.org maven.org gradle.org apache.org debian.org ubuntu.com " +
 	"fedoraproject.org archlinux.org alpinelinux.org kernel.org gnu.org rust-lang.org python.org nodejs.org mozilla.org w3.org " +
 	"ietf.org openssl.org git-scm.com letsencrypt.org wikipedia.org stackoverflow.com npmmirror.com deb.debian.org "
+
+// resolved reports that an address in brackets stands behind the name v[from:to]:
+// "buildbox (10.0.0.1)".
+func resolved(v string, from, to int) bool {
+	if to+2 >= len(v) || v[to] != ' ' || v[to+1] != '(' && v[to+1] != '[' {
+		return false
+	}
+	end := to + 2
+	for end < len(v) && (isHex(v[end]) || v[end] == '.' || v[end] == ':') {
+		end++
+	}
+	return (hasIPv4(v[to+2:end]) || isIPv6(v[to+2:end])) && hostLike(v[from:to]) && !oneOf(hostWords, v[from:to])
+}
+
+// quotedAccount returns the end of 'user'@'host' at i, as MySQL writes an account, 0 if
+// none begins.
+func quotedAccount(v string, i int) int {
+	quote := v[i : i+1]
+	user := nameEnd(v, i+1)
+	at, ok := strings.CutPrefix(v[user:], quote+"@"+quote)
+	if !ok || user == i+1 {
+		return 0
+	}
+	host := strings.Index(at, quote)
+	if host < 0 {
+		return 0
+	}
+	return len(v) - len(at) + host + 1
+}

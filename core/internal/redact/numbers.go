@@ -228,8 +228,18 @@ func (g *groups) start(k int) int {
 // 020 7946 0958, 06 12 34 56 78, 0049 30 123456.
 func (g *groups) nationwide(v string, n int) bool {
 	switch {
-	case n < 2 || n > 6 || !g.same(n, " -/") && !(g.sep[1] == '/' && g.same(1, " ")):
+	case n < 2 || n > 6:
 		return false
+	case g.sep[1] == '/' && n > 2: // 089/1234 2468
+		for k := 3; k < n; k++ {
+			if g.sep[k] != g.sep[2] {
+				return false
+			}
+		}
+	case !g.same(n, " -/"):
+		return false
+	}
+	switch {
 	case n == 2:
 		return g.length[0] >= 3 && g.length[0] <= 5 && g.length[1] >= 5
 	case g.is(n, 2, 2, 2, 2, 2):

@@ -109,8 +109,9 @@ func credentials(w string) bool {
 	return false
 }
 
-// prose returns the password that follows the word v[from:to] in a sentence.
-func prose(v string, from, to, at int) value {
+// prose returns the password that follows the word v[from:to] in a sentence. english says
+// that the sentence's other words are known, so that what they are not is the password.
+func prose(v string, from, to, at int, english bool) value {
 	is := false
 	for range 4 { // "is", "is:", "for zoe is"
 		end := runEnd(v, at)
@@ -121,8 +122,7 @@ func prose(v string, from, to, at int) value {
 		}
 		if oneOf(forWords, word) {
 			// Whose it is, and then "is".
-			next = afterSpaces(v, runEnd(v, next))
-			if next == len(v) || !oneOf(isWords, strings.TrimRight(v[next:runEnd(v, next)], ":")) {
+			if next = isWord(v, next); next == 0 {
 				break
 			}
 			at = next
@@ -131,7 +131,7 @@ func prose(v string, from, to, at int) value {
 		if !oneOf(isWords, word) {
 			break
 		}
-		is = true
+		is = is || english || v[end-1] == ':'
 		at = next
 	}
 	end := secretEnd(v, at, v[from:to])
@@ -150,7 +150,7 @@ func prose(v string, from, to, at int) value {
 		if !isDigit(c) || len(trimmed(word)) < 4 {
 			return value{}
 		}
-	case is, passwordExpected(v, from):
+	case is, english && passwordExpected(v, from):
 		if word = trimmed(word); oneOf(proseWords, word) || participle(word) || !hasAlnum(word) {
 			return value{}
 		}
@@ -158,6 +158,42 @@ func prose(v string, from, to, at int) value {
 		return value{}
 	}
 	return value{at, end, markSecret}
+}
+
+// isWord returns where the word "is" stands that one or two words at i are followed by,
+// 0 if none does.
+func isWord(v string, i int) int {
+	for range 2 {
+		i = afterSpaces(v, runEnd(v, i))
+		if i < len(v) && oneOf(isWords, strings.TrimRight(v[i:runEnd(v, i)], ":")) {
+			return i
+		}
+	}
+	return 0
+}
+
+// codeKey reports that v[from:to] is the word "code" of a number that one logs in with.
+func codeKey(v string, from, to int) bool {
+	if !equalFoldString("code", v[from:to]) {
+		return false
+	}
+	start, end := wordBefore(v, from)
+	return oneOf(" pin 2fa mfa otp verification security sms auth authentication confirmation login access ", v[start:end])
+}
+
+// codeValue returns the code at i, which the word "is" may stand before.
+func codeValue(v string, i int) value {
+	if end := runEnd(v, i); oneOf(isWords, strings.TrimRight(v[i:end], ":")) {
+		i = afterSpaces(v, end)
+	}
+	end := i
+	for end < len(v) && isDigit(v[end]) {
+		end++
+	}
+	if end-i < 4 {
+		return value{}
+	}
+	return value{i, end, markSecret}
 }
 
 // passwordExpected reports that what stands before the word "password" at i makes its
@@ -186,7 +222,7 @@ func participle(word string) bool {
 
 const (
 	// isWords say that a value follows, in the languages whose word for password does.
-	isWords = " is was are be = == : - -- — – es est ist lautet war é è eh adalah ialah là är er jest na ay to это هي هو 係 是 為 为 "
+	isWords = " is was are be = == : - -- — – es est ist lautet war é è eh adalah ialah là är er jest na ay to anda это هي هو 係 是 為 为 "
 	// forWords say whose a password is.
 	forWords = " for of to für pour para de per do "
 	// proseWords follow "the password is" and "with password" where no password does.
@@ -286,8 +322,10 @@ func innocent(kind secretKind, key, v string, i int) bool {
 	switch {
 	case scheme(plain) && afterSpaces(v, end) < len(v): // Of an Authorization.
 		return false
-	case oneOf(statusWords, plain), masked(plain):
-		return true
+	case wordy(key) && end < len(v):
+		return false
+	case oneOf(statusWords, plain), masked(plain), w != plain && w[len(w)-1] == ':' && end < len(v):
+		return true // The last is the name of something in it.
 	case kind == bareKey:
 		return plainName(plain) || len(plain) <= 3 && digitsOnly(plain)
 	case key[len(key)-1]|0x20 == 's':
@@ -299,9 +337,9 @@ func innocent(kind secretKind, key, v string, i int) bool {
 // statusWords are said of secrets, and are none.
 const statusWords = " true false yes no none null nil undefined nan empty required missing invalid expired incorrect wrong denied " +
 	"failed must cannot not is was has should too unset optional valid enabled disabled unknown mismatch mismatched string bool " +
-	"boolean closed open locked changed reset updated rotated revoked rejected accepted redacted hidden masked filtered removed " +
+	"boolean closed locked changed reset updated rotated revoked rejected accepted redacted hidden masked filtered removed " +
 	"unsupported unavailable unauthorized forbidden malformed duplicate basic oauth oauth2 oidc saml ldap kerberos ok n/a on off " +
-	"verified unverified mandatory blank "
+	"verified unverified mandatory blank the a an this that "
 
 // masked reports that w only stands for a secret: "****", "xxxx".
 func masked(w string) bool {

@@ -42,6 +42,7 @@ func marker(v string) int {
 type scanner struct {
 	names  *names
 	strict bool   // An error text.
+	host   string // A machine's name that came by: it is not told from words where it comes again.
 	paths  bool   // An absolute path came by: what has a slash may be its rest.
 	v      string // The text.
 	done   int    // How much of it is kept, as long as all is.
@@ -137,6 +138,10 @@ func (s *scanner) between(v string, i int) int {
 			return s.beyond(v, i, end)
 		}
 	case isQuote(v[i]):
+		if end := quotedAccount(v, i); end > 0 {
+			s.mark(markEmail)
+			return end
+		}
 		// A path in quotation marks may hold spaces.
 		if end := quotation(v, i); end > i+2 && quotedPath(v[i+1:end-1]) {
 			s.keep(v[i : i+1])
@@ -202,6 +207,9 @@ func (s *scanner) word(v string, i, end int) int {
 		}
 		if s.isPath(word) {
 			s.mark(markPath) // In an error text, or behind another.
+		} else if resolved(v, i, end) {
+			s.host = word
+			s.mark(markHost)
 		} else {
 			s.rest(word)
 		}
@@ -250,6 +258,9 @@ func (s *scanner) announcement(v string, i, from, to int) int {
 	value := s.announced(v, from, to)
 	if value.to == 0 {
 		return 0
+	}
+	if value.marker == markHost {
+		s.host = v[value.from:value.to]
 	}
 	s.parts(v[i:min(to, value.from)])
 	s.keep(v[min(to, value.from):value.from])
@@ -408,7 +419,7 @@ func (s *scanner) rest(w string) {
 		s.mark(markName)
 	case s.strict && longNumber(w):
 		s.mark(markNumber)
-	case hostName(w):
+	case hostName(w), w == s.host && w != "":
 		s.mark(markHost)
 	default:
 		s.keep(w)

@@ -30,26 +30,30 @@ func secretName(name string) bool {
 // textSecret is secretName for a name that stands in a text, where more is known: it has
 // a value, and nobody but us chooses whether that is kept.
 func textSecret(name string) secretKind {
-	if equalFoldString("key", name) {
-		return bareKey
-	}
-	kind, last := noSecret, ""
+	kind, last, before := noSecret, "", ""
 	for word := range nameWords(name) {
-		last = word
-		if secretWord(word) || oneOf(" csrf xsrf sessid phpsessid jsessionid sess ", word) {
+		before, last = last, word
+		if secretWord(word) || oneOf(" csrf xsrf sessid phpsessid jsessionid sess assertion samlresponse ", word) {
 			kind = aSecret
 		}
 	}
 	if kind == aSecret && (oneOf(aboutSecrets, last) && !secretWord(last) || oneOf(" monkey turkey donkey hockey jockey whiskey ", last)) {
 		return noSecret
 	}
+	if kind == aSecret && (equalFoldString("key", last) && (before == "" || oneOf(keysOfThings, before)) || equalFoldString("hotkey", last)) {
+		return bareKey
+	}
 	return kind
 }
+
+// keysOfThings are words before "key" that make it one of a table or a keyboard.
+const keysOfThings = " sort primary foreign cache hot partition routing map row object idempotency group unique index composite dict " +
+	"config json short lookup translation message bucket natural schema sequence "
 
 // aboutSecrets are last words of names that tell of a secret without being one.
 const aboutSecrets = " type types count counts size length len method methods mode name names policy format version algorithm alg " +
 	"status state used required enabled disabled expiry expires expired expiration ttl timeout limit usage rotation bucket field " +
-	"fields column provider strategy prompt "
+	"fields column provider strategy prompt error errors exception failure "
 
 // nameWords yields the words of the end of a name.
 func nameWords(name string) func(yield func(string) bool) {
@@ -136,22 +140,42 @@ func passwordWord(word string) bool {
 	for _, particle := range particles {
 		word = strings.TrimSuffix(word, particle)
 	}
+	const ending = 8 // Bytes of a case or a person: "şifreniz".
 	for _, p := range passwordScripts {
-		if len(word) >= len(p) && strings.EqualFold(word[len(word)-len(p):], p) {
+		if len(word) >= len(p) && (strings.EqualFold(word[len(word)-len(p):], p) ||
+			len(word)-len(p) <= ending && strings.EqualFold(word[:len(p)], p)) {
 			return true
 		}
 	}
 	return false
 }
 
+// foreignPassword reports that a word, or the last of its parts, is one for password in a
+// language other than English.
+func foreignPassword(name string) bool {
+	last := ""
+	for word := range nameWords(name) {
+		last = word
+	}
+	if last == "" {
+		return false
+	}
+	return last[0] >= 0x80 && passwordWord(last) || oneOf(passwordWords, last) ||
+		oneOf(" passwort kennwort motdepasse wachtwoord contraseña ", last)
+}
+
 // particles stand behind a word without a space, or are the signs between it and what it
 // names.
-var particles = [...]string{"是", "为", "為", "係", "は", "が", "：", "＝", "는", "은"}
+var particles = [...]string{"是", "为", "為", "係", "は", "が", "：", "＝", "는", "은", "「", "『", "【", "（", "“"}
 
 // unspaced returns where a password begins in a word of a script without spaces, which
 // holds both its name and itself: "密码是hunter2", "密码：hunter2". It is 0 if there is none.
 func unspaced(word string) int {
 	for _, p := range passwordScripts {
+		const firstUnspaced = 0xe3 // Of Chinese, Japanese and Korean in UTF-8.
+		if p[0] < firstUnspaced {
+			continue
+		}
 		k := strings.Index(word, p)
 		if k < 0 {
 			continue

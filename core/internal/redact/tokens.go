@@ -192,61 +192,82 @@ func random(w string) bool {
 	return false
 }
 
+// run counts the letters and digits of a run, and how often they change their kind.
+type run struct{ lower, upper, digits, changes int }
+
+// count counts the letter or digit c, which stands behind the byte before.
+func (r *run) count(c, before byte) {
+	switch {
+	case isDigit(c):
+		r.digits++
+		if isLower(before | 0x20) {
+			r.changes++
+		}
+	case isUpper(c):
+		r.upper++
+		if isLower(before) || isDigit(before) {
+			r.changes++
+		}
+	default:
+		r.lower++
+		if isUpper(before) || isDigit(before) {
+			r.changes++
+		}
+	}
+}
+
+// jumbled reports that a run of length letters and digits has no words in it: a word has
+// few capitals and changes seldom, and names are made of words.
+func (r *run) jumbled(length int) bool {
+	const third, quarter = 3, 4
+	switch {
+	case length < randomMixed:
+		return false
+	case 2*r.changes >= length && min(r.lower, r.upper, r.digits) >= 3:
+		return true
+	}
+	return third*r.changes >= length && 100*r.upper >= 38*length && quarter*r.lower >= length
+}
+
 // randomRun looks at the run of base64 that w begins with, and returns its length.
 //
 // Names are joined by + / - _ as well, so a run of mixed signs is random only if a
 // piece of it is no word: a capital behind a small letter, or a letter behind a digit.
 func randomRun(w string) (n int, random bool) {
-	type count struct{ lower, upper, digits int }
-	var run, piece count // piece: since the last of + / - _
-	length, hex, changes, wordless := 0, 0, 0, false
+	var all, piece run // piece: since the last of + / - _
+	length, total, hex, wordless := 0, 0, 0, false
 	for ; n < len(w); n++ {
 		c := w[n]
-		switch {
-		case isDigit(c):
-			run.digits++
-			piece.digits++
-			if length > 0 && !isDigit(w[n-1]) {
-				changes++
-			}
-		case isUpper(c):
-			wordless = wordless || piece.lower > 0 || piece.digits > 0
-			run.upper++
-			piece.upper++
-			if length > 0 && !isUpper(w[n-1]) {
-				changes++
-			}
-		case isLower(c):
-			wordless = wordless || piece.digits > 0
-			run.lower++
-			piece.lower++
-			if length > 0 && !isLower(w[n-1]) {
-				changes++
-			}
-		}
 		if !isAlnum(c) {
 			if c != '+' && c != '/' && c != '-' && c != '_' {
 				break
 			}
-			piece, length, changes = count{}, 0, 0
+			piece, length = run{}, 0
 			if c != '-' { // As in a UUID.
 				hex = 0
 			}
 			continue
 		}
+		wordless = wordless || isUpper(c) && piece.lower+piece.digits > 0 || isLower(c) && piece.digits > 0
+		before := byte(0)
+		if length > 0 {
+			before = w[n-1]
+		}
+		piece.count(c, before)
+		all.count(c, before)
 		length++
+		total++
 		hex++
 		if !isHex(c) {
 			hex = 0
 		}
 		if hex >= randomAlnum ||
 			length >= randomAlnum && piece.lower+piece.upper > 0 && piece.digits >= 4 ||
-			length >= randomMixed && 2*changes >= length && min(piece.lower, piece.upper, piece.digits) >= 3 ||
 			length >= randomBase32 && piece.lower == 0 && piece.upper >= 4 && piece.digits > 0 {
 			return n, true
 		}
 	}
-	return n, n >= randomBase64 && wordless && run.lower > 0 && run.upper > 0 && run.digits > 0
+	return n, n >= randomBase64 && wordless && all.lower > 0 && all.upper > 0 && all.digits > 0 || all.jumbled(total)
 }
 
 // basicCredentials reports that w is base64 of a user and a password, as in HTTP's basic
@@ -293,383 +314,511 @@ func basicCredentials(w string) bool {
 // tokenForms are the forms by their first byte, the shortest first.
 var tokenForms = [128][]tokenForm{
 	'$': {
-		{"$1$", 8, anyBody},      // crypt(3)
-		{"$5$", 8, anyBody},      // crypt(3)
-		{"$6$", 8, anyBody},      // crypt(3)
-		{"$7$", 8, anyBody},      // crypt(3)
-		{"$y$", 8, anyBody},      // crypt(3)
-		{"$2a$", 8, anyBody},     // bcrypt
-		{"$2b$", 8, anyBody},     // bcrypt
-		{"$2y$", 8, anyBody},     // bcrypt
-		{"$apr1$", 8, anyBody},   // Apache
-		{"$argon2", 8, anyBody},  // Argon2
-		{"$pbkdf2", 8, anyBody},  // PBKDF2
-		{"$scrypt$", 8, anyBody}, // scrypt
+		{"$1$", 8, anyBody},      // crypt(3): issuer
+		{"$5$", 8, anyBody},      // crypt(3): issuer
+		{"$6$", 8, anyBody},      // crypt(3): issuer
+		{"$7$", 8, anyBody},      // crypt(3): issuer
+		{"$y$", 8, anyBody},      // crypt(3): issuer
+		{"$2a$", 8, anyBody},     // bcrypt: issuer
+		{"$2b$", 8, anyBody},     // bcrypt: issuer
+		{"$2y$", 8, anyBody},     // bcrypt: issuer
+		{"$apr1$", 8, anyBody},   // Apache: issuer
+		{"$argon2", 8, anyBody},  // Argon2: issuer
+		{"$pbkdf2", 8, anyBody},  // PBKDF2: issuer
+		{"$scrypt$", 8, anyBody}, // scrypt: issuer
 	},
 	'1': {
-		{"1//0", 20, urlBody}, // Google
+		{"1//0", 20, urlBody}, // Google: issuer
 	},
 	'4': {
-		{"4b1d", 30, alnumBody}, // ClickHouse
+		{"4b1d", 30, alnumBody}, // ClickHouse: gitleaks
 	},
 	'A': {
-		{"AKIA", 12, capsBody},           // AWS
-		{"ASIA", 12, capsBody},           // AWS
-		{"AVNS_", 12, anyBody},           // Aiven
-		{"AAAAB3NzaC1", 8, anyBody},      // OpenSSH
-		{"AAAAC3NzaC1", 8, anyBody},      // OpenSSH
-		{"A3T", 17, capsBody},            // AWS
-		{"AAAAE2VjZHNh", 8, anyBody},     // OpenSSH
-		{"ABIA", 16, capsBody},           // AWS
-		{"ACCA", 16, capsBody},           // AWS
-		{"AGPA", 16, capsBody},           // AWS
-		{"AIDA", 16, capsBody},           // AWS
-		{"AIPA", 16, capsBody},           // AWS
-		{"AIza", 16, urlBody},            // Google
-		{"ANPA", 16, capsBody},           // AWS
-		{"ANVA", 16, capsBody},           // AWS
-		{"AROA", 16, capsBody},           // AWS
-		{"ATBB", 16, mixedBody},          // Bitbucket
-		{"ALTAK", 16, alnumBody},         // Baidu Cloud
-		{"ATATT3", 16, anyBody},          // Atlassian
-		{"ATCTT3", 16, anyBody},          // Atlassian
-		{"ATSTT3", 16, anyBody},          // Atlassian
-		{"AAAAGnNrLXNzaC1", 8, anyBody},  // OpenSSH
-		{"AGE-SECRET-KEY-", 8, capsBody}, // age
-		{"AKCp", 20, alnumBody},          // JFrog
-		{"AGE-PLUGIN-", 16, capsBody},    // age
-		{"ABSK", 24, anyBody},            // AWS
-		{"AKID", 24, alnumBody},          // Tencent Cloud
-		{"AKLT", 24, anyBody},            // Volcengine
-		{"API-", 24, capsBody},           // Octopus Deploy
-		{"AQVN", 24, urlBody},            // Yandex
-		{"ATTA", 24, hexBody},            // Trello
-		{"A3-", 26, capsBody},            // 1Password
+		{"AKIA", 12, capsBody},                // AWS: gitleaks
+		{"ASIA", 12, capsBody},                // AWS: gitleaks
+		{"AVNS_", 12, anyBody},                // Aiven: issuer
+		{"AAAAB3NzaC1", 8, anyBody},           // OpenSSH: issuer
+		{"AAAAC3NzaC1", 8, anyBody},           // OpenSSH: issuer
+		{"A3T", 17, capsBody},                 // AWS: gitleaks
+		{"AAAAE2VjZHNh", 8, anyBody},          // OpenSSH: issuer
+		{"ABIA", 16, capsBody},                // AWS: gitleaks
+		{"ACCA", 16, capsBody},                // AWS: gitleaks
+		{"AGPA", 16, capsBody},                // AWS: issuer
+		{"AIDA", 16, capsBody},                // AWS: issuer
+		{"AIPA", 16, capsBody},                // AWS: issuer
+		{"AIza", 16, urlBody},                 // Google: gitleaks
+		{"ANPA", 16, capsBody},                // AWS: issuer
+		{"ANVA", 16, capsBody},                // AWS: issuer
+		{"AROA", 16, capsBody},                // AWS: issuer
+		{"ATBB", 16, mixedBody},               // Bitbucket: issuer
+		{"ALTAK", 16, alnumBody},              // Baidu Cloud: issuer
+		{"ATATT3", 16, anyBody},               // Atlassian: gitleaks
+		{"ATCTT3", 16, anyBody},               // Atlassian: issuer
+		{"ATSTT3", 16, anyBody},               // Atlassian: issuer
+		{"AAAAGnNrLXNzaC1", 8, anyBody},       // OpenSSH: issuer
+		{"AGE-SECRET-KEY-", 8, capsBody},      // age: gitleaks
+		{"AIK_CI_", 16, alnumBody},            // Aikido: betterleaks
+		{"AKCp", 20, alnumBody},               // JFrog: gitleaks
+		{"AGE-PLUGIN-", 16, capsBody},         // age: issuer
+		{"AIK_CLIENT_", 16, alnumBody},        // Aikido: betterleaks
+		{"AIK_SECRET_", 16, alnumBody},        // Aikido: betterleaks
+		{"ABSK", 24, anyBody},                 // AWS: betterleaks
+		{"AKID", 24, alnumBody},               // Tencent Cloud: issuer
+		{"AKLT", 24, anyBody},                 // Volcengine: issuer
+		{"API-", 24, capsBody},                // Octopus Deploy: gitleaks
+		{"AQVN", 24, urlBody},                 // Yandex: gitleaks
+		{"ATTA", 24, hexBody},                 // Trello: issuer
+		{"A3-", 26, capsBody},                 // 1Password: gitleaks
+		{"AQ.Ab", 24, urlBody},                // Google: betterleaks
+		{"AAAAAAAAAAAAAAAAAAAA", 20, anyBody}, // Twitter: issuer
+		{"ATOA", 40, anyBody},                 // Atlassian: issuer
+	},
+	'B': {
+		{"BSA", 24, urlBody}, // Brave: betterleaks
 	},
 	'C': {
-		{"CCIPAT_", 8, anyBody},     // CircleCI
-		{"CCIPRJ_", 8, anyBody},     // CircleCI
-		{"CCDB1_", 16, anyBody},     // CockroachDB
-		{"CFPAT-", 16, urlBody},     // Contentful
-		{"CLOJARS_", 16, alnumBody}, // Clojars
+		{"CCIPAT_", 8, anyBody},     // CircleCI: scanner
+		{"CCIPRJ_", 8, anyBody},     // CircleCI: scanner
+		{"CCDB1_", 16, anyBody},     // CockroachDB: betterleaks
+		{"CFPAT-", 16, urlBody},     // Contentful: issuer
+		{"CLOJARS_", 16, alnumBody}, // Clojars: gitleaks
+		{"CAIS", 40, anyBody},       // Alibaba Cloud: betterleaks
 	},
 	'E': {
-		{"EXO", 24, hexBody},    // Exoscale
-		{"EZAK", 30, alnumBody}, // EasyPost
-		{"EZTK", 30, alnumBody}, // EasyPost
-		{"EAA", 40, anyBody},    // Facebook, Square
+		{"EXO", 24, hexBody},    // Exoscale: betterleaks
+		{"EZAK", 30, alnumBody}, // EasyPost: gitleaks
+		{"EZTK", 30, alnumBody}, // EasyPost: gitleaks
+		{"EAA", 40, anyBody},    // Facebook, Square: gitleaks
 	},
 	'F': {
-		{"FLWPUBK", 8, anyBody}, // Flutterwave
-		{"FLWSECK", 8, anyBody}, // Flutterwave
+		{"FLWPUBK", 8, anyBody},       // Flutterwave: gitleaks
+		{"FLWSECK", 8, anyBody},       // Flutterwave: gitleaks
+		{"FwoGZXIvYXdz", 16, anyBody}, // AWS: issuer
 	},
 	'G': {
-		{"GOCSPX-", 8, urlBody},   // Google
-		{"GR1348941", 8, urlBody}, // GitLab
+		{"GOCSPX-", 8, urlBody},   // Google: issuer
+		{"GR1348941", 8, urlBody}, // GitLab: gitleaks
 	},
 	'H': {
-		{"HRKU-", 16, anyBody}, // Heroku
+		{"HRKU-", 16, anyBody}, // Heroku: gitleaks
+	},
+	'I': {
+		{"IQoJb3JpZ2lu", 16, anyBody}, // AWS: issuer
 	},
 	'J': {
-		{"JDC_", 24, capsBody}, // JD Cloud
+		{"JDC_", 24, capsBody}, // JD Cloud: issuer
+	},
+	'K': {
+		{"KEY01", 30, capsBody}, // Telnyx: issuer
 	},
 	'L': {
-		{"LS0tLS1CRUdJTi", 0, anyBody}, // PEM in base64
-		{"LTAI", 12, alnumBody},        // Alibaba Cloud
+		{"LS0tLS1CRUdJTi", 0, anyBody}, // PEM in base64: issuer
+		{"LTAI", 12, alnumBody},        // Alibaba Cloud: gitleaks
+		{"LT_", 30, alnumBody},         // LambdaTest: issuer
 	},
 	'N': {
-		{"NRAK-", 16, capsBody}, // New Relic
-		{"NRII-", 16, anyBody},  // New Relic
-		{"NRIQ-", 16, anyBody},  // New Relic
-		{"NRJS-", 16, hexBody},  // New Relic
-		{"NRRA-", 16, anyBody},  // New Relic
-		{"NF-", 30, alnumBody},  // Nightfall
+		{"NRAK-", 16, capsBody}, // New Relic: gitleaks
+		{"NRII-", 16, anyBody},  // New Relic: gitleaks
+		{"NRIQ-", 16, anyBody},  // New Relic: issuer
+		{"NRJS-", 16, hexBody},  // New Relic: gitleaks
+		{"NRRA-", 16, anyBody},  // New Relic: issuer
+		{"NF-", 30, alnumBody},  // Nightfall: issuer
 	},
 	'P': {
-		{"PMAK-", 16, anyBody}, // Postman
-		{"PMAT-", 16, anyBody}, // Postman
+		{"PMAK-", 16, anyBody}, // Postman: gitleaks
+		{"PMAT-", 16, anyBody}, // Postman: issuer
 	},
 	'S': {
-		{"SWMTKN-1-", 8, anyBody}, // Docker Swarm
-		{"SG.", 16, anyBody},      // SendGrid
-		{"SCW", 17, capsBody},     // Scaleway
-		{"SB-Mid-", 16, anyBody},  // Midtrans
+		{"SWMTKN-1-", 8, anyBody}, // Docker Swarm: issuer
+		{"SG.", 16, anyBody},      // SendGrid: gitleaks
+		{"SCW", 17, capsBody},     // Scaleway: issuer
+		{"STS.", 16, alnumBody},   // Alibaba Cloud: betterleaks
+		{"SB-Mid-", 16, anyBody},  // Midtrans: issuer
 	},
 	'T': {
-		{"TlRMTVNTUA", 8, anyBody}, // NTLM
+		{"TlRMTVNTUA", 8, anyBody}, // NTLM: issuer
 	},
 	'Y': {
-		{"YCAJ", 24, urlBody}, // Yandex
-		{"YII", 40, anyBody},  // Kerberos
+		{"YCAJ", 24, urlBody}, // Yandex: gitleaks
+		{"YII", 40, anyBody},  // Kerberos: issuer
 	},
 	'a': {
-		{"access_token$", 8, anyBody},        // Braintree
-		{"aio_", 20, alnumBody},              // Adafruit
-		{"api_org_", 16, alnumBody},          // Hugging Face
-		{"access-sandbox-", 16, anyBody},     // Plaid
-		{"access-production-", 16, anyBody},  // Plaid
-		{"access-development-", 16, anyBody}, // Plaid
+		{"access_token$", 8, anyBody},        // Braintree: issuer
+		{"aio_", 20, alnumBody},              // Adafruit: issuer
+		{"api_org_", 16, alnumBody},          // Hugging Face: gitleaks
+		{"api_live.", 16, anyBody},           // Onfido: issuer
+		{"api_sandbox.", 16, anyBody},        // Onfido: issuer
+		{"apify_api_", 20, alnumBody},        // Apify: issuer
+		{"access-sandbox-", 16, anyBody},     // Plaid: gitleaks
+		{"access-production-", 16, anyBody},  // Plaid: gitleaks
+		{"access-development-", 16, anyBody}, // Plaid: gitleaks
+		{"atk_", 32, hexBody},                // Attio: issuer
+		{"apk_", 40, anyBody},                // Devin: betterleaks
 	},
 	'b': {
-		{"b3BlbnNzaC1rZXkt", 0, anyBody},  // OpenSSH
-		{"bkct_", 16, alnumBody},          // Buildkite
-		{"bkua_", 16, hexBody},            // Buildkite
-		{"bedrock-api-key-", 16, anyBody}, // AWS
+		{"b3BlbnNzaC1rZXkt", 0, anyBody},  // OpenSSH: issuer
+		{"bce-v3/ALTAK-", 8, anyBody},     // Baidu Cloud: issuer
+		{"bkaa_", 16, alnumBody},          // Buildkite: scanner
+		{"bkaj_", 16, alnumBody},          // Buildkite: scanner
+		{"bkar_", 16, alnumBody},          // Buildkite: scanner
+		{"bkct_", 16, alnumBody},          // Buildkite: scanner
+		{"bkps_", 16, alnumBody},          // Buildkite: scanner
+		{"bkpt_", 16, alnumBody},          // Buildkite: scanner
+		{"bkua_", 16, hexBody},            // Buildkite: kingfisher
+		{"bkpat_", 16, alnumBody},         // Buildkite: scanner
+		{"b10ck5.", 16, anyBody},          // Block Protocol: issuer
+		{"bb_live_", 16, anyBody},         // Browserbase: issuer
+		{"brd_", 24, alnumBody},           // Bright Data: issuer
+		{"bxt_", 24, alnumBody},           // Brex: issuer
+		{"bedrock-api-key-", 16, anyBody}, // AWS: betterleaks
+		{"b_", 40, mixedBody},             // Beamer: gitleaks
 	},
 	'c': {
-		{"cmVmd", 20, alnumBody}, // JFrog
-		{"cio", 32, alnumBody},   // crates.io
-		{"csk-", 40, alnumBody},  // Cerebras
+		{"chpt_", 12, hexBody},            // Chromatic: issuer
+		{"cal_live_", 16, alnumBody},      // Cal.com: issuer
+		{"cmVmd", 20, alnumBody},          // JFrog: gitleaks
+		{"cfk_", 24, urlBody},             // Cloudflare: scanner
+		{"cfat_", 24, urlBody},            // Cloudflare: scanner
+		{"cfut_", 24, urlBody},            // Cloudflare: scanner
+		{"crsr_", 24, urlBody},            // Cursor: scanner
+		{"configcat-sdk-1/", 16, anyBody}, // ConfigCat: betterleaks
+		{"ctp_", 30, alnumBody},           // Chief Tools: issuer
+		{"cio", 32, alnumBody},            // crates.io: issuer
+		{"cu_", 32, hexBody},              // Checkly: issuer
+		{"cog_", 40, alnumBody},           // Devin: betterleaks
+		{"csk-", 40, alnumBody},           // Cerebras: betterleaks
+		{"cnvca", 40, urlBody},            // Canva: betterleaks
 	},
 	'd': {
-		{"doo_v1_", 4, hexBody},      // DigitalOcean
-		{"dop_v1_", 4, hexBody},      // DigitalOcean
-		{"dor_v1_", 4, hexBody},      // DigitalOcean
-		{"dt0c01.", 8, anyBody},      // Dynatrace
-		{"dckr_oat_", 8, urlBody},    // Docker
-		{"dckr_pat_", 8, urlBody},    // Docker
-		{"dt0s", 16, anyBody},        // Dynatrace
-		{"duffel_live_", 8, anyBody}, // Duffel
-		{"duffel_test_", 8, anyBody}, // Duffel
-		{"dnkey-", 16, anyBody},      // Defined Networking
-		{"dp.ct.", 16, alnumBody},    // Doppler
-		{"dp.pt.", 16, alnumBody},    // Doppler
-		{"dp.sa.", 16, alnumBody},    // Doppler
-		{"dp.st.", 16, anyBody},      // Doppler
-		{"dp.scim.", 16, alnumBody},  // Doppler
-		{"dvc_", 20, mixedBody},      // DevCycle
-		{"dp.audit.", 16, alnumBody}, // Doppler
-		{"dapi", 24, hexBody},        // Databricks
-		{"dose", 24, hexBody},        // Databricks
+		{"doo_v1_", 4, hexBody},      // DigitalOcean: gitleaks
+		{"dop_v1_", 4, hexBody},      // DigitalOcean: gitleaks
+		{"dor_v1_", 4, hexBody},      // DigitalOcean: gitleaks
+		{"dt0c01.", 8, anyBody},      // Dynatrace: gitleaks
+		{"dckr_oat_", 8, urlBody},    // Docker: betterleaks
+		{"dckr_pat_", 8, urlBody},    // Docker: betterleaks
+		{"dls_", 16, anyBody},        // Dashlane: issuer
+		{"dt0s", 16, anyBody},        // Dynatrace: issuer
+		{"duffel_live_", 8, anyBody}, // Duffel: gitleaks
+		{"duffel_test_", 8, anyBody}, // Duffel: gitleaks
+		{"dnkey-", 16, anyBody},      // Defined Networking: gitleaks
+		{"dp.ct.", 16, alnumBody},    // Doppler: scanner
+		{"dp.pt.", 16, alnumBody},    // Doppler: gitleaks
+		{"dp.sa.", 16, alnumBody},    // Doppler: scanner
+		{"dp.st.", 16, anyBody},      // Doppler: scanner
+		{"dp.scim.", 16, alnumBody},  // Doppler: scanner
+		{"dvc_", 20, mixedBody},      // DevCycle: issuer
+		{"dp.audit.", 16, alnumBody}, // Doppler: scanner
+		{"dapi", 24, hexBody},        // Databricks: gitleaks
+		{"ddp_", 24, alnumBody},      // Deno: betterleaks
+		{"ddw_", 24, alnumBody},      // Deno: issuer
+		{"dose", 24, hexBody},        // Databricks: issuer
+		{"dub_", 24, alnumBody},      // Dub: issuer
+		{"ddapp_", 24, alnumBody},    // Datadog: issuer
+		{"dG9rO", 32, anyBody},       // Intercom: issuer
 	},
 	'e': {
-		{"eyJ", 13, anyBody},  // JSON Web Token
-		{"e2b_", 24, hexBody}, // E2B
+		{"eyJ", 13, anyBody},    // JSON Web Token: gitleaks
+		{"endr+", 16, anyBody},  // Endor Labs: betterleaks
+		{"e2b_", 24, hexBody},   // E2B: issuer
+		{"exp_", 30, alnumBody}, // Expo: issuer
+		{"emb_", 40, hexBody},   // Mixedbread: issuer
+		{"essu_", 40, anyBody},  // Elastic: betterleaks
 	},
 	'f': {
-		{"fm2_", 16, anyBody},   // Fly.io
-		{"fo1_", 16, urlBody},   // Fly.io
-		{"figd_", 16, anyBody},  // Figma
-		{"figu_", 16, anyBody},  // Figma
-		{"fm1a_", 16, anyBody},  // Fly.io
-		{"fm1r_", 16, anyBody},  // Fly.io
-		{"fio-u-", 16, anyBody}, // Frame.io
-		{"fw_", 22, alnumBody},  // Fireworks
-		{"fc-", 24, hexBody},    // Firecrawl
+		{"fm2_", 16, anyBody},   // Fly.io: gitleaks
+		{"fo1_", 16, urlBody},   // Fly.io: gitleaks
+		{"figd_", 16, anyBody},  // Figma: betterleaks
+		{"figu_", 16, anyBody},  // Figma: issuer
+		{"fm1a_", 16, anyBody},  // Fly.io: gitleaks
+		{"fm1r_", 16, anyBody},  // Fly.io: gitleaks
+		{"fio-u-", 16, anyBody}, // Frame.io: gitleaks
+		{"fw_", 22, alnumBody},  // Fireworks: issuer
+		{"fc-", 24, hexBody},    // Firecrawl: scanner
+		{"fhb-", 24, hexBody},   // FireHydrant: issuer
+		{"flp_", 30, alnumBody}, // Friendli: issuer
 	},
 	'g': {
-		{"gho_", 4, alnumBody},      // GitHub
-		{"ghp_", 4, alnumBody},      // GitHub
-		{"ghr_", 4, alnumBody},      // GitHub
-		{"ghs_", 4, alnumBody},      // GitHub
-		{"ghu_", 4, alnumBody},      // GitHub
-		{"glpat-", 4, anyBody},      // GitLab
-		{"gldt-", 8, anyBody},       // GitLab
-		{"glft-", 8, anyBody},       // GitLab
-		{"glrt-", 8, anyBody},       // GitLab
-		{"glwt-", 8, anyBody},       // GitLab
-		{"glcbt-", 8, anyBody},      // GitLab
-		{"glimt-", 8, anyBody},      // GitLab
-		{"gloas-", 8, anyBody},      // GitLab
-		{"glptt-", 8, anyBody},      // GitLab
-		{"glrtr-", 8, anyBody},      // GitLab
-		{"github_pat_", 4, anyBody}, // GitHub
-		{"glffct-", 8, anyBody},     // GitLab
-		{"glsoat-", 8, anyBody},     // GitLab
-		{"glagent-", 8, anyBody},    // GitLab
-		{"glsa_", 16, anyBody},      // Grafana
-		{"gsk_", 20, alnumBody},     // Groq
-		{"glc_", 24, anyBody},       // Grafana
-		{"gcntfy-", 24, anyBody},    // GC Notify
+		{"gho_", 4, alnumBody},      // GitHub: gitleaks
+		{"ghp_", 4, alnumBody},      // GitHub: gitleaks
+		{"ghr_", 4, alnumBody},      // GitHub: gitleaks
+		{"ghs_", 4, alnumBody},      // GitHub: gitleaks
+		{"ghu_", 4, alnumBody},      // GitHub: gitleaks
+		{"glpat-", 4, anyBody},      // GitLab: gitleaks
+		{"gldt-", 8, anyBody},       // GitLab: gitleaks
+		{"glft-", 8, anyBody},       // GitLab: gitleaks
+		{"glrt-", 8, anyBody},       // GitLab: gitleaks
+		{"glwt-", 8, anyBody},       // GitLab: scanner
+		{"glcbt-", 8, anyBody},      // GitLab: gitleaks
+		{"glimt-", 8, anyBody},      // GitLab: gitleaks
+		{"gloas-", 8, anyBody},      // GitLab: gitleaks
+		{"glptt-", 8, anyBody},      // GitLab: gitleaks
+		{"glrtr-", 8, anyBody},      // GitLab: scanner
+		{"github_pat_", 4, anyBody}, // GitHub: gitleaks
+		{"glffct-", 8, anyBody},     // GitLab: gitleaks
+		{"glsoat-", 8, anyBody},     // GitLab: gitleaks
+		{"glagent-", 8, anyBody},    // GitLab: gitleaks
+		{"glsa_", 16, anyBody},      // Grafana: gitleaks
+		{"gsk_", 20, alnumBody},     // Groq: betterleaks
+		{"glc_", 24, anyBody},       // Grafana: gitleaks
+		{"gcntfy-", 24, anyBody},    // GC Notify: issuer
+		{"gto_", 32, hexBody},       // Gitea: issuer
 	},
 	'h': {
-		{"hf_", 16, alnumBody}, // Hugging Face
-		{"hvb.", 16, urlBody},  // HashiCorp
-		{"hvr.", 16, urlBody},  // HashiCorp
-		{"hvs.", 16, urlBody},  // HashiCorp
+		{"hf_", 16, alnumBody},     // Hugging Face: gitleaks
+		{"hvb.", 16, urlBody},      // HashiCorp: gitleaks
+		{"hvr.", 16, urlBody},      // HashiCorp: vault
+		{"hvs.", 16, urlBody},      // HashiCorp: gitleaks
+		{"hcloud_", 30, alnumBody}, // Hetzner: issuer
+		{"hcaik_", 32, alnumBody},  // Honeycomb: issuer
+		{"hcbik_", 32, alnumBody},  // Honeycomb: issuer
+		{"hcxik_", 32, alnumBody},  // Honeycomb: issuer
 	},
 	'i': {
-		{"ico-", 24, alnumBody}, // Infracost
-		{"ion_", 30, alnumBody}, // Ionic
+		{"ico-", 24, alnumBody}, // Infracost: gitleaks
+		{"ion_", 30, alnumBody}, // Ionic: issuer
+		{"inc_", 40, hexBody},   // incident.io: issuer
 	},
 	'j': {
-		{"jina_", 24, anyBody}, // Jina
+		{"jina_", 24, anyBody},  // Jina: scanner
+		{"jca_", 30, alnumBody}, // JumpCloud: issuer
 	},
 	'k': {
-		{"key-", 24, hexBody}, // Mailgun
+		{"key-", 24, hexBody},     // Mailgun: gitleaks
+		{"key_", 24, hexBody},     // Cursor, Retell: betterleaks
+		{"kpat_", 24, alnumBody},  // Kong: issuer
+		{"kinde_", 30, alnumBody}, // Kinde: issuer
+		{"kit_", 32, hexBody},     // Kit: issuer
 	},
 	'l': {
-		{"ls__", 16, alnumBody},       // LangSmith
-		{"lsv2_", 16, anyBody},        // LangSmith
-		{"lin_api_", 16, alnumBody},   // Linear
-		{"lip_", 20, alnumBody},       // Lichess
-		{"lin_oauth_", 16, alnumBody}, // Linear
-		{"llx-", 24, anyBody},         // LlamaIndex
-		{"live_pub_", 24, hexBody},    // Lob
-		{"live_", 30, alnumBody},      // Lob, GoCardless
+		{"ls__", 16, alnumBody},       // LangSmith: issuer
+		{"lsv2_", 16, anyBody},        // LangSmith: scanner
+		{"lin_api_", 16, alnumBody},   // Linear: gitleaks
+		{"lip_", 20, alnumBody},       // Lichess: issuer
+		{"lin_oauth_", 16, alnumBody}, // Linear: scanner
+		{"llx-", 24, anyBody},         // LlamaIndex: issuer
+		{"live_pub_", 24, hexBody},    // Lob: gitleaks
+		{"live_", 30, alnumBody},      // Lob, GoCardless: gitleaks
+		{"luma-", 32, anyBody},        // Luma: issuer
+		{"lma_", 40, anyBody},         // LogicMonitor: issuer
+		{"lmb_", 40, anyBody},         // LogicMonitor: issuer
 	},
 	'm': {
-		{"md-", 22, mixedBody},      // Mandrill
-		{"mdb_sa_sk_", 16, urlBody}, // MongoDB
+		{"md-", 22, mixedBody},               // Mandrill: issuer
+		{"mdb_sa_id_", 16, hexBody},          // MongoDB: betterleaks
+		{"mdb_sa_sk_", 16, urlBody},          // MongoDB: betterleaks
+		{"mercury_sandbox_", 16, anyBody},    // Mercury: issuer
+		{"m0-", 30, alnumBody},               // Mem0: issuer
+		{"mercury_production_", 16, anyBody}, // Mercury: issuer
+		{"mob-", 32, anyBody},                // LaunchDarkly: scanner
 	},
 	'n': {
-		{"npm_", 16, alnumBody},  // npm
-		{"nfc_", 24, alnumBody},  // Netlify
-		{"nfo_", 24, alnumBody},  // Netlify
-		{"nfp_", 24, alnumBody},  // Netlify
-		{"ntn_", 24, alnumBody},  // Notion
-		{"nvapi-", 24, anyBody},  // NVIDIA
-		{"napi_", 40, alnumBody}, // Neon
+		{"npg_", 8, alnumBody},   // Neon: issuer
+		{"npm_", 16, alnumBody},  // npm: gitleaks
+		{"nfb_", 24, alnumBody},  // Netlify: scanner
+		{"nfc_", 24, alnumBody},  // Netlify: scanner
+		{"nfo_", 24, alnumBody},  // Netlify: scanner
+		{"nfp_", 24, alnumBody},  // Netlify: scanner
+		{"nfu_", 24, alnumBody},  // Netlify: scanner
+		{"ntn_", 24, alnumBody},  // Notion: gitleaks
+		{"nvapi-", 24, anyBody},  // NVIDIA: betterleaks
+		{"nk-", 30, mixedBody},   // Nomic: issuer
+		{"nbp_", 30, alnumBody},  // NetBird: issuer
+		{"na1.", 40, anyBody},    // FullStory: issuer
+		{"napi_", 40, alnumBody}, // Neon: issuer
 	},
 	'o': {
-		{"ovsxat_", 16, anyBody}, // Open VSX
-		{"ops_", 24, anyBody},    // 1Password
-		{"oy2", 40, alnumBody},   // NuGet
+		{"ory_ac_", 16, anyBody},      // Ory: issuer
+		{"ory_at_", 16, anyBody},      // Ory: issuer
+		{"ory_rt_", 16, anyBody},      // Ory: issuer
+		{"ovsxat_", 16, anyBody},      // Open VSX: scanner
+		{"ory_pat_", 16, anyBody},     // Ory: issuer
+		{"ops_", 24, anyBody},         // 1Password: gitleaks
+		{"os_v2_app_", 24, alnumBody}, // OneSignal: issuer
+		{"os_v2_org_", 24, alnumBody}, // OneSignal: issuer
+		{"oy2", 40, alnumBody},        // NuGet: issuer
 	},
 	'p': {
-		{"phc_", 8, alnumBody},               // PostHog
-		{"phs_", 8, alnumBody},               // PostHog
-		{"phx_", 8, alnumBody},               // PostHog
-		{"pk_live_", 4, alnumBody},           // Stripe
-		{"pk_test_", 4, alnumBody},           // Stripe
-		{"p8e-", 16, alnumBody},              // Adobe
-		{"pcsk_", 16, anyBody},               // Pinecone
-		{"pplx-", 16, alnumBody},             // Perplexity
-		{"pypi-", 16, urlBody},               // PyPI
-		{"pbkdf2_sha256$", 8, anyBody},       // Django
-		{"pk-lf-", 16, anyBody},              // Langfuse
-		{"pk.eyJ", 16, anyBody},              // Mapbox
-		{"pscale_", 16, anyBody},             // PlanetScale
-		{"pat-eu1-", 16, anyBody},            // HubSpot
-		{"pat-na1-", 16, anyBody},            // HubSpot
-		{"pat.", 20, urlBody},                // Harness
-		{"pnb_", 24, alnumBody},              // Prefect
-		{"pnu_", 24, alnumBody},              // Prefect
-		{"ptk_", 24, alnumBody},              // Hop
-		{"pul-", 24, hexBody},                // Pulumi
-		{"pina_", 24, anyBody},               // Pinterest
-		{"polar_", 24, anyBody},              // Polar
-		{"pylf_v", 24, anyBody},              // Logfire
-		{"pubkey-", 24, hexBody},             // Mailgun
-		{"persona_sandbox_", 16, anyBody},    // Persona
-		{"persona_production_", 16, anyBody}, // Persona
-		{"ptr_", 40, anyBody},                // Portainer
-		{"pat", 60, anyBody},                 // Airtable
+		{"phc_", 8, alnumBody},               // PostHog: betterleaks
+		{"phs_", 8, alnumBody},               // PostHog: issuer
+		{"phx_", 8, alnumBody},               // PostHog: betterleaks
+		{"pk_live_", 4, alnumBody},           // Stripe: issuer
+		{"pk_test_", 4, alnumBody},           // Stripe: issuer
+		{"p8e-", 16, alnumBody},              // Adobe: gitleaks
+		{"p.eyJ", 16, anyBody},               // Tinybird: issuer
+		{"pcsk_", 16, anyBody},               // Pinecone: scanner
+		{"pplx-", 16, alnumBody},             // Perplexity: gitleaks
+		{"pypi-", 16, urlBody},               // PyPI: gitleaks
+		{"pbkdf2_sha256$", 8, anyBody},       // Django: issuer
+		{"pk-lf-", 16, anyBody},              // Langfuse: scanner
+		{"pk.eyJ", 16, anyBody},              // Mapbox: gitleaks
+		{"pscale_", 16, anyBody},             // PlanetScale: gitleaks
+		{"pat-au1-", 16, anyBody},            // HubSpot: issuer
+		{"pat-eu1-", 16, anyBody},            // HubSpot: issuer
+		{"pat-na1-", 16, anyBody},            // HubSpot: issuer
+		{"pat.", 20, urlBody},                // Harness: gitleaks
+		{"pdl_live_", 16, anyBody},           // Paddle: issuer
+		{"pdl_sdbx_", 16, anyBody},           // Paddle: issuer
+		{"pnb_", 24, alnumBody},              // Prefect: scanner
+		{"pnu_", 24, alnumBody},              // Prefect: gitleaks
+		{"ptk_", 24, alnumBody},              // Hop: issuer
+		{"pul-", 24, hexBody},                // Pulumi: gitleaks
+		{"pina_", 24, anyBody},               // Pinterest: issuer
+		{"polar_", 24, anyBody},              // Polar: issuer
+		{"pylf_v", 24, anyBody},              // Logfire: issuer
+		{"pubkey-", 24, hexBody},             // Mailgun: gitleaks
+		{"persona_sandbox_", 16, anyBody},    // Persona: issuer
+		{"persona_production_", 16, anyBody}, // Persona: issuer
+		{"pts_", 32, alnumBody},              // Pangea: issuer
+		{"pa-", 40, mixedBody},               // Voyage: issuer
+		{"ptr_", 40, anyBody},                // Portainer: issuer
+		{"pat", 60, anyBody},                 // Airtable: betterleaks
 	},
 	'r': {
-		{"rk_live_", 4, alnumBody},  // Stripe
-		{"rk_prod_", 4, alnumBody},  // Stripe
-		{"rk_test_", 4, alnumBody},  // Stripe
-		{"rubygems_", 8, hexBody},   // RubyGems
-		{"rzp_live_", 8, alnumBody}, // Razorpay
-		{"rzp_test_", 8, alnumBody}, // Razorpay
-		{"rdme_", 16, alnumBody},    // ReadMe
-		{"r8_", 24, alnumBody},      // Replicate
-		{"re_", 24, mixedBody},      // Resend
-		{"rnd_", 24, alnumBody},     // Render
-		{"rootly_", 24, hexBody},    // Rootly
+		{"rk_live_", 4, alnumBody},  // Stripe: gitleaks
+		{"rk_prod_", 4, alnumBody},  // Stripe: gitleaks
+		{"rk_test_", 4, alnumBody},  // Stripe: gitleaks
+		{"rubygems_", 8, hexBody},   // RubyGems: gitleaks
+		{"rzp_live_", 8, alnumBody}, // Razorpay: issuer
+		{"rzp_test_", 8, alnumBody}, // Razorpay: issuer
+		{"rdme_", 16, alnumBody},    // ReadMe: gitleaks
+		{"ramp_sec_", 16, anyBody},  // Ramp: issuer
+		{"r8_", 24, alnumBody},      // Replicate: betterleaks
+		{"re_", 24, mixedBody},      // Resend: scanner
+		{"rnd_", 24, alnumBody},     // Render: issuer
+		{"rootly_", 24, hexBody},    // Rootly: issuer
+		{"rpa_", 30, alnumBody},     // RunPod, redirect.pizza: issuer
 	},
 	's': {
-		{"shpat_", 4, alnumBody},        // Shopify
-		{"shpca_", 4, alnumBody},        // Shopify
-		{"shppa_", 4, alnumBody},        // Shopify
-		{"shpss_", 4, alnumBody},        // Shopify
-		{"shptka_", 4, alnumBody},       // Shopify
-		{"sk_live_", 4, alnumBody},      // Stripe
-		{"sk_prod_", 4, alnumBody},      // Stripe
-		{"sk_test_", 4, alnumBody},      // Stripe
-		{"sk-ant-", 8, anyBody},         // Anthropic
-		{"sq0atp-", 8, urlBody},         // Square
-		{"sq0csp-", 8, urlBody},         // Square
-		{"sq0idp-", 8, urlBody},         // Square
-		{"sk-None-", 8, anyBody},        // OpenAI
-		{"sk-proj-", 8, anyBody},        // OpenAI
-		{"sk-admin-", 8, anyBody},       // OpenAI
-		{"sk-or-v1-", 8, anyBody},       // OpenRouter
-		{"sb_secret_", 8, anyBody},      // Supabase
-		{"sk-svcacct-", 8, anyBody},     // OpenAI
-		{"sbp_", 16, hexBody},           // Supabase
-		{"sgp_", 16, anyBody},           // Sourcegraph
-		{"shippo_live_", 8, hexBody},    // Shippo
-		{"shippo_test_", 8, hexBody},    // Shippo
-		{"sqa_", 16, hexBody},           // Sonar
-		{"sqb_", 16, hexBody},           // Sonar
-		{"sqp_", 16, hexBody},           // Sonar
-		{"squ_", 16, hexBody},           // Sonar
-		{"sk-lf-", 16, anyBody},         // Langfuse
-		{"sk.eyJ", 16, anyBody},         // Mapbox
-		{"sb_publishable_", 8, anyBody}, // Supabase
-		{"sk-", 20, alnumBody},          // OpenAI
-		{"sm_aat_", 16, alnumBody},      // SettleMint
-		{"sm_pat_", 16, alnumBody},      // SettleMint
-		{"sm_sat_", 16, alnumBody},      // SettleMint
-		{"sntrys_", 16, anyBody},        // Sentry
-		{"sntryu_", 16, anyBody},        // Sentry
-		{"sat.", 20, urlBody},           // Harness
-		{"signkey-", 16, anyBody},       // Inngest
-		{"s-s4t2af-", 16, hexBody},      // Intra42
-		{"s-s4t2ud-", 16, hexBody},      // Intra42
-		{"sgd_", 24, hexBody},           // Sourcegraph
-		{"slk_", 24, hexBody},           // Sourcegraph
-		{"sha256~", 24, urlBody},        // OpenShift
-		{"sess-", 36, alnumBody},        // OpenAI
-		{"sk_", 40, hexBody},            // ElevenLabs
-		{"secret-", 40, alnumBody},      // Statsig
-		{"secret_", 40, alnumBody},      // Notion
-		{"sl.", 60, urlBody},            // Dropbox
+		{"shpat_", 4, alnumBody},        // Shopify: gitleaks
+		{"shpca_", 4, alnumBody},        // Shopify: gitleaks
+		{"shppa_", 4, alnumBody},        // Shopify: gitleaks
+		{"shpss_", 4, alnumBody},        // Shopify: gitleaks
+		{"shptka_", 4, alnumBody},       // Shopify: issuer
+		{"sk_live_", 4, alnumBody},      // Stripe: gitleaks
+		{"sk_prod_", 4, alnumBody},      // Stripe: gitleaks
+		{"sk_test_", 4, alnumBody},      // Stripe: gitleaks
+		{"sk-ant-", 8, anyBody},         // Anthropic: gitleaks
+		{"sq0atp-", 8, urlBody},         // Square: gitleaks
+		{"sq0csp-", 8, urlBody},         // Square: scanner
+		{"sq0idp-", 8, urlBody},         // Square: issuer
+		{"sk-None-", 8, anyBody},        // OpenAI: issuer
+		{"sk-proj-", 8, anyBody},        // OpenAI: gitleaks
+		{"sk-admin-", 8, anyBody},       // OpenAI: gitleaks
+		{"sk-or-v1-", 8, anyBody},       // OpenRouter: betterleaks
+		{"sb_secret_", 8, anyBody},      // Supabase: betterleaks
+		{"sk-svcacct-", 8, anyBody},     // OpenAI: gitleaks
+		{"sbp_", 16, hexBody},           // Supabase: betterleaks
+		{"sgp_", 16, anyBody},           // Sourcegraph: gitleaks
+		{"shippo_live_", 8, hexBody},    // Shippo: gitleaks
+		{"shippo_test_", 8, hexBody},    // Shippo: gitleaks
+		{"sqa_", 16, hexBody},           // Sonar: issuer
+		{"sqb_", 16, hexBody},           // Sonar: issuer
+		{"sqp_", 16, hexBody},           // Sonar: issuer
+		{"squ_", 16, hexBody},           // Sonar: issuer
+		{"sk-lf-", 16, anyBody},         // Langfuse: scanner
+		{"sk.eyJ", 16, anyBody},         // Mapbox: scanner
+		{"sb_publishable_", 8, anyBody}, // Supabase: scanner
+		{"sk-", 20, alnumBody},          // OpenAI: gitleaks
+		{"sk_org_", 16, anyBody},        // Stripe: issuer
+		{"sm_aat_", 16, alnumBody},      // SettleMint: gitleaks
+		{"sm_pat_", 16, alnumBody},      // SettleMint: gitleaks
+		{"sm_sat_", 16, alnumBody},      // SettleMint: gitleaks
+		{"sntrya_", 16, anyBody},        // Sentry: issuer
+		{"sntryi_", 16, anyBody},        // Sentry: issuer
+		{"sntrys_", 16, anyBody},        // Sentry: gitleaks
+		{"sntryu_", 16, anyBody},        // Sentry: gitleaks
+		{"sat.", 20, urlBody},           // Harness: gitleaks
+		{"signkey-", 16, anyBody},       // Inngest: scanner
+		{"s-s4t2af-", 16, hexBody},      // Intra42: gitleaks
+		{"s-s4t2ud-", 16, hexBody},      // Intra42: gitleaks
+		{"sbp_oauth_", 16, anyBody},     // Supabase: issuer
+		{"sec-c-", 20, anyBody},         // PubNub: issuer
+		{"ser.", 22, mixedBody},         // Flagsmith: issuer
+		{"samsara_api_", 16, anyBody},   // Samsara: issuer
+		{"secret-live-", 16, anyBody},   // Stytch: issuer
+		{"secret-test-", 16, anyBody},   // Stytch: issuer
+		{"sgd_", 24, hexBody},           // Sourcegraph: issuer
+		{"sk-helicone-", 16, anyBody},   // Helicone: issuer
+		{"slk_", 24, hexBody},           // Sourcegraph: issuer
+		{"sgai-", 24, anyBody},          // ScrapeGraph: issuer
+		{"sha256~", 24, urlBody},        // OpenShift: gitleaks
+		{"sktsec_", 24, anyBody},        // Socket: issuer
+		{"sess-", 36, alnumBody},        // OpenAI: issuer
+		{"sk_", 40, hexBody},            // ElevenLabs: betterleaks
+		{"secret-", 40, alnumBody},      // Statsig: issuer
+		{"secret_", 40, alnumBody},      // Notion: issuer
+		{"sk-api-", 40, anyBody},        // MiniMax: betterleaks
+		{"sl.", 60, urlBody},            // Dropbox: gitleaks
 	},
 	't': {
-		{"tskey-", 8, anyBody},     // Tailscale
-		{"tvly-", 16, anyBody},     // Tavily
-		{"tk.eyJ", 16, anyBody},    // Mapbox
-		{"tfp_", 24, anyBody},      // Typeform
-		{"tss_", 24, alnumBody},    // Thunderstore
-		{"tk-us-", 24, urlBody},    // Scalingo
-		{"test_pub_", 24, hexBody}, // Lob
-		{"t1.", 40, anyBody},       // Yandex
+		{"tskey-", 8, anyBody},         // Tailscale: scanner
+		{"tvly-", 16, anyBody},         // Tavily: scanner
+		{"tk.eyJ", 16, anyBody},        // Mapbox: issuer
+		{"tskey-webhook-", 8, anyBody}, // Tailscale: scanner
+		{"tr_dev_", 16, alnumBody},     // Trigger.dev: scanner
+		{"tr_stg_", 16, alnumBody},     // Trigger.dev: issuer
+		{"tr_prod_", 16, alnumBody},    // Trigger.dev: scanner
+		{"testsk_", 20, mixedBody},     // Svix: issuer
+		{"tfp_", 24, anyBody},          // Typeform: gitleaks
+		{"tss_", 24, alnumBody},        // Thunderstore: issuer
+		{"test_tok_", 20, alnumBody},   // Teller: issuer
+		{"tk-us-", 24, urlBody},        // Scalingo: gitleaks
+		{"tgp_v1_", 24, anyBody},       // Together: betterleaks
+		{"test_pub_", 24, hexBody},     // Lob: gitleaks
+		{"t1.", 40, anyBody},           // Yandex: gitleaks
 	},
 	'u': {
-		{"unkey_", 16, alnumBody}, // Unkey
+		{"u+", 18, mixedBody},     // PagerDuty: issuer
+		{"unkey_", 16, alnumBody}, // Unkey: issuer
+		{"ucat_", 20, alnumBody},  // UpCloud: betterleaks
 	},
 	'v': {
-		{"vtwn_", 16, alnumBody},         // Val Town
-		{"vca_", 20, alnumBody},          // Vercel
-		{"vci_", 20, alnumBody},          // Vercel
-		{"vck_", 20, alnumBody},          // Vercel
-		{"vcp_", 20, alnumBody},          // Vercel
-		{"vcr_", 20, alnumBody},          // Vercel
-		{"vercel_blob_rw_", 16, anyBody}, // Vercel
+		{"vtwn_", 16, alnumBody},         // Val Town: issuer
+		{"vca_", 20, alnumBody},          // Vercel: betterleaks
+		{"vci_", 20, alnumBody},          // Vercel: betterleaks
+		{"vck_", 20, alnumBody},          // Vercel: betterleaks
+		{"vcp_", 20, alnumBody},          // Vercel: betterleaks
+		{"vcr_", 20, alnumBody},          // Vercel: betterleaks
+		{"vercel_blob_rw_", 16, anyBody}, // Vercel: issuer
+		{"v4.local.", 40, anyBody},       // PASETO: issuer
+		{"v2.public.", 40, anyBody},      // Unit: issuer
+		{"v4.public.", 40, anyBody},      // PASETO: issuer
 	},
 	'w': {
-		{"whsec_", 16, anyBody},  // Stripe
-		{"wrkeu-", 16, anyBody},  // Workato
-		{"wrksg-", 16, anyBody},  // Workato
-		{"wrkaus-", 16, anyBody}, // Workato
-		{"waka_", 24, anyBody},   // WakaTime
+		{"whsec_", 16, anyBody},    // Stripe: scanner
+		{"wrkeu-", 16, anyBody},    // Workato: issuer
+		{"wrksg-", 16, anyBody},    // Workato: issuer
+		{"wrkaus-", 16, anyBody},   // Workato: issuer
+		{"waka_", 24, anyBody},     // WakaTime: issuer
+		{"wandb_v1_", 24, anyBody}, // Weights & Biases: betterleaks
 	},
 	'x': {
-		{"xapp-", 4, anyBody},     // Slack
-		{"xoxa-", 4, anyBody},     // Slack
-		{"xoxb-", 4, anyBody},     // Slack
-		{"xoxc-", 4, anyBody},     // Slack
-		{"xoxd-", 4, anyBody},     // Slack
-		{"xoxe-", 4, anyBody},     // Slack
-		{"xoxe.", 4, anyBody},     // Slack
-		{"xoxo-", 4, anyBody},     // Slack
-		{"xoxp-", 4, anyBody},     // Slack
-		{"xoxr-", 4, anyBody},     // Slack
-		{"xoxs-", 4, anyBody},     // Slack
-		{"xwfp-", 4, anyBody},     // Slack
-		{"xkeysib-", 8, anyBody},  // Brevo
-		{"xsmtpsib-", 8, anyBody}, // Brevo
-		{"xai-", 24, alnumBody},   // xAI
-		{"xnd_", 24, mixedBody},   // Xendit
+		{"xapp-", 4, anyBody},     // Slack: gitleaks
+		{"xoxa-", 4, anyBody},     // Slack: gitleaks
+		{"xoxb-", 4, anyBody},     // Slack: gitleaks
+		{"xoxc-", 4, anyBody},     // Slack: betterleaks
+		{"xoxd-", 4, anyBody},     // Slack: betterleaks
+		{"xoxe-", 4, anyBody},     // Slack: gitleaks
+		{"xoxe.", 4, anyBody},     // Slack: gitleaks
+		{"xoxo-", 4, anyBody},     // Slack: gitleaks
+		{"xoxp-", 4, anyBody},     // Slack: gitleaks
+		{"xoxr-", 4, anyBody},     // Slack: gitleaks
+		{"xoxs-", 4, anyBody},     // Slack: gitleaks
+		{"xwfp-", 4, anyBody},     // Slack: issuer
+		{"xkeysib-", 8, anyBody},  // Brevo: gitleaks
+		{"xsmtpsib-", 8, anyBody}, // Brevo: issuer
+		{"xaat-", 16, anyBody},    // Axiom: issuer
+		{"xapt-", 16, anyBody},    // Axiom: issuer
+		{"xai-", 24, alnumBody},   // xAI: betterleaks
+		{"xnd_", 24, mixedBody},   // Xendit: issuer
+		{"xau_", 30, alnumBody},   // Xata: issuer
+		{"xprv", 60, alnumBody},   // BIP 32: issuer
 	},
 	'y': {
-		{"ya29.", 8, anyBody}, // Google
-		{"y0_", 30, anyBody},  // Yandex
+		{"ya29.", 8, anyBody}, // Google: issuer
+		{"y0_", 30, anyBody},  // Yandex: issuer
 	},
 	'z': {
-		{"zpka_", 16, anyBody}, // Zuplo
+		{"zpka_", 16, anyBody}, // Zuplo: issuer
 	},
 }
