@@ -30,9 +30,9 @@ func (s *scanner) announced(v string, from, to int) value {
 	at, how := separator(v, to)
 	switch how {
 	case assigned:
-		return s.assigned(v, from, to, at)
+		return s.assignedValue(v, from, to, at)
 	case apart:
-		return s.apart(v, from, to, at)
+		return s.apartValue(v, from, to, at)
 	case tagged:
 		return taggedValue(v, from, to)
 	}
@@ -137,45 +137,33 @@ func sign(v string) int {
 	return 0
 }
 
-// assigned returns the value at at that v[from:to] names by "=" or ":".
-func (s *scanner) assigned(v string, from, to, at int) value {
+// assignedValue returns the value at at that v[from:to] names by "=" or ":".
+func (s *scanner) assignedValue(v string, from, to, at int) value {
 	key := v[from:to]
-	if at == len(v) {
-		return value{}
-	}
-	if v[to] == ':' && strings.ContainsAny(key, `/\`) && !slashOption(v, from, to) && !strings.HasPrefix(key, "user") {
+	if at == len(v) || v[to] == ':' && (strings.IndexByte(key, '/') >= 0 || strings.IndexByte(key, '\\') >= 0) &&
+		!slashOption(v, from, to) && !strings.HasPrefix(key, "user") {
 		return value{} // A path and what is wrong with it.
 	}
 	if s.strict && commandKey(v, from, to) {
 		return value{at, len(v), markArg}
 	}
-	if kind := textSecret(key); kind != noSecret || key == "/p" && strings.IndexByte(v[at:runEnd(v, at)], '=') < 0 {
-		if v[to] == ':' && key == "PASS" && from >= 4 && v[from-4:from] == "--- " {
-			return value{} // Of go test.
-		}
-		at = afterIndicators(v, afterType(v, at))
-		if at == len(v) || innocent(kind, key, v, at) {
-			return value{}
-		}
-		end := secretEnd(v, at, key)
-		if strings.HasPrefix(v[end:], " / ") {
-			end = runEnd(v, end+len(" / ")) // user / password
-		}
-		return value{at, end, markSecret}
+	switch kind := kindOf(key); kind {
+	case secretKind, keyKind:
+		return secretValue(v, from, to, at, kind)
+	case hostKind:
+		return hostValue(v, at)
+	case phoneKind:
+		return phoneValue(v, at)
 	}
 	switch {
+	case key == "/p" && strings.IndexByte(v[at:runEnd(v, at)], '=') < 0:
+		return value{at, runEnd(v, at), markSecret}
 	case codeKey(v, from, to):
 		return codeValue(v, at)
-	case hostKey(v, from, to):
+	case hostPhrase(v, from, to), strings.HasSuffix(key, "UnknownHostException"):
 		return hostValue(v, at)
-	case phoneKey(key):
-		return phoneValue(v, at)
-	case userKey(key):
-		if end := runEnd(v, at); credentialPair(v[at:end]) {
-			return value{at, end, markSecret}
-		}
-	case strings.HasSuffix(key, "UnknownHostException"):
-		return hostValue(v, at)
+	case key[0] == '-' && userKey(key) && credentialPair(v[at:runEnd(v, at)]):
+		return value{at, runEnd(v, at), markSecret}
 	case equalFoldString("ping", key):
 		if h := hostValue(v, at); h.to > 0 && h.to < len(v) && v[h.to] == ':' {
 			return h
@@ -184,14 +172,35 @@ func (s *scanner) assigned(v string, from, to, at int) value {
 	return value{}
 }
 
+// secretValue returns the secret at at that v[from:to] names.
+func secretValue(v string, from, to, at int, kind kind) value {
+	key := v[from:to]
+	if v[to] == ':' && key == "PASS" && from >= 4 && v[from-4:from] == "--- " {
+		return value{} // Of go test.
+	}
+	at = afterIndicators(v, afterType(v, at))
+	if at == len(v) || innocent(kind, key, v, at) {
+		return value{}
+	}
+	end := secretEnd(v, at, key)
+	if strings.HasPrefix(v[end:], " / ") {
+		end = runEnd(v, end+len(" / ")) // user / password
+	}
+	return value{at, end, markSecret}
+}
+
 // commandKey reports that v[from:to] names a command line, of which nothing may stay.
 func commandKey(v string, from, to int) bool {
 	key := v[from:to]
-	if oneOf(" command cmd commandline cmdline executing running exec invocation argv ", key) {
+	var room wordRoom
+	switch string(folded(key, &room)) {
+	case "command", "cmd", "commandline", "cmdline", "executing", "running", "exec", "invocation", "argv":
 		return true
+	case "failed", "line":
+		start, end := wordBefore(v, from)
+		return equalFoldString("command", v[start:end])
 	}
-	start, end := wordBefore(v, from)
-	return oneOf(" failed line ", key) && equalFoldString("command", v[start:end])
+	return false
 }
 
 // slashOption reports that v[from:to] is an option as on Windows, with its value joined
@@ -293,19 +302,17 @@ func wordy(name string) bool {
 // taggedValue returns the value of a name that stands in a tag or an attribute, or is
 // the first of a pair.
 func taggedValue(v string, from, to int) value {
-	kind := textSecret(v[from:to])
-	host := kind == noSecret && hostKey(v, from, to)
-	if kind == noSecret && !host {
+	kind := kindOf(v[from:to])
+	if kind == plainKind || kind == phoneKind {
 		return value{}
 	}
 	at, end := tagContent(v, from, to)
-	if end == 0 {
+	switch {
+	case end == 0:
 		return value{}
-	}
-	if host {
+	case kind == hostKind:
 		return hostValue(v, at)
-	}
-	if innocent(kind, v[from:to], v, at) {
+	case innocent(kind, v[from:to], v, at):
 		return value{}
 	}
 	return value{at, end, markSecret}
@@ -405,74 +412,122 @@ func element(v string, i int) (at, end int) {
 	return i, i + k
 }
 
-// apart returns the value at at that v[from:to] announces with a space between.
-func (s *scanner) apart(v string, from, to, at int) value {
+// apartValue returns the value at at that v[from:to] announces with a space between.
+func (s *scanner) apartValue(v string, from, to, at int) value {
 	key := v[from:to]
 	if key[0] == '-' || key[0] == '/' && len(key) == len("/p") {
 		return flagValue(v, from, to, at)
 	}
 	if from > 0 && v[from-1] == '<' {
-		if textSecret(key) != noSecret { // <password type="plain">…
-			if k := strings.IndexByte(v[to:], '>'); k > 0 {
-				if at, end := element(v, to+k+1); end > 0 {
-					return value{at, end, markSecret}
-				}
-			}
-		}
-		return value{}
+		return attributed(v, from, to)
 	}
 	switch spoken(key) {
 	case sayScheme:
 		return schemeValue(v, key, at)
 	case sayPassword:
-		return prose(v, from, to, at, true)
+		if password := prose(v, from, to, at, true); password.to > 0 {
+			return password
+		}
 	case sayHost:
 		return s.hostApart(v, from, to, at)
 	case sayPhone:
 		return phoneValue(v, at)
-	case saySQL:
+	case sayCode:
+		if codeKey(v, from, to) {
+			return codeValue(v, at)
+		}
+	case sayBy:
 		if identified(v, from) {
 			return value{at, secretEnd(v, at, ""), markSecret}
 		}
 		return s.hostApart(v, from, to, at)
-	case saySlash:
+	case sayLogin:
 		if end := runEnd(v, at); strings.IndexByte(v[at:end], '/') > 0 || isQuote(v[at]) {
 			return value{at, end, markSecret}
 		}
 	}
-	if isQuote(v[at]) || key[0] >= 0x80 || oneOf(passwordWords, key) {
-		if foreignPassword(key) {
-			return prose(v, from, to, at, false)
+	if s.calm(at) {
+		return value{}
+	}
+	return unspoken(v, from, to, at)
+}
+
+// calm reports that nothing near at is more than a word: no digit and no sign by which a
+// secret could be told. Mostly it is so, and the rest need not be looked at.
+func (s *scanner) calm(at int) bool {
+	const near = 48 // Bytes: two words.
+	if s.lively < at {
+		for s.lively = at; s.lively < len(s.v); s.lively++ {
+			c := s.v[s.lively]
+			if !isLetter(c) && c != ' ' && c != ',' && c != '.' && (c != '-' || s.lively == 0 || isSpace(s.v[s.lively-1])) {
+				break
+			}
 		}
 	}
-	if codeKey(v, from, to) {
-		return codeValue(v, at)
-	}
-	// Any other secret's name, if what follows has a secret's look.
+	return s.lively >= min(at+near, len(s.v))
+}
+
+// unspoken returns the value at at of a name that no sentence speaks of, if it has the
+// look of a secret or of an assignment.
+func unspoken(v string, from, to, at int) value {
+	key := v[from:to]
 	first := runEnd(v, at)
 	second := afterSpaces(v, first)
-	switch {
-	case looksSecret(v, at):
-	case first-at <= len("lautet") && looksSecret(v, second) && oneOf(isWords, v[at:first]):
-		at = second
-	case oneOf(" credentials creds for ", key) && strings.IndexByte(v[at:first], ':') > 0 && credentialPair(v[at:first]) &&
-		(key[0]|0x20 == 'c' || authenticationBefore(v, from)):
-		return value{at, first, markSecret}
-	default:
-		first = 0
-	}
-	if first > 0 && textSecret(key) != noSecret {
-		return value{at, secretEnd(v, at, ""), markSecret}
-	}
-	if typed := afterType(v, at); typed > at && textSecret(key) != noSecret && typed < len(v) {
-		return value{typed, secretEnd(v, typed, ""), markSecret}
-	}
-	if (v[at]|0x20 == 'v' || v[at] == '-') && textSecret(key) != noSecret { // - name: PASSWORD, value: …
-		if at, end := valueField(v, at); end > 0 {
-			return value{at, end, markSecret}
+	secret := looksSecret(v, at)
+	isSecret := !secret && first-at <= len("lautet") && looksSecret(v, second) && oneOf(isWords, v[at:first])
+	if (isQuote(v[at]) || v[first-1] == ':' || secret || isSecret) && foreignPassword(key) {
+		if password := prose(v, from, to, at, false); password.to > 0 {
+			return password
 		}
 	}
-	return value{}
+	switch {
+	case secret:
+	case isSecret:
+		at = second
+	case second < len(v) && v[second] == '=':
+		if at = afterType(v, at); at < second {
+			return value{}
+		}
+	case v[at] == '-', v[at]|0x20 == 'v' && oneOf(" val value ", v[at:nameEnd(v, at)]):
+		if kindOf(key) == secretKind { // - name: PASSWORD, value: …
+			at, first = valueField(v, at)
+			return value{at, first, markSecret}
+		}
+		return value{}
+	case len(key) == len("credentials") || len(key) == len("creds") || len(key) == len("for"):
+		return spokenPair(v, from, to, at, first)
+	default:
+		return value{}
+	}
+	if kind := kindOf(key); kind != secretKind && kind != keyKind || at == len(v) {
+		return value{}
+	}
+	return value{at, secretEnd(v, at, ""), markSecret}
+}
+
+// spokenPair returns the user and password at v[at:end], of which v[from:to] speaks:
+// "credentials zoe:…", "authentication failed for zoe:…".
+func spokenPair(v string, from, to, at, end int) value {
+	key := v[from:to]
+	if strings.IndexByte(v[at:end], ':') <= 0 || !credentialPair(v[at:end]) ||
+		!oneOf(" credentials creds ", key) && !(equalFoldString("for", key) && authenticationBefore(v, from)) {
+		return value{}
+	}
+	return value{at, end, markSecret}
+}
+
+// attributed returns what an element holds whose tag v[from:to] begins, and goes on:
+// <password type="plain">…
+func attributed(v string, from, to int) value {
+	if kindOf(v[from:to]) != secretKind {
+		return value{}
+	}
+	k := strings.IndexByte(v[to:], '>')
+	if k < 0 {
+		return value{}
+	}
+	at, end := element(v, to+k+1)
+	return value{at, end, markSecret}
 }
 
 // identified reports that a word BY at i is SQL's: IDENTIFIED BY, IDENTIFIED WITH … BY.

@@ -262,6 +262,9 @@ func isIPv6(w string) bool {
 // dotted reports that a dot stands before a letter, or before a digit where it is no
 // number or version: names of files and hosts. "e.g" is too short for one.
 func dotted(w string) bool {
+	if len(w) <= 3 || strings.IndexByte(w, '.') < 0 {
+		return false
+	}
 	w = strings.TrimRight(w, ".")
 	if len(w) <= 3 {
 		return false

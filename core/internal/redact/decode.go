@@ -8,7 +8,8 @@ import (
 // decoded returns v without its escapes, once: %3D of URLs, &quot; of HTML, \u0022 and
 // \x22 of programs. It is never longer than v.
 func decoded(v string) string {
-	if !strings.ContainsAny(v, "%&\\[(") {
+	if strings.IndexByte(v, '%') < 0 && strings.IndexByte(v, '&') < 0 && strings.IndexByte(v, '\\') < 0 &&
+		strings.IndexByte(v, '[') < 0 && strings.IndexByte(v, '(') < 0 {
 		return v
 	}
 	var out []byte

@@ -8,14 +8,18 @@ import "strings"
 func flagValue(v string, from, to, at int) value {
 	key := v[from:to]
 	end := runEnd(v, at)
-	switch {
-	case textSecret(key) != noSecret:
+	switch kindOf(key) {
+	case secretKind, keyKind:
 		at = afterIndicators(v, at)
 		if at == len(v) {
 			return value{}
 		}
 		return value{at, secretEnd(v, at, key), markSecret}
-	case key == "-h", hostKey(v, from, to):
+	case hostKind:
+		return hostValue(v, at)
+	}
+	switch {
+	case key == "-h":
 		return hostValue(v, at)
 	case (userKey(key) || len(key) > 2 && key[1] != '-' && key[len(key)-1] == 'u' && strings.IndexByte(v[at:end], ':') > 0) &&
 		credentialPair(v[at:end]):

@@ -2,16 +2,10 @@ package redact
 
 import "strings"
 
-// hostKey reports that the name v[from:to] is given to the name of a machine.
-func hostKey(v string, from, to int) bool {
-	key := v[from:to]
-	last := ""
-	for word := range nameWords(key) {
-		last = word
-	}
-	switch {
-	case oneOf(" host hostname pghost dbhost mysqlhost redishost smtphost sshhost ", last):
-		return true
+// hostPhrase reports that v[from:to] is given to the name of a machine for what stands
+// around it: "Data Source=", "Server=…;", "Could not resolve proxy:".
+func hostPhrase(v string, from, to int) bool {
+	switch key := v[from:to]; {
 	case equalFoldString("proxy", key):
 		start, end := wordBefore(v, from)
 		return equalFoldString("resolve", v[start:end])
@@ -55,45 +49,47 @@ func hostLike(w string) bool {
 // hostApart returns the name of a machine that the word v[from:to] is followed by in a
 // sentence, as systems and programs word it.
 func (s *scanner) hostApart(v string, from, to, at int) value {
-	host := hostValue(v, at)
-	if host.to == 0 {
+	start := afterQuotes(v, at)
+	end := nameEnd(v, start)
+	if start < len(v) && v[start] == '[' || !hostLike(v[start:end]) || !s.hostExpected(v, from, to, start, end, start > at) ||
+		oneOf(hostWords, v[start:end]) {
 		return value{}
 	}
-	key := v[from:to]
-	name, behind := v[host.from:host.to], v[host.to:]
-	quoted := host.from > at
-	start, end := wordBefore(v, from)
-	before := v[start:end]
-	var sure bool
+	return value{start, end, markHost}
+}
+
+// hostExpected reports that after v[from:to] the name of a machine is to be expected at
+// v[start:end]. Some of the words before it are everyday's, so that what stands behind
+// the name must tell.
+func (s *scanner) hostExpected(v string, from, to, start, end int, quoted bool) bool {
+	key, name, behind := v[from:to], v[start:end], v[end:]
+	first, last := wordBefore(v, from)
+	before := v[first:last]
 	switch lower(key[0]) {
 	case 'h': // host, hostname
-		sure = s.strict || quoted || evident(name) || len(key) > len("host") ||
-			oneOf(" to from on resolve unknown remote lost server for at with ", before) || portBehind(behind) ||
+		return s.strict || quoted || evident(name) || len(key) > len("host") || portBehind(behind) ||
+			oneOf(" to from on resolve unknown remote lost server for at with ", before) ||
 			strings.HasPrefix(behind, " is ") || strings.HasPrefix(behind, " did ") ||
 			behind == "" && (before == "" || before[len(before)-1] == ':')
 	case 'n': // host name, nslookup
-		sure = equalFoldString("nslookup", key) || quoted && equalFoldString("host", before)
+		return len(key) > len("name") || quoted && equalFoldString("host", before)
 	case 'm': // machine … login, mosh
-		sure = strings.Contains(behind, " login ") || equalFoldString("mosh", key)
+		return len(key) == len("mosh") || strings.HasPrefix(behind, " login ")
 	case 'l': // lookup … on …:, lookup …: no such host
-		sure = strings.HasPrefix(behind, ": ") && strings.Contains(behind, "host") || strings.HasPrefix(behind, " on ")
+		return strings.HasPrefix(behind, " on ") || strings.HasPrefix(behind, ": no such host") || strings.HasPrefix(behind, ": server ")
 	case 'e': // ENOTFOUND and its like
-		sure = true
+		return true
 	case 'a': // server at "…", Permanently added '…'
-		sure = quoted && oneOf(" server added permanently ", before)
+		return quoted && oneOf(" server permanently ", before)
 	case 'o': // server on '…'
-		sure = quoted && equalFoldString("server", before)
+		return quoted && equalFoldString("server", before)
 	case 'b', 'f': // closed by …, connection from …
-		sure = portBehind(behind)
+		return portBehind(behind)
 	case 't', 'u': // to …, tcp …, udp …, telnet …, traceroute …
-		sure = portBehind(behind) || strings.HasPrefix(behind, " closed by") || len(key) > len("udp4") && evident(name)
-	default: // ssh, ping
-		sure = evident(name) || from == 0 && lower(key[0]) == 's' && strings.Count(v, " ") == 1
+		return portBehind(behind) || strings.HasPrefix(behind, " closed by") || len(key) > len("udp4") && evident(name)
 	}
-	if !sure {
-		return value{}
-	}
-	return host
+	// ssh, ping
+	return evident(name) || from == 0 && lower(key[0]) == 's' && strings.Count(v, " ") == 1
 }
 
 // portBehind reports that what stands behind a name is its port: ":22", " port 22",
@@ -138,15 +134,14 @@ const hostWords = " key keys key-verification name names not is are was were be 
 // hostName reports that w is the name of a machine by its own look: a domain's, or one
 // that a system or a cloud gives.
 func hostName(w string) bool {
-	w = strings.TrimRight(w, ".")
-	if len(w) < len("a.io") {
-		return false
+	for w != "" && w[len(w)-1] == '.' {
+		w = w[:len(w)-1]
 	}
 	if machineName(w) {
 		return true
 	}
 	dot := strings.LastIndexByte(w, '.')
-	if dot <= 0 || !isLetter(w[len(w)-1]) {
+	if dot <= 0 || !isLower(w[len(w)-1]|0x20) {
 		return false
 	}
 	return domain(w, dot)
@@ -196,30 +191,36 @@ func domain(w string, dot int) bool {
 			return false
 		}
 	}
-	top, first := w[dot+1:], w[:strings.IndexByte(w, '.')]
-	switch {
-	case publicHost(w):
-		return false
-	case oneOf(" corp lan internal intranet localdomain onion arpa ", top), oneOf(" com org edu gov mil ", top) && !reversed(first):
+	first := w[:strings.IndexByte(w, '.')]
+	var room wordRoom
+	switch string(folded(w[dot+1:], &room)) {
+	case "corp", "lan", "internal", "intranet", "localdomain", "onion", "arpa":
 		return true
-	case oneOf(" local ", top):
+	case "com", "org", "edu", "gov", "mil":
+		return !reversed(first) && !publicHost(w)
+	case "local":
 		return labels > 2 || !oneOf(" settings appsettings config env application override values compose docker-compose ", first)
-	case labels < 3 || upper && lowers || reversed(first):
-		return false
-	case oneOf(topDomains, top):
-		return true
+	// These end names that are hosts' if they have three labels: shorter ones are files and
+	// fields.
+	case "net", "io", "dev", "app", "cloud", "ai", "co", "tech", "online", "xyz", "home", "svc", "example", "de", "uk", "fr", "nl", "eu",
+		"ch", "at", "es", "pt", "ru", "cn", "jp", "kr", "br", "au", "ca", "us", "se", "fi", "dk", "pl", "cz", "ie", "nz", "mx", "za", "tr",
+		"gr", "hu", "ro", "sg", "hk", "tw", "th", "vn", "ph", "ua":
+		return labels > 2 && !(upper && lowers) && !reversed(first) && !publicHost(w)
+	// And these are words of programs, too, but not behind a first label like that.
+	case "in", "it", "no", "id", "be", "me", "is", "to", "my", "do", "so", "am", "tv", "cc", "info", "biz":
+		return labels > 2 && oneOf(" www mail smtp imap vpn ftp ", first)
 	}
-	// Their ends are words, too, but not behind these.
-	return len(top) == 2 && oneOf(" www mail smtp imap vpn ftp ", first)
+	return false
 }
 
 // reversed reports that a name that begins with this label is a package's, as in Java.
-func reversed(first string) bool { return oneOf(" com org net io edu gov de dev uk fr ", first) }
-
-// topDomains end names that are hosts' if they have three labels: shorter ones are files
-// and fields. Those that are also words of programs, as .id and .in, are left out.
-const topDomains = " net io dev app cloud ai co tech online xyz home svc example de uk fr nl eu ch at es pt ru cn jp kr br au ca us se fi " +
-	"dk pl cz ie nz mx za tr gr hu ro sg hk tw th vn ph ua "
+func reversed(first string) bool {
+	switch first {
+	case "com", "org", "net", "io", "edu", "gov", "de", "dev", "uk", "fr":
+		return true
+	}
+	return false
+}
 
 // publicHost reports that w is a host that everybody uses, or belongs to its owner.
 func publicHost(w string) bool {
@@ -245,10 +246,7 @@ const publicHosts = " github.com githubusercontent.com gitlab.com bitbucket.org 
 // resolved reports that an address in brackets stands behind the name v[from:to]:
 // "buildbox (10.0.0.1)".
 func resolved(v string, from, to int) bool {
-	if to+2 >= len(v) || v[to] != ' ' || v[to+1] != '(' && v[to+1] != '[' {
-		return false
-	}
-	end := to + 2
+	end := to + len(" (")
 	for end < len(v) && (isHex(v[end]) || v[end] == '.' || v[end] == ':') {
 		end++
 	}

@@ -57,6 +57,9 @@ func iban(v string, i int) (end int) {
 	return end
 }
 
+// minDigits are those of the shortest telephone number.
+const minDigits = 8
+
 // maxGroups is how many groups of digits are looked at: a card has four, a telephone
 // number at most eight.
 const maxGroups = 8
@@ -74,7 +77,7 @@ type groups struct {
 // grouped returns the end of the number at i, which begins with a digit, + or (.
 func grouped(v string, i int) int {
 	var g groups
-	if !g.read(v, i) {
+	if !g.read(v, i) || g.digits(g.n) < minDigits {
 		return 0
 	}
 	for n := g.n; n > 0; n-- {
@@ -194,7 +197,7 @@ func (g *groups) card(v string, i, n int) bool {
 // written. Digits without a sign among them may be anything.
 func (g *groups) telephone(v string, n int) bool {
 	digits := g.digits(n)
-	if digits < 8 || digits > 15 {
+	if digits < minDigits || digits > 15 {
 		return false
 	}
 	leading := v[g.start(0)]
@@ -255,16 +258,6 @@ func (g *groups) nationwide(v string, n int) bool {
 
 // socialSecurity reports a number of the United States' social security: 078-05-1120.
 func (g *groups) socialSecurity(n int) bool { return g.is(n, 3, 2, 4) && g.same(n, "-") }
-
-// phoneKey reports that a name is given to telephone numbers.
-func phoneKey(key string) bool {
-	last := ""
-	for word := range nameWords(key) {
-		last = word
-	}
-	return oneOf(" tel phone telephone telefon telefono mobile cell fax handy msisdn phonenumber whatsapp ", last) ||
-		oneOf(" number nummer no ", last) && (containsFold(key, "phone") || containsFold(key, "tel"))
-}
 
 // phoneValue returns the telephone number at i, however it is written, of which a word
 // before it speaks.

@@ -15,8 +15,9 @@ const (
 	sayScheme          // A way to log in, with credentials behind.
 	sayHost
 	sayPhone
-	saySQL   // BY, of IDENTIFIED BY.
-	saySlash // A program whose arguments are user/password.
+	sayCode  // A number that one logs in with.
+	sayBy    // BY, of IDENTIFIED BY or closed by.
+	sayLogin // A program whose arguments are user/password.
 )
 
 // spokenOf are the words that speak of what follows them, by their first letter.
@@ -25,16 +26,16 @@ var spokenOf = [26][]struct {
 	says saying
 }{
 	'a' - 'a': {{"at", sayHost}, {"added", sayHost}},
-	'b' - 'a': {{"by", saySQL}, {"bearer", sayScheme}, {"basic", sayScheme}},
-	'c' - 'a': {{"call", sayPhone}, {"cell", sayPhone}, {"convertto-securestring", sayPassword}},
+	'b' - 'a': {{"by", sayBy}, {"bearer", sayScheme}, {"basic", sayScheme}},
+	'c' - 'a': {{"call", sayPhone}, {"cell", sayPhone}, {"code", sayCode}, {"convertto-securestring", sayPassword}},
 	'd' - 'a': {{"digest", sayScheme}},
 	'e' - 'a': {
 		{"enotfound", sayHost}, {"eai_again", sayHost}, {"econnrefused", sayHost}, {"econnreset", sayHost},
-		{"etimedout", sayHost}, {"ehostunreach", sayHost}, {"expdp", saySlash},
+		{"etimedout", sayHost}, {"ehostunreach", sayHost}, {"expdp", sayLogin},
 	},
 	'f' - 'a': {{"fax", sayPhone}, {"from", sayHost}},
 	'h' - 'a': {{"host", sayHost}, {"hostname", sayHost}},
-	'i' - 'a': {{"impdp", saySlash}},
+	'i' - 'a': {{"impdp", sayLogin}},
 	'l' - 'a': {{"lookup", sayHost}},
 	'm' - 'a': {{"machine", sayHost}, {"mobile", sayPhone}, {"mosh", sayHost}},
 	'n' - 'a': {{"name", sayHost}, {"nslookup", sayHost}},
@@ -43,8 +44,8 @@ var spokenOf = [26][]struct {
 		{"password", sayPassword}, {"passwd", sayPassword}, {"passphrase", sayPassword}, {"passcode", sayPassword},
 		{"pwd", sayPassword}, {"phone", sayPhone}, {"ping", sayHost}, {"pin", sayPassword},
 	},
-	'r' - 'a': {{"rman", saySlash}},
-	's' - 'a': {{"ssh", sayHost}, {"sqlplus", saySlash}},
+	'r' - 'a': {{"rman", sayLogin}},
+	's' - 'a': {{"ssh", sayHost}, {"sqlplus", sayLogin}},
 	't' - 'a': {
 		{"to", sayHost}, {"tcp", sayHost}, {"tcp4", sayHost}, {"tcp6", sayHost}, {"tel", sayPhone}, {"telefon", sayPhone},
 		{"telephone", sayPhone}, {"telnet", sayHost}, {"traceroute", sayHost},
@@ -241,33 +242,34 @@ const (
 // version: letters with digits or signs among them.
 func looksSecret(v string, i int) bool {
 	const shortest = 6 // "v1.2", "p50" and "md5" are none.
-	end := runEnd(v, i)
-	if end-i < shortest {
-		return false
-	}
-	w := trimmed(v[i:end])
-	if len(w) < shortest || isDigit(w[0]) && unit(w) || oneOf(techWords, w) {
-		return false
-	}
-	letters, digits, signs, others := 0, 0, 0, 0
-	for i := range len(w) {
-		switch c := w[i]; {
+	letters, digits, signs, dots, start := 0, 0, 0, 0, i
+	for ; i < len(v) && !isSpace(v[i]); i++ {
+		switch c := v[i]; {
 		case isDigit(c):
 			digits++
 		case isLetter(c):
 			letters++
 		case c == '!', c == '$', c == '*', c == '^', c == '#', c == '~', c == '&':
 			signs++
-		case c == '/' || c == '<' || c == '=' || c == '(' || c == '[' || c == '{':
+		case c == '/', c == '<', c == '=', c == '[' && i > start, c == '{' && i > start:
+			return false
+		case c == '(' && i > start+1:
 			return false
 		case c == '.':
-			others++
+			dots++
 		}
 	}
-	if others > 0 && (dotted(w) || version(w)) || lower(w[0]) == 'v' && version(w) {
+	if letters == 0 || digits+signs == 0 {
 		return false
 	}
-	return letters > 0 && (digits > 0 || signs > 0 && w[0] != '$' && w[0] != '#')
+	w := trimmed(v[start:i])
+	switch {
+	case len(w) < shortest, digits == 0 && (w[0] == '$' || w[0] == '#' || strings.IndexByte("!*&", w[len(w)-1]) >= 0 && signs == 1):
+		return false
+	case isDigit(w[0]) && unit(w), oneOf(techWords, w), lower(w[0]) == 'v' && version(w):
+		return false
+	}
+	return dots == 0 || !dotted(w) && !version(w)
 }
 
 // techWords have letters and digits and are nobody's secret.
@@ -285,7 +287,21 @@ func unit(w string) bool {
 
 // trimmed returns a word without the signs of the sentence around it.
 func trimmed(w string) string {
-	return strings.Trim(w, ".,;:!?()[]{}\"'`\\")
+	for w != "" && ofSentence(w[0]) {
+		w = w[1:]
+	}
+	for w != "" && ofSentence(w[len(w)-1]) {
+		w = w[:len(w)-1]
+	}
+	return w
+}
+
+func ofSentence(c byte) bool {
+	switch c {
+	case '.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '{', '}', '"', '\'', '`', '\\':
+		return true
+	}
+	return false
 }
 
 func hasAlnum(w string) bool {
@@ -303,7 +319,7 @@ func equalFoldString(lowered, word string) bool {
 
 // innocent reports that what a secret's name is given at i is none: its state, its
 // type, a mask, a count.
-func innocent(kind secretKind, key, v string, i int) bool {
+func innocent(kind kind, key, v string, i int) bool {
 	start := afterQuotes(v, i)
 	end := start
 	for end < len(v) && !isSpace(v[end]) && !isQuote(v[end]) && v[end] != '<' && v[end] != ';' && v[end] != '&' && v[end] != ',' {
@@ -324,9 +340,11 @@ func innocent(kind secretKind, key, v string, i int) bool {
 		return false
 	case wordy(key) && end < len(v):
 		return false
-	case oneOf(statusWords, plain), masked(plain), w != plain && w[len(w)-1] == ':' && end < len(v):
-		return true // The last is the name of something in it.
-	case kind == bareKey:
+	case oneOf(statusWords, plain), masked(plain):
+		return true
+	case w != plain && w[len(w)-1] == ':' && oneOf(" value name data type from valuefrom username user optional ", plain):
+		return true // A field of what is called secret.
+	case kind == keyKind:
 		return plainName(plain) || len(plain) <= 3 && digitsOnly(plain)
 	case key[len(key)-1]|0x20 == 's':
 		return len(plain) <= 3 && digitsOnly(plain) // A count.

@@ -115,14 +115,19 @@ func TestAHarmlessWordIsOneThatNoRuleChanges(t *testing.T) {
 func TestAPlainTextIsOneThatScrubbingKeeps(t *testing.T) {
 	t.Parallel()
 	s := zoe()
-	randomTexts(4, randomCount, func(text string) {
-		if !s.plain(text) {
-			return
+	keep := func(text string) {
+		for _, strict := range []bool{false, true} {
+			if out, _ := s.scrub(text, limit, strict); s.plain(text, strict) && out != text {
+				t.Errorf("%q is called plain (strict %t) and becomes %q", text, strict, out)
+			}
 		}
-		if out, _ := s.scrub(text, limit, false); out != text {
-			t.Errorf("%q is called plain and becomes %q", text, out)
-		}
-	})
+	}
+	randomTexts(4, randomCount, keep)
+	for _, c := range append(mustGo(t), mustStay(t)...) {
+		keep(c.text)
+		keep("x " + c.text)
+		keep(c.text + " x")
+	}
 }
 
 func TestNoNeighbourHelpsACanary(t *testing.T) {

@@ -53,7 +53,7 @@ func New(home, user, host string, full ...string) *Scrubber {
 // control characters and at most limit bytes long; cut says that something was left
 // off for that.
 func (s *Scrubber) Value(v string, limit int) (out string, cut bool) {
-	if len(v) <= limit && (harmless(&s.names, v) || s.plain(v)) {
+	if len(v) <= limit && (harmless(&s.names, v) || isoTime(v) || s.plain(v, false)) {
 		return v, false
 	}
 	return s.scrub(v, limit, false)
@@ -71,6 +71,9 @@ func SecretName(name string) bool { return secretName(name) }
 // system answered. Every quotation goes, every path, every name with a dot in it and
 // every long number.
 func (s *Scrubber) ErrorText(v string, limit int) (out string, cut bool) {
+	if len(v) <= limit && s.plain(v, true) {
+		return v, false
+	}
 	return s.scrub(v, limit, true)
 }
 
@@ -158,21 +161,64 @@ func mendRune(r rune) rune {
 	return r
 }
 
-// plain reports that v is several harmless words, none of which speaks of the next.
-func (s *Scrubber) plain(v string) bool {
+// plain reports that v is several harmless words, none of which speaks of the next. In an
+// error text, none may have a sign of a path or of a name, either.
+func (s *Scrubber) plain(v string, strict bool) bool {
 	digit := false // In a word that is not the first: a secret or a telephone number may be.
 	for start, i := 0, 0; i <= len(v); i++ {
-		if i < len(v) && !isSpace(v[i]) {
-			digit = digit || isDigit(v[i]) && start > 0
+		if i < len(v) && v[i] != ' ' {
+			digit = digit || isDigit(v[i])
 			continue
 		}
 		word := v[start:i]
-		if digit || !harmless(&s.names, word) || i < len(v) && word != "" && (word[0] == '-' || spoken(word) != sayNothing) {
+		if i > start && v[i-1] == ',' {
+			word = v[start : i-1]
+		}
+		if digit && start > 0 && len(word) > maxPlainDigits || !harmless(&s.names, word) || strict && !plainError(word) ||
+			i < len(v) && word != "" && (word[0] == '-' || spoken(word) != sayNothing) {
 			return false
 		}
-		start = i + 1
+		start, digit = i+1, false
 	}
 	return len(s.names.phrases) == 0
+}
+
+// maxPlainDigits is the length of the longest word with digits that is plain: a few in a
+// row may be a telephone number, but not if they are that short.
+const maxPlainDigits = 1
+
+// plainError reports that no rule for an error text alone applies to a harmless word.
+func plainError(w string) bool {
+	for i := range len(w) {
+		if w[i] == '/' || w[i] == '.' && i+1 < len(w) {
+			return false
+		}
+	}
+	return !longNumber(w) && (w == "" || w[0] != '-')
+}
+
+// isoTime reports that v is a time of ISO 8601, as programs write it: as often as words,
+// and much like an address to every rule.
+func isoTime(v string) bool {
+	const shape = "0000-00-00T00:00:00"
+	if len(v) < len(shape) || v[4] != '-' {
+		return false
+	}
+	for i := range len(shape) {
+		if shape[i] == '0' != isDigit(v[i]) || shape[i] != '0' && v[i] != shape[i] && (shape[i] != 'T' || v[i] != ' ') {
+			return false
+		}
+	}
+	v = v[len(shape):]
+	if v != "" && v[0] == '.' {
+		for v = v[1:]; v != "" && isDigit(v[0]); {
+			v = v[1:]
+		}
+	}
+	if len(v) == len("+00:00") && (v[0] == '+' || v[0] == '-') && v[3] == ':' {
+		return digitsOnly(v[1:3]) && digitsOnly(v[4:])
+	}
+	return v == "" || v == "Z"
 }
 
 // maxHarmless is the longest word that harmless judges: most words are far shorter.
@@ -187,10 +233,11 @@ func harmless(n *names, w string) bool {
 		return false
 	}
 	var seen uint64
-	dots, dashes := 0, 0
+	dots, dashes, small := 0, 0, byte(0x20)
 	for i := 0; i < len(w); i++ {
 		c := w[i]
 		seen |= bit(c)
+		small &= c // Only capitals and _ have not this bit.
 		if isAlnum(c) {
 			continue
 		}
@@ -206,12 +253,12 @@ func harmless(n *names, w string) bool {
 		}
 	}
 	// Three dots may be an IP address, five hyphens a hardware address.
-	if dots > 2 || dashes > 4 || len(w) >= minForm && (secretForm(w) || random(w) || basicCredentials(w)) {
+	if dots > 2 || dashes > 4 || len(w) >= minForm && (secretForm(w) || random(w) || small == 0 && basicCredentials(w)) {
 		return false
 	}
-	if dots > 0 && hostName(w) || dashes > 0 && (machineName(w) || w[0] == '-' && len(w) > 2 && w[1] != '-') ||
-		dots == 2 && ciscoMAC(w) || dots == 1 && kubeadm(w) ||
-		len(w) >= minNumber && number(w, 0) > 0 {
+	if dots > 0 && (isLetter(w[len(w)-1]) && hostName(w) || dots == 2 && ciscoMAC(w) || dots == 1 && kubeadm(w)) ||
+		dashes > 0 && (machineName(w) || w[0] == '-' && len(w) > 2 && w[1] != '-') ||
+		len(w) >= minNumber && !isLower(w[0]) && number(w, 0) > 0 {
 		return false
 	}
 	// The shortest come last.

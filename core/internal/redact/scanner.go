@@ -42,6 +42,7 @@ func marker(v string) int {
 type scanner struct {
 	names  *names
 	strict bool   // An error text.
+	lively int    // The next byte that is no letter, as far as it was looked for.
 	host   string // A machine's name that came by: it is not told from words where it comes again.
 	paths  bool   // An absolute path came by: what has a slash may be its rest.
 	v      string // The text.
@@ -82,25 +83,34 @@ func (s *scanner) scan() string {
 func (s *scanner) text(v string) {
 	chunk := 0 // The end of the last chunk that was looked at as a whole.
 	for i := 0; i < len(v); {
+		if isSpace(v[i]) {
+			s.keep(v[i : i+1])
+			i++
+			continue
+		}
 		if !inWord(v[i]) || v[i] >= 0x80 || v[i] == '\\' {
 			if end := s.between(v, i); end > 0 {
 				i = end
 				continue
 			}
 		}
-		if which := s.names.phraseAt(v, i); which != 0 {
-			s.mark(markUser)
-			i += which
-			continue
+		if len(s.names.phrases) > 0 {
+			if n := s.names.phraseAt(v, i); n > 0 {
+				s.mark(markUser)
+				i += n
+				continue
+			}
 		}
-		if end := number(v, i); end > 0 {
-			s.mark(markNumber)
-			i = end
-			continue
+		if !isLower(v[i]) {
+			if end := number(v, i); end > 0 {
+				s.mark(markNumber)
+				i = end
+				continue
+			}
 		}
 		if i >= chunk {
-			chunk = chunkEnd(v, i)
-			if m := whole(v[i:chunk]); m != "" {
+			m := ""
+			if chunk, m = s.chunk(v, i); m != "" {
 				s.mark(m)
 				i = s.beyond(v, i, chunk)
 				continue
@@ -181,12 +191,20 @@ func closingTag(v string, i int) bool {
 	return i < len(v) && v[i] == '>'
 }
 
-// whole returns the marker of what a chunk is as a whole, "" if that is nothing.
-func whole(chunk string) string {
-	if strings.IndexByte(chunk, '$') >= 0 && hashed(chunk) {
-		return markSecret
+// chunk returns the end of the chunk that begins at i, and the marker of what it is as a
+// whole, "" if that is nothing.
+func (s *scanner) chunk(v string, i int) (end int, marker string) {
+	end = chunkEnd(v, i)
+	if strings.IndexByte(v[i:end], ':') < 0 && strings.IndexByte(v[i:end], '$') < 0 {
+		return end, ""
 	}
+	return end, whole(v[i:end])
+}
+
+func whole(chunk string) string {
 	switch {
+	case hashed(chunk):
+		return markSecret
 	case strings.IndexByte(chunk, ':') < 0:
 		return ""
 	case userinfo(chunk), pgpass(chunk):
@@ -205,14 +223,7 @@ func (s *scanner) word(v string, i, end int) int {
 		if next := s.announcement(v, i, i, end); next > 0 {
 			return next
 		}
-		if s.isPath(word) {
-			s.mark(markPath) // In an error text, or behind another.
-		} else if resolved(v, i, end) {
-			s.host = word
-			s.mark(markHost)
-		} else {
-			s.rest(word)
-		}
+		s.harmless(v, i, end)
 		return end
 	}
 	if strings.Contains(word, pem) {
@@ -250,6 +261,22 @@ func (s *scanner) word(v string, i, end int) int {
 	}
 	s.parts(word)
 	return end
+}
+
+// harmless scrubs a word that no rule for a Value applies to by itself.
+func (s *scanner) harmless(v string, i, end int) {
+	word := v[i:end]
+	switch {
+	case (s.strict || s.paths) && s.isPath(word):
+		s.mark(markPath) // In an error text, or behind another.
+	case end+1 < len(v) && v[end] == ' ' && (v[end+1] == '(' || v[end+1] == '[') && resolved(v, i, end):
+		s.host = word
+		s.mark(markHost)
+	case s.strict || s.host != "":
+		s.rest(word)
+	default:
+		s.keep(word)
+	}
 }
 
 // announcement scrubs v[i:to], a word or the begin of one, and what its part v[from:to]
@@ -378,7 +405,7 @@ func (s *scanner) local(w string) {
 	case kubeadm(w):
 		s.mark(markSecret)
 		return
-	case number(w, 0) == len(w) && w != "":
+	case len(w) >= minNumber && number(w, 0) == len(w):
 		s.mark(markNumber)
 		return
 	}

@@ -5,45 +5,89 @@ import (
 	"unicode/utf8"
 )
 
-// secretKind is what a name says of its value.
-type secretKind uint8
-
-const (
-	noSecret secretKind = iota
-	bareKey             // "key" alone: of a map, a table or the keyboard as often as not.
-	aSecret
-)
-
 // maxName bounds what is looked at of a name; the telling word is mostly its last.
 const maxName = 64
 
-// secretName looks at the words of a name, which signs and capitals tell apart.
+// nextWord returns where the next word of a name is at or behind i: signs and capitals
+// tell words apart. From the end of the name on, it is empty.
+func nextWord(name string, i int) (start, end int) {
+	for i < len(name) && !isAlnum(name[i]) && name[i] < 0x80 {
+		i++
+	}
+	start = i
+	for i < len(name) && (isAlnum(name[i]) || name[i] >= 0x80) && (i == start || !isUpper(name[i]) || !isLower(name[i-1])) {
+		i++
+	}
+	return start, i
+}
+
+// secretName reports that a name has a word that makes it a secret's.
 func secretName(name string) bool {
-	for word := range nameWords(name) {
-		if secretWord(word) {
+	name = name[max(0, len(name)-maxName):]
+	for start, end := nextWord(name, 0); start < end; start, end = nextWord(name, end) {
+		if secretWord(name[start:end]) {
 			return true
 		}
 	}
 	return false
 }
 
-// textSecret is secretName for a name that stands in a text, where more is known: it has
-// a value, and nobody but us chooses whether that is kept.
-func textSecret(name string) secretKind {
-	kind, last, before := noSecret, "", ""
-	for word := range nameWords(name) {
-		before, last = last, word
-		if secretWord(word) || oneOf(" csrf xsrf sessid phpsessid jsessionid sess assertion samlresponse ", word) {
-			kind = aSecret
+// kind is what a name in a text says of its value. There, more is known than of a name
+// alone: it has a value, and nobody but us chooses whether that is kept.
+type kind uint8
+
+const (
+	plainKind  kind = iota
+	keyKind         // "key": of a map, a table or the keyboard as often as not
+	secretKind      // any other secret
+	hostKind
+	phoneKind
+)
+
+// kindOf returns what the name says of its value.
+func kindOf(name string) kind {
+	name = name[max(0, len(name)-maxName):]
+	secret, last, before := false, "", ""
+	for start, end := nextWord(name, 0); start < end; start, end = nextWord(name, end) {
+		before, last = last, name[start:end]
+		secret = secret || secretWord(last)
+	}
+	if last == "" || isDigit(last[0]) && !secret {
+		return plainKind
+	}
+	var room wordRoom
+	switch string(folded(last, &room)) {
+	case "monkey", "turkey", "donkey", "hockey", "jockey", "whiskey":
+		return plainKind
+	case "hotkey":
+		return keyKind
+	case "key":
+		if before == "" || oneOf(keysOfThings, before) {
+			return keyKind
+		}
+	case "csrf", "xsrf", "sessid", "phpsessid", "jsessionid", "sess", "assertion", "samlresponse":
+		return secretKind
+	case "host", "hostname", "pghost", "dbhost", "mysqlhost", "redishost", "smtphost", "sshhost":
+		if !secret {
+			return hostKind
+		}
+	case "tel", "phone", "telephone", "telefon", "telefono", "mobile", "cell", "fax", "handy", "msisdn", "phonenumber", "whatsapp":
+		if !secret {
+			return phoneKind
+		}
+	case "number", "nummer", "no":
+		if oneOf(" phone telephone telefon tel mobile cell fax ", before) {
+			return phoneKind
+		}
+	default:
+		if secret && oneOf(aboutSecrets, last) && !secretWord(last) {
+			return plainKind
 		}
 	}
-	if kind == aSecret && (oneOf(aboutSecrets, last) && !secretWord(last) || oneOf(" monkey turkey donkey hockey jockey whiskey ", last)) {
-		return noSecret
+	if secret {
+		return secretKind
 	}
-	if kind == aSecret && (equalFoldString("key", last) && (before == "" || oneOf(keysOfThings, before)) || equalFoldString("hotkey", last)) {
-		return bareKey
-	}
-	return kind
+	return plainKind
 }
 
 // keysOfThings are words before "key" that make it one of a table or a keyboard.
@@ -55,77 +99,86 @@ const aboutSecrets = " type types count counts size length len method methods mo
 	"status state used required enabled disabled expiry expires expired expiration ttl timeout limit usage rotation bucket field " +
 	"fields column provider strategy prompt error errors exception failure "
 
-// nameWords yields the words of the end of a name.
-func nameWords(name string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		name := name[max(0, len(name)-maxName):]
-		start := 0
-		for i := 0; i <= len(name); i++ {
-			if i < len(name) && (isAlnum(name[i]) || name[i] >= 0x80) && (i == start || !isUpper(name[i]) || !isLower(name[i-1])) {
-				continue
-			}
-			if i > start && !yield(name[start:i]) {
-				return
-			}
-			start = i
-			if i < len(name) && !isAlnum(name[i]) && name[i] < 0x80 {
-				start = i + 1
-			}
-		}
-	}
-}
-
 // secretWord reports that one word of a name makes it a secret's.
 func secretWord(word string) bool {
-	if isDigit(word[0]) {
+	if isDigit(word[0]) || isDigit(word[len(word)-1]) || len(word) < 2 {
 		return false
 	}
-	// Longer than any word here, so that what is cut off cannot matter.
-	var folded [16]byte
-	n := copy(folded[:], word[max(0, len(word)-len(folded)):])
-	high := byte(0)
-	for i := range n {
-		high |= folded[i]
-		folded[i] = lower(folded[i])
+	var room wordRoom
+	w := folded(word, &room)
+	for _, c := range w {
+		if c >= 0x80 {
+			return passwordWord(word)
+		}
 	}
-	if high >= 0x80 {
-		return passwordWord(word)
-	}
-	w := string(folded[:n])
-	switch w {
+	switch string(w) {
 	case "authentication", "authorization", "cred", "creds", "dsn", "jwt", "mnemonic", "otp", "pat", "pin", "private", "psk",
 		"pw", "sas", "session", "sessionid", "sid", "sig", "totp":
 		return true
 	case "bypass", "compass":
 		return false
+	default:
+		return foreignWord(w) || secretSuffix(w)
 	}
-	// In the singular only: tokens and keys are also counted.
-	for _, suffix := range [...]string{"pass", "token", "key", "auth"} {
-		if strings.HasSuffix(w, suffix) {
+}
+
+// secretSuffix reports that a word in lower case ends as the names of secrets do. In the
+// singular only: tokens and keys are also counted.
+func secretSuffix(w []byte) bool {
+	switch w[len(w)-1] {
+	case 's':
+		if endsIn(w, "pass") {
 			return true
 		}
+		w = w[:len(w)-1]
+	case 'n':
+		return endsIn(w, "token")
+	case 'y':
+		return endsIn(w, "key")
+	case 'h':
+		return endsIn(w, "auth")
 	}
-	if oneOf(passwordWords, w) {
-		return true
+	if len(w) == 0 {
+		return false
 	}
-	w = strings.TrimSuffix(w, "s")
-	for _, suffix := range [...]string{
-		"password", "passwd", "pwd", "phrase", "passcode", "secret", "credential", "cookie", "signature", "passwort", "kennwort",
-		"motdepasse", "wachtwoord",
-	} {
-		if strings.HasSuffix(w, suffix) {
-			return true
-		}
+	switch w[len(w)-1] {
+	case 'd':
+		return endsIn(w, "password") || endsIn(w, "passwd") || endsIn(w, "pwd") || endsIn(w, "wachtwoord")
+	case 'e':
+		return endsIn(w, "phrase") || endsIn(w, "passcode") || endsIn(w, "cookie") || endsIn(w, "signature") || endsIn(w, "motdepasse")
+	case 't':
+		return endsIn(w, "secret") || endsIn(w, "passwort") || endsIn(w, "kennwort")
+	case 'l':
+		return endsIn(w, "credential")
 	}
 	return false
 }
 
-// passwordWords are the word for password, or the last of its words, in languages that
-// are written in ASCII or often are.
-const passwordWords = " contrasena clave passe mdp senha sandi katasandi laluan sandhi sirri sifre parola haslo heslo losenord jelszo " +
-	"adgangskode kodeord passord salasana lozinka nenosiri nywila khau matkhau wagwoord geslo contrasenya pasahitza parol "
+func endsIn(w []byte, suffix string) bool {
+	return len(w) >= len(suffix) && string(w[len(w)-len(suffix):]) == suffix
+}
 
-// passwordScripts are the same in other scripts, in lower case.
+// foreignWord reports that a word in lower case is the one for password, or the last of
+// its words, in a language that is written in ASCII or often is.
+func foreignWord(w []byte) bool {
+	switch string(w) {
+	case "contrasena", "clave", "contrasenya", // Spanish, Catalan
+		"passe", "mdp", // French: mot de passe
+		"senha",                                      // Portuguese
+		"sandi", "katasandi", "laluan", "katalaluan", // Indonesian and Malay: kata sandi
+		"sandhi", "sirri", // Javanese, Hausa
+		"sifre", "parola", "parol", // Turkish, Italian and Romanian, Uzbek
+		"haslo", "heslo", "geslo", "lozinka", // Polish, Czech and Slovak, Slovenian, Croatian
+		"losenord", "passord", "adgangskode", "kodeord", "salasana", "jelszo", // Swedish to Hungarian
+		"nenosiri", "nywila", // Swahili
+		"khau", "matkhau", // Vietnamese: mật khẩu
+		"wagwoord", "pasahitza": // Afrikaans, Basque
+		return true
+	}
+	return false
+}
+
+// passwordScripts are the words for password in other scripts, in lower case.
 var passwordScripts = [...]string{
 	"contraseña", "密码", "密碼", "口令", "पासवर्ड", "कूटशब्द", "संकेतशब्द", "গুপ্তশব্দ", "পাসওয়ার্ড", "পাসওয়ার্ড",
 	"المرور", "السر", "مرور", "пароль", "пароля", "паролем", "паролю", "ورڈ", "پاسورڈ", "パスワード", "暗証番号", "పాస్‌వర్డ్", "పాస్వర్డ్", "సంకేతపదం",
@@ -150,18 +203,26 @@ func passwordWord(word string) bool {
 	return false
 }
 
-// foreignPassword reports that a word, or the last of its parts, is one for password in a
-// language other than English.
+// foreignPassword reports that a name's last word is one for password in a language
+// other than English.
 func foreignPassword(name string) bool {
+	name = name[max(0, len(name)-maxName):]
 	last := ""
-	for word := range nameWords(name) {
-		last = word
+	for start, end := nextWord(name, 0); start < end; start, end = nextWord(name, end) {
+		last = name[start:end]
 	}
-	if last == "" {
-		return false
+	var room wordRoom
+	w := folded(last, &room)
+	for _, c := range w {
+		if c >= 0x80 {
+			return passwordWord(last)
+		}
 	}
-	return last[0] >= 0x80 && passwordWord(last) || oneOf(passwordWords, last) ||
-		oneOf(" passwort kennwort motdepasse wachtwoord contraseña ", last)
+	switch string(w) {
+	case "passwort", "kennwort", "motdepasse", "wachtwoord":
+		return true
+	}
+	return foreignWord(w)
 }
 
 // particles stand behind a word without a space, or are the signs between it and what it

@@ -53,7 +53,8 @@ func inName(c byte) bool { return isAlnum(c) || c == '-' || c == '.' || c == '_'
 
 // chunkEnd returns the end of the chunk that holds i.
 func chunkEnd(v string, i int) int {
-	for i < len(v) && !isSpace(v[i]) && !isQuote(v[i]) && v[i] != '<' && v[i] != '>' {
+	const ends uint64 = 1<<' ' | 1<<'"' | 1<<'\'' | 1<<'<' | 1<<'>'
+	for i < len(v) && (v[i] >= 64 || ends>>v[i]&1 == 0) && v[i] != '`' {
 		i++
 	}
 	return i
@@ -136,6 +137,18 @@ func oneOf(list, word string) bool {
 			return true
 		}
 	}
+}
+
+// wordRoom holds the longest word that is compared with ours.
+type wordRoom [24]byte
+
+// folded returns w in lower case, without its begin if it is longer than the room.
+func folded(w string, room *wordRoom) []byte {
+	n := copy(room[:], w[max(0, len(w)-len(room)):])
+	for i := range n {
+		room[i] = lower(room[i])
+	}
+	return room[:n]
 }
 
 // equalFold reports that word is lowered but for its case; both are as long.

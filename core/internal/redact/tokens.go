@@ -80,11 +80,13 @@ const shortestInfix = 20
 
 // infixForm reports that w has what some issuers put into the middle or at the end.
 func infixForm(w string) bool {
+	if strings.IndexByte(w, '~') < 0 && strings.IndexByte(w, '.') < 0 && strings.IndexByte(w, '_') < 0 && strings.IndexByte(w, ':') < 0 {
+		return false
+	}
 	for _, form := range [...]struct {
 		infix          string
 		before, behind int // Bytes of the token around it, at least.
 	}{
-		{"T3BlbkFJ", 16, 16}, // OpenAI: gitleaks
 		{".atlasv1.", 14, 8}, // HashiCorp Terraform: gitleaks
 		{"_mmk", 20, 0},      // MaxMind: gitleaks
 		{":AA", 8, 30},       // Telegram: gitleaks
@@ -446,7 +448,9 @@ var tokenForms = [128][]tokenForm{
 		{"access_token$", 8, anyBody},        // Braintree: issuer
 		{"aio_", 20, alnumBody},              // Adafruit: issuer
 		{"api_org_", 16, alnumBody},          // Hugging Face: gitleaks
+		{"ak-", 22, mixedBody},               // Modal: issuer
 		{"api_live.", 16, anyBody},           // Onfido: issuer
+		{"as-", 22, mixedBody},               // Modal: issuer
 		{"api_sandbox.", 16, anyBody},        // Onfido: issuer
 		{"apify_api_", 20, alnumBody},        // Apify: issuer
 		{"access-sandbox-", 16, anyBody},     // Plaid: gitleaks
