@@ -478,7 +478,7 @@ func (c *Collector) countLost() {
 
 // prepare is what only a process that records needs.
 func (c *Collector) prepare() {
-	c.scrub = c.in.scrubber()
+	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
 	c.keys = map[string]*metadataKey{}
 	c.encoder = newEncoder(c.in.tool)
@@ -493,14 +493,15 @@ func (c *Collector) prepare() {
 	c.declared = slices.Clone(c.encoder.pairs)
 }
 
-func (in *installation) scrubber() *redact.Scrubber {
-	home, _ := in.lookup("HOME")
+// newScrubber returns a scrubber that knows the person and the machine.
+func newScrubber(lookup func(string) (string, bool)) *redact.Scrubber {
+	home, _ := lookup("HOME")
 	if home == "" {
-		home, _ = in.lookup("USERPROFILE")
+		home, _ = lookup("USERPROFILE")
 	}
-	user, _ := in.lookup("USER") // differs from the account under su and sudo: take out both
+	user, _ := lookup("USER") // differs from the account under su and sudo: take out both
 	host, _ := os.Hostname()
-	return redact.New(home, user+" "+identity.UserName(), host)
+	return redact.New(home, user+" "+identity.UserName(), host, identity.FullName())
 }
 
 // seal gives the slot back, so that it can be sent.
