@@ -177,7 +177,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 		input.kind = props.EventType(scrubbed(string(input.kind), maxName, &cut))
 		if input.kind == "" {
 			c.lose(spool.LossInvalid, 1)
-			c.reportLost()
+			c.countLost()
 			return
 		}
 	}
@@ -319,7 +319,7 @@ func (c *Collector) ready(now time.Time, room int) error {
 		c.prepare()
 	}
 	c.storeUnstored()
-	c.reportLost()
+	c.countLost()
 	return nil
 }
 
@@ -444,26 +444,12 @@ func (c *Collector) lose(reason string, n int) {
 	c.lost[reason] += n
 }
 
-// reportLost records what was lost, as far as the slot takes it.
-func (c *Collector) reportLost() {
-	if c.slot == nil {
-		return
-	}
+// saveLost writes down what was lost.
+func (c *Collector) saveLost() {
 	for reason, n := range c.lost {
-		if c.slot.writer.Append(lossLine(c.in.tool, spool.Loss{Reason: reason, Count: n}, c.in.now())) == nil {
+		if n > 0 && spool.AddLosses(c.in.dir, reason, n) == nil {
 			delete(c.lost, reason)
 		}
-	}
-}
-
-// saveLost writes down what could not be reported, at the end of a run.
-func (c *Collector) saveLost() {
-	total := 0
-	for _, n := range c.lost {
-		total += n
-	}
-	if total > 0 && delivery.AddLosses(c.in.dir, total) == nil {
-		clear(c.lost)
 	}
 }
 

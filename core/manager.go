@@ -197,8 +197,8 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	s.NextUpload = delivery.NextAt(m.in.dir)
 	s.Delivered, s.Stayed, s.Lost = notes.Delivered, notes.Stayed, notes.Lost
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
-	if n := delivery.UnreportedLosses(m.in.dir); n > 0 {
-		s.Lost[spool.LossUnwritten] += n
+	for reason, n := range spool.Losses(m.in.dir) {
+		s.Lost[reason] += n
 	}
 }
 

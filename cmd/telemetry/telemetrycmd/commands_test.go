@@ -471,7 +471,7 @@ func TestFlushSaysWhatBecameOfTheEvents(t *testing.T) {
 			h.answers(http.StatusTooManyRequests, "Retry-After", "3600")
 			h.run("telemetry", "flush")
 		}, nil},
-		"refused_for_good": {func(h *home) {
+		"refuses_everything": {func(h *home) {
 			h.must("telemetry", "enable")
 			h.record(2)
 			h.answers(http.StatusBadRequest)

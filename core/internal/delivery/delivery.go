@@ -7,6 +7,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -89,6 +90,7 @@ type Sender struct {
 	Progress func(done, total int)
 
 	report   Report
+	notes    Notes // kept on disk after every batch: a process may be killed at any time
 	total    int
 	losses   map[loss]int
 	receipt  string         // of the last slot that was for the network: losses of no slot are reported under it
@@ -155,7 +157,8 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.report = Report{Lost: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects = nil, "", nil
-	s.size, s.streak, s.splits = ReadNotes(s.Dir).Batch, 0, 0
+	s.notes = ReadNotes(s.Dir)
+	s.size, s.streak, s.splits = s.notes.Batch, 0, 0
 	slots, err := s.Queue.Slots()
 	if err != nil {
 		return s.report, err
@@ -172,14 +175,11 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	if err == nil {
 		err = errors.Join(s.failed[false], s.failed[true])
 	}
-	if n := takeLosses(s.Dir); n > 0 {
-		s.lose(loss{spool.LossUnwritten, s.receipt}, n)
-	}
-	s.reportLosses()
 	if errors.Is(err, ErrWithdrawn) {
 		err = errors.Join(err, s.Erase())
 	}
 	s.note(err)
+	s.reportLosses()
 	if stats, statErr := s.Queue.Stats(); statErr == nil {
 		s.report.Kept = stats.Total()
 	}
@@ -256,7 +256,7 @@ type item struct {
 // items returns the events of a claim that may be sent, and settles those that never will
 // be.
 func (s *Sender) items(claim *spool.Claim, route Route) []item {
-	var damaged []spool.Entry
+	var damaged, gone []spool.Entry
 	limits := bounded(route.Limits)
 	now := s.Now()
 	items := make([]item, 0, len(claim.Entries))
@@ -266,11 +266,11 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 		case err != nil:
 			damaged = append(damaged, entry)
 		case route.Drop != "":
-			s.giveUp(claim, loss{reason: route.Drop}, entry)
+			gone = append(gone, s.giveUp(loss{reason: route.Drop}, entry))
 		case s.Queue.Expired(event.Time):
-			s.giveUp(claim, loss{spool.LossExpired, route.Receipt}, entry)
+			gone = append(gone, s.giveUp(loss{spool.LossExpired, route.Receipt}, entry))
 		case route.Backend != nil && len(entry.Line)+stampBytes > limits.EventBytes:
-			s.giveUp(claim, loss{spool.LossRefused, route.Receipt}, entry)
+			gone = append(gone, s.giveUp(loss{spool.LossRefused, route.Receipt}, entry))
 		default:
 			event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
 			if event.Time.After(now) && !now.Before(route.Since) {
@@ -285,6 +285,10 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 				event.Time = claim.Latest
 			}
 		}
+	}
+	if len(gone) > 0 {
+		_ = s.notes.write(s.Dir)
+		s.settle(claim, gone...)
 	}
 	s.setAside(claim, route.Receipt, damaged)
 	return items
@@ -351,6 +355,8 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 		return err
 	}
 	if s.AtMostOnce {
+		s.lose(loss{spool.LossUnsent, route.Receipt}, weights(batch))
+		_ = s.notes.write(s.Dir)
 		if err := claim.Settle(entries(batch)...); err != nil {
 			return err // not marked, so not sent: at most once
 		}
@@ -374,11 +380,6 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 	case driver.ClassPartial:
 		return s.partial(claim, route, batch, err)
 	}
-	if s.AtMostOnce {
-		for _, it := range batch {
-			s.lose(loss{spool.LossUnsent, route.Receipt}, weight(it))
-		}
-	}
 	return err
 }
 
@@ -395,7 +396,7 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 		return ErrErased
 	}
 	if !route.Local && s.attempts == nil {
-		s.attempts = beginAttempts(s.Dir, s.Interval, s.Now())
+		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Now())
 	}
 	return nil
 }
@@ -403,8 +404,12 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 // accepted settles a batch that the receiver has, and what was in doubt before: a receiver
 // that takes other events means it when it refuses one.
 func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
+	if s.AtMostOnce { // counted as lost before it was sent
+		s.lose(loss{spool.LossUnsent, route.Receipt}, -weights(batch))
+	}
 	s.took(route, len(batch))
 	s.settle(claim, entries(batch)...)
+	_ = s.notes.write(s.Dir)
 	if len(s.suspects) > 0 {
 		s.refuse(claim, route, s.suspects...)
 		s.suspects, s.size = nil, 0 // it was they, not the size
@@ -424,7 +429,11 @@ func (s *Sender) took(route Route, n int) {
 	s.report.Sent += n
 	if route.Stays {
 		s.report.Stayed += n
+		s.notes.Stayed += n
+		return
 	}
+	s.notes.Delivered += n
+	s.notes.LastDelivered = s.Now()
 }
 
 // suspect is told of an event that was refused on its own, as too large or after all that
@@ -461,9 +470,6 @@ func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err erro
 		case slices.Contains(verdicts.Accepted, it.event.ID):
 			s.took(route, 1)
 		default:
-			if s.AtMostOnce {
-				s.lose(loss{spool.LossUnsent, route.Receipt}, weight(it))
-			}
 			continue
 		}
 		done = append(done, it.entry)
@@ -503,13 +509,19 @@ func entries(batch []item) []spool.Entry {
 	return list
 }
 
-func weight(it item) int { return spool.Weight(it.entry.Line) }
+func weights(batch []item) (n int) {
+	for _, it := range batch {
+		n += spool.Weight(it.entry.Line)
+	}
+	return n
+}
 
 // refuse settles events that the receiver will never take.
 func (s *Sender) refuse(claim *spool.Claim, route Route, batch ...item) {
 	for _, it := range batch {
 		s.refused(route, it)
 	}
+	_ = s.notes.write(s.Dir)
 	s.settle(claim, entries(batch)...)
 }
 
@@ -521,14 +533,20 @@ func (s *Sender) refused(route Route, it item) {
 	}
 }
 
+// lose counts events as lost. The count is on disk before they are gone.
 func (s *Sender) lose(what loss, n int) {
 	s.report.Lost[what.reason] += n
+	s.notes.Lost[what.reason] += n
 	s.losses[what] += n
+	if s.report.Lost[what.reason] == 0 {
+		delete(s.report.Lost, what.reason)
+	}
 }
 
-func (s *Sender) giveUp(claim *spool.Claim, what loss, entry spool.Entry) {
+// giveUp counts an event as lost and returns it, to be settled.
+func (s *Sender) giveUp(what loss, entry spool.Entry) spool.Entry {
 	s.lose(what, spool.Weight(entry.Line))
-	s.settle(claim, entry)
+	return entry
 }
 
 func (s *Sender) settle(claim *spool.Claim, done ...spool.Entry) {
@@ -553,6 +571,7 @@ func (s *Sender) setAside(claim *spool.Claim, receipt string, damaged []spool.En
 	}
 	_ = s.Dir.WriteFile(AsideName, aside)
 	s.lose(loss{spool.LossUnreadable, receipt}, len(damaged))
+	_ = s.notes.write(s.Dir)
 	s.settle(claim, damaged...)
 }
 
@@ -560,7 +579,7 @@ func (s *Sender) setAside(claim *spool.Claim, receipt string, damaged []spool.En
 // report goes where that would have gone. What was lost with its receipt is only counted.
 func (s *Sender) reportLosses() {
 	for what, n := range s.losses {
-		if n == 0 || what.receipt == "" {
+		if n <= 0 || what.receipt == "" {
 			continue
 		}
 		line := s.Queue.LossLine(spool.Loss{Reason: what.reason, Count: n})
@@ -575,22 +594,28 @@ func (s *Sender) reportLosses() {
 
 // note writes down when the next upload may be and how this one went.
 func (s *Sender) note(err error) {
-	notes := ReadNotes(s.Dir)
+	counted := spool.Losses(s.Dir)
+	own := maps.Clone(s.report.Lost)
+	for reason, n := range counted {
+		s.lose(loss{reason, s.receipt}, n)
+	}
 	s.report.NextAt = s.Now().Add(s.Interval)
 	if s.attempts != nil || err != nil {
-		s.report.NextAt = notes.conclude(s.attempts, err, s.Interval, s.Now())
+		s.report.NextAt = s.notes.conclude(s.attempts, err, s.Interval, s.Now())
 	}
-	if s.report.Sent > s.report.Stayed {
-		notes.LastDelivered = s.Now()
+	s.notes.Left = plaintext.Line(s.report.Left, maxLeft)
+	s.notes.Batch = s.size
+	s.report.WaitUntil = s.notes.WaitUntil
+	if s.notes.write(s.Dir) == nil {
+		for reason, n := range counted {
+			_ = spool.AddLosses(s.Dir, reason, -n)
+		}
+	} else {
+		// On a full disk the next run counts and reports them.
+		for reason, n := range own {
+			_ = spool.AddLosses(s.Dir, reason, n)
+		}
+		s.losses = nil
 	}
-	notes.Delivered += s.report.Sent - s.report.Stayed
-	notes.Stayed += s.report.Stayed
-	for reason, n := range s.report.Lost {
-		notes.Lost[reason] += n
-	}
-	notes.Left = plaintext.Line(s.report.Left, maxLeft)
-	notes.Batch = s.size
-	s.report.WaitUntil = notes.WaitUntil
-	_ = notes.write(s.Dir)
 	Postpone(s.Dir, s.report.NextAt)
 }

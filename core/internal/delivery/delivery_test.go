@@ -689,13 +689,13 @@ func TestARouteKeepsOrDropsWhatWaits(t *testing.T) {
 func TestWhatCouldNotBeStoredIsCountedAndReported(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
-	if err := errors.Join(delivery.AddLosses(f.sender.Dir, 3), delivery.AddLosses(f.sender.Dir, 4)); err != nil {
+	if err := errors.Join(spool.AddLosses(f.sender.Dir, spool.LossUnwritten, 3), spool.AddLosses(f.sender.Dir, spool.LossUnwritten, 4)); err != nil {
 		t.Fatal(err)
 	}
-	if n := delivery.UnreportedLosses(f.sender.Dir); n != 7 {
+	if n := spool.Losses(f.sender.Dir)[spool.LossUnwritten]; n != 7 {
 		t.Errorf("%d are counted, want 7", n)
 	}
-	if r := f.mustRun(1, 1); r.Lost[spool.LossUnwritten] != 7 || delivery.UnreportedLosses(f.sender.Dir) != 0 {
+	if r := f.mustRun(1, 1); r.Lost[spool.LossUnwritten] != 7 || len(spool.Losses(f.sender.Dir)) != 0 {
 		t.Errorf("%+v", r)
 	}
 	f.mustRun(1, 0)

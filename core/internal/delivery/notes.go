@@ -38,6 +38,10 @@ const (
 	lostPrefix = "lost_"
 )
 
+// Unfinished reports whether the last attempt has noted no outcome: it is under way, or was
+// cut off.
+func (n Notes) Unfinished() bool { return n.Problem == cutOff }
+
 // ReadNotes returns the notes, empty ones where none can be read.
 func ReadNotes(dir state.Dir) Notes {
 	n := Notes{Lost: map[string]int{}}
@@ -106,21 +110,20 @@ func (n Notes) write(dir state.Dir) error {
 // is made, so that a process that is killed, or whose time is up, has noted them.
 type attempts struct{ failuresBefore int }
 
-// cutOff is the problem of attempts whose outcome nobody noted.
+// cutOff is the problem of attempts whose outcome was not noted, or not yet.
 const cutOff = "an upload was cut off before there was an answer"
 
-func beginAttempts(dir state.Dir, interval time.Duration, now time.Time) *attempts {
-	notes := ReadNotes(dir)
-	a := &attempts{notes.Failures}
+func (n *Notes) beginAttempts(dir state.Dir, interval time.Duration, now time.Time) *attempts {
+	a := &attempts{n.Failures}
 	// The time first: setting it needs no space. As long as the attempt may last, no other
 	// process need start, whatever the interval is.
-	next := now.Add(max(backoff(interval, notes.Failures), attemptTimeout))
+	next := now.Add(max(backoff(interval, n.Failures), attemptTimeout))
 	if set := NextAt(dir); set.Before(next) || Due(dir, now) {
 		Postpone(dir, next)
 	}
-	notes.LastAttempt, notes.Problem = now, cutOff
-	notes.Failures++
-	_ = notes.write(dir)
+	n.LastAttempt, n.Problem = now, cutOff
+	n.Failures++
+	_ = n.write(dir)
 	return a
 }
 
@@ -128,8 +131,8 @@ func beginAttempts(dir state.Dir, interval time.Duration, now time.Time) *attemp
 func (n *Notes) conclude(a *attempts, err error, interval time.Duration, now time.Time) (next time.Time) {
 	if a != nil {
 		n.Failures = a.failuresBefore
-		n.LastAttempt = now
 	}
+	n.LastAttempt = now
 	n.Problem = ""
 	n.WaitUntil = time.Time{}
 	switch {

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 )
 
@@ -27,12 +28,12 @@ func Postpone(dir state.Dir, until time.Time) { _ = dir.SetTime(nextName, until)
 
 // Forget removes what deliveries left behind, but for the queue itself.
 func Forget(dir state.Dir) error {
-	for _, name := range []string{notesName, nextName, AsideName, lossesName} {
+	for _, name := range []string{notesName, nextName, AsideName} {
 		if err := dir.Remove(name); err != nil {
 			return err
 		}
 	}
-	return nil
+	return spool.ForgetLosses(dir)
 }
 
 // backoff doubles the interval with each failure in a row and spreads the result over

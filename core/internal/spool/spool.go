@@ -202,7 +202,7 @@ func (q *Queue) take(path, receipt string, limit int64) (*Writer, error) {
 	return openWriter(f, receipt, info.Size(), limit)
 }
 
-// recycle drops what a slot holds and starts it anew with a report of that.
+// recycle counts and drops what a slot holds, and starts it anew.
 func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) (*Writer, error) {
 	lost := 0
 	if content, err := readSlot(f); err == nil {
@@ -210,15 +210,14 @@ func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) 
 			lost += Weight(entry.Line)
 		}
 	}
+	if lost > 0 { // counted before they are gone: a process may be killed in between
+		_ = AddLosses(q.Dir, reason, lost)
+	}
 	if err := f.Truncate(0); err != nil {
 		_ = state.CloseExclusive(f)
 		return nil, state.Bare(err)
 	}
-	w, err := openWriter(f, receipt, 0, limit)
-	if err == nil && lost > 0 {
-		err = w.Append(q.LossLine(Loss{reason, lost}))
-	}
-	return w, err
+	return openWriter(f, receipt, 0, limit)
 }
 
 // Slots returns the names of the slots that hold something, to be claimed one by one: the

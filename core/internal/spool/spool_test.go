@@ -143,6 +143,9 @@ func read(t testing.TB, q *spool.Queue) (c contents) {
 		}
 		claim.Close()
 	}
+	for _, n := range spool.Losses(q.Dir) {
+		c.lost += n
+	}
 	return c
 }
 
