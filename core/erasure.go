@@ -24,6 +24,9 @@ func (e *eraser) work(ctx context.Context, insist bool, progress func(done, tota
 	requestor, release := e.requestor()
 	defer release()
 	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, Insist: insist, Progress: progress}
+	if own, err := selectBackend(e.tool.Telemetry); err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
+		run.Receiver = e.terms().Receiver()
+	}
 	if insist {
 		run.Wait = outboxWait
 	}

@@ -70,6 +70,9 @@ func (i identifier) identify() (string, error) {
 	}
 	var key identity.Key
 	var changed bool
+	if isGiven && i.outbox().Has(given.MachineID()) {
+		return "", fmt.Errorf("%s holds an identity that is being erased: unset it", i.variable())
+	}
 	if isGiven {
 		key = given
 		changed, err = ids.Adopt(given)
@@ -106,10 +109,11 @@ func (i identifier) current() (key identity.Key, used bool, err error) {
 // errNoIdentity says that there is no pseudonym yet.
 var errNoIdentity = errors.New("there is no machine ID yet")
 
-// noteSending writes down that something is about to be sent under a machine ID. It
+// noteSending writes down that something is about to be sent under a machine ID, and to
+// whom. It
 // returns an error where that could not be written, or where the ID was retired meanwhile:
 // nothing must go out under an ID that nobody would have erased.
-func (i identifier) noteSending(machineID string) error {
+func (i identifier) noteSending(machineID, receiver string) error {
 	lock, err := i.stored().Lock()
 	if err != nil {
 		return err
@@ -121,6 +125,9 @@ func (i identifier) noteSending(machineID string) error {
 	}
 	if !ids.Has(machineID) {
 		return delivery.ErrNotAllowed
+	}
+	if err := i.stored().NoteReceiver(receiver); err != nil {
+		return err
 	}
 	if ids.Used {
 		return nil
@@ -154,7 +161,7 @@ func (i identifier) handOver(ids identity.Identities) error {
 		for _, key := range ids.Keys() {
 			keys[key.MachineID()] = key.Hex()
 		}
-		if err := i.outbox().Put(keys); err != nil {
+		if err := i.outbox().Put(keys, i.stored().Receivers(i.terms().Receiver())); err != nil {
 			return fmt.Errorf("storing the deletion request: %w", err)
 		}
 	}

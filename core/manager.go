@@ -80,6 +80,10 @@ type Status struct {
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
 	Lost              map[string]int
+	// Underway says that the last attempt has not noted its outcome, and may still be made.
+	Underway bool
+	// Sent says that something was sent under the present machine ID, or may have been.
+	Sent bool
 	// Problem is why the last attempt failed, Left why something waits that the last process
 	// which looked must not send, and Background why no process sends in the background.
 	Problem, Left, Background string
@@ -117,14 +121,17 @@ func (m *Manager) Status() Status {
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
-		s.Recording = s.Recording && errors.Is(err, fs.ErrNotExist) // it is made when there is something to record
+		if errors.Is(err, fs.ErrNotExist) && s.Decision.Enabled {
+			err = in.dir.Probe() // it is made when there is something to record
+		}
+		s.Recording = s.Recording && err == nil
 		fault(err)
 		return s
 	}
-	key, _, err := identifier{in}.current()
+	key, used, err := identifier{in}.current()
 	switch {
 	case err == nil:
-		s.MachineID = key.MachineID()
+		s.MachineID, s.Sent = key.MachineID(), used
 	case !errors.Is(err, errNoIdentity):
 		fault(fmt.Errorf("the identity cannot be read: %w", err))
 	}
@@ -149,6 +156,9 @@ func (m *Manager) Status() Status {
 		if s.Decision.Enabled {
 			fault(driverhttp.ProxyProblem(in.lookup, host))
 		}
+	}
+	if err := delivery.CheckNotes(in.dir); err != nil {
+		fault(fmt.Errorf("the notes of deliveries cannot be read, so they are not counted here: %w", err))
 	}
 	m.lookAtDelivery(&s)
 	return s
@@ -196,6 +206,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
 	s.NextUpload = delivery.NextAt(m.in.dir)
 	s.Delivered, s.Stayed, s.Lost = notes.Delivered, notes.Stayed, notes.Lost
+	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
 	for reason, n := range spool.Losses(m.in.dir) {
 		s.Lost[reason] += n
@@ -410,6 +421,8 @@ type Erasure struct {
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
 	Receipt deletion.Receipt
+	// Receiver is who has taken it, where that is who events were sent to.
+	Receiver string
 	// Problem is what went wrong the last time, empty if nothing did. Attempts counts such
 	// failures in a row.
 	Problem  string
@@ -465,6 +478,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	// What is under way arrives before the request does, as far as that is in our hands.
 	delivery.Quiesce(ctx, in.dir)
 	err = errors.Join(err, (&eraser{in}).work(ctx, true, progress))
+	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	all, readErr := m.Erasures()
 	for _, e := range all {
@@ -496,7 +510,7 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 	var list []Erasure
 	for _, e := range entries {
 		list = append(list, Erasure{
-			MachineID: e.MachineID, State: e.State, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
 			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
 		})
 	}

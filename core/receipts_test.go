@@ -15,6 +15,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // abandoned runs a command in a process of its own that records and then ends without
@@ -568,5 +569,49 @@ func TestStatusSaysThatAProxyCannotBeUsed(t *testing.T) {
 	s := core.NewManager(tool, options...).Status()
 	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "ALL_PROXY") || strings.Contains(s.Faults[0], "canary") {
 		t.Errorf("%v", s.Faults)
+	}
+}
+
+func TestNobodyIsAskedToEraseWhatWentToOthers(t *testing.T) {
+	t.Parallel()
+	a, b := newIntake(t), newIntake(t)
+	dir := said(t, a.URL)
+	abandoned(t, dir, a.URL, 1)
+	old, next := manager(processTool(a.URL), dir, nil), manager(processTool(b.URL), dir, nil)
+	mustFlush(t, old)
+	report, err := next.Reset(t.Context(), nil)
+	if err != nil || len(report.Requests) != 1 || !report.Requests[0].Open() || !strings.Contains(report.Requests[0].Problem, a.Listener.Addr().String()) {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if b.postCount() != 0 {
+		t.Errorf("%d posts to a receiver that has nothing", b.postCount())
+	}
+	all, err := old.Resume(t.Context(), nil)
+	if err != nil || len(all) != 1 || all[0].State != deletion.Delivered || !strings.Contains(all[0].Receiver, a.Listener.Addr().String()) {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if got := a.received(); len(got) != 2 || got[1].Type != "data.deletion_request" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhatWentToTwoReceiversIsAskedOfBoth(t *testing.T) {
+	t.Parallel()
+	a, b := newIntake(t), newIntake(t)
+	dir := said(t, a.URL)
+	old, next := manager(processTool(a.URL), dir, nil), manager(processTool(b.URL), dir, nil)
+	abandoned(t, dir, a.URL, 1)
+	mustFlush(t, old)
+	if err := next.Enable(false); err != nil {
+		t.Fatal(err)
+	}
+	abandoned(t, dir, b.URL, 1)
+	mustFlush(t, next)
+	report, err := next.Reset(t.Context(), nil)
+	if err != nil || len(report.Requests) != 1 || !report.Requests[0].Open() || len(b.received()) != 2 {
+		t.Errorf("%+v, %v, %d at the newer receiver", report, err, len(b.received()))
+	}
+	if all, err := old.Resume(t.Context(), nil); err != nil || all[0].State != deletion.Delivered || len(a.received()) != 2 {
+		t.Errorf("%+v, %v, %d at the older receiver", all, err, len(a.received()))
 	}
 }

@@ -238,7 +238,7 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 	case errors.Is(err, state.ErrCorrupt):
 		return delivery.Route{Drop: spool.LossUnreadable}, nil
 	case errors.Is(err, delivery.ErrNotAllowed):
-		return delivery.Route{Keep: "it was recorded by an older version, and you have not been asked again since"}, nil
+		return delivery.Route{Keep: "recorded by an older version, and nobody was asked since"}, nil
 	case err != nil:
 		return delivery.Route{}, err
 	}
@@ -252,13 +252,13 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		return route, err
 	}
 	if u.decision.LocalOnly {
-		return delivery.Route{Keep: "it was recorded to be sent, and now everything stays on this machine"}, nil
+		return delivery.Route{Keep: "recorded to be sent, and now everything stays on this machine"}, nil
 	}
 	if u.ownErr != nil {
 		return delivery.Route{}, u.ownErr
 	}
 	if !u.terms().SameReceiver(receipt.Terms) {
-		return delivery.Route{Keep: fmt.Sprintf("it was recorded for %s, and this run of %s sends to %s: an earlier version or other settings of it would deliver",
+		return delivery.Route{Keep: fmt.Sprintf("recorded for %s, and this run of %s sends to %s: an earlier version or other settings of it would deliver",
 			receipt.Terms.Receiver(), u.tool.Name, u.terms().Receiver())}, nil
 	}
 	route.Local, route.Limits = u.own.driver.Local, u.own.driver.Limits
@@ -321,5 +321,5 @@ func (u *uploader) allowed(receipt consent.Receipt) error {
 	if receipt.Local || u.own.driver.Local {
 		return nil // what stays here needs nobody to erase it
 	}
-	return identifier{u.installation}.noteSending(u.machineID)
+	return identifier{u.installation}.noteSending(u.machineID, u.terms().Receiver())
 }

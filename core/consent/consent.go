@@ -209,7 +209,7 @@ func (in Input) storedLayer() Layer {
 	case s.Answer == AnswerNone:
 		layer.Detail = "none yet"
 	case s.Answer == AnswerNo && s.At.IsZero():
-		layer.Verdict, layer.Detail = No, "no, stored without its date because the disk was full"
+		layer.Verdict, layer.Detail = No, "no, without a date: an empty file, as a full disk leaves it"
 	case s.Answer == AnswerNo:
 		layer.Verdict, layer.Detail = No, "no, on "+s.At.Format(time.DateOnly)
 	case len(in.beyond()) > 0:

@@ -189,7 +189,7 @@ func (s Store) No(notice int, now time.Time) error {
 		defer lock.Unlock()
 	}
 	was := s.Load()
-	if errors.Is(was.Err, state.ErrCorrupt) {
+	if was.Err != nil {
 		_, _ = s.dir.SetAside(fileName) // it is of no use but to look at
 	}
 	err := s.dir.WriteRecord(fileName, state.Record{

@@ -350,7 +350,7 @@ func TestWhateverStandsInPlaceOfTheAnswerIsANoAndANoReplacesIt(t *testing.T) {
 	}
 }
 
-func TestAFolderInPlaceOfTheAnswerIsANoThatIsNotClaimedToBeStored(t *testing.T) {
+func TestAFolderInPlaceOfTheAnswerIsANoAndGivesWayToOne(t *testing.T) {
 	t.Parallel()
 	store, dir := fresh(t)
 	old := record(t, store, variable(store, false), shown()).ID
@@ -360,8 +360,8 @@ func TestAFolderInPlaceOfTheAnswerIsANoThatIsNotClaimedToBeStored(t *testing.T) 
 	if got := store.Load(); got.Err == nil {
 		t.Errorf("reads as %+v", got)
 	}
-	if err := store.No(2, noon); err == nil {
-		t.Error("the no says that it is stored")
+	if err := store.No(2, noon); err != nil || store.Load().Answer != consent.AnswerNo {
+		t.Errorf("the no says %v, stored is %+v", err, store.Load())
 	}
 	if store.Holds(old) {
 		t.Error("a receipt of before is still there")

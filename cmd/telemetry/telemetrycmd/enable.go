@@ -108,8 +108,11 @@ func (s *commandSet) disable() *cobra.Command {
 			if v.LocalLog != "" {
 				fmt.Fprintf(out, "What stayed on this machine is in %s; reset deletes it.\n", v.LocalLog)
 			}
-			if v.Delivered > 0 || report.Sending {
+			switch {
+			case v.Delivered > 0:
 				fmt.Fprintf(out, "What was sent before stays with the receiver. To ask for its deletion: %s\n", s.hint("reset"))
+			case v.Sent:
+				fmt.Fprintf(out, "What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s\n", s.hint("reset"))
 			}
 		}
 		if err != nil {

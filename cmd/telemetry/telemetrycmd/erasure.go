@@ -19,7 +19,7 @@ import (
 func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	receiver := s.receiver(m)
+	receiver := orElse(e.Receiver, s.receiver(m))
 	switch e.State {
 	case deletion.Requested:
 		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, "there was no time to"))

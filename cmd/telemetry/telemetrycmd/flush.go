@@ -50,6 +50,9 @@ func (s *commandSet) flush() *cobra.Command {
 			report.Kept = v.Queue.Events
 			err = s.flushError(ctx, err, v, *timeout)
 		}
+		if err == nil && report.Left != "" && report.Kept > 0 {
+			err = fmt.Errorf("%s not sent: %s", screen.Count(report.Kept, "event was", "events were"), screen.Clean(report.Left))
+		}
 		if *format == formatJSON {
 			j := flushJSON{
 				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
@@ -85,9 +88,6 @@ func printFlush(out io.Writer, receiver string, report core.FlushReport, complet
 	}
 	if report.Stayed > 0 {
 		fmt.Fprintf(out, "Put %s into the log on this machine.\n", events(report.Stayed))
-	}
-	if report.Left != "" {
-		fmt.Fprintf(out, "%s not sent: %s.\n", screen.Count(report.Kept, "event was", "events were"), screen.Clean(report.Left))
 	}
 	if report.Sent+report.Stayed+report.Lost+report.Running == 0 && report.Left == "" && complete {
 		fmt.Fprintln(out, "Nothing was waiting to be sent.")

@@ -181,6 +181,9 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 	if len(report.Requests)+len(report.Unknown) == 0 && complete {
 		fmt.Fprintln(out, nothingToAsk(before.Erasures))
 	}
+	if variable, _, err := m.Identity(); err == nil {
+		fmt.Fprintf(out, "%s is set: unset it, since nothing is sent under an ID that is being erased.\n", variable)
+	}
 	for _, e := range report.Requests {
 		fmt.Fprintf(out, "\nData sent under the machine ID %s:\n", e.MachineID)
 		for _, line := range s.erasureWords(m, e) {

@@ -166,7 +166,9 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	if v.WaitUntil.After(v.At) {
 		add("The server asked", "not to be called before "+screen.When(v.WaitUntil))
 	}
-	if v.Problem != "" {
+	if v.Underway {
+		add("Upload", "under way since "+screen.When(v.LastAttempt))
+	} else if v.Problem != "" {
 		warn("Last attempt", screen.When(v.LastAttempt)+", failed: "+screen.Clean(v.Problem))
 	}
 	if v.Background != "" {
@@ -277,6 +279,7 @@ type statusJSON struct {
 	LastAttempt   time.Time     `json:"last_attempt,omitzero"`
 	NextUpload    time.Time     `json:"next_upload,omitzero"`
 	WaitUntil     time.Time     `json:"wait_until,omitzero"`
+	Underway      bool          `json:"upload_under_way,omitempty"`
 	Problem       string        `json:"problem,omitempty"`
 	NotSent       string        `json:"not_sent,omitempty"`
 	Background    string        `json:"background,omitempty"`
@@ -332,6 +335,7 @@ func (v view) json(explain bool) statusJSON {
 		LastAttempt:   v.LastAttempt.UTC(),
 		NextUpload:    v.NextUpload.UTC(),
 		WaitUntil:     v.WaitUntil.UTC(),
+		Underway:      v.Underway,
 		Problem:       v.Problem,
 		NotSent:       v.Left,
 		Background:    v.Background,

@@ -122,6 +122,7 @@ func (w *world) disable() {
 		w.fail("%d events were erased, of %d, in\n%s", number(out, "The "), w.waiting(), out)
 	}
 	w.says(out, "What was sent before stays with the receiver", w.delivered > 0)
+	w.says(out, "What an upload that failed brought", w.delivered == 0 && w.sentUnder)
 	w.says(out, "What stayed on this machine", w.logged)
 	w.answer, w.beyond, w.remote, w.local = "no", false, 0, 0
 }
@@ -146,14 +147,14 @@ func (w *world) flush() {
 		w.fail("%d events were put into the log, of %d, in\n%s%s", got, stay, out, errs)
 	}
 	w.says(errs, "telemetry is off", !maySend)
-	fails := !maySend || w.answer == "yes" && !w.up && w.remote > 0
+	fails := !maySend || w.answer == "yes" && !w.up && w.remote > 0 || w.answer == "local" && w.remote > 0
 	if (code != 0) != fails {
 		w.fail("flush ends with %d, fails: %v, in\n%s%s", code, fails, out, errs)
 	}
 	w.says(out, "Nothing was waiting", maySend && w.waiting() == 0)
 	w.remote, w.local = w.remote-sent, w.local-stay
 	w.delivered, w.stayed = w.delivered+sent, w.stayed+stay
-	w.sentUnder = w.sentUnder || sent > 0 || fails && maySend
+	w.sentUnder = w.sentUnder || sent > 0 || fails && maySend && w.answer == "yes"
 	w.logged = w.logged || stay > 0
 }
 

@@ -157,6 +157,9 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.report = Report{Lost: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects = nil, "", nil
+	if CheckNotes(s.Dir) != nil {
+		_, _ = s.Dir.SetAside(notesName) // told by status
+	}
 	s.notes = ReadNotes(s.Dir)
 	s.size, s.streak, s.splits = s.notes.Batch, 0, 0
 	slots, err := s.Queue.Slots()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -72,6 +73,15 @@ func ReadNotes(dir state.Dir) Notes {
 		n.Lost["unknown"] += more
 	}
 	return n
+}
+
+// CheckNotes returns why the notes cannot be read, nil where there are none.
+func CheckNotes(dir state.Dir) error {
+	_, err := dir.ReadRecord(notesName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // TotalLost is how many events were given up, whatever the reason.

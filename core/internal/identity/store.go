@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -157,8 +159,58 @@ func (ids Identities) name() string {
 // MarkUsed notes that something is about to be sent under the identities.
 func (s Store) MarkUsed() error { return s.dir.Rename(unusedName, usedName) }
 
+// NoteReceiver notes that something is about to be sent to a receiver, so that a request for
+// erasure goes there and nowhere else. It is a file, named after the receiver: on a full disk
+// it stays empty, and is still known to whom it names.
+func (s Store) NoteReceiver(receiver string) error {
+	name := receiverName(receiver)
+	if !s.dir.Time(name).IsZero() {
+		return nil
+	}
+	if s.dir.WriteRecord(name, state.Record{"receiver": receiver}) == nil {
+		return nil
+	}
+	return s.dir.Empty(name)
+}
+
+// Receivers lists the receivers that something was sent to, or may have been. own is the one
+// that the caller knows, which may be noted without its name.
+func (s Store) Receivers(own string) (list []string) {
+	entries, _ := os.ReadDir(s.dir.Path())
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), receiverPrefix) {
+			continue
+		}
+		r, err := s.dir.ReadRecord(entry.Name())
+		switch {
+		case err == nil && r["receiver"] != "":
+			list = append(list, r["receiver"])
+		case entry.Name() == receiverName(own):
+			list = append(list, own)
+		default:
+			list = append(list, "a receiver whose name could not be stored")
+		}
+	}
+	return list
+}
+
+const receiverPrefix = "sent-"
+
+func receiverName(receiver string) string {
+	sum := sha256.Sum256([]byte(receiver))
+	return receiverPrefix + hex.EncodeToString(sum[:8])
+}
+
 // Forget removes the identities.
 func (s Store) Forget(ids Identities) error {
+	entries, _ := os.ReadDir(s.dir.Path())
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), receiverPrefix) {
+			if err := s.dir.Remove(entry.Name()); err != nil {
+				return err
+			}
+		}
+	}
 	for _, name := range s.histories() {
 		if err := s.dir.Remove(name); err != nil {
 			return err

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,10 @@ type Entry struct {
 	// known to be gone. It is a secret; see String.
 	Key   string
 	State deletion.State
+	// Receivers are who has to be asked yet, where that is who events were sent to, and Taken
+	// who has taken the request.
+	Receivers []string
+	Taken     string
 	// Reached is when each state was reached for the first time.
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
@@ -36,6 +41,33 @@ func (e Entry) String() string { return fmt.Sprintf("deletion of %s: %s", e.Mach
 
 // GoString is String: %#v must not show the key either.
 func (e Entry) GoString() string { return e.String() }
+
+// isFor reports whether a request has to be made to others than a receiver.
+func (e Entry) isFor(receiver string) bool {
+	made := e.State != deletion.Requested && e.State != deletion.Refused
+	return !made && receiver != "" && len(e.Receivers) > 0 && !slices.Contains(e.Receivers, receiver)
+}
+
+// waitingFor is a request that only another version of the tool can make.
+func (e Entry) waitingFor(now time.Time) Entry {
+	e.Problem = "data went to " + strings.Join(e.Receivers, " and ") + ", which this version of the tool does not send to: another one has to ask"
+	e.Next = now.Add(lastRetry)
+	return e
+}
+
+// handedTo is a request that a receiver has taken, which others may still have to.
+func (e Entry) handedTo(receiver string, now time.Time) Entry {
+	if receiver == "" || len(e.Receivers) == 0 {
+		return e
+	}
+	e.Taken = receiver
+	e.Receivers = slices.DeleteFunc(slices.Clone(e.Receivers), func(r string) bool { return r == receiver })
+	if len(e.Receivers) > 0 {
+		e.State = deletion.Requested
+		return e.waitingFor(now)
+	}
+	return e
+}
 
 // states are those that have a time.
 var states = []deletion.State{
@@ -56,6 +88,10 @@ func (e Entry) record() state.Record {
 		"machine_id": e.MachineID, "state": line(string(e.State), maxWord), "attempts": strconv.Itoa(e.Attempts),
 	}
 	put(r, "erasure_key", e.Key)
+	put(r, "taken_by", line(e.Taken, maxText))
+	for i, receiver := range e.Receivers[:min(len(e.Receivers), maxParts)] {
+		put(r, "receiver_"+strconv.Itoa(i), line(receiver, maxText))
+	}
 	put(r, "problem", line(e.Problem, maxText))
 	putTime(r, "next", e.Next)
 	for _, s := range states {
@@ -97,7 +133,10 @@ func putTime(r state.Record, key string, t time.Time) {
 func parse(r state.Record) (Entry, error) {
 	e := Entry{
 		MachineID: r["machine_id"], Key: r["erasure_key"], State: deletion.State(r["state"]),
-		Problem: r["problem"], Reached: map[deletion.State]time.Time{},
+		Problem: r["problem"], Taken: r["taken_by"], Reached: map[deletion.State]time.Time{},
+	}
+	for i := 0; i < maxParts && r["receiver_"+strconv.Itoa(i)] != ""; i++ {
+		e.Receivers = append(e.Receivers, r["receiver_"+strconv.Itoa(i)])
 	}
 	var errs []error
 	when := func(key string) time.Time {

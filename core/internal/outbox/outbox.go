@@ -75,9 +75,9 @@ func (b Box) Pending() bool {
 	return err == nil
 }
 
-// Put stores requests for the keys, in hexadecimal, of machine IDs. One that is stored
-// already stays as it is.
-func (b Box) Put(keys map[string]string) error {
+// Put stores requests for the keys, in hexadecimal, of machine IDs, under which something was
+// sent to those receivers. One that is stored already stays as it is.
+func (b Box) Put(keys map[string]string, receivers []string) error {
 	return b.noted(func() error {
 		// First the time, so that a crash leaves no request that nobody looks at.
 		if err := b.setNext(b.Now()); err != nil {
@@ -88,7 +88,7 @@ func (b Box) Put(keys map[string]string) error {
 				continue
 			}
 			now := b.Now()
-			e := Entry{MachineID: id, Key: key, State: deletion.Requested,
+			e := Entry{MachineID: id, Key: key, State: deletion.Requested, Receivers: receivers,
 				Reached: map[deletion.State]time.Time{deletion.Requested: now}, Next: now}
 			if err := b.write(e); err != nil {
 				return err
@@ -152,7 +152,10 @@ func (b Box) write(e Entry) error { return b.Dir.WriteRecord(prefix+e.MachineID,
 type Run struct {
 	// Requestor is asked. Tool is what it is told.
 	Requestor deletion.Requestor
-	Tool      string
+	// Receiver names who is reached through Requestor, where that is who events are sent to:
+	// then nobody is asked who received nothing. Empty where the author named somebody.
+	Receiver string
+	Tool     string
 	// Insist takes up every request that is not known to be finished, whatever its time.
 	Insist bool
 	// Wait is how long to wait for another process.
@@ -203,6 +206,9 @@ func (b Box) isDue(e Entry, insist bool) bool {
 
 // advance takes one request a step further.
 func (b Box) advance(ctx context.Context, r Run, e Entry) error {
+	if e.isFor(r.Receiver) {
+		return b.write(e.waitingFor(b.Now()))
+	}
 	// Written before anything is asked: who is killed here comes back after a pause.
 	failed := e
 	failed.Attempts++
@@ -226,7 +232,7 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 		receipt, err = b.request(ctx, r, e)
 	}
 	if err == nil {
-		return b.write(settled(e, receipt, now, follows))
+		return b.write(settled(e, receipt, now, follows).handedTo(r.Receiver, now))
 	}
 	failed.Problem = err.Error()
 	if len(receipt.Parts) > 0 {

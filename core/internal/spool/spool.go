@@ -310,32 +310,36 @@ func (q *Queue) Stats() (Stats, error) {
 	s := Stats{Events: map[string]int{}}
 	slots, err := q.Slots()
 	for _, slot := range slots {
-		f, err := os.Open(q.slotPath(slot))
-		if err != nil {
-			continue // erased meanwhile
-		}
-		content, err := readSlot(f)
-		f.Close()
-		if err != nil {
-			continue
-		}
-		c := parseSlot(content)
-		for _, entry := range c.Entries {
-			if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
-				s.Events[c.Receipt]++
-			} else {
-				s.Damaged++
-			}
-		}
-		s.Bytes += int64(len(content))
+		q.look(slot, &s)
 	}
 	return s, err
+}
+
+// look adds what one slot holds. One that was erased meanwhile holds nothing.
+func (q *Queue) look(slot string, s *Stats) {
+	f, err := os.Open(q.slotPath(slot))
+	if err != nil {
+		return
+	}
+	content, err := readSlot(f)
+	f.Close()
+	if err != nil {
+		return
+	}
+	c := parseSlot(content)
+	for _, entry := range c.Entries {
+		if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
+			s.Events[c.Receipt]++
+		} else {
+			s.Damaged++
+		}
+	}
+	s.Bytes += int64(len(content))
 }
 
 // Erase deletes everything that waits and returns how many events that was. The error
 // says that something could not be deleted; the rest is.
 func (q *Queue) Erase() (int, error) {
-	stats, _ := q.Stats()
 	entries, err := os.ReadDir(q.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -344,13 +348,19 @@ func (q *Queue) Erase() (int, error) {
 		return 0, state.Bare(err)
 	}
 	var failed error
+	erased := 0
 	for _, entry := range entries {
 		if _, ok := isSlot(entry.Name()); !ok {
 			continue
 		}
-		if err := os.Remove(q.slotPath(entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		events := Stats{Events: map[string]int{}}
+		q.look(entry.Name(), &events)
+		switch err := os.Remove(q.slotPath(entry.Name())); {
+		case err == nil:
+			erased += events.Total()
+		case !errors.Is(err, fs.ErrNotExist):
 			failed = state.Bare(err)
 		}
 	}
-	return stats.Total(), failed
+	return erased, failed
 }

@@ -203,12 +203,13 @@ func (d Dir) Rename(name, to string) error {
 	return nil
 }
 
-// RemoveTemp deletes what writers that were killed left behind.
+// RemoveTemp deletes what writers that were killed left behind: what is older than any write
+// takes.
 func (d Dir) RemoveTemp() {
 	entries, _ := os.ReadDir(d.path)
 	for _, entry := range entries {
 		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") {
-			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Hour {
+			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
 				os.Remove(d.Join(name))
 			}
 		}

@@ -21,7 +21,11 @@ func (d Dir) Time(name string) time.Time {
 
 // SetTime sets the modification time of a file, and makes an empty one if there is none.
 func (d Dir) SetTime(name string, t time.Time) error {
-	if os.Chtimes(d.Join(name), t, t) == nil {
+	info, err := os.Lstat(d.Join(name))
+	if err == nil && !info.Mode().IsRegular() {
+		return ErrUnsafe // the time of what a link leads to is not ours to set
+	}
+	if err == nil && os.Chtimes(d.Join(name), t, t) == nil {
 		return nil
 	}
 	f, err := os.OpenFile(d.Join(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
