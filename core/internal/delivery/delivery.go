@@ -276,17 +276,15 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 			gone = append(gone, s.giveUp(loss{spool.LossRefused, route.Receipt}, entry))
 		default:
 			event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
-			if event.Time.After(now) && !now.Before(route.Since) {
+			if event.Time.After(now) && !now.Before(route.Since) && claim.Latest(entry).IsZero() {
 				_ = claim.SetLatest(now) // a full disk: then the time may differ between attempts
 			}
 			items = append(items, item{entry, event})
 		}
 	}
-	if !claim.Latest.IsZero() {
-		for i := range items {
-			if event := &items[i].event; event.Time.After(claim.Latest) {
-				event.Time = claim.Latest
-			}
+	for i := range items {
+		if latest := claim.Latest(items[i].entry); !latest.IsZero() && items[i].event.Time.After(latest) {
+			items[i].event.Time = latest
 		}
 	}
 	if len(gone) > 0 {

@@ -15,12 +15,11 @@ type Claim struct {
 	// the slot does not say: Legacy tells the slots of older versions from damaged ones.
 	Receipt string
 	Legacy  bool
-	// Latest, if not zero, is the latest time that an event of this slot may have.
-	Latest time.Time
 	// Entries are the lines that wait in it, in the order of recording: events, and
 	// whatever else a damaged disk or a stray hand put there.
 	Entries []Entry
 	settled map[int64]bool // by start
+	latest  time.Time      // of the entries for which no mark says it
 	torn    bool
 }
 
@@ -61,14 +60,23 @@ func (c *Claim) Settle(entries ...Entry) error {
 // Settled reports whether an entry is marked as done with.
 func (c *Claim) Settled(e Entry) bool { return c.settled[e.start] }
 
-// SetLatest writes down the latest time that an event of this slot may have, unless that
-// was done before: at every attempt an event has the same time.
+// Latest returns the latest time that an event may have, zero if there is none.
+func (c *Claim) Latest(e Entry) time.Time {
+	if !e.latest.IsZero() {
+		return e.latest
+	}
+	return c.latest
+}
+
+// SetLatest writes down the latest time that the events of this claim may have for which
+// that was not done before: at every attempt an event has the same time. What is recorded
+// later is not meant.
 func (c *Claim) SetLatest(t time.Time) error {
-	if !c.Latest.IsZero() {
+	if !c.latest.IsZero() {
 		return nil
 	}
-	c.Latest = t.UTC().Truncate(time.Millisecond)
-	return c.mark(strconv.AppendInt([]byte{markByte, latestMark}, c.Latest.UnixMilli(), 10))
+	c.latest = t.UTC().Truncate(time.Millisecond)
+	return c.mark(strconv.AppendInt([]byte{markByte, latestMark}, c.latest.UnixMilli(), 10))
 }
 
 func (c *Claim) mark(line []byte) error {

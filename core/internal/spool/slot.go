@@ -41,6 +41,7 @@ func headReceipt(head []byte) (receipt string, ok bool) {
 // Entry is one event that waits.
 type Entry struct {
 	start, end int64
+	latest     time.Time // that it may have, zero if no mark says so
 	// Line is its encoding, without the newline. It is only valid as long as its Claim.
 	Line []byte
 }
@@ -63,6 +64,7 @@ func parseSlot(content []byte) *Claim {
 	}
 	var settled []span
 	var all []Entry
+	bounded := 0 // so many have a latest time
 	for start < len(content) {
 		end := len(content)
 		if i := bytes.IndexByte(content[start:], '\n'); i >= 0 {
@@ -70,13 +72,13 @@ func parseSlot(content []byte) *Claim {
 		}
 		line := bytes.TrimSuffix(content[start:end], []byte{'\n'})
 		if latest, ok := parseLatest(line); ok {
-			if c.Latest.IsZero() {
-				c.Latest = latest
+			for ; bounded < len(all); bounded++ {
+				all[bounded].latest = latest
 			}
 		} else if spans, ok := parseMark(line); ok {
 			settled = append(settled, spans...)
 		} else if len(line) > 0 {
-			all = append(all, Entry{int64(start), int64(end), line})
+			all = append(all, Entry{start: int64(start), end: int64(end), Line: line})
 		}
 		start = end
 	}

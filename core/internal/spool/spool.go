@@ -9,7 +9,7 @@
 //	{"id":"0193…",…}      an event, one line, written with one write
 //	{"id":"0193…",…}
 //	=85-897,1705-2119     a mark: the events in these byte ranges are settled
-//	=@1764061200000       a mark: where an event is later than this, in Unix
+//	=@1764061200000       a mark: where an event before it is later than this, in Unix
 //	                      milliseconds, the clock was wrong when it was recorded
 //
 // A writer takes the first slot that is free, not full and either empty or of the same

@@ -694,19 +694,27 @@ func TestAWriterKnowsThatItsSlotIsGoneAndWhatIsInIt(t *testing.T) {
 	}
 }
 
-func TestTheLatestTimeOfASlotIsKept(t *testing.T) {
+func TestTheLatestTimeOfAnEventIsKept(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
-	fill(t, q, 1)
 	at := time.Now().UTC().Truncate(time.Millisecond)
-	for _, set := range []time.Time{at, at.Add(time.Hour)} {
+	for i, set := range []time.Time{at, at.Add(time.Hour), at.Add(2 * time.Hour)} {
+		fill(t, q, 1)
 		claim, err := q.Claim("0000.events")
-		if err != nil {
+		if err != nil || len(claim.Entries) != i+1 {
+			t.Fatalf("%d entries, %v", len(claim.Entries), err)
+		}
+		if latest := claim.Latest(claim.Entries[i]); !latest.IsZero() {
+			t.Errorf("event %d already has %v", i, latest)
+		}
+		if err := errors.Join(claim.SetLatest(set), claim.SetLatest(set.Add(time.Minute)), claim.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(claim.SetLatest(set), claim.Close()); err != nil || !claim.Latest.Equal(at) {
-			t.Errorf("%v, %v; want %v", claim.Latest, err, at)
+		for n, entry := range claim.Entries {
+			if want := at.Add(time.Duration(n) * time.Hour); !claim.Latest(entry).Equal(want) {
+				t.Errorf("event %d has %v at claim %d, want %v", n, claim.Latest(entry), i, want)
+			}
 		}
 	}
-	wantIDs(t, read(t, q).ids, testID(0))
+	wantIDs(t, read(t, q).ids, testID(0), testID(0), testID(0))
 }
