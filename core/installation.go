@@ -188,6 +188,15 @@ func (in *installation) eraseWaiting() (int, error) {
 	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
 }
 
+// forget removes what was logged on this machine, and what is known of deliveries.
+func (in *installation) forget() error {
+	err := os.RemoveAll(in.dir.Join(localDir))
+	if err != nil {
+		err = state.Bare(err)
+	}
+	return errors.Join(err, delivery.Forget(in.dir), background{in}.forget())
+}
+
 func (in *installation) interval() time.Duration {
 	return orDefault(in.tool.Telemetry.UploadInterval, defaultInterval)
 }

@@ -469,15 +469,16 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	erased, err := m.no()
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
+		if err == nil {
+			err = ErrChanged // to a yes, by another process
+		}
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
-	if removeErr := os.RemoveAll(in.dir.Join(localDir)); removeErr != nil {
-		err = errors.Join(err, state.Bare(removeErr))
-	}
-	err = errors.Join(err, delivery.Forget(in.dir), background{in}.forget(), identifier{in}.retire())
-	// What is under way arrives before the request does, as far as that is in our hands.
+	err = errors.Join(err, in.forget(), identifier{in}.retire())
+	// What is under way arrives before the request does, as far as that is in our hands, and
+	// leaves its notes and what it logged here.
 	delivery.Quiesce(ctx, in.dir)
-	err = errors.Join(err, (&eraser{in}).work(ctx, true, progress))
+	err = errors.Join(err, in.forget(), (&eraser{in}).work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	all, readErr := m.Erasures()

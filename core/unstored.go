@@ -32,10 +32,13 @@ func (u *unstored) take(in *installation) (lines [][]byte, holds bool) {
 	if len(lines) == 0 {
 		return nil, true
 	}
-	now := in.store().Load()
-	same := now.Answer == u.answer.Answer && now.Receipt == u.answer.Receipt
-	if now.Receipt == "" { // an answer of an older version
-		same = same && now.At.Equal(u.answer.At)
+	return lines, sameAnswer(in.store().Load(), u.answer)
+}
+
+// sameAnswer reports whether two answers are one, which may have been confirmed since.
+func sameAnswer(a, b consent.Stored) bool {
+	if a.Receipt == "" && !a.At.Equal(b.At) { // of an older version
+		return false
 	}
-	return lines, same
+	return a.Answer == b.Answer && a.Receipt == b.Receipt
 }

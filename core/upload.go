@@ -112,8 +112,9 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 			events = append(events, event)
 		}
 	}
-	return within(ctx, unstoredBudget, func(ctx context.Context) error {
-		if decision := u.decide(); !decision.Enabled || decision.LocalOnly {
+	answer := u.store().Load()
+	send := func(ctx context.Context) error {
+		if decision := u.decide(); !decision.Enabled || decision.LocalOnly || !sameAnswer(decision.Stored, answer) {
 			return delivery.ErrNotAllowed
 		}
 		backend, err := own.open(u.installation)
@@ -122,6 +123,9 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 		}
 		defer backend.Close()
 		return backend.Send(ctx, events)
+	}
+	return within(ctx, unstoredBudget, func(ctx context.Context) error {
+		return delivery.Unqueued(ctx, u.dir, u.now, len(events), send)
 	}) == nil
 }
 

@@ -189,6 +189,29 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	return s.report, err
 }
 
+// Unqueued makes one delivery of events that no queue holds, and counts them. As any other
+// it is alone, and a no waits for it, except where there are no locks.
+func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events int, send func(context.Context) error) error {
+	lock, err := dir.WaitLock(ctx, lockName)
+	if errors.Is(err, state.ErrBusy) {
+		return err
+	}
+	if err == nil {
+		defer lock.Unlock()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := send(ctx); err != nil {
+		return err
+	}
+	notes := ReadNotes(dir)
+	notes.Delivered += events
+	notes.LastDelivered = now()
+	_ = notes.write(dir)
+	return nil
+}
+
 // quiesceWait is longer than a vendor takes to answer, and no longer than a person waits.
 const quiesceWait = 3 * time.Second
 
