@@ -169,7 +169,11 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	if v.Underway {
 		add("Upload", "under way since "+screen.When(v.LastAttempt))
 	} else if v.Problem != "" {
-		warn("Last attempt", screen.When(v.LastAttempt)+", failed: "+screen.Clean(v.Problem))
+		when := ""
+		if !v.LastAttempt.IsZero() {
+			when = screen.When(v.LastAttempt) + ", "
+		}
+		warn("Last attempt", when+"failed: "+screen.Clean(v.Problem))
 	}
 	if v.Background != "" {
 		warn("Background", screen.Clean(v.Background))

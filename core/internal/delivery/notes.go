@@ -141,8 +141,8 @@ func (n *Notes) beginAttempts(dir state.Dir, interval time.Duration, now time.Ti
 func (n *Notes) conclude(a *attempts, err error, interval time.Duration, now time.Time) (next time.Time) {
 	if a != nil {
 		n.Failures = a.failuresBefore
+		n.LastAttempt = now
 	}
-	n.LastAttempt = now
 	n.Problem = ""
 	n.WaitUntil = time.Time{}
 	switch {
