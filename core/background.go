@@ -110,9 +110,13 @@ func (b background) forget() error {
 
 // problem says what is wrong with the background processes, "" if nothing is known to be.
 func (b background) problem() string {
+	const instead = " events are sent from the commands themselves, for at most a second"
+	if _, err := os.Executable(); err != nil {
+		return "no background process can be started, because the program cannot find out where it lies: is /proc hidden? Until that is mended" + instead
+	}
 	n, _ := b.judged()
 	if n.problem != "" && n.failures >= maxFailedStarts {
-		return n.problem + "; after " + strconv.Itoa(n.failures) + " such failures events are sent from the commands themselves, for at most a second"
+		return n.problem + "; after " + strconv.Itoa(n.failures) + " such failures" + instead
 	}
 	return n.problem
 }
