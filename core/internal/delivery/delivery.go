@@ -379,9 +379,7 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 		return err
 	}
 	if s.AtMostOnce {
-		s.lose(loss{spool.LossUnsent, route.Receipt}, weights(batch))
-		_ = s.notes.write(s.Dir)
-		if err := claim.Settle(entries(batch)...); err != nil {
+		if err := s.giveUpUnsent(claim, route, batch); err != nil {
 			return err // not marked, so not sent: at most once
 		}
 	}
@@ -407,6 +405,32 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 	return err
 }
 
+// giveUpUnsent counts a batch as lost and settles it before it is sent. Where that is done
+// already, it was refused in a larger batch.
+func (s *Sender) giveUpUnsent(claim *spool.Claim, route Route, batch []item) error {
+	fresh := slices.DeleteFunc(slices.Clone(batch), func(it item) bool { return claim.Settled(it.entry) })
+	if len(fresh) == 0 {
+		return nil
+	}
+	what := loss{spool.LossUnsent, route.Receipt}
+	s.lose(what, weights(fresh))
+	_ = s.notes.write(s.Dir)
+	err := claim.Settle(entries(fresh)...)
+	if err != nil {
+		claim.Keep(entries(fresh)...)
+		s.lose(what, -weights(fresh))
+	}
+	return err
+}
+
+// known takes back that events were given up unsent, where the answer says what became of
+// them.
+func (s *Sender) known(route Route, batch ...item) {
+	if s.AtMostOnce {
+		s.lose(loss{spool.LossUnsent, route.Receipt}, -weights(batch))
+	}
+}
+
 // mayAttempt looks whether the batch may still be sent, and notes the attempt: a process
 // that dies in it has noted a failure, and no other one tries again before its time.
 func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route) error {
@@ -428,9 +452,7 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 // accepted settles a batch that the receiver has, and what was in doubt before: a receiver
 // that takes other events means it when it refuses one.
 func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
-	if s.AtMostOnce { // counted as lost before it was sent
-		s.lose(loss{spool.LossUnsent, route.Receipt}, -weights(batch))
-	}
+	s.known(route, batch...)
 	s.took(route, len(batch))
 	s.settle(claim, entries(batch)...)
 	_ = s.notes.write(s.Dir)
@@ -481,8 +503,10 @@ func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err erro
 	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
 		lost := min(verdicts.Unnamed, len(batch))
+		s.known(route, batch...)
 		s.took(route, len(batch)-lost)
 		s.lose(loss{spool.LossRefused, route.Receipt}, lost)
+		_ = s.notes.write(s.Dir)
 		s.settle(claim, entries(batch)...)
 		return nil
 	}
@@ -496,8 +520,10 @@ func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err erro
 		default:
 			continue
 		}
+		s.known(route, it)
 		done = append(done, it.entry)
 	}
+	_ = s.notes.write(s.Dir)
 	s.settle(claim, done...)
 	switch {
 	case len(done) == len(batch):
@@ -542,6 +568,7 @@ func weights(batch []item) (n int) {
 
 // refuse settles events that the receiver will never take.
 func (s *Sender) refuse(claim *spool.Claim, route Route, batch ...item) {
+	s.known(route, batch...)
 	for _, it := range batch {
 		s.refused(route, it)
 	}

@@ -115,6 +115,9 @@ func TestAtMostOnceAProcessThatIsKilledInAnAttemptIsNotFollowedByAnother(t *test
 	if sent := killWhileSending(t, f, "send once"); !slices.Equal(sent, ids(0, 5)) {
 		t.Fatalf("the process sent %v", sent)
 	}
+	if notes := delivery.ReadNotes(f.sender.Dir); notes.Lost[spool.LossUnsent] != 5 {
+		t.Errorf("noted as lost are %v", notes.Lost)
+	}
 	if _, err := f.run(); err != nil {
 		t.Fatal(err)
 	}

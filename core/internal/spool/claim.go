@@ -57,6 +57,13 @@ func (c *Claim) Settle(entries ...Entry) error {
 	return c.mark(mark)
 }
 
+// Keep takes a Settle back that returned an error: the entries wait on.
+func (c *Claim) Keep(entries ...Entry) {
+	for _, e := range entries {
+		delete(c.settled, e.start)
+	}
+}
+
 // Settled reports whether an entry is marked as done with.
 func (c *Claim) Settled(e Entry) bool { return c.settled[e.start] }
 
