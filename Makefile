@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure test race lint bench size fuzz cross interop deps
+.PHONY: help demo demo-erasure test race torture lint bench size fuzz cross interop deps redact-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -12,6 +12,8 @@ PKG ?= ./...
 # Which benchmarks `make bench` runs, and how long `make fuzz` stays at each target.
 BENCH ?= .
 FUZZTIME ?= 10s
+# How many times the default number of rounds `make torture` runs.
+TORTURE ?= 1
 
 help: ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +29,9 @@ test: ## Run every test, in random order
 
 race: ## The same under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on $(PKG)
+
+torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10
+	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 2h ./internal/torture
 
 lint: ## gofmt, go vet, staticcheck, and go.mod being tidy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi

@@ -38,8 +38,17 @@ func everyCall(random *rand.Rand, most int) calls {
 	return calls{1 + random.IntN(most), most}
 }
 
+// onlyOnRequest skips what takes minutes: make torture.
+func onlyOnRequest(t *testing.T) {
+	t.Helper()
+	if os.Getenv("TORTURE") == "" {
+		t.Skip("takes minutes; make torture")
+	}
+}
+
 func TestNothingBreaksWhereverAProcessIsKilled(t *testing.T) {
 	t.Parallel()
+	onlyOnRequest(t)
 	random := seeded(t)
 	for name, c := range killScenes() {
 		places := everyCall(random, 4)
@@ -141,6 +150,7 @@ func killScenes() map[string]scene {
 // Each kind of process stands still before a call while others do all their work.
 func TestNothingBreaksWhateverOthersDoMeanwhile(t *testing.T) {
 	t.Parallel()
+	onlyOnRequest(t)
 	random := seeded(t)
 	victims := map[string]plan{
 		"a command":                {role: "record", id: "v", env: []string{"EVENTS=2", "END=9", "PAUSE=2ms", inCI}},
