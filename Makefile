@@ -78,3 +78,6 @@ interop: ## Let real servers and the vendors' own models read what the backends 
 
 deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update
+
+redact-report: ## Print how much of the scrubber's corpus is taken out, and what of ordinary texts
+	@$(GO) test -count=1 -run '^TestReport$$' -v ./core/internal/redact
