@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -730,6 +731,35 @@ type stuck struct{ release, closed chan struct{} }
 
 func (s stuck) Send(context.Context, []driver.Event) error { <-s.release; return nil }
 func (s stuck) Close() error                               { close(s.closed); return nil }
+
+// What is not noted would look as if it were still under way.
+func TestHowAnAttemptInsideACommandEndedIsNotedWithinItsSecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where time passes only while everybody waits
+		tool := someTool()
+		tool.Telemetry = props.TelemetryConfig{Backend: "hanging", Drivers: []driver.Driver{{
+			Name: "hanging", Open: func(driver.Config) (driver.Backend, error) { return hanging{}, nil },
+		}}}
+		options := append(enabled(t, tool, nil), environment(map[string]string{"CI": "1"}))
+		c := open(t, tool, options)
+		c.Track("feature.used", "x", nil)
+		start := time.Now()
+		if err := c.Close(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		if s := core.NewManager(tool, options...).Status(); s.Underway || s.Problem == "" {
+			t.Errorf("under way: %v, problem: %q", s.Underway, s.Problem)
+		}
+	})
+}
+
+type hanging struct{}
+
+func (hanging) Send(ctx context.Context, _ []driver.Event) error { <-ctx.Done(); return ctx.Err() }
+func (hanging) Close() error                                     { return nil }
 
 func TestTrackAfterCloseIsKept(t *testing.T) {
 	t.Parallel()

@@ -164,9 +164,11 @@ func (u *uploader) eraseSoon(ctx context.Context) error {
 }
 
 // within runs work and returns when it is done or the budget is spent, whichever comes
-// first: also if a backend does not heed its context.
+// first: also if a backend does not heed its context. That ends a tenth early, so that
+// there is time to note how it went: what is not noted looks as if it were still under way.
 func within(ctx context.Context, budget time.Duration, work func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, budget)
+	toNote := budget / 10
+	ctx, cancel := context.WithTimeout(ctx, budget-toNote)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- work(ctx) }()
@@ -174,6 +176,11 @@ func within(ctx context.Context, budget time.Duration, work func(context.Context
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(toNote):
 		return ctx.Err()
 	}
 }
