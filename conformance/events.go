@@ -46,7 +46,7 @@ func sampleConsent(n int) string { return fmt.Sprintf("c0115e47%024x", n/2) }
 
 // sampleID is a version 7 UUID made of a time and a number.
 func sampleID(at time.Time, n int) string {
-	return fmt.Sprintf("%08x-%04x-7%03x-8%03x-%012x", uint32(at.UnixMilli()>>16), uint16(at.UnixMilli()), n%4096, n%4096, 0xabc000000+n)
+	return fmt.Sprintf("%08x-%04x-7%03x-8%03x-%012x", uint32(at.UnixMilli()>>16), uint16(at.UnixMilli()), n%4096, n%4096, 0xabc000000+int64(n))
 }
 
 // copyEvents copies what a backend could reach, so that a change shows.

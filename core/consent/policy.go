@@ -84,8 +84,8 @@ func readPolicy(path string) (p Policy, found bool) {
 	}
 	defer f.Close()
 	const enough = 64 // longer than any word that is allowed
-	data, err := io.ReadAll(io.LimitReader(f, enough))
-	if err != nil {
+	data, err := io.ReadAll(io.LimitReader(f, enough+1))
+	if err != nil || len(data) > enough { // what lies behind may restrict
 		return unreadable, true
 	}
 	switch strings.ToLower(strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff"))) {
