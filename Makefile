@@ -27,8 +27,8 @@ demo-erasure: ## See a reset reach a vendor and come back verified, whatever goe
 test: ## Run every test, in random order
 	$(GO) test -shuffle=on $(PKG)
 
-race: ## The same under the race detector; needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on $(PKG)
+race: ## The same under the race detector, but for whole processes; needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on $$($(GO) list $(PKG) | grep -v -e /internal/torture -e /internal/exit)
 
 torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10
 	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 2h ./internal/torture
