@@ -80,8 +80,9 @@ type Status struct {
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
 	Lost              map[string]int
-	// Underway says that the last attempt has not noted its outcome, and may still be made.
-	Underway bool
+	// Underway says that the last attempt has not noted its outcome, and may still be made;
+	// CutOff that it was ended before that.
+	Underway, CutOff bool
 	// Sent says that something was sent under the present machine ID, or may have been.
 	Sent bool
 	// Problem is why the last attempt failed, Left why something waits that the last process
@@ -207,6 +208,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	s.NextUpload = delivery.NextAt(m.in.dir)
 	s.Delivered, s.Stayed, s.Lost = notes.Delivered, notes.Stayed, notes.Lost
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
+	s.CutOff = notes.Unfinished() && !s.Underway
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
 	for reason, n := range spool.Losses(m.in.dir) {
 		s.Lost[reason] += n

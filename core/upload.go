@@ -21,8 +21,8 @@ const (
 	// inlineBudget is what an upload may cost a command that cannot leave it to a
 	// background process.
 	inlineBudget = time.Second
-	// inlineInterval is the least time between two such uploads, where the author's is
-	// longer: what a job records goes out while the job runs, and not with each command.
+	// inlineInterval is the time between two such uploads: what a job records goes out while
+	// the job runs, and not with each command.
 	inlineInterval = time.Minute
 	// longRun is when a command counts as one that runs for long and uploads from inside.
 	longRun = 30 * time.Second
@@ -197,8 +197,9 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 	defer u.close()
 	u.own, u.ownErr = selectBackend(u.tool.Telemetry)
 	interval := u.interval()
+	pause := time.Duration(0)
 	if u.inside {
-		interval = min(interval, inlineInterval)
+		interval, pause = min(interval, inlineInterval), inlineInterval
 	}
 	sender := delivery.Sender{
 		Dir:        u.dir,
@@ -207,6 +208,7 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 		AtMostOnce: u.tool.Telemetry.DeliveryMode == props.DeliveryAtMostOnce,
 		OSVersion:  identity.OSVersion(),
 		Interval:   interval,
+		Pause:      pause,
 		Now:        u.now,
 		Erase:      u.eraseWithdrawn,
 		Progress:   progress,

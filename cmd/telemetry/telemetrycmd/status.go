@@ -85,6 +85,14 @@ func (v view) decider() string {
 	return v.Decision.Decider + ", and silence is no"
 }
 
+// cutOffHint says what helps where commands have too little time to send.
+func (v view) cutOffHint(hint func(string) string) string {
+	if v.CutOff {
+		return "; to send without that limit: " + hint("flush")
+	}
+	return ""
+}
+
 func (s *commandSet) status() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -173,7 +181,7 @@ func (v view) rows(hint func(string) string) []screen.Row {
 		if !v.LastAttempt.IsZero() {
 			when = screen.When(v.LastAttempt) + ", "
 		}
-		warn("Last attempt", when+"failed: "+screen.Clean(v.Problem))
+		warn("Last attempt", when+"failed: "+screen.Clean(v.Problem)+v.cutOffHint(hint))
 	}
 	if v.Background != "" {
 		warn("Background", screen.Clean(v.Background))
@@ -218,7 +226,7 @@ var reasonWords = map[string]string{
 	"unreadable":  "damaged on disk",
 	"refused":     "refused by the receiver for good",
 	"unconfirmed": "given up after one attempt",
-	"unwritten":   "not taken by the disk",
+	"unwritten":   "not taken by the disk, or not in time",
 	"invalid":     "without a type",
 	"withdrawn":   "recorded before a no",
 }

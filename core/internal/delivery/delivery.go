@@ -33,6 +33,7 @@ var (
 	// answers say nothing about the events.
 	errSplit   = errors.New("the batch must be smaller")
 	errWithout = errors.New("the batch is refused for some of its events")
+	errSplits  = errors.New("the server refuses so many batches that the rest is sent later")
 	errBlocked = errors.New("the server refuses every batch, also the smallest")
 )
 
@@ -81,9 +82,10 @@ type Sender struct {
 	AtMostOnce bool
 	// OSVersion completes the events.
 	OSVersion string
-	// Interval is the time to the next upload after a success.
-	Interval time.Duration
-	Now      func() time.Time
+	// Interval is the time to the next upload after a success, Pause the least time to it
+	// whatever the outcome.
+	Interval, Pause time.Duration
+	Now             func() time.Time
 	// Erase erases what waits where that was withdrawn.
 	Erase func() error
 	// Progress, where not nil, is told how many events of how many are done with.
@@ -97,8 +99,9 @@ type Sender struct {
 	failed   map[bool]error // by Route.Local: the receiver that failed is not tried again
 	attempts *attempts      // nil before the first over the network
 	splits   int
-	size     int // of a batch at most, 0 for no such bound
-	streak   int // batches of that size that were accepted in a row
+	size     int  // of a batch at most, 0 for no such bound
+	streak   int  // batches of that size that were accepted in a row
+	grown    bool // the size was just doubled, to see whether it may be
 	suspects []item
 }
 
@@ -342,6 +345,9 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 		case err == nil:
 			items = items[n:]
 			continue
+		case errors.Is(err, errSplit) && s.grown:
+			s.size, s.streak, s.grown = n/2, 0, false
+			continue // that was to be expected
 		case errors.Is(err, errSplit):
 			s.size, s.streak = n/2, 0
 		case errors.Is(err, errWithout):
@@ -350,7 +356,7 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 			return err
 		}
 		if s.splits++; s.splits > maxSplits {
-			return errBlocked
+			return errSplits
 		}
 	}
 	if len(s.suspects) > 0 { // nothing behind them was accepted that would have told more
@@ -444,7 +450,7 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 		return ErrErased
 	}
 	if !route.Local && s.attempts == nil {
-		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Now())
+		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Pause, s.Now())
 	}
 	return nil
 }
@@ -453,6 +459,7 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 // that takes other events means it when it refuses one.
 func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	s.known(route, batch...)
+	s.grown = false
 	s.took(route, len(batch))
 	s.settle(claim, entries(batch)...)
 	_ = s.notes.write(s.Dir)
@@ -464,7 +471,7 @@ func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 		s.streak++
 	}
 	if s.streak >= growAfter {
-		s.size, s.streak = 2*s.size, 0
+		s.size, s.streak, s.grown = 2*s.size, 0, true
 	}
 	if s.size >= bounded(route.Limits).Events {
 		s.size = 0
@@ -653,6 +660,9 @@ func (s *Sender) note(err error) {
 	s.report.NextAt = s.Now().Add(s.Interval)
 	if s.attempts != nil || err != nil {
 		s.report.NextAt = s.notes.conclude(s.attempts, err, s.Interval, s.Now())
+	}
+	if least := s.Now().Add(s.Pause); s.report.NextAt.Before(least) {
+		s.report.NextAt = least
 	}
 	s.notes.Left = plaintext.Line(s.report.Left, maxLeft)
 	s.notes.Batch = s.size

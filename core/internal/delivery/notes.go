@@ -123,11 +123,11 @@ type attempts struct{ failuresBefore int }
 // cutOff is the problem of attempts whose outcome was not noted, or not yet.
 const cutOff = "an upload was cut off before there was an answer"
 
-func (n *Notes) beginAttempts(dir state.Dir, interval time.Duration, now time.Time) *attempts {
+func (n *Notes) beginAttempts(dir state.Dir, interval, pause time.Duration, now time.Time) *attempts {
 	a := &attempts{n.Failures}
 	// The time first: setting it needs no space. As long as the attempt may last, no other
 	// process need start, whatever the interval is.
-	next := now.Add(max(backoff(interval, n.Failures), attemptTimeout))
+	next := now.Add(max(backoff(interval, n.Failures), attemptTimeout, pause))
 	if set := NextAt(dir); set.Before(next) || Due(dir, now) {
 		Postpone(dir, next)
 	}
