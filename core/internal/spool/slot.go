@@ -2,8 +2,10 @@ package spool
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,6 +40,15 @@ func headReceipt(head []byte) (receipt string, ok bool) {
 	return string(id), true
 }
 
+// tornHead reports whether that is all of a head that its writer wrote before it was killed.
+func tornHead(content []byte) bool {
+	id, found := bytes.CutPrefix(content, []byte(headStart))
+	if !found {
+		return bytes.HasPrefix([]byte(headStart), content)
+	}
+	return len(content) < headBytes && len(bytes.Trim(id, "0123456789abcdef")) == 0
+}
+
 // Entry is one event that waits.
 type Entry struct {
 	start, end int64
@@ -58,6 +69,9 @@ func readSlot(f *os.File) ([]byte, error) {
 func parseSlot(content []byte) *Claim {
 	c := &Claim{torn: len(content) > 0 && content[len(content)-1] != '\n'}
 	start := 0
+	if tornHead(content) {
+		return c
+	}
 	if receipt, ok := headReceipt(content); ok {
 		c.Receipt = receipt
 		start = headBytes
@@ -82,12 +96,21 @@ func parseSlot(content []byte) *Claim {
 		}
 		start = end
 	}
-	for _, entry := range all {
-		if !within(settled, entry) {
-			c.Entries = append(c.Entries, entry)
-		}
-	}
+	c.Entries = outside(settled, all)
 	return c
+}
+
+// outside returns the entries, which are in order, that lie in none of the spans.
+func outside(spans []span, entries []Entry) []Entry {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	var end int64 // of the spans that begin at or before an entry
+	return slices.DeleteFunc(entries, func(e Entry) bool {
+		for len(spans) > 0 && spans[0].start <= e.start {
+			end = max(end, spans[0].end)
+			spans = spans[1:]
+		}
+		return e.end <= end
+	})
 }
 
 func parseLatest(line []byte) (time.Time, bool) {
@@ -99,15 +122,6 @@ func parseLatest(line []byte) (time.Time, bool) {
 }
 
 type span struct{ start, end int64 }
-
-func within(spans []span, e Entry) bool {
-	for _, s := range spans {
-		if s.start <= e.start && e.end <= s.end {
-			return true
-		}
-	}
-	return false
-}
 
 func parseMark(line []byte) ([]span, bool) {
 	if len(line) == 0 || line[0] != markByte {
