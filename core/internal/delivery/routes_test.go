@@ -277,9 +277,18 @@ func TestATimeToComeIsThatOfTheFirstAttemptAtEveryAttempt(t *testing.T) {
 	f.record(receipt, 0, 1, first.Add(-time.Hour))
 	f.record(receipt, 1, 2, first.Add(5*365*24*time.Hour))
 	f.vendor.answer = func([]driver.Event) error { return errors.New("down") }
+	var after []int // how large the slot is after each attempt
 	for range 3 {
 		f.run() //nolint:errcheck // it is down
 		f.now = f.now.Add(time.Hour)
+		slot, err := os.ReadFile(filepath.Join(f.sender.Dir.Join("queue"), "0000.events"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after = append(after, len(slot))
+	}
+	if after[0] != after[2] {
+		t.Errorf("the slot grows with every attempt: %v", after)
 	}
 	f.vendor.answer = nil
 	f.mustRun(2, 0)

@@ -24,11 +24,13 @@ var passed = []string{
 	"DO_NOT_TRACK", "TELEMETRY_ENABLED", "TELEMETRY_LOCAL", "CI",
 }
 
-// paths lists those that hold paths or lists of them: certificates to trust, and what a
-// program needs to find its libraries. The process works in another directory, so they are
-// made absolute.
+// file holds a path, and paths lists those that hold lists of them: certificates to trust,
+// and what a program needs to find its libraries. The process works in another directory, so
+// they are made absolute.
+const file = "SSL_CERT_FILE"
+
 var paths = []string{
-	"SSL_CERT_FILE", "SSL_CERT_DIR",
+	"SSL_CERT_DIR",
 	"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "LIBPATH",
 }
 
@@ -85,25 +87,33 @@ func (p Process) environment() []string {
 	for _, name := range append(passed[:len(passed):len(passed)], p.Also...) {
 		pass(name, func(value string) string { return value })
 	}
+	pass(file, absolute)
 	for _, name := range paths {
-		pass(name, absolute)
+		pass(name, allAbsolute)
 	}
 	if runtime.GOOS == "windows" {
-		pass("Path", absolute) // libraries are looked for there
+		pass("Path", allAbsolute) // libraries are looked for there
 	}
 	return env
 }
 
-// absolute makes each path of a list absolute. An empty one stays empty.
-func absolute(list string) string {
+// absolute makes a path absolute. An empty one stays empty.
+func absolute(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	return abs
+}
+
+// allAbsolute makes each path of a list absolute.
+func allAbsolute(list string) string {
 	parts := filepath.SplitList(list)
 	for i, part := range parts {
-		if part == "" || filepath.IsAbs(part) {
-			continue
-		}
-		if abs, err := filepath.Abs(part); err == nil {
-			parts[i] = abs
-		}
+		parts[i] = absolute(part)
 	}
 	return strings.Join(parts, string(filepath.ListSeparator))
 }

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package detach
+
+func session() int { return 0 }
