@@ -132,7 +132,7 @@ func (b background) start() error {
 	if err == nil {
 		err = detach.Process{
 			Exe: exe, Args: b.upload, Tool: b.tool.Name, Input: b.declaration(),
-			Lookup: b.lookup, Also: []string{consent.EnvName(b.name()), identifier{b.installation}.variable()},
+			Lookup: b.lookup, Also: []string{consent.EnvName(b.name()), identifier(b).variable()},
 		}.Start()
 	}
 	if err != nil {

@@ -217,7 +217,7 @@ func TestWhatIsNewIsToldWithoutControlCharacters(t *testing.T) {
 	d := decide(consent.Input{Stored: stored, Terms: with(func(d *consent.Terms) {
 		d.MetadataKeys, d.Hosts, d.Fields = []string{"\x1b[31m", "ok"}, []string{"\n"}, []string{"\x9b31m"}
 	})})
-	if text := strings.Join(d.Beyond, ""); len(d.Beyond) != 3 || strings.ContainsAny(text, "\n\x1b\x9b") {
+	if text := strings.Join(d.Beyond, ""); len(d.Beyond) != 3 || strings.ContainsAny(text, "\n\x1b\u009b") {
 		t.Errorf("%q", text)
 	}
 }

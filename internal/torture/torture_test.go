@@ -79,11 +79,6 @@ var weathers = []weather{
 	{"variables", "yes,yes,local,no", [][]string{{variableYes}, {variableYes}, {variableYes, variableLocal}, {variableYes, inCI}, nil}},
 }
 
-// longest is how long a process may live that will be killed: about as long as it would.
-var longest = map[string]time.Duration{
-	"record": 12 * time.Millisecond, "send": 12 * time.Millisecond, "switch": 50 * time.Millisecond,
-}
-
 func (w weather) plans(random *rand.Rand, processes int) []plan {
 	list := make([]plan, processes)
 	for i := range list {

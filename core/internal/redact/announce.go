@@ -16,7 +16,7 @@ func (s *scanner) announced(v string, from, to int) value {
 		return value{}
 	}
 	key := v[from:to]
-	if to < len(v) && isQuote(v[to]) && len(key) == len("-p") && strings.Contains(passwordLetters(v, from), key[1:]) {
+	if to < len(v) && isQuote(v[to]) && len(key) == len("-p") && key[0] == '-' && takesPassword(v, from, key[1]) {
 		return value{to, secretEnd(v, to, ""), markSecret} // -p'…'
 	}
 	if key[0] >= 0x80 {
@@ -72,7 +72,7 @@ func separator(v string, to int) (at int, how joint) {
 	case c == '>', c == ',', c == '&':
 		return to, tagged
 	case c == '<':
-		if strings.HasPrefix(v[to:], "</") {
+		if hasAt(v, to, "</") {
 			return to, tagged
 		}
 		return to, loose
@@ -95,7 +95,7 @@ func separator(v string, to int) (at int, how joint) {
 		}
 		return at, loose
 	}
-	if strings.HasPrefix(v[at:], "://") {
+	if hasAt(v, at, "://") {
 		return at, loose // A URL.
 	}
 	for at < len(v) {
@@ -117,21 +117,15 @@ func sign(v string) int {
 		}
 		return 1
 	case '-':
-		if strings.HasPrefix(v, "->") {
+		if hasAt(v, 0, "->") {
 			return 2
 		}
-		if strings.HasPrefix(v, "-->") {
+		if hasAt(v, 0, "-->") {
 			return 3
 		}
-	case 0xe2:
-		for _, arrow := range [...]string{"→", "⇒", "➜", "➔", "➡", "↦"} {
-			if strings.HasPrefix(v, arrow) {
-				return len(arrow)
-			}
-		}
-	case 0xef:
-		if strings.HasPrefix(v, "：") || strings.HasPrefix(v, "＝") {
-			return len("：")
+	case 0xe2, 0xef:
+		if len(v) >= len("→") && strings.Contains("→⇒➜➔➡↦：＝", v[:len("→")]) {
+			return len("→")
 		}
 	}
 	return 0
@@ -162,9 +156,9 @@ func (s *scanner) assignedValue(v string, from, to, at int) value {
 		return codeValue(v, at)
 	case hostPhrase(v, from, to), strings.HasSuffix(key, "UnknownHostException"):
 		return hostValue(v, at)
-	case key[0] == '-' && userKey(key) && credentialPair(v[at:runEnd(v, at)]):
+	case key[0] == '-' && is(wordUserFlag, key) && credentialPair(v[at:runEnd(v, at)]):
 		return value{at, runEnd(v, at), markSecret}
-	case equalFoldString("ping", key):
+	case equalFold("ping", key):
 		if h := hostValue(v, at); h.to > 0 && h.to < len(v) && v[h.to] == ':' {
 			return h
 		}
@@ -183,7 +177,7 @@ func secretValue(v string, from, to, at int, kind kind) value {
 		return value{}
 	}
 	end := secretEnd(v, at, key)
-	if strings.HasPrefix(v[end:], " / ") {
+	if hasAt(v, end, " / ") {
 		end = runEnd(v, end+len(" / ")) // user / password
 	}
 	return value{at, end, markSecret}
@@ -192,15 +186,11 @@ func secretValue(v string, from, to, at int, kind kind) value {
 // commandKey reports that v[from:to] names a command line, of which nothing may stay.
 func commandKey(v string, from, to int) bool {
 	key := v[from:to]
-	var room wordRoom
-	switch string(folded(key, &room)) {
-	case "command", "cmd", "commandline", "cmdline", "executing", "running", "exec", "invocation", "argv":
+	if is(wordCommand, key) {
 		return true
-	case "failed", "line":
-		start, end := wordBefore(v, from)
-		return equalFoldString("command", v[start:end])
 	}
-	return false
+	start, end := wordBefore(v, from)
+	return equalFold("command", v[start:end]) && (equalFold("failed", key) || equalFold("line", key))
 }
 
 // slashOption reports that v[from:to] is an option as on Windows, with its value joined
@@ -230,7 +220,7 @@ func afterIndicators(v string, at int) int {
 func afterType(v string, at int) int {
 	end := runEnd(v, at)
 	next := afterSpaces(v, end)
-	if next+1 >= len(v) || v[next] != '=' || !oneOf(" string str &str text varchar char* string? secretstring ", v[at:end]) {
+	if next+1 >= len(v) || v[next] != '=' || !is(wordTypename, v[at:end]) {
 		return at
 	}
 	return afterSpaces(v, next+1)
@@ -242,13 +232,11 @@ func secretEnd(v string, i int, key string) int {
 	if i >= len(v) || wordy(key) {
 		return len(v)
 	}
-	for _, mark := range [...]string{`"""`, "'''"} {
-		if strings.HasPrefix(v[i:], mark) {
-			if k := strings.Index(v[i+len(mark):], mark); k >= 0 {
-				return i + k + 2*len(mark)
-			}
-			return len(v)
+	if hasAt(v, i, `"""`) || hasAt(v, i, "'''") {
+		if k := strings.Index(v[i+3:], v[i:i+3]); k >= 0 {
+			return i + k + 6
 		}
+		return len(v)
 	}
 	if end := quotation(v, i); end > 0 {
 		return runEnd(v, end)
@@ -291,8 +279,10 @@ func fieldEnd(v string, i int) int {
 
 // wordy reports that the secret of this name may hold spaces.
 func wordy(name string) bool {
-	for _, word := range [...]string{"authorization", "cookie", "phrase", "mnemonic"} {
-		if containsFold(name, word) {
+	for start, end := nextWord(name, 0); start < end; start, end = nextWord(name, end) {
+		word := name[start:end]
+		if endsIn(word, "authorization") || endsIn(word, "cookie") || endsIn(word, "cookies") || endsIn(word, "phrase") ||
+			endsIn(word, "mnemonic") {
 			return true
 		}
 	}
@@ -326,7 +316,7 @@ func tagContent(v string, from, to int) (at, end int) {
 		return 0, 0
 	case v[to] == '<', v[to] == '&':
 		// <key>password</key><string>…, and the same with &lt; for <.
-		if strings.HasPrefix(v[to:], "</") {
+		if hasAt(v, to, "</") {
 			if k := strings.IndexByte(v[to:], '>'); k > 0 {
 				next := afterSpaces(v, to+k+1)
 				if next < len(v) && v[next] == '<' && marker(v[next:]) == 0 {
@@ -377,7 +367,7 @@ func valueField(v string, i int) (at, end int) {
 		}
 	}
 	name := nameEnd(v, i)
-	if !oneOf(" value val content default stringvalue ", v[i:name]) || name == len(v) {
+	if !is(wordValue, v[i:name]) || name == len(v) {
 		return 0, 0
 	}
 	at, how := separator(v, name)
@@ -391,7 +381,7 @@ func valueField(v string, i int) (at, end int) {
 func element(v string, i int) (at, end int) {
 	const cdata = "<![CDATA["
 	i = afterSpaces(v, i)
-	if strings.HasPrefix(v[i:], cdata) {
+	if hasAt(v, i, cdata) {
 		i += len(cdata)
 		if k := strings.Index(v[i:], "]]>"); k >= 0 {
 			return i, i + k
@@ -403,7 +393,7 @@ func element(v string, i int) (at, end int) {
 	case k < 0:
 		k = len(v) - i
 	case k > 0:
-	case strings.HasPrefix(v[i:], "<value>"):
+	case hasAt(v, i, "<value>"):
 		return element(v, i+len("<value>"))
 	}
 	if k == 0 {
@@ -422,26 +412,26 @@ func (s *scanner) apartValue(v string, from, to, at int) value {
 		return attributed(v, from, to)
 	}
 	switch spoken(key) {
-	case sayScheme:
+	case wordSaysScheme:
 		return schemeValue(v, key, at)
-	case sayPassword:
+	case wordSaysPassword:
 		if password := prose(v, from, to, at, true); password.to > 0 {
 			return password
 		}
-	case sayHost:
+	case wordSaysHost:
 		return s.hostApart(v, from, to, at)
-	case sayPhone:
+	case wordSaysPhone:
 		return phoneValue(v, at)
-	case sayCode:
+	case wordSaysCode:
 		if codeKey(v, from, to) {
 			return codeValue(v, at)
 		}
-	case sayBy:
+	case wordSaysBy:
 		if identified(v, from) {
 			return value{at, secretEnd(v, at, ""), markSecret}
 		}
 		return s.hostApart(v, from, to, at)
-	case sayLogin:
+	case wordSaysLogin:
 		if end := runEnd(v, at); strings.IndexByte(v[at:end], '/') > 0 || isQuote(v[at]) {
 			return value{at, end, markSecret}
 		}
@@ -474,8 +464,8 @@ func unspoken(v string, from, to, at int) value {
 	first := runEnd(v, at)
 	second := afterSpaces(v, first)
 	secret := looksSecret(v, at)
-	isSecret := !secret && first-at <= len("lautet") && looksSecret(v, second) && oneOf(isWords, v[at:first])
-	if (isQuote(v[at]) || v[first-1] == ':' || secret || isSecret) && foreignPassword(key) {
+	isSecret := !secret && first-at <= len("lautet") && looksSecret(v, second) && is(wordIs, v[at:first])
+	if (isQuote(v[at]) || v[first-1] == ':' || secret || isSecret) && foreignPassword(lastWord(key)) {
 		if password := prose(v, from, to, at, false); password.to > 0 {
 			return password
 		}
@@ -488,7 +478,7 @@ func unspoken(v string, from, to, at int) value {
 		if at = afterType(v, at); at < second {
 			return value{}
 		}
-	case v[at] == '-', v[at]|0x20 == 'v' && oneOf(" val value ", v[at:nameEnd(v, at)]):
+	case v[at] == '-', v[at]|0x20 == 'v' && is(wordValue, v[at:nameEnd(v, at)]):
 		if kindOf(key) == secretKind { // - name: PASSWORD, value: …
 			at, first = valueField(v, at)
 			return value{at, first, markSecret}
@@ -510,7 +500,7 @@ func unspoken(v string, from, to, at int) value {
 func spokenPair(v string, from, to, at, end int) value {
 	key := v[from:to]
 	if strings.IndexByte(v[at:end], ':') <= 0 || !credentialPair(v[at:end]) ||
-		!oneOf(" credentials creds ", key) && !(equalFoldString("for", key) && authenticationBefore(v, from)) {
+		!equalFold("credentials", key) && !equalFold("creds", key) && !(equalFold("for", key) && authenticationBefore(v, from)) {
 		return value{}
 	}
 	return value{at, end, markSecret}
@@ -533,19 +523,19 @@ func attributed(v string, from, to int) value {
 // identified reports that a word BY at i is SQL's: IDENTIFIED BY, IDENTIFIED WITH … BY.
 func identified(v string, i int) bool {
 	start, end := wordBefore(v, i)
-	if equalFoldString("identified", v[start:end]) {
+	if equalFold("identified", v[start:end]) {
 		return true
 	}
 	start, end = wordBefore(v, start)
-	return equalFoldString("with", v[start:end])
+	return equalFold("with", v[start:end])
 }
 
 // authenticationBefore reports that a word FOR at i belongs to "authentication failed for".
 func authenticationBefore(v string, i int) bool {
 	start, end := wordBefore(v, i)
-	if !oneOf(" failed failure error denied refused rejected ", v[start:end]) {
+	if !is(wordFailedBefore, v[start:end]) {
 		return false
 	}
 	start, end = wordBefore(v, start)
-	return oneOf(" authentication login auth access logon ", v[start:end])
+	return is(wordCodeBefore, v[start:end])
 }

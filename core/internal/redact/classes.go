@@ -113,6 +113,8 @@ func locale(w string) bool {
 }
 
 // version reports that w may stand behind the @ of "tool@v1.2.3".
+//
+//go:noinline
 func version(w string) bool {
 	if w == "latest" {
 		return true
@@ -134,6 +136,8 @@ func version(w string) bool {
 // hasIPv4 reports that w holds four numbers up to 255 joined by dots, neither part of
 // more nor behind a letter: "v1.2.3.4" is a version. "1.2.3.4" may be one and is taken
 // for an address.
+//
+//go:noinline
 func hasIPv4(w string) bool {
 	if strings.Count(w, ".") < 3 {
 		return false
@@ -261,6 +265,8 @@ func isIPv6(w string) bool {
 
 // dotted reports that a dot stands before a letter, or before a digit where it is no
 // number or version: names of files and hosts. "e.g" is too short for one.
+//
+//go:noinline
 func dotted(w string) bool {
 	if len(w) <= 3 || strings.IndexByte(w, '.') < 0 {
 		return false

@@ -69,38 +69,40 @@ func escape(v string) (r rune, n int) {
 		if end < 0 {
 			return 0, 0
 		}
-		for _, entity := range [...]struct {
-			name string
-			r    rune
-		}{{"quot", '"'}, {"apos", '\''}, {"lt", '<'}, {"gt", '>'}, {"amp", '&'}, {"#34", '"'}, {"#39", '\''}, {"#61", '='}, {"#58", ':'}, {"#64", '@'}, {"#x22", '"'}, {"#x3d", '='}} {
-			if equalFoldString(entity.name, v[1:end]) {
-				return entity.r, end + 1
-			}
+		name := v[1:end]
+		k := strings.Index(entities, " "+name+":")
+		if name != "" && k >= 0 {
+			return rune(entities[k+len(name)+2]), end + 1
 		}
 	}
 	return 0, 0
 }
 
+// entities are those of HTML that stand in the way of a rule.
+const entities = " quot:\" #34:\" #x22:\" apos:' #39:' lt:< gt:> amp:& #61:= #x3d:= #58:: #64:@ "
+
 // spelled returns what the (at) or [dot] that v begins with stands for in an address, and
 // its length with a space behind.
 func spelled(v string) (r rune, n int) {
+	v = v[:min(len(v), len("[dot] "))]
 	if v[0] != '[' && v[0] != '(' {
 		return 0, 0
 	}
-	for _, word := range [...]struct {
-		name string
-		r    rune
-	}{{"at", '@'}, {"dot", '.'}} {
-		end := 1 + len(word.name)
-		if len(v) <= end || !equalFold(word.name, v[1:end]) || v[end] != ']' && v[end] != ')' {
-			continue
-		}
-		if end++; end < len(v) && isSpace(v[end]) {
-			end++
-		}
-		return word.r, end
+	end := strings.IndexAny(v, "])")
+	switch {
+	case end < 0:
+		return 0, 0
+	case equalFold("at", v[1:end]):
+		r = '@'
+	case equalFold("dot", v[1:end]):
+		r = '.'
+	default:
+		return 0, 0
 	}
-	return 0, 0
+	if n = end + 1; n < len(v) && isSpace(v[n]) {
+		n++
+	}
+	return r, n
 }
 
 // hexRune reads hexadecimal digits at i.

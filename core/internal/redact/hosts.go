@@ -5,18 +5,13 @@ import "strings"
 // hostPhrase reports that v[from:to] is given to the name of a machine for what stands
 // around it: "Data Source=", "Server=…;", "Could not resolve proxy:".
 func hostPhrase(v string, from, to int) bool {
-	switch key := v[from:to]; {
-	case equalFoldString("proxy", key):
-		start, end := wordBefore(v, from)
-		return equalFoldString("resolve", v[start:end])
-	case equalFoldString("source", key):
-		start, end := wordBefore(v, from)
-		return equalFoldString("data", v[start:end])
-	case equalFoldString("server", key) && v[to] == '=':
-		end := nameEnd(v, to+1)
-		return end < len(v) && (v[end] == ';' || v[end] == ',')
+	key := v[from:to]
+	start, end := wordBefore(v, from)
+	if equalFold("server", key) && v[to] == '=' {
+		end = nameEnd(v, to+1)
+		return hasAt(v, end, ";") || hasAt(v, end, ",")
 	}
-	return false
+	return equalFold("proxy", key) && equalFold("resolve", v[start:end]) || equalFold("source", key) && equalFold("data", v[start:end])
 }
 
 // hostValue returns the name of a machine that begins at i, in quotation marks or not.
@@ -26,7 +21,7 @@ func hostValue(v string, i int) value {
 		i++
 	}
 	end := nameEnd(v, i)
-	if !hostLike(v[i:end]) || oneOf(hostWords, v[i:end]) {
+	if !hostLike(v[i:end]) || is(wordNoHost, v[i:end]) {
 		return value{}
 	}
 	return value{i, end, markHost}
@@ -52,7 +47,7 @@ func (s *scanner) hostApart(v string, from, to, at int) value {
 	start := afterQuotes(v, at)
 	end := nameEnd(v, start)
 	if start < len(v) && v[start] == '[' || !hostLike(v[start:end]) || !s.hostExpected(v, from, to, start, end, start > at) ||
-		oneOf(hostWords, v[start:end]) {
+		is(wordNoHost, v[start:end]) {
 		return value{}
 	}
 	return value{start, end, markHost}
@@ -68,25 +63,25 @@ func (s *scanner) hostExpected(v string, from, to, start, end int, quoted bool) 
 	switch lower(key[0]) {
 	case 'h': // host, hostname
 		return s.strict || quoted || evident(name) || len(key) > len("host") || portBehind(behind) ||
-			oneOf(" to from on resolve unknown remote lost server for at with ", before) ||
-			strings.HasPrefix(behind, " is ") || strings.HasPrefix(behind, " did ") ||
+			is(wordHostBefore, before) ||
+			hasAt(v, end, " is ") || hasAt(v, end, " did ") ||
 			behind == "" && (before == "" || before[len(before)-1] == ':')
 	case 'n': // host name, nslookup
-		return len(key) > len("name") || quoted && equalFoldString("host", before)
+		return len(key) > len("name") || quoted && equalFold("host", before)
 	case 'm': // machine … login, mosh
-		return len(key) == len("mosh") || strings.HasPrefix(behind, " login ")
+		return len(key) == len("mosh") || hasAt(v, end, " login ")
 	case 'l': // lookup … on …:, lookup …: no such host
-		return strings.HasPrefix(behind, " on ") || strings.HasPrefix(behind, ": no such host") || strings.HasPrefix(behind, ": server ")
+		return hasAt(v, end, " on ") || hasAt(v, end, ": no such host") || hasAt(v, end, ": server ")
 	case 'e': // ENOTFOUND and its like
 		return true
 	case 'a': // server at "…", Permanently added '…'
-		return quoted && oneOf(" server permanently ", before)
+		return quoted && (equalFold("server", before) || equalFold("permanently", before))
 	case 'o': // server on '…'
-		return quoted && equalFoldString("server", before)
+		return quoted && equalFold("server", before)
 	case 'b', 'f': // closed by …, connection from …
 		return portBehind(behind)
 	case 't', 'u': // to …, tcp …, udp …, telnet …, traceroute …
-		return portBehind(behind) || strings.HasPrefix(behind, " closed by") || len(key) > len("udp4") && evident(name)
+		return portBehind(behind) || hasAt(v, end, " closed by") || len(key) > len("udp4") && evident(name)
 	}
 	// ssh, ping
 	return evident(name) || from == 0 && lower(key[0]) == 's' && strings.Count(v, " ") == 1
@@ -112,25 +107,6 @@ func portBehind(behind string) bool {
 // evident reports that a name has what the names of machines have and words have not.
 func evident(w string) bool { return strings.ContainsAny(w, "0123456789.-") && !version(w) }
 
-// hostWords follow the word "host" and its like where no name does.
-const hostWords = " key keys key-verification name names not is are was were be been has had have did does do can could cannot will would " +
-	"may might must should and or but if when while because by for from in into of on at to with without via as than then the a an " +
-	"this that which who whose it its itself your our my no none null nil undefined empty true false yes machine machines system " +
-	"systems process processes kernel os operating network networking networks unreachable down up unavailable unknown not-found " +
-	"found closed close closes reset refused refuses disconnected error errors failed failure fails identification header headers " +
-	"port ports address addresses ip file files entry entries alias aliases group groups path paths volume volumes mount mounts " +
-	"platform platforms environment bridge mode list lists lookup resolution required missing invalid unspecified specified option " +
-	"options flag flags argument arguments parameter parameters value values string pattern patterns field software controller " +
-	"adapter configuration config variable variables requirements url urls uri domain domains interface interfaces limit timeout " +
-	"timed unresponsive responded responding response returned rejected device devices memory cpu disk user users account compiler " +
-	"toolchain triple tuple arch architecture certificate certificates cert name-resolution localhost local remote server servers " +
-	"service services help flag port-forwarding country city lost left using used is-down connection connections keychain " +
-	"broadcast specific header-only based side level function functions object objects prefix suffix verification authentication " +
-	"agent table tables tunnel socket client clients command commands again deeper database cluster node nodes api proxy gateway " +
-	"internet container containers docker peer any all each every some one two several multiple other another same different new " +
-	"old first last next previous current default target source public private secure trusted untrusted valid success today now here there " +
-	"add list get set show delete create update "
-
 // hostName reports that w is the name of a machine by its own look: a domain's, or one
 // that a system or a cloud gives.
 func hostName(w string) bool {
@@ -153,23 +129,14 @@ func machineName(w string) bool {
 	if len(w) < shortest {
 		return false
 	}
-	switch lower(w[0]) {
-	case 'i':
-		return equalFold("ip-", w[:3]) && isDigit(w[3]) && strings.Count(w, "-") >= 4
-	case 'd':
-		return installerName(w, "DESKTOP-")
-	case 'l':
-		return installerName(w, "LAPTOP-")
-	case 'w':
-		return installerName(w, "WIN-")
-	case 'e':
-		return installerName(w, "EC2AMAZ-") || strings.HasPrefix(w, "ec2-") && isDigit(w[4])
+	prefix, rest, _ := strings.Cut(w, "-")
+	switch {
+	case prefix == "ip", prefix == "ec2":
+		return isDigit(rest[0]) && strings.Count(rest, "-") >= 3
+	case prefix == "DESKTOP", prefix == "LAPTOP", prefix == "WIN", prefix == "EC2AMAZ":
+		return len(rest) >= 5 && capitals(rest)
 	}
-	return strings.Contains(w, "-MacBook") || strings.Contains(w, "-iMac") || strings.Contains(w, "-Mac-mini")
-}
-
-func installerName(w, prefix string) bool {
-	return begins(w, prefix, 5) && capitals(w[len(prefix):])
+	return hasAt(rest, 0, "MacBook") || hasAt(rest, 0, "iMac") || hasAt(rest, 0, "Mac-mini")
 }
 
 // domain reports that w, whose last dot stands at dot, is the name of a domain or of a
@@ -191,41 +158,24 @@ func domain(w string, dot int) bool {
 			return false
 		}
 	}
-	first := w[:strings.IndexByte(w, '.')]
-	var room wordRoom
-	switch string(folded(w[dot+1:], &room)) {
-	case "corp", "lan", "internal", "intranet", "localdomain", "onion", "arpa":
+	top, first := w[dot+1:], w[:strings.IndexByte(w, '.')]
+	switch {
+	case is(wordPrivateDomain, top):
 		return true
-	case "com", "org", "edu", "gov", "mil":
-		return !reversed(first) && !publicHost(w)
-	case "local":
-		return labels > 2 || !oneOf(" settings appsettings config env application override values compose docker-compose ", first)
-	// These end names that are hosts' if they have three labels: shorter ones are files and
-	// fields.
-	case "net", "io", "dev", "app", "cloud", "ai", "co", "tech", "online", "xyz", "home", "svc", "example", "de", "uk", "fr", "nl", "eu",
-		"ch", "at", "es", "pt", "ru", "cn", "jp", "kr", "br", "au", "ca", "us", "se", "fi", "dk", "pl", "cz", "ie", "nz", "mx", "za", "tr",
-		"gr", "hu", "ro", "sg", "hk", "tw", "th", "vn", "ph", "ua":
-		return labels > 2 && !(upper && lowers) && !reversed(first) && !publicHost(w)
-	// And these are words of programs, too, but not behind a first label like that.
-	case "in", "it", "no", "id", "be", "me", "is", "to", "my", "do", "so", "am", "tv", "cc", "info", "biz":
-		return labels > 2 && oneOf(" www mail smtp imap vpn ftp ", first)
-	}
-	return false
-}
-
-// reversed reports that a name that begins with this label is a package's, as in Java.
-func reversed(first string) bool {
-	switch first {
-	case "com", "org", "net", "io", "edu", "gov", "de", "dev", "uk", "fr":
+	case equalFold("local", top):
+		return labels > 2 || !is(wordLocalFile, first)
+	case is(wordReversed, first), publicHost(w):
+		return false
+	case is(wordDomain, top):
 		return true
 	}
-	return false
+	return labels > 2 && (is(wordThirdLevel, top) && !(upper && lowers) || is(wordMailOnly, top) && is(wordMail, first))
 }
 
 // publicHost reports that w is a host that everybody uses, or belongs to its owner.
 func publicHost(w string) bool {
 	for range 3 {
-		if oneOf(publicHosts, w) {
+		if is(wordPublicHost, w) {
 			return true
 		}
 		k := strings.IndexByte(w, '.')
@@ -237,12 +187,6 @@ func publicHost(w string) bool {
 	return false
 }
 
-const publicHosts = " github.com githubusercontent.com gitlab.com bitbucket.org codeberg.org sr.ht golang.org go.dev gopkg.in k8s.io " +
-	"kubernetes.io docker.io docker.com ghcr.io quay.io gcr.io mcr.microsoft.com registry.npmjs.org npmjs.org npmjs.com pypi.org " +
-	"pythonhosted.org crates.io rubygems.org packagist.org nuget.org maven.org gradle.org apache.org debian.org ubuntu.com " +
-	"fedoraproject.org archlinux.org alpinelinux.org kernel.org gnu.org rust-lang.org python.org nodejs.org mozilla.org w3.org " +
-	"ietf.org openssl.org git-scm.com letsencrypt.org wikipedia.org stackoverflow.com npmmirror.com deb.debian.org "
-
 // resolved reports that an address in brackets stands behind the name v[from:to]:
 // "buildbox (10.0.0.1)".
 func resolved(v string, from, to int) bool {
@@ -250,7 +194,7 @@ func resolved(v string, from, to int) bool {
 	for end < len(v) && (isHex(v[end]) || v[end] == '.' || v[end] == ':') {
 		end++
 	}
-	return (hasIPv4(v[to+2:end]) || isIPv6(v[to+2:end])) && hostLike(v[from:to]) && !oneOf(hostWords, v[from:to])
+	return (hasIPv4(v[to+2:end]) || isIPv6(v[to+2:end])) && hostLike(v[from:to]) && !is(wordNoHost, v[from:to])
 }
 
 // quotedAccount returns the end of 'user'@'host' at i, as MySQL writes an account, 0 if

@@ -1,9 +1,6 @@
 package redact
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // name is a name of the person's, and what takes its place.
 type name struct {
@@ -64,7 +61,9 @@ func (n *names) add(text, marker string) {
 			return
 		}
 	}
-	n.words = slices.Insert(n.words, at, added)
+	n.words = append(n.words, added)
+	copy(n.words[at+1:], n.words[at:])
+	n.words[at] = added
 }
 
 // addFull adds the name that a person is called by: each part of it, and the parts
@@ -77,7 +76,7 @@ func (n *names) addFull(full string) {
 	everyday := false
 	for i, part := range parts {
 		parts[i] = strings.Map(lowerRune, part)
-		if len(part) < shortName || oneOf(everydayNames, parts[i]) {
+		if len(part) < shortName || is(wordEveryday, parts[i]) {
 			everyday = true
 			continue
 		}
@@ -93,15 +92,6 @@ func (n *names) addFull(full string) {
 		}
 	}
 }
-
-// everydayNames are parts of full names that are also words, or no names at all.
-const everydayNames = " account admin administrator agent and art baker bill black blue bot brown build builder bug carter case chase " +
-	"chance chip christian church ci city clean client cloud code cook cooper core daemon data dean default demo dev developer drew " +
-	"english faith field fox frank free general grace grant gray green guest hall hash hill hope hunter jack jenkins job joy key king " +
-	"lane lee local long love major mark marsh mason max may miles miller mode moon name none nobody old operator owner page park parker " +
-	"path patch person pierce porter post price ray reed rich rob robin root rose runner service sharp short signal small smith " +
-	"staff stone summer system temp test tester the token tool turner unknown user value von van der den del dos ward way web west white " +
-	"wild will wood young "
 
 // phraseAt returns the length of the full name that stands at i, 0 if none does.
 func (n *names) phraseAt(v string, i int) int {

@@ -6,98 +6,22 @@ import "strings"
 // between a name and its value. Most words that follow "password" are none: "password
 // expired". So either the sentence must say that one follows, or it must look like one.
 
-// saying is what a word speaks of.
-type saying uint8
-
-const (
-	sayNothing  saying = iota
-	sayPassword        // A password: what follows "is" is one, too, if no other word.
-	sayScheme          // A way to log in, with credentials behind.
-	sayHost
-	sayPhone
-	sayCode  // A number that one logs in with.
-	sayBy    // BY, of IDENTIFIED BY or closed by.
-	sayLogin // A program whose arguments are user/password.
-)
-
-// spokenOf are the words that speak of what follows them, by their first letter.
-var spokenOf = [26][]struct {
-	word string
-	says saying
-}{
-	'a' - 'a': {{"at", sayHost}, {"added", sayHost}},
-	'b' - 'a': {{"by", sayBy}, {"bearer", sayScheme}, {"basic", sayScheme}},
-	'c' - 'a': {{"call", sayPhone}, {"cell", sayPhone}, {"code", sayCode}, {"convertto-securestring", sayPassword}},
-	'd' - 'a': {{"digest", sayScheme}},
-	'e' - 'a': {
-		{"enotfound", sayHost}, {"eai_again", sayHost}, {"econnrefused", sayHost}, {"econnreset", sayHost},
-		{"etimedout", sayHost}, {"ehostunreach", sayHost}, {"expdp", sayLogin},
-	},
-	'f' - 'a': {{"fax", sayPhone}, {"from", sayHost}},
-	'h' - 'a': {{"host", sayHost}, {"hostname", sayHost}},
-	'i' - 'a': {{"impdp", sayLogin}},
-	'l' - 'a': {{"lookup", sayHost}},
-	'm' - 'a': {{"machine", sayHost}, {"mobile", sayPhone}, {"mosh", sayHost}},
-	'n' - 'a': {{"name", sayHost}, {"nslookup", sayHost}},
-	'o' - 'a': {{"on", sayHost}, {"otp", sayPassword}},
-	'p' - 'a': {
-		{"password", sayPassword}, {"passwd", sayPassword}, {"passphrase", sayPassword}, {"passcode", sayPassword},
-		{"pwd", sayPassword}, {"phone", sayPhone}, {"ping", sayHost}, {"pin", sayPassword},
-	},
-	'r' - 'a': {{"rman", sayLogin}},
-	's' - 'a': {{"ssh", sayHost}, {"sqlplus", sayLogin}},
-	't' - 'a': {
-		{"to", sayHost}, {"tcp", sayHost}, {"tcp4", sayHost}, {"tcp6", sayHost}, {"tel", sayPhone}, {"telefon", sayPhone},
-		{"telephone", sayPhone}, {"telnet", sayHost}, {"traceroute", sayHost},
-	},
-	'u' - 'a': {{"udp", sayHost}, {"udp4", sayHost}, {"udp6", sayHost}},
-}
-
-// spoken returns what the word speaks of.
-func spoken(word string) saying {
-	first := word[0] | 0x20 - 'a'
-	if first >= 26 {
-		return sayNothing
-	}
-	for _, w := range spokenOf[first] {
-		if len(w.word) == len(word) && equalFold(w.word, word) {
-			return w.says
-		}
-	}
-	if len(word) > 3 && word[len(word)-1] == '.' {
-		return spoken(word[:len(word)-1]) // Tel.
-	}
-	return sayNothing
-}
-
 // schemeValue returns the credentials that follow "Bearer" and its like.
 func schemeValue(v, key string, at int) value {
 	end := runEnd(v, at)
 	word := v[at:end]
 	switch {
-	case equalFoldString("bearer", key) && !oneOf(bearerWords, trimmed(word)):
-	case equalFoldString("basic", key) && credentials(word) && !strings.HasPrefix(word, "realm="): // Which is a word too.
+	case equalFold("bearer", key) && !is(wordNoBearer, trimmed(word)):
+	case equalFold("basic", key) && credentials(word) && !strings.HasPrefix(word, "realm="): // Which is a word too.
 	default:
 		return value{}
 	}
 	return value{at, secretEnd(v, at, ""), markSecret}
 }
 
-// bearerWords follow the word "bearer" where no token does.
-const bearerWords = " of token tokens auth authentication authorization scheme bonds shares is was not or and in header the with " +
-	"format value realm type credentials method required "
-
 // scheme reports that w names a way to log in, which credentials follow.
 func scheme(w string) bool {
-	switch len(w) {
-	case len("basic"):
-		return strings.EqualFold(w, "basic") || strings.EqualFold(w, "token")
-	case len("bearer"):
-		return strings.EqualFold(w, "bearer") || strings.EqualFold(w, "digest")
-	case len("negotiate"):
-		return strings.EqualFold(w, "negotiate")
-	}
-	return false
+	return spoken(w) == wordSaysScheme || equalFold("token", w) || equalFold("negotiate", w)
 }
 
 // credentials reports that w may be base64 rather than a word.
@@ -113,30 +37,27 @@ func credentials(w string) bool {
 // prose returns the password that follows the word v[from:to] in a sentence. english says
 // that the sentence's other words are known, so that what they are not is the password.
 func prose(v string, from, to, at int, english bool) value {
-	is := false
+	told := false // That one follows.
 	for range 4 { // "is", "is:", "for zoe is"
 		end := runEnd(v, at)
 		word := strings.TrimRight(v[at:end], ":")
 		next := afterSpaces(v, end)
-		if next == len(v) {
+		switch {
+		case next == len(v):
+		case is(wordFor, word): // Whose it is, and then "is".
+			next = isWord(v, next)
+		case is(wordIs, word):
+			told = told || english || v[end-1] == ':'
+		default:
+			next = 0
+		}
+		if next == 0 || next == len(v) {
 			break
 		}
-		if oneOf(forWords, word) {
-			// Whose it is, and then "is".
-			if next = isWord(v, next); next == 0 {
-				break
-			}
-			at = next
-			continue
-		}
-		if !oneOf(isWords, word) {
-			break
-		}
-		is = is || english || v[end-1] == ':'
 		at = next
 	}
-	end := secretEnd(v, at, v[from:to])
-	word := v[at:runEnd(v, at)]
+	end := runEnd(v, at)
+	word := trimmed(v[at:end])
 	switch c := v[at]; {
 	case marker(v[at:]) > 0:
 		return value{}
@@ -147,18 +68,18 @@ func prose(v string, from, to, at int, english bool) value {
 	case looksSecret(v, at):
 	case c == '(':
 		return value{}
-	case oneOf(" pin otp ", v[from:to]):
-		if !isDigit(c) || len(trimmed(word)) < 4 {
+	case equalFold("pin", v[from:to]), equalFold("otp", v[from:to]):
+		if !isDigit(c) || len(word) < 4 {
 			return value{}
 		}
-	case is, english && passwordExpected(v, from):
-		if word = trimmed(word); oneOf(proseWords, word) || participle(word) || !hasAlnum(word) {
+	case told, english && passwordExpected(v, from):
+		if is(wordProse, word) || is(wordStatus, word) || participle(word) || !hasAlnum(word) {
 			return value{}
 		}
 	default:
 		return value{}
 	}
-	return value{at, end, markSecret}
+	return value{at, secretEnd(v, at, v[from:to]), markSecret}
 }
 
 // isWord returns where the word "is" stands that one or two words at i are followed by,
@@ -166,26 +87,31 @@ func prose(v string, from, to, at int, english bool) value {
 func isWord(v string, i int) int {
 	for range 2 {
 		i = afterSpaces(v, runEnd(v, i))
-		if i < len(v) && oneOf(isWords, strings.TrimRight(v[i:runEnd(v, i)], ":")) {
+		if i < len(v) && isWordAt(v, i) {
 			return i
 		}
 	}
 	return 0
 }
 
+// isWordAt reports that "is" or its like stands at i, with or without a colon.
+func isWordAt(v string, i int) bool {
+	return i < len(v) && is(wordIs, strings.TrimRight(v[i:runEnd(v, i)], ":"))
+}
+
 // codeKey reports that v[from:to] is the word "code" of a number that one logs in with.
 func codeKey(v string, from, to int) bool {
-	if !equalFoldString("code", v[from:to]) {
+	if !equalFold("code", v[from:to]) {
 		return false
 	}
 	start, end := wordBefore(v, from)
-	return oneOf(" pin 2fa mfa otp verification security sms auth authentication confirmation login access ", v[start:end])
+	return is(wordCodeBefore, v[start:end])
 }
 
 // codeValue returns the code at i, which the word "is" may stand before.
 func codeValue(v string, i int) value {
-	if end := runEnd(v, i); oneOf(isWords, strings.TrimRight(v[i:end], ":")) {
-		i = afterSpaces(v, end)
+	if isWordAt(v, i) {
+		i = afterSpaces(v, runEnd(v, i))
 	}
 	end := i
 	for end < len(v) && isDigit(v[end]) {
@@ -201,42 +127,21 @@ func codeValue(v string, i int) value {
 // value follow: "with password …", "login zoe password …".
 func passwordExpected(v string, i int) bool {
 	start, end := wordBefore(v, i)
-	if oneOf(" with using has mit con avec ", v[start:end]) {
+	if is(wordPasswordBefore, v[start:end]) {
 		return true
 	}
-	if oneOf(" and und y et ", v[start:end]) {
-		start, end = wordBefore(v, start)
+	if equalFold("and", v[start:end]) {
+		start, _ = wordBefore(v, start)
 	}
 	start, end = wordBefore(v, start)
-	return oneOf(" login user username account connect ", v[start:end])
+	return is(wordLoginBefore, v[start:end])
 }
 
 // participle reports that a word has the end of what is said of things: "encrypted".
 func participle(word string) bool {
-	for _, end := range [...]string{"ed", "able", "ible", "ing"} {
-		if strings.HasSuffix(word, end) && len(word) > len(end)+2 {
-			return true
-		}
-	}
-	return false
+	const shortest = 6
+	return len(word) >= shortest && (endsIn(word, "ed") || endsIn(word, "able") || endsIn(word, "ible") || endsIn(word, "ing"))
 }
-
-const (
-	// isWords say that a value follows, in the languages whose word for password does.
-	isWords = " is was are be = == : - -- — – es est ist lautet war é è eh adalah ialah là är er jest na ay to anda это هي هو 係 是 為 为 "
-	// forWords say whose a password is.
-	forWords = " for of to für pour para de per do "
-	// proseWords follow "the password is" and "with password" where no password does.
-	proseWords = statusWords + " not too in at on by for from of to as a an the this that these what why how when where if unless " +
-		"only also still already always never now very so no longer being case-sensitive case visible encrypted hashed protected " +
-		"stored kept sent shared generated same different identical long short weak strong good bad fine safe secure plain plaintext " +
-		"your my his her our their its it he she they we you and or but authentication auth protection hashing reset policy manager file " +
-		"prompt hash hint field fields input store vault grant flow login change changes length strength combination pair pairs must " +
-		"should can cannot will may does do did has have had are is was were with without required optional mandatory blank null " +
-		"given found sent written shown known taken lost broken chosen forgotten stolen typed put " +
-		"there here then than therefore currently probably likely up down out over due ready about per via using falsch incorrecta " +
-		"incorrecto incorrect correcta inválida invalida incorreta errata scaduta sbagliata onjuist nicht pas no não non "
-)
 
 // looksSecret reports that what begins at i looks like a secret rather than a word or a
 // version: letters with digits or signs among them.
@@ -266,15 +171,11 @@ func looksSecret(v string, i int) bool {
 	switch {
 	case len(w) < shortest, digits == 0 && (w[0] == '$' || w[0] == '#' || strings.IndexByte("!*&", w[len(w)-1]) >= 0 && signs == 1):
 		return false
-	case isDigit(w[0]) && unit(w), oneOf(techWords, w), lower(w[0]) == 'v' && version(w):
+	case isDigit(w[0]) && unit(w), is(wordTechnical, w), lower(w[0]) == 'v' && version(w):
 		return false
 	}
 	return dots == 0 || !dotted(w) && !version(w)
 }
-
-// techWords have letters and digits and are nobody's secret.
-const techWords = " sha256 sha512 sha-256 sha-512 base64 base32 ed25519 oauth2 oauth1 pkcs12 pkcs11 aes256 aes128 aes-256 rsa2048 " +
-	"rsa4096 ecdsa256 bcrypt2 argon2 argon2id scrypt1 pbkdf2 ascii85 secp256k1 curve25519 x25519 "
 
 // unit reports that w is a number and its unit: "100ms", "30days".
 func unit(w string) bool {
@@ -313,10 +214,6 @@ func hasAlnum(w string) bool {
 	return false
 }
 
-func equalFoldString(lowered, word string) bool {
-	return len(lowered) == len(word) && equalFold(lowered, word)
-}
-
 // innocent reports that what a secret's name is given at i is none: its state, its
 // type, a mask, a count.
 func innocent(kind kind, key, v string, i int) bool {
@@ -340,9 +237,9 @@ func innocent(kind kind, key, v string, i int) bool {
 		return false
 	case wordy(key) && end < len(v):
 		return false
-	case oneOf(statusWords, plain), masked(plain):
+	case is(wordStatus, plain), masked(plain):
 		return true
-	case w != plain && w[len(w)-1] == ':' && oneOf(" value name data type from valuefrom username user optional ", plain):
+	case w != plain && w[len(w)-1] == ':' && is(wordField, plain):
 		return true // A field of what is called secret.
 	case kind == keyKind:
 		return plainName(plain) || len(plain) <= 3 && digitsOnly(plain)
@@ -351,13 +248,6 @@ func innocent(kind kind, key, v string, i int) bool {
 	}
 	return false
 }
-
-// statusWords are said of secrets, and are none.
-const statusWords = " true false yes no none null nil undefined nan empty required missing invalid expired incorrect wrong denied " +
-	"failed must cannot not is was has should too unset optional valid enabled disabled unknown mismatch mismatched string bool " +
-	"boolean closed locked changed reset updated rotated revoked rejected accepted redacted hidden masked filtered removed " +
-	"unsupported unavailable unauthorized forbidden malformed duplicate basic oauth oauth2 oidc saml ldap kerberos ok n/a on off " +
-	"verified unverified mandatory blank the a an this that "
 
 // masked reports that w only stands for a secret: "****", "xxxx".
 func masked(w string) bool {

@@ -175,7 +175,7 @@ func (s *Scrubber) plain(v string, strict bool) bool {
 			word = v[start : i-1]
 		}
 		if digit && start > 0 && len(word) > maxPlainDigits || !harmless(&s.names, word) || strict && !plainError(word) ||
-			i < len(v) && word != "" && (word[0] == '-' || spoken(word) != sayNothing) {
+			i < len(v) && word != "" && (word[0] == '-' || spoken(word) != 0) {
 			return false
 		}
 		start, digit = i+1, false

@@ -51,6 +51,8 @@ type scanner struct {
 }
 
 // keep passes on what comes next in the text.
+//
+//go:noinline
 func (s *scanner) keep(text string) {
 	if s.dst == nil {
 		s.done += len(text)
@@ -60,6 +62,8 @@ func (s *scanner) keep(text string) {
 }
 
 // mark puts a marker in the place of what comes next.
+//
+//go:noinline
 func (s *scanner) mark(marker string) {
 	if s.dst == nil {
 		s.dst = make([]byte, 0, len(s.v)+spare)
@@ -174,7 +178,7 @@ func (s *scanner) marker(v string, i, n int) int {
 	s.paths = s.paths || m == markPath
 	s.keep(m)
 	end := strings.IndexByte(v[i+n:], '<')
-	if end > 0 && (m == markHost || m == markUser || m == markSecret || m == markEmail) && strings.HasPrefix(v[i+n+end:], "</"+m[1:]) {
+	if end > 0 && (m == markHost || m == markUser || m == markSecret || m == markEmail) && hasAt(v, i+n+end, "</"+m[1:]) {
 		s.mark(m)
 		return i + n + end
 	}
@@ -241,7 +245,7 @@ func (s *scanner) word(v string, i, end int) int {
 		if next := s.announcement(v, i, start, k); next > 0 {
 			return next
 		}
-		if strings.HasPrefix(v[k:], "://") {
+		if hasAt(v, k, "://") {
 			break
 		}
 		start = k + 1

@@ -1,9 +1,8 @@
 package redact
 
-import "strings"
-
 // How a text is read. Every function here looks at bytes; those of other scripts count
-// as letters.
+// as letters. What has a loop and is called from many places is kept from being inlined
+// there: every tool links this package.
 
 func isSpace(c byte) bool { return c == ' ' }
 
@@ -52,6 +51,8 @@ func inScheme(c byte) bool { return isAlnum(c) || c == '+' || c == '.' || c == '
 func inName(c byte) bool { return isAlnum(c) || c == '-' || c == '.' || c == '_' }
 
 // chunkEnd returns the end of the chunk that holds i.
+//
+//go:noinline
 func chunkEnd(v string, i int) int {
 	const ends uint64 = 1<<' ' | 1<<'"' | 1<<'\'' | 1<<'<' | 1<<'>'
 	for i < len(v) && (v[i] >= 64 || ends>>v[i]&1 == 0) && v[i] != '`' {
@@ -61,6 +62,8 @@ func chunkEnd(v string, i int) int {
 }
 
 // runEnd returns the next space at or behind i.
+//
+//go:noinline
 func runEnd(v string, i int) int {
 	for i < len(v) && !isSpace(v[i]) {
 		i++
@@ -69,6 +72,8 @@ func runEnd(v string, i int) int {
 }
 
 // nameEnd returns the end of the name that begins at i, without the dot of a sentence.
+//
+//go:noinline
 func nameEnd(v string, i int) int {
 	start := i
 	for i < len(v) && inName(v[i]) {
@@ -81,6 +86,8 @@ func nameEnd(v string, i int) int {
 }
 
 // afterSpaces returns the next byte at or behind i that is no space.
+//
+//go:noinline
 func afterSpaces(v string, i int) int {
 	for i < len(v) && isSpace(v[i]) {
 		i++
@@ -90,6 +97,8 @@ func afterSpaces(v string, i int) int {
 
 // afterQuotes returns the next byte at or behind i that is neither a quotation mark nor
 // a backslash before one: \"password\" is how one language writes another's.
+//
+//go:noinline
 func afterQuotes(v string, i int) int {
 	for i < len(v) && (isQuote(v[i]) || escapedQuote(v, i)) {
 		i++
@@ -98,6 +107,8 @@ func afterQuotes(v string, i int) int {
 }
 
 // escapedQuote reports that v[i] is a backslash that only guards a quotation mark.
+//
+//go:noinline
 func escapedQuote(v string, i int) bool {
 	if v[i] != '\\' {
 		return false
@@ -109,6 +120,8 @@ func escapedQuote(v string, i int) bool {
 }
 
 // wordBefore returns the word that ends before i, with no more than spaces between.
+//
+//go:noinline
 func wordBefore(v string, i int) (start, end int) {
 	const most = 32 // Longer than any word that is asked for.
 	for i > 0 && isSpace(v[i-1]) {
@@ -121,38 +134,13 @@ func wordBefore(v string, i int) (start, end int) {
 	return i, end
 }
 
-// oneOf reports that the word is one of the list's, which are in lower case, with a
-// space before and behind each.
-func oneOf(list, word string) bool {
-	if word == "" {
+// equalFold reports that word is lowered but for its case.
+//
+//go:noinline
+func equalFold(lowered, word string) bool {
+	if len(lowered) != len(word) {
 		return false
 	}
-	for at := 0; ; {
-		k := strings.IndexByte(list[at:], ' ')
-		if k < 0 || at+k+1+len(word) >= len(list) {
-			return false
-		}
-		at += k + 1
-		if list[at+len(word)] == ' ' && equalFold(list[at:at+len(word)], word) {
-			return true
-		}
-	}
-}
-
-// wordRoom holds the longest word that is compared with ours.
-type wordRoom [24]byte
-
-// folded returns w in lower case, without its begin if it is longer than the room.
-func folded(w string, room *wordRoom) []byte {
-	n := copy(room[:], w[max(0, len(w)-len(room)):])
-	for i := range n {
-		room[i] = lower(room[i])
-	}
-	return room[:n]
-}
-
-// equalFold reports that word is lowered but for its case; both are as long.
-func equalFold(lowered, word string) bool {
 	for i := range len(word) {
 		if lower(word[i]) != lowered[i] {
 			return false
@@ -161,13 +149,11 @@ func equalFold(lowered, word string) bool {
 	return true
 }
 
-func containsFold(s, word string) bool {
-	for i := 0; i+len(word) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(word)], word) {
-			return true
-		}
-	}
-	return false
+// hasAt reports that text stands at i.
+//
+//go:noinline
+func hasAt(v string, i int, text string) bool {
+	return i <= len(v)-len(text) && v[i:i+len(text)] == text
 }
 
 // quotation returns the end of the quotation that begins at i, 0 if none does. One
@@ -193,12 +179,12 @@ func quotation(v string, i int) int {
 		for _, pair := range [...]struct{ open, close string }{
 			{"“", "”"}, {"„", "“"}, {"‘", "’"}, {"‚", "‘"}, {"‹", "›"},
 		} {
-			if strings.HasPrefix(v[i:], pair.open) {
+			if hasAt(v, i, pair.open) {
 				return quotationEnd(v, i+len(pair.open), pair.close)
 			}
 		}
 	case "«"[0]:
-		if strings.HasPrefix(v[i:], "«") {
+		if hasAt(v, i, "«") {
 			return quotationEnd(v, i+len("«"), "»")
 		}
 	}
@@ -211,7 +197,7 @@ func quotationEnd(v string, i int, mark string) int {
 			i++ // As in Go, C and JSON.
 			continue
 		}
-		if !strings.HasPrefix(v[i:], mark) {
+		if !hasAt(v, i, mark) {
 			continue
 		}
 		end := i + len(mark)
