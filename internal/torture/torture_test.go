@@ -328,6 +328,7 @@ type noting struct {
 	open    int64
 	last    int64 // when its last Track returned, or it began
 	tracked int
+	late    bool
 	begun   *change
 }
 
@@ -340,11 +341,19 @@ func (n *noting) line(words []string) {
 	case "track":
 		key := eventKey(n.p.id, int(number(words[1])))
 		n.last = number(words[3])
-		h.events[key] = recorded{key: key, env: n.p.env, open: n.open, before: number(words[2]), after: n.last, returned: true}
+		e := recorded{key: key, env: n.p.env, open: n.open, before: number(words[2]), after: n.last, returned: true}
+		n.late = n.late || e.after-e.before >= patience
+		e.late = n.late
+		h.events[key] = e
 		n.tracked++
 		n.s.tracked++
 	case "closed":
 		n.s.took[n.p.id] = time.Duration(number(words[1]) - n.open)
+		for i := range n.tracked {
+			e := h.events[eventKey(n.p.id, i)]
+			e.closed = true
+			h.events[e.key] = e
+		}
 	case "unsure":
 		h.unsure[n.p.id] = true
 	case "begin":
@@ -354,12 +363,12 @@ func (n *noting) line(words []string) {
 		c := *n.begun
 		n.begun = nil
 		c.end, c.sure, c.sending = number(words[1]), words[2] == "done", words[3] == "true"
-		if words[2] != "changed" {
+		if words[2] != "changed" || c.isNo() { // a reset that a yes came after is one all the same
 			h.changes = append(h.changes, c)
 		}
 		if c.sure {
 			n.s.switches++
-		} else if words[2] != "changed" {
+		} else if words[2] != "changed" && !(h.capped && strings.Contains(words[2], "no_space")) {
 			n.s.problems = append(n.s.problems, fmt.Sprintf("%s: %s %s", n.p.id, c.kind, words[2]))
 		}
 		if receipt := words[4]; receipt != "-" {

@@ -18,7 +18,7 @@ import (
 // killed before the next of these.
 var changing = []uint64{
 	syscall.SYS_WRITE, syscall.SYS_FTRUNCATE, syscall.SYS_MKDIRAT, syscall.SYS_RENAMEAT, syscall.SYS_UNLINKAT,
-	syscall.SYS_UTIMENSAT, syscall.SYS_FSYNC, syscall.SYS_FLOCK, syscall.SYS_CONNECT, syscall.SYS_READ,
+	syscall.SYS_UTIMENSAT, syscall.SYS_FSYNC, syscall.SYS_FLOCK, syscall.SYS_READ,
 }
 
 // killBefore is the command that runs another one and kills it before the nth of the
