@@ -67,15 +67,18 @@ const retryDelay = time.Second
 
 // Open returns the collector of a tool. It is never nil: where nobody has said yes, or
 // something is wrong, it does nothing. The error, a *driver.ConfigError, reports a
-// mistake in what the author declared; the tool can go on with the collector all the
-// same. Nothing is written, and no network is used.
+// mistake in what the author declared, a receiver without the feature among them; the tool
+// can go on with the collector all the same. Nothing is written, and no network is used.
 //
 // In the background process that a collector of the same tool started, Open delivers
 // what waits and ends the process. Call it before the tool does anything of its own.
 func Open(tool props.Tool, options ...Option) (*Collector, error) {
 	in := newInstallation(tool, options)
 	c := &Collector{in: in}
-	if !tool.Features.Enabled(props.TelemetryCmd) || omitted {
+	if !tool.Features.Enabled(props.TelemetryCmd) {
+		return c, in.forgottenFeature()
+	}
+	if omitted {
 		return c, nil
 	}
 	if isBackground(in) {

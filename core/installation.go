@@ -210,6 +210,17 @@ func orDefault[T int64 | time.Duration](value, otherwise T) T {
 	return value
 }
 
+// forgottenFeature is the mistake of an author who declares where events go and does not
+// turn the feature on. Turned off by name, it is none.
+func (in *installation) forgottenFeature() error {
+	config := in.tool.Telemetry
+	if in.tool.Features.Says(props.TelemetryCmd) || config.Backend == "" && config.Endpoint == "" && config.OTelEndpoint == "" {
+		return nil
+	}
+	return &driver.ConfigError{Field: "Features", Problem: "Telemetry names a receiver, but the feature is not on; " +
+		"add props.Enable(props.TelemetryCmd), or props.Disable(props.TelemetryCmd) to leave it off"}
+}
+
 // check returns the first mistake in what the author declared, as a *driver.ConfigError.
 func (in *installation) check() error {
 	config := in.tool.Telemetry

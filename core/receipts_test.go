@@ -615,3 +615,34 @@ func TestWhatWentToTwoReceiversIsAskedOfBoth(t *testing.T) {
 		t.Errorf("%+v, %v, %d at the older receiver", all, err, len(a.received()))
 	}
 }
+
+func TestAReceiverWithoutTheFeatureIsTheAuthorsToHear(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		features props.Features
+		mistake  bool
+	}{
+		"left out":   {props.Features{}, true},
+		"turned off": {props.SetFeatures(props.Disable(props.TelemetryCmd)), false},
+		"turned on":  {props.SetFeatures(props.Enable(props.TelemetryCmd)), false},
+	} {
+		tool := someTool()
+		tool.Features = c.features
+		_, err := core.Open(tool, core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")), environment(nil))
+		var wrong *driver.ConfigError
+		if errors.As(err, &wrong) != c.mistake {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhatAnAcceptedEventDoesNotMeanIsTold(t *testing.T) {
+	t.Parallel()
+	tool := someTool()
+	tool.Telemetry = props.TelemetryConfig{Backend: "x", Drivers: []driver.Driver{{
+		Name: "x", Accepted: "it may be dropped later", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
+	}}}
+	if s := core.NewManager(tool, enabled(t, tool, nil)...).Status(); s.Backend.Accepted != "it may be dropped later" {
+		t.Errorf("%+v", s.Backend)
+	}
+}

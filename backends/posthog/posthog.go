@@ -133,8 +133,9 @@ const (
 // Driver returns the driver "posthog".
 func Driver() driver.Driver {
 	return driver.Driver{
-		Name: "posthog",
-		Doc:  "sends events to PostHog Cloud (US or EU) or a PostHog of your own",
+		Name:     "posthog",
+		Doc:      "sends events to PostHog Cloud (US or EU) or a PostHog of your own",
+		Accepted: "PostHog answers alike to events that it drops, over the project's quota or under a key that it does not know",
 		Settings: []driver.Setting{{
 			Name:     "project_key",
 			Doc:      "the project's key, which begins with phc_",

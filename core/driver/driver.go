@@ -22,6 +22,9 @@ type Driver struct {
 	Settings []Setting
 	// Limits bounds one call of Send.
 	Limits Limits
+	// Accepted says in one sentence what an accepted batch does not mean, where the vendor
+	// answers alike to events that it does not keep; status shows it.
+	Accepted string
 	// Local says that no network is involved. The collector then delivers from the
 	// command itself, without a child process.
 	Local bool

@@ -33,6 +33,12 @@ func Disable(f Feature) FeatureState { return func(on map[Feature]bool) { on[f] 
 // Enabled reports whether a feature is on.
 func (f Features) Enabled(name Feature) bool { return f.on[name] }
 
+// Says reports whether a feature was turned on or off, and not merely left out.
+func (f Features) Says(name Feature) bool {
+	_, said := f.on[name]
+	return said
+}
+
 // With returns a copy in which the given states hold as well.
 func (f Features) With(states ...FeatureState) Features {
 	on := maps.Clone(f.on)

@@ -74,6 +74,9 @@ type BackendInfo struct {
 	Hosts []string
 	// Local says that events stay on this machine.
 	Local bool
+	// Accepted says what the receiver's acceptance does not mean, empty if it means that it
+	// keeps the events.
+	Accepted string
 }
 
 // String is for people: "posthog (eu.i.posthog.com)".

@@ -74,6 +74,9 @@ func (r Requestor) Check() error {
 	if _, err := driverhttp.CheckEndpoint(r.Endpoint, r.Insecure); err != nil {
 		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: err.Error()}
 	}
+	if strings.HasSuffix(r.Endpoint, "/") && strings.Count(r.Endpoint, "/") > 3 {
+		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: "ends in a slash; the path of a relay does not"}
+	}
 	if err := driverhttp.CheckHeaders(r.Headers); err != nil {
 		return &driver.ConfigError{Field: "Requestor.Headers", Problem: err.Error()}
 	}

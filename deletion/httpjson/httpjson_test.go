@@ -185,3 +185,14 @@ func TestAnEndpointThatCannotBeUsedIsAMistakeOfTheAuthors(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAddressWithASlashAtItsEndIsNamed(t *testing.T) {
+	t.Parallel()
+	for address, fine := range map[string]bool{
+		"https://relay.example.com/v1/erasures": true, "https://relay.example.com/v1/erasures/": false, "https://relay.example.com/": true,
+	} {
+		if err := (httpjson.Requestor{Endpoint: address}).Check(); (err == nil) != fine {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -162,6 +162,9 @@ func (v view) rows(hint func(string) string) []screen.Row {
 		delivered += ", last on " + screen.When(v.LastDelivered)
 	}
 	add("Delivered", delivered)
+	if v.Delivered > 0 && v.Backend.Accepted != "" {
+		add("Which means", "accepted: "+screen.Clean(v.Backend.Accepted))
+	}
 	if v.LocalLog != "" {
 		add("Kept here", events(v.Stayed)+", in "+v.LocalLog)
 	}

@@ -27,7 +27,8 @@ import (
 // command of root's own that is named telemetry. The tool goes on without telemetry.
 func Wire(root *cobra.Command, p *props.Props, list ...Option) error {
 	if !p.Tool.Features.Enabled(props.TelemetryCmd) {
-		return nil
+		_, err := core.Open(p.Tool, gather(list).core...)
+		return err
 	}
 	w := &wiring{props: p, options: gather(list)}
 	w.manager = core.NewManager(p.Tool, w.core...)

@@ -203,7 +203,7 @@ func TestWiringChangesNeitherErrorNorOutput(t *testing.T) {
 
 func TestWithTheFeatureOffWireDoesNothingAtAll(t *testing.T) {
 	h := newHome(t)
-	h.tool.Features = props.Features{}
+	h.tool.Features = props.SetFeatures(props.Disable(props.TelemetryCmd))
 	root := bigTool()
 	before := reflect.ValueOf(root.Run).Pointer()
 	p := props.New(h.tool)
