@@ -190,26 +190,19 @@ func TestAtTheCapTheSlotThatWasUsedLongestAgoGoesFirst(t *testing.T) {
 func TestAReportThatIsDroppedStaysCounted(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
-	events := fullSlots(t, q, [4]string{receipt, receipt, receipt, receipt})
-	for _, round := range []string{"a", "b"} {
-		for i := range 4 {
-			at := time.Now().Add(time.Duration(i-10) * time.Minute)
-			if err := os.Chtimes(slotPath(q, i), at, at); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i := range 4 {
-			w, err := q.Writer(receipt, 60<<10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := errors.Join(w.Append(line(round+strings.Repeat("y", 60<<10), time.Now())), w.Close()); err != nil {
-				t.Fatalf("slot %d: %v", i, err)
-			}
-		}
+	fill(t, q, 3)
+	w, err := q.Writer(receipt, room)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if c := read(t, q); c.lost+len(c.ids)+c.damaged != events[0]+events[1]+events[2]+events[3]+8 {
-		t.Errorf("%d wait and %d are reported lost, of %v and 8", len(c.ids)+c.damaged, c.lost, events)
+	if err := errors.Join(w.Append(q.LossLine(spool.Loss{Reason: spool.LossRefused, Count: 41})), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	q.Now = func() time.Time { return now.Add(2 * time.Hour) }
+	fill(t, q, 1)
+	if c := read(t, q); len(c.ids) != 1 || c.lost != 44 {
+		t.Errorf("%d wait, %d lost; want 1 and 44", len(c.ids), c.lost)
 	}
 }
 

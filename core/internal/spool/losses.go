@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,22 +19,72 @@ const (
 	mostLosses = 1_000_000_000
 )
 
+// lossFiles is how many files there may be for a reason: who finds one in use counts in the
+// next. At the cap many processes drop at once, and one may be stopped in the middle.
+const lossFiles = 10
+
+func lossFile(reason string, i int) string {
+	if i == 0 {
+		return lossesPrefix + reason
+	}
+	return lossesPrefix + reason + "." + strconv.Itoa(i)
+}
+
 // AddLosses counts events that were given up, for the next delivery to report. A negative
 // number takes back what was reported.
 func AddLosses(dir state.Dir, reason string, n int) error {
-	name := lossesPrefix + reason
-	lock, err := dir.TryLockBriefly(name)
-	for end := time.Now().Add(state.LockPatience); errors.Is(err, state.ErrBusy) && time.Now().Before(end); {
-		time.Sleep(time.Millisecond) // another command counts just now
-		lock, err = dir.TryLockBriefly(name)
-	}
-	if err == nil {
-		defer lock.UnlockBriefly()
+	// Rounds and not a time: on a busy machine time passes without anything having been tried.
+	const rounds, mostSlow = 20, 2
+	busy, slow := true, 0
+	for round := 0; busy && round < rounds; round++ {
+		if busy = false; round > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		for i := 0; i < lossFiles && slow < mostSlow; i++ {
+			name := lossFile(reason, i)
+			if n < 0 && losses(dir, name) == 0 {
+				continue
+			}
+			lock, err := dir.TryLockBriefly(name)
+			switch {
+			case errors.Is(err, state.ErrBusy):
+				busy = true
+				continue
+			case err != nil: // no locks, or none in time
+				slow++
+				continue
+			}
+			n, err = addTo(dir, name, n)
+			lock.UnlockBriefly()
+			if err != nil || n == 0 {
+				return err
+			}
+		}
 	}
 	// Without a lock two commands may count at the same moment, and one of them in vain. That
 	// is better than not to count where there are no locks.
-	count := min(max(losses(dir, name)+n, 0), mostLosses-1)
-	return dir.SetTime(name, time.Unix(int64(count), 0))
+	for i := 0; i < lossFiles && n != 0; i++ {
+		if name := lossFile(reason, i); n > 0 || losses(dir, name) > 0 {
+			var err error
+			if n, err = addTo(dir, name, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addTo counts in one file and returns what is still to be counted: of a negative number,
+// what the file did not have.
+func addTo(dir state.Dir, name string, n int) (rest int, err error) {
+	if n == 0 {
+		return 0, nil
+	}
+	count := losses(dir, name) + n
+	if err := dir.SetTime(name, time.Unix(int64(min(max(count, 0), mostLosses-1)), 0)); err != nil {
+		return n, err
+	}
+	return min(count, 0), nil
 }
 
 // Losses returns how many events were counted and not reported yet, by reason.
@@ -42,8 +93,9 @@ func Losses(dir state.Dir) map[string]int {
 	entries, _ := os.ReadDir(dir.Path())
 	for _, entry := range entries {
 		if reason, is := strings.CutPrefix(entry.Name(), lossesPrefix); is {
+			reason, _, _ = strings.Cut(reason, ".")
 			if n := losses(dir, entry.Name()); n > 0 {
-				list[reason] = n
+				list[reason] += n
 			}
 		}
 	}
