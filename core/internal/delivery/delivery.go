@@ -101,6 +101,7 @@ type Sender struct {
 	splits   int
 	size     int  // of a batch at most, 0 for no such bound
 	streak   int  // batches of that size that were accepted in a row
+	probed   bool // an event behind the suspects was tried
 	grown    bool // the size was just doubled, to see whether it may be
 	suspects []item
 }
@@ -337,7 +338,7 @@ func bounded(l driver.Limits) driver.Limits {
 // deliverAll sends the events in batches, smaller ones where the receiver wants that.
 func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route, items []item) error {
 	limits := bounded(route.Limits)
-	s.suspects = nil
+	s.suspects, s.probed = nil, false
 	for len(items) > 0 {
 		n := s.fitting(items, limits)
 		err := s.deliver(ctx, claim, route, items[:n])
@@ -350,6 +351,16 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 			continue // that was to be expected
 		case errors.Is(err, errSplit):
 			s.size, s.streak = n/2, 0
+		case errors.Is(err, errBlocked) && len(items) > n && !s.probed:
+			// Bad events at the head must not block the rest: the one at the far end tells more.
+			s.probed, s.size = true, 1
+			last := len(items) - 1
+			probe := s.deliver(ctx, claim, route, items[last:])
+			if s.size = 0; probe != nil || len(s.suspects) > 0 {
+				return err
+			}
+			items = items[n:last]
+			continue
 		case errors.Is(err, errWithout):
 			items = slices.DeleteFunc(items, func(it item) bool { return claim.Settled(it.entry) })
 		default:

@@ -720,3 +720,13 @@ func TestEventsThatAreNamedCostThemselvesAndTheOthersGoAtOnce(t *testing.T) {
 		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
 	}
 }
+
+func TestBadEventsAtTheHeadDoNotBlockTheRest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 20)
+	f.vendor.answer = refusing(id(0), id(1), id(2))
+	r, err := f.run()
+	if err != nil || r.Sent != 17 || r.Lost[spool.LossRefused] != 3 {
+		t.Errorf("%+v, %v, batches of %v", r, err, sizes(f.vendor.attempts))
+	}
+}
