@@ -158,12 +158,19 @@ func (s *scanner) assignedValue(v string, from, to, at int) value {
 		return hostValue(v, at)
 	case key[0] == '-' && is(wordUserFlag, key) && credentialPair(v[at:runEnd(v, at)]):
 		return value{at, runEnd(v, at), markSecret}
+	case v[to] == ':' && (v[at] == '/' || v[at] == '~') && at == to+1 && evident(key) && copies(v):
+		return value{from, to, markHost}
 	case equalFold("ping", key):
 		if h := hostValue(v, at); h.to > 0 && h.to < len(v) && v[h.to] == ':' {
 			return h
 		}
 	}
 	return value{}
+}
+
+// copies reports that a text begins with a program that names places as host:path.
+func copies(v string) bool {
+	return hasAt(v, 0, "scp ") || hasAt(v, 0, "rsync ") || hasAt(v, 0, "sftp ")
 }
 
 // secretValue returns the secret at at that v[from:to] names.
@@ -408,7 +415,7 @@ func (s *scanner) apartValue(v string, from, to, at int) value {
 	if key[0] == '-' || key[0] == '/' && len(key) == len("/p") {
 		return flagValue(v, from, to, at)
 	}
-	if from > 0 && v[from-1] == '<' {
+	if inTag(v, from) {
 		return attributed(v, from, to)
 	}
 	switch spoken(key) {
@@ -431,15 +438,69 @@ func (s *scanner) apartValue(v string, from, to, at int) value {
 			return value{at, secretEnd(v, at, ""), markSecret}
 		}
 		return s.hostApart(v, from, to, at)
+	case wordSaysStored:
+		next := v[at:runEnd(v, at)]
+		s.login = s.login || v[at] == '-' || is(wordStore, next)
+	case wordSaysEcho:
+		s.login = s.login || strings.Contains(v[at:], "-stdin") || strings.Contains(v[at:], "passwd") || strings.Contains(v[at:], "sudo -S")
+	case wordSaysValues:
+		if secretColumn(v, from) {
+			return value{at, len(v), markSecret}
+		}
 	case wordSaysLogin:
 		if end := runEnd(v, at); strings.IndexByte(v[at:end], '/') > 0 || isQuote(v[at]) {
 			return value{at, end, markSecret}
 		}
 	}
+	if calledSecret(v, from, at) {
+		return value{from, to, markSecret}
+	}
+	if syslogTime(v, from, to) && logs(v[at:]) || key == "for" && hasAt(v, from-len(keyFailed), keyFailed) {
+		return hostValue(v, at)
+	}
 	if s.calm(at) {
 		return value{}
 	}
 	return unspoken(v, from, to, at)
+}
+
+// secretColumn reports that SQL's VALUES at i follows a list of columns with a secret's name.
+func secretColumn(v string, i int) bool {
+	open := strings.LastIndexByte(v[:i], '(')
+	return open >= 0 && secretName(v[open:i])
+}
+
+// calledSecret reports that what is said at at of the word at from is that it is a secret:
+// "hunter2 is my password", "tried hunter2 as the password".
+func calledSecret(v string, from, at int) bool {
+	if !hasAt(v, at, "is ") && !hasAt(v, at, "as ") && !hasAt(v, at, "was ") || !looksSecret(v, from) {
+		return false
+	}
+	for range 2 {
+		at = afterSpaces(v, runEnd(v, at))
+		if end := nameEnd(v, at); at < end && kindOf(v[at:end]) == secretKind {
+			return true
+		}
+	}
+	return false
+}
+
+// keyFailed stands before "for" in what ssh says of a host's key.
+const keyFailed = "key verification failed "
+
+// syslogTime reports that v[from:to] are the seconds of a time.
+func syslogTime(v string, from, to int) bool {
+	return to-from == 2 && from > 3 && v[from-1] == ':' && isDigit(v[from]) && isDigit(v[from-2])
+}
+
+// logs reports that two words as of syslog stand here: the machine and the program.
+func logs(v string) bool {
+	host := nameEnd(v, 0)
+	if host == 0 || !hasAt(v, host, " ") {
+		return false
+	}
+	program := nameEnd(v, host+1)
+	return hasAt(v, program, "[") && program+1 < len(v) && isDigit(v[program+1])
 }
 
 // calm reports that nothing near at is more than a word: no digit and no sign by which a
@@ -464,7 +525,11 @@ func unspoken(v string, from, to, at int) value {
 	first := runEnd(v, at)
 	second := afterSpaces(v, first)
 	secret := looksSecret(v, at)
-	isSecret := !secret && first-at <= len("lautet") && looksSecret(v, second) && is(wordIs, v[at:first])
+	then := at
+	if !secret {
+		then = afterVerbs(v, at)
+	}
+	isSecret := then > at && looksSecret(v, then)
 	if (isQuote(v[at]) || v[first-1] == ':' || secret || isSecret) && foreignPassword(lastWord(key)) {
 		if password := prose(v, from, to, at, false); password.to > 0 {
 			return password
@@ -473,7 +538,7 @@ func unspoken(v string, from, to, at int) value {
 	switch {
 	case secret:
 	case isSecret:
-		at = second
+		at = then
 	case second < len(v) && v[second] == '=':
 		if at = afterType(v, at); at < second {
 			return value{}
@@ -495,6 +560,20 @@ func unspoken(v string, from, to, at int) value {
 	return value{at, secretEnd(v, at, ""), markSecret}
 }
 
+// afterVerbs skips words such as "is", "was set to" and "is now" at i.
+func afterVerbs(v string, i int) int {
+	for range 4 {
+		end := runEnd(v, i)
+		next := afterSpaces(v, end)
+		heads := headsOf(v[i:end])
+		if next == len(v) || !among(wordIs, heads) && !among(wordBecomes, heads) {
+			break
+		}
+		i = next
+	}
+	return i
+}
+
 // spokenPair returns the user and password at v[at:end], of which v[from:to] speaks:
 // "credentials zoe:…", "authentication failed for zoe:…".
 func spokenPair(v string, from, to, at, end int) value {
@@ -504,6 +583,15 @@ func spokenPair(v string, from, to, at, end int) value {
 		return value{}
 	}
 	return value{at, end, markSecret}
+}
+
+// inTag reports that the word at i is the name of a tag, with or without a namespace.
+func inTag(v string, i int) bool {
+	if i > 0 && v[i-1] == ':' {
+		for i--; i > 0 && inName(v[i-1]); i-- {
+		}
+	}
+	return i > 0 && v[i-1] == '<'
 }
 
 // attributed returns what an element holds whose tag v[from:to] begins, and goes on:

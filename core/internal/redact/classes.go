@@ -60,6 +60,32 @@ func quotedPath(w string) bool {
 	return len(w) > 3 && isLower(w[0]|0x20) && w[1] == ':' && (w[2] == '\\' || w[2] == '/')
 }
 
+// mailbox returns the end of a person's name at i that their address follows: "Zoe
+// Canary <zoe@example.com>". It is 0 if there is none.
+func mailbox(v string, i int) int {
+	const most = 5 // Words of a name.
+	if !isUpper(v[i]) && v[i] < 0x80 {
+		return 0
+	}
+	for range most {
+		for i < len(v) && (isLetter(v[i]) || strings.IndexByte(".-'", v[i]) >= 0) {
+			i++
+		}
+		if i+1 >= len(v) || !isSpace(v[i]) {
+			return 0
+		}
+		if v[i+1] == '<' {
+			end := chunkEnd(v, i+2)
+			if at := strings.IndexByte(v[i+2:end], '@'); at > 0 && hasAt(v, end, ">") {
+				return i
+			}
+			return 0
+		}
+		i++
+	}
+	return 0
+}
+
 // userinfo reports that a chunk holds "user:password@host". A URL's is left to the
 // rule for URLs, and "npm:name@1.2.3" is a package.
 func userinfo(chunk string) bool {

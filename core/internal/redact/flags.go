@@ -59,12 +59,12 @@ func joinedSecret(v string, i, end int) bool {
 	return false
 }
 
-// counts reports that a flag is one letter many times or a letter and a small number:
-// "-vvv", "-j8".
+// counts reports that a flag is one letter many times, two letters, or a letter and a
+// small number: "-vvv", "-la", "-j8".
 func counts(flag string) bool {
 	const most = 5
 	rest := flag[2:]
-	return len(rest) < most && (strings.Trim(rest, flag[1:2]) == "" || digitsOnly(rest))
+	return len(rest) < most && (strings.Trim(rest, flag[1:2]) == "" || digitsOnly(rest) || len(rest) == 1 && isLower(rest[0]))
 }
 
 // knownFlag reports that a flag of one dash is a word that many programs take, and no

@@ -46,7 +46,7 @@ func hostLike(w string) bool {
 func (s *scanner) hostApart(v string, from, to, at int) value {
 	start := afterQuotes(v, at)
 	end := nameEnd(v, start)
-	if start < len(v) && v[start] == '[' || !hostLike(v[start:end]) || !s.hostExpected(v, from, to, start, end, start > at) ||
+	if start < len(v) && v[start] == '[' || end < len(v) && v[end] == '@' || !hostLike(v[start:end]) || !s.hostExpected(v, from, to, start, end, start > at) ||
 		is(wordNoHost, v[start:end]) {
 		return value{}
 	}
@@ -82,6 +82,9 @@ func (s *scanner) hostExpected(v string, from, to, start, end int, quoted bool) 
 		return portBehind(behind)
 	case 't', 'u': // to …, tcp …, udp …, telnet …, traceroute …
 		return portBehind(behind) || hasAt(v, end, " closed by") || len(key) > len("udp4") && evident(name)
+	}
+	if len(key) == len("server") {
+		return evident(name) && (hasAt(v, end, " is ") || hasAt(v, end, " did ") || portBehind(behind))
 	}
 	// ssh, ping
 	return evident(name) || from == 0 && lower(key[0]) == 's' && strings.Count(v, " ") == 1

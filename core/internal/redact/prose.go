@@ -37,15 +37,19 @@ func credentials(w string) bool {
 // prose returns the password that follows the word v[from:to] in a sentence. english says
 // that the sentence's other words are known, so that what they are not is the password.
 func prose(v string, from, to, at int, english bool) value {
-	told := false // That one follows.
-	for range 4 { // "is", "is:", "for zoe is"
+	told, verb := false, false // told: that one follows.
+	for range 4 {              // "is", "is:", "for zoe is", "was set to"
 		end := runEnd(v, at)
 		word := strings.TrimRight(v[at:end], ":")
 		next := afterSpaces(v, end)
 		switch {
 		case next == len(v):
+		case is(wordBecomes, word):
+			told, verb = false, true
 		case is(wordFor, word): // Whose it is, and then "is".
-			next = isWord(v, next)
+			if then := isWord(v, next); then > 0 || !verb {
+				next = then
+			}
 		case is(wordIs, word):
 			told = told || english || v[end-1] == ':'
 		default:
@@ -79,13 +83,17 @@ func prose(v string, from, to, at int, english bool) value {
 	default:
 		return value{}
 	}
-	return value{at, secretEnd(v, at, v[from:to]), markSecret}
+	end = secretEnd(v, at, v[from:to])
+	if hasAt(v, end, " to ") && looksSecret(v, end+len(" to ")) {
+		end = runEnd(v, end+len(" to ")) // changed from … to …
+	}
+	return value{at, end, markSecret}
 }
 
-// isWord returns where the word "is" stands that one or two words at i are followed by,
-// 0 if none does.
+// isWord returns where the word "is" stands that a few words at i are followed by, 0 if
+// none does.
 func isWord(v string, i int) int {
-	for range 2 {
+	for range 4 {
 		i = afterSpaces(v, runEnd(v, i))
 		if i < len(v) && isWordAt(v, i) {
 			return i
@@ -265,7 +273,7 @@ func plainName(w string) bool {
 	}
 	caps := isUpper(w[0])
 	for i := range len(w) {
-		if !isLower(w[i]) && w[i] != '_' && w[i] != '.' && w[i] != '-' && (!caps || !isUpper(w[i])) {
+		if !isLower(w[i]) && strings.IndexByte("_.-+", w[i]) < 0 && (!caps || !isUpper(w[i])) && (len(w) > 3 || !isDigit(w[i])) {
 			return false
 		}
 	}

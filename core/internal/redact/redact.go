@@ -256,7 +256,7 @@ func harmless(n *names, w string) bool {
 	if dots > 2 || dashes > 4 || len(w) >= minForm && (secretForm(w) || random(w) || small == 0 && basicCredentials(w)) {
 		return false
 	}
-	if dots > 0 && (isLetter(w[len(w)-1]) && hostName(w) || dots == 2 && ciscoMAC(w) || dots == 1 && kubeadm(w)) ||
+	if dots > 0 && (isLetter(w[len(w)-1]) && hostName(w) || dots == 2 && ciscoMAC(w) || dots <= 2 && kubeadm(w)) ||
 		dashes > 0 && (machineName(w) || w[0] == '-' && len(w) > 2 && w[1] != '-') ||
 		len(w) >= minNumber && !isLower(w[0]) && number(w, 0) > 0 {
 		return false

@@ -44,6 +44,7 @@ type scanner struct {
 	strict bool   // An error text.
 	lively int    // The next byte that is no letter, as far as it was looked for.
 	host   string // A machine's name that came by: it is not told from words where it comes again.
+	login  bool   // A command came by that is given a password: what looks like one is.
 	paths  bool   // An absolute path came by: what has a slash may be its rest.
 	v      string // The text.
 	done   int    // How much of it is kept, as long as all is.
@@ -111,6 +112,16 @@ func (s *scanner) text(v string) {
 				i = end
 				continue
 			}
+			if end := mailbox(v, i); end > 0 {
+				s.mark(markUser)
+				i = end
+				continue
+			}
+		}
+		if s.login && (i == 0 || isSpace(v[i-1])) && v[i] != '-' && looksSecret(v, i) {
+			s.mark(markSecret)
+			i = runEnd(v, i)
+			continue
 		}
 		if i >= chunk {
 			m := ""
@@ -353,6 +364,10 @@ func (s *scanner) parts(w string) {
 	if len(w) >= minForm && (secretForm(w) || random(w) || basicCredentials(w)) {
 		s.mark(markSecret)
 		return
+	}
+	for hasAt(w, 0, ":::") { // No address, as in ":::8080".
+		s.keep(":::")
+		w = w[3:]
 	}
 	for {
 		// An address with colons may stand behind a part of another kind: "host:fe80::1".

@@ -60,7 +60,7 @@ func kindOf(name string) kind {
 		return phoneKind
 	case !secret && !among(wordWebSecret, heads), among(wordNoSecret, heads), among(wordAboutSecrets, heads) && !secretWord(last):
 		return plainKind
-	case equalFold("hotkey", last), equalFold("key", last) && (before == "" || is(wordKeyOf, before)):
+	case equalFold("key", last) && (before == "" || is(wordKeyOf, before)):
 		return keyKind
 	}
 	return secretKind
@@ -144,8 +144,8 @@ func lastWord(name string) (last string) {
 // Polish, Romanian, Greek, Hungarian, Swedish, Hebrew and others.
 const passwordScripts = "contraseña 密码 密碼 口令 पासवर्ड कूटशब्द संकेतशब्द গুপ্তশব্দ পাসওয়ার্ড المرور السر مرور пароль " +
 	"пароля паролем паролю ورڈ پاسورڈ パスワード 暗証番号 పాస్\u200cవర్డ్ పాస్వర్డ్ సంకేతపదం şifre şifresi khẩu " +
-	"கடவுச்சொல் 비밀번호 암호 패스워드 عبور گذرواژه رمز ਪਾਸਵਰਡ પાસવર્ડ ಪಾಸ್\u200cವರ್ಡ್ ಪಾಸ್ವರ್ಡ್ ಗುಪ್ತಪದ รหัสผ่าน " +
-	"ቃል စကားဝှက် hasło parolă κωδικός συνθηματικό jelszó lösenord סיסמה סיסמא ססמה лозинка парола " +
+	"கடவுச்சொல் 비밀번호 암호 패스워드 عبور گذرواژه رمز কূটশব্দ ਪਾਸਵਰਡ પાસવર્ડ ಪಾಸ್\u200cವರ್ಡ್ ಪಾಸ್ವರ್ಡ್ ಗುಪ್ತಪದ รหัสผ่าน " +
+	"ቃል စကားဝှက် hasło parolă κωδικός πρόσβασης συνθηματικό jelszó lösenord סיסמה סיסמא ססמה лозинка парола " +
 	"гасло šifra slaptažodis fjalëkalimi lykilorð şifrə պարոլ გასაღები პაროლი парол "
 
 // passwordWord reports that a word of another script is one for password, or ends or

@@ -488,1413 +488,1435 @@ const (
 	wordStatus         known = 11
 	wordProse          known = 12
 	wordIs             known = 13
-	wordFor            known = 14
-	wordNoBearer       known = 15
-	wordTechnical      known = 16
-	wordNoHost         known = 17
-	wordEveryday       known = 18
-	wordFlag           known = 19
-	wordPublicHost     known = 20
-	wordPrivateDomain  known = 21
-	wordDomain         known = 22
-	wordThirdLevel     known = 23
-	wordMailOnly       known = 24
-	wordMail           known = 25
-	wordReversed       known = 26
-	wordLocalFile      known = 27
-	wordValue          known = 28
-	wordField          known = 29
-	wordTypename       known = 30
-	wordUserFlag       known = 31
-	wordCodeBefore     known = 32
-	wordHostBefore     known = 33
-	wordPasswordBefore known = 34
-	wordLoginBefore    known = 35
-	wordFailedBefore   known = 36
-	wordSaysHost       known = 37
-	wordSaysPassword   known = 38
-	wordSaysPhone      known = 39
-	wordSaysScheme     known = 40
-	wordSaysBy         known = 41
-	wordSaysLogin      known = 42
-	wordSaysCode       known = 43
+	wordBecomes        known = 14
+	wordFor            known = 15
+	wordNoBearer       known = 16
+	wordTechnical      known = 17
+	wordNoHost         known = 18
+	wordEveryday       known = 19
+	wordFlag           known = 20
+	wordPublicHost     known = 21
+	wordPrivateDomain  known = 22
+	wordDomain         known = 23
+	wordThirdLevel     known = 24
+	wordMailOnly       known = 25
+	wordMail           known = 26
+	wordReversed       known = 27
+	wordLocalFile      known = 28
+	wordValue          known = 29
+	wordField          known = 30
+	wordTypename       known = 31
+	wordUserFlag       known = 32
+	wordCodeBefore     known = 33
+	wordHostBefore     known = 34
+	wordPasswordBefore known = 35
+	wordLoginBefore    known = 36
+	wordFailedBefore   known = 37
+	wordSaysHost       known = 38
+	wordSaysPassword   known = 39
+	wordSaysPhone      known = 40
+	wordSaysScheme     known = 41
+	wordSaysBy         known = 42
+	wordSaysStored     known = 43
+	wordStore          known = 44
+	wordSaysEcho       known = 45
+	wordSaysValues     known = 46
+	wordSaysLogin      known = 47
+	wordSaysCode       known = 48
 )
 
 // wordTable holds the words by the last bits of their first byte: the length of a word, how much is known of it, what,
 // and the word.
 var wordTable = [32]string{
 	1: "" +
-		"\x01\x03\v\f\x11a" +
-		"\x02\x01\x17ai" +
-		"\x02\x01\x18am" +
-		"\x02\x03\v\f\x11an" +
-		"\x02\x02\f\x11as" +
-		"\x02\x05\f\x11\x17!%at" +
-		"\x02\x01\x17au" +
+		"\x01\x03\v\f\x12a" +
+		"\x02\x01\x18ai" +
+		"\x02\x01\x19am" +
+		"\x02\x03\v\f\x12an" +
+		"\x02\x02\f\x12as" +
+		"\x02\x05\f\x12\x18\"&at" +
+		"\x02\x01\x18au" +
 		"\x02\x01\ray" +
-		"\x03\x01\x11add" +
+		"\x03\x02\x12,add" +
 		"\x03\x01\x05alg" +
-		"\x03\x02\x11\x13all" +
-		"\x03\x04\f\x0f\x11\x12and" +
-		"\x03\x01\x11any" +
-		"\x03\x01\x11api" +
-		"\x03\x01\x17app" +
-		"\x03\x03\f\r\x11are" +
-		"\x03\x01\x12art" +
-		"\x03\x01\x13asm" +
+		"\x03\x02\x12\x14all" +
+		"\x03\x04\f\x10\x12\x13and" +
+		"\x03\x01\x12any" +
+		"\x03\x01\x12api" +
+		"\x03\x01\x18app" +
+		"\x03\x03\f\r\x12are" +
+		"\x03\x01\x13art" +
+		"\x03\x01\x14asm" +
 		"\x04\x01\falso" +
 		"\x04\x01\randa" +
-		"\x04\x01\x13ansi" +
-		"\x04\x02\x11\x13arch" +
-		"\x04\x01\x13args" +
+		"\x04\x01\x14ansi" +
+		"\x04\x02\x12\x14arch" +
+		"\x04\x01\x14args" +
 		"\x04\x01\nargv" +
-		"\x04\x01\x15arpa" +
-		"\x04\x03\f\x0f auth" +
-		"\x04\x01\x13auto" +
-		"\x04\x01\"avec" +
+		"\x04\x01\x16arpa" +
+		"\x04\x03\f\x10!auth" +
+		"\x04\x01\x14auto" +
+		"\x04\x01#avec" +
 		"\x05\x01\fabout" +
-		"\x05\x01%added" +
-		"\x05\x01\x12admin" +
-		"\x05\x01\x11again" +
-		"\x05\x02\x11\x12agent" +
-		"\x05\x01\x11alias" +
-		"\x05\x01\x13amend" +
-		"\x05\x01\x13async" +
-		"\x06\x01 access" +
+		"\x05\x01&added" +
+		"\x05\x01\x13admin" +
+		"\x05\x01\x12again" +
+		"\x05\x02\x12\x13agent" +
+		"\x05\x01\x12alias" +
+		"\x05\x01\x14amend" +
+		"\x05\x01\x14async" +
+		"\x06\x01!access" +
 		"\x06\x01\radalah" +
-		"\x06\x01\x10aes128" +
-		"\x06\x01\x10aes256" +
+		"\x06\x01\x11aes128" +
+		"\x06\x01\x11aes256" +
 		"\x06\x01\falways" +
-		"\x06\x01\x13append" +
-		"\x06\x01\x10argon2" +
-		"\a\x03\x11\x12#account" +
-		"\a\x01\x11adapter" +
-		"\a\x01\x11address" +
-		"\a\x01\x10aes-256" +
-		"\a\x01\x11aliases" +
+		"\x06\x01\x14append" +
+		"\x06\x01\x11argon2" +
+		"\a\x03\x12\x13$account" +
+		"\a\x01\x12adapter" +
+		"\a\x01\x12address" +
+		"\a\x01\x11aes-256" +
+		"\a\x01\x12aliases" +
 		"\a\x01\falready" +
-		"\a\x01\x11another" +
-		"\a\x01\x10ascii85" +
+		"\a\x01\x12another" +
+		"\a\x01\x11ascii85" +
 		"\b\x01\vaccepted" +
-		"\b\x01\x10argon2id" +
-		"\b\x01\x11argument" +
-		"\b\x01\x13asmflags" +
-		"\t\x01\x11addresses" +
+		"\b\x01,add_user" +
+		"\b\x01\x11argon2id" +
+		"\b\x01\x12argument" +
+		"\b\x01\x14asmflags" +
+		"\t\x01\x12addresses" +
 		"\t\x01\x05algorithm" +
-		"\t\x01\x13args-file" +
-		"\t\x01\x11arguments" +
+		"\t\x01\x14args-file" +
+		"\t\x01\x12arguments" +
 		"\t\x01\x02assertion" +
-		"\t\x01\x13auto-init" +
-		"\n\x01\x14apache.org" +
+		"\t\x01\x14auto-init" +
+		"\n\x01\x15apache.org" +
 		"\v\x01\x03adgangskode" +
-		"\v\x01\x1bapplication" +
-		"\v\x01\x1bappsettings" +
-		"\f\x01\x13allow-unsafe" +
-		"\f\x01\x11architecture" +
-		"\f\x01\x13auto-approve" +
-		"\r\x01\x12administrator" +
-		"\r\x01\x14archlinux.org" +
-		"\r\x02\x01\x0fauthorization" +
-		"\x0e\x05\x01\f\x0f\x11 authentication" +
-		"\x0f\x01\x14alpinelinux.org",
+		"\v\x01\x1capplication" +
+		"\v\x01\x1cappsettings" +
+		"\f\x01\x14allow-unsafe" +
+		"\f\x01\x12architecture" +
+		"\f\x01\x14auto-approve" +
+		"\r\x01\x13administrator" +
+		"\r\x01\x15archlinux.org" +
+		"\r\x02\x01\x10authorization" +
+		"\x0e\x05\x01\f\x10\x12!authentication" +
+		"\x0f\x01\x15alpinelinux.org" +
+		"\x11\x01,authenticate_user",
 	2: "" +
-		"\x02\x03\r\x11\x18be" +
-		"\x02\x01\x17br" +
-		"\x02\x03\f\x11)by" +
+		"\x02\x03\r\x12\x19be" +
+		"\x02\x01\x18br" +
+		"\x02\x03\f\x12*by" +
 		"\x03\x01\fbad" +
-		"\x03\x01\x18biz" +
-		"\x03\x01\x12bot" +
-		"\x03\x01\x12bug" +
-		"\x03\x02\f\x11but" +
+		"\x03\x01\x19biz" +
+		"\x03\x01\x13bot" +
+		"\x03\x01\x13bug" +
+		"\x03\x02\f\x12but" +
 		"\x03\x01\r–" +
 		"\x03\x01\r—" +
-		"\x04\x01\x13base" +
-		"\x04\x01\x11been" +
-		"\x04\x01\x12bill" +
-		"\x04\x01\x12blue" +
+		"\x04\x01\x14base" +
+		"\x04\x01\x12been" +
+		"\x04\x01\x13bill" +
+		"\x04\x01\x13blue" +
 		"\x04\x01\vbool" +
-		"\x05\x01\x12baker" +
-		"\x05\x01\x11based" +
-		"\x05\x02\v(basic" +
-		"\x05\x01\x13batch" +
+		"\x05\x01\x13baker" +
+		"\x05\x01\x12based" +
+		"\x05\x02\v)basic" +
+		"\x05\x01\x14batch" +
 		"\x05\x01\fbeing" +
-		"\x05\x01\x13bench" +
-		"\x05\x01\x12black" +
+		"\x05\x01\x14bench" +
+		"\x05\x01\x13black" +
 		"\x05\x02\v\fblank" +
-		"\x05\x01\x0fbonds" +
-		"\x05\x01\x13brief" +
-		"\x05\x01\x12brown" +
-		"\x05\x02\x12\x13build" +
-		"\x05\x01\x13bytes" +
-		"\x06\x01\x10base32" +
-		"\x06\x01\x10base64" +
-		"\x06\x01(bearer" +
-		"\x06\x01\x13binary" +
-		"\x06\x01\x13branch" +
-		"\x06\x01\x11bridge" +
+		"\x05\x01\x10bonds" +
+		"\x05\x01\x14brief" +
+		"\x05\x01\x13brown" +
+		"\x05\x02\x13\x14build" +
+		"\x05\x01\x14bytes" +
+		"\x06\x01\x11base32" +
+		"\x06\x01\x11base64" +
+		"\x06\x01)bearer" +
+		"\x06\x01\x14binary" +
+		"\x06\x01\x14branch" +
+		"\x06\x01\x12bridge" +
 		"\x06\x01\fbroken" +
 		"\x06\x02\x05\x06bucket" +
-		"\x06\x01\x13buffer" +
-		"\a\x01\x13backend" +
-		"\a\x01\x10bcrypt2" +
-		"\a\x01\x11because" +
+		"\x06\x01\x14buffer" +
+		"\a\x01\x14backend" +
+		"\a\x01\x11bcrypt2" +
+		"\a\x01\x12because" +
 		"\a\x01\vboolean" +
-		"\a\x01\x12builder" +
-		"\b\x01\x13benchmem" +
-		"\b\x01\x13buildvcs" +
-		"\t\x01\x13benchtime" +
-		"\t\x01\x11broadcast" +
-		"\t\x01\x13buildmode" +
-		"\f\x01\x13blockprofile" +
-		"\r\x01\x14bitbucket.org" +
-		"\x0e\x01\x13backend-config",
+		"\a\x01\x13builder" +
+		"\b\x01\x14benchmem" +
+		"\b\x01\x14buildvcs" +
+		"\t\x01\x14benchtime" +
+		"\t\x01\x12broadcast" +
+		"\t\x01\x14buildmode" +
+		"\f\x01\x14blockprofile" +
+		"\r\x01\x15bitbucket.org" +
+		"\x0e\x01\x14backend-config",
 	3: "" +
-		"\x02\x01\x17ca" +
-		"\x02\x01\x18cc" +
-		"\x02\x01\x17ch" +
-		"\x02\x01\x12ci" +
-		"\x02\x01\x17cn" +
-		"\x02\x01\x17co" +
-		"\x02\x01\x17cz" +
+		"\x02\x01\x18ca" +
+		"\x02\x01\x19cc" +
+		"\x02\x01\x18ch" +
+		"\x02\x01\x13ci" +
+		"\x02\x01\x18cn" +
+		"\x02\x01\x18co" +
+		"\x02\x01\x18cz" +
 		"\x02\x01\rè" +
 		"\x02\x01\ré" +
-		"\x03\x02\f\x11can" +
-		"\x03\x02\n\x13cmd" +
-		"\x03\x02\x16\x1acom" +
-		"\x03\x01\"con" +
-		"\x03\x02\x11\x13cpu" +
-		"\x03\x01\x13csv" +
+		"\x03\x02\f\x12can" +
+		"\x03\x02\n\x14cmd" +
+		"\x03\x02\x17\x1bcom" +
+		"\x03\x01#con" +
+		"\x03\x02\x12\x14cpu" +
+		"\x03\x01\x14csv" +
+		"\x03\x01\x14czf" +
 		"\x03\x01\rär" +
-		"\x04\x01'call" +
-		"\x04\x02\f\x12case" +
-		"\x04\x02\b'cell" +
-		"\x04\x01\x11cert" +
-		"\x04\x01\x12chip" +
-		"\x04\x02\x11\x12city" +
-		"\x04\x03\x12\x13+code" +
-		"\x04\x01\x13conf" +
-		"\x04\x01\x12cook" +
-		"\x04\x01\x13copy" +
-		"\x04\x01\x12core" +
-		"\x04\x01\x15corp" +
+		"\x04\x01(call" +
+		"\x04\x02\f\x13case" +
+		"\x04\x02\b(cell" +
+		"\x04\x01\x12cert" +
+		"\x04\x01\x13chip" +
+		"\x04\x02\x12\x13city" +
+		"\x04\x03\x13\x140code" +
+		"\x04\x01\x14conf" +
+		"\x04\x01\x13cook" +
+		"\x04\x01\x14copy" +
+		"\x04\x01\x13core" +
+		"\x04\x01\x16corp" +
 		"\x04\x01\x01cred" +
 		"\x04\x01\x02csrf" +
-		"\x05\x02\x06\x13cache" +
-		"\x05\x01\x1echar*" +
-		"\x05\x01\x12chase" +
-		"\x05\x01\x13chdir" +
-		"\x05\x01\x13check" +
-		"\x05\x01\x13class" +
+		"\x04\x01\x14cvzf" +
+		"\x04\x01\x14czvf" +
+		"\x05\x02\x06\x14cache" +
+		"\x05\x01\x1fchar*" +
+		"\x05\x01\x13chase" +
+		"\x05\x01\x14chdir" +
+		"\x05\x01\x14check" +
+		"\x05\x01\x14class" +
 		"\x05\x01\x03clave" +
-		"\x05\x02\x12\x13clean" +
-		"\x05\x01\x11close" +
-		"\x05\x02\x12\x17cloud" +
-		"\x05\x01\x13color" +
-		"\x05\x01\x11could" +
-		"\x05\x02\x05\x13count" +
-		"\x05\x01\x13cover" +
+		"\x05\x02\x13\x14clean" +
+		"\x05\x01\x12close" +
+		"\x05\x02\x13\x18cloud" +
+		"\x05\x01\x14color" +
+		"\x05\x01\x12could" +
+		"\x05\x02\x05\x14count" +
+		"\x05\x01\x14cover" +
 		"\x05\x01\x01creds" +
-		"\x06\x03\v\f\x11cannot" +
-		"\x06\x01\x12carter" +
-		"\x06\x01\x12chance" +
+		"\x06\x03\v\f\x12cannot" +
+		"\x06\x01\x13carter" +
+		"\x06\x01\x13chance" +
 		"\x06\x01\fchange" +
 		"\x06\x01\fchosen" +
-		"\x06\x01\x12church" +
-		"\x06\x01\x13cipher" +
-		"\x06\x03\x11\x12\x13client" +
-		"\x06\x02\v\x11closed" +
-		"\x06\x01\x11closes" +
-		"\x06\x01\x13colour" +
+		"\x06\x01\x13church" +
+		"\x06\x01\x14cipher" +
+		"\x06\x03\x12\x13\x14client" +
+		"\x06\x02\v\x12closed" +
+		"\x06\x01\x12closes" +
+		"\x06\x01\x14colour" +
 		"\x06\x01\x05column" +
-		"\x06\x04\x06\x11\x13\x1bconfig" +
-		"\x06\x01\x12cooper" +
+		"\x06\x04\x06\x12\x14\x1cconfig" +
+		"\x06\x01\x13cooper" +
 		"\x06\x01\x05counts" +
-		"\x06\x02\x11\x13create" +
-		"\a\x01\vchanged" +
+		"\x06\x03\x12\x14,create" +
+		"\a\x02\v\x0echanged" +
 		"\a\x01\fchanges" +
-		"\a\x01\x11clients" +
-		"\a\x01\x13clobber" +
-		"\a\x01\x11cluster" +
+		"\a\x01\x12clients" +
+		"\a\x01\x14clobber" +
+		"\a\x01\x12cluster" +
 		"\a\x01\ncmdline" +
-		"\a\x03\n\x11\x13command" +
-		"\a\x01\x13compact" +
-		"\a\x01\x13compare" +
-		"\a\x01\x13compile" +
-		"\a\x01\x1bcompose" +
-		"\a\x02\x13#connect" +
-		"\a\x01\x13console" +
-		"\a\x01\x1ccontent" +
-		"\a\x01\x13context" +
-		"\a\x01\x11country" +
-		"\a\x01\x11current" +
-		"\b\x01\x11commands" +
-		"\b\x02\x11\x13compiler" +
-		"\b\x01\x13compress" +
+		"\a\x03\n\x12\x14command" +
+		"\a\x01\x14compact" +
+		"\a\x01\x14compare" +
+		"\a\x01\x14compile" +
+		"\a\x01\x1ccompose" +
+		"\a\x02\x14$connect" +
+		"\a\x01\x14console" +
+		"\a\x01\x1dcontent" +
+		"\a\x01\x14context" +
+		"\a\x01\x12country" +
+		"\a\x01\x12current" +
+		"\b\x01\x12commands" +
+		"\b\x02\x12\x14compiler" +
+		"\b\x01\x14compress" +
 		"\b\x01\fcorrecta" +
-		"\b\x01\x13coverage" +
-		"\b\x01\x13coverpkg" +
-		"\t\x01\x12christian" +
-		"\t\x01\x13classpath" +
+		"\b\x01\x14coverage" +
+		"\b\x01\x14coverpkg" +
+		"\t\x01\x13christian" +
+		"\t\x01\x14classpath" +
 		"\t\x01\x06composite" +
-		"\t\x01\x11container" +
-		"\t\x01\x13covermode" +
-		"\t\x01\x14crates.io" +
-		"\t\x01\fcurrently" +
-		"\n\x01\x11connection" +
-		"\n\x01\x11containers" +
+		"\t\x01\x12container" +
+		"\t\x01\x14covermode" +
+		"\t\x01\x15crates.io" +
+		"\t\x02\f\x0ecurrently" +
+		"\n\x01\x12connection" +
+		"\n\x01\x12containers" +
 		"\n\x01\x03contrasena" +
-		"\n\x01\x11controller" +
-		"\n\x01\x13cpuprofile" +
-		"\n\x01\x10curve25519" +
-		"\v\x01\x11certificate" +
+		"\n\x01\x12controller" +
+		"\n\x01\x14cpuprofile" +
+		"\n\x01\x11curve25519" +
+		"\v\x01\x12certificate" +
 		"\v\x01\fcombination" +
 		"\v\x01\ncommandline" +
-		"\v\x01\x13concurrency" +
-		"\v\x01\x13config-file" +
-		"\v\x01\x11connections" +
+		"\v\x01\x14concurrency" +
+		"\v\x01\x14config-file" +
+		"\v\x01\x12connections" +
 		"\v\x01\x03contrasenya" +
-		"\v\x01\x0fcredentials" +
-		"\f\x01\x11certificates" +
-		"\f\x01\x14codeberg.org" +
-		"\f\x01 confirmation" +
-		"\f\x01\x13coverprofile" +
-		"\r\x01\x11configuration" +
+		"\v\x01\x10credentials" +
+		"\f\x01\x12certificates" +
+		"\f\x01\x15codeberg.org" +
+		"\f\x01!confirmation" +
+		"\f\x01\x14coverprofile" +
+		"\r\x01\x12configuration" +
 		"\x0e\x01\fcase-sensitive" +
-		"\x10\x01\x13compact-warnings" +
-		"\x16\x01&convertto-securestring",
+		"\x0f\x01,change_password" +
+		"\x10\x01\x14compact-warnings" +
+		"\x16\x01'convertto-securestring",
 	4: "" +
-		"\x02\x03\x0e\x17\x1ade" +
-		"\x02\x01\x17dk" +
-		"\x02\x04\f\x0e\x11\x18do" +
-		"\x03\x01\x12del" +
-		"\x03\x01\x12den" +
-		"\x03\x01\x12der" +
-		"\x03\x04\x12\x13\x17\x1adev" +
-		"\x03\x02\f\x11did" +
-		"\x03\x01\x13dir" +
-		"\x03\x01\x12dos" +
+		"\x02\x03\x0f\x18\x1bde" +
+		"\x02\x01\x18dk" +
+		"\x02\x04\f\x0f\x12\x19do" +
+		"\x03\x01\x13del" +
+		"\x03\x01\x13den" +
+		"\x03\x01\x13der" +
+		"\x03\x04\x13\x14\x18\x1bdev" +
+		"\x03\x02\f\x12did" +
+		"\x03\x01\x14dir" +
+		"\x03\x01\x13dos" +
 		"\x03\x01\x01dsn" +
 		"\x03\x01\fdue" +
 		"\x03\x01\r为" +
 		"\x03\x01\r係" +
-		"\x04\x03\x12\x13\x1ddata" +
-		"\x04\x01\x13date" +
-		"\x04\x01\x13days" +
-		"\x04\x01\x12dean" +
-		"\x04\x01\x12demo" +
-		"\x04\x01\x13dest" +
+		"\x04\x03\x13\x14\x1edata" +
+		"\x04\x01\x14date" +
+		"\x04\x01\x14days" +
+		"\x04\x01\x13dean" +
+		"\x04\x01\x13demo" +
+		"\x04\x01\x14dest" +
 		"\x04\x01\x06dict" +
-		"\x04\x01\x13diff" +
-		"\x04\x01\x11disk" +
-		"\x04\x02\f\x11does" +
-		"\x04\x02\f\x11down" +
-		"\x04\x01\x12drew" +
-		"\x04\x01\x13dump" +
-		"\x05\x01\x13debug" +
-		"\x05\x01\x13depth" +
-		"\x06\x01\x12daemon" +
+		"\x04\x01\x14diff" +
+		"\x04\x01\x12disk" +
+		"\x04\x02\f\x12does" +
+		"\x04\x02\f\x12down" +
+		"\x04\x01\x13drew" +
+		"\x04\x01\x14dump" +
+		"\x05\x01\x14debug" +
+		"\x05\x01\x14depth" +
+		"\x06\x01\x13daemon" +
 		"\x06\x01\adbhost" +
-		"\x06\x01\x13decode" +
-		"\x06\x01\x11deeper" +
-		"\x06\x02\x11\x13delete" +
-		"\x06\x02\v$denied" +
-		"\x06\x01\x13detach" +
-		"\x06\x01\x11device" +
-		"\x06\x01(digest" +
-		"\x06\x01\x11docker" +
-		"\x06\x02\x11\x13domain" +
+		"\x06\x01\x14decode" +
+		"\x06\x01\x12deeper" +
+		"\x06\x02\x12\x14delete" +
+		"\x06\x02\v%denied" +
+		"\x06\x01\x14detach" +
+		"\x06\x01\x12device" +
+		"\x06\x01)digest" +
+		"\x06\x01\x12docker" +
+		"\x06\x02\x12\x14domain" +
 		"\x06\x01\x04donkey" +
-		"\x06\x01\x13dryrun" +
-		"\a\x04\x11\x12\x13\x1cdefault" +
-		"\a\x01\x13destroy" +
-		"\a\x01\x11devices" +
-		"\a\x01\x13disable" +
-		"\a\x01\x13display" +
-		"\a\x01\x11domains" +
-		"\a\x01\x13dry-run" +
-		"\b\x02\x11\x13database" +
+		"\x06\x01\x14dryrun" +
+		"\a\x04\x12\x13\x14\x1ddefault" +
+		"\a\x01\x14destroy" +
+		"\a\x01\x12devices" +
+		"\a\x01\x14disable" +
+		"\a\x01\x14display" +
+		"\a\x01\x12domains" +
+		"\a\x01\x14dry-run" +
+		"\b\x02\x12\x14database" +
 		"\b\x02\x05\vdisabled" +
-		"\b\x01\x13download" +
-		"\t\x01\x12developer" +
-		"\t\x02\f\x11different" +
-		"\t\x01\x13directory" +
-		"\t\x01\x14docker.io" +
+		"\b\x01\x14download" +
+		"\t\x01\x13developer" +
+		"\t\x02\f\x12different" +
+		"\t\x01\x14directory" +
+		"\t\x01\x15docker.io" +
 		"\t\x01\vduplicate" +
-		"\n\x01\x14debian.org" +
-		"\n\x01\x14docker.com" +
-		"\v\x01\x13destination" +
-		"\f\x01\x11disconnected" +
-		"\x0e\x01\x14deb.debian.org" +
-		"\x0e\x01\x1bdocker-compose" +
-		"\x11\x01\x13debug-actiongraph" +
-		"\x11\x01\x13detailed-exitcode",
+		"\n\x01\x15debian.org" +
+		"\n\x01\x15docker.com" +
+		"\v\x01\x14destination" +
+		"\f\x01\x12disconnected" +
+		"\x0e\x01\x15deb.debian.org" +
+		"\x0e\x01\x1cdocker-compose" +
+		"\x11\x01\x14debug-actiongraph" +
+		"\x11\x01\x14detailed-exitcode",
 	5: "" +
 		"\x02\x01\reh" +
 		"\x02\x01\rer" +
-		"\x02\x02\r\x17es" +
-		"\x02\x01\x17eu" +
-		"\x03\x02\x16\x1aedu" +
-		"\x03\x02\x13\x1benv" +
+		"\x02\x02\r\x18es" +
+		"\x02\x01\x18eu" +
+		"\x03\x02\x17\x1bedu" +
+		"\x03\x02\x14\x1cenv" +
 		"\x03\x01\rest" +
-		"\x03\x01\x13ext" +
-		"\x04\x01\x11each" +
-		"\x04\x01\x13edit" +
-		"\x04\x02\n\x13exec" +
-		"\x04\x01\x13exit" +
-		"\x05\x01\x13email" +
-		"\x05\x03\v\x11\x13empty" +
-		"\x05\x01\x11entry" +
-		"\x05\x04\x05\x11\x13$error" +
-		"\x05\x01\x11every" +
-		"\x05\x01\x13exact" +
-		"\x05\x01*expdp" +
-		"\x05\x01\x13extra" +
-		"\x06\x01\x13enable" +
-		"\x06\x01\x13encode" +
+		"\x03\x01\x14ext" +
+		"\x04\x01\x12each" +
+		"\x04\x01-echo" +
+		"\x04\x01\x14edit" +
+		"\x04\x02\n\x14exec" +
+		"\x04\x01\x14exit" +
+		"\x05\x01\x14email" +
+		"\x05\x03\v\x12\x14empty" +
+		"\x05\x01\x12entry" +
+		"\x05\x04\x05\x12\x14%error" +
+		"\x05\x01\x12every" +
+		"\x05\x01\x14exact" +
+		"\x05\x01/expdp" +
+		"\x05\x01\x14extra" +
+		"\x06\x01\x14enable" +
+		"\x06\x01\x14encode" +
 		"\x06\x01\ferrata" +
-		"\x06\x03\x05\x11\x13errors" +
-		"\x06\x01\x13exists" +
+		"\x06\x03\x05\x12\x14errors" +
+		"\x06\x01\x14exists" +
 		"\x06\x01\x05expiry" +
-		"\x06\x01\x13export" +
-		"\a\x01\x10ed25519" +
+		"\x06\x01\x14export" +
+		"\a\x01\x11ed25519" +
 		"\a\x02\x05\venabled" +
-		"\a\x01\x12english" +
-		"\a\x01\x11entries" +
-		"\a\x01\x17example" +
-		"\a\x01\x13exclude" +
+		"\a\x01\x13english" +
+		"\a\x01\x12entries" +
+		"\a\x01\x18example" +
+		"\a\x01\x14exclude" +
 		"\a\x02\x05\vexpired" +
 		"\a\x01\x05expires" +
-		"\b\x01\x10ecdsa256" +
-		"\b\x01\x13encoding" +
-		"\t\x01%eai_again" +
+		"\b\x01\x11ecdsa256" +
+		"\b\x01\x14encoding" +
+		"\t\x01&eai_again" +
 		"\t\x01\fencrypted" +
-		"\t\x01%enotfound" +
-		"\t\x01%etimedout" +
+		"\t\x01&enotfound" +
+		"\t\x01&etimedout" +
 		"\t\x01\x05exception" +
 		"\t\x01\nexecuting" +
-		"\n\x01%econnreset" +
+		"\n\x01&econnreset" +
 		"\n\x01\x05expiration" +
-		"\v\x02\x11\x13environment" +
-		"\f\x01%econnrefused" +
-		"\f\x01%ehostunreach" +
-		"\f\x01\x13experimental",
+		"\v\x02\x12\x14environment" +
+		"\f\x01&econnrefused" +
+		"\f\x01&ehostunreach" +
+		"\f\x01\x14experimental",
 	6: "" +
-		"\x02\x01\x17fi" +
-		"\x02\x02\x17\x1afr" +
-		"\x03\x02\b'fax" +
-		"\x03\x01\x13fix" +
-		"\x03\x04\f\x0e\x11!for" +
-		"\x03\x01\x12fox" +
-		"\x03\x01\x19ftp" +
+		"\x02\x01\x18fi" +
+		"\x02\x02\x18\x1bfr" +
+		"\x03\x02\b(fax" +
+		"\x03\x01\x14fix" +
+		"\x03\x04\f\x0f\x12\"for" +
+		"\x03\x01\x13fox" +
+		"\x03\x01\x1aftp" +
 		"\x03\x01\r是" +
-		"\x04\x01\x1e&str" +
-		"\x04\x01\x13fail" +
-		"\x04\x01\x13fast" +
-		"\x04\x03\f\x11\x13file" +
+		"\x04\x01\x1f&str" +
+		"\x04\x01\x14fail" +
+		"\x04\x01\x14fast" +
+		"\x04\x03\f\x12\x14file" +
 		"\x04\x01\ffine" +
-		"\x04\x01\x11flag" +
+		"\x04\x01\x12flag" +
 		"\x04\x01\fflow" +
-		"\x04\x01\x13fpic" +
-		"\x04\x01\x12free" +
-		"\x04\x06\f\x11\x13\x1d!%from" +
-		"\x04\x01\x13full" +
-		"\x04\x01\x13func" +
-		"\x04\x01\x13fuzz" +
-		"\x04\x01\x0efür" +
-		"\x05\x01\x11fails" +
-		"\x05\x01\x12faith" +
-		"\x05\x02\v\x11false" +
-		"\x05\x01\x13fatal" +
-		"\x05\x05\x05\f\x11\x12\x13field" +
-		"\x05\x02\x11\x13files" +
-		"\x05\x02\x11\x13first" +
-		"\x05\x02\x11\x13flags" +
-		"\x05\x01\x13force" +
-		"\x05\x02\f\x11found" +
-		"\x05\x01\x12frank" +
-		"\x06\x03\v\x11$failed" +
+		"\x04\x01\x14fpic" +
+		"\x04\x01\x13free" +
+		"\x04\a\f\x0e\x12\x14\x1e\"&from" +
+		"\x04\x01\x14full" +
+		"\x04\x01\x14func" +
+		"\x04\x01\x14fuzz" +
+		"\x04\x01\x0ffür" +
+		"\x05\x01\x12fails" +
+		"\x05\x01\x13faith" +
+		"\x05\x02\v\x12false" +
+		"\x05\x01\x14fatal" +
+		"\x05\x05\x05\f\x12\x13\x14field" +
+		"\x05\x02\x12\x14files" +
+		"\x05\x02\x12\x14first" +
+		"\x05\x02\x12\x14flags" +
+		"\x05\x01\x14force" +
+		"\x05\x02\f\x12found" +
+		"\x05\x01\x13frank" +
+		"\x06\x03\v\x12%failed" +
 		"\x06\x01\ffalsch" +
-		"\x06\x01\x13family" +
-		"\x06\x03\x05\f\x13fields" +
-		"\x06\x01\x13filter" +
-		"\x06\x01\x13follow" +
-		"\x06\x03\x05\x0f\x13format" +
-		"\a\x03\x05\x11$failure" +
+		"\x06\x01\x14family" +
+		"\x06\x03\x05\f\x14fields" +
+		"\x06\x01\x14filter" +
+		"\x06\x01\x14follow" +
+		"\x06\x03\x05\x10\x14format" +
+		"\a\x03\x05\x12%failure" +
 		"\a\x01\x06foreign" +
-		"\b\x01\x13failfast" +
-		"\b\x01\x13features" +
+		"\b\x01\x14failfast" +
+		"\b\x01\x14features" +
 		"\b\x01\vfiltered" +
-		"\b\x01\x13fno-rtti" +
-		"\b\x02\x11\x13function" +
-		"\b\x01\x13fuzztime" +
+		"\b\x01\x14fno-rtti" +
+		"\b\x02\x12\x14function" +
+		"\b\x01\x14fuzztime" +
 		"\t\x01\vforbidden" +
 		"\t\x01\fforgotten" +
-		"\t\x01\x13framework" +
-		"\t\x01\x11functions" +
-		"\n\x01\x13foreground" +
-		"\x0e\x01\x13fno-exceptions" +
-		"\x10\x01\x13fuzzminimizetime" +
-		"\x11\x01\x14fedoraproject.org",
+		"\t\x01\x14framework" +
+		"\t\x01\x12functions" +
+		"\n\x01\x14foreground" +
+		"\x0e\x01\x14fno-exceptions" +
+		"\x10\x01\x14fuzzminimizetime" +
+		"\x11\x01\x15fedoraproject.org",
 	7: "" +
-		"\x02\x01\x17gr" +
-		"\x03\x01\x11get" +
-		"\x03\x01\x13gnu" +
-		"\x03\x02\x16\x1agov" +
+		"\x02\x01\x18gr" +
+		"\x03\x01\x12get" +
+		"\x03\x01\x14gnu" +
+		"\x03\x02\x17\x1bgov" +
 		"\x03\x01\r為" +
 		"\x04\x01\fgood" +
-		"\x04\x01\x12gray" +
+		"\x04\x01\x13gray" +
 		"\x05\x01\x03geslo" +
 		"\x05\x01\fgiven" +
-		"\x05\x01\x12grace" +
-		"\x05\x02\f\x12grant" +
-		"\x05\x01\x13graph" +
-		"\x05\x01\x12green" +
-		"\x05\x03\x06\x11\x13group" +
-		"\x05\x01\x12guest" +
-		"\x06\x01\x14gcr.io" +
-		"\x06\x01\x13global" +
-		"\x06\x01\x14go.dev" +
-		"\x06\x01\x11groups" +
-		"\a\x01\x11gateway" +
-		"\a\x01\x13gcflags" +
-		"\a\x01\x12general" +
-		"\a\x01\x14ghcr.io" +
-		"\a\x01\x14gnu.org" +
-		"\b\x01\x13generate" +
-		"\b\x01\x14gopkg.in" +
+		"\x05\x01\x13grace" +
+		"\x05\x02\f\x13grant" +
+		"\x05\x01\x14graph" +
+		"\x05\x01\x13green" +
+		"\x05\x03\x06\x12\x14group" +
+		"\x05\x01\x13guest" +
+		"\x06\x01\x15gcr.io" +
+		"\x06\x01\x14global" +
+		"\x06\x01\x15go.dev" +
+		"\x06\x01\x12groups" +
+		"\a\x01\x12gateway" +
+		"\a\x01\x14gcflags" +
+		"\a\x01\x13general" +
+		"\a\x01\x15ghcr.io" +
+		"\a\x01\x15gnu.org" +
+		"\b\x01\x14generate" +
+		"\b\x01\x15gopkg.in" +
 		"\t\x01\fgenerated" +
-		"\n\x01\x14github.com" +
-		"\n\x01\x14gitlab.com" +
-		"\n\x01\x14golang.org" +
-		"\n\x01\x14gradle.org" +
-		"\v\x01\x14git-scm.com" +
-		"\x15\x01\x14githubusercontent.com",
+		"\n\x01\x15github.com" +
+		"\n\x01\x15gitlab.com" +
+		"\n\x01\x15golang.org" +
+		"\n\x01\x15gradle.org" +
+		"\v\x01\x15git-scm.com" +
+		"\x15\x01\x15githubusercontent.com",
 	8: "" +
 		"\x02\x01\fhe" +
-		"\x02\x01\x17hk" +
-		"\x02\x01\x17hu" +
-		"\x03\x02\f\x11had" +
-		"\x03\x04\v\f\x11\"has" +
+		"\x02\x01\x18hk" +
+		"\x02\x01\x18hu" +
+		"\x03\x02\f\x12had" +
+		"\x03\x04\v\f\x12#has" +
 		"\x03\x01\fher" +
 		"\x03\x01\fhis" +
 		"\x03\x01\x06hot" +
 		"\x03\x01\fhow" +
-		"\x04\x01\x12hall" +
-		"\x04\x02\f\x12hash" +
-		"\x04\x02\f\x11have" +
-		"\x04\x02\x11\x13help" +
-		"\x04\x02\f\x11here" +
-		"\x04\x01\x13hide" +
-		"\x04\x01\x12hill" +
+		"\x04\x01\x13hall" +
+		"\x04\x02\f\x13hash" +
+		"\x04\x02\f\x12have" +
+		"\x04\x02\x12\x14help" +
+		"\x04\x02\f\x12here" +
+		"\x04\x01\x14hide" +
+		"\x04\x01\x13hill" +
 		"\x04\x01\fhint" +
-		"\x04\x02\x13\x17home" +
-		"\x04\x01\x12hope" +
-		"\x04\x02\a%host" +
-		"\x04\x01\x13html" +
-		"\x04\x01\x13http" +
+		"\x04\x02\x14\x18home" +
+		"\x04\x01\x13hope" +
+		"\x04\x02\a&host" +
+		"\x04\x01\x14html" +
+		"\x04\x01\x14http" +
 		"\x05\x01\bhandy" +
 		"\x05\x01\x03haslo" +
 		"\x05\x01\x03heslo" +
-		"\x05\x01\x13https" +
+		"\x05\x01\x14https" +
 		"\x06\x01\fhashed" +
-		"\x06\x03\x0f\x11\x13header" +
-		"\x06\x01\x13height" +
-		"\x06\x02\v\x13hidden" +
+		"\x06\x03\x10\x12\x14header" +
+		"\x06\x01\x14height" +
+		"\x06\x02\v\x14hidden" +
 		"\x06\x01\x04hockey" +
-		"\x06\x01\x12hunter" +
+		"\x06\x01\x04hotkey" +
+		"\x06\x01\x13hunter" +
 		"\a\x01\fhashing" +
-		"\a\x02\x11\x13headers" +
-		"\a\x01\x13history" +
-		"\b\x01\x13headless" +
-		"\b\x02\a%hostname" +
-		"\v\x01\x11header-only",
+		"\a\x02\x12\x14headers" +
+		"\a\x01\x14history" +
+		"\b\x01\x14headless" +
+		"\b\x02\a&hostname" +
+		"\b\x01+htpasswd" +
+		"\v\x01\x12header-only",
 	9: "" +
-		"\x02\x02\x13\x18id" +
-		"\x02\x01\x17ie" +
-		"\x02\x02\f\x11if" +
-		"\x02\x05\f\x0f\x11\x13\x18in" +
-		"\x02\x02\x17\x1aio" +
-		"\x02\x01\x11ip" +
-		"\x02\x06\v\f\r\x0f\x11\x18is" +
-		"\x02\x03\f\x11\x18it" +
+		"\x02\x02\x14\x19id" +
+		"\x02\x01\x18ie" +
+		"\x02\x02\f\x12if" +
+		"\x02\x05\f\x10\x12\x14\x19in" +
+		"\x02\x02\x18\x1bio" +
+		"\x02\x01\x12ip" +
+		"\x02\x06\v\f\r\x10\x12\x19is" +
+		"\x02\x03\f\x12\x19it" +
 		"\x03\x01\rist" +
-		"\x03\x02\f\x11its" +
-		"\x04\x01\x19imap" +
-		"\x04\x02\x13\x18info" +
-		"\x04\x01\x13init" +
-		"\x04\x01\x11into" +
+		"\x03\x02\f\x12its" +
+		"\x04\x01\x1aimap" +
+		"\x04\x02\x14\x19info" +
+		"\x04\x01\x14init" +
+		"\x04\x01\x12into" +
 		"\x05\x01\rialah" +
-		"\x05\x01\x13icase" +
-		"\x05\x01*impdp" +
-		"\x05\x01\x13iname" +
-		"\x05\x02\x06\x13index" +
-		"\x05\x02\f\x13input" +
-		"\x05\x01\x13ipath" +
-		"\x06\x01\x13ignore" +
-		"\x06\x01\x13inform" +
-		"\x06\x01\x13iregex" +
-		"\x06\x01\x11itself" +
-		"\a\x01\x13include" +
-		"\a\x01\x13inspect" +
-		"\a\x01\x13install" +
-		"\a\x02\v\x11invalid" +
-		"\a\x01\x11is-down" +
-		"\b\x01\x14ietf.org" +
-		"\b\x01\x13insecure" +
-		"\b\x01\x15internal" +
-		"\b\x01\x11internet" +
-		"\b\x01\x13interval" +
-		"\b\x01\x15intranet" +
+		"\x05\x01\x14icase" +
+		"\x05\x01/impdp" +
+		"\x05\x01\x14iname" +
+		"\x05\x02\x06\x14index" +
+		"\x05\x02\f\x14input" +
+		"\x05\x01\x14ipath" +
+		"\x06\x01\x14ignore" +
+		"\x06\x01\x14inform" +
+		"\x06\x01\x14iregex" +
+		"\x06\x01\x12itself" +
+		"\a\x01\x14include" +
+		"\a\x01\x14inspect" +
+		"\a\x01\x14install" +
+		"\a\x02\v\x12invalid" +
+		"\a\x01\x12is-down" +
+		"\b\x01\x15ietf.org" +
+		"\b\x01\x14insecure" +
+		"\b\x01\x16internal" +
+		"\b\x01\x12internet" +
+		"\b\x01\x14interval" +
+		"\b\x01\x16intranet" +
 		"\b\x01\finvalida" +
 		"\t\x01\fidentical" +
 		"\t\x02\v\fincorrect" +
 		"\t\x01\fincorreta" +
-		"\t\x02\x11\x13interface" +
+		"\t\x02\x12\x14interface" +
 		"\t\x01\finválida" +
 		"\n\x01\fincorrecta" +
 		"\n\x01\fincorrecto" +
-		"\n\x01\x11interfaces" +
+		"\n\x01\x12interfaces" +
 		"\n\x01\ninvocation" +
 		"\v\x01\x06idempotency" +
-		"\v\x01\x13interactive" +
-		"\r\x01\x13installsuffix" +
-		"\x0e\x01\x11identification",
+		"\v\x01\x14interactive" +
+		"\r\x01\x14installsuffix" +
+		"\x0e\x01\x12identification",
 	10: "" +
-		"\x02\x01\x17jp" +
-		"\x03\x01\x13jar" +
-		"\x03\x02\x12\x13job" +
-		"\x03\x01\x12joy" +
+		"\x02\x01\x18jp" +
+		"\x03\x01\x14jar" +
+		"\x03\x02\x13\x14job" +
+		"\x03\x01\x13joy" +
 		"\x03\x01\x01jwt" +
-		"\x04\x01\x12jack" +
+		"\x04\x01\x13jack" +
 		"\x04\x01\rjest" +
-		"\x04\x01\x13jobs" +
-		"\x04\x01\x13join" +
-		"\x04\x02\x06\x13json" +
-		"\x05\x01\x13jsonl" +
+		"\x04\x01\x14jobs" +
+		"\x04\x01\x14join" +
+		"\x04\x02\x06\x14json" +
+		"\x05\x01\x14jsonl" +
 		"\x06\x01\x03jelszo" +
 		"\x06\x01\x04jockey" +
-		"\a\x01\x12jenkins" +
-		"\t\x01\x13java-home" +
+		"\a\x01\x13jenkins" +
+		"\t\x01\x14java-home" +
 		"\n\x01\x02jsessionid",
 	11: "" +
-		"\x02\x01\x17kr" +
-		"\x03\x03\x11\x12\x13key" +
-		"\x04\x01\x13keep" +
+		"\x02\x01\x18kr" +
+		"\x03\x03\x12\x13\x14key" +
+		"\x04\x01\x14keep" +
 		"\x04\x01\fkept" +
-		"\x04\x01\x11keys" +
+		"\x04\x01\x12keys" +
 		"\x04\x01\x03khau" +
-		"\x04\x01\x13kill" +
-		"\x04\x01\x13kind" +
-		"\x04\x01\x12king" +
+		"\x04\x01\x14kill" +
+		"\x04\x01\x14kind" +
+		"\x04\x01\x13king" +
 		"\x05\x01\fknown" +
-		"\x06\x01\x14k8s.io" +
-		"\x06\x01\x11kernel" +
-		"\x06\x01\x13keyout" +
+		"\x06\x01\x15k8s.io" +
+		"\x06\x01\x12kernel" +
+		"\x06\x01\x14keyout" +
 		"\a\x01\x03kodeord" +
 		"\b\x01\vkerberos" +
-		"\b\x01\x11keychain" +
+		"\b\x01\x12keychain" +
 		"\t\x01\x03katasandi" +
 		"\n\x01\x03katalaluan" +
-		"\n\x01\x14kernel.org" +
-		"\r\x01\x14kubernetes.io" +
-		"\x10\x01\x11key-verification",
+		"\n\x01\x15kernel.org" +
+		"\r\x01\x15kubernetes.io" +
+		"\x10\x01\x12key-verification",
 	12: "" +
-		"\x03\x01\x15lan" +
-		"\x03\x01\x12lee" +
+		"\x03\x01\x16lan" +
+		"\x03\x01\x13lee" +
 		"\x03\x01\x05len" +
-		"\x03\x01\x13lib" +
-		"\x03\x01\x13log" +
+		"\x03\x01\x14lib" +
+		"\x03\x01\x14log" +
 		"\x03\x01\rlà" +
-		"\x04\x01\x12lane" +
-		"\x04\x01\x13lang" +
-		"\x04\x02\x11\x13last" +
+		"\x04\x01\x13lane" +
+		"\x04\x01\x14lang" +
+		"\x04\x02\x12\x14last" +
 		"\x04\x01\vldap" +
-		"\x04\x01\x11left" +
-		"\x04\x01\x13line" +
-		"\x04\x01\x13link" +
-		"\x04\x01\x13lint" +
-		"\x04\x02\x11\x13list" +
-		"\x04\x01\x13lock" +
-		"\x04\x03\f\x12\x13long" +
-		"\x04\x01\x13loop" +
-		"\x04\x03\f\x11!lost" +
-		"\x04\x01\x12love" +
-		"\x05\x01\x13label" +
-		"\x05\x02\x11\x13level" +
-		"\x05\x03\x05\x11\x13limit" +
-		"\x05\x01\x13lines" +
-		"\x05\x01\x11lists" +
-		"\x05\x03\x11\x12\x13local" +
-		"\x05\x03\f #login" +
+		"\x04\x01\x12left" +
+		"\x04\x01\x14line" +
+		"\x04\x01\x14link" +
+		"\x04\x01\x14lint" +
+		"\x04\x02\x12\x14list" +
+		"\x04\x01\x14lock" +
+		"\x04\x03\f\x13\x14long" +
+		"\x04\x01\x14loop" +
+		"\x04\x03\f\x12\"lost" +
+		"\x04\x01\x13love" +
+		"\x05\x01\x14label" +
+		"\x05\x02\x12\x14level" +
+		"\x05\x03\x05\x12\x14limit" +
+		"\x05\x01\x14lines" +
+		"\x05\x01\x12lists" +
+		"\x05\x03\x12\x13\x14local" +
+		"\x05\x04\f!$,login" +
 		"\x06\x01\x03laluan" +
-		"\x06\x01\x13latest" +
+		"\x06\x01\x14latest" +
 		"\x06\x01\rlautet" +
 		"\x06\x02\x05\flength" +
 		"\x06\x01\flikely" +
-		"\x06\x01\x13listen" +
-		"\x06\x01\x13locale" +
+		"\x06\x01\x14listen" +
+		"\x06\x01\x14locale" +
 		"\x06\x01\vlocked" +
-		"\x06\x01\x13logdir" +
+		"\x06\x01\x14logdir" +
 		"\x06\x01\flonger" +
-		"\x06\x03\x06\x11%lookup" +
-		"\a\x01\x13ldflags" +
-		"\a\x01\x13license" +
-		"\a\x01\x13logfile" +
+		"\x06\x03\x06\x12&lookup" +
+		"\a\x01\x14ldflags" +
+		"\a\x01\x14license" +
+		"\a\x01\x14logfile" +
 		"\a\x01\x03lozinka" +
-		"\b\x01\x13language" +
-		"\b\x01\x13log-file" +
-		"\b\x01\x13loglevel" +
+		"\b\x01\x14language" +
+		"\b\x01\x14log-file" +
+		"\b\x01\x14loglevel" +
 		"\b\x01\x03losenord" +
-		"\t\x01\x11localhost" +
-		"\t\x01\x13log-level" +
-		"\n\x01\x13linkshared" +
-		"\v\x01\x15localdomain" +
-		"\f\x01\x13lock-timeout" +
-		"\x0f\x01\x14letsencrypt.org",
+		"\t\x01\x12localhost" +
+		"\t\x01\x14log-level" +
+		"\n\x01\x14linkshared" +
+		"\v\x01\x16localdomain" +
+		"\f\x01\x14lock-timeout" +
+		"\x0f\x01\x15letsencrypt.org",
 	13: "" +
 		"\x01\x01\r-" +
 		"\x02\x01\r--" +
-		"\x02\x01\x1f-a" +
-		"\x02\x01\x1f-u" +
-		"\x02\x01\x18me" +
-		"\x02\x01\x17mx" +
-		"\x02\x03\f\x11\x18my" +
-		"\x03\x01\x13m32" +
-		"\x03\x01\x13m64" +
-		"\x03\x01\x13man" +
-		"\x03\x02\x06\x13map" +
-		"\x03\x02\x12\x13max" +
-		"\x03\x03\f\x11\x12may" +
+		"\x02\x01 -a" +
+		"\x02\x01 -u" +
+		"\x02\x01\x19me" +
+		"\x02\x01\x18mx" +
+		"\x02\x03\f\x12\x19my" +
+		"\x03\x01\x14m32" +
+		"\x03\x01\x14m64" +
+		"\x03\x01\x14man" +
+		"\x03\x02\x06\x14map" +
+		"\x03\x02\x13\x14max" +
+		"\x03\x03\f\x12\x13may" +
 		"\x03\x01\x03mdp" +
-		"\x03\x01\x13mem" +
-		"\x03\x01 mfa" +
-		"\x03\x01\x16mil" +
-		"\x03\x01\x13min" +
-		"\x03\x01\"mit" +
-		"\x03\x01\x13mod" +
-		"\x04\x01\x19mail" +
-		"\x04\x01\x13main" +
-		"\x04\x02\x12\x13mark" +
-		"\x04\x04\x05\x11\x12\x13mode" +
-		"\x04\x01\x12moon" +
-		"\x04\x01%mosh" +
-		"\x04\x03\v\f\x11must" +
-		"\x05\x01\x12major" +
-		"\x05\x01\x13march" +
-		"\x05\x01\x12marsh" +
-		"\x05\x01\x12mason" +
-		"\x05\x01\x13media" +
-		"\x05\x01\x13merge" +
-		"\x05\x01\x11might" +
-		"\x05\x01\x12miles" +
-		"\x05\x01\x13model" +
-		"\x05\x02\x11\x13mount" +
-		"\x05\x01\x13mtime" +
-		"\x05\x01\x13mtune" +
-		"\x06\x01\x1f--auth" +
-		"\x06\x01\x1f--user" +
+		"\x03\x01\x14mem" +
+		"\x03\x01!mfa" +
+		"\x03\x01\x17mil" +
+		"\x03\x01\x14min" +
+		"\x03\x01#mit" +
+		"\x03\x01\x14mod" +
+		"\x04\x01\x1amail" +
+		"\x04\x01\x14main" +
+		"\x04\x02\x13\x14mark" +
+		"\x04\x04\x05\x12\x13\x14mode" +
+		"\x04\x01\x13moon" +
+		"\x04\x01&mosh" +
+		"\x04\x03\v\f\x12must" +
+		"\x05\x01\x13major" +
+		"\x05\x01\x14march" +
+		"\x05\x01\x13marsh" +
+		"\x05\x01\x13mason" +
+		"\x05\x01\x14media" +
+		"\x05\x01\x14merge" +
+		"\x05\x01\x12might" +
+		"\x05\x01\x13miles" +
+		"\x05\x01\x14model" +
+		"\x05\x02\x12\x14mount" +
+		"\x05\x01\x14mtime" +
+		"\x05\x01\x14mtune" +
+		"\x06\x01 --auth" +
+		"\x06\x01 --user" +
 		"\x06\x01\vmasked" +
-		"\x06\x01\x11memory" +
-		"\x06\x03\x05\x0f\x13method" +
-		"\x06\x01\x12miller" +
-		"\x06\x02\b'mobile" +
-		"\x06\x01\x13module" +
+		"\x06\x01\x12memory" +
+		"\x06\x03\x05\x10\x14method" +
+		"\x06\x01\x13miller" +
+		"\x06\x02\b(mobile" +
+		"\x06\x01\x14module" +
 		"\x06\x01\x04monkey" +
-		"\x06\x01\x11mounts" +
+		"\x06\x01\x12mounts" +
 		"\x06\x01\bmsisdn" +
-		"\a\x01\x1f--basic" +
-		"\a\x01\x1f--creds" +
-		"\a\x01\x1f--login" +
-		"\a\x03\x11\x13%machine" +
+		"\a\x01 --basic" +
+		"\a\x01 --creds" +
+		"\a\x01 --login" +
+		"\a\x03\x12\x14&machine" +
 		"\a\x01\fmanager" +
 		"\a\x01\x03matkhau" +
-		"\a\x02\x06\x13message" +
+		"\a\x02\x06\x14message" +
 		"\a\x01\x05methods" +
-		"\a\x01\x13minimal" +
-		"\a\x02\v\x11missing" +
-		"\a\x01\x13modfile" +
-		"\a\x01\x13monitor" +
-		"\b\x01\x11machines" +
-		"\b\x01\x13manifest" +
-		"\b\x01\x13maxdepth" +
-		"\b\x01\x13mindepth" +
+		"\a\x01\x14minimal" +
+		"\a\x02\v\x12missing" +
+		"\a\x01\x14modfile" +
+		"\a\x01\x14monitor" +
+		"\b\x01\x12machines" +
+		"\b\x01\x14manifest" +
+		"\b\x01\x14maxdepth" +
+		"\b\x01\x14mindepth" +
 		"\b\x01\vmismatch" +
 		"\b\x01\x01mnemonic" +
-		"\b\x01\x11multiple" +
-		"\t\x01\x1f--userpwd" +
+		"\b\x01\x12multiple" +
+		"\t\x01 --userpwd" +
 		"\t\x01\vmalformed" +
 		"\t\x02\v\fmandatory" +
-		"\t\x01\x14maven.org" +
+		"\t\x01\x15maven.org" +
 		"\t\x01\amysqlhost" +
-		"\n\x01\x13memprofile" +
+		"\n\x01\x14memprofile" +
 		"\n\x01\vmismatched" +
-		"\n\x01\x13modcacherw" +
-		"\v\x01\x14mozilla.org" +
-		"\f\x01\x1f--proxy-user" +
-		"\f\x01\x13mutexprofile" +
-		"\r\x01\x1f--credentials" +
-		"\r\x01\x13migrate-state" +
-		"\x11\x01\x14mcr.microsoft.com",
+		"\n\x01\x14modcacherw" +
+		"\v\x01\x15mozilla.org" +
+		"\f\x01 --proxy-user" +
+		"\f\x01\x14mutexprofile" +
+		"\r\x01 --credentials" +
+		"\r\x01\x14migrate-state" +
+		"\x11\x01\x15mcr.microsoft.com",
 	14: "" +
 		"\x02\x01\rna" +
-		"\x02\x01\x17nl" +
-		"\x02\x05\t\v\f\x11\x18no" +
-		"\x02\x01\x17nz" +
+		"\x02\x01\x18nl" +
+		"\x02\x05\t\v\f\x12\x19no" +
+		"\x02\x01\x18nz" +
 		"\x03\x01\vn/a" +
 		"\x03\x01\vnan" +
-		"\x03\x02\x17\x1anet" +
-		"\x03\x02\x11\x13new" +
-		"\x03\x02\v\x11nil" +
+		"\x03\x03\x18\x1b+net" +
+		"\x03\x02\x12\x14new" +
+		"\x03\x02\v\x12nil" +
 		"\x03\x01\fnon" +
-		"\x03\x01\x13nop" +
-		"\x03\x04\v\f\x0f\x11not" +
-		"\x03\x02\f\x11now" +
-		"\x04\x06\x05\x11\x12\x13\x1d%name" +
-		"\x04\x01\x11next" +
-		"\x04\x02\x11\x13node" +
-		"\x04\x03\v\x11\x12none" +
-		"\x04\x04\v\f\x11\x13null" +
+		"\x03\x01\x14nop" +
+		"\x03\x04\v\f\x10\x12not" +
+		"\x03\x03\f\x0e\x12now" +
+		"\x04\x06\x05\x12\x13\x14\x1e&name" +
+		"\x04\x01\x12next" +
+		"\x04\x02\x12\x14node" +
+		"\x04\x03\v\x12\x13none" +
+		"\x04\x04\v\f\x12\x14null" +
 		"\x04\x01\fnão" +
-		"\x05\x02\x05\x11names" +
+		"\x05\x02\x05\x12names" +
 		"\x05\x01\fnever" +
-		"\x05\x01\x13newer" +
+		"\x05\x01\x14newer" +
 		"\x05\x01\fnicht" +
-		"\x05\x02\x11\x13nodes" +
-		"\x05\x01\x13noout" +
-		"\x06\x01\x13newkey" +
-		"\x06\x01\x13noauto" +
-		"\x06\x01\x12nobody" +
-		"\x06\x01\x13nologo" +
-		"\x06\x01\x13notify" +
+		"\x05\x02\x12\x14nodes" +
+		"\x05\x01\x14noout" +
+		"\x06\x01\x14newkey" +
+		"\x06\x01\x14noauto" +
+		"\x06\x01\x13nobody" +
+		"\x06\x01\x14nologo" +
+		"\x06\x01\x14notify" +
 		"\x06\x01\tnumber" +
 		"\x06\x01\tnummer" +
 		"\x06\x01\x03nywila" +
 		"\a\x01\x06natural" +
-		"\a\x02\x11\x13network" +
-		"\a\x01\x13nocolor" +
-		"\a\x01\x13numeric" +
+		"\a\x02\x12\x14network" +
+		"\a\x01\x14nocolor" +
+		"\a\x01\x14numeric" +
 		"\b\x01\x03nenosiri" +
-		"\b\x01\x11networks" +
-		"\b\x01\x13no-cache" +
-		"\b\x01\x13no-color" +
-		"\b\x01\x13no-input" +
-		"\b\x01\x13no-pager" +
-		"\b\x01\x13noheader" +
-		"\b\x01\x13noprompt" +
-		"\b\x01\x13nostdlib" +
-		"\b\x01%nslookup" +
-		"\t\x01\x13namespace" +
-		"\t\x01\x13noprofile" +
-		"\t\x01\x11not-found" +
-		"\t\x01\x14npmjs.com" +
-		"\t\x01\x14npmjs.org" +
-		"\t\x01\x14nuget.org" +
-		"\n\x01\x11networking" +
-		"\n\x01\x13noautoload" +
-		"\n\x01\x14nodejs.org" +
-		"\r\x01\x14npmmirror.com" +
-		"\x0e\x01\x13noninteractive" +
-		"\x0f\x01\x11name-resolution",
+		"\b\x01\x12networks" +
+		"\b\x01\x14no-cache" +
+		"\b\x01\x14no-color" +
+		"\b\x01\x14no-input" +
+		"\b\x01\x14no-pager" +
+		"\b\x01\x14noheader" +
+		"\b\x01\x14noprompt" +
+		"\b\x01\x14nostdlib" +
+		"\b\x01&nslookup" +
+		"\t\x01\x14namespace" +
+		"\t\x01\x14noprofile" +
+		"\t\x01\x12not-found" +
+		"\t\x01\x15npmjs.com" +
+		"\t\x01\x15npmjs.org" +
+		"\t\x01\x15nuget.org" +
+		"\n\x01\x12networking" +
+		"\n\x01\x14noautoload" +
+		"\n\x01\x15nodejs.org" +
+		"\r\x01\x15npmmirror.com" +
+		"\x0e\x01\x14noninteractive" +
+		"\x0f\x01\x12name-resolution",
 	15: "" +
-		"\x02\x01\x13o0" +
-		"\x02\x01\x13o1" +
-		"\x02\x01\x13o2" +
-		"\x02\x01\x13o3" +
-		"\x02\x04\f\x0e\x0f\x11of" +
-		"\x02\x01\x13og" +
+		"\x02\x01\x14o0" +
+		"\x02\x01\x14o1" +
+		"\x02\x01\x14o2" +
+		"\x02\x01\x14o3" +
+		"\x02\x04\f\x0f\x10\x12of" +
+		"\x02\x01\x14og" +
 		"\x02\x01\vok" +
-		"\x02\x05\v\f\x11!%on" +
-		"\x02\x03\f\x0f\x11or" +
-		"\x02\x02\x11\x13os" +
+		"\x02\x05\v\f\x12\"&on" +
+		"\x02\x03\f\x10\x12or" +
+		"\x02\x02\x12\x14os" +
 		"\x03\x01\voff" +
-		"\x03\x02\x11\x12old" +
-		"\x03\x01\x11one" +
-		"\x03\x02\x16\x1aorg" +
-		"\x03\x03\x01 &otp" +
-		"\x03\x02\f\x11our" +
-		"\x03\x02\f\x13out" +
+		"\x03\x02\x12\x13old" +
+		"\x03\x01\x12one" +
+		"\x03\x02\x17\x1borg" +
+		"\x03\x03\x01!'otp" +
+		"\x03\x02\f\x12our" +
+		"\x03\x02\f\x14out" +
 		"\x04\x01\voidc" +
-		"\x04\x01\x13once" +
-		"\x04\x02\f\x13only" +
-		"\x04\x01\x13open" +
+		"\x04\x01\x14once" +
+		"\x04\x02\f\x14only" +
+		"\x04\x01\x14open" +
 		"\x04\x01\fover" +
 		"\x05\x01\voauth" +
-		"\x05\x01\x13ofast" +
-		"\x05\x01\x15onion" +
-		"\x05\x01\x13order" +
-		"\x05\x01\x11other" +
-		"\x05\x01\x12owner" +
-		"\x06\x01\x10oauth1" +
-		"\x06\x02\v\x10oauth2" +
-		"\x06\x02\x06\x11object" +
-		"\x06\x01\x13offset" +
-		"\x06\x01\x17online" +
-		"\x06\x02\x11\x13option" +
-		"\x06\x01\x13outdir" +
-		"\x06\x01\x13output" +
-		"\a\x01\x11objects" +
-		"\a\x01\x13offline" +
+		"\x05\x01\x14ofast" +
+		"\x05\x01\x16onion" +
+		"\x05\x01\x14order" +
+		"\x05\x01\x12other" +
+		"\x05\x01\x13owner" +
+		"\x06\x01\x11oauth1" +
+		"\x06\x02\v\x11oauth2" +
+		"\x06\x02\x06\x12object" +
+		"\x06\x01\x14offset" +
+		"\x06\x01\x18online" +
+		"\x06\x02\x12\x14option" +
+		"\x06\x01\x14outdir" +
+		"\x06\x01\x14output" +
+		"\a\x01\x12objects" +
+		"\a\x01\x14offline" +
 		"\a\x01\fonjuist" +
-		"\a\x02\x11\x13options" +
-		"\a\x01\x13outform" +
-		"\a\x01\x13overlay" +
-		"\b\x01\x12operator" +
-		"\b\x01\x13optimize" +
-		"\b\x03\v\f\x1doptional" +
-		"\b\x01\x1boverride" +
-		"\t\x01\x11operating" +
-		"\t\x01\x13outputdir" +
-		"\t\x01\x13overwrite" +
-		"\v\x01\x14openssl.org",
+		"\a\x02\x12\x14options" +
+		"\a\x01\x14outform" +
+		"\a\x01\x14overlay" +
+		"\b\x01\x13operator" +
+		"\b\x01\x14optimize" +
+		"\b\x03\v\f\x1eoptional" +
+		"\b\x01\x1coverride" +
+		"\t\x01\x12operating" +
+		"\t\x01\x14outputdir" +
+		"\t\x01\x14overwrite" +
+		"\v\x01\x15openssl.org",
 	16: "" +
-		"\x02\x01\x17ph" +
-		"\x02\x01\x17pl" +
-		"\x02\x01\x17pt" +
+		"\x02\x01\x18ph" +
+		"\x02\x01\x18pl" +
+		"\x02\x01\x18pt" +
 		"\x02\x01\x01pw" +
 		"\x03\x01\fpas" +
 		"\x03\x01\x01pat" +
-		"\x03\x02\f\x0eper" +
-		"\x03\x01\x13pgo" +
-		"\x03\x01\x13pid" +
-		"\x03\x03\x01 &pin" +
+		"\x03\x02\f\x0fper" +
+		"\x03\x01\x14pgo" +
+		"\x03\x01\x14pid" +
+		"\x03\x03\x01!'pin" +
 		"\x03\x01\x01psk" +
-		"\x03\x01\fput" +
-		"\x03\x01&pwd" +
-		"\x04\x02\x12\x13page" +
+		"\x03\x02\f,put" +
+		"\x03\x01'pwd" +
+		"\x04\x02\x13\x14page" +
 		"\x04\x01\fpair" +
-		"\x04\x01\x0epara" +
-		"\x04\x01\x12park" +
-		"\x04\x03\x11\x12\x13path" +
-		"\x04\x01\x11peer" +
-		"\x04\x01%ping" +
-		"\x04\x01\x13pipe" +
-		"\x04\x01\x13plan" +
-		"\x04\x01\x13play" +
-		"\x04\x02\x11\x13port" +
-		"\x04\x01\x12post" +
-		"\x04\x01\x0epour" +
-		"\x04\x01\x13prod" +
-		"\x04\x01\x13pull" +
-		"\x04\x01\x13push" +
+		"\x04\x01\x0fpara" +
+		"\x04\x01\x13park" +
+		"\x04\x03\x12\x13\x14path" +
+		"\x04\x01\x12peer" +
+		"\x04\x01&ping" +
+		"\x04\x01\x14pipe" +
+		"\x04\x01\x14plan" +
+		"\x04\x01\x14play" +
+		"\x04\x02\x12\x14port" +
+		"\x04\x01\x13post" +
+		"\x04\x01\x0fpour" +
+		"\x04\x01\x14prod" +
+		"\x04\x01\x14pull" +
+		"\x04\x01\x14push" +
 		"\x05\x01\fpairs" +
 		"\x05\x01\x03parol" +
-		"\x05\x01\x13parse" +
+		"\x05\x01\x14parse" +
 		"\x05\x01\x03passe" +
-		"\x05\x02\x12\x13patch" +
-		"\x05\x01\x11paths" +
-		"\x05\x01\x13pause" +
-		"\x05\x02\b'phone" +
-		"\x05\x02\f\x13plain" +
-		"\x05\x01\x11ports" +
-		"\x05\x01\x12price" +
-		"\x05\x01\x13print" +
-		"\x05\x02\x11\x13proxy" +
-		"\x05\x01\x13prune" +
-		"\x06\x01\x13parent" +
-		"\x06\x01\x12parker" +
+		"\x05\x02\x13\x14patch" +
+		"\x05\x01\x12paths" +
+		"\x05\x01\x14pause" +
+		"\x05\x02\b(phone" +
+		"\x05\x02\f\x14plain" +
+		"\x05\x01\x12ports" +
+		"\x05\x01\x13price" +
+		"\x05\x01\x14print" +
+		"\x05\x02\x12\x14proxy" +
+		"\x05\x01\x14prune" +
+		"\x06\x01\x14parent" +
+		"\x06\x01\x13parker" +
 		"\x06\x01\x03parola" +
-		"\x06\x01&passwd" +
-		"\x06\x01\x10pbkdf2" +
-		"\x06\x01\x12person" +
+		"\x06\x01'passwd" +
+		"\x06\x01\x11pbkdf2" +
+		"\x06\x01\x13person" +
 		"\x06\x01\apghost" +
-		"\x06\x01\x12pierce" +
-		"\x06\x01\x10pkcs11" +
-		"\x06\x01\x10pkcs12" +
-		"\x06\x01\x13pkgdir" +
-		"\x06\x01\x13plugin" +
+		"\x06\x01\x13pierce" +
+		"\x06\x01\x11pkcs11" +
+		"\x06\x01\x11pkcs12" +
+		"\x06\x01\x14pkgdir" +
+		"\x06\x01\x14plugin" +
 		"\x06\x02\x05\fpolicy" +
-		"\x06\x01\x12porter" +
-		"\x06\x02\x11\x13prefix" +
-		"\x06\x01\x13pretty" +
-		"\x06\x01\x13print0" +
-		"\x06\x03\x05\f\x13prompt" +
-		"\x06\x02\x11\x13public" +
-		"\a\x01\x13package" +
-		"\a\x01\x13partial" +
+		"\x06\x01\x13porter" +
+		"\x06\x02\x12\x14prefix" +
+		"\x06\x01\x14pretty" +
+		"\x06\x01\x14print0" +
+		"\x06\x01-printf" +
+		"\x06\x03\x05\f\x14prompt" +
+		"\x06\x02\x12\x14public" +
+		"\a\x01\x14package" +
+		"\a\x01\x14partial" +
 		"\a\x01\x03passord" +
-		"\a\x02\x11\x13pattern" +
-		"\a\x01\x13persist" +
-		"\a\x01\x13plugins" +
-		"\a\x01\x13preview" +
-		"\a\x02\x06\x13primary" +
-		"\a\x03\x01\x11\x13private" +
-		"\a\x02\x11\x13process" +
-		"\a\x01\x13profile" +
-		"\a\x01\x13project" +
-		"\a\x01\x13pthread" +
-		"\b\x01\x13packages" +
-		"\b\x01\x13parallel" +
-		"\b\x01&passcode" +
-		"\b\x01&password" +
-		"\b\x01\x11patterns" +
-		"\b\x01\x13pedantic" +
-		"\b\x02\x11\x13platform" +
-		"\b\x01\x13preserve" +
-		"\b\x01\x11previous" +
-		"\b\x01\x13priority" +
+		"\a\x02\x12\x14pattern" +
+		"\a\x01\x14persist" +
+		"\a\x01\x14plugins" +
+		"\a\x01\x14preview" +
+		"\a\x02\x06\x14primary" +
+		"\a\x03\x01\x12\x14private" +
+		"\a\x02\x12\x14process" +
+		"\a\x01\x14profile" +
+		"\a\x01\x14project" +
+		"\a\x01\x14pthread" +
+		"\b\x01\x14packages" +
+		"\b\x01\x14parallel" +
+		"\b\x01'passcode" +
+		"\b\x01'password" +
+		"\b\x01\x12patterns" +
+		"\b\x01\x14pedantic" +
+		"\b\x02\x12\x14platform" +
+		"\b\x01\x14preserve" +
+		"\b\x01\x12previous" +
+		"\b\x01\x14priority" +
 		"\b\x01\fprobably" +
-		"\b\x01\x13profiles" +
-		"\b\x01\x13progress" +
-		"\b\x01\x13property" +
-		"\b\x01\x13protocol" +
-		"\b\x02\x05\x13provider" +
-		"\b\x01\x14pypi.org" +
-		"\t\x01\x11parameter" +
+		"\b\x01\x14profiles" +
+		"\b\x01\x14progress" +
+		"\b\x01\x14property" +
+		"\b\x01\x14protocol" +
+		"\b\x02\x05\x14provider" +
+		"\b\x01\x15pypi.org" +
+		"\t\x01\x12parameter" +
 		"\t\x01\x06partition" +
 		"\t\x01\x03pasahitza" +
 		"\t\x01\x02phpsessid" +
 		"\t\x01\fplaintext" +
-		"\t\x01\x11platforms" +
-		"\t\x02\x11\x13processes" +
+		"\t\x01\x12platforms" +
+		"\t\x02\x12\x14processes" +
 		"\t\x01\fprotected" +
-		"\n\x01\x11parameters" +
-		"\n\x01&passphrase" +
-		"\n\x01\x13production" +
-		"\n\x01\x13properties" +
+		"\n\x01\x12parameters" +
+		"\n\x01'passphrase" +
+		"\n\x01\x14production" +
+		"\n\x01\x14properties" +
 		"\n\x01\fprotection" +
-		"\n\x01\x14python.org" +
-		"\v\x01\x13parallelism" +
+		"\n\x01\x15python.org" +
+		"\v\x01\x14parallelism" +
 		"\v\x01\bphonenumber" +
-		"\r\x01\x14packagist.org" +
-		"\x0f\x01\x11port-forwarding" +
-		"\x10\x01\x14pythonhosted.org",
+		"\r\x01\x15packagist.org" +
+		"\x0f\x01\x12port-forwarding" +
+		"\x10\x01\x15pythonhosted.org",
 	17: "" +
-		"\x04\x01\x13quit" +
-		"\x05\x01\x13quick" +
-		"\x05\x01\x13quiet" +
+		"\x04\x01\x14quit" +
+		"\x05\x01\x14quick" +
+		"\x05\x01\x14quiet" +
 		"\x06\x01\rэто" +
-		"\a\x01\x14quay.io",
+		"\a\x01\x15quay.io",
 	18: "" +
-		"\x02\x01\x17ro" +
-		"\x02\x01\x17ru" +
-		"\x03\x01 2fa" +
-		"\x03\x01\x13raw" +
-		"\x03\x01\x12ray" +
-		"\x03\x01\x12rob" +
+		"\x02\x01\x18ro" +
+		"\x02\x01\x18ru" +
+		"\x03\x01!2fa" +
+		"\x03\x01\x14raw" +
+		"\x03\x01\x13ray" +
+		"\x03\x01\x13rob" +
 		"\x03\x01\x06row" +
-		"\x03\x01\x13run" +
-		"\x04\x01\x13race" +
-		"\x04\x01\x12reed" +
-		"\x04\x01\x13repo" +
-		"\x04\x01\x12rich" +
-		"\x04\x01*rman" +
-		"\x04\x02\x12\x13root" +
-		"\x04\x01\x12rose" +
-		"\x05\x01\x13range" +
+		"\x03\x01\x14run" +
+		"\x04\x01\x14race" +
+		"\x04\x01\x13reed" +
+		"\x04\x01\x14repo" +
+		"\x04\x01\x13rich" +
+		"\x04\x01/rman" +
+		"\x04\x02\x13\x14root" +
+		"\x04\x01\x13rose" +
+		"\x05\x01\x14range" +
 		"\x05\x01\fready" +
-		"\x05\x01\x0frealm" +
-		"\x05\x01\x13regex" +
-		"\x05\x04\v\f\x11\x13reset" +
-		"\x05\x01\x13retry" +
-		"\x05\x01\x12robin" +
-		"\x06\x01\x13record" +
-		"\x06\x01\x13region" +
-		"\x06\x01\x13reload" +
-		"\x06\x03\x11\x13!remote" +
-		"\x06\x01\x13remove" +
-		"\x06\x01\x13report" +
-		"\x06\x01\x13resume" +
-		"\x06\x01\x13rotate" +
-		"\x06\x01\x12runner" +
-		"\a\x01\x13rebuild" +
-		"\a\x01\x13recurse" +
-		"\a\x01\x13refresh" +
-		"\a\x02\x11$refused" +
-		"\a\x01\x11refuses" +
-		"\a\x01\x13regtype" +
-		"\a\x01\x13release" +
+		"\x05\x01\x10realm" +
+		"\x05\x01\x14regex" +
+		"\x05\x05\v\f\x0e\x12\x14reset" +
+		"\x05\x01\x14retry" +
+		"\x05\x01\x13robin" +
+		"\x06\x01\x14record" +
+		"\x06\x01\x14region" +
+		"\x06\x01\x14reload" +
+		"\x06\x03\x12\x14\"remote" +
+		"\x06\x01\x14remove" +
+		"\x06\x01\x14report" +
+		"\x06\x01\x14resume" +
+		"\x06\x01\x14rotate" +
+		"\x06\x01\x13runner" +
+		"\a\x01\x14rebuild" +
+		"\a\x01\x14recurse" +
+		"\a\x01\x14refresh" +
+		"\a\x02\x12%refused" +
+		"\a\x01\x12refuses" +
+		"\a\x01\x14regtype" +
+		"\a\x01\x14release" +
 		"\a\x01\vremoved" +
-		"\a\x01\x13replace" +
-		"\a\x01\x13request" +
-		"\a\x01\x13require" +
-		"\a\x02\x13!resolve" +
-		"\a\x01\x13restart" +
-		"\a\x01\x13restore" +
-		"\a\x01\x13retries" +
-		"\a\x01\x13reverse" +
+		"\a\x01\x14replace" +
+		"\a\x01\x14request" +
+		"\a\x01\x14require" +
+		"\a\x02\x14\"resolve" +
+		"\a\x01\x14restart" +
+		"\a\x01\x14restore" +
+		"\a\x01\x14retries" +
+		"\a\x01\x14reverse" +
 		"\a\x01\vrevoked" +
-		"\a\x01\vrotated" +
+		"\a\x02\v\x0erotated" +
 		"\a\x01\x06routing" +
-		"\a\x01\x10rsa2048" +
-		"\a\x01\x10rsa4096" +
+		"\a\x01\x11rsa2048" +
+		"\a\x01\x11rsa4096" +
 		"\a\x01\nrunning" +
-		"\a\x01\x13runtime" +
+		"\a\x01\x14runtime" +
 		"\b\x01\vredacted" +
-		"\b\x03\v\x11$rejected" +
-		"\b\x05\x05\v\f\x0f\x11required" +
-		"\b\x01\x13resource" +
-		"\b\x01\x11response" +
-		"\b\x01\x11returned" +
+		"\b\x03\v\x12%rejected" +
+		"\b\x05\x05\v\f\x10\x12required" +
+		"\b\x01\x14resource" +
+		"\b\x01\x12response" +
+		"\b\x01\x12returned" +
 		"\b\x01\x05rotation" +
-		"\t\x01\x13recursive" +
+		"\t\x01\x14recursive" +
 		"\t\x01\aredishost" +
-		"\t\x01\x13resources" +
-		"\t\x01\x11responded" +
-		"\n\x01\x11resolution" +
-		"\n\x01\x11responding" +
-		"\v\x01\x13reconfigure" +
-		"\f\x01\x13refresh-only" +
-		"\f\x01\x11requirements" +
-		"\f\x01\x14rubygems.org" +
-		"\r\x01\x14rust-lang.org" +
-		"\x12\x01\x14registry.npmjs.org",
+		"\t\x01\x14resources" +
+		"\t\x01\x12responded" +
+		"\n\x01\x12resolution" +
+		"\n\x01\x12responding" +
+		"\v\x01+rabbitmqctl" +
+		"\v\x01\x14reconfigure" +
+		"\f\x01\x14refresh-only" +
+		"\f\x01\x12requirements" +
+		"\f\x01\x15rubygems.org" +
+		"\r\x01\x15rust-lang.org" +
+		"\x12\x01\x15registry.npmjs.org",
 	19: "" +
-		"\x02\x01\x17se" +
-		"\x02\x01\x17sg" +
-		"\x02\x02\f\x18so" +
+		"\x02\x01\x18se" +
+		"\x02\x01\x18sg" +
+		"\x02\x02\f\x19so" +
 		"\x03\x01\x01sas" +
-		"\x03\x02\x11\x13set" +
+		"\x03\x04\x0e\x12\x14,set" +
 		"\x03\x01\fshe" +
 		"\x03\x01\x01sid" +
 		"\x03\x01\x01sig" +
-		"\x03\x01 sms" +
-		"\x03\x01\x13sql" +
-		"\x03\x01\x13src" +
-		"\x03\x01%ssh" +
-		"\x03\x01\x13std" +
-		"\x03\x01\x1estr" +
-		"\x03\x01\x13sub" +
-		"\x03\x01\x17svc" +
-		"\x04\x02\f\x13safe" +
-		"\x04\x02\f\x11same" +
+		"\x03\x01!sms" +
+		"\x03\x01\x14sql" +
+		"\x03\x01\x14src" +
+		"\x03\x01&ssh" +
+		"\x03\x01\x14std" +
+		"\x03\x01\x1fstr" +
+		"\x03\x01\x14sub" +
+		"\x03\x01\x18svc" +
+		"\x04\x02\f\x14safe" +
+		"\x04\x02\f\x12same" +
 		"\x04\x01\vsaml" +
-		"\x04\x01\x13save" +
-		"\x04\x01\x13seed" +
+		"\x04\x01\x14save" +
+		"\x04\x01\x14seed" +
 		"\x04\x01\fsent" +
 		"\x04\x01\x02sess" +
-		"\x04\x02\x11\x13show" +
-		"\x04\x01\x11side" +
-		"\x04\x02\x05\x13size" +
-		"\x04\x01\x13skip" +
-		"\x04\x01\x19smtp" +
-		"\x04\x01\x11some" +
-		"\x04\x02\x06\x13sort" +
-		"\x04\x01\x13spec" +
-		"\x04\x01\x13step" +
-		"\x04\x01\x13stop" +
-		"\x04\x01\x13subj" +
-		"\x04\x01\x13sync" +
+		"\x04\x02\x12\x14show" +
+		"\x04\x01\x12side" +
+		"\x04\x02\x05\x14size" +
+		"\x04\x01\x14skip" +
+		"\x04\x01\x1asmtp" +
+		"\x04\x01\x12some" +
+		"\x04\x02\x06\x14sort" +
+		"\x04\x01\x14spec" +
+		"\x04\x01\x14step" +
+		"\x04\x01\x14stop" +
+		"\x04\x01\x14subj" +
+		"\x04\x01\x14sync" +
 		"\x05\x01\x03sandi" +
-		"\x05\x01\x13scope" +
+		"\x05\x01\x14scope" +
 		"\x05\x01\x03senha" +
-		"\x05\x01\x13setup" +
-		"\x05\x01\x12sharp" +
-		"\x05\x01\x13shell" +
-		"\x05\x04\x06\f\x12\x13short" +
+		"\x05\x01\x14setup" +
+		"\x05\x01\x13sharp" +
+		"\x05\x01\x14shell" +
+		"\x05\x04\x06\f\x13\x14short" +
 		"\x05\x01\fshown" +
 		"\x05\x01\x03sifre" +
 		"\x05\x01\x03sirri" +
-		"\x05\x01\x13sleep" +
-		"\x05\x01\x12small" +
-		"\x05\x01\x12smith" +
-		"\x05\x01\x13split" +
-		"\x05\x01\x14sr.ht" +
-		"\x05\x01\x13stack" +
-		"\x05\x01\x12staff" +
-		"\x05\x01\x13start" +
-		"\x05\x02\x05\x13state" +
-		"\x05\x01\x13stats" +
-		"\x05\x01\x13stdin" +
-		"\x05\x01\fstill" +
-		"\x05\x01\x12stone" +
+		"\x05\x01\x14sleep" +
+		"\x05\x01\x13small" +
+		"\x05\x01\x13smith" +
+		"\x05\x01\x14split" +
+		"\x05\x01\x15sr.ht" +
+		"\x05\x01\x14stack" +
+		"\x05\x01\x13staff" +
+		"\x05\x01\x14start" +
+		"\x05\x02\x05\x14state" +
+		"\x05\x01\x14stats" +
+		"\x05\x01\x14stdin" +
+		"\x05\x02\f\x0estill" +
+		"\x05\x01\x13stone" +
 		"\x05\x01\fstore" +
-		"\x05\x01\x13style" +
-		"\x05\x01\x13suite" +
-		"\x06\x01\x13sample" +
+		"\x05\x01\x14style" +
+		"\x05\x01\x14suite" +
+		"\x06\x01\x14sample" +
 		"\x06\x01\x03sandhi" +
-		"\x06\x02\x06\x13schema" +
-		"\x06\x01\x0fscheme" +
-		"\x06\x01\x13script" +
-		"\x06\x01\x13search" +
-		"\x06\x02\f\x11secure" +
-		"\x06\x01\x13select" +
-		"\x06\x01\x13serial" +
-		"\x06\x03\x11\x13!server" +
+		"\x06\x02\x06\x14schema" +
+		"\x06\x01\x10scheme" +
+		"\x06\x01\x14script" +
+		"\x06\x01\x14search" +
+		"\x06\x01+secret" +
+		"\x06\x02\f\x12secure" +
+		"\x06\x01\x14select" +
+		"\x06\x01\x14serial" +
+		"\x06\x04\x12\x14\"&server" +
 		"\x06\x01\x02sessid" +
-		"\x06\x01\x10sha256" +
-		"\x06\x01\x10sha512" +
-		"\x06\x02\f\x13shared" +
-		"\x06\x01\x0fshares" +
-		"\x06\x03\v\f\x11should" +
-		"\x06\x02\x12\x13signal" +
-		"\x06\x01\x13silent" +
-		"\x06\x01\x13simple" +
-		"\x06\x01\x13single" +
-		"\x06\x02\x11\x13socket" +
-		"\x06\x02\x11\x13source" +
-		"\x06\x01\x13stable" +
-		"\x06\x01\x13static" +
-		"\x06\x02\x05\x13status" +
-		"\x06\x01\x13stdout" +
+		"\x06\x01\x11sha256" +
+		"\x06\x01\x11sha512" +
+		"\x06\x02\f\x14shared" +
+		"\x06\x01\x10shares" +
+		"\x06\x03\v\f\x12should" +
+		"\x06\x02\x13\x14signal" +
+		"\x06\x01\x14silent" +
+		"\x06\x01\x14simple" +
+		"\x06\x01\x14single" +
+		"\x06\x02\x12\x14socket" +
+		"\x06\x02\x12\x14source" +
+		"\x06\x01\x14stable" +
+		"\x06\x01\x14static" +
+		"\x06\x02\x05\x14status" +
+		"\x06\x01\x14stdout" +
 		"\x06\x01\fstolen" +
 		"\x06\x01\fstored" +
-		"\x06\x01\x13strict" +
-		"\x06\x04\v\x11\x13\x1estring" +
+		"\x06\x01\x14strict" +
+		"\x06\x04\v\x12\x14\x1fstring" +
 		"\x06\x01\fstrong" +
-		"\x06\x01\x13subset" +
-		"\x06\x02\x11\x13suffix" +
-		"\x06\x01\x12summer" +
-		"\x06\x01\x13syntax" +
-		"\x06\x03\x11\x12\x13system" +
+		"\x06\x01\x14subset" +
+		"\x06\x02\x12\x14suffix" +
+		"\x06\x01\x13summer" +
+		"\x06\x01\x14syntax" +
+		"\x06\x03\x12\x13\x14system" +
 		"\a\x01\fscaduta" +
-		"\a\x01\x10scrypt1" +
-		"\a\x01\x11servers" +
-		"\a\x03\x11\x12\x13service" +
+		"\a\x01\x11scrypt1" +
+		"\a\x01+secrets" +
+		"\a\x01\x12servers" +
+		"\a\x03\x12\x13\x14service" +
 		"\a\x01\x01session" +
-		"\a\x01\x11several" +
-		"\a\x01\x10sha-256" +
-		"\a\x01\x10sha-512" +
-		"\a\x01\x13shuffle" +
-		"\a\x01*sqlplus" +
+		"\a\x01\x12several" +
+		"\a\x01\x11sha-256" +
+		"\a\x01\x11sha-512" +
+		"\a\x01\x14shuffle" +
+		"\a\x01/sqlplus" +
 		"\a\x01\asshhost" +
-		"\a\x01\x1estring?" +
-		"\a\x01\x11success" +
-		"\a\x01\x13summary" +
-		"\a\x01\x11systems" +
+		"\a\x01\x1fstring?" +
+		"\a\x01\x12success" +
+		"\a\x01\x14summary" +
+		"\a\x01\x12systems" +
 		"\b\x01\x03salasana" +
-		"\b\x01 security" +
+		"\b\x01!security" +
 		"\b\x01\x06sequence" +
-		"\b\x01\x11services" +
-		"\b\x02\x13\x1bsettings" +
-		"\b\x01\x13shutdown" +
+		"\b\x01\x12services" +
+		"\b\x02\x14\x1csettings" +
+		"\b\x01\x14shutdown" +
 		"\b\x01\asmtphost" +
-		"\b\x01\x11software" +
-		"\b\x01\x11specific" +
+		"\b\x01\x12software" +
+		"\b\x01\x12specific" +
 		"\b\x01\x05strategy" +
 		"\b\x01\fstrength" +
 		"\t\x01\fsbagliata" +
-		"\t\x01\x10secp256k1" +
+		"\t\x01\x11secp256k1" +
 		"\t\x01\x01sessionid" +
-		"\t\x01\x13showcerts" +
-		"\t\x01\x11specified" +
-		"\n\x01\x13standalone" +
-		"\v\x01\x1cstringvalue" +
+		"\t\x01\x14showcerts" +
+		"\t\x01\x12specified" +
+		"\n\x01\x14standalone" +
+		"\v\x01\x1dstringvalue" +
 		"\f\x01\x02samlresponse" +
-		"\f\x01\x1esecretstring" +
-		"\x11\x01\x14stackoverflow.com",
+		"\f\x01\x1fsecretstring" +
+		"\x11\x01\x15stackoverflow.com",
 	20: "" +
-		"\x02\x01\x17th" +
-		"\x02\b\f\r\x0e\x11\x13\x18!%to" +
-		"\x02\x01\x17tr" +
-		"\x02\x01\x18tv" +
-		"\x02\x01\x17tw" +
-		"\x03\x01\x13tag" +
-		"\x03\x01%tcp" +
-		"\x03\x02\b'tel" +
-		"\x03\x05\v\f\x0f\x11\x12the" +
-		"\x03\x01\x13tls" +
+		"\x02\x01\x18th" +
+		"\x02\t\f\r\x0e\x0f\x12\x14\x19\"&to" +
+		"\x02\x01\x18tr" +
+		"\x02\x01\x19tv" +
+		"\x02\x01\x18tw" +
+		"\x03\x01\x14tag" +
+		"\x03\x01&tcp" +
+		"\x03\x02\b(tel" +
+		"\x03\x05\v\f\x10\x12\x13the" +
+		"\x03\x01\x14tls" +
 		"\x03\x02\v\ftoo" +
-		"\x03\x01\x13top" +
+		"\x03\x01\x14top" +
 		"\x03\x01\x05ttl" +
-		"\x03\x01\x11two" +
-		"\x04\x01\x13tags" +
-		"\x04\x01\x13task" +
-		"\x04\x01%tcp4" +
-		"\x04\x01%tcp6" +
-		"\x04\x01\x17tech" +
-		"\x04\x02\x12\x13temp" +
-		"\x04\x01\x13term" +
-		"\x04\x02\x12\x13test" +
-		"\x04\x02\x13\x1etext" +
-		"\x04\x02\f\x11than" +
-		"\x04\x03\v\f\x11that" +
-		"\x04\x02\f\x11then" +
+		"\x03\x01\x12two" +
+		"\x04\x01\x14tags" +
+		"\x04\x01\x14task" +
+		"\x04\x01&tcp4" +
+		"\x04\x01&tcp6" +
+		"\x04\x01\x18tech" +
+		"\x04\x02\x13\x14temp" +
+		"\x04\x01\x14term" +
+		"\x04\x02\x13\x14test" +
+		"\x04\x02\x14\x1ftext" +
+		"\x04\x02\f\x12than" +
+		"\x04\x03\v\f\x12that" +
+		"\x04\x02\f\x12then" +
 		"\x04\x01\fthey" +
-		"\x04\x03\v\f\x11this" +
-		"\x04\x01\x13time" +
-		"\x04\x01\x12tool" +
+		"\x04\x03\v\f\x12this" +
+		"\x04\x01\x14time" +
+		"\x04\x01\x13tool" +
 		"\x04\x01\x01totp" +
-		"\x04\x01\x13tree" +
-		"\x04\x01\x13trim" +
-		"\x04\x02\v\x11true" +
-		"\x04\x04\x05\x0f\x13\x1dtype" +
-		"\x05\x02\x11\x13table" +
+		"\x04\x01\x14tree" +
+		"\x04\x01\x14trim" +
+		"\x04\x02\v\x12true" +
+		"\x04\x04\x05\x10\x14\x1etype" +
+		"\x05\x02\x12\x14table" +
 		"\x05\x01\ftaken" +
-		"\x05\x01\x13tasks" +
+		"\x05\x01\x14tasks" +
 		"\x05\x01\ftheir" +
-		"\x05\x01\x13theme" +
-		"\x05\x02\f\x11there" +
+		"\x05\x01\x14theme" +
+		"\x05\x02\f\x12there" +
 		"\x05\x01\fthese" +
-		"\x05\x01\x11timed" +
-		"\x05\x01\x13title" +
-		"\x05\x01\x11today" +
-		"\x05\x02\x0f\x12token" +
-		"\x05\x01\x13topic" +
-		"\x05\x01\x13trace" +
-		"\x05\x01\x13track" +
-		"\x05\x01\x11tuple" +
+		"\x05\x01\x12timed" +
+		"\x05\x01\x14title" +
+		"\x05\x01\x12today" +
+		"\x05\x02\x10\x13token" +
+		"\x05\x01\x14topic" +
+		"\x05\x01\x14trace" +
+		"\x05\x01\x14track" +
+		"\x05\x01\x12tuple" +
 		"\x05\x01\ftyped" +
-		"\x05\x02\x05\x13types" +
-		"\x06\x01\x11tables" +
-		"\x06\x02\x11\x13target" +
-		"\x06\x01%telnet" +
-		"\x06\x01\x12tester" +
-		"\x06\x01\x13thread" +
-		"\x06\x01\x0ftokens" +
-		"\x06\x01\x11triple" +
-		"\x06\x01\x11tunnel" +
+		"\x05\x02\x05\x14types" +
+		"\x06\x01\x12tables" +
+		"\x06\x02\x12\x14target" +
+		"\x06\x01&telnet" +
+		"\x06\x01\x13tester" +
+		"\x06\x01\x14thread" +
+		"\x06\x01\x10tokens" +
+		"\x06\x01\x12triple" +
+		"\x06\x01\x12tunnel" +
 		"\x06\x01\x04turkey" +
-		"\x06\x01\x12turner" +
-		"\a\x01\x13targets" +
-		"\a\x02\b'telefon" +
-		"\a\x01\x13threads" +
-		"\a\x03\x05\x11\x13timeout" +
-		"\a\x01\x11trusted" +
+		"\x06\x01\x13turner" +
+		"\a\x01\x14targets" +
+		"\a\x02\b(telefon" +
+		"\a\x01\x14threads" +
+		"\a\x03\x05\x12\x14timeout" +
+		"\a\x01\x12trusted" +
 		"\b\x01\btelefono" +
-		"\b\x01\x13template" +
-		"\b\x01\x13toolexec" +
-		"\b\x01\x13trimpath" +
-		"\t\x02\b'telephone" +
+		"\b\x01\x14template" +
+		"\b\x01\x14toolexec" +
+		"\b\x01\x14trimpath" +
+		"\t\x02\b(telephone" +
 		"\t\x01\ftherefore" +
-		"\t\x01\x13timestamp" +
-		"\t\x01\x11toolchain" +
-		"\t\x01\x13transform" +
-		"\n\x01%traceroute" +
-		"\v\x01\x13testlogfile" +
+		"\t\x01\x14timestamp" +
+		"\t\x01\x12toolchain" +
+		"\t\x01\x14transform" +
+		"\n\x01&traceroute" +
+		"\v\x01\x14testlogfile" +
 		"\v\x01\x06translation" +
-		"\x0e\x01\x13test-directory",
+		"\x0e\x01\x14test-directory",
 	21: "" +
-		"\x02\x01\x17ua" +
-		"\x02\x01\x13ui" +
-		"\x02\x02\x17\x1auk" +
-		"\x02\x02\f\x11up" +
-		"\x02\x01\x17us" +
-		"\x03\x01%udp" +
-		"\x03\x02\x11\x13uri" +
-		"\x03\x02\x11\x13url" +
-		"\x03\x01\x13use" +
-		"\x04\x01%udp4" +
-		"\x04\x01%udp6" +
-		"\x04\x01\x13unit" +
-		"\x04\x01\x11urls" +
-		"\x04\x02\x05\x11used" +
-		"\x04\x05\x11\x12\x13\x1d#user" +
-		"\x04\x01\x13utf8" +
+		"\x02\x01\x18ua" +
+		"\x02\x01\x14ui" +
+		"\x02\x02\x18\x1buk" +
+		"\x02\x02\f\x12up" +
+		"\x02\x01\x18us" +
+		"\x03\x01&udp" +
+		"\x03\x02\x12\x14uri" +
+		"\x03\x02\x12\x14url" +
+		"\x03\x02\x14,use" +
+		"\x04\x01&udp4" +
+		"\x04\x01&udp6" +
+		"\x04\x01\x14unit" +
+		"\x04\x01\x12urls" +
+		"\x04\x02\x05\x12used" +
+		"\x04\x06\x12\x13\x14\x1e$,user" +
+		"\x04\x01\x14utf8" +
 		"\x05\x01\vunset" +
-		"\x05\x02\x05\x13usage" +
-		"\x05\x02\x11\x13users" +
-		"\x05\x03\f\x11\"using" +
+		"\x05\x02\x05\x14usage" +
+		"\x05\x02\x12\x14users" +
+		"\x05\x03\f\x12#using" +
 		"\x06\x01\x06unique" +
 		"\x06\x01\funless" +
-		"\x06\x01\x13unlock" +
-		"\x06\x01\x13unsafe" +
-		"\x06\x02\x11\x13update" +
-		"\x06\x01\x13upload" +
-		"\a\x04\v\x11\x12!unknown" +
-		"\a\x01\vupdated" +
-		"\a\x01\x13upgrade" +
-		"\a\x01\x1fuserpwd" +
-		"\b\x02\x1d#username" +
-		"\t\x02\v\x11undefined" +
-		"\t\x01\x11untrusted" +
-		"\n\x01\x14ubuntu.com" +
+		"\x06\x01\x14unlock" +
+		"\x06\x01\x14unsafe" +
+		"\x06\x02\x12\x14update" +
+		"\x06\x01\x14upload" +
+		"\a\x04\v\x12\x13\"unknown" +
+		"\a\x02\v\x0eupdated" +
+		"\a\x01\x14upgrade" +
+		"\a\x01 userpwd" +
+		"\b\x02\x1e$username" +
+		"\t\x02\v\x12undefined" +
+		"\t\x01\x12untrusted" +
+		"\n\x01\x15ubuntu.com" +
 		"\n\x01\vunverified" +
-		"\v\x02\v\x11unavailable" +
-		"\v\x01\x11unreachable" +
-		"\v\x01\x11unspecified" +
+		"\v\x02\v\x12unavailable" +
+		"\v\x01\x12unreachable" +
+		"\v\x01\x12unspecified" +
 		"\v\x01\vunsupported" +
 		"\f\x01\vunauthorized" +
-		"\f\x01\x11unresponsive",
+		"\f\x01\x12unresponsive",
 	22: "" +
-		"\x02\x01\x17vn" +
-		"\x03\x01\x1cval" +
-		"\x03\x01\x12van" +
-		"\x03\x01\x13var" +
-		"\x03\x01\x13vcs" +
-		"\x03\x01\x13vet" +
-		"\x03\x02\f\x11via" +
-		"\x03\x01\x12von" +
-		"\x03\x01\x19vpn" +
+		"\x02\x01\x18vn" +
+		"\x03\x01\x1dval" +
+		"\x03\x01\x13van" +
+		"\x03\x01\x14var" +
+		"\x03\x01\x14vcs" +
+		"\x03\x01\x14vet" +
+		"\x03\x02\f\x12via" +
+		"\x03\x01\x13von" +
+		"\x03\x01\x1avpn" +
 		"\x04\x01\fvery" +
-		"\x04\x01\x13view" +
-		"\x05\x02\v\x11valid" +
-		"\x05\x06\x0f\x11\x12\x13\x1c\x1dvalue" +
-		"\x05\x01\fvault" +
-		"\x06\x03\x11\x13\x1bvalues" +
-		"\x06\x01\x13verify" +
-		"\x06\x01\x11volume" +
-		"\a\x01\x1evarchar" +
-		"\a\x01\x13verbose" +
-		"\a\x02\x05\x13version" +
-		"\a\x01\x13vettool" +
+		"\x04\x01\x14view" +
+		"\x05\x02\v\x12valid" +
+		"\x05\x06\x10\x12\x13\x14\x1d\x1evalue" +
+		"\x05\x02\f+vault" +
+		"\x06\x04\x12\x14\x1c.values" +
+		"\x06\x01\x14verify" +
+		"\x06\x01\x12volume" +
+		"\a\x01\x1fvarchar" +
+		"\a\x01\x14verbose" +
+		"\a\x02\x05\x14version" +
+		"\a\x01\x14vettool" +
 		"\a\x01\fvisible" +
-		"\a\x01\x11volumes" +
-		"\b\x01\x13validate" +
-		"\b\x01\x13var-file" +
-		"\b\x02\x11\x13variable" +
+		"\a\x01\x12volumes" +
+		"\b\x01\x14validate" +
+		"\b\x01\x14var-file" +
+		"\b\x02\x12\x14variable" +
 		"\b\x01\vverified" +
-		"\t\x01\x1dvaluefrom" +
-		"\t\x01\x11variables" +
-		"\f\x02\x11 verification",
+		"\t\x01\x1evaluefrom" +
+		"\t\x01\x12variables" +
+		"\f\x02\x12!verification",
 	23: "" +
 		"\x02\x01\fwe" +
 		"\x03\x01\rwar" +
-		"\x03\x05\v\f\r\x0f\x11was" +
-		"\x03\x01\x12way" +
-		"\x03\x02\x12\x13web" +
-		"\x03\x01\x11who" +
+		"\x03\x05\v\f\r\x10\x12was" +
+		"\x03\x01\x13way" +
+		"\x03\x02\x13\x14web" +
+		"\x03\x01\x12who" +
 		"\x03\x01\fwhy" +
-		"\x03\x01\x19www" +
-		"\x04\x01\x13wait" +
-		"\x04\x01\x13wall" +
-		"\x04\x01\x12ward" +
-		"\x04\x01\x13warn" +
+		"\x03\x01\x1awww" +
+		"\x04\x01\x14wait" +
+		"\x04\x01\x14wall" +
+		"\x04\x01\x13ward" +
+		"\x04\x01\x14warn" +
 		"\x04\x01\fweak" +
-		"\x04\x02\f\x11were" +
-		"\x04\x01\x12west" +
+		"\x04\x02\f\x12were" +
+		"\x04\x01\x13west" +
 		"\x04\x01\fwhat" +
-		"\x04\x02\f\x11when" +
-		"\x04\x01\x12wild" +
-		"\x04\x03\f\x11\x12will" +
-		"\x04\x05\f\x0f\x11!\"with" +
-		"\x04\x01\x12wood" +
-		"\x04\x01\x13word" +
-		"\x04\x01\x13work" +
-		"\x05\x01\x13watch" +
+		"\x04\x02\f\x12when" +
+		"\x04\x01\x13wild" +
+		"\x04\x03\f\x12\x13will" +
+		"\x04\x05\f\x10\x12\"#with" +
+		"\x04\x01\x13wood" +
+		"\x04\x01\x14word" +
+		"\x04\x01\x14work" +
+		"\x05\x01\x14watch" +
 		"\x05\x01\fwhere" +
-		"\x05\x01\x11which" +
-		"\x05\x01\x11while" +
-		"\x05\x01\x12white" +
-		"\x05\x01\x11whose" +
-		"\x05\x01\x13width" +
-		"\x05\x01\x11would" +
-		"\x05\x01\x13write" +
+		"\x05\x01\x12which" +
+		"\x05\x01\x12while" +
+		"\x05\x01\x13white" +
+		"\x05\x01\x12whose" +
+		"\x05\x01\x14width" +
+		"\x05\x01\x12would" +
+		"\x05\x01\x14write" +
 		"\x05\x01\vwrong" +
-		"\x06\x01\x14w3.org" +
-		"\x06\x01\x13werror" +
-		"\x06\x01\x13wextra" +
-		"\x06\x01\x13window" +
-		"\x06\x01\x13worker" +
+		"\x06\x01\x15w3.org" +
+		"\x06\x01\x14werror" +
+		"\x06\x01\x14wextra" +
+		"\x06\x01\x14window" +
+		"\x06\x01\x14worker" +
 		"\a\x01\x04whiskey" +
-		"\a\x02\f\x11without" +
-		"\a\x01\x13workdir" +
-		"\a\x01\x13workers" +
+		"\a\x02\f\x12without" +
+		"\a\x01\x14workdir" +
+		"\a\x01\x14workers" +
 		"\a\x01\fwritten" +
 		"\b\x01\x03wagwoord" +
-		"\b\x01\x13warnings" +
+		"\b\x01\x14warnings" +
 		"\b\x01\bwhatsapp" +
-		"\t\x01\x13workspace" +
-		"\t\x01\x13wpedantic" +
-		"\n\x01\x13wno-unused" +
-		"\r\x01\x14wikipedia.org",
+		"\t\x01\x14workspace" +
+		"\t\x01\x14wpedantic" +
+		"\n\x01\x14wno-unused" +
+		"\r\x01\x15wikipedia.org",
 	24: "" +
-		"\x03\x01\x13xml" +
-		"\x03\x01\x17xyz" +
+		"\x03\x01\x14xml" +
+		"\x03\x01\x14xvf" +
+		"\x03\x01\x18xyz" +
+		"\x03\x01\x14xzf" +
 		"\x04\x01\x02xsrf" +
-		"\x06\x01\x10x25519",
+		"\x04\x01\x14xvzf" +
+		"\x04\x01\x14xzvf" +
+		"\x06\x01\x11x25519",
 	25: "" +
-		"\x03\x03\v\x11\x13yes" +
+		"\x03\x03\v\x12\x14yes" +
 		"\x03\x01\fyou" +
-		"\x04\x01\x13yaml" +
-		"\x04\x02\f\x11your" +
+		"\x04\x01\x14yaml" +
+		"\x04\x02\f\x12your" +
 		"\x04\x01\rهو" +
 		"\x04\x01\rهي" +
-		"\x05\x01\x12young",
+		"\x05\x01\x13young",
 	26: "" +
 		"\x01\x01\r:" +
-		"\x02\x01\x17za" +
-		"\x03\x01\x13zip" +
-		"\x04\x01\x13zone",
+		"\x02\x01\x18za" +
+		"\x03\x01\x14zip" +
+		"\x04\x01\x14zone",
 	29: "" +
 		"\x01\x01\r=" +
 		"\x02\x01\r==",
@@ -1904,73 +1926,84 @@ var wordTable = [32]string{
 // a word, what it says, and the word.
 var spokenTable = [32]string{
 	1: "" +
-		"\x02%at" +
-		"\x05%added",
+		"\x02&at" +
+		"\x05&added",
 	2: "" +
-		"\x02)by" +
-		"\x05(basic" +
-		"\x06(bearer",
+		"\x02*by" +
+		"\x05)basic" +
+		"\x06)bearer",
 	3: "" +
-		"\x04'call" +
-		"\x04'cell" +
-		"\x04+code" +
-		"\x16&convertto-securestring",
+		"\x04(call" +
+		"\x04(cell" +
+		"\x040code" +
+		"\x16'convertto-securestring",
 	4: "" +
-		"\x06(digest",
+		"\x06)digest",
 	5: "" +
-		"\x05*expdp" +
-		"\t%eai_again" +
-		"\t%enotfound" +
-		"\t%etimedout" +
-		"\n%econnreset" +
-		"\f%econnrefused" +
-		"\f%ehostunreach",
+		"\x04-echo" +
+		"\x05/expdp" +
+		"\t&eai_again" +
+		"\t&enotfound" +
+		"\t&etimedout" +
+		"\n&econnreset" +
+		"\f&econnrefused" +
+		"\f&ehostunreach",
 	6: "" +
-		"\x03'fax" +
-		"\x04%from",
+		"\x03(fax" +
+		"\x04&from",
 	8: "" +
-		"\x04%host" +
-		"\b%hostname",
+		"\x04&host" +
+		"\b&hostname" +
+		"\b+htpasswd",
 	9: "" +
-		"\x05*impdp",
+		"\x05/impdp",
 	12: "" +
-		"\x06%lookup",
+		"\x06&lookup",
 	13: "" +
-		"\x04%mosh" +
-		"\x06'mobile" +
-		"\a%machine",
+		"\x04&mosh" +
+		"\x06(mobile" +
+		"\a&machine",
 	14: "" +
-		"\x04%name" +
-		"\b%nslookup",
+		"\x03+net" +
+		"\x04&name" +
+		"\b&nslookup",
 	15: "" +
-		"\x02%on" +
-		"\x03&otp",
+		"\x02&on" +
+		"\x03'otp",
 	16: "" +
-		"\x03&pin" +
-		"\x03&pwd" +
-		"\x04%ping" +
-		"\x05'phone" +
-		"\x06&passwd" +
-		"\b&passcode" +
-		"\b&password" +
-		"\n&passphrase",
+		"\x03'pin" +
+		"\x03'pwd" +
+		"\x04&ping" +
+		"\x05(phone" +
+		"\x06'passwd" +
+		"\x06-printf" +
+		"\b'passcode" +
+		"\b'password" +
+		"\n'passphrase",
 	18: "" +
-		"\x04*rman",
+		"\x04/rman" +
+		"\v+rabbitmqctl",
 	19: "" +
-		"\x03%ssh" +
-		"\a*sqlplus",
+		"\x03&ssh" +
+		"\x06+secret" +
+		"\x06&server" +
+		"\a+secrets" +
+		"\a/sqlplus",
 	20: "" +
-		"\x02%to" +
-		"\x03%tcp" +
-		"\x03'tel" +
-		"\x04%tcp4" +
-		"\x04%tcp6" +
-		"\x06%telnet" +
-		"\a'telefon" +
-		"\t'telephone" +
-		"\n%traceroute",
+		"\x02&to" +
+		"\x03&tcp" +
+		"\x03(tel" +
+		"\x04&tcp4" +
+		"\x04&tcp6" +
+		"\x06&telnet" +
+		"\a(telefon" +
+		"\t(telephone" +
+		"\n&traceroute",
 	21: "" +
-		"\x03%udp" +
-		"\x04%udp4" +
-		"\x04%udp6",
+		"\x03&udp" +
+		"\x04&udp4" +
+		"\x04&udp6",
+	22: "" +
+		"\x05+vault" +
+		"\x06.values",
 }

@@ -153,7 +153,7 @@ func equalFold(lowered, word string) bool {
 //
 //go:noinline
 func hasAt(v string, i int, text string) bool {
-	return i <= len(v)-len(text) && v[i:i+len(text)] == text
+	return i >= 0 && i <= len(v)-len(text) && v[i:i+len(text)] == text
 }
 
 // quotation returns the end of the quotation that begins at i, 0 if none does. One

@@ -148,10 +148,12 @@ func capitals(w string) bool {
 // How long a run must be to look random. Words and names of that kind are shorter;
 // keys of 128 bits and more are longer in each of the alphabets.
 const (
-	randomBase32 = 16 // capitals and digits
-	randomMixed  = 20 // letters and digits that change their kind at every other place
-	randomBase64 = 28 // letters of both cases, digits, and + / - _ between them
-	randomAlnum  = 32 // letters and digits, and hexadecimal of any kind: a UUID has 32
+	randomBase32   = 16 // capitals and digits
+	randomHex      = 24 // digits and a to f; a number of 80 bits is nobody's name
+	randomCapitals = 26 // capitals alone
+	randomMixed    = 20 // letters and digits that change their kind at every other place
+	randomBase64   = 28 // letters of both cases, digits, and + / - _ between them
+	randomAlnum    = 32 // letters and digits, and hexadecimal of any kind: a UUID has 32
 )
 
 // random reports that w holds a long run without a word's look.
@@ -243,6 +245,8 @@ func randomRun(w string) (n int, random bool) {
 			hex = 0
 		}
 		if hex >= randomAlnum ||
+			hex >= randomHex && length >= randomHex && piece.digits >= 4 && piece.lower+piece.upper >= 4 ||
+			length >= randomCapitals && piece.upper == length ||
 			length >= randomAlnum && piece.lower+piece.upper > 0 && piece.digits >= 4 ||
 			length >= randomBase32 && piece.lower == 0 && piece.upper >= 4 && piece.digits > 0 {
 			return n, true
