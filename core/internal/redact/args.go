@@ -60,7 +60,7 @@ func (s *Scrubber) Args(args []string, declared ...string) (out []string, cut in
 // the value of a secret's name.
 func (s *Scrubber) longFlag(arg string) (out string, secret bool) {
 	name, value, found := strings.Cut(arg, "=")
-	if !flagName(name[2:]) || !s.unchanged(name) {
+	if !flagName(name[2:]) || !s.unchanged(name) || number(name, 2) > 0 {
 		return markArg, secretName(name)
 	}
 	switch {

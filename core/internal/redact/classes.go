@@ -104,9 +104,10 @@ func userinfo(chunk string) bool {
 
 // scp reports that a chunk is "user@host:path", as Git and rsync name a place.
 func scp(chunk string) bool {
+	chunk = strings.TrimLeft(chunk, "@")
 	at := strings.IndexByte(chunk, '@')
 	colon := strings.IndexByte(chunk[at+1:], ':')
-	if at == 0 || colon < 1 {
+	if colon < 1 {
 		return false
 	}
 	host, path := chunk[at+1:][:colon], chunk[at+1:][colon+1:]

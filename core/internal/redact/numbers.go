@@ -92,32 +92,30 @@ func grouped(v string, i int) int {
 	return 0
 }
 
-// read reads the groups at i. It reports whether they may be a number's at all.
+// read reads the groups at i. It reports whether there are any.
 func (g *groups) read(v string, i int) bool {
 	if g.plus = v[i] == '+'; g.plus {
 		i++
 	}
-	open := false
 	var sep byte
 	for i < len(v) && g.n < maxGroups {
-		if v[i] == '(' && !open && g.paren == 0 {
-			open = true
-			g.paren = g.n + 1
+		paren := v[i] == '(' && g.paren == 0
+		if paren {
 			i++
 		}
 		start := i
 		for i < len(v) && isDigit(v[i]) {
 			i++
 		}
-		if i == start {
-			break
+		if i == start || paren && (i == len(v) || v[i] != ')') {
+			break // The parenthesis, if any, is the sentence's.
 		}
-		g.length[g.n], g.end[g.n], g.sep[g.n] = i-start, i, sep
-		if open && i < len(v) && v[i] == ')' {
-			open = false
+		g.length[g.n], g.sep[g.n] = i-start, sep
+		if paren {
 			i++
-			g.end[g.n] = i
+			g.paren = g.n + 1
 		}
+		g.end[g.n] = i
 		g.n++
 		sep = 0
 		if i < len(v) && (v[i] == ' ' || v[i] == '-' || v[i] == '.' || v[i] == '/') {
@@ -127,7 +125,7 @@ func (g *groups) read(v string, i int) bool {
 			break
 		}
 	}
-	return g.n > 0 && !open
+	return g.n > 0
 }
 
 func (g *groups) digits(n int) (sum int) {

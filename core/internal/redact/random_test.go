@@ -21,7 +21,9 @@ func pieces() []string {
 		"v1", "fe80::1", "00:1a:2b:3c:4d:5e", "00-1a-2b-3c-4d-5e", "zoe", "zoe.canary", "zcanary", "canary-box", "vm", "example.com",
 		"zoe@example.com", "ghp_", "abcd", "eyJhbGciOiJIUzI1NiJ9", "0123456789abcdef", "ABCDEFGH1", "aB3", "1234567", "i/o", "a/b",
 		"<path>", "<url>", "<email>", "<ip>", "<mac>", "<secret>", "<user>", "<host>", "<quoted>", "<name>", "<number>", "<arg>",
-		"<more>", "<cut>", "<pat", "path>",
+		"<more>", "<cut>", "<pat", "path>", "password is ", "was set to ", "host ", "port 22", "server", "+49 30 1234567", "555-0199", "4111",
+		"DE89", "%3D", "%", "&lt;", "&quot;", "\\u0022", " (at) ", "<password", "</password>", "-u ", "mysql ", "curl ", "vault login ", "密码", "：",
+		"->", "values (", "code ", "123456", "hunter2", "buildbox", "Zoe ", "[1]", "VALUE", "name=", "for", "to ", "from ", "12:30:45 ",
 	)
 }
 

@@ -410,6 +410,16 @@ func canaries() []struct{ planted, secret string } {
 		{"https://zoe:hunter2@acme-merger.example/private", "acme"},
 		{"Authorization: Bearer hunter2hunter2", "hunter2"},
 		{"00:16:3e:aa:bb:cc", "3e:aa"},
+		{"hf_hunterhunterhunterhunterhunterhunt", "hunter"},
+		{"password%3Dhunter2", "hunter2"},
+		{"<password>hunter2</password>", "hunter2"},
+		{"motdepasse:hunter2", "hunter2"},
+		{"zoe:hunter2@localhost", "hunter2"},
+		{"git@github.com:acme/merger.git", "acme"},
+		{"acme-merger.corp.internal", "acme"},
+		{"+491705550123", "5550123"},
+		{"4111-1111-1111-1111", "1111"},
+		{"DE89370400440532013000", "0044"},
 	}
 }
 
@@ -468,6 +478,8 @@ func TestAnEnormousTextCostsNoMoreThanItsCap(t *testing.T) {
 	for _, piece := range []string{
 		"x", " ", "x ", ":", "::", "a:", "/", "\\", "1.", "-", "@", "a@b ", "\"", "'", "‘", "«a", "\xff", "\x00", "é", "zcanary/", "zcanary",
 		"ghp_", "eyJ", "<", "<path>", "password=", "token:", "token: ", "--token ", "bearer ", "https://", "aB3", "0a", "key=[", "-----BEGIN",
+		"password is ", "host ", "-p ", "for ", "1 ", "+1 ", "+1-", "(1) ", "DE89 ", "4111 ", "%3D", "&lt;", "\\u0022", "[at]", "<password>", "<a ", "</a>",
+		"secret set ", "values (", "密码", "is ", "X ", "Zoe ", "a.b", "00:00:00 a b[1]",
 	} {
 		text := strings.Repeat(piece, 5<<20/len(piece))
 		start := time.Now()

@@ -256,6 +256,14 @@ func (s *scanner) word(v string, i, end int) int {
 		if next := s.announcement(v, i, start, k); next > 0 {
 			return next
 		}
+		if k < end {
+			if to := number(v, k+1); to > 0 {
+				s.parts(v[i:k])
+				s.keep(":")
+				s.mark(markNumber)
+				return to
+			}
+		}
 		if hasAt(v, k, "://") {
 			break
 		}
