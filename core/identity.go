@@ -51,7 +51,7 @@ func (i identifier) identify() (string, error) {
 		if err := i.stored().SetAside(); err != nil {
 			return "", err
 		}
-		ids, err = identity.Identities{}, nil
+		ids, err = i.stored().Load() // what is whole of it
 	}
 	if err != nil {
 		return "", err
@@ -145,7 +145,10 @@ func (i identifier) retire() error {
 	defer lock.Unlock()
 	ids, err := i.stored().Load()
 	if errors.Is(err, state.ErrCorrupt) {
-		return i.stored().SetAside() // see ResetReport.Unknown
+		if err := i.stored().SetAside(); err != nil { // see ResetReport.Unknown
+			return fmt.Errorf("retiring the identity: %w", err)
+		}
+		ids, err = i.stored().Load() // what is whole of it can still be asked for
 	}
 	if err != nil {
 		return fmt.Errorf("retiring the identity: %w", err)

@@ -259,12 +259,12 @@ func (ids Identities) Current(signals Signals) (Key, bool) {
 		return Key{}, false
 	}
 	here := Derive(ids.salt, signals.lasting())
-	if slices.Contains(ids.keys, here) {
+	if slices.Contains(ids.Keys(), here) {
 		return here, true
 	}
 	before := Derive(ids.salt, signals) // as versions before 2026-12 did
-	for _, key := range ids.keys {
-		if key == before && ids.bound == "" || key.MachineID() == ids.current && ids.bound == here.MachineID() {
+	for _, key := range ids.Keys() {
+		if key == before || key.MachineID() == ids.current && ids.bound == here.MachineID() {
 			return key, true
 		}
 	}

@@ -191,3 +191,36 @@ func TestWhatIsWholeOfAHistoryStaysWhenTheRestIsDamaged(t *testing.T) {
 		t.Errorf("%d keys, used %v, %v", len(ids.Keys()), ids.Used, err)
 	}
 }
+
+func TestManyMachinesOnOneHomeKeepTheirKeysInEveryRound(t *testing.T) {
+	t.Parallel()
+	s, _ := aStore(t)
+	ids := map[string]bool{}
+	for range 3 {
+		for i := range maxKeys + 50 {
+			signals := here
+			signals.MachineID = fmt.Sprintf("%032x", i)
+			ids[take(t, s, signals)] = true
+		}
+	}
+	stored, err := s.Load()
+	if err != nil || len(stored.Keys()) != maxKeys+50 || len(ids) != maxKeys+50 {
+		t.Errorf("%d keys are stored for %d IDs, %v", len(stored.Keys()), len(ids), err)
+	}
+}
+
+func TestTwoMachinesOfAnOlderVersionOnOneHomeKeepTheirIDs(t *testing.T) {
+	t.Parallel()
+	s, dir := aStore(t)
+	salt := zeroToThirtyOne()
+	other := here
+	other.MachineID = strings.Repeat("b2", 16)
+	one, two := Derive(salt, here), Derive(salt, other)
+	record := fmt.Sprintf("format=1\nkey0=%s\nkey1=%s\nsalt=%s\n.\n", one.Hex(), two.Hex(), salt.Hex())
+	if err := os.WriteFile(dir.Join("identity"), []byte(record), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if take(t, s, here) != one.MachineID() || take(t, s, other) != two.MachineID() || take(t, s, here) != one.MachineID() {
+		t.Error("an ID changed")
+	}
+}

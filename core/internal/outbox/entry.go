@@ -44,6 +44,7 @@ func (e Entry) GoString() string { return e.String() }
 
 // isFor reports whether a request has to be made to others than a receiver.
 func (e Entry) isFor(receiver string) bool {
+	receiver = line(receiver, maxText) // as it is stored
 	made := e.State != deletion.Requested && e.State != deletion.Refused
 	return !made && receiver != "" && len(e.Receivers) > 0 && !slices.Contains(e.Receivers, receiver)
 }
@@ -60,6 +61,7 @@ func (e Entry) handedTo(receiver string, now time.Time) Entry {
 	if receiver == "" || len(e.Receivers) == 0 {
 		return e
 	}
+	receiver = line(receiver, maxText)
 	e.Taken = receiver
 	e.Receivers = slices.DeleteFunc(slices.Clone(e.Receivers), func(r string) bool { return r == receiver })
 	if len(e.Receivers) > 0 {
