@@ -59,6 +59,8 @@ const (
 	// driver's limit, before anything is accepted. More of them mean that something in between
 	// refuses everything.
 	maxSuspects = 3
+	// busyTries and busyPause are how often and when slots that are in use are tried again.
+	busyTries, busyPause = 5, 20 * time.Millisecond
 	// growAfter batches of a bounded size that were accepted, one of twice the size is tried:
 	// where the bound is real, that is one attempt in so many that is wasted.
 	growAfter = 8
@@ -99,10 +101,11 @@ type Sender struct {
 	failed   map[bool]error // by Route.Local: the receiver that failed is not tried again
 	attempts *attempts      // nil before the first over the network
 	splits   int
-	size     int  // of a batch at most, 0 for no such bound
-	streak   int  // batches of that size that were accepted in a row
-	probed   bool // an event behind the suspects was tried
-	grown    bool // the size was just doubled, to see whether it may be
+	size     int      // of a batch at most, 0 for no such bound
+	streak   int      // batches of that size that were accepted in a row
+	busy     []string // slots that were in use
+	probed   bool     // an event behind the suspects was tried
+	grown    bool     // the size was just doubled, to see whether it may be
 	suspects []item
 }
 
@@ -174,11 +177,13 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		stats, _ := s.Queue.Stats()
 		s.total = stats.Total()
 	}
-	for _, slot := range slots {
-		if err = s.slot(ctx, slot); err != nil {
-			break
-		}
+	err = s.each(ctx, slots)
+	// Commands hold a slot for milliseconds. Who can wait for another sender waits for them.
+	for try := 0; err == nil && len(s.busy) > 0 && wait > 0 && try < busyTries; try++ {
+		time.Sleep(busyPause)
+		err = s.each(ctx, s.busy)
 	}
+	s.report.Busy = len(s.busy)
 	if err == nil {
 		err = errors.Join(s.failed[false], s.failed[true])
 	}
@@ -231,12 +236,23 @@ func Quiesce(ctx context.Context, dir state.Dir) (busy bool) {
 	return errors.Is(err, state.ErrBusy)
 }
 
+// each delivers what waits in some slots. Those that are in use are in s.busy afterwards.
+func (s *Sender) each(ctx context.Context, slots []string) error {
+	s.busy = nil
+	for _, slot := range slots {
+		if err := s.slot(ctx, slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // slot does with one slot what its route says. An error ends the run; a receiver that
 // fails ends only what is for it.
 func (s *Sender) slot(ctx context.Context, slot string) error {
 	claim, err := s.Queue.Claim(slot)
 	if errors.Is(err, state.ErrBusy) {
-		s.report.Busy++
+		s.busy = append(s.busy, slot)
 		return nil
 	}
 	if err != nil {
