@@ -28,6 +28,7 @@ type wire struct {
 	dial  func(context.Context) (net.Conn, error)
 	trips []*url.URL
 	conns map[*wireConn]bool
+	proxy *proxy
 }
 
 func newWire(addr string, roots *x509.CertPool) *wire {
@@ -37,18 +38,11 @@ func newWire(addr string, roots *x509.CertPool) *wire {
 	}
 	w.base = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			w.mu.Lock()
-			dial := w.dial
-			w.mu.Unlock()
-			c, err := dial(ctx)
+			c, err := w.connect(ctx)
 			if err != nil {
-				return nil, err
+				return nil, err // a nil *wireConn in a net.Conn would not be nil
 			}
-			counted := &wireConn{Conn: c, wire: w}
-			w.mu.Lock()
-			w.conns[counted] = true
-			w.mu.Unlock()
-			return counted, nil
+			return c, nil
 		},
 		TLSClientConfig:    &tls.Config{RootCAs: roots},
 		DisableCompression: true,
@@ -58,11 +52,32 @@ func newWire(addr string, roots *x509.CertPool) *wire {
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	u := *r.URL
-	w.trips = append(w.trips, &u)
-	w.mu.Unlock()
+	w.ask(r.URL)
 	return w.base.RoundTrip(r)
+}
+
+// ask notes what was asked for.
+func (w *wire) ask(target *url.URL) {
+	u := *target
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trips = append(w.trips, &u)
+}
+
+// connect opens a connection to the vendor, as the check arranged it.
+func (w *wire) connect(ctx context.Context) (*wireConn, error) {
+	w.mu.Lock()
+	dial := w.dial
+	w.mu.Unlock()
+	c, err := dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counted := &wireConn{Conn: c, wire: w}
+	w.mu.Lock()
+	w.conns[counted] = true
+	w.mu.Unlock()
+	return counted, nil
 }
 
 // CloseIdleConnections is what a backend's Close calls.
@@ -72,10 +87,25 @@ func (w *wire) close() {
 	close(w.over)
 	w.base.CloseIdleConnections()
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	p := w.proxy
 	for c := range w.conns {
 		c.Conn.Close()
 	}
+	w.mu.Unlock()
+	if p != nil {
+		p.close()
+	}
+}
+
+// proxied returns the way to w for another process.
+func (w *wire) proxied() (*proxy, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var err error
+	if w.proxy == nil {
+		w.proxy, err = newProxy(w)
+	}
+	return w.proxy, err
 }
 
 func (w *wire) asked() []*url.URL {
