@@ -27,7 +27,7 @@ func Checks() []Check {
 }
 
 func findCheck(id string) (Check, bool) {
-	all := Checks()
+	all := append(Checks(), ProgramChecks()...)
 	i := slices.IndexFunc(all, func(c Check) bool { return c.ID == id })
 	if i < 0 {
 		return Check{}, false
@@ -45,7 +45,8 @@ func Contract() string {
 
 What a backend promises to the people who run a tool. Each clause is a check that runs:
 ` + "`conformance.Run`" + ` holds a backend to the first part, ` + "`conformance.RunDeletion`" + ` a deletion
-requestor to the second. How to write a backend is told in docs/write-a-backend.md, and
+requestor to the second. ` + "`telemetry-conformance`" + ` holds a backend that is a program, in any
+language, to the first part and the last (conformance/WIRE.md). How to write a backend is told in docs/write-a-backend.md, and
 the contract from a backend author's side in the comment of package core/driver.
 
 A **must** fails the run. A **should** is reported. A check is skipped only where the
@@ -72,6 +73,9 @@ subject declares that its vendor knows no such thing, and the report says so.
 	for _, c := range DeletionChecks() {
 		add(c.ID, c.Sentence, c.Level)
 	}
+	for _, c := range ProgramChecks() {
+		add(c.ID, c.Sentence, c.Level)
+	}
 	for _, group := range groups {
 		section(titles[group], lines[group])
 	}
@@ -87,4 +91,5 @@ var titles = map[string]string{
 	"lifecycle": "Leaving nothing behind",
 	"collector": "Through the real collector",
 	"deletion":  "Deletion requestors",
+	"program":   "Backends that are programs",
 }

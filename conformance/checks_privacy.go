@@ -155,6 +155,7 @@ func (pl *planting) run(s *session) error {
 	plantText("the host name", host, host)
 	pl.canaries = append(pl.canaries, canariesOf("the real machine ID", readMachineIDs())...)
 	pl.canaries = append(pl.canaries, canariesOf("a real network address", networkAddresses())...)
+	pl.canaries = append(pl.canaries, canariesOf("a path of the program's arguments", s.subject.program.paths())...)
 
 	c, err := p.start(orders{Role: "send", Dir: pl.dir, MachineID: machine, Hostname: host}, env, folders["cwd"], argument)
 	if err != nil {

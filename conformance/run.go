@@ -97,6 +97,8 @@ type options struct {
 	// fewProcesses makes do with two where eight are meant: the tests of the suite itself
 	// run seventy backends.
 	fewProcesses bool
+	// only selects checks, nil all.
+	only *regexp.Regexp
 }
 
 // reachTest selects one test, or subtest.
@@ -116,6 +118,10 @@ func reachAgain() []string {
 	})
 }
 
+func (o options) selected(checks []Check) []Check {
+	return slices.DeleteFunc(checks, func(c Check) bool { return o.only != nil && !o.only.MatchString(c.ID) })
+}
+
 // atOnce is how many checks run at the same time: most of them wait for a deadline.
 const atOnce = 8
 
@@ -133,7 +139,7 @@ func verify(s *Subject, o options) Report {
 	}
 	shared := &session{subject: s, options: o, seed: report.Seed, base: time.Now().UTC().Truncate(time.Millisecond)}
 	defer shared.cleanup()
-	checks := Checks()
+	checks := o.selected(Checks())
 	report.Results = make([]Result, len(checks))
 	turn := make(chan struct{}, atOnce)
 	if o.serial {
@@ -148,6 +154,9 @@ func verify(s *Subject, o options) Report {
 		})
 	}
 	all.Wait()
+	for _, c := range o.selected(s.program.checks()) {
+		report.Results = append(report.Results, shared.run(c))
+	}
 	report.Notes = shared.notes()
 	report.Took = time.Since(started)
 	return report
@@ -208,6 +217,10 @@ func (s *session) run(c Check) Result {
 			r.Outcome, r.Reason = Skipped, why
 			return r
 		}
+	}
+	if why := s.subject.program.excuse(c.ID); why != "" {
+		r.Outcome, r.Reason = Skipped, why
+		return r
 	}
 	started := time.Now()
 	p, err := newProbe(s)

@@ -81,6 +81,9 @@ type Subject struct {
 	// KnownFailures lists checks that fail, each with the reason. They are run and must
 	// still fail, or the entry is stale and fails the run.
 	KnownFailures map[string]string
+
+	// program is the backend, where it is a process of its own.
+	program *program
 }
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
