@@ -36,11 +36,12 @@ func ProgramChecks() []Check {
 	}
 }
 
-// checks are those that only a program has to pass.
+// checks are those that only a program has to pass, once all of its processes are gone.
 func (p *program) checks() []Check {
 	if p == nil {
 		return nil
 	}
+	p.running.Wait()
 	return ProgramChecks()
 }
 
@@ -57,8 +58,8 @@ func endsWithInput(p *probe) {
 	b.stdin.Close()
 	select {
 	case <-b.ended:
-	case <-time.After(slack()):
-		p.failOnly("the program still ran %v after the end of its standard input", slack())
+	case <-time.After(leaveTime()):
+		p.failOnly("the program still ran %v after the end of its standard input", leaveTime())
 		b.kill()
 	}
 }

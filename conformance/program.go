@@ -70,7 +70,10 @@ func verifyProgram(v Vendor, command []string, o options) Report {
 	if p.dir, err = os.MkdirTemp("", "conformance-program"); err != nil {
 		return problem(err)
 	}
-	defer os.RemoveAll(p.dir)
+	defer func() {
+		p.running.Wait()
+		_ = os.RemoveAll(p.dir)
+	}()
 	if err := p.introduce(&s); err != nil {
 		return problem(fmt.Errorf("the program cannot be opened with the settings of the vendor file: %w", err))
 	}
@@ -111,6 +114,8 @@ type program struct {
 	authority sync.Once
 	pem       string // the file that holds the certificate of the suite's authority
 	pemErr    error
+
+	running sync.WaitGroup // processes
 
 	mu     sync.Mutex
 	lapses map[lapse][]string
@@ -241,9 +246,7 @@ func (p *program) open(c driver.Config) (driver.Backend, error) {
 		return nil, fmt.Errorf("the program had not said {\"opened\":…} after %v", longTime())
 	}
 	if said.Error != nil {
-		if err := b.Close(); err != nil {
-			return nil, err
-		}
+		p.running.Go(func() { b.seeOff("it had said what is wrong with a setting") })
 		return nil, &driver.ConfigError{Field: p.fieldName(said.Error.Field), Problem: said.Error.Problem}
 	}
 	b.concurrent, b.limits = said.Opened.Concurrent, said.Opened.Limits
@@ -319,6 +322,7 @@ func (b *process) start(w *wire) error {
 	if err := b.cmd.Start(); err != nil {
 		return err
 	}
+	b.program.running.Add(1)
 	go b.wait()
 	return nil
 }
@@ -342,16 +346,47 @@ func (b *process) wait() {
 	if stderr != "" {
 		b.program.note(onStderr, "on standard error was written:\n%s", stderr)
 	}
-	b.leftovers()
 	close(b.ended)
+	b.leftovers()
+	b.program.running.Done()
 }
 
-// outlive kills the process if the check that uses it is over.
+// outlive kills the process if the check that uses it is over and has not closed it.
 func (b *process) outlive(over chan struct{}) {
 	select {
 	case <-b.ended:
 	case <-over:
+		b.mu.Lock()
+		told := b.told
+		b.mu.Unlock()
+		if !told {
+			b.kill()
+		}
+	}
+}
+
+// leaveTime is how long a program may take to end: far more than it needs, because
+// machines stall.
+func leaveTime() time.Duration { return 3 * slack() }
+
+// seeOff waits for the end of a process that was told to end.
+func (b *process) seeOff(why string) {
+	select {
+	case <-b.ended:
+	case <-time.After(leaveTime()):
+		b.mu.Lock()
+		busy := len(b.answers) > 0
+		b.mu.Unlock()
+		if !busy {
+			b.program.note(notEnded, "the program still ran %v after %s, and was killed", leaveTime(), why)
+		}
 		b.kill()
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.answers) == 0 && !b.killed && !b.failed && (!b.closed || !b.cmd.ProcessState.Success()) {
+		b.program.note(notEnded, "told to close, the program says {\"closed\":true} and ends with exit code 0; it said so: %v, and %s", b.closed, b.how)
 	}
 }
 
@@ -507,27 +542,16 @@ func remaining(ctx context.Context) int64 {
 // Close implements driver.Backend.
 func (b *process) Close() error {
 	b.mu.Lock()
-	again, busy := b.told, len(b.answers) > 0
+	again := b.told
 	b.told = true
 	b.mu.Unlock()
 	if !again {
 		b.write(toProgram{Close: true})
+		b.program.running.Go(func() { b.seeOff("it was told to close") })
 	}
-	const part = 2 // of what a check gives Close, which waits for the process
-	select {
+	select { // as a rule it is gone when Close returns, and what it left can be looked at
 	case <-b.ended:
-	case <-time.After(slack() / part):
-		if !busy {
-			b.program.note(notEnded, "the program still ran %v after it had been told to end, and was killed", slack()/part)
-		}
-		b.kill()
-		<-b.ended
-		return nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !again && !busy && !b.failed && (!b.closed || !b.cmd.ProcessState.Success()) {
-		b.program.note(notEnded, "told to close, the program says {\"closed\":true} and ends with exit code 0; it said so: %v, and %s", b.closed, b.how)
+	case <-time.After(slack() / 2):
 	}
 	return nil
 }

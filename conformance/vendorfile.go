@@ -358,7 +358,13 @@ func (v *vendorReader) readRequest(n *strictyaml.Node, key string) error {
 		{Name: "method", Read: strictyaml.Text(&r.method)},
 		{Name: "path", Read: strictyaml.Text(&r.path)},
 		{Name: "headers", Read: strictyaml.Texts(&r.headers)},
-		{Name: "format", Read: strictyaml.Text(&format)},
+		{Name: "format", Read: func(n *strictyaml.Node, key string) error {
+			err := strictyaml.Text(&format)(n, key)
+			if err == nil && format != "json" && format != "ndjson" {
+				return strictyaml.Wrong(n.Line, key, "must be json or ndjson; any other form is read by a Decode in Go")
+			}
+			return err
+		}},
 		{Name: "events", Read: func(n *strictyaml.Node, key string) (err error) {
 			r.events, err = v.readPlace(n, key)
 			return err
@@ -377,13 +383,9 @@ func (v *vendorReader) readRequest(n *strictyaml.Node, key string) error {
 	if err != nil {
 		return err
 	}
-	switch format = cmp.Or(format, "json"); {
-	case format != "json" && format != "ndjson":
-		return strictyaml.Wrong(n.Line, strictyaml.Join(key, "format"), "must be json or ndjson; any other form is read by a Decode in Go")
-	case format == "ndjson" && (len(r.events) > 0 || len(r.fixed) > 0):
+	if r.rows = format == "ndjson"; r.rows && (len(r.events) > 0 || len(r.fixed) > 0) {
 		return strictyaml.Wrong(n.Line, key, "a body of lines has neither events nor body: each line is an event")
 	}
-	r.rows = format == "ndjson"
 	v.words = append(v.words, r.path, r.method)
 	for name, value := range r.headers {
 		v.words = append(v.words, http.CanonicalHeaderKey(name), value)
