@@ -45,7 +45,10 @@ func Contract() string {
 
 What a backend promises to the people who run a tool. Each clause is a check that runs:
 ` + "`conformance.Run`" + ` holds a backend to the first part, ` + "`conformance.RunDeletion`" + ` a deletion
-X
+requestor to the second. The program ` + "`telemetry-conformance`" + ` holds a backend in any language to
+the first part and to the last (conformance/WIRE.md). How to write a backend is told in
+docs/write-a-backend.md, and the contract from a backend author's side in the comment of
+package core/driver.
 
 A **must** fails the run. A **should** is reported. A check is skipped only where the
 subject declares that its vendor knows no such thing, and the report says so.

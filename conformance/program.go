@@ -231,7 +231,7 @@ func (p *program) open(c driver.Config) (driver.Backend, error) {
 		return nil, fmt.Errorf("the program could not be started: %w", err)
 	}
 	go b.outlive(w.over)
-	b.write(toProgram{Open: &openLine{Settings: c.Settings, Headers: c.Headers, Tool: c.Tool, Version: c.Version}})
+	b.write(opening(c))
 	var said fromProgram
 	select {
 	case said = <-b.opened:

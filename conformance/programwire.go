@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -27,6 +28,15 @@ type openLine struct {
 	Headers  map[string]string `json:"headers"`
 	Tool     string            `json:"tool"`
 	Version  string            `json:"version"`
+}
+
+// opening tells a program its configuration. What is not set is empty and not null, which
+// most languages read as something else.
+func opening(c driver.Config) toProgram {
+	l := openLine{Settings: map[string]string{}, Headers: map[string]string{}, Tool: c.Tool, Version: c.Version}
+	maps.Copy(l.Settings, c.Settings)
+	maps.Copy(l.Headers, c.Headers)
+	return toProgram{Open: &l}
 }
 
 type sendLine struct {

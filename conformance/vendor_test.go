@@ -1,8 +1,10 @@
 package conformance
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -302,6 +304,127 @@ func TestNoCheckThatIsLeftOutOnProgramsIsUnknown(t *testing.T) {
 		}
 		if !strings.Contains(notOfPrograms[id], "declare") {
 			t.Errorf("%s is left out because %q, which names nothing that is declared", id, notOfPrograms[id])
+		}
+	}
+}
+
+// fenced returns the blocks of WIRE.md in a language.
+func fenced(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("WIRE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, found := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, found[1])
+	}
+	return blocks
+}
+
+func TestTheVendorFileOfTheReferenceIsReadAndHasEveryKey(t *testing.T) {
+	t.Parallel()
+	blocks := fenced(t, "yaml")
+	if len(blocks) != 1 {
+		t.Fatalf("%d files", len(blocks))
+	}
+	v, err := parseVendor([]byte(blocks[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := v.Subject(driver.Driver{})
+	if s.NoIP == nil || !slices.Equal(s.FreeForm, []string{"label"}) || len(s.Partial) != 1 || s.Settings("https://x.example")["endpoint"] != "https://x.example/v1/logs" {
+		t.Errorf("read as %+v", s)
+	}
+	for _, f := range (&vendorReader{}).fields() {
+		if !regexp.MustCompile(`(?m)^` + f.Name + `:`).MatchString(blocks[0]) {
+			t.Errorf("it does not show %s", f.Name)
+		}
+	}
+}
+
+func TestEveryLineOfTheTranscriptIsOneOfTheProtocol(t *testing.T) {
+	t.Parallel()
+	blocks := fenced(t, "text")
+	if len(blocks) != 1 {
+		t.Fatalf("%d transcripts", len(blocks))
+	}
+	for line := range strings.Lines(blocks[0]) {
+		text, ours := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "→ ")
+		if ours {
+			var l toProgram
+			d := json.NewDecoder(strings.NewReader(text))
+			d.DisallowUnknownFields()
+			if err := d.Decode(&l); err != nil || strings.TrimSuffix(string(l.encode()), "\n") != text {
+				t.Errorf("%v: we would write\n%sand not\n%s", err, l.encode(), text)
+			}
+			continue
+		}
+		text, theirs := strings.CutPrefix(text, "← ")
+		l, err := readLine([]byte(text))
+		if !theirs || err != nil || l.Sent != nil && l.Sent.problem() != "" {
+			t.Errorf("%v: not a line of the protocol: %s", err, text)
+		}
+	}
+	e := sampleEvent(sampleBase, 0)
+	if !strings.Contains(blocks[0], string(e.AppendJSON(nil))) {
+		t.Errorf("the transcript has another event than\n%s", e.AppendJSON(nil))
+	}
+}
+
+func TestWhatIsNotSetIsToldAsEmptyAndNotAsNull(t *testing.T) {
+	t.Parallel()
+	for want, l := range map[string]toProgram{
+		`{"open":{"settings":{},"headers":{},"tool":"t","version":""}}`: opening(driver.Config{Tool: "t"}),
+		`{"send":{"id":1,"deadline_ms":0,"events":[]}}`:                 {Send: &sendLine{ID: 1, Events: canonical(nil)}},
+	} {
+		if got := string(l.encode()); got != want+"\n" {
+			t.Errorf("got %swant %s", got, want)
+		}
+	}
+}
+
+func TestALineThatIsNoneOfTheProtocolIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", "sending", "{}", "[]", "null", `{"opened":null}`, `{"closed":false}`, `{"opened":{}} x`, `{"opened":{},"closed":true}`,
+		`{"opened":{"limit":1}}`, `{"sent":{"id":"1","class":"accepted"}}`, `{"sent":{"id":1,"class":"accepted","retry":true}}`, `{"ready":true}`,
+	} {
+		if l, err := readLine([]byte(text)); err == nil {
+			t.Errorf("%s is read as %+v", text, l)
+		}
+	}
+	for _, l := range []sentLine{
+		{Class: ""}, {Class: "ok"}, {Class: "Accepted"}, {Class: "again", WaitMS: 1}, {Class: "accepted", Accepted: []string{"a"}},
+		{Class: "refused", Rejected: []string{}}, {Class: "permanent", Unnamed: 1}, {Class: "partial", Unnamed: -1},
+	} {
+		if l.problem() == "" || driver.Classify(l.verdict(2)) != driver.ClassUnknown {
+			t.Errorf("%+v is an answer, of class %v", l, driver.Classify(l.verdict(2)))
+		}
+	}
+}
+
+func TestEachClassIsTheErrorThatTheContractHasForIt(t *testing.T) {
+	t.Parallel()
+	for class, want := range map[string][2]driver.Class{ // of a batch of one, and of two
+		"accepted": {driver.ClassAccepted, driver.ClassAccepted}, "again": {driver.ClassUnknown, driver.ClassUnknown},
+		"throttled": {driver.ClassThrottled, driver.ClassThrottled}, "too_large": {driver.ClassTooLarge, driver.ClassTooLarge},
+		"refused": {driver.ClassPermanent, driver.ClassTooLarge}, "permanent": {driver.ClassPermanent, driver.ClassPermanent},
+		"partial": {driver.ClassPartial, driver.ClassPartial},
+	} {
+		for n, want := range want {
+			err := sentLine{Class: class, Error: "why"}.verdict(n + 1)
+			if got := driver.Classify(err); got != want {
+				t.Errorf("%s of %d events is %v, want %v", class, n+1, got, want)
+			}
+			if err != nil && !strings.Contains(err.Error(), "why") {
+				t.Errorf("%s: the error is %v", class, err)
+			}
+		}
+	}
+	for wait, want := range map[int64]time.Duration{37_000: 37 * time.Second, math.MaxInt64: 100 * 365 * 24 * time.Hour, -1: 0} {
+		if got := driver.Wait(sentLine{Class: "throttled", WaitMS: wait}.verdict(1)); got < want || wait < 1<<40 && got > want {
+			t.Errorf("wait_ms %d is %v", wait, got)
 		}
 	}
 }

@@ -137,6 +137,8 @@ func mutants() []mutant {
 			fails: []string{"delivery/200-as-documented", "delivery/204-as-documented", "delivery/html-not-accepted"}},
 		{name: "a-429-loses-the-batch", old: "in (408, 429)", new: "== 408",
 			fails: []string{"delivery/429-keeps-batch", "delivery/retry-after-seconds"}},
+		{name: "forgets-the-headers", old: "{**headers, ", new: "{",
+			fails: []string{"delivery/headers-added"}},
 		{name: "prints-the-key", old: `        self.url =`, new: `        print("opened with", settings["key"], file=sys.stderr)
         self.url =`,
 			fails: []string{"privacy/prints-nothing", "program/quiet-on-stderr"}},

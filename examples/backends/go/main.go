@@ -72,8 +72,8 @@ type input struct {
 }
 
 type opening struct {
-	Settings      map[string]string
-	Tool, Version string
+	Settings, Headers map[string]string
+	Tool, Version     string
 }
 
 type sending struct {
@@ -144,26 +144,39 @@ type log struct {
 }
 
 type backend struct {
-	client          *http.Client
-	url, key, agent string
+	client *http.Client
+	url    string
+	header http.Header
 
 	mu      sync.Mutex
 	cancels map[int]context.CancelFunc
 }
 
 func open(o opening) (*backend, *settingError) {
-	region, key := o.Settings["region"], o.Settings["key"]
+	region := o.Settings["region"]
 	if region != "us" && region != "eu" {
 		return nil, &settingError{"region", "not one of us, eu"}
 	}
-	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return nil, &settingError{"key", "not a text that a header can hold"}
+	header := http.Header{}
+	for name, value := range o.Headers {
+		header.Set(name, value)
+	}
+	header.Set("Acme-Key", o.Settings["key"])
+	header.Set("Content-Type", "application/json")
+	header.Set("User-Agent", o.Tool+"/"+o.Version)
+	for name := range header {
+		if strings.ContainsFunc(header.Get(name), func(r rune) bool { return r < ' ' || r > '~' }) {
+			field := "headers"
+			if name == "Acme-Key" {
+				field = "key"
+			}
+			return nil, &settingError{field, "not a text that a header can hold"}
+		}
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone() // knows HTTPS_PROXY and SSL_CERT_FILE
 	return &backend{
 		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		url:    "https://" + region + ".acme.example/v1/logs", key: key, agent: o.Tool + "/" + o.Version,
-		cancels: map[int]context.CancelFunc{},
+		url:    "https://" + region + ".acme.example/v1/logs", header: header, cancels: map[int]context.CancelFunc{},
 	}, nil
 }
 
@@ -215,7 +228,7 @@ func (b *backend) send(ctx context.Context, events []event) sent {
 		return noAnswer
 	}
 	r.GetBody = nil // or net/http would send again by itself when a kept connection breaks
-	r.Header = http.Header{"Acme-Key": {b.key}, "Content-Type": {"application/json"}, "User-Agent": {b.agent}}
+	r.Header = b.header.Clone()
 	resp, err := b.client.Do(r)
 	if err != nil {
 		return noAnswer

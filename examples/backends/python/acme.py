@@ -21,13 +21,14 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class Acme:
-    def __init__(self, settings, tool, version):
+    def __init__(self, settings, headers, tool, version):
         if settings.get("region") not in ("us", "eu"):
             raise SettingError("region", "not one of us, eu")
-        if not settings.get("key", "").isascii() or not settings["key"].isprintable():
-            raise SettingError("key", "not a text that a header can hold")
+        self.headers = {**headers, "Acme-Key": settings.get("key", ""), "Content-Type": "application/json", "User-Agent": f"{tool}/{version}"}
+        for name, value in self.headers.items():
+            if not value.isascii() or not value.isprintable():
+                raise SettingError("key" if name == "Acme-Key" else "headers", "not a text that a header can hold")
         self.url = f"https://{settings['region']}.acme.example/v1/logs"
-        self.headers = {"Acme-Key": settings["key"], "Content-Type": "application/json", "User-Agent": f"{tool}/{version}"}
         self.client = urllib.request.build_opener(NoRedirects)  # reads HTTPS_PROXY, keeps no cookies
 
     def send(self, events, deadline_ms):
@@ -116,7 +117,7 @@ def main():
         if "open" in line:
             told = line["open"]
             try:
-                acme = Acme(told["settings"], told["tool"], told["version"])
+                acme = Acme(told["settings"], told["headers"], told["tool"], told["version"])
             except SettingError as wrong:
                 say({"error": {"field": wrong.args[0], "problem": wrong.args[1]}})
                 return
