@@ -289,9 +289,9 @@ func (p *probe) plantedRun() (*planting, bool) {
 // searched finds the canaries in what was sent, once for the checks that ask.
 func (pl *planting) searched() (plain, digests []Finding) {
 	pl.search.Do(func() {
-		sent := pl.sent()
+		sent, searcher := pl.sent(), newSearcher(pl.canaries)
 		for _, where := range slices.Sorted(maps.Keys(sent)) {
-			inPlain, inDigests := search(sent[where], pl.canaries)
+			inPlain, inDigests := searcher.search(sent[where])
 			exchange := printable(sent[where], 3000)
 			for _, found := range inPlain {
 				pl.plain = append(pl.plain, Finding{where + " holds " + found, exchange})
