@@ -17,13 +17,26 @@ type Check struct {
 
 	needs    []need
 	watchdog time.Duration // 2 min if zero
-	do       func(*probe)
+	where    place
+	do       func(*probe) // nil where the result comes from what was seen during the others
 }
+
+// place says in which processes a check is made.
+type place int
+
+const (
+	// everywhere: here, through Config.Transport, and as shipped, in a process without one.
+	everywhere place = iota
+	// here: what the check does needs this process, or has a process of its own.
+	here
+	// shipped: what the check looks at exists only there.
+	shipped
+)
 
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
 	return slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), fidelityChecks(),
-		privacyChecks(), lifecycleChecks(), collectorChecks())
+		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks())
 }
 
 func findCheck(id string) (Check, bool) {

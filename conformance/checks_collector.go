@@ -26,9 +26,9 @@ func collectorChecks() []Check {
 	return []Check{
 		{ID: "collector/random-failures", Level: Must, watchdog: long, needs: kept,
 			Sentence: "Behind the real queue, whatever fails in whatever order: no event is lost, and one arrives twice only with the same ID and only after an unknown outcome.", do: randomFailures},
-		{ID: "collector/killed-after-answer", Level: Must, watchdog: long, needs: kept,
+		{ID: "collector/killed-after-answer", Level: Must, where: here, watchdog: long, needs: kept,
 			Sentence: "A process that is killed between the vendor's answer and the end of its work loses nothing, and what is sent again has the same IDs and times.", do: killedAfterAnswer},
-		{ID: "collector/eight-processes", Level: Must, watchdog: long, needs: kept,
+		{ID: "collector/eight-processes", Level: Must, where: here, watchdog: long, needs: kept,
 			Sentence: "Eight processes that record and deliver at the same time deliver every event exactly once.", do: eightProcesses},
 		{ID: "collector/consent-withdrawn", Level: Must, watchdog: long,
 			Sentence: "When consent is withdrawn in the middle of a delivery, nothing is sent after the batch that was under way.", do: consentWithdrawn},
@@ -138,7 +138,11 @@ func (path appendTo) Write(b []byte) (int, error) {
 
 // newRig makes a rig whose consent is given.
 func (p *probe) newRig(limits driver.Limits, around func(context.Context, func() error) error) (*rig, bool) {
-	r := newRig(p.subject, p.dir, p.wire, limits, around)
+	var transport http.RoundTripper = p.wire
+	if p.watcher != nil {
+		transport = nil // as production has it
+	}
+	r := newRig(p.subject, p.dir, transport, limits, around)
 	if err := r.manager().Enable(false); err != nil {
 		p.failOnly("consent could not be stored: %v", err)
 		return nil, false

@@ -188,9 +188,9 @@ func oneAttempt(p *probe) {
 			return
 		}
 		defer b.Close()
-		trips, requests := len(p.wire.asked()), len(p.server.seen())
+		attempts, requests := p.attempts(), len(p.server.seen())
 		p.sendWithin(b, p.batch(2), limit)
-		if n := len(p.wire.asked()) - trips; n > 1 {
+		if n := p.attempts() - attempts; n > 1 {
 			p.failf("%s: %d requests were made", what, n)
 		} else if n := len(p.server.seen()) - requests; n > 1 {
 			p.failf("%s: %d requests arrived", what, n)
@@ -241,9 +241,9 @@ func redirects(p *probe) {
 				}
 				return answer(Answer{Status: status, Header: http.Header{"Location": {target}}})(x)
 			})
-			before := len(p.wire.asked())
+			before := p.attempts()
 			v := p.send(b, p.batch(2))
-			if n := len(p.wire.asked()) - before; n > 1 {
+			if n := p.attempts() - before; n > 1 {
 				p.failf("status %d to %s: the redirect was followed", status, target)
 			}
 			if !v.late && !v.kept() {
@@ -446,7 +446,7 @@ func emptyBatch(p *probe) {
 			p.failOnly("Send of no events returned %v", v)
 		}
 	}
-	if n := len(p.wire.asked()); n > 0 {
+	if n := p.attempts(); n > 0 {
 		p.failf("%d requests were made for no events", n)
 	}
 	if n := len(p.stdout.bytes()); n > 0 {

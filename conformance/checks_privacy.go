@@ -20,21 +20,21 @@ import (
 
 func privacyChecks() []Check {
 	return []Check{
-		{ID: "privacy/no-planted-value", Level: Must, watchdog: 4 * time.Minute,
+		{ID: "privacy/no-planted-value", Level: Must, where: here, watchdog: 4 * time.Minute,
 			Sentence: "Nothing of the environment, arguments, working directory, host name, user, addresses or machine ID leaves the process, in any wrapping.", do: noPlantedValue},
-		{ID: "privacy/no-digest-of-planted-value", Level: Must, watchdog: 4 * time.Minute,
+		{ID: "privacy/no-digest-of-planted-value", Level: Must, where: here, watchdog: 4 * time.Minute,
 			Sentence: "No MD5, SHA-1 or SHA-256 of such a value leaves the process, whole or cut to eight bytes.", do: noPlantedDigest},
-		{ID: "privacy/same-in-any-environment", Level: Must, watchdog: 4 * time.Minute,
+		{ID: "privacy/same-in-any-environment", Level: Must, where: here, watchdog: 4 * time.Minute,
 			Sentence: "The same events make the same request in any environment.", do: sameAnywhere},
 		{ID: "privacy/everything-explained", Level: Must, needs: []need{keepsSomething},
 			Sentence: "Every name and value that is sent comes from the event or from a declared constant.", do: everythingExplained},
 		{ID: "privacy/ip-storage-off", Level: Must, needs: []need{network, ipSwitch},
 			Sentence: "Where the vendor can be told not to store the sender's address, every request tells it, whatever the metadata says.", do: ipStorageOff},
-		{ID: "privacy/no-secret-in-errors", Level: Must,
+		{ID: "privacy/no-secret-in-errors", Level: Must, where: here,
 			Sentence: "No error holds a secret, also if the server repeats it.", do: noSecretInErrors},
-		{ID: "privacy/no-event-in-errors", Level: Must,
+		{ID: "privacy/no-event-in-errors", Level: Must, where: here,
 			Sentence: "No error holds the content of an event, also if the server repeats it.", do: noEventInErrors},
-		{ID: "privacy/prints-nothing", Level: Must, watchdog: 4 * time.Minute,
+		{ID: "privacy/prints-nothing", Level: Must, where: here, watchdog: 4 * time.Minute,
 			Sentence: "Nothing is printed or logged to the terminal.", do: printsNothing},
 		{ID: "privacy/declared-hosts-only", Level: Must, needs: []need{network},
 			Sentence: "Only the hosts that Driver.Hosts names are contacted.", do: declaredHostsOnly},
@@ -107,6 +107,61 @@ func (s *session) plant() *planting {
 	return s.planted
 }
 
+// plants are surroundings whose every text can be recognised.
+type plants struct {
+	environment, folders    []string
+	cwd, files              string // files is for Config.Dir
+	argument, machine, host string
+	canaries                []canary
+}
+
+// sow makes surroundings for one process.
+func (s *session) sow(whose string) (*plants, error) {
+	base, err := s.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	ps := &plants{environment: keptEnvironment(), files: filepath.Join(base, "files")}
+	token := func(kind string) string { return fmt.Sprintf("cnry%s%06x", kind+whose, s.seed&0xffffff) }
+	plantText := func(what, value, token string) string {
+		ps.canaries = append(ps.canaries, canary{what, value, token})
+		return value
+	}
+	for i, name := range environment {
+		t := token(fmt.Sprintf("var%d", i))
+		ps.environment = append(ps.environment, name+"="+plantText("the variable "+name, t, t))
+	}
+	for i, name := range addresses {
+		t := token(fmt.Sprintf("url%d", i))
+		// A port where nobody listens, on this machine.
+		ps.environment = append(ps.environment, name+"="+plantText("the variable "+name, "http://"+t+":"+t+"@127.0.0.1:9/"+t, t))
+	}
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "TMPDIR", "cwd"} {
+		t := token("dir" + strings.ToLower(strings.TrimPrefix(name, "XDG_")[:3]))
+		folder := filepath.Join(base, t)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return nil, err
+		}
+		ps.folders = append(ps.folders, folder)
+		plantText("the folder "+name, folder, t)
+		if name == "cwd" {
+			ps.cwd = folder
+			continue
+		}
+		ps.environment = append(ps.environment, name+"="+folder)
+		if name == "HOME" {
+			ps.environment = append(ps.environment, "USERPROFILE="+folder)
+		}
+	}
+	ps.argument = token("arg")
+	plantText("an argument", ps.argument, ps.argument)
+	ps.machine = hexOf(md5Of(token("machine")))
+	plantText("the machine ID", ps.machine, ps.machine)
+	ps.host = token("host")
+	plantText("the host name", ps.host, ps.host)
+	return ps, nil
+}
+
 func (pl *planting) run(s *session) error {
 	p, err := newProbe(s)
 	if err != nil {
@@ -114,49 +169,14 @@ func (pl *planting) run(s *session) error {
 	}
 	defer p.close()
 	p.server.reactWith(p.plantedAnswers)
-	base, err := s.tempDir()
+	plants, err := s.sow("")
 	if err != nil {
 		return err
 	}
-	token := func(kind string) string { return fmt.Sprintf("cnry%s%06x", kind, s.seed&0xffffff) }
-	plantText := func(what, value, token string) string {
-		pl.canaries = append(pl.canaries, canary{what, value, token})
-		return value
-	}
-	env := keptEnvironment()
-	for i, name := range environment {
-		t := token(fmt.Sprintf("var%d", i))
-		env = append(env, name+"="+plantText("the variable "+name, t, t))
-	}
-	for i, name := range addresses {
-		t := token(fmt.Sprintf("url%d", i))
-		// A port where nobody listens, on this machine.
-		env = append(env, name+"="+plantText("the variable "+name, "http://"+t+":"+t+"@127.0.0.1:9/"+t, t))
-	}
-	folders := map[string]string{}
-	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "TMPDIR", "cwd"} {
-		t := token("dir" + strings.ToLower(name[len(name)-3:]))
-		folders[name] = filepath.Join(base, t)
-		if err := os.MkdirAll(folders[name], 0o700); err != nil {
-			return err
-		}
-		plantText("the folder "+name, folders[name], t)
-		if name != "cwd" {
-			env = append(env, name+"="+folders[name])
-		}
-	}
-	env = append(env, "USERPROFILE="+folders["HOME"])
-	pl.dir = filepath.Join(base, "files")
-	argument := token("arg")
-	plantText("an argument", argument, argument)
-	machine := hexOf(md5Of(token("machine")))
-	plantText("the machine ID", machine, machine)
-	host := token("host")
-	plantText("the host name", host, host)
+	pl.canaries, pl.dir = plants.canaries, plants.files
 	pl.canaries = append(pl.canaries, canariesOf("the real machine ID", readMachineIDs())...)
 	pl.canaries = append(pl.canaries, canariesOf("a real network address", networkAddresses())...)
-
-	c, err := p.start(orders{Role: "send", Dir: pl.dir, MachineID: machine, Hostname: host}, env, folders["cwd"], argument)
+	c, err := p.start(orders{Role: "send", Dir: pl.dir, MachineID: plants.machine, Hostname: plants.host}, plants.environment, plants.cwd, plants.argument)
 	if err != nil {
 		return fmt.Errorf("a child process could not be started: %w", err)
 	}
@@ -595,7 +615,7 @@ func declaredHostsOnly(p *probe) {
 		}
 	}
 	if len(p.wire.asked()) == 0 {
-		p.failOnly("no request went through Config.Transport")
+		p.failOnly("no request was seen: the driver has a way of its own, past Config.Transport and past the proxy of the environment")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,13 @@ type orders struct {
 	First, Count int
 	// MachineID and Hostname are planted, in a process that was isolated for that.
 	MachineID, Hostname string
+	// Network gives that process a network of its own, in which nobody is.
+	Network bool
+	// Checks are to be made, Canaries looked for, and the directories Quiet stay empty.
+	Checks   []string
+	Canaries []canary
+	Quiet    []string
+	Seed     uint64
 	// State is the collector's directory.
 	State string
 }
@@ -50,8 +58,14 @@ type account struct {
 	Open                    []string
 	// Planted are the things that could be planted beyond the environment.
 	Planted []string
+	// Found are the findings of checks, by ID.
+	Found   map[string][]Finding
+	Notes   []string
 	Problem string
 }
+
+// plantedNetwork is among the things planted where nothing but the suite is on the network.
+const plantedNetwork = "network"
 
 func playing() bool { return os.Getenv(childEnv) != "" }
 
@@ -61,10 +75,11 @@ func roles() map[string]func(*orders, *Subject) account {
 		"send":     childSends,
 		"track":    childTracks,
 		"stranded": childIsStranded,
+		roleShip:   childShips,
 	}
 }
 
-// playChild carries out the orders and ends the process, if they are for name.
+// playChild carries out the orders, if they are for name, and ends the process.
 func playChild(name string, s *Subject) {
 	var o orders
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o); err != nil {
@@ -82,6 +97,9 @@ func playChild(name string, s *Subject) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance: the account cannot be written:", err)
 		os.Exit(2)
+	}
+	if o.Role == roleShip && name != "" {
+		return // a test has to end by itself, or what it read is not written down
 	}
 	os.Exit(0)
 }
@@ -111,11 +129,7 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 	o.Roots = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 	o.Result = filepath.Join(results, "account")
 	c := &child{result: o.Result}
-	try := func(planted bool) error {
-		if !planted {
-			// Or a privileged child would rename the machine that it runs on.
-			o.Hostname, o.MachineID = "", ""
-		}
+	try := func(o orders) error {
 		text, err := json.Marshal(o)
 		if err != nil {
 			return err
@@ -124,15 +138,33 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 		c.cmd.Env = append(slices.Clone(env), childEnv+"="+string(text))
 		c.cmd.Dir = dir
 		c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
-		if planted {
-			isolate(c.cmd)
+		if o.Role == roleShip {
+			// Files have a size, by which the child knows who has printed.
+			for i, w := range []*io.Writer{&c.cmd.Stdout, &c.cmd.Stderr} {
+				f, err := os.Create(filepath.Join(results, fmt.Sprint("printed", i)))
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				*w = f
+			}
+		}
+		if o.Hostname != "" {
+			isolate(c.cmd, o.Network)
 		}
 		return c.cmd.Start()
 	}
-	if o.Hostname != "" && try(true) == nil {
-		return c, nil
+	if o.Hostname != "" {
+		if try(o) == nil {
+			return c, nil
+		}
+		if o.Network = false; try(o) == nil {
+			return c, nil
+		}
+		// Or a privileged child would rename the machine that it runs on.
+		o.Hostname, o.MachineID = "", ""
 	}
-	return c, try(false)
+	return c, try(o)
 }
 
 // wait returns the account of a child that ends by itself.

@@ -25,6 +25,7 @@ type probe struct {
 
 	mu       sync.Mutex
 	findings []Finding
+	opened   []driver.Backend // while there is a watcher, which wants all of them closed
 	over     bool
 }
 
@@ -44,6 +45,10 @@ func newProbe(s *session) (*probe, error) {
 	p := &probe{session: s, label: fmt.Sprintf("probe %016x", rand.Uint64()), server: server, stdout: &output{}}
 	p.wire = newWire(server.addr(), roots)
 	p.dir, err = s.tempDir()
+	if s.watcher != nil {
+		p.wire.refusals = &s.watcher.refused
+		s.watcher.leadTo(p.wire)
+	}
 	p.accept()
 	return p, err
 }
@@ -113,11 +118,19 @@ func (o *output) bytes() []byte {
 
 // config is what the backend is opened with.
 func (p *probe) config(settings map[string]string) driver.Config {
-	return driver.Config{
+	c := driver.Config{
 		Settings: settings, Headers: p.subject.Headers, Tool: toolName, Version: toolVersion,
 		Transport: p.wire, Stdout: p.stdout, Dir: p.dir,
 	}
+	if p.watcher != nil {
+		c.Transport = nil // as production has it
+	}
+	return c
 }
+
+// attempts is how many requests were made so far. Behind a proxy, those on a connection
+// that is there already show only where they arrive.
+func (p *probe) attempts() int { return max(len(p.wire.asked()), len(p.server.seen())) }
 
 // open opens the backend, or records why it cannot.
 func (p *probe) open() (driver.Backend, bool) {
@@ -136,13 +149,20 @@ func (p *probe) tryOpen(settings map[string]string, change func(*driver.Config))
 	}
 	config := p.config(resolved)
 	change(&config)
+	p.watcher.leadTo(p.wire)
 	defer func() {
 		if v := recover(); v != nil {
 			p.failOnly("Open panicked: %v\n%s", v, debug.Stack())
 			err = fmt.Errorf("calling Open: panic: %v", v)
 		}
 	}()
-	return p.subject.Driver.Open(config)
+	b, err = p.subject.Driver.Open(config)
+	if p.watcher != nil && err == nil {
+		p.mu.Lock()
+		p.opened = append(p.opened, b)
+		p.mu.Unlock()
+	}
+	return b, err
 }
 
 // Deadlines. The short one ends an attempt that the suite keeps from succeeding; the
@@ -189,6 +209,7 @@ func (p *probe) sendWithin(b driver.Backend, events []driver.Event, limit time.D
 
 // sendUnder is sendWithin for a context of the check's own.
 func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver.Event, limit time.Duration) verdict {
+	p.watcher.leadTo(p.wire)
 	done := make(chan error, 1)
 	go func() {
 		defer func() {

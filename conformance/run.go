@@ -92,6 +92,8 @@ type options struct {
 	name  string
 	// serial runs one check at a time.
 	serial bool
+	// unshipped leaves out the processes in which the checks are made as production would.
+	unshipped bool
 	// seed is that of the random failures, chosen anew if zero.
 	seed uint64
 	// fewProcesses makes do with two where eight are meant: the tests of the suite itself
@@ -139,15 +141,20 @@ func verify(s *Subject, o options) Report {
 	if o.serial {
 		turn = make(chan struct{}, 1)
 	}
+	voyage := shared.ship(checks)
 	var all sync.WaitGroup
 	for i, c := range checks {
 		turn <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turn }()
-			report.Results[i] = shared.run(c)
+			report.Results[i] = shared.make(c)
 		})
 	}
 	all.Wait()
+	voyage.land(report.Results)
+	for i := range report.Results {
+		s.conclude(&report.Results[i])
+	}
 	report.Notes = shared.notes()
 	report.Took = time.Since(started)
 	return report
@@ -159,6 +166,9 @@ type session struct {
 	options options
 	seed    uint64
 	base    time.Time // of the sample events
+	// watcher looks at this process where it makes the checks as production would, and is
+	// nil elsewhere.
+	watcher *watcher
 
 	mu      sync.Mutex
 	noted   []string
@@ -184,7 +194,7 @@ func (s *session) notes() []string {
 }
 
 func (s *session) tempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "conformance")
+	dir, err := os.MkdirTemp(s.watcher.ownFiles(), "conformance")
 	if err != nil {
 		return "", err
 	}
@@ -200,19 +210,22 @@ func (s *session) cleanup() {
 	}
 }
 
-// run makes one check, and does not wait for it longer than its watchdog.
-func (s *session) run(c Check) Result {
-	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level, Outcome: Passed}
+// make makes one check, and does not wait for it longer than its watchdog.
+func (s *session) make(c Check) Result {
+	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level}
 	for _, need := range c.needs {
 		if why := need(s.subject); why != "" {
 			r.Outcome, r.Reason = Skipped, why
 			return r
 		}
 	}
+	if c.do == nil || c.where == shipped && s.watcher == nil {
+		return r
+	}
 	started := time.Now()
 	p, err := newProbe(s)
 	if err != nil {
-		r.Outcome, r.Findings = Failed, []Finding{{Message: "the suite could not prepare the check: " + err.Error()}}
+		r.Findings = []Finding{{Message: "the suite could not prepare the check: " + err.Error()}}
 		return r
 	}
 	done := make(chan struct{})
@@ -231,23 +244,29 @@ func (s *session) run(c Check) Result {
 	}
 	select {
 	case <-done:
+		s.watcher.looks(c, p)
 	case <-time.After(patient(watchdog)):
 		p.failf("the check did not end within %v; the goroutines that it started:\n%s", patient(watchdog), labelled(p.label))
 	}
 	p.close()
 	r.Findings, r.Took = p.found(), time.Since(started)
-	if len(r.Findings) > 0 {
-		r.Outcome = Failed
-	}
-	if reason, known := s.subject.KnownFailures[c.ID]; known {
-		if r.Outcome == Failed {
-			r.Outcome, r.Reason = Known, reason
-		} else {
-			r.Outcome = Failed
-			r.Findings = []Finding{{Message: "listed as a known failure (" + reason + ") and passes: take it off the list"}}
-		}
-	}
 	return r
+}
+
+// conclude says how a check ended, once all its findings are there.
+func (s *Subject) conclude(r *Result) {
+	switch reason, known := s.KnownFailures[r.ID]; {
+	case r.Outcome == Skipped:
+	case len(r.Findings) > 0 && known:
+		r.Outcome, r.Reason = Known, reason
+	case len(r.Findings) > 0:
+		r.Outcome = Failed
+	case known:
+		r.Outcome = Failed
+		r.Findings = []Finding{{Message: "listed as a known failure (" + reason + ") and passes: take it off the list"}}
+	default:
+		r.Outcome = Passed
+	}
 }
 
 // patient is a time limit of the suite's on this machine.

@@ -26,9 +26,9 @@ import (
 
 // canary is a value that must not be found on the wire.
 type canary struct {
-	// what says where it was planted, value what was, token the part of it that cannot be
+	// What says where it was planted, Value what was, Token the part of it that cannot be
 	// there by chance.
-	what, value, token string
+	What, Value, Token string
 }
 
 // searcher looks for canaries in bytes, as they are and beneath every common wrapping.
@@ -42,10 +42,10 @@ type searcher struct {
 func newSearcher(canaries []canary) *searcher {
 	s := &searcher{canaries: canaries, digests: map[uint64]string{}}
 	for _, c := range canaries {
-		s.tokens = append(s.tokens, bytes.ToLower([]byte(c.token)))
+		s.tokens = append(s.tokens, bytes.ToLower([]byte(c.Token)))
 		for name, digest := range c.digests() {
 			// Eight bytes are what an identifier is commonly cut to.
-			s.digests[binary.BigEndian.Uint64(digest)] = name + " of " + c.what
+			s.digests[binary.BigEndian.Uint64(digest)] = name + " of " + c.What
 		}
 	}
 	return s
@@ -67,7 +67,7 @@ func (s *searcher) search(b []byte) (plain, digests []string) {
 		lower := bytes.ToLower(layer.bytes)
 		for i, c := range s.canaries {
 			if bytes.Contains(lower, s.tokens[i]) {
-				plain = append(plain, fmt.Sprintf("%s (%q)%s", c.what, c.token, layer.how))
+				plain = append(plain, fmt.Sprintf("%s (%q)%s", c.What, c.Token, layer.how))
 			}
 		}
 		for _, found := range s.digestsIn(layer.bytes) {
@@ -113,7 +113,7 @@ func unique(list []string) []string {
 // it, with a line break.
 func (c canary) digests() map[string][]byte {
 	found := map[string][]byte{}
-	for whose, text := range map[string]string{"": c.token, " (whole value)": c.value} {
+	for whose, text := range map[string]string{"": c.Token, " (whole value)": c.Value} {
 		for end, says := range map[string]string{"": "", "\n": " with a line break"} {
 			for name, hash := range map[string]hash.Hash{
 				"MD5": md5.New(), "SHA-1": sha1.New(), "SHA-256": sha256.New(), "SHA-512": sha512.New(), "FNV-1a": fnv.New64a(),
@@ -247,7 +247,7 @@ func canariesOf(what string, values []string) []canary {
 	var list []canary
 	for _, v := range values {
 		if len(v) >= 6 { // shorter ones are there by chance
-			list = append(list, canary{what: what, value: v, token: v})
+			list = append(list, canary{What: what, Value: v, Token: v})
 		}
 	}
 	return list

@@ -8,12 +8,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -22,7 +25,10 @@ import (
 // what was asked for.
 type wire struct {
 	base *http.Transport
-	over chan struct{} // closed when the check is over
+	addr string // the suite's server
+	// refusals, where not nil, counts the connections that were refused by arrangement.
+	refusals *atomic.Int64
+	over     chan struct{} // closed when the check is over
 
 	mu    sync.Mutex
 	dial  func(context.Context) (net.Conn, error)
@@ -32,10 +38,8 @@ type wire struct {
 }
 
 func newWire(addr string, roots *x509.CertPool) *wire {
-	w := &wire{over: make(chan struct{}), conns: map[*wireConn]bool{}}
-	w.dial = func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", addr)
-	}
+	w := &wire{addr: addr, over: make(chan struct{}), conns: map[*wireConn]bool{}}
+	w.dial = w.dialServer
 	w.base = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			c, err := w.connect(ctx)
@@ -71,6 +75,9 @@ func (w *wire) connect(ctx context.Context) (*wireConn, error) {
 	w.mu.Unlock()
 	c, err := dial(ctx)
 	if err != nil {
+		if errors.Is(err, syscall.ECONNREFUSED) && w.refusals != nil {
+			w.refusals.Add(1)
+		}
 		return nil, err
 	}
 	counted := &wireConn{Conn: c, wire: w}
@@ -124,6 +131,11 @@ func (w *wire) dialWith(dial func(context.Context) (net.Conn, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dial = dial
+}
+
+// dialServer is the network that works.
+func (w *wire) dialServer(ctx context.Context) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", w.addr)
 }
 
 // blackhole is a network that swallows packets: connecting neither works nor fails.

@@ -1,0 +1,355 @@
+package conformance
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// The suite hands Config.Transport over and production does not, so a driver that trusts
+// any certificate, or follows redirects, on nil alone would pass. Therefore every check
+// is made once more in a process that has no Transport: there the environment names a
+// proxy and a certificate authority of the suite's. Two backends at once could not be
+// told apart behind it, so checks follow one another, and what a check leaves behind in
+// the process can be laid at its door.
+
+// ships is how many such processes share the checks. They mostly wait for deadlines.
+const ships = 3
+
+// lingering is how long a process goes on after its last Send, for what is sent behind the
+// caller's back. What was sent earlier has been waited for longer.
+func lingering() time.Duration { return patient(2500 * time.Millisecond) }
+
+// voyage is the checks as they are made elsewhere.
+type voyage struct {
+	session *session
+	done    sync.WaitGroup
+
+	mu      sync.Mutex
+	found   map[string][]Finding
+	problem string
+}
+
+// ship starts the processes, and does not wait for them.
+func (s *session) ship(checks []Check) *voyage {
+	v := &voyage{session: s, found: map[string][]Finding{}}
+	if s.options.unshipped || s.watcher != nil {
+		return v
+	}
+	var ids []string
+	for _, c := range checks {
+		if c.do != nil && c.where != here && !slices.ContainsFunc(c.needs, func(n need) bool { return n(s.subject) != "" }) {
+			ids = append(ids, c.ID)
+		}
+	}
+	for i := range ships {
+		var share []string
+		for j := i; j < len(ids); j += ships {
+			share = append(share, ids[j])
+		}
+		v.done.Go(func() {
+			if err := v.sail(i, share); err != nil {
+				v.mu.Lock()
+				v.problem = err.Error()
+				v.mu.Unlock()
+			}
+		})
+	}
+	return v
+}
+
+// sail makes some of the checks in a process of their own.
+func (v *voyage) sail(number int, ids []string) error {
+	s := v.session
+	p, err := newProbe(s)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	plants, err := s.sow(fmt.Sprintf("s%d", number))
+	if err != nil {
+		return err
+	}
+	own, err := s.tempDir()
+	if err != nil {
+		return err
+	}
+	o := orders{
+		Role: roleShip, Dir: own, Checks: ids, Canaries: plants.canaries, Quiet: plants.folders,
+		MachineID: plants.machine, Hostname: plants.host, Network: true, Seed: s.seed,
+	}
+	var args []string
+	read := filepath.Join(own, "read")
+	if s.options.name != "" { // a test binary, which can say what it reads
+		args = []string{"-test.testlogfile=" + read, fmt.Sprintf("-conformance.patience=%g", *flags.patience)}
+	}
+	c, err := p.start(o, plants.environment, plants.cwd, append(args, plants.argument)...)
+	if err != nil {
+		return fmt.Errorf("a child process could not be started: %w", err)
+	}
+	account, err := c.wait(patient(4 * time.Minute))
+	if err != nil {
+		return err
+	}
+	if account.Problem != "" {
+		return fmt.Errorf("the backend could not be run without Config.Transport: %s", account.Problem)
+	}
+	for _, note := range account.Notes {
+		s.note("%s", note)
+	}
+	if runtime.GOOS != "linux" || !slices.Contains(account.Planted, plantedNetwork) {
+		s.note("the system gives no process a network of its own: a connection past the standard library's defaults would not be seen")
+	}
+	readings, err := os.ReadFile(read)
+	if err == nil {
+		account.Found[checkReads] = strayReads(string(readings), own)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, findings := range account.Found {
+		v.found[id] = append(v.found[id], findings...)
+	}
+	return nil
+}
+
+// land waits for the processes and adds what they found.
+func (v *voyage) land(results []Result) {
+	v.done.Wait()
+	for i := range results {
+		r := &results[i]
+		found := v.found[r.ID]
+		if c, ok := findCheck(r.ID); ok && c.where == shipped && r.Outcome != Skipped {
+			switch {
+			case v.session.options.unshipped:
+				r.Outcome, r.Reason = Skipped, "the checks were made in this process only"
+			case v.problem != "":
+				found = append(found, Finding{Message: v.problem})
+			}
+		}
+		r.Findings = append(r.Findings, found[:min(len(found), enoughFindings)]...)
+	}
+}
+
+const roleShip = "ship"
+
+// childShips makes checks in this process, which was planted, and watches it.
+func childShips(o *orders, s *Subject) (a account) {
+	a.Planted = plant(o)
+	// Half an hour and a second, which nobody has by accident.
+	time.Local = time.FixedZone("CNRYZONE", 5*3600+30*60+1)
+	shared := &session{subject: s, options: options{serial: true, fewProcesses: true, reach: reachAgain(), name: o.Name}, seed: o.Seed, base: o.Base}
+	w, err := newWatcher(o, s)
+	if err != nil {
+		return account{Problem: err.Error()}
+	}
+	shared.watcher, w.alone = w, slices.Contains(a.Planted, plantedNetwork)
+	if problem := w.warmUp(shared); problem != "" {
+		return account{Problem: problem}
+	}
+	a.Found = w.found
+	for i, id := range o.Checks {
+		c, known := findCheck(id)
+		if !known {
+			continue
+		}
+		// Events of one check have the time of no other, so that one that comes late shows.
+		shared.base = o.Base.Add(-time.Duration(i+1) * 70 * time.Second)
+		w.begins(c)
+		r := shared.make(c)
+		w.ends(c)
+		w.earlier = append(w.earlier, mark{[]byte(sampleID(shared.base, 0)[:8]), id})
+		for _, f := range r.Findings {
+			f.Message = "without Config.Transport: " + f.Message
+			w.report(id, f)
+		}
+	}
+	w.lingers(shared)
+	shared.cleanup()
+	a.Notes = shared.notes()
+	return a
+}
+
+// newWatcher makes this process one in which production's way leads to the suite.
+func newWatcher(o *orders, s *Subject) (*watcher, error) {
+	way, err := newProxy(nil)
+	if err != nil {
+		return nil, err
+	}
+	a, err := trusted()
+	if err != nil {
+		return nil, err
+	}
+	roots := filepath.Join(o.Dir, "roots.pem")
+	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		os.Setenv(name, way.url())
+	}
+	os.Setenv("SSL_CERT_FILE", roots)
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		// There the system is asked, not a file.
+		os.Setenv("GODEBUG", "x509usefallbackroots=1")
+		pool := x509.NewCertPool()
+		pool.AddCert(a.cert)
+		if err := setFallbackRoots(pool); err != nil {
+			return nil, err
+		}
+	}
+	w := &watcher{
+		proxy: way, subject: s, files: o.Dir, quiet: o.Quiet, found: map[string][]Finding{}, stdout: os.Stdout, stderr: os.Stderr,
+		searcher: newSearcher(o.Canaries),
+	}
+	w.setTripwires()
+	return w, nil
+}
+
+// setFallbackRoots makes the panic of a second call, which a package that brings
+// certificates along has made the first, an error.
+func setFallbackRoots(pool *x509.CertPool) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the suite's certificates cannot be trusted here: %v", v)
+		}
+	}()
+	x509.SetFallbackRoots(pool)
+	return nil
+}
+
+// setTripwires notes who goes past the proxy by what the standard library offers to all.
+func (w *watcher) setTripwires() {
+	note := func(format string, args ...any) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.strays = append(w.strays, fmt.Sprintf(format, args...))
+	}
+	way := w.proxy.listener.Addr().String()
+	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address != way {
+				note("a connection to %s was opened, past the proxy", address)
+			}
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
+	}
+	net.DefaultResolver.PreferGo = true
+	net.DefaultResolver.Dial = func(context.Context, string, string) (net.Conn, error) {
+		note("a name was looked up")
+		return nil, net.UnknownNetworkError("none in the suite")
+	}
+}
+
+// warmUp lets the process and its libraries open what they open once.
+func (w *watcher) warmUp(s *session) string {
+	p, err := newProbe(s)
+	if err != nil {
+		return err.Error()
+	}
+	defer p.close()
+	b, ok := p.open()
+	if !ok {
+		return p.found()[0].Message
+	}
+	p.send(b, sampleEvents(s.base.Add(-time.Hour), 0, 1)) // what it says is another check's to judge
+	p.closeInTime(b)
+	settles(func() bool { _, open := w.proxy.clients(); return open == 0 })
+	w.proxy.hangUp()
+	return ""
+}
+
+// sendsInBackground makes a backend fail in the ways after which one may try again
+// behind the caller's back. Whatever comes later is seen by the watcher.
+func sendsInBackground(p *probe) {
+	for _, f := range backgroundFailures() {
+		b, ok := p.open()
+		if !ok {
+			return
+		}
+		f(p, b)
+	}
+	p.wire.dialWith(p.wire.dialServer)
+	p.accept()
+}
+
+func backgroundFailures() []func(*probe, driver.Backend) {
+	reacting := func(r func(*probe) reaction, limit func() time.Duration) func(*probe, driver.Backend) {
+		return func(p *probe, b driver.Backend) {
+			p.server.reactWith(r(p))
+			p.sendWithin(b, p.batch(2), limit())
+		}
+	}
+	status := func(code int) func(*probe, driver.Backend) {
+		return reacting(func(p *probe) reaction { return answer(p.answerWith(code)) }, longTime)
+	}
+	return []func(*probe, driver.Backend){
+		status(503), status(429), status(400), status(413), status(500),
+		reacting(func(p *probe) reaction { return answer(p.subject.Accepted) }, longTime),
+		reacting(func(*probe) reaction { return drop }, longTime),
+		reacting(func(*probe) reaction { return hang }, func() time.Duration { return shortTime() / 3 }),
+		func(p *probe, b driver.Backend) { // cancelled
+			ctx, cancel := context.WithCancel(context.Background())
+			p.server.reactWith(func(x *exchange) bool { cancel(); return hang(x) })
+			p.sendUnder(ctx, b, p.batch(2), longTime())
+			cancel()
+		},
+		func(p *probe, b driver.Backend) { // nobody there
+			p.wire.dialWith(refuse)
+			p.send(b, p.batch(2))
+			p.wire.dialWith(p.wire.dialServer)
+		},
+	}
+}
+
+// lingers waits for what the backends of all checks, and some that are still open, send
+// without being called.
+func (w *watcher) lingers(s *session) {
+	if w.subject.Driver.Local {
+		return
+	}
+	s.base = s.base.Add(-time.Hour)
+	p, err := newProbe(s)
+	if err != nil {
+		return
+	}
+	defer p.close()
+	sendsInBackground(p)
+	// What was under way when Send gave up has arrived when the connections are gone.
+	settles(func() bool { return p.quiet() })
+	q, err := newProbe(s)
+	if err != nil {
+		return
+	}
+	defer q.close()
+	before := p.attempts()
+	time.Sleep(lingering())
+	if n := p.attempts() - before; n > 0 {
+		w.report(checkBackground, Finding{Message: fmt.Sprintf("%d requests were made after all Sends had returned, on connections that were open", n)})
+	}
+	for _, u := range q.wire.asked() {
+		w.report(checkBackground, Finding{Message: "a connection to " + u.Host + " was made after all Sends had returned"})
+	}
+	p.mu.Lock()
+	opened := p.opened
+	p.mu.Unlock()
+	for _, b := range opened {
+		q.closeInTime(b)
+	}
+}
+
+// quiet reports whether nothing has arrived for a while.
+func (p *probe) quiet() bool {
+	n := p.attempts()
+	time.Sleep(50 * time.Millisecond)
+	return p.attempts() == n
+}
