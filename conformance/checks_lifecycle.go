@@ -168,8 +168,10 @@ func (p *probe) used() bool {
 }
 
 // settles waits for something that ends by itself, and reports whether it did.
-func settles(done func() bool) bool {
-	for end := time.Now().Add(patient(5 * time.Second)); ; {
+func settles(done func() bool) bool { return settlesWithin(patient(5*time.Second), done) }
+
+func settlesWithin(limit time.Duration, done func() bool) bool {
+	for end := time.Now().Add(limit); ; {
 		if done() {
 			return true
 		}

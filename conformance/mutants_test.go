@@ -45,6 +45,7 @@ type mutant struct {
 	name    string
 	subject Subject
 	fails   string // IDs; a trailing * stands for a group
+	may     string // what may fail too, by an accident of timing
 	serial  bool   // its flaw is in what backends share, so checks must not run at once
 	shipped bool   // its flaw shows only without Config.Transport, or in what is left of a process
 }
@@ -54,7 +55,7 @@ func broken(name string, m model, fails string) mutant {
 }
 
 func mutants() []mutant {
-	return slices.Concat(deliveryMutants(), fidelityMutants(), privacyMutants(), lifecycleMutants(), localMutants(), referenceMutants())
+	return slices.Concat(deliveryMutants(), fidelityMutants(), privacyMutants(), lifecycleMutants(), localMutants(), shippedMutants(), referenceMutants())
 }
 
 func mutantNamed(t *testing.T, name string) mutant {
@@ -91,7 +92,7 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 		go func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			reports[i] <- verify(&m.subject, options{reach: reachTest(name), name: name, serial: m.serial, unshipped: !m.shipped, fewProcesses: true, seed: 1})
+			reports[i] <- verify(&m.subject, options{reach: reachTest(name), name: name, serial: m.serial, unshipped: !m.shipped, shippedOnly: m.shipped, fewProcesses: true, seed: 1})
 		}()
 	}
 	for i, m := range list {
@@ -107,7 +108,7 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 			got, want := report.Failures(), expand(t, m.fails)
 			slices.Sort(got)
 			for _, id := range got {
-				if !slices.Contains(want, id) {
+				if !slices.Contains(want, id) && !slices.Contains(expand(t, m.may), id) {
 					t.Errorf("fails %s, which it should pass:\n%s", id, resultOf(report, id))
 				}
 			}
@@ -120,8 +121,8 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 				t.Logf("fails exactly in %v:\n%s", report.Took, strings.Join(got, " "))
 			}
 			ran++
-			for _, id := range got {
-				proven[id] = true
+			for _, id := range want {
+				proven[id] = slices.Contains(got, id) || proven[id]
 			}
 		})
 	}

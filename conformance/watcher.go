@@ -106,7 +106,7 @@ type state struct {
 	directory   string
 	values      map[string]any
 	transport   transportState
-	goroutines  int
+	goroutines  []string
 	files       []string
 	clients     int // that ever connected
 	children    bool
@@ -115,7 +115,6 @@ type state struct {
 // transportState is what an http.Transport would do for others than the backend.
 type transportState struct {
 	proxy, dial, dialTLS uintptr
-	tls                  any
 	insecure             bool
 }
 
@@ -126,15 +125,15 @@ func stateOf(t http.RoundTripper) transportState {
 	}
 	pointer := func(f any) uintptr { return reflect.ValueOf(f).Pointer() }
 	s := transportState{proxy: pointer(transport.Proxy), dial: pointer(transport.DialContext), dialTLS: pointer(transport.DialTLSContext)}
-	if c := transport.TLSClientConfig; c != nil {
-		s.tls, s.insecure = c, c.InsecureSkipVerify
+	if c := transport.TLSClientConfig; c != nil { // which using it makes
+		s.insecure = c.InsecureSkipVerify
 	}
 	return s
 }
 
 // look takes the state of the process.
 func (w *watcher) look() state {
-	s := state{environment: os.Environ(), goroutines: runtime.NumGoroutine(), files: openFiles(), children: startedProcesses()}
+	s := state{environment: os.Environ(), goroutines: strangers(), files: openFiles(), children: startedProcesses()}
 	slices.Sort(s.environment)
 	s.directory, _ = os.Getwd()
 	for i, f := range []*os.File{w.stdout, w.stderr} {
@@ -183,26 +182,47 @@ func (w *watcher) looks(c Check, p *probe) {
 	}
 	_ = os.Getenv(markEnv) // what is read from here on is the suite's
 	during := "during " + c.ID + ": "
-	if !settles(func() bool { _, open := w.proxy.clients(); return open == 0 }) {
+	if !w.settles(func() bool { _, open := w.proxy.clients(); return open == 0 }) {
 		_, open := w.proxy.clients()
 		w.report(checkLeft, Finding{Message: fmt.Sprintf("%s%d connections are left after Close", during, open)})
 	}
-	var left []string
-	if !settles(func() bool {
-		if runtime.NumGoroutine() <= w.before.goroutines {
-			return true
-		}
-		left = strangers()
-		return len(left) == 0
-	}) {
-		w.report(checkLeft, Finding{Message: fmt.Sprintf("%s%d goroutines are left after Close:\n%s", during, len(left), strings.Join(left, "\n\n"))})
-	}
+	w.goroutines(during)
 	if !w.subject.Driver.Local {
 		if made := filesIn(p.dir); len(made) > 0 && !strings.HasPrefix(c.ID, "collector/") {
 			w.report(checkBeside, Finding{Message: during + "files were written into Config.Dir, without declaring Local: " + strings.Join(made, ", ")})
 		}
 	}
 	w.searches(during, p)
+}
+
+// goroutines looks for those that are left.
+func (w *watcher) goroutines(during string) {
+	var left []string
+	if !w.settles(func() bool { left = others(w.before.goroutines, strangers()); return len(left) == 0 }) {
+		w.report(checkLeft, Finding{Message: fmt.Sprintf("%s%d goroutines are left after Close:\n%s", during, len(left), strings.Join(left, "\n\n"))})
+	}
+}
+
+// settles waits for something that ends by itself, not so long for what never does.
+func (w *watcher) settles(done func() bool) bool {
+	w.mu.Lock()
+	sure := len(w.found[checkLeft]) > 1
+	w.mu.Unlock()
+	if sure {
+		return settlesWithin(patient(100*time.Millisecond), done)
+	}
+	return settles(done)
+}
+
+// others are the stacks of the goroutines in after that are not in before.
+func others(before, after []string) (list []string) {
+	number := func(stack string) string { n, _, _ := strings.Cut(stack, " ["); return n }
+	for _, stack := range after {
+		if !slices.ContainsFunc(before, func(s string) bool { return number(s) == number(stack) }) {
+			list = append(list, stack)
+		}
+	}
+	return list
 }
 
 // strangers are the stacks of the goroutines that are neither the suite's nor the
@@ -261,7 +281,7 @@ func (w *watcher) ends(c Check) {
 	}
 	w.proxy.hangUp()
 	during := "during " + c.ID + ": "
-	settles(func() bool { return len(openFiles()) <= len(w.before.files) })
+	w.settles(func() bool { return len(openFiles()) <= len(w.before.files) })
 	after := w.look()
 	beside := func(format string, args ...any) {
 		w.report(checkBeside, Finding{Message: during + fmt.Sprintf(format, args...)})
