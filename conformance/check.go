@@ -18,7 +18,9 @@ type Check struct {
 	needs    []need
 	watchdog time.Duration // 2 min if zero
 	where    place
-	do       func(*probe) // nil where the result comes from what was seen during the others
+	// lingers says that an honest backend may leave a connection for a while.
+	lingers bool
+	do      func(*probe) // nil where the result comes from what was seen during the others
 }
 
 // place says in which processes a check is made.
@@ -35,7 +37,7 @@ const (
 
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
-	return slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), fidelityChecks(),
+	return slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), http2Checks(), fidelityChecks(),
 		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks())
 }
 

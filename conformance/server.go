@@ -25,6 +25,7 @@ type server struct {
 	mu        sync.Mutex
 	certify   func(name string) (*tls.Certificate, error)
 	greet     func(*net.TCPConn) bool // before TLS; false ends the connection
+	protocols []string                // offered in TLS
 	readLimit int                     // reset after so many bytes of a request, 0 for none
 	react     reaction
 	exchanges []*exchange
@@ -38,7 +39,7 @@ type reaction func(*exchange) bool
 // exchange is one request and what was answered.
 type exchange struct {
 	server *server
-	conn   net.Conn     // TLS
+	conn   net.Conn     // TLS, nil with HTTP/2
 	raw    *net.TCPConn // beneath it
 	number int          // from 0, over all connections of the server
 	Request
@@ -52,7 +53,7 @@ func newServer() (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		listener: listener, closed: make(chan struct{}), certify: goodCertificate,
+		listener: listener, closed: make(chan struct{}), certify: goodCertificate, protocols: []string{"http/1.1"},
 		react: answer(Answer{}), conns: map[net.Conn]bool{},
 	}
 	s.all.Go(s.accept)
@@ -94,16 +95,20 @@ func (s *server) accept() {
 
 func (s *server) serve(raw *net.TCPConn) {
 	s.mu.Lock()
-	greet, certify, limit := s.greet, s.certify, s.readLimit
+	greet, certify, limit, protocols := s.greet, s.certify, s.readLimit, s.protocols
 	s.mu.Unlock()
 	if greet != nil && !greet(raw) {
 		return
 	}
 	conn := tls.Server(raw, &tls.Config{
-		NextProtos:     []string{"http/1.1"},
+		NextProtos:     protocols,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return certify(hello.ServerName) },
 	})
 	if conn.Handshake() != nil {
+		return
+	}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		s.serveHTTP2(conn)
 		return
 	}
 	if limit > 0 {
@@ -122,15 +127,19 @@ func (s *server) serve(raw *net.TCPConn) {
 			return
 		}
 		x.Raw = bytes.Clone(copied.Bytes()[:copied.Len()-reader.Buffered()])
-		s.mu.Lock()
-		x.number = len(s.exchanges)
-		s.exchanges = append(s.exchanges, x)
-		react := s.react
-		s.mu.Unlock()
-		if !s.survive(x, react) {
+		if !s.survive(x, s.note(x)) {
 			return
 		}
 	}
+}
+
+// note adds an exchange to what was seen, and returns what the vendor does next.
+func (s *server) note(x *exchange) reaction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.number = len(s.exchanges)
+	s.exchanges = append(s.exchanges, x)
+	return s.react
 }
 
 // survive makes a panic of the subject's functions a finding.
@@ -146,9 +155,11 @@ func (s *server) survive(x *exchange, react reaction) (goOn bool) {
 
 func (x *exchange) read(r *bufio.Reader) bool {
 	req, err := http.ReadRequest(r)
-	if err != nil {
-		return false
-	}
+	return err == nil && x.take(req)
+}
+
+// take reads a request whose head has been read.
+func (x *exchange) take(req *http.Request) bool {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		return false
@@ -159,6 +170,7 @@ func (x *exchange) read(r *bufio.Reader) bool {
 	}
 	req.Header.Set("Host", req.Host)
 	x.Request = Request{Method: req.Method, URL: url, Header: req.Header}
+	x.Raw = body // with HTTP/1.1, the caller has the head too
 	x.Body, err = unpack(req.Header.Get("Content-Encoding"), body)
 	if err != nil {
 		x.problem = err.Error()
@@ -213,6 +225,9 @@ func (x *exchange) write(text string) bool {
 	x.server.mu.Lock()
 	x.answer.WriteString(text)
 	x.server.mu.Unlock()
+	if x.conn == nil {
+		return true // what was noted is sent when the reaction has returned
+	}
 	_, err := io.WriteString(x.conn, text)
 	return err == nil
 }

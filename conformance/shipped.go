@@ -272,7 +272,7 @@ func (w *watcher) warmUp(s *session) string {
 	_ = os.Getenv(markEnv)
 	settles(func() bool { _, open := w.proxy.clients(); return open == 0 })
 	w.proxy.hangUp()
-	w.goroutines("during "+first.ID+": ")
+	w.goroutines("during " + first.ID + ": ")
 	return ""
 }
 

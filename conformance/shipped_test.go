@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +107,14 @@ func shippedMutants() []mutant {
 			late(b, r, time.Second)
 			return errModel
 		}}, checkBackground),
+		broken("asks-again-where-a-stream-is-reset", model{exchange: func(b *modelBackend, r *http.Request) (*http.Response, error) {
+			resp, err := b.client.Do(r)
+			if err != nil && strings.Contains(err.Error(), "stream error") {
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader("{}")), 2
+				return b.client.Do(r)
+			}
+			return resp, err
+		}}, "delivery/http2"),
 		broken("limits-the-default-client", onOpen(func() { http.DefaultClient.Timeout = 5 * time.Second }), checkProcess),
 		broken("reckons-in-universal-time", onOpen(func() { time.Local = time.UTC }), checkProcess),
 		broken("sets-a-variable", onOpen(func() { os.Setenv("GODEBUG", "http2client=0") }), checkProcess),

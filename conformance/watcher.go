@@ -182,6 +182,9 @@ func (w *watcher) looks(c Check, p *probe) {
 	}
 	_ = os.Getenv(markEnv) // what is read from here on is the suite's
 	during := "during " + c.ID + ": "
+	if c.lingers {
+		w.proxy.hangUp()
+	}
 	if !w.settles(func() bool { _, open := w.proxy.clients(); return open == 0 }) {
 		_, open := w.proxy.clients()
 		w.report(checkLeft, Finding{Message: fmt.Sprintf("%s%d connections are left after Close", during, open)})
