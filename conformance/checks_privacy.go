@@ -83,6 +83,9 @@ var addresses = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
 }
 
+// places are variables that name a directory of the user's.
+var places = []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "TMPDIR"}
+
 // passedOn are variables without which a process does not start or a test binary cannot
 // make files.
 var passedOn = []string{"PATH", "SystemRoot", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "GOCOVERDIR", "TMP", "TEMP"}
@@ -136,7 +139,7 @@ func (s *session) sow(whose string) (*plants, error) {
 		// A port where nobody listens, on this machine.
 		ps.environment = append(ps.environment, name+"="+plantText("the variable "+name, "http://"+t+":"+t+"@127.0.0.1:9/"+t, t))
 	}
-	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "TMPDIR", "cwd"} {
+	for _, name := range append(slices.Clone(places), "cwd") {
 		t := token("dir" + strings.ToLower(strings.TrimPrefix(name, "XDG_")[:3]))
 		folder := filepath.Join(base, t)
 		if err := os.MkdirAll(folder, 0o700); err != nil {

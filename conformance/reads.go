@@ -26,8 +26,8 @@ var openedByGo = []string{
 }
 
 // strayReads finds in the log of a test binary what was read during checks and is neither
-// Go's nor the suite's own, which is below own.
-func strayReads(log, own string) (list []Finding) {
+// Go's nor the suite's own, which is below own. The variables among it are named.
+func strayReads(log, own string) (list []Finding, variables []string) {
 	check := ""
 	for line := range strings.Lines(log) {
 		verb, name, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
@@ -43,6 +43,7 @@ func strayReads(log, own string) (list []Finding) {
 		case "getenv":
 			if !slices.Contains(readByGo, name) {
 				what = "the variable " + name
+				variables = append(variables, name)
 			}
 		case "open", "stat":
 			inside := func(place string) bool {
@@ -56,5 +57,5 @@ func strayReads(log, own string) (list []Finding) {
 			list = append(list, Finding{Message: fmt.Sprintf("during %s: %s was read", check, what)})
 		}
 	}
-	return list
+	return list, unique(variables)
 }

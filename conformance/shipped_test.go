@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,16 @@ func shippedMutants() []mutant {
 		broken("goes-to-another-directory", onOpen(func() { _ = os.Chdir(os.TempDir()) }), checkProcess+" "+checkReads),
 		broken("closes-on-a-signal", onOpen(func() { signal.Notify(make(chan os.Signal, 1), os.Interrupt) }), checkLeft),
 		broken("reads-a-variable", onOpen(func() { _ = os.Getenv("MODEL_DEBUG") }), checkReads),
+		broken("explains-itself-where-a-variable-is-set", at(200, func(*modelBackend, *http.Response) {
+			if os.Getenv("MODEL_DEBUG") == "1" {
+				fmt.Println("model: posted")
+			}
+		}), checkPrints+" "+checkReads),
+		broken("takes-its-tool-from-a-variable", model{request: func(r *http.Request) {
+			if name := os.Getenv("MODEL_AGENT"); name != "" {
+				r.Header.Set("User-Agent", name)
+			}
+		}}, checkPlanted+" privacy/everything-explained "+checkReads),
 		broken("tells-the-zone", model{item: func(i *modelItem) {
 			if at, err := time.Parse(time.RFC3339Nano, i.Time); err == nil {
 				i.Time = at.Local().Format(time.RFC3339Nano)
@@ -161,7 +172,10 @@ open /proc/self/fd
 getenv CONFORMANCE_MARK_collector/x
 open /home/me
 `
-	found := strayReads(log, "/own/dir")
+	found, variables := strayReads(log, "/own/dir")
+	if !slices.Equal(variables, []string{"MODEL_DEBUG"}) {
+		t.Errorf("the variables are %q", variables)
+	}
 	if len(found) != 2 || found[0].Message != "during a/b: the file machine-id was read" || found[1].Message != "during a/b: the variable MODEL_DEBUG was read" {
 		t.Errorf("found %q", found)
 	}
