@@ -283,7 +283,10 @@ func randomFailures(p *probe) {
 	if !ok || !p.tracked(r, 0, events, 0) {
 		return
 	}
+	// A backend that uses up its deadlines has met enough of them by then.
+	enough := time.Now().Add(patient(15 * time.Second))
 	var mu sync.Mutex
+	good := func(round int) bool { return round >= rounds-goodRounds || time.Now().After(enough) }
 	random := rand.New(rand.NewPCG(p.seed, 0))
 	unknown := map[string]bool{}
 	var taken []Received
@@ -294,7 +297,7 @@ func randomFailures(p *probe) {
 		s.greet = func(c *net.TCPConn) bool {
 			mu.Lock()
 			defer mu.Unlock()
-			if round < rounds-goodRounds && random.IntN(8) == 0 {
+			if !good(round) && random.IntN(8) == 0 {
 				reset(c)
 				return false
 			}
@@ -308,7 +311,7 @@ func randomFailures(p *probe) {
 			if len(first) > 0 {
 				choice, first = first[0], first[1:]
 			}
-			if round >= rounds-goodRounds {
+			if good(round) {
 				choice = 0
 			}
 			switch choice {
