@@ -94,7 +94,7 @@ func (s *DeletionSubject) check() []string {
 }
 
 // DeletionChecks returns every check of deletion requestors.
-func DeletionChecks() []Check { return deletionChecks(&DeletionSubject{}) }
+func DeletionChecks() []Check { return dated(deletionChecks(&DeletionSubject{})) }
 
 func deletionChecks(s *DeletionSubject) []Check {
 	on := func(do func(*DeletionSubject, *probe)) func(*probe) { return func(p *probe) { do(s, p) } }
