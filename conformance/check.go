@@ -18,6 +18,7 @@ type Check struct {
 	Since string
 
 	needs    []need
+	slow     bool          // it waits for seconds or starts many processes, so -short leaves it out
 	watchdog time.Duration // 2 min if zero
 	do       func(*probe)
 }

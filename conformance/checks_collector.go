@@ -28,7 +28,7 @@ func collectorChecks() []Check {
 			Sentence: "Behind the real queue, whatever fails in whatever order: no event is lost, and one arrives twice only with the same ID and only after an unknown outcome.", do: randomFailures},
 		{ID: "collector/killed-after-answer", Level: Must, watchdog: long, needs: kept,
 			Sentence: "A process that is killed between the vendor's answer and the end of its work loses nothing, and what is sent again has the same IDs and times.", do: killedAfterAnswer},
-		{ID: "collector/eight-processes", Level: Must, watchdog: long, needs: kept,
+		{ID: "collector/eight-processes", Level: Must, watchdog: long, slow: true, needs: kept,
 			Sentence: "Eight processes that record and deliver at the same time deliver every event exactly once.", do: eightProcesses},
 		{ID: "collector/consent-withdrawn", Level: Must, watchdog: long,
 			Sentence: "When consent is withdrawn in the middle of a delivery, nothing is sent after the batch that was under way.", do: consentWithdrawn},
