@@ -125,7 +125,13 @@ func (p *probe) throttled(b driver.Backend, status int, value string) verdict {
 	a := p.answerWith(status)
 	a.Header = http.Header{"Retry-After": {value}}
 	p.server.reactWith(answer(a))
-	return p.sendWithin(b, p.batch(2), patient(10*time.Second))
+	limit := patient(10 * time.Second) // far more than an answer that is there takes to be read
+	started := time.Now()
+	v := p.sendWithin(b, p.batch(2), limit)
+	if !v.late && time.Since(started) >= limit {
+		p.failf("status %d, Retry-After: %s: Send came back when its deadline was over, although the answer was there", status, value)
+	}
+	return v
 }
 
 func retryAfterSeconds(p *probe) {
@@ -138,6 +144,9 @@ func retryAfterSeconds(p *probe) {
 		v := p.throttled(b, status, "37")
 		if wait := driver.Wait(v.err); !v.late && (v.class != driver.ClassThrottled || wait < 30*time.Second || wait > 45*time.Second) {
 			p.failf("status %d, Retry-After: 37: Send returned %v, wait %v, want throttled with a wait of 37s", status, v, wait)
+		}
+		if len(p.found()) > 0 {
+			return // a backend that sits it out takes its time over each
 		}
 	}
 }
@@ -152,6 +161,9 @@ func retryAfterDate(p *probe) {
 		v := p.throttled(b, status, time.Now().Add(10*time.Minute).UTC().Format(http.TimeFormat))
 		if wait := driver.Wait(v.err); !v.late && (v.class != driver.ClassThrottled || wait < 8*time.Minute || wait > 11*time.Minute) {
 			p.failf("status %d, Retry-After in 10 minutes: Send returned %v, wait %v, want throttled with about 10m", status, v, wait)
+		}
+		if len(p.found()) > 0 {
+			return // a backend that sits it out takes its time over each
 		}
 	}
 }

@@ -124,8 +124,13 @@ func closeDuringSend(p *probe) {
 	}
 	p.closeInTime(b)
 	cancel()
-	if v := <-sent; !v.late && v.err == nil {
-		p.failf("Send returned nil without an answer")
+	select {
+	case v := <-sent:
+		if !v.late && v.err == nil {
+			p.failf("Send returned nil without an answer")
+		}
+	case <-time.After(slack()):
+		p.failf("Send had not returned %v after Close and after its context was cancelled", slack())
 	}
 }
 

@@ -225,6 +225,22 @@ func (pl *planting) run(s *session) error {
 	return nil
 }
 
+// names lists what was planted, and what this machine did not let the suite plant.
+func (pl *planting) names() (planted, not []string) {
+	host := slices.Contains(pl.account.Planted, "host name")
+	machine := slices.ContainsFunc(pl.account.Planted, func(done string) bool { return strings.HasPrefix(done, "/") })
+	for _, c := range pl.canaries {
+		switch {
+		case strings.Contains(c.What, " real "): // searched for, not planted
+		case c.What == "the host name" && !host, c.What == "the machine ID" && !machine:
+			not = append(not, c.What)
+		default:
+			planted = append(planted, c.What)
+		}
+	}
+	return planted, not
+}
+
 // plantedAnswers are an acceptance, a failure and a refusal that repeats the request.
 func (p *probe) plantedAnswers(x *exchange) bool {
 	switch x.number % childBatches {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"regexp"
 	"runtime/debug"
@@ -40,7 +39,7 @@ func Run(t *testing.T, s Subject) {
 		playChild(t.Name(), &s) // does not return if it is this subject's turn
 		t.SkipNow()
 	}
-	report := verify(&s, options{reach: reachTest(t.Name()), name: t.Name()})
+	report := verify(&s, options{reach: reachTest(t.Name()), name: t.Name(), short: testing.Short()})
 	if dir := *flags.report; dir != "" {
 		if err := report.write(dir); err != nil {
 			t.Errorf("writing the report: %v", err)
@@ -79,7 +78,7 @@ func present(t *testing.T, report Report) {
 func Verify(s Subject) Report {
 	if playing() {
 		playChild("", &s)
-		return Report{Subject: s.Driver.Name}
+		return Report{}
 	}
 	return verify(&s, options{reach: reachAgain()})
 }
@@ -100,6 +99,8 @@ type options struct {
 	// fewProcesses makes do with two where eight are meant: the tests of the suite itself
 	// run seventy backends.
 	fewProcesses bool
+	// short leaves the slow checks out.
+	short bool
 }
 
 // reachTest selects one test, or subtest.
@@ -124,13 +125,8 @@ const atOnce = 8
 
 func verify(s *Subject, o options) Report {
 	started := time.Now()
-	report := Report{Subject: s.Driver.Name, Seed: *flags.seed, Declared: s.declared()}
-	if report.Seed == 0 {
-		report.Seed = o.seed
-	}
-	if report.Seed == 0 {
-		report.Seed = rand.Uint64N(1<<32) + 1 // short enough to be typed
-	}
+	report := newReport(KindBackend, s.name(), s.Driver.Open, o.seed)
+	report.Declared, report.Short = s.declared(), o.short
 	if report.Problems = s.check(); len(report.Problems) > 0 {
 		return report
 	}
@@ -157,6 +153,9 @@ func verify(s *Subject, o options) Report {
 		s.conclude(&report.Results[i])
 	}
 	report.Notes = shared.notes()
+	if shared.planted != nil && shared.planted.err == nil {
+		report.Planted, report.NotPlanted = shared.planted.names()
+	}
 	report.Took = time.Since(started)
 	return report
 }
@@ -213,12 +212,16 @@ func (s *session) cleanup() {
 
 // make makes one check, and does not wait for it longer than its watchdog.
 func (s *session) make(c Check) Result {
-	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level}
+	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level, Since: c.Since}
 	for _, need := range c.needs {
 		if why := need(s.subject); why != "" {
 			r.Outcome, r.Reason = Skipped, why
 			return r
 		}
+	}
+	if c.slow && s.options.short {
+		r.Outcome, r.Reason = Skipped, "-short leaves out what takes long"
+		return r
 	}
 	if c.do == nil || s.watcher == nil && (c.where == shipped || s.options.shippedOnly) {
 		return r

@@ -48,15 +48,20 @@ type voyage struct {
 // ship starts the processes, and does not wait for them.
 func (s *session) ship(checks []Check) *voyage {
 	v := &voyage{session: s, found: map[string][]Finding{}}
-	if s.options.unshipped || s.watcher != nil {
+	if s.options.unshipped || s.options.short {
 		return v
 	}
-	var ids []string
+	var ids, last []string
 	for _, c := range checks {
-		if c.do != nil && c.where != here && !slices.ContainsFunc(c.needs, func(n need) bool { return n(s.subject) != "" }) {
+		switch {
+		case c.do == nil || c.where == here || slices.ContainsFunc(c.needs, func(n need) bool { return n(s.subject) != "" }):
+		case c.lingers: // or the next check would meet a connection that has just been cut
+			last = append(last, c.ID)
+		default:
 			ids = append(ids, c.ID)
 		}
 	}
+	ids = append(ids, last...)
 	for i := range ships {
 		var share []string
 		for j := i; j < len(ids); j += ships {
@@ -180,6 +185,8 @@ func (v *voyage) land(results []Result) {
 		found := v.found[r.ID]
 		if c, ok := findCheck(r.ID); ok && c.where == shipped && r.Outcome != Skipped {
 			switch {
+			case v.session.options.short:
+				r.Outcome, r.Reason = Skipped, "-short leaves out the processes without Config.Transport"
 			case v.session.options.unshipped:
 				r.Outcome, r.Reason = Skipped, "the checks were made in this process only"
 			case v.problem != "":

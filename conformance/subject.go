@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -14,6 +15,9 @@ import (
 // is written out in the test: a table or a decoder borrowed from the backend would find
 // no mistake in it.
 type Subject struct {
+	// Name is for the report, the driver's if empty: a driver with several tests has a report
+	// of each.
+	Name string
 	// Driver is the backend.
 	Driver driver.Driver
 	// Settings returns what a tool's author would declare. endpoint is an https URL
@@ -82,6 +86,8 @@ type Subject struct {
 	// still fail, or the entry is stale and fails the run.
 	KnownFailures map[string]string
 }
+
+func (s *Subject) name() string { return cmp.Or(s.Name, s.Driver.Name) }
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
 // so that a test has to write down the vendor's.

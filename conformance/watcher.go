@@ -282,6 +282,9 @@ func (w *watcher) ends(c Check) {
 	if w == nil {
 		return
 	}
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		t.CloseIdleConnections() // a backend that shares it would meet a connection that was cut
+	}
 	w.proxy.hangUp()
 	during := "during " + c.ID + ": "
 	w.settles(func() bool { return len(openFiles()) <= len(w.before.files) })

@@ -49,12 +49,14 @@ func TestConformance(t *testing.T) {
 
 func TestConformanceWithAClientToken(t *testing.T) {
 	s := subject(map[string]string{"client_token": "pub0123456789abcdef0123456789abcdef", "site": "ap2", "service": "fleet"})
+	s.Name = "datadog-token"
 	s.Constants = append(s.Constants, "Dd-Evp-Origin", "Dd-Evp-Origin-Version", "Dd-Request-Id")
 	conformance.Run(t, s)
 }
 
 func TestConformanceOfARelay(t *testing.T) {
 	s := subject(nil)
+	s.Name = "datadog-relay"
 	s.Settings = func(endpoint string) map[string]string { return map[string]string{"endpoint": endpoint + "/dd/"} }
 	s.Constants = append(s.Constants, "/dd/api/v2/logs")
 	conformance.Run(t, s)
