@@ -17,7 +17,9 @@ type Check struct {
 
 	needs    []need
 	watchdog time.Duration // 2 min if zero
-	do       func(*probe)
+	// last says that the check looks at what all the others have seen.
+	last bool
+	do   func(*probe)
 }
 
 // Checks returns every check of backends, in the order of the contract.

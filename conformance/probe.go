@@ -142,7 +142,9 @@ func (p *probe) tryOpen(settings map[string]string, change func(*driver.Config))
 			err = fmt.Errorf("calling Open: panic: %v", v)
 		}
 	}()
-	return p.subject.Driver.Open(config)
+	b, err = p.subject.Driver.Open(config)
+	p.hear(err)
+	return b, err
 }
 
 // Deadlines. The short one ends an attempt that the suite keeps from succeeding; the
@@ -197,7 +199,9 @@ func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver
 				done <- fmt.Errorf("Send panicked: %v", v)
 			}
 		}()
-		done <- b.Send(ctx, events)
+		err := b.Send(ctx, events)
+		p.hear(err)
+		done <- err
 	}()
 	select {
 	case err := <-done:
