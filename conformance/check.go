@@ -24,7 +24,7 @@ type Check struct {
 
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
-	return slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), fidelityChecks(),
+	return slices.Concat(driverChecks(), statusChecks(), answerChecks(), faultChecks(), deliveryChecks(), fidelityChecks(),
 		privacyChecks(), lifecycleChecks(), collectorChecks())
 }
 

@@ -153,6 +153,9 @@ func (b *modelBackend) post(ctx context.Context, events []driver.Event) error {
 		return errors.New("model: no answer")
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return errors.New("model: answered 101") // its body has no end, and no deadline
+	}
 	read := func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, 64<<10)) }
 	if b.read != nil {
 		read = b.read

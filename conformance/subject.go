@@ -25,10 +25,14 @@ type Subject struct {
 	Headers map[string]string
 
 	// Statuses is the vendor's table: what an answer with this status means to a batch of
-	// several events, without a Retry-After. It has a row for each of [SuiteStatuses]. Where
-	// it says TooLarge, the event that is alone is refused for good, but for 413, of which
-	// only the collector knows what it says of one event. Drivers that reach no network have
-	// none.
+	// several events, without a Retry-After. It has a row for each of [SuiteStatuses], and
+	// for what else the documentation names. Where it says TooLarge, the event that is alone is
+	// refused for good, but for 413, of which only the collector knows what it says of one
+	// event. Drivers that reach no network have none.
+	//
+	// The suite answers with every other status too. What has no row is what HTTP makes of it
+	// (RFC 9110, section 15): a 4xx is kept or has the class of 400, a 5xx is kept or has that
+	// of 500, a 3xx is kept, and a 2xx is an acceptance only where 200, 202 and 204 all are.
 	Statuses map[int]driver.Class
 	// Refusal is the form in which the vendor refuses, to which the checks add the status.
 	// The zero value is a JSON object with a list "errors".
@@ -146,7 +150,7 @@ type Verdicts struct {
 	Want func(batch []Received) driver.Partial
 }
 
-// SuiteStatuses returns the statuses that the suite answers with, redirects aside.
+// SuiteStatuses returns the statuses for which a subject's table must have a row.
 func SuiteStatuses() []int {
 	return []int{200, 202, 204, 400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504}
 }
