@@ -1,8 +1,11 @@
 package conformance
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 )
@@ -32,6 +35,25 @@ func answerChecks() []Check {
 		{ID: "delivery/switched-protocols", Level: Should, needs: []need{network},
 			Sentence: "A 101, after which no end of the answer comes, is no acceptance, and the deadline holds; net/http lets nothing but Close end the reading.",
 			do:       switchedProtocols},
+		{ID: "delivery/answers-as-documented", Level: Must, needs: []need{network, meanings},
+			Sentence: "An answer whose body decides means what the vendor's documentation says.", do: documentedAnswers},
+		{ID: "delivery/changed-acceptance", Level: Must, needs: []need{network, bodyDecides},
+			Sentence: "Where the body decides, an acceptance that is cut, buried, or changed in its one value is none.",
+			do: func(p *probe) {
+				certain, _ := lacking(p.subject.Accepted.Body)
+				p.notAccepted(certain)
+			}},
+		{ID: "delivery/emptied-acceptance", Level: Should, needs: []need{network, bodyDecides},
+			Sentence: "Where the body decides, an acceptance that has lost what it says, or says it with a number out of all proportion, is none.",
+			do: func(p *probe) {
+				_, doubtful := lacking(p.subject.Accepted.Body)
+				p.notAccepted(doubtful)
+			}},
+		{ID: "delivery/mutated-answers", Level: Must, needs: []need{network},
+			Sentence: "Whatever an answer holds, Send neither panics nor hangs, accepts nothing that is not a 2xx, and does not call an event both accepted and rejected.",
+			do:       mutatedAnswers},
+		{ID: "delivery/partial-names-the-batch", Level: Should, needs: []need{network, partialVerdicts},
+			Sentence: "A mixed verdict names events of the batch only, each once, and counts no more of them than there are.", do: mutatedVerdicts},
 	}
 }
 
@@ -203,5 +225,118 @@ func switchedProtocols(p *probe) {
 	})
 	if v := p.sendWithin(b, p.batch(3), shortTime()); !v.late && !v.kept() {
 		p.failf("status 101: Send returned %v, want the batch kept", v)
+	}
+}
+
+func documentedAnswers(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, m := range p.subject.Answers {
+		p.server.reactWith(answer(m.Answer))
+		for _, n := range []int{3, 1} {
+			want := meant(m.Class, m.Answer.status(), n)
+			if v := p.send(b, p.batch(n)); !v.late && v.class != want {
+				p.failf("%s, to a batch of %d: Send returned %v, want %v", m.Name, n, v, want)
+			}
+		}
+	}
+}
+
+// notAccepted answers with the acceptance in which the body is changed.
+func (p *probe) notAccepted(list []mutation) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, m := range list {
+		a := p.subject.Accepted
+		a.Body = m.body
+		p.server.reactWith(answer(a))
+		if v := p.send(b, p.batch(2)); v.late || v.class == driver.ClassAccepted {
+			p.failf("an acceptance, %s: Send returned %v", m.how, v)
+			return // the others are of the same kind
+		}
+	}
+}
+
+// enoughMutations of one answer: all of one with three values, and a fifth of a second for
+// the dozen answers of a subject.
+const enoughMutations = 60
+
+func mutatedAnswers(p *probe) {
+	answers := slices.Concat([]Answer{p.subject.Accepted, p.answerWith(400)}, p.subject.NotAccepted, p.subject.NotRefused)
+	for _, m := range p.subject.Answers {
+		answers = append(answers, m.Answer)
+	}
+	p.mutate(answers, p.subject.Partial, func(how string, status int, _ []driver.Event, v verdict) {
+		partial, _ := asPartial(v.err)
+		switch {
+		case v.class == driver.ClassAccepted && status/100 != 2:
+			p.failf("status %d, %s: Send returned nil", status, how)
+		case partial != nil && slices.ContainsFunc(partial.Accepted, func(id string) bool { return slices.Contains(partial.Rejected, id) }):
+			p.failf("%s: got accepted %q, rejected %q, which have an event in common", how, partial.Accepted, partial.Rejected)
+		}
+	})
+}
+
+func mutatedVerdicts(p *probe) {
+	p.mutate(nil, p.subject.Partial, func(how string, _ int, batch []driver.Event, v verdict) {
+		sent := eventIDs(batch)
+		partial, _ := asPartial(v.err)
+		if partial == nil {
+			return
+		}
+		named := slices.Concat(partial.Accepted, partial.Rejected)
+		slices.Sort(named)
+		strange := slices.ContainsFunc(named, func(id string) bool { return !slices.Contains(sent, id) })
+		if strange || len(slices.Compact(named)) < len(partial.Accepted)+len(partial.Rejected) || partial.Unnamed < 0 || partial.Unnamed > len(sent) {
+			p.failf("%s: got accepted %q, rejected %q, %d unnamed of %d events with the IDs %q", how, partial.Accepted, partial.Rejected, partial.Unnamed, len(sent), sent)
+		}
+	})
+}
+
+// mutate sends batches, answers with one answer after the other in all its mutations, and
+// shows what became of each.
+func (p *probe) mutate(answers []Answer, verdicts []Verdicts, look func(how string, status int, sent []driver.Event, v verdict)) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	rng := rand.New(rand.NewPCG(p.seed, 0))
+	try := func(name string, a Answer, size int) bool {
+		for _, m := range mutations(a.Body, enoughMutations, rng) {
+			a.Body = m.body
+			p.server.reactWith(answer(a))
+			batch := p.batch(size)
+			v := p.sendWithin(b, batch, patient(5*time.Second))
+			if v.late || len(p.found()) >= enoughFindings {
+				return false
+			}
+			look(name+", "+m.how, a.status(), batch, v)
+		}
+		return true
+	}
+	for i, a := range answers {
+		if !try(fmt.Sprintf("answer %d, a %d", i, a.status()), a, three) {
+			return
+		}
+	}
+	for _, mixed := range verdicts {
+		size := three
+		if len(mixed.Sizes) > 0 && !slices.Contains(mixed.Sizes, three) {
+			size = mixed.Sizes[0]
+		}
+		var batch []Received
+		for _, e := range p.batch(size) {
+			batch = append(batch, received(e))
+		}
+		if a, _, ok := mixed.of(batch); ok && !try(mixed.Name, a, size) {
+			return
+		}
 	}
 }

@@ -370,45 +370,6 @@ func lookalikeAnswer(p *probe) {
 	}
 }
 
-func partialAnswer(p *probe) {
-	b, ok := p.open()
-	if !ok {
-		return
-	}
-	defer b.Close()
-	for _, mixed := range p.subject.Partial {
-		const size = 3
-		var got []Received
-		p.server.reactWith(func(x *exchange) bool {
-			list, _ := p.decode(x)
-			if len(list) != size {
-				return drop(x)
-			}
-			got = list
-			return answer(mixed.Answer(list))(x)
-		})
-		v := p.send(b, p.batch(size))
-		if v.late || len(got) != size {
-			p.failf("%s: the batch did not arrive", mixed.Name)
-			continue
-		}
-		want := mixed.Want(got)
-		partial, named := asPartial(v.err)
-		if v.class != driver.ClassPartial || !named {
-			p.failf("%s: Send returned %v, want a driver.Partial", mixed.Name, v)
-			continue
-		}
-		if !sameSet(partial.Accepted, want.Accepted) || !sameSet(partial.Rejected, want.Rejected) || partial.Unnamed != want.Unnamed {
-			p.failf("%s: got accepted %q, rejected %q, %d unnamed; want accepted %q, rejected %q, %d unnamed", mixed.Name,
-				partial.Accepted, partial.Rejected, partial.Unnamed, want.Accepted, want.Rejected, want.Unnamed)
-		}
-	}
-}
-
-func sameSet(a, b []string) bool {
-	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
-}
-
 func everyEventOnce(p *probe) {
 	b, ok := p.open()
 	if !ok {

@@ -50,6 +50,9 @@ type Subject struct {
 	// 400 without the body that the vendor documents: they come from something in between,
 	// so the batch must be kept. Web pages need not be listed.
 	NotRefused []Answer
+	// Answers lists answers whose body decides what they mean, beside those above, such as a
+	// code of an error in a 200.
+	Answers []Meaning
 	// Partial lists answers with more than one verdict, if the vendor gives any.
 	Partial []Verdicts
 
@@ -140,13 +143,27 @@ type Answer struct {
 	Body   string
 }
 
+// Meaning is an answer with what the vendor's documentation says that it means.
+type Meaning struct {
+	// Name is for the report.
+	Name   string
+	Answer Answer
+	// Class is that to a batch of several events, as in [Subject.Statuses].
+	Class driver.Class
+}
+
 // Verdicts is an answer that says different things of different events.
 type Verdicts struct {
 	// Name is for the report.
 	Name string
-	// Answer makes the answer to a batch of three events.
+	// Sizes are the batches, by their number of events, for which Answer and Want are made.
+	// Empty means three, so that they may name the second event and the third. Where they
+	// go over the batch that they are given, {1, 2, 3, 50} finds most.
+	Sizes []int
+	// Answer makes the answer to a batch.
 	Answer func(batch []Received) Answer
-	// Want is what the backend has to make of it; Wait and Err are not compared.
+	// Want is what the backend has to make of it; Wait and Err are not compared. Where all
+	// of a batch is accepted nil is as good, and where all of it is rejected, Permanent.
 	Want func(batch []Received) driver.Partial
 }
 
@@ -197,6 +214,13 @@ func lookalikes(s *Subject) string {
 func falseRefusals(s *Subject) string {
 	if len(s.NotRefused) == 0 {
 		return "the subject declares no NotRefused"
+	}
+	return ""
+}
+
+func meanings(s *Subject) string {
+	if len(s.Answers) == 0 {
+		return "the subject declares no Answers"
 	}
 	return ""
 }
@@ -319,6 +343,13 @@ func (s *Subject) check() []string {
 		say(class != driver.ClassAccepted || status/100 == 2, fmt.Sprintf("Subject.Statuses accepts a %d: only 2xx can be an acceptance", status))
 		say(class == driver.ClassUnknown || class == driver.ClassThrottled || !slices.Contains(alwaysKept, status),
 			fmt.Sprintf("Subject.Statuses gives a %d the class %s: no vendor judges a batch with it, so it is kept", status, class))
+	}
+	for _, m := range s.Answers {
+		status := m.Answer.status()
+		say(m.Class != driver.ClassAccepted || status/100 == 2, fmt.Sprintf("Subject.Answers accepts %s, a %d: only 2xx can be an acceptance", m.Name, status))
+		say(m.Class == driver.ClassUnknown || m.Class == driver.ClassThrottled || !slices.Contains(alwaysKept, status),
+			fmt.Sprintf("Subject.Answers gives %s, a %d, the class %s: no vendor judges a batch with it, so it is kept", m.Name, status, m.Class))
+		say(m.Class != driver.ClassPartial, "Subject.Answers makes "+m.Name+" partial: describe it in Partial, which says what becomes of each event")
 	}
 	for _, field := range []string{"ID", "Name", "Time", "MachineID", "ConsentID"} {
 		_, omitted := s.Omits[field]
