@@ -74,12 +74,19 @@ func deliveryChecks() []Check {
 			Sentence: "A Retry-After that is a date becomes the wait until then.", do: retryAfterDate},
 		{ID: "delivery/retry-after-absurd", Level: Must, needs: []need{network},
 			Sentence: "A Retry-After that makes no sense keeps the batch and does not become a wait of less than nothing.", do: retryAfterAbsurd},
+		{ID: "delivery/retry-after-with-any-status", Level: Should, needs: []need{network},
+			Sentence: "A Retry-After becomes the wait with every status that keeps the batch.", do: retryAfterAnywhere},
 		{ID: "delivery/one-attempt", Level: Must, needs: []need{network},
 			Sentence: "Send makes at most one request, whatever becomes of it.", do: oneAttempt},
 		{ID: "delivery/redirect-not-followed", Level: Must, needs: []need{network},
 			Sentence: "A redirect is not followed, to no host and with no method, and the batch is kept.", do: redirects},
 		{ID: "delivery/html-not-accepted", Level: Must, needs: []need{network},
 			Sentence: "A web page with status 200, as a captive portal sends it, is no acceptance.", do: htmlPage},
+		{ID: "delivery/page-with-any-2xx-not-accepted", Level: Must, needs: []need{network},
+			Sentence: "A web page is no acceptance with any other 2xx either; where the body decides, whatever type it is said to have.", do: pageWithAny2xx},
+		{ID: "delivery/page-of-any-type", Level: Should, needs: []need{network},
+			Sentence: "A page is known by its body too, behind a byte-order mark, white space, a comment or an XML declaration, and by its type: no acceptance and no refusal.",
+			do:       pageOfAnyType},
 		{ID: "delivery/cut-answer-not-accepted", Level: Must, needs: []need{network, bodyDecides},
 			Sentence: "Where the body decides, an answer that is cut in its middle is no acceptance.", do: cutAnswer},
 		{ID: "delivery/garbage-answer-not-accepted", Level: Must, needs: []need{network, bodyDecides},
@@ -159,6 +166,32 @@ func retryAfterDate(p *probe) {
 		v := p.throttled(b, status, time.Now().Add(10*time.Minute).UTC().Format(http.TimeFormat))
 		if wait := driver.Wait(v.err); !v.late && (v.class != driver.ClassThrottled || wait < 8*time.Minute || wait > 11*time.Minute) {
 			p.failf("status %d, Retry-After in 10 minutes: Send returned %v, wait %v, want throttled with about 10m", status, v, wait)
+		}
+	}
+}
+
+// retryAfterAnywhere tries the statuses for which no RFC defines the header, though servers
+// send it with them.
+func retryAfterAnywhere(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, status := range []int{408, 425, 500, 502, 504, 507, 520, 529} {
+		if row, known := p.subject.Statuses[status]; known && !slices.Contains(kept, row) {
+			continue
+		}
+		for value, least := range map[string]time.Duration{
+			"37": 30 * time.Second, time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat): 8 * time.Minute,
+		} {
+			v := p.throttled(b, status, value)
+			if wait := driver.Wait(v.err); !v.late && slices.Contains(kept, v.class) && wait < least {
+				p.failf("status %d, Retry-After: %s: Send returned %v, wait %v", status, value, v, wait)
+			}
+		}
+		if len(p.found()) > 0 {
+			return
 		}
 	}
 }
@@ -260,47 +293,6 @@ func redirects(p *probe) {
 				p.failf("status %d to %s: Send returned %v, want the batch kept", status, target, v)
 			}
 			b.Close()
-		}
-	}
-}
-
-const portal = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Please log in to this network.</body></html>\n"
-
-func htmlPage(p *probe) {
-	b, ok := p.open()
-	if !ok {
-		return
-	}
-	defer b.Close()
-	for _, kind := range []string{"text/html; charset=utf-8", "text/html"} {
-		p.server.reactWith(answer(Answer{Type: kind, Body: portal}))
-		if v := p.send(b, p.batch(2)); !v.late && !v.kept() {
-			p.failf("a web page with status 200: Send returned %v, want the batch kept", v)
-		}
-	}
-}
-
-// pageStatuses are those with which login pages, filters, proxies and web sites at a wrong
-// address answer, and one with which a server breaks.
-var pageStatuses = []int{400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 414, 415, 422, 431, 451, 500, 511}
-
-func pageWithAnyStatus(p *probe) {
-	b, ok := p.open()
-	if !ok {
-		return
-	}
-	defer b.Close()
-	for _, status := range pageStatuses {
-		for _, kind := range []string{"text/html; charset=utf-8", "text/plain"} {
-			p.server.reactWith(answer(Answer{Status: status, Type: kind, Body: portal}))
-			for _, n := range []int{1, 3} {
-				v := p.send(b, p.batch(n))
-				// What is in between has a limit of its own, so smaller batches may pass.
-				smaller := status == http.StatusRequestEntityTooLarge && v.class == driver.ClassTooLarge
-				if !v.late && !v.kept() && !smaller {
-					p.failf("a web page with status %d, of type %s, to a batch of %d: Send returned %v, want the batch kept", status, kind, n, v)
-				}
-			}
 		}
 	}
 }
