@@ -23,7 +23,9 @@ type Check struct {
 	where    place
 	// lingers says that an honest backend may leave a connection for a while.
 	lingers bool
-	do      func(*probe) // nil where the result comes from what was seen during the others
+	// last says that the check looks at what all the others have seen.
+	last bool
+	do   func(*probe) // nil where the result comes from what was seen during the others
 }
 
 // place says in which processes a check is made.
@@ -40,7 +42,7 @@ const (
 
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
-	return dated(slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), http2Checks(), fidelityChecks(),
+	return dated(slices.Concat(driverChecks(), statusChecks(), answerChecks(), faultChecks(), deliveryChecks(), http2Checks(), fidelityChecks(),
 		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks()))
 }
 

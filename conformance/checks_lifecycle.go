@@ -74,7 +74,9 @@ func (p *probe) closeInTime(b driver.Backend) error {
 				done <- nil
 			}
 		}()
-		done <- b.Close()
+		err := b.Close()
+		p.hear(err)
+		done <- err
 	}()
 	select {
 	case err := <-done:

@@ -59,8 +59,10 @@ type account struct {
 	// Planted are the things that could be planted beyond the environment.
 	Planted []string
 	// Found are the findings of checks, by ID.
-	Found   map[string][]Finding
-	Notes   []string
+	Found map[string][]Finding
+	Notes []string
+	// Said are what errors said.
+	Said    []string
 	Problem string
 }
 

@@ -162,6 +162,7 @@ func (p *probe) tryOpen(settings map[string]string, change func(*driver.Config))
 		p.opened = append(p.opened, b)
 		p.mu.Unlock()
 	}
+	p.hear(err)
 	return b, err
 }
 
@@ -218,7 +219,9 @@ func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver
 				done <- fmt.Errorf("Send panicked: %v", v)
 			}
 		}()
-		done <- b.Send(ctx, events)
+		err := b.Send(ctx, events)
+		p.hear(err)
+		done <- err
 	}()
 	select {
 	case err := <-done:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"runtime/debug"
@@ -140,14 +141,23 @@ func verify(s *Subject, o options) Report {
 	}
 	voyage := shared.ship(checks)
 	var all sync.WaitGroup
-	for i, c := range checks {
+	inTurn := func(work func()) {
 		turn <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turn }()
-			report.Results[i] = shared.make(c)
+			work()
 		})
 	}
-	all.Wait()
+	inTurn(shared.fail) // which the last checks wait for
+	for _, last := range []bool{false, true} {
+		for i, c := range checks {
+			if c.last == last {
+				inTurn(func() { report.Results[i] = shared.make(c) })
+			}
+		}
+		all.Wait()
+		voyage.wait() // whose errors are heard too
+	}
 	voyage.land(report.Results)
 	for i := range report.Results {
 		s.conclude(&report.Results[i])
@@ -174,9 +184,33 @@ type session struct {
 	noted   []string
 	planted *planting // made once, by the first check that asks
 	once    sync.Once
-	said    []string // in errors, by a backend that failed in every way; made once
 	failed  sync.Once
+	said    map[string]bool // the errors of all calls of the backend so far
 	dirs    []string
+}
+
+// hear notes an error of the backend's, for the checks that look at what errors say.
+func (s *session) hear(err error) {
+	if err == nil {
+		return
+	}
+	// An error is a line. One that repeats a whole answer shows that in its first part.
+	const enough = 16 << 10
+	text := err.Error()
+	text = text[:min(len(text), enough)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.said == nil {
+		s.said = map[string]bool{}
+	}
+	s.said[text] = true
+}
+
+// heard returns what the errors have said so far.
+func (s *session) heard() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.said))
 }
 
 func (s *session) note(format string, args ...any) {

@@ -250,9 +250,12 @@ func (a Answer) status() int {
 }
 
 // head is the answer up to its body, which is said to have length bytes.
-func (a Answer) head(length int) string {
+func (a Answer) head(length int) string { return a.headSaying(http.StatusText(a.status()), length) }
+
+// headSaying is head with a reason phrase.
+func (a Answer) headSaying(reason string, length int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status(), http.StatusText(a.status()))
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status(), reason)
 	header := a.Header.Clone()
 	if header == nil {
 		header = http.Header{}

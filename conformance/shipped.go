@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -152,6 +153,9 @@ func (v *voyage) send(number int, ids, set []string) error {
 	for _, note := range account.Notes {
 		s.note("%s", note)
 	}
+	for _, text := range account.Said {
+		s.hear(errors.New(text))
+	}
 	if runtime.GOOS != "linux" || !slices.Contains(account.Planted, plantedNetwork) {
 		s.note("the system gives no process a network of its own: a connection past the standard library's defaults would not be seen")
 	}
@@ -175,11 +179,15 @@ func (v *voyage) send(number int, ids, set []string) error {
 	return nil
 }
 
-// land waits for the processes and adds what they found.
-func (v *voyage) land(results []Result) {
+// wait lasts until the processes have ended.
+func (v *voyage) wait() {
 	if v.ended != nil {
 		<-v.ended
 	}
+}
+
+// land adds what the processes found.
+func (v *voyage) land(results []Result) {
 	for i := range results {
 		r := &results[i]
 		found := v.found[r.ID]
@@ -231,7 +239,7 @@ func childShips(o *orders, s *Subject) (a account) {
 	}
 	w.lingers(shared)
 	shared.cleanup()
-	a.Notes = shared.notes()
+	a.Notes, a.Said = shared.notes(), shared.heard()
 	return a
 }
 

@@ -39,6 +39,13 @@ func TestConformance(t *testing.T) {
 			{Body: `{"status":0}`},
 			{Body: `{"result":"Ok"}`},
 		},
+		Answers: []conformance.Meaning{
+			{Name: "the older acknowledgement", Answer: conformance.Answer{Body: `{"status":1}`}, Class: driver.ClassAccepted},
+			{Name: "no quota is used up", Answer: conformance.Answer{Body: `{"status":"Ok","quota_limited":[]}`}, Class: driver.ClassAccepted},
+			{Name: "the quota is used up", Answer: conformance.Answer{Body: `{"status":"Ok","quota_limited":["events","recordings"]}`}, Class: driver.ClassThrottled},
+			{Name: "the plan has to be paid", Answer: conformance.Answer{Status: 402, Body: `{"type":"billing","code":"payment_required"}`}, Class: driver.ClassThrottled},
+			{Name: "the token is missing", Answer: conformance.Answer{Status: 401, Body: `{"type":"authentication_error","code":"invalid_api_key"}`}, Class: driver.ClassThrottled},
+		},
 		Decode: decode,
 		Constants: []string{"/batch/", "gotoolbase-telemetry", "api_key", "batch", "sent_at", "uuid", "event", "distinct_id", "timestamp", "properties",
 			"event_name", "tool_name", "tool_version", "$os", "os_version", "arch", "go_version", "duration_ms", "exit_code", "args", "error", "consent_id", "truncated",
