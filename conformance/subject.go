@@ -72,6 +72,9 @@ type Subject struct {
 	// Omits lists fields of [Received] that the vendor has no place for, each with the
 	// reason. ID, Name, Time, MachineID and ConsentID cannot be left out.
 	Omits map[string]string
+	// Window is set where the vendor takes only events of a certain age, and the backend
+	// moves the time of others into it. nil means that it takes any.
+	Window *Window
 	// NoIP says why a request does not switch off the storage of the sender's address, nil
 	// if it does. nil here means that the vendor has no such switch.
 	NoIP func(Request) error
@@ -81,6 +84,20 @@ type Subject struct {
 	// KnownFailures lists checks that fail, each with the reason. They are run and must
 	// still fail, or the entry is stale and fails the run.
 	KnownFailures map[string]string
+}
+
+// Window is the time of events that a vendor takes, seen from the time of sending.
+type Window struct {
+	Past, Ahead time.Duration
+	// Reason says where the vendor documents it.
+	Reason string
+}
+
+// holds reports whether an event of that time is taken, give or take the minute for which
+// a check may last.
+func (w *Window) holds(t time.Time) bool {
+	now := time.Now()
+	return !t.Before(now.Add(-w.Past-time.Minute)) && !t.After(now.Add(w.Ahead+time.Minute))
 }
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
@@ -328,6 +345,7 @@ func (s *Subject) check() []string {
 	for name, reason := range s.Varies {
 		say(reason != "", "Subject.Varies gives no reason for "+name)
 	}
+	say(s.Window == nil || s.Window.Reason != "", "Subject.Window gives no reason")
 	for id, reason := range s.KnownFailures {
 		_, exists := findCheck(id)
 		say(exists, "Subject.KnownFailures lists "+id+", which is no check")
