@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/coretest"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/props"
 )
 
 // changes sends a copy of the batch that was changed, whatever its size.
@@ -279,17 +283,140 @@ func TestVariationsFailExactlyTheirBatchChecks(t *testing.T) {
 	}
 	for _, m := range variations() {
 		t.Run(m.name, func(t *testing.T) {
-			s := &session{subject: &m.subject, base: time.Now().UTC().Truncate(time.Millisecond)}
-			defer s.cleanup()
-			var got []string
-			for _, c := range batchChecks() {
-				if s.run(c).Outcome == Failed {
-					got = append(got, c.ID)
-				}
-			}
-			if want := expand(t, m.fails); !sameSet(got, want) {
+			if got, want := failedBatchChecks(m.subject), expand(t, m.fails); !sameSet(got, want) {
 				t.Errorf("fails %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// failedBatchChecks runs the checks of batches alone.
+func failedBatchChecks(s Subject) (failed []string) {
+	alone := &session{subject: &s, base: time.Now().UTC().Truncate(time.Millisecond)}
+	defer alone.cleanup()
+	for _, c := range batchChecks() {
+		if alone.run(c).Outcome == Failed {
+			failed = append(failed, c.ID)
+		}
+	}
+	return failed
+}
+
+// What looks like one of the mistakes, and is the right answer to a vendor's peculiarity.
+func TestUnusualBackendsThatKeepTheContractPassTheBatchChecks(t *testing.T) {
+	t.Parallel()
+	if playing() {
+		return
+	}
+	window := Window{Past: 18 * time.Hour, Ahead: 30 * time.Second, Reason: "the vendor takes no others"}
+	lacking := func(e driver.Event) bool { return e.MachineID == "" || e.Name == "" }
+	unusual := map[string]Subject{
+		"an event without a machine ID is refused": modelSubject(model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+			if slices.ContainsFunc(events, lacking) {
+				return driver.Refused(errModel, len(events))
+			}
+			return b.deliver(ctx, events)
+		}}),
+		"it is refused by name, and the others are sent": modelSubject(model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+			fit := slices.DeleteFunc(slices.Clone(events), lacking)
+			if err := b.deliver(ctx, fit); err != nil || len(fit) == len(events) {
+				return err
+			}
+			unfit := slices.DeleteFunc(slices.Clone(events), func(e driver.Event) bool { return !lacking(e) })
+			return &driver.Partial{Accepted: eventIDs(fit), Rejected: eventIDs(unfit), Err: errModel}
+		}}),
+		"its ID and type stand in": modelSubject(model{item: func(i *modelItem) {
+			i.Machine, i.Name = cmp.Or(i.Machine, i.ID), cmp.Or(i.Name, i.Type)
+		}}),
+		"a batch that has grown is refused before it is sent": modelSubject(model{escape: true, send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+			if len(b.encode(events)) > 200_000 {
+				return driver.Refused(errModel, len(events))
+			}
+			return b.deliver(ctx, events)
+		}}),
+		"a connection is left after ten requests": modelSubject(model{opened: func(b *modelBackend) {
+			b.request = func(r *http.Request) { r.Close = b.state.n.Add(1)%10 == 0 }
+		}}),
+		"times are moved into the vendor's window": modelSubject(model{item: func(i *modelItem) {
+			at, _ := time.Parse(time.RFC3339Nano, i.Time)
+			if now := time.Now(); now.Sub(at) > window.Past {
+				i.Time = now.Add(-window.Past).UTC().Format(time.RFC3339Nano)
+			} else if at.Sub(now) > window.Ahead {
+				i.Time = now.Add(window.Ahead).UTC().Format(time.RFC3339Nano)
+			}
+		}}),
+	}
+	moved := unusual["times are moved into the vendor's window"]
+	moved.Window = &window
+	unusual["times are moved into the vendor's window"] = moved
+	for name, s := range unusual {
+		if failed := failedBatchChecks(s); len(failed) > 0 {
+			t.Errorf("%s: fails %q", name, failed)
+		}
+	}
+}
+
+func TestADeclaredWindowExcusesNoLoss(t *testing.T) {
+	t.Parallel()
+	s := modelSubject(changes(func(events []driver.Event) []driver.Event {
+		return slices.DeleteFunc(events, func(e driver.Event) bool { return time.Since(e.Time) > 24*time.Hour })
+	}))
+	s.Window = &Window{Past: 24 * time.Hour, Ahead: time.Hour, Reason: "the vendor takes no others"}
+	if failed := failedBatchChecks(s); !slices.Equal(failed, []string{"fidelity/old-and-ahead"}) {
+		t.Errorf("fails %q", failed)
+	}
+}
+
+func TestATimeTellsItsZone(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		`"2026-11-26T02:32:12.123Z"`: 0, `2026-11-26T02:32:12+00:00`: 0, `Thu, 26 Nov 2026 02:32:12 GMT`: 0, `02:32:12.5 +0000 UTC`: 0,
+		`1795660332`: 0, `at 02:32 it was late`: 0, `sha256:12:34+5`: 0,
+		`2026-11-26T03:32:12+01:00`: 1, `2026-11-26 03:32:12.123456 +0530`: 1, `Thu Nov 26 03:32:12 CET 2026`: 1, `26 Nov 26 03:32 -0800, 03:32:12 PST`: 2,
+		`2026-11-26T03:32:12-00:30`: 1,
+	} {
+		if got := zones(text); len(got) != want {
+			t.Errorf("%s: got %q, want %d", text, got, want)
+		}
+	}
+}
+
+// The suite may not know of a cap of the collector's that has changed.
+func TestTheLongestTextsAreThoseThatTheCollectorLetsThrough(t *testing.T) {
+	t.Parallel()
+	if playing() {
+		return
+	}
+	tool := props.Tool{Name: strings.Repeat("t", longestTool), Telemetry: props.TelemetryConfig{ExtendedCollection: true}}
+	if _, err := core.Open(props.Tool{Name: tool.Name + "t", Features: props.SetFeatures(props.Enable(props.TelemetryCmd))}); err == nil {
+		t.Error("a tool may have a longer name")
+	}
+	record := func(pairs, more int) driver.Event {
+		metadata := map[string]string{strings.Repeat("key ", longestKey/4) + strings.Repeat("y", more): longText(longestValue-1+more) + "x"}
+		for i := range pairs - 1 {
+			metadata[fmt.Sprint(i)] = "x"
+		}
+		home := coretest.New(t, tool)
+		c := home.Collector()
+		c.TrackCommandExtended(longText(longestName-1+more)+"x", slices.Repeat([]string{"-v"}, mostArgs-1+more), 1, 0,
+			longText(longestError-1+more)+"x", metadata)
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		events := home.Events()
+		if len(events) != 1 {
+			t.Fatalf("%d events", len(events))
+		}
+		return events[0]
+	}
+	if e := record(mostPairs, 0); e.Truncated != 0 {
+		t.Errorf("of the longest texts %d were cut: %s", e.Truncated, e.AppendJSON(nil))
+	}
+	// Name, argument, error, and the pair of the long key and value.
+	if e := record(1, 1); e.Truncated != 4 || len(e.Args) != mostArgs {
+		t.Errorf("of texts that are one longer %d were cut, %d arguments are left: %s", e.Truncated, len(e.Args), e.AppendJSON(nil))
+	}
+	if e := record(mostPairs+1, 0); e.Truncated != 1 || len(e.Metadata) != mostPairs {
+		t.Errorf("of one pair too many %d were dropped", e.Truncated)
 	}
 }

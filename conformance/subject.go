@@ -93,11 +93,11 @@ type Window struct {
 	Reason string
 }
 
-// holds reports whether an event of that time is taken, give or take the minute for which
-// a check may last.
-func (w *Window) holds(t time.Time) bool {
+// holds reports whether an event of that time is taken by a window that is wider by margin
+// on both sides.
+func (w *Window) holds(t time.Time, margin time.Duration) bool {
 	now := time.Now()
-	return !t.Before(now.Add(-w.Past-time.Minute)) && !t.After(now.Add(w.Ahead+time.Minute))
+	return !t.Before(now.Add(-w.Past-margin)) && !t.After(now.Add(w.Ahead+margin))
 }
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
