@@ -473,16 +473,6 @@ func effective(l driver.Limits) driver.Limits {
 	return l
 }
 
-// padded returns event n with a canonical encoding of size bytes, if it is not larger
-// anyway.
-func (p *probe) padded(n, size int) driver.Event {
-	e := sampleEvent(p.base, n)
-	if missing := size - len(e.AppendJSON(nil)) - len(`,"pad":""`); missing > 0 {
-		e.Metadata["pad"] = strings.Repeat("x", missing)
-	}
-	return e
-}
-
 func largestBatch(p *probe) {
 	b, ok := p.open()
 	if !ok {
@@ -493,7 +483,7 @@ func largestBatch(p *probe) {
 	many := p.batch(min(limits.Events, limits.Bytes/len(driver.AppendJSONArray(nil, p.batch(1)))-1))
 	var large []driver.Event
 	for n, room := len(many), limits.Bytes; room > limits.EventBytes && len(large) < limits.Events; n++ {
-		e := p.padded(n, limits.EventBytes)
+		e := paddedWith(p.base, n, limits.EventBytes, "x")
 		large = append(large, e)
 		room -= len(e.AppendJSON(nil)) + len(",")
 	}

@@ -39,6 +39,8 @@ type model struct {
 	item    func(*modelItem)
 	body    func(map[string]any, []driver.Event)
 	request func(*http.Request)
+	// escape makes the JSON fit for a web page.
+	escape bool
 	// exchange replaces the call of the client, read how much of the answer is read.
 	exchange func(b *modelBackend, r *http.Request) (*http.Response, error)
 	read     func(io.Reader) ([]byte, error)
@@ -136,7 +138,7 @@ func (b *modelBackend) post(ctx context.Context, events []driver.Event) error {
 	}
 	r.GetBody = nil
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", b.tool+"/"+b.version)
+	r.Header.Set("User-Agent", strings.Map(printableOnly, b.tool+"/"+b.version))
 	r.Header.Set("X-Key", b.key)
 	if b.request != nil {
 		b.request(r)
@@ -277,7 +279,7 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 		if b.item != nil {
 			b.item(&item)
 		}
-		text, _ := json.Marshal(item) // a struct of texts and numbers cannot fail
+		text := b.marshal(item)
 		if item.extra != nil {
 			var all map[string]any
 			d := json.NewDecoder(bytes.NewReader(text))
@@ -286,7 +288,7 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 			for k, v := range item.extra {
 				all[k] = v
 			}
-			text, _ = json.Marshal(all)
+			text = b.marshal(all)
 		}
 		items = append(items, text)
 	}
@@ -294,8 +296,25 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 	if b.body != nil {
 		b.body(body, events)
 	}
-	text, _ := json.Marshal(body)
-	return text
+	return b.marshal(body)
+}
+
+// marshal is json.Marshal without what makes JSON safe to stand in a web page and six
+// times as large. Values of texts and numbers cannot fail.
+func (b *modelBackend) marshal(v any) []byte {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(b.escape)
+	_ = e.Encode(v)
+	return text.Bytes()
+}
+
+// printableOnly leaves out what no header can hold.
+func printableOnly(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return -1
+	}
+	return r
 }
 
 // modelSubject describes the model to the suite, from the model's documentation.

@@ -276,14 +276,13 @@ func (p *probe) arrived() ([]Received, bool) {
 	return all, true
 }
 
-// expect compares what arrived with what should have, in any order.
-func (p *probe) expect(want []driver.Event) {
+// expect compares what arrived with what should have, in any order, and returns it.
+func (p *probe) expect(want []driver.Event) (got []Received, ok bool) {
 	if p.subject.Discards {
-		return
+		return nil, false
 	}
-	got, ok := p.arrived()
-	if !ok {
-		return
+	if got, ok = p.arrived(); !ok {
+		return nil, false
 	}
 	count := map[string]int{}
 	for _, r := range got {
@@ -301,4 +300,5 @@ func (p *probe) expect(want []driver.Event) {
 	for id, n := range count {
 		p.failf("event %q arrived %d times and was never sent", id, n)
 	}
+	return got, true
 }

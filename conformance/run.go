@@ -340,6 +340,9 @@ func (s *Subject) declared() map[string]string {
 	for _, name := range s.FreeForm {
 		declared["free form "+name] = "any text is right"
 	}
+	if s.Window != nil {
+		declared["window"] = s.Window.Reason
+	}
 	if s.Discards {
 		declared["discards"] = "nothing is kept"
 	}

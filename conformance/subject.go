@@ -83,6 +83,9 @@ type Subject struct {
 	// Omits lists fields of [Received] that the vendor has no place for, each with the
 	// reason. ID, Name, Time, MachineID and ConsentID cannot be left out.
 	Omits map[string]string
+	// Window is set where the vendor takes only events of a certain age, and the backend
+	// moves the time of others into it. nil means that it takes any.
+	Window *Window
 	// NoIP says why a request does not switch off the storage of the sender's address, nil
 	// if it does. nil here means that the vendor has no such switch.
 	NoIP func(Request) error
@@ -95,6 +98,20 @@ type Subject struct {
 }
 
 func (s *Subject) name() string { return cmp.Or(s.Name, s.Driver.Name) }
+
+// Window is the time of events that a vendor takes, seen from the time of sending.
+type Window struct {
+	Past, Ahead time.Duration
+	// Reason says where the vendor documents it.
+	Reason string
+}
+
+// holds reports whether an event of that time is taken by a window that is wider by margin
+// on both sides.
+func (w *Window) holds(t time.Time, margin time.Duration) bool {
+	now := time.Now()
+	return !t.Before(now.Add(-w.Past-margin)) && !t.After(now.Add(w.Ahead+margin))
+}
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
 // so that a test has to write down the vendor's.
@@ -369,6 +386,7 @@ func (s *Subject) check() []string {
 	for name, reason := range s.Varies {
 		say(reason != "", "Subject.Varies gives no reason for "+name)
 	}
+	say(s.Window == nil || s.Window.Reason != "", "Subject.Window gives no reason")
 	for id, reason := range s.KnownFailures {
 		_, exists := findCheck(id)
 		say(exists, "Subject.KnownFailures lists "+id+", which is no check")

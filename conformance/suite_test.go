@@ -113,6 +113,7 @@ func TestASubjectThatExcusesItselfIsAProblem(t *testing.T) {
 		"no reason to vary":     func(s *Subject) { s.Varies = map[string]string{"x": ""} },
 		"no such known failure": func(s *Subject) { s.KnownFailures = map[string]string{"delivery/nonsense": "because"} },
 		"failure, no reason":    func(s *Subject) { s.KnownFailures = map[string]string{"delivery/order-kept": ""} },
+		"window, no reason":     func(s *Subject) { s.Window = &Window{Past: time.Hour} },
 		"Discards and Read": func(s *Subject) {
 			s.Driver = noop.Driver()
 			s.Discards = true
