@@ -23,7 +23,7 @@ type Check struct {
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
 	return slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), fidelityChecks(),
-		privacyChecks(), lifecycleChecks(), collectorChecks())
+		privacyChecks(), lifecycleChecks(), collectorChecks(), socketChecks())
 }
 
 func findCheck(id string) (Check, bool) {

@@ -53,7 +53,7 @@ type rig struct {
 
 // newRig makes a tool in the directory state. around, where not nil, goes around every
 // Send.
-func newRig(s *Subject, state string, transport http.RoundTripper, limits driver.Limits, around func(ctx context.Context, send func() error) error) *rig {
+func newRig(s *Subject, state string, w *wire, limits driver.Limits, around func(ctx context.Context, send func() error) error) *rig {
 	r := &rig{state: state, printed: filepath.Join(state, "printed")}
 	d := s.Driver
 	d.Name = "conformance-" + d.Name // the built-in ones have their names already
@@ -64,7 +64,7 @@ func newRig(s *Subject, state string, transport http.RoundTripper, limits driver
 		d.Limits.EventBytes = limits.EventBytes
 	}
 	d.Open = func(c driver.Config) (driver.Backend, error) {
-		c.Transport, c.Dir = transport, filepath.Join(state, "files")
+		c.Transport, c.Dial, c.RootCAs, c.Dir = w, w.Dial, w.roots, filepath.Join(state, "files")
 		c.Stdout = appendTo(r.printed)
 		b, err := s.Driver.Open(c)
 		if err != nil || around == nil {

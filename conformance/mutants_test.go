@@ -53,7 +53,7 @@ func broken(name string, m model, fails string) mutant {
 }
 
 func mutants() []mutant {
-	return slices.Concat(deliveryMutants(), fidelityMutants(), privacyMutants(), lifecycleMutants(), localMutants(), referenceMutants())
+	return slices.Concat(deliveryMutants(), fidelityMutants(), privacyMutants(), lifecycleMutants(), localMutants(), referenceMutants(), socketMutants())
 }
 
 func mutantNamed(t *testing.T, name string) mutant {

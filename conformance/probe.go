@@ -42,7 +42,7 @@ func newProbe(s *session) (*probe, error) {
 		return nil, err
 	}
 	p := &probe{session: s, label: fmt.Sprintf("probe %016x", rand.Uint64()), server: server, stdout: &output{}}
-	p.wire = newWire(server.addr(), roots)
+	p.wire = newWire(server.addr(), server.sockets.Addr().String(), roots)
 	p.dir, err = s.tempDir()
 	p.accept()
 	return p, err
@@ -115,7 +115,7 @@ func (o *output) bytes() []byte {
 func (p *probe) config(settings map[string]string) driver.Config {
 	return driver.Config{
 		Settings: settings, Headers: p.subject.Headers, Tool: toolName, Version: toolVersion,
-		Transport: p.wire, Stdout: p.stdout, Dir: p.dir,
+		Transport: p.wire, Dial: p.wire.Dial, RootCAs: p.wire.roots, Stdout: p.stdout, Dir: p.dir,
 	}
 }
 
@@ -189,6 +189,7 @@ func (p *probe) sendWithin(b driver.Backend, events []driver.Event, limit time.D
 
 // sendUnder is sendWithin for a context of the check's own.
 func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver.Event, limit time.Duration) verdict {
+	defer p.settle()
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -217,11 +218,15 @@ func (p *probe) decode(x *exchange) ([]Received, bool) {
 		p.failf("%s", x.problem)
 		return nil, false
 	}
-	if p.subject.Decode == nil {
-		p.failf("a driver that declares Local made a request")
+	read := p.subject.Decode
+	switch {
+	case x.socket && p.subject.Socket != nil:
+		read = func(r Request) ([]Received, error) { return p.subject.Socket.decode(r.Body) }
+	case x.socket || read == nil:
+		p.failf("something arrived over a network that the subject does not declare")
 		return nil, false
 	}
-	list, err := p.subject.Decode(x.Request)
+	list, err := read(x.Request)
 	if err != nil {
 		p.failf("the vendor cannot read the request: %v", err)
 		return nil, false

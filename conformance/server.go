@@ -19,6 +19,7 @@ import (
 // that a connection can be broken at any point.
 type server struct {
 	listener net.Listener
+	sockets  net.Listener // for what is not HTTP
 	closed   chan struct{}
 	all      sync.WaitGroup
 
@@ -28,6 +29,7 @@ type server struct {
 	readLimit int                     // reset after so many bytes of a request, 0 for none
 	react     reaction
 	exchanges []*exchange
+	ended     int // connections to sockets of which all has been read
 	conns     map[net.Conn]bool
 }
 
@@ -41,6 +43,7 @@ type exchange struct {
 	conn   net.Conn     // TLS
 	raw    *net.TCPConn // beneath it
 	number int          // from 0, over all connections of the server
+	socket bool         // not HTTP: all of a connection, or a datagram
 	Request
 	problem string // why the body cannot be read
 	answer  bytes.Buffer
@@ -51,11 +54,17 @@ func newServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	sockets, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
 	s := &server{
-		listener: listener, closed: make(chan struct{}), certify: goodCertificate,
+		listener: listener, sockets: sockets, closed: make(chan struct{}), certify: goodCertificate,
 		react: answer(Answer{}), conns: map[net.Conn]bool{},
 	}
-	s.all.Go(s.accept)
+	s.all.Go(func() { s.accept(listener, s.serve) })
+	s.all.Go(func() { s.accept(sockets, s.serveSocket) })
 	return s, nil
 }
 
@@ -65,6 +74,7 @@ func (s *server) addr() string { return s.listener.Addr().String() }
 func (s *server) close() {
 	close(s.closed)
 	s.listener.Close()
+	s.sockets.Close()
 	s.mu.Lock()
 	for c := range s.conns {
 		c.Close()
@@ -73,9 +83,9 @@ func (s *server) close() {
 	s.all.Wait()
 }
 
-func (s *server) accept() {
+func (s *server) accept(l net.Listener, serve func(*net.TCPConn)) {
 	for {
-		c, err := s.listener.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
@@ -83,7 +93,7 @@ func (s *server) accept() {
 		s.conns[c] = true
 		s.mu.Unlock()
 		s.all.Go(func() {
-			s.serve(c.(*net.TCPConn))
+			serve(c.(*net.TCPConn))
 			c.Close()
 			s.mu.Lock()
 			delete(s.conns, c)
@@ -122,12 +132,7 @@ func (s *server) serve(raw *net.TCPConn) {
 			return
 		}
 		x.Raw = bytes.Clone(copied.Bytes()[:copied.Len()-reader.Buffered()])
-		s.mu.Lock()
-		x.number = len(s.exchanges)
-		s.exchanges = append(s.exchanges, x)
-		react := s.react
-		s.mu.Unlock()
-		if !s.survive(x, react) {
+		if !s.survive(x, s.record(x)) {
 			return
 		}
 	}
@@ -255,9 +260,13 @@ func (a Answer) head(length int) string {
 	return b.String()
 }
 
-// answer sends a and keeps the connection.
+// answer sends a and keeps the connection. Over a socket there are no answers: the one of
+// a vendor that accepts there is empty, and any other is a failure.
 func answer(a Answer) reaction {
 	return func(x *exchange) bool {
+		if x.socket {
+			return a.status() == http.StatusOK && a.Body == ""
+		}
 		body := a.Body
 		if a.status() == http.StatusNoContent || a.status() == http.StatusNotModified {
 			body = ""
@@ -278,7 +287,9 @@ func hang(x *exchange) bool {
 
 // drop resets the connection without an answer.
 func drop(x *exchange) bool {
-	reset(x.raw)
+	if x.raw != nil { // a datagram has no connection
+		reset(x.raw)
+	}
 	return false
 }
 

@@ -17,24 +17,29 @@ import (
 	"time"
 )
 
-// wire is the suite's Config.Transport. Whatever host a backend asks for, it reaches
+// wire is the suite's Config.Transport and Config.Dial. Whatever host a backend asks for, it reaches
 // the suite's server, over TLS with a certificate that a client can trust; and it notes
 // what was asked for.
 type wire struct {
-	base *http.Transport
-	over chan struct{} // closed when the check is over
+	base  *http.Transport
+	roots *x509.CertPool
+	over  chan struct{} // closed when the check is over
 
-	mu    sync.Mutex
-	dial  func(context.Context) (net.Conn, error)
-	trips []*url.URL
-	conns map[*wireConn]bool
+	mu         sync.Mutex
+	dial       func(context.Context) (net.Conn, error)
+	dialSocket func(context.Context) (net.Conn, error)
+	trips      []*url.URL
+	conns      map[*wireConn]bool
+	closed     int      // streams of Dial
+	plain      []string // addresses of Dial that got something unencrypted
 }
 
-func newWire(addr string, roots *x509.CertPool) *wire {
-	w := &wire{over: make(chan struct{}), conns: map[*wireConn]bool{}}
-	w.dial = func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+func newWire(addr, sockets string, roots *x509.CertPool) *wire {
+	w := &wire{roots: roots, over: make(chan struct{}), conns: map[*wireConn]bool{}}
+	to := func(addr string) func(context.Context) (net.Conn, error) {
+		return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
 	}
+	w.dial, w.dialSocket = to(addr), to(sockets)
 	w.base = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			w.mu.Lock()
@@ -93,7 +98,7 @@ func (w *wire) open() int {
 func (w *wire) dialWith(dial func(context.Context) (net.Conn, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.dial = dial
+	w.dial, w.dialSocket = dial, dial
 }
 
 // blackhole is a network that swallows packets: connecting neither works nor fails.
