@@ -462,6 +462,7 @@ func consentWithdrawn(p *probe) {
 			}
 		}
 		err := send()
+		p.settle()
 		requests = len(p.server.seen())
 		return err
 	})

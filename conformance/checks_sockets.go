@@ -68,15 +68,11 @@ func oneAttemptOverASocket(p *probe) {
 }
 
 func hangInStream(p *probe) {
-	const small = 4 << 10 // the system doubles it
-	dial := p.wire.dialSocket
-	p.wire.dialWith(dialSmall(dial, small))
+	const small = 4 << 10 // or the system takes what the receiver does not read
+	p.wire.dialWith(dialSmall(p.wire.dialSocket, small))
 	p.server.set(func(s *server) {
-		s.greet = func(c *net.TCPConn) bool {
-			_ = c.SetReadBuffer(small)
-			<-s.closed
-			return false
-		}
+		s.stall = true
+		s.greet = func(c *net.TCPConn) bool { return c.SetReadBuffer(small) == nil }
 	})
 	b, ok := p.open()
 	if !ok {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -215,6 +216,7 @@ func childSends(o *orders, s *Subject) (a account) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	runtime.KeepAlive(w) // or what was left open would be closed as garbage
 	return a
 }
 

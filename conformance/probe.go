@@ -236,6 +236,7 @@ func (p *probe) decode(x *exchange) ([]Received, bool) {
 
 // arrived returns everything that the vendor, or the local output, has got so far.
 func (p *probe) arrived() ([]Received, bool) {
+	p.settle()
 	if p.subject.Driver.Local {
 		if p.subject.Discards {
 			return nil, true

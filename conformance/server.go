@@ -29,7 +29,9 @@ type server struct {
 	readLimit int                     // reset after so many bytes of a request, 0 for none
 	react     reaction
 	exchanges []*exchange
-	ended     int // connections to sockets of which all has been read
+	stall     bool // read nothing of a stream
+	begun     int  // streams
+	ended     int  // of them, those of which all has been read
 	conns     map[net.Conn]bool
 }
 

@@ -158,9 +158,6 @@ const (
 
 // serveSocket is the vendor behind Config.Dial.
 func (s *server) serveSocket(raw *net.TCPConn) {
-	var once sync.Once
-	ended := func() { once.Do(func() { s.set(func(s *server) { s.ended++ }) }) }
-	defer ended()
 	var mark [1]byte
 	if _, err := io.ReadFull(raw, mark[:]); err != nil {
 		return
@@ -169,20 +166,32 @@ func (s *server) serveSocket(raw *net.TCPConn) {
 		s.serveDatagrams(raw)
 		return
 	}
+	s.set(func(s *server) { s.begun++ })
+	ended := sync.OnceFunc(func() { s.set(func(s *server) { s.ended++ }) })
+	defer ended()
 	s.mu.Lock()
-	greet, certify, limit := s.greet, s.certify, s.readLimit
+	greet, certify, limit, stall := s.greet, s.certify, s.readLimit, s.stall
 	s.mu.Unlock()
 	if greet != nil && !greet(raw) {
 		return
 	}
-	reader := bufio.NewReader(raw)
+	reader := bufio.NewReaderSize(raw, 16) // what it reads ahead is not stalled
 	conn := net.Conn(buffered{raw, reader})
 	if first, err := reader.Peek(1); err == nil && first[0] == tlsHandshake {
-		conn = tls.Server(conn, &tls.Config{
+		secure := tls.Server(conn, &tls.Config{
 			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return certify(hello.ServerName) },
 		})
+		if secure.Handshake() != nil {
+			return
+		}
+		conn = secure
 	}
-	if limit > 0 {
+	switch {
+	case stall:
+		ended() // nothing more arrives
+		<-s.closed
+		return
+	case limit > 0:
 		_, _ = io.CopyN(io.Discard, conn, int64(limit))
 		reset(raw)
 		return
@@ -271,11 +280,12 @@ func (w *wire) Dial(ctx context.Context, network, address string) (net.Conn, err
 	}
 	counted := &wireConn{Conn: tcp, wire: w}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.conns[counted] = true
-	w.mu.Unlock()
 	if mark == datagramMark {
 		return &datagramConn{wireConn: counted, address: address}, nil
 	}
+	w.opened++
 	return &streamConn{wireConn: counted, tcp: tcp, address: address}, nil
 }
 
@@ -361,19 +371,20 @@ func (c *datagramConn) Write(b []byte) (int, error) {
 // Read waits for what never comes.
 func (c *datagramConn) Read(b []byte) (int, error) { return c.Conn.Read(b) }
 
-// settle waits until the vendor has read everything that was sent over connections that
-// the backend has closed: a stream that nobody waits for arrives after Send has returned.
+// settle waits until the vendor has read all of the streams that the backend has closed: if
+// nobody waited for it, it arrives after Send has returned.
 func (p *probe) settle() {
 	if p.subject.Socket == nil {
 		return
 	}
 	arrived := func() bool {
 		p.wire.mu.Lock()
-		closed := p.wire.closed
+		opened, closed := p.wire.opened, p.wire.closed
 		p.wire.mu.Unlock()
 		p.server.mu.Lock()
 		defer p.server.mu.Unlock()
-		return p.server.ended >= closed
+		// Those of other processes are begun and ended here alone.
+		return p.server.ended >= closed && p.server.begun-p.server.ended <= opened-closed
 	}
 	for end := time.Now().Add(shortTime()); !arrived() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)

@@ -30,7 +30,8 @@ type wire struct {
 	dialSocket func(context.Context) (net.Conn, error)
 	trips      []*url.URL
 	conns      map[*wireConn]bool
-	closed     int      // streams of Dial
+	opened     int      // streams of Dial
+	closed     int      // of them
 	plain      []string // addresses of Dial that got something unencrypted
 }
 

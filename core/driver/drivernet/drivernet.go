@@ -109,7 +109,7 @@ func Dial(ctx context.Context, c driver.Config, address string) (net.Conn, error
 // A receiver that keeps the connection open after its end has no place here, nor has a
 // protocol with answers of its own, which say more than this.
 func WriteStream(ctx context.Context, conn net.Conn, b []byte) error {
-	defer conn.Close()
+	defer drop(conn)
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, writeTime)
@@ -119,7 +119,7 @@ func WriteStream(ctx context.Context, conn net.Conn, b []byte) error {
 		return ctx.Err()
 	}
 	// Whatever is under way ends with ctx, also where it is cancelled.
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { drop(conn) })
 	defer stop()
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok {
@@ -139,6 +139,15 @@ func WriteStream(ctx context.Context, conn net.Conn, b []byte) error {
 		return describe(ctx, host, err)
 	}
 	return ctx.Err()
+}
+
+// drop closes a connection at once. TLS would first say goodbye, and wait for 5 s until a
+// receiver that does not read has taken it.
+func drop(conn net.Conn) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	conn.Close()
 }
 
 // describe says what went wrong with host. Errors of package net hold the address of this
