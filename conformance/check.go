@@ -43,7 +43,7 @@ const (
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
 	return dated(slices.Concat(driverChecks(), statusChecks(), answerChecks(), faultChecks(), deliveryChecks(), http2Checks(), fidelityChecks(), batchChecks(),
-		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks()))
+		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks(), socketChecks()))
 }
 
 func findCheck(id string) (Check, bool) {

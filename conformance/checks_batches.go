@@ -236,7 +236,7 @@ func nothingMadeUp(p *probe) {
 	}
 	known := newExplainer(p.subject, events[:1])
 	for _, x := range p.server.seen() {
-		known.request(x.Request)
+		p.explain(known, x)
 	}
 	sent := events[:1:1]
 	for _, batch := range [][]driver.Event{events[1:2], events[3:4], events[4:5], events[5:]} {
@@ -256,7 +256,7 @@ func nothingMadeUp(p *probe) {
 	})
 	x := newExplainer(p.subject, sent)
 	for _, e := range p.server.seen() {
-		x.request(e.Request)
+		p.explain(x, e)
 	}
 	for _, strange := range x.strange {
 		if !slices.Contains(known.strange, strange) {

@@ -53,7 +53,7 @@ type rig struct {
 
 // newRig makes a tool in the directory state. around, where not nil, goes around every
 // Send.
-func newRig(s *Subject, state string, transport http.RoundTripper, limits driver.Limits, around func(ctx context.Context, send func() error) error) *rig {
+func newRig(s *Subject, state string, w *wire, limits driver.Limits, around func(ctx context.Context, send func() error) error) *rig {
 	r := &rig{state: state, printed: filepath.Join(state, "printed")}
 	d := s.Driver
 	d.Name = "conformance-" + d.Name // the built-in ones have their names already
@@ -64,8 +64,8 @@ func newRig(s *Subject, state string, transport http.RoundTripper, limits driver
 		d.Limits.EventBytes = limits.EventBytes
 	}
 	d.Open = func(c driver.Config) (driver.Backend, error) {
-		c.Transport, c.Dir = transport, filepath.Join(state, "files")
-		c.Stdout = appendTo(r.printed)
+		w.setIn(&c)
+		c.Stdout, c.Dir = appendTo(r.printed), filepath.Join(state, "files")
 		b, err := s.Driver.Open(c)
 		if err != nil || around == nil {
 			return b, err
@@ -138,11 +138,7 @@ func (path appendTo) Write(b []byte) (int, error) {
 
 // newRig makes a rig whose consent is given.
 func (p *probe) newRig(limits driver.Limits, around func(context.Context, func() error) error) (*rig, bool) {
-	var transport http.RoundTripper = p.wire
-	if p.watcher != nil {
-		transport = nil // as production has it
-	}
-	r := newRig(p.subject, p.dir, transport, limits, around)
+	r := newRig(p.subject, p.dir, p.wire, limits, around)
 	if err := r.manager().Enable(false); err != nil {
 		p.failOnly("consent could not be stored: %v", err)
 		return nil, false
@@ -472,6 +468,7 @@ func consentWithdrawn(p *probe) {
 			}
 		}
 		err := send()
+		p.settle()
 		requests = len(p.server.seen())
 		return err
 	})

@@ -27,26 +27,28 @@ type fault struct {
 	// answered says that the whole head of an accepting answer arrives, so that a vendor
 	// whose status alone decides may have accepted.
 	answered bool
+	// over says which networks know it, HTTP alone if nil.
+	over need
 }
 
 // faults returns all of them.
 func faults() []fault {
 	return []fault{
-		{id: "delivery/refused-keeps-batch", limit: longTime,
+		{id: "delivery/refused-keeps-batch", limit: longTime, over: anyNetwork,
 			sentence: "A connection that is refused keeps the batch.",
 			arrange:  func(p *probe) { p.wire.dialWith(refuse) }},
-		{id: "delivery/hang-while-connecting", limit: shortTime,
+		{id: "delivery/hang-while-connecting", limit: shortTime, over: anyNetwork,
 			sentence: "The deadline holds while connecting, also where packets are swallowed.",
 			arrange:  func(p *probe) { p.wire.dialWith(p.wire.blackhole) }},
-		{id: "delivery/reset-on-connect", limit: longTime,
+		{id: "delivery/reset-on-connect", limit: longTime, over: connected,
 			sentence: "A connection that is reset before the request keeps the batch.",
 			arrange: func(p *probe) {
 				p.server.set(func(s *server) { s.greet = func(c *net.TCPConn) bool { reset(c); return false } })
 			}},
-		{id: "delivery/reset-in-request", limit: longTime,
+		{id: "delivery/reset-in-request", limit: longTime, over: connected,
 			sentence: "A connection that is reset in the middle of the request keeps the batch.",
 			arrange:  func(p *probe) { p.server.set(func(s *server) { s.readLimit = 64 }) }},
-		{id: "delivery/reset-before-answer", limit: longTime,
+		{id: "delivery/reset-before-answer", limit: longTime, over: connected,
 			sentence: "A connection that is reset instead of an answer keeps the batch: nobody knows what the vendor did.",
 			arrange:  func(p *probe) { p.server.reactWith(drop) }},
 		{id: "delivery/reset-in-answer", limit: longTime, answered: true,
@@ -58,7 +60,7 @@ func faults() []fault {
 					return drop(x)
 				})
 			}},
-		{id: "delivery/hang-before-answer", limit: shortTime,
+		{id: "delivery/hang-before-answer", limit: shortTime, over: connected,
 			sentence: "The deadline holds while there is no answer.",
 			arrange:  func(p *probe) { p.server.reactWith(hang) }},
 		{id: "delivery/hang-in-answer", limit: shortTime, answered: true,
@@ -80,20 +82,20 @@ func faults() []fault {
 					return false
 				})
 			}},
-		{id: "delivery/late-answer", limit: shortTime,
+		{id: "delivery/late-answer", limit: shortTime, over: connected,
 			sentence: "An answer that comes after the deadline is none.",
 			arrange: func(p *probe) {
 				p.server.reactWith(func(x *exchange) bool {
 					return x.wait(2*shortTime()) && answer(p.subject.Accepted)(x)
 				})
 			}},
-		{id: "delivery/expired-certificate", limit: longTime,
+		{id: "delivery/expired-certificate", limit: longTime, over: encrypted,
 			sentence: "A certificate that has expired is not trusted, and nothing is sent.",
 			arrange:  withCertificate(expired)},
-		{id: "delivery/unknown-authority", limit: longTime,
+		{id: "delivery/unknown-authority", limit: longTime, over: encrypted,
 			sentence: "A certificate of an unknown authority is not trusted, and nothing is sent.",
 			arrange:  withCertificate(unknownAuthority)},
-		{id: "delivery/certificate-of-another-host", limit: longTime,
+		{id: "delivery/certificate-of-another-host", limit: longTime, over: encrypted,
 			sentence: "A certificate for another host is not trusted, and nothing is sent.",
 			arrange: withCertificate(func(string) (*tls.Certificate, error) {
 				return goodCertificate("somebody-else.vendor.test")
@@ -107,7 +109,10 @@ func faultChecks() []Check {
 		{ID: "delivery/endless-failure", Level: Must, needs: []need{network},
 			Sentence: "Of a refusal, a redirect or an error that does not end, no more is read either, and the deadline holds.", do: endlessFailure}}
 	for _, f := range faults() {
-		list = append(list, Check{ID: f.id, Sentence: f.sentence, Level: Must, needs: []need{network}, do: func(p *probe) {
+		if f.over == nil {
+			f.over = network
+		}
+		list = append(list, Check{ID: f.id, Sentence: f.sentence, Level: Must, needs: []need{f.over}, do: func(p *probe) {
 			b, ok := p.open()
 			if !ok {
 				return

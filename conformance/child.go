@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -27,8 +28,9 @@ type orders struct {
 	Name string
 	// Role is one of roles.
 	Role string
-	// Server is where the vendor listens, Roots whose certificates are to be trusted.
-	Server, Roots string
+	// Server and Sockets are where the vendor listens, Roots whose certificates are to be
+	// trusted.
+	Server, Sockets, Roots string
 	// Dir is for files, Result the file for the child's account.
 	Dir, Result string
 	// Base is the time of the sample events, First and Count which of them.
@@ -127,7 +129,7 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 	if err != nil {
 		return nil, err
 	}
-	o.Name, o.Server, o.Base = p.options.name, p.server.addr(), p.base
+	o.Name, o.Server, o.Sockets, o.Base = p.options.name, p.server.addr(), p.server.sockets.Addr().String(), p.base
 	o.Roots = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 	o.Result = filepath.Join(results, "account")
 	c := &child{result: o.Result}
@@ -193,7 +195,7 @@ func (o *orders) wire() (*wire, error) {
 	if !roots.AppendCertsFromPEM([]byte(o.Roots)) {
 		return nil, errors.New("no certificate")
 	}
-	return newWire(o.Server, roots), nil
+	return newWire(o.Server, o.Sockets, roots), nil
 }
 
 // childSends sends three batches with a backend, several times over.
@@ -211,9 +213,9 @@ func childSends(o *orders, s *Subject) (a account) {
 		return a
 	}
 	round := func(note bool) {
-		b, err := s.Driver.Open(driver.Config{
-			Settings: settings, Headers: s.Headers, Tool: toolName, Version: toolVersion, Transport: w, Stdout: stdout, Dir: o.Dir,
-		})
+		config := driver.Config{Settings: settings, Headers: s.Headers, Tool: toolName, Version: toolVersion, Stdout: stdout, Dir: o.Dir}
+		w.setIn(&config)
+		b, err := s.Driver.Open(config)
 		if err != nil {
 			a.Problem = err.Error()
 			return
@@ -247,6 +249,7 @@ func childSends(o *orders, s *Subject) (a account) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	runtime.KeepAlive(w) // or what was left open would be closed as garbage
 	return a
 }
 

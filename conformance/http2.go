@@ -28,7 +28,7 @@ func (s *server) serveHTTP2(conn *tls.Conn) {
 			if !x.take(r) {
 				return
 			}
-			if !s.survive(x, s.note(x)) {
+			if !s.survive(x, s.record(x)) {
 				panic(http.ErrAbortHandler) // a stream that is reset
 			}
 			x.relay(w)

@@ -64,6 +64,7 @@ func mutants() []mutant {
 		ofKind("lifecycle", lifecycleMutants()),
 		ofKind("local", localMutants()),
 		ofKind("shipped", shippedMutants()),
+		ofKind("sockets", socketMutants()),
 		ofKind("reference", referenceMutants()),
 	)
 }

@@ -43,10 +43,10 @@ func newProbe(s *session) (*probe, error) {
 		return nil, err
 	}
 	p := &probe{session: s, label: fmt.Sprintf("probe %016x", rand.Uint64()), server: server, stdout: &output{}}
-	p.wire = newWire(server.addr(), roots)
+	p.wire = newWire(server.addr(), server.sockets.Addr().String(), roots)
 	p.dir, err = s.tempDir()
 	if s.watcher != nil {
-		p.wire.refusals = &s.watcher.refused
+		p.wire.shipped, p.wire.refusals = true, &s.watcher.refused
 		s.watcher.leadTo(p.wire)
 	}
 	p.accept()
@@ -119,12 +119,9 @@ func (o *output) bytes() []byte {
 // config is what the backend is opened with.
 func (p *probe) config(settings map[string]string) driver.Config {
 	c := driver.Config{
-		Settings: settings, Headers: p.subject.Headers, Tool: toolName, Version: toolVersion,
-		Transport: p.wire, Stdout: p.stdout, Dir: p.dir,
+		Settings: settings, Headers: p.subject.Headers, Tool: toolName, Version: toolVersion, Stdout: p.stdout, Dir: p.dir,
 	}
-	if p.watcher != nil {
-		c.Transport = nil // as production has it
-	}
+	p.wire.setIn(&c)
 	return c
 }
 
@@ -211,6 +208,8 @@ func (p *probe) sendWithin(b driver.Backend, events []driver.Event, limit time.D
 // sendUnder is sendWithin for a context of the check's own.
 func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver.Event, limit time.Duration) verdict {
 	p.watcher.leadTo(p.wire)
+	p.watcher.sends(events)
+	defer p.settle()
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -241,11 +240,12 @@ func (p *probe) decode(x *exchange) ([]Received, bool) {
 		p.failf("%s", x.problem)
 		return nil, false
 	}
-	if p.subject.Decode == nil {
-		p.failf("a driver that declares Local made a request")
+	read := p.reader(x)
+	if read == nil {
+		p.failf("something arrived over a network that the subject does not declare")
 		return nil, false
 	}
-	list, err := p.subject.Decode(x.Request)
+	list, err := read(x.Request)
 	if err != nil {
 		p.failf("the vendor cannot read the request: %v", err)
 		return nil, false
@@ -253,8 +253,20 @@ func (p *probe) decode(x *exchange) ([]Received, bool) {
 	return list, true
 }
 
+// reader is what the subject reads an exchange with, nil if it declares nothing for it.
+func (p *probe) reader(x *exchange) func(Request) ([]Received, error) {
+	switch {
+	case !x.socket:
+		return p.subject.Decode
+	case p.subject.Socket != nil:
+		return func(r Request) ([]Received, error) { return p.subject.Socket.decode(r.Body) }
+	}
+	return nil
+}
+
 // arrived returns everything that the vendor, or the local output, has got so far.
 func (p *probe) arrived() ([]Received, bool) {
+	p.settle()
 	if p.subject.Driver.Local {
 		if p.subject.Discards {
 			return nil, true

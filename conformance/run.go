@@ -346,6 +346,9 @@ func (s *Subject) declared() map[string]string {
 	if s.Discards {
 		declared["discards"] = "nothing is kept"
 	}
+	if s.Socket != nil {
+		declared["unacknowledged"] = s.Socket.Unacknowledged
+	}
 	if s.Unordered {
 		declared["unordered"] = "the order within a batch is not kept"
 	}

@@ -19,6 +19,7 @@ import (
 // that a connection can be broken at any point.
 type server struct {
 	listener net.Listener
+	sockets  net.Listener // for what is not HTTP
 	closed   chan struct{}
 	all      sync.WaitGroup
 
@@ -29,6 +30,9 @@ type server struct {
 	readLimit int                     // reset after so many bytes of a request, 0 for none
 	react     reaction
 	exchanges []*exchange
+	stall     bool // read nothing of a stream
+	begun     int  // streams
+	ended     int  // of them, those of which all has been read
 	conns     map[net.Conn]bool
 }
 
@@ -42,6 +46,7 @@ type exchange struct {
 	conn   net.Conn     // TLS, nil with HTTP/2
 	raw    *net.TCPConn // beneath it
 	number int          // from 0, over all connections of the server
+	socket bool         // not HTTP: all of a connection, or a datagram
 	Request
 	problem string // why the body cannot be read
 	answer  bytes.Buffer
@@ -52,11 +57,17 @@ func newServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	sockets, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
 	s := &server{
-		listener: listener, closed: make(chan struct{}), certify: goodCertificate, protocols: []string{"http/1.1"},
+		listener: listener, sockets: sockets, closed: make(chan struct{}), certify: goodCertificate, protocols: []string{"http/1.1"},
 		react: answer(Answer{}), conns: map[net.Conn]bool{},
 	}
-	s.all.Go(s.accept)
+	s.all.Go(func() { s.accept(listener, s.serve) })
+	s.all.Go(func() { s.accept(sockets, s.serveSocket) })
 	return s, nil
 }
 
@@ -66,6 +77,7 @@ func (s *server) addr() string { return s.listener.Addr().String() }
 func (s *server) close() {
 	close(s.closed)
 	s.listener.Close()
+	s.sockets.Close()
 	s.mu.Lock()
 	for c := range s.conns {
 		c.Close()
@@ -74,9 +86,9 @@ func (s *server) close() {
 	s.all.Wait()
 }
 
-func (s *server) accept() {
+func (s *server) accept(l net.Listener, serve func(*net.TCPConn)) {
 	for {
-		c, err := s.listener.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
@@ -84,7 +96,7 @@ func (s *server) accept() {
 		s.conns[c] = true
 		s.mu.Unlock()
 		s.all.Go(func() {
-			s.serve(c.(*net.TCPConn))
+			serve(c.(*net.TCPConn))
 			c.Close()
 			s.mu.Lock()
 			delete(s.conns, c)
@@ -127,19 +139,10 @@ func (s *server) serve(raw *net.TCPConn) {
 			return
 		}
 		x.Raw = bytes.Clone(copied.Bytes()[:copied.Len()-reader.Buffered()])
-		if !s.survive(x, s.note(x)) {
+		if !s.survive(x, s.record(x)) {
 			return
 		}
 	}
-}
-
-// note adds an exchange to what was seen, and returns what the vendor does next.
-func (s *server) note(x *exchange) reaction {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x.number = len(s.exchanges)
-	s.exchanges = append(s.exchanges, x)
-	return s.react
 }
 
 // survive makes a panic of the subject's functions a finding.
@@ -273,9 +276,13 @@ func (a Answer) headSaying(reason string, length int) string {
 	return b.String()
 }
 
-// answer sends a and keeps the connection.
+// answer sends a and keeps the connection. Over a socket there are no answers: the one of
+// a vendor that accepts there is empty, and any other is a failure.
 func answer(a Answer) reaction {
 	return func(x *exchange) bool {
+		if x.socket {
+			return a.status() == http.StatusOK && a.Body == ""
+		}
 		body := a.Body
 		if a.status() == http.StatusNoContent || a.status() == http.StatusNotModified {
 			body = ""
@@ -296,7 +303,9 @@ func hang(x *exchange) bool {
 
 // drop resets the connection without an answer.
 func drop(x *exchange) bool {
-	reset(x.raw)
+	if x.raw != nil { // a datagram has no connection
+		reset(x.raw)
+	}
 	return false
 }
 

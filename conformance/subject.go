@@ -66,6 +66,9 @@ type Subject struct {
 	// Read is Decode for a driver that reaches no network: it returns everything that was
 	// delivered so far.
 	Read func(Output) ([]Received, error)
+	// Socket describes a vendor that is not reached over HTTP, instead of Decode and
+	// Statuses. nil means HTTP.
+	Socket *Socket
 	// Discards says that a driver that reaches no network keeps nothing.
 	Discards bool
 	// Unordered says that the order within a batch is not kept.
@@ -202,6 +205,9 @@ type need func(*Subject) string
 func network(s *Subject) string {
 	if s.Driver.Local {
 		return "the driver declares Local: it reaches no network"
+	}
+	if s.Socket != nil {
+		return "the subject declares Socket: its vendor is not reached over HTTP"
 	}
 	return ""
 }
@@ -353,9 +359,13 @@ func (s *Subject) check() []string {
 		}
 	}
 	say(s.Driver.Name != "" && s.Driver.Open != nil, "Subject.Driver has no Name or no Open: hand over the value that the package's Driver() returns")
-	if s.Driver.Local {
+	switch {
+	case s.Socket != nil:
+		say(!s.Driver.Local && s.Decode == nil && s.Statuses == nil, "Subject.Socket is set beside what belongs to HTTP or to a driver that reaches no network")
+		s.Socket.check(say)
+	case s.Driver.Local:
 		say(s.Discards != (s.Read != nil), "a driver that reaches no network needs Subject.Read, which returns what was delivered, or Subject.Discards")
-	} else {
+	default:
 		say(s.Decode != nil, "Subject.Decode is missing: read the request as the vendor documents, with types of its own")
 		for _, status := range SuiteStatuses() {
 			_, known := s.Statuses[status]

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // The checks whose findings the watcher makes, whatever check is under way.
@@ -37,7 +39,7 @@ func watcherChecks() []Check {
 			Sentence: "After Close no goroutine, connection or file is left, whatever the vendor answered and whatever went wrong."},
 		{ID: checkProcess, Level: Must, where: shipped,
 			Sentence: "What belongs to the whole process is the tool's: environment, working directory, time zone, signals, loggers, the default HTTP client."},
-		{ID: checkBackground, Level: Must, where: shipped, needs: []need{network}, do: sendsInBackground,
+		{ID: checkBackground, Level: Must, where: shipped, needs: []need{anyNetwork}, do: sendsInBackground,
 			Sentence: "Nothing is sent once Send has returned, in no number of seconds, also after a failure, a deadline or a cancel."},
 		{ID: checkBeside, Level: Must, where: shipped,
 			Sentence: "Nothing happens beside the one request: no other connection, no name looked up, no process started, no file written."},
@@ -65,15 +67,10 @@ type watcher struct {
 	strays []string             // addresses and names, noted by the tripwires
 
 	before  state
-	traffic traffic // before, in a network of this process's own, and nil elsewhere
-	alone   bool    // whether it has such a network
-	earlier []mark  // what the events of earlier checks begin with
-}
-
-// mark tells the events of one check from those of the others.
-type mark struct {
-	prefix []byte
-	check  string
+	traffic traffic           // before, in a network of this process's own, and nil elsewhere
+	alone   bool              // whether it has such a network
+	now     string            // the check that is made
+	sent    map[string]string // which check sent the event with an ID
 }
 
 // ownFiles is where the suite makes its directories, "" for the system's place.
@@ -157,7 +154,7 @@ func (w *watcher) begins(c Check) {
 	if w == nil {
 		return
 	}
-	w.before = w.look()
+	w.before, w.now = w.look(), c.ID
 	if w.alone {
 		w.traffic = trafficNow()
 	}
@@ -248,16 +245,45 @@ func strangers() []string {
 	return list
 }
 
+// sends notes whose events these are.
+func (w *watcher) sends(events []driver.Event) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range events {
+		w.sent[events[i].ID] = w.now
+	}
+}
+
+// recognizes finds events of a check that is long over.
+func (w *watcher) recognizes(during string, p *probe, x *exchange) {
+	read := p.reader(x)
+	if read == nil || x.problem != "" {
+		return
+	}
+	defer func() { _ = recover() }() // a decoder that panics is another check's to find
+	list, _ := read(x.Request)
+	w.mu.Lock()
+	var late string
+	for _, r := range list {
+		if check, known := w.sent[r.ID]; known && check != w.now {
+			late = check
+		}
+	}
+	w.mu.Unlock()
+	if late != "" {
+		w.report(checkBackground, Finding{Message: during + "an event of " + late + " was sent, long after that had ended", Exchange: x.dump()})
+	}
+}
+
 // searches looks for what was planted in everything that arrived.
 func (w *watcher) searches(during string, p *probe) {
 	const enough = 6 << 10 // to search beneath the wrappings of large batches would take seconds
 	for _, x := range p.server.seen() {
 		text := x.searchable()
-		for _, m := range w.earlier {
-			if bytes.Contains(x.Body, m.prefix) {
-				w.report(checkBackground, Finding{Message: during + "an event of " + m.check + " was sent, long after that had ended", Exchange: x.dump()})
-			}
-		}
+		w.recognizes(during, p, x)
 		if len(text) > enough {
 			lower := bytes.ToLower(text)
 			for i, token := range w.searcher.tokens {
