@@ -22,7 +22,7 @@ type proxy struct {
 	mu       sync.Mutex
 	wire     *wire // where new connections lead
 	accepted int
-	conns    map[*net.TCPConn]bool
+	conns    map[*net.TCPConn]bool // whether the client has not hung up
 }
 
 func newProxy(w *wire) (*proxy, error) {
@@ -45,11 +45,25 @@ func (p *proxy) leadTo(w *wire) {
 	p.wire = w
 }
 
-// counts returns how many clients were ever connected, and how many are.
-func (p *proxy) counts() (accepted, open int) {
+// clients returns how many were ever connected, and how many have not hung up.
+func (p *proxy) clients() (accepted, open int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.accepted, len(p.conns)
+	for _, there := range p.conns {
+		if there {
+			open++
+		}
+	}
+	return p.accepted, open
+}
+
+// left notes that a client has hung up, also where the vendor has not.
+func (p *proxy) left(c *net.TCPConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.conns[c]; known {
+		p.conns[c] = false
+	}
 }
 
 // hangUp ends every connection and takes new ones.
@@ -109,6 +123,7 @@ func (p *proxy) serve(c *net.TCPConn, w *wire) {
 	go func() { // the client says nothing until it is connected, so all that ends this is that it goes
 		_, err := reader.Peek(1)
 		if err != nil {
+			p.left(c)
 			cancel()
 		}
 		spoke <- err
@@ -125,17 +140,19 @@ func (p *proxy) serve(c *net.TCPConn, w *wire) {
 	if <-spoke != nil || err != nil {
 		return
 	}
-	splice(c, reader, vendor.Conn.(*net.TCPConn))
+	splice(c, reader, vendor.Conn.(*net.TCPConn), func() { p.left(c) })
 }
 
 // splice carries what either side sends. A reset of one becomes a reset of the other.
-func splice(client *net.TCPConn, reader io.Reader, vendor *net.TCPConn) {
+func splice(client *net.TCPConn, reader io.Reader, vendor *net.TCPConn, left func()) {
 	// Small buffers, or an endless answer would seem to be read as far as they reach.
 	const buffer = 64 << 10
 	_, _ = vendor.SetReadBuffer(buffer), client.SetWriteBuffer(buffer)
 	var both sync.WaitGroup
 	carry := func(to *net.TCPConn, from io.Reader) {
-		if _, err := io.Copy(to, from); err != nil {
+		// By hand: the kernel's way of copying keeps pipes open, which would look like the
+		// backend's.
+		if _, err := io.Copy(struct{ io.Writer }{to}, struct{ io.Reader }{from}); err != nil {
 			reset(client)
 			reset(vendor)
 			return
@@ -143,6 +160,9 @@ func splice(client *net.TCPConn, reader io.Reader, vendor *net.TCPConn) {
 		_ = to.CloseWrite()
 	}
 	both.Go(func() { carry(client, vendor) })
-	both.Go(func() { carry(vendor, reader) })
+	both.Go(func() {
+		carry(vendor, reader)
+		left()
+	})
 	both.Wait()
 }
