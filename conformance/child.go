@@ -47,6 +47,8 @@ type orders struct {
 	Seed     uint64
 	// State is the collector's directory.
 	State string
+	// Limits are those of a driver that learns them from its program.
+	Limits driver.Limits
 }
 
 // account is what a child tells of its work.
@@ -93,6 +95,9 @@ func playChild(name string, s *Subject) {
 	if o.Name != name {
 		return
 	}
+	if s.program != nil {
+		s.Driver.Limits = o.Limits
+	}
 	result := roles()[o.Role](&o, s)
 	text, err := json.Marshal(result)
 	if err == nil {
@@ -131,7 +136,7 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 	}
 	o.Name, o.Server, o.Sockets, o.Base = p.options.name, p.server.addr(), p.server.sockets.Addr().String(), p.base
 	o.Roots = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
-	o.Result = filepath.Join(results, "account")
+	o.Result, o.Limits = filepath.Join(results, "account"), p.subject.Driver.Limits
 	c := &child{result: o.Result}
 	try := func(o orders) error {
 		text, err := json.Marshal(o)
