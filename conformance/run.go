@@ -102,6 +102,8 @@ type options struct {
 	fewProcesses bool
 	// short leaves the slow checks out.
 	short bool
+	// only selects checks, nil all.
+	only *regexp.Regexp
 }
 
 // reachTest selects one test, or subtest.
@@ -121,6 +123,10 @@ func reachAgain() []string {
 	})
 }
 
+func (o options) selected(checks []Check) []Check {
+	return slices.DeleteFunc(checks, func(c Check) bool { return o.only != nil && !o.only.MatchString(c.ID) })
+}
+
 // atOnce is how many checks run at the same time: most of them wait for a deadline.
 const atOnce = 8
 
@@ -133,7 +139,7 @@ func verify(s *Subject, o options) Report {
 	}
 	shared := &session{subject: s, options: o, seed: report.Seed, base: time.Now().UTC().Truncate(time.Millisecond)}
 	defer shared.cleanup()
-	checks := Checks()
+	checks := o.selected(Checks())
 	report.Results = make([]Result, len(checks))
 	turn := make(chan struct{}, atOnce)
 	if o.serial {
@@ -159,6 +165,9 @@ func verify(s *Subject, o options) Report {
 		voyage.wait() // whose errors are heard too
 	}
 	voyage.land(report.Results)
+	for _, c := range o.selected(s.program.checks()) {
+		report.Results = append(report.Results, shared.make(c))
+	}
 	for i := range report.Results {
 		s.conclude(&report.Results[i])
 	}
@@ -252,6 +261,10 @@ func (s *session) make(c Check) Result {
 			r.Outcome, r.Reason = Skipped, why
 			return r
 		}
+	}
+	if why := s.subject.program.excuse(c.ID); why != "" {
+		r.Outcome, r.Reason = Skipped, why
+		return r
 	}
 	if c.slow && s.options.short {
 		r.Outcome, r.Reason = Skipped, "-short leaves out what takes long"
