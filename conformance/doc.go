@@ -25,9 +25,9 @@
 //
 // # What may not be asserted
 //
-// How fast a backend is; how many connections it uses; what its errors say, beyond what
-// they must not; which of several right classes a vendor's answer has, which is the
-// subject's to say, from the vendor's documentation.
+// How fast a backend is; how many connections it uses, unless each Send leaves one; what its
+// errors say, beyond what they must not; which of several right classes a vendor's answer
+// has, which is the subject's to say, from the vendor's documentation.
 //
 // # Processes
 //
