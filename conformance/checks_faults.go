@@ -4,9 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -101,7 +105,9 @@ func faults() []fault {
 
 func faultChecks() []Check {
 	list := []Check{{ID: "delivery/endless-answer", Level: Must, needs: []need{network},
-		Sentence: "Of an answer that does not end, no more is read than any vendor has to say.", do: endlessAnswer}}
+		Sentence: "Of an answer that does not end, no more is read than any vendor has to say.", do: endlessAnswer},
+		{ID: "delivery/endless-failure", Level: Must, needs: []need{network},
+			Sentence: "Of a refusal, a redirect or an error that does not end, no more is read either, and the deadline holds.", do: endlessFailure}}
 	for _, f := range faults() {
 		if f.over == nil {
 			f.over = network
@@ -174,26 +180,72 @@ func endlessAnswer(p *probe) {
 	}
 	defer b.Close()
 	var written atomic.Int64
-	p.server.reactWith(func(x *exchange) bool {
-		_ = x.raw.SetWriteBuffer(64 << 10)
-		a := p.subject.Accepted
-		x.write(a.head(-1)) // no length: until the connection closes
-		chunk := []byte(strings.Repeat(" ", 64<<10))
-		for written.Load() < endless {
-			n, err := x.conn.Write(chunk)
-			written.Add(int64(n))
-			if err != nil {
-				break
-			}
-		}
-		return false
-	})
+	p.server.reactWith(unending(p.subject.Accepted, noLength, &written))
 	v := p.send(b, p.batch(2))
 	if n := written.Load(); n > tooMuch {
 		p.failf("%d MiB of the answer were read", n>>20)
 	}
 	if accepted := !p.subject.BodyDecides && v.class == driver.ClassAccepted; !v.late && !v.kept() && !accepted {
 		p.failf("Send returned %v, want the batch kept", v)
+	}
+}
+
+// framing is how an answer says where its body ends.
+type framing int
+
+const (
+	noLength framing = iota // where the connection closes
+	inChunks
+	withLength
+)
+
+// unending answers with a body that goes on until nobody reads it, and counts its bytes.
+func unending(a Answer, f framing, written *atomic.Int64) reaction {
+	return func(x *exchange) bool {
+		_ = x.raw.SetWriteBuffer(64 << 10)
+		chunk := strings.Repeat(" ", 64<<10)
+		length := -1
+		switch f {
+		case inChunks:
+			a.Header = http.Header{"Transfer-Encoding": {"chunked"}}
+			chunk = fmt.Sprintf("%x\r\n%s\r\n", len(chunk), chunk)
+		case withLength:
+			length = 1 << 40
+		}
+		x.write(a.head(length))
+		for written.Load() < endless {
+			n, err := io.WriteString(x.conn, chunk)
+			written.Add(int64(n))
+			if err != nil {
+				break
+			}
+		}
+		return false
+	}
+}
+
+func endlessFailure(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for status, f := range map[int]framing{400: withLength, 413: inChunks, 429: noLength, 500: noLength, 503: inChunks, 302: withLength} {
+		var written atomic.Int64
+		p.server.reactWith(unending(p.answerWith(status), f, &written))
+		v := p.send(b, p.batch(2))
+		if n := written.Load(); n > tooMuch {
+			p.failf("%d MiB of an answer with status %d were read", n>>20, status)
+		}
+		if mustKeep := slices.Contains(alwaysKept, status) || status/100 == 3; v.class == driver.ClassAccepted || mustKeep && !v.late && !v.kept() {
+			p.failf("an endless answer with status %d: Send returned %v", status, v)
+		}
+	}
+	// One that stops in its middle.
+	a := p.answerWith(503)
+	p.server.reactWith(func(x *exchange) bool { return x.write(a.head(len(a.Body)+100)+a.Body) && hang(x) })
+	if v := p.sendWithin(b, p.batch(2), shortTime()); !v.late && !v.kept() {
+		p.failf("an answer with status 503 that stops in its middle: Send returned %v, want the batch kept", v)
 	}
 }
 

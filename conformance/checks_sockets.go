@@ -82,7 +82,7 @@ func hangInStream(p *probe) {
 	limits := effective(p.subject.Driver.Limits)
 	var batch []driver.Event
 	for room := limits.Bytes; room > limits.EventBytes && len(batch) < limits.Events; room -= limits.EventBytes {
-		batch = append(batch, p.padded(len(batch), limits.EventBytes))
+		batch = append(batch, paddedWith(p.base, len(batch), limits.EventBytes, "x"))
 	}
 	if v := p.sendWithin(b, batch, shortTime()); !v.late && !v.kept() {
 		p.failOnly("a receiver that does not read: Send returned %v, want the batch kept", v)

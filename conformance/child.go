@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,13 @@ type orders struct {
 	First, Count int
 	// MachineID and Hostname are planted, in a process that was isolated for that.
 	MachineID, Hostname string
+	// Network gives that process a network of its own, in which nobody is.
+	Network bool
+	// Checks are to be made, Canaries looked for, and the directories Quiet stay empty.
+	Checks   []string
+	Canaries []canary
+	Quiet    []string
+	Seed     uint64
 	// State is the collector's directory.
 	State string
 }
@@ -52,8 +60,16 @@ type account struct {
 	Open                    []string
 	// Planted are the things that could be planted beyond the environment.
 	Planted []string
+	// Found are the findings of checks, by ID.
+	Found map[string][]Finding
+	Notes []string
+	// Said are what errors said.
+	Said    []string
 	Problem string
 }
+
+// plantedNetwork is among the things planted where nothing but the suite is on the network.
+const plantedNetwork = "network"
 
 func playing() bool { return os.Getenv(childEnv) != "" }
 
@@ -63,10 +79,11 @@ func roles() map[string]func(*orders, *Subject) account {
 		"send":     childSends,
 		"track":    childTracks,
 		"stranded": childIsStranded,
+		roleShip:   childShips,
 	}
 }
 
-// playChild carries out the orders and ends the process, if they are for name.
+// playChild carries out the orders, if they are for name, and ends the process.
 func playChild(name string, s *Subject) {
 	var o orders
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o); err != nil {
@@ -84,6 +101,9 @@ func playChild(name string, s *Subject) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance: the account cannot be written:", err)
 		os.Exit(2)
+	}
+	if o.Role == roleShip && name != "" {
+		return // a test has to end by itself, or what it read is not written down
 	}
 	os.Exit(0)
 }
@@ -113,11 +133,7 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 	o.Roots = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 	o.Result = filepath.Join(results, "account")
 	c := &child{result: o.Result}
-	try := func(planted bool) error {
-		if !planted {
-			// Or a privileged child would rename the machine that it runs on.
-			o.Hostname, o.MachineID = "", ""
-		}
+	try := func(o orders) error {
 		text, err := json.Marshal(o)
 		if err != nil {
 			return err
@@ -126,15 +142,33 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 		c.cmd.Env = append(slices.Clone(env), childEnv+"="+string(text))
 		c.cmd.Dir = dir
 		c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
-		if planted {
-			isolate(c.cmd)
+		if o.Role == roleShip {
+			// Files have a size, by which the child knows who has printed.
+			for i, w := range []*io.Writer{&c.cmd.Stdout, &c.cmd.Stderr} {
+				f, err := os.Create(filepath.Join(results, fmt.Sprint("printed", i)))
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				*w = f
+			}
+		}
+		if o.Hostname != "" {
+			isolate(c.cmd, o.Network)
 		}
 		return c.cmd.Start()
 	}
-	if o.Hostname != "" && try(true) == nil {
-		return c, nil
+	if o.Hostname != "" {
+		if try(o) == nil {
+			return c, nil
+		}
+		if o.Network = false; try(o) == nil {
+			return c, nil
+		}
+		// Or a privileged child would rename the machine that it runs on.
+		o.Hostname, o.MachineID = "", ""
 	}
-	return c, try(false)
+	return c, try(o)
 }
 
 // wait returns the account of a child that ends by itself.
@@ -179,10 +213,9 @@ func childSends(o *orders, s *Subject) (a account) {
 		return a
 	}
 	round := func(note bool) {
-		b, err := s.Driver.Open(driver.Config{
-			Settings: settings, Headers: s.Headers, Tool: toolName, Version: toolVersion, Transport: w, Dial: w.Dial, RootCAs: w.roots,
-			Stdout: stdout, Dir: o.Dir,
-		})
+		config := driver.Config{Settings: settings, Headers: s.Headers, Tool: toolName, Version: toolVersion, Stdout: stdout, Dir: o.Dir}
+		w.setIn(&config)
+		b, err := s.Driver.Open(config)
 		if err != nil {
 			a.Problem = err.Error()
 			return

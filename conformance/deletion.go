@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -43,7 +42,7 @@ type DeletionSubject struct {
 // RunDeletion verifies the requestor as subtests of t, one a check.
 func RunDeletion(t *testing.T, s DeletionSubject) {
 	t.Helper()
-	report := VerifyDeletion(s)
+	report := verifyDeletion(s, options{short: testing.Short()})
 	if dir := *flags.report; dir != "" {
 		if err := report.write(dir); err != nil {
 			t.Errorf("writing the report: %v", err)
@@ -53,22 +52,25 @@ func RunDeletion(t *testing.T, s DeletionSubject) {
 }
 
 // VerifyDeletion verifies the requestor outside of a test.
-func VerifyDeletion(s DeletionSubject) Report {
+func VerifyDeletion(s DeletionSubject) Report { return verifyDeletion(s, options{}) }
+
+func verifyDeletion(s DeletionSubject, o options) Report {
 	started := time.Now()
-	report := Report{Subject: s.Name, Seed: *flags.seed, Problems: s.check()}
-	if report.Seed == 0 {
-		report.Seed = rand.Uint64N(1<<32) + 1
-	}
+	report := newReport(KindRequestor, s.Name, s.Open, 0)
+	report.Problems, report.Short = s.check(), o.short
 	if len(report.Problems) > 0 {
 		return report
 	}
-	shared := &session{subject: &Subject{KnownFailures: s.KnownFailures}, seed: report.Seed, base: time.Now().UTC()}
+	shared := &session{subject: &Subject{KnownFailures: s.KnownFailures}, options: o, seed: report.Seed, base: time.Now().UTC()}
 	defer shared.cleanup()
-	checks := deletionChecks(&s)
+	checks := dated(deletionChecks(&s))
 	report.Results = make([]Result, len(checks))
 	var all sync.WaitGroup
 	for i, c := range checks {
-		all.Go(func() { report.Results[i] = shared.run(c) })
+		all.Go(func() {
+			report.Results[i] = shared.make(c)
+			shared.subject.conclude(&report.Results[i])
+		})
 	}
 	all.Wait()
 	report.Took = time.Since(started)
@@ -94,7 +96,7 @@ func (s *DeletionSubject) check() []string {
 }
 
 // DeletionChecks returns every check of deletion requestors.
-func DeletionChecks() []Check { return deletionChecks(&DeletionSubject{}) }
+func DeletionChecks() []Check { return dated(deletionChecks(&DeletionSubject{})) }
 
 func deletionChecks(s *DeletionSubject) []Check {
 	on := func(do func(*DeletionSubject, *probe)) func(*probe) { return func(p *probe) { do(s, p) } }

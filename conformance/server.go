@@ -26,6 +26,7 @@ type server struct {
 	mu        sync.Mutex
 	certify   func(name string) (*tls.Certificate, error)
 	greet     func(*net.TCPConn) bool // before TLS; false ends the connection
+	protocols []string                // offered in TLS
 	readLimit int                     // reset after so many bytes of a request, 0 for none
 	react     reaction
 	exchanges []*exchange
@@ -42,7 +43,7 @@ type reaction func(*exchange) bool
 // exchange is one request and what was answered.
 type exchange struct {
 	server *server
-	conn   net.Conn     // TLS
+	conn   net.Conn     // TLS, nil with HTTP/2
 	raw    *net.TCPConn // beneath it
 	number int          // from 0, over all connections of the server
 	socket bool         // not HTTP: all of a connection, or a datagram
@@ -62,7 +63,7 @@ func newServer() (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		listener: listener, sockets: sockets, closed: make(chan struct{}), certify: goodCertificate,
+		listener: listener, sockets: sockets, closed: make(chan struct{}), certify: goodCertificate, protocols: []string{"http/1.1"},
 		react: answer(Answer{}), conns: map[net.Conn]bool{},
 	}
 	s.all.Go(func() { s.accept(listener, s.serve) })
@@ -106,16 +107,20 @@ func (s *server) accept(l net.Listener, serve func(*net.TCPConn)) {
 
 func (s *server) serve(raw *net.TCPConn) {
 	s.mu.Lock()
-	greet, certify, limit := s.greet, s.certify, s.readLimit
+	greet, certify, limit, protocols := s.greet, s.certify, s.readLimit, s.protocols
 	s.mu.Unlock()
 	if greet != nil && !greet(raw) {
 		return
 	}
 	conn := tls.Server(raw, &tls.Config{
-		NextProtos:     []string{"http/1.1"},
+		NextProtos:     protocols,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return certify(hello.ServerName) },
 	})
 	if conn.Handshake() != nil {
+		return
+	}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		s.serveHTTP2(conn)
 		return
 	}
 	if limit > 0 {
@@ -153,9 +158,11 @@ func (s *server) survive(x *exchange, react reaction) (goOn bool) {
 
 func (x *exchange) read(r *bufio.Reader) bool {
 	req, err := http.ReadRequest(r)
-	if err != nil {
-		return false
-	}
+	return err == nil && x.take(req)
+}
+
+// take reads a request whose head has been read.
+func (x *exchange) take(req *http.Request) bool {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		return false
@@ -166,6 +173,7 @@ func (x *exchange) read(r *bufio.Reader) bool {
 	}
 	req.Header.Set("Host", req.Host)
 	x.Request = Request{Method: req.Method, URL: url, Header: req.Header}
+	x.Raw = body // with HTTP/1.1, the caller has the head too
 	x.Body, err = unpack(req.Header.Get("Content-Encoding"), body)
 	if err != nil {
 		x.problem = err.Error()
@@ -220,6 +228,9 @@ func (x *exchange) write(text string) bool {
 	x.server.mu.Lock()
 	x.answer.WriteString(text)
 	x.server.mu.Unlock()
+	if x.conn == nil {
+		return true // what was noted is sent when the reaction has returned
+	}
 	_, err := io.WriteString(x.conn, text)
 	return err == nil
 }
@@ -242,9 +253,12 @@ func (a Answer) status() int {
 }
 
 // head is the answer up to its body, which is said to have length bytes.
-func (a Answer) head(length int) string {
+func (a Answer) head(length int) string { return a.headSaying(http.StatusText(a.status()), length) }
+
+// headSaying is head with a reason phrase.
+func (a Answer) headSaying(reason string, length int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status(), http.StatusText(a.status()))
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status(), reason)
 	header := a.Header.Clone()
 	if header == nil {
 		header = http.Header{}
