@@ -20,29 +20,35 @@ func ProgramChecks() []Check {
 		{ID: "program/ends-with-its-input", Level: Must,
 			Sentence: "A program whose standard input ends, because whoever started it is gone, ends too.", do: endsWithInput},
 		{ID: "program/speaks-the-protocol", Level: Must,
-			Sentence: "All that a program writes to standard output are lines of the protocol, an answer to each question and no other.", do: lapses(offProtocol)},
+			Sentence: "All that a program writes to standard output are lines of the protocol, an answer to each question and no other.", last: true, do: lapses(offProtocol)},
 		{ID: "program/ends-when-told", Level: Must,
-			Sentence: "A program that is told to close says so and ends, with exit code 0; one that said what is wrong with its settings ends by itself.", do: lapses(notEnded)},
+			Sentence: "A program that is told to close says so and ends, with exit code 0; one that said what is wrong with its settings ends by itself.", last: true, do: lapses(notEnded)},
 		{ID: "program/does-not-end-before", Level: Must,
-			Sentence: "A program does not end before it is told to, whatever the vendor answers and whatever an event holds.", do: lapses(endedEarly)},
+			Sentence: "A program does not end before it is told to, whatever the vendor answers and whatever an event holds.", last: true, do: lapses(endedEarly)},
 		{ID: "program/quiet-on-stderr", Level: Must,
-			Sentence: "Nothing is written to standard error, whatever the vendor answers.", do: lapses(onStderr)},
+			Sentence: "Nothing is written to standard error, whatever the vendor answers.", last: true, do: lapses(onStderr)},
 		{ID: "program/keeps-no-event", Level: Must,
-			Sentence: "No file that a program leaves in its home, temporary or working directory holds an event.", do: lapses(leftEvent)},
+			Sentence: "No file that a program leaves in its home, temporary or working directory holds an event.", last: true, do: lapses(leftEvent)},
 		{ID: "program/leaves-no-file", Level: Should,
-			Sentence: "A program leaves no file in its home, temporary or working directory.", do: lapses(leftFile)},
+			Sentence: "A program leaves no file in its home, temporary or working directory.", last: true, do: lapses(leftFile)},
 		{ID: "program/leaves-no-process", Level: Should,
-			Sentence: "No process that a program started is there after it has ended.", do: lapses(leftProcess)},
+			Sentence: "No process that a program started is there after it has ended.", last: true, do: lapses(leftProcess)},
 	})
 }
 
-// checks are those that only a program has to pass, once all of its processes are gone.
+// checks are those that only a program has to pass.
 func (p *program) checks() []Check {
 	if p == nil {
 		return nil
 	}
-	p.running.Wait()
 	return ProgramChecks()
+}
+
+// wait waits until all processes are gone, and what they have left has been looked at.
+func (p *program) wait() {
+	if p != nil {
+		p.running.Wait()
+	}
 }
 
 func endsWithInput(p *probe) {
@@ -73,14 +79,16 @@ const (
 )
 
 // excuse says why a check is not made on the program, "" if it is.
-func (p *program) excuse(id string) string {
+func (p *program) excuse(c Check) string {
 	switch {
 	case p == nil:
 		return ""
-	case id == "delivery/cancelled-during" && p.concurrent:
+	case c.ID == "delivery/cancelled-during" && p.concurrent:
 		return ""
+	case c.where == shipped:
+		return ofThisProcess
 	}
-	return notOfPrograms[id]
+	return notOfPrograms[c.ID]
 }
 
 // notOfPrograms are checks that are not made on a program, with the reasons.

@@ -36,6 +36,13 @@
 // test binary again, which comes back to the same Run by the test's name. A test
 // therefore does nothing costly before it calls Run.
 //
+// # Other languages
+//
+// [VerifyProgram] verifies a backend that is a program of its own, in any language, with a
+// vendor that [ReadVendor] reads from a file; the program cmd/telemetry-conformance does so.
+// The program is one more driver to the suite: each Open starts a process, whose only way to
+// the vendor is a proxy. WIRE.md has the protocol and the file.
+//
 // # Flags
 //
 //	-report DIR               write DIR/<driver>.json

@@ -43,7 +43,7 @@ type Program struct {
 // as [Verify] does: it comes back to this call before it does anything else, and the call
 // does not return then.
 func VerifyProgram(v Vendor, p Program) Report {
-	if p.Patience > 0 {
+	if p.Patience > 0 && p.Patience != *flags.patience {
 		*flags.patience = p.Patience
 	}
 	report := verifyProgram(v, p.Command, options{reach: p.Again, seed: p.Seed, only: p.Only})
@@ -56,6 +56,7 @@ func VerifyProgram(v Vendor, p Program) Report {
 }
 
 func verifyProgram(v Vendor, command []string, o options) Report {
+	o.unshipped = true // a program is never given a Config.Transport
 	p := &program{command: command, vendor: v}
 	s := v.Subject(p.driver())
 	s.program = p
@@ -71,7 +72,7 @@ func verifyProgram(v Vendor, command []string, o options) Report {
 		return problem(err)
 	}
 	defer func() {
-		p.running.Wait()
+		p.wait()
 		_ = os.RemoveAll(p.dir)
 	}()
 	if err := p.introduce(&s); err != nil {

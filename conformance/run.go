@@ -132,14 +132,14 @@ const atOnce = 8
 
 func verify(s *Subject, o options) Report {
 	started := time.Now()
-	report := newReport(KindBackend, s.name(), s.Driver.Open, o.seed)
+	report := newReport(KindBackend, s.name(), s.opener(), o.seed)
 	report.Declared, report.Short = s.declared(), o.short
 	if report.Problems = s.check(); len(report.Problems) > 0 {
 		return report
 	}
 	shared := &session{subject: s, options: o, seed: report.Seed, base: time.Now().UTC().Truncate(time.Millisecond)}
 	defer shared.cleanup()
-	checks := o.selected(Checks())
+	checks := o.selected(append(Checks(), s.program.checks()...))
 	report.Results = make([]Result, len(checks))
 	turn := make(chan struct{}, atOnce)
 	if o.serial {
@@ -163,11 +163,9 @@ func verify(s *Subject, o options) Report {
 		}
 		all.Wait()
 		voyage.wait() // whose errors are heard too
+		s.program.wait()
 	}
 	voyage.land(report.Results)
-	for _, c := range o.selected(s.program.checks()) {
-		report.Results = append(report.Results, shared.make(c))
-	}
 	for i := range report.Results {
 		s.conclude(&report.Results[i])
 	}
@@ -177,6 +175,14 @@ func verify(s *Subject, o options) Report {
 	}
 	report.Took = time.Since(started)
 	return report
+}
+
+// opener is the function that is judged, nil where that is no code of Go's.
+func (s *Subject) opener() any {
+	if s.program != nil {
+		return nil
+	}
+	return s.Driver.Open
 }
 
 // session is what the checks of one run share.
@@ -262,7 +268,7 @@ func (s *session) make(c Check) Result {
 			return r
 		}
 	}
-	if why := s.subject.program.excuse(c.ID); why != "" {
+	if why := s.subject.program.excuse(c); why != "" {
 		r.Outcome, r.Reason = Skipped, why
 		return r
 	}

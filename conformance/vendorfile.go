@@ -395,7 +395,7 @@ func (v *vendorReader) readRequest(n *strictyaml.Node, key string) error {
 
 // readPlace reads the way to a value: names with dots between them, or, where a name has
 // a dot in it, a list of names.
-func (v *vendorReader) readPlace(n *strictyaml.Node, key string) (at place, err error) {
+func (v *vendorReader) readPlace(n *strictyaml.Node, key string) (at jsonPath, err error) {
 	if n.Kind == yaml.SequenceNode {
 		var names []string
 		err = strictyaml.List(&names, "[resource, service.name]")(n, key)
@@ -455,7 +455,7 @@ func (v *vendorReader) readNoIP(n *strictyaml.Node, key string) error {
 			if where == inHeader {
 				var name string
 				err = strictyaml.Text(&name)(n, key)
-				c.at = place{name}
+				c.at = jsonPath{name}
 				v.words = append(v.words, http.CanonicalHeaderKey(name))
 				return err
 			}

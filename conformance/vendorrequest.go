@@ -20,19 +20,19 @@ type requestForm struct {
 	headers      map[string]string
 	// rows says that the body is a row of JSON values, one an event, and no list.
 	rows   bool
-	events place // of the list within the body, empty where it is the body itself
+	events jsonPath // of the list within the body, empty where it is the body itself
 	fixed  []constant
 	fields map[string]field
 	noIP   *constant // that switches off the storage of the sender's address
 }
 
-// place is the way to a value: names of members, or numbers of items from 0.
-type place []string
+// jsonPath is the way to a value: names of members, or numbers of items from 0.
+type jsonPath []string
 
-func (p place) String() string { return strings.Join(p, ".") }
+func (p jsonPath) String() string { return strings.Join(p, ".") }
 
 // in returns the value at a place, nil if there is none.
-func (p place) in(v any) any {
+func (p jsonPath) in(v any) any {
 	for _, step := range p {
 		switch at := v.(type) {
 		case map[string]any:
@@ -52,7 +52,7 @@ func (p place) in(v any) any {
 
 // field is where the vendor has one of our fields.
 type field struct {
-	at   place
+	at   jsonPath
 	form string // of numbers and times, empty for the usual one
 }
 
@@ -60,7 +60,7 @@ type field struct {
 type constant struct {
 	// where is one of its three places.
 	where inRequest
-	at    place
+	at    jsonPath
 	is    any // a text, a json.Number or a bool
 }
 

@@ -163,9 +163,9 @@ func open(o opening) (*backend, *settingError) {
 	}
 	header.Set("Acme-Key", o.Settings["key"])
 	header.Set("Content-Type", "application/json")
-	header.Set("User-Agent", o.Tool+"/"+o.Version)
+	header.Set("User-Agent", headerText(o.Tool+"/"+o.Version))
 	for name := range header {
-		if strings.ContainsFunc(header.Get(name), func(r rune) bool { return r < ' ' || r > '~' }) {
+		if header.Get(name) != headerText(header.Get(name)) {
 			field := "headers"
 			if name == "Acme-Key" {
 				field = "key"
@@ -178,6 +178,16 @@ func open(o opening) (*backend, *settingError) {
 		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		url:    "https://" + region + ".acme.example/v1/logs", header: header, cancels: map[int]context.CancelFunc{},
 	}, nil
+}
+
+// headerText is what of a text a header can hold.
+func headerText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // begin starts the clock of a send.
@@ -219,11 +229,13 @@ func (b *backend) send(ctx context.Context, events []event) sent {
 			[]string{e.OS, e.Arch, e.OSVersion, e.GoVersion}, e.MachineID, e.ConsentID, e.Truncated, e.Metadata}
 	}
 	noAnswer := sent{Class: "again", Error: "acme: no answer"}
-	body, err := json.Marshal(logs)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // or a "<" takes six bytes, and a batch more than Acme takes
+	if encoder.Encode(logs) != nil {
 		return sent{Class: "permanent", Error: "acme: the events cannot be encoded"}
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url, &body)
 	if err != nil {
 		return noAnswer
 	}
@@ -234,6 +246,9 @@ func (b *backend) send(ctx context.Context, events []event) sent {
 		return noAnswer
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < 200 {
+		return noAnswer // what comes after a 101 has no end
+	}
 	const enough = 64 << 10 // of what Acme has to say
 	text, err := io.ReadAll(io.LimitReader(resp.Body, enough))
 	if err != nil {
@@ -246,9 +261,10 @@ func (b *backend) send(ctx context.Context, events []event) sent {
 func verdict(resp *http.Response, text []byte) sent {
 	status := resp.StatusCode
 	answered := sent{Class: "again", Error: fmt.Sprintf("acme: answered %d", status)}
-	page := strings.Contains(resp.Header.Get("Content-Type"), "html") || bytes.HasPrefix(bytes.TrimSpace(text), []byte("<"))
+	page := strings.Contains(strings.ToLower(resp.Header.Get("Content-Type")), "html") ||
+		strings.HasPrefix(strings.TrimLeft(string(text), " \t\r\n\f\v\ufeff"), "<")
 	switch {
-	case status == 202:
+	case status == 202 && !page:
 		return sent{Class: "accepted"}
 	case status == 413:
 		answered.Class = "too_large"

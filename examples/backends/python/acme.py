@@ -6,6 +6,7 @@
 """
 import datetime
 import email.utils
+import http.client
 import json
 import signal
 import sys
@@ -13,6 +14,21 @@ import urllib.error
 import urllib.request
 
 HOUR, MONTH = 3_600_000, 30 * 24 * 3_600_000  # milliseconds
+
+
+class Answer(http.client.HTTPResponse):
+    """An answer without what a server may send ahead of it, of which Python skips 100 alone."""
+
+    def _read_status(self):
+        while True:
+            status_line = super()._read_status()
+            if status_line[1] not in (102, 103):
+                return status_line
+            while self.fp.readline(65536).strip():
+                pass
+
+
+http.client.HTTPConnection.response_class = Answer
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -24,9 +40,9 @@ class Acme:
     def __init__(self, settings, headers, tool, version):
         if settings.get("region") not in ("us", "eu"):
             raise SettingError("region", "not one of us, eu")
-        self.headers = {**headers, "Acme-Key": settings.get("key", ""), "Content-Type": "application/json", "User-Agent": f"{tool}/{version}"}
+        self.headers = {**headers, "Acme-Key": settings.get("key", ""), "Content-Type": "application/json", "User-Agent": header_text(f"{tool}/{version}")}
         for name, value in self.headers.items():
-            if not value.isascii() or not value.isprintable():
+            if value != header_text(value):
                 raise SettingError("key" if name == "Acme-Key" else "headers", "not a text that a header can hold")
         self.url = f"https://{settings['region']}.acme.example/v1/logs"
         self.client = urllib.request.build_opener(NoRedirects)  # reads HTTPS_PROXY, keeps no cookies
@@ -52,6 +68,11 @@ class Acme:
             return {"class": "again", "error": "acme: no answer"}
 
 
+def header_text(text):
+    """What of a text a header can hold."""
+    return "".join(c for c in text if c.isascii() and c.isprintable())
+
+
 def log(e):
     """What Acme calls an event. What it does not have is left out."""
     entry = {
@@ -67,9 +88,9 @@ def log(e):
 def verdict(status, headers, body):
     """Acme's table. No text of the server's goes into an error: it may repeat the key."""
     error = f"acme: answered {status}"
-    page = "html" in headers.get("Content-Type", "") or body.lstrip()[:1] == b"<"
+    page = "html" in headers.get("Content-Type", "").lower() or body.lstrip(b" \t\r\n\f\v\xef\xbb\xbf").startswith(b"<")
     wait = retry_after(headers.get("Retry-After", ""))
-    if status == 202:
+    if status == 202 and not page:
         return {"class": "accepted"}
     if status == 413:
         return {"class": "too_large", "error": error}
