@@ -20,13 +20,30 @@ type Check struct {
 	needs    []need
 	slow     bool          // it waits for seconds or starts many processes, so -short leaves it out
 	watchdog time.Duration // 2 min if zero
-	do       func(*probe)
+	where    place
+	// lingers says that an honest backend may leave a connection for a while.
+	lingers bool
+	// last says that the check looks at what all the others have seen.
+	last bool
+	do   func(*probe) // nil where the result comes from what was seen during the others
 }
+
+// place says in which processes a check is made.
+type place int
+
+const (
+	// everywhere: here, through Config.Transport, and as shipped, in a process without one.
+	everywhere place = iota
+	// here: what the check does needs this process, or has a process of its own.
+	here
+	// shipped: what the check looks at exists only there.
+	shipped
+)
 
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
-	return dated(slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), fidelityChecks(),
-		privacyChecks(), lifecycleChecks(), collectorChecks()))
+	return dated(slices.Concat(driverChecks(), statusChecks(), answerChecks(), faultChecks(), deliveryChecks(), http2Checks(), fidelityChecks(), batchChecks(),
+		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks(), socketChecks()))
 }
 
 func findCheck(id string) (Check, bool) {

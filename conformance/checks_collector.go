@@ -26,9 +26,9 @@ func collectorChecks() []Check {
 	return []Check{
 		{ID: "collector/random-failures", Level: Must, watchdog: long, needs: kept,
 			Sentence: "Behind the real queue, whatever fails in whatever order: no event is lost, and one arrives twice only with the same ID and only after an unknown outcome.", do: randomFailures},
-		{ID: "collector/killed-after-answer", Level: Must, watchdog: long, needs: kept,
+		{ID: "collector/killed-after-answer", Level: Must, where: here, watchdog: long, needs: kept,
 			Sentence: "A process that is killed between the vendor's answer and the end of its work loses nothing, and what is sent again has the same IDs and times.", do: killedAfterAnswer},
-		{ID: "collector/eight-processes", Level: Must, watchdog: long, slow: true, needs: kept,
+		{ID: "collector/eight-processes", Level: Must, where: here, watchdog: long, slow: true, needs: kept,
 			Sentence: "Eight processes that record and deliver at the same time deliver every event exactly once.", do: eightProcesses},
 		{ID: "collector/consent-withdrawn", Level: Must, watchdog: long,
 			Sentence: "When consent is withdrawn in the middle of a delivery, nothing is sent after the batch that was under way.", do: consentWithdrawn},
@@ -53,7 +53,7 @@ type rig struct {
 
 // newRig makes a tool in the directory state. around, where not nil, goes around every
 // Send.
-func newRig(s *Subject, state string, transport http.RoundTripper, limits driver.Limits, around func(ctx context.Context, send func() error) error) *rig {
+func newRig(s *Subject, state string, w *wire, limits driver.Limits, around func(ctx context.Context, send func() error) error) *rig {
 	r := &rig{state: state, printed: filepath.Join(state, "printed")}
 	d := s.Driver
 	d.Name = "conformance-" + d.Name // the built-in ones have their names already
@@ -64,8 +64,8 @@ func newRig(s *Subject, state string, transport http.RoundTripper, limits driver
 		d.Limits.EventBytes = limits.EventBytes
 	}
 	d.Open = func(c driver.Config) (driver.Backend, error) {
-		c.Transport, c.Dir = transport, filepath.Join(state, "files")
-		c.Stdout = appendTo(r.printed)
+		w.setIn(&c)
+		c.Stdout, c.Dir = appendTo(r.printed), filepath.Join(state, "files")
 		b, err := s.Driver.Open(c)
 		if err != nil || around == nil {
 			return b, err
@@ -470,6 +470,7 @@ func consentWithdrawn(p *probe) {
 			}
 		}
 		err := send()
+		p.settle()
 		requests = len(p.server.seen())
 		return err
 	})

@@ -16,15 +16,15 @@ func lifecycleChecks() []Check {
 			Sentence: "Neither Open nor Close contacts anybody or writes anything, also after a Send that failed.", do: silentEnds},
 		{ID: "lifecycle/close-twice", Level: Must,
 			Sentence: "Close may be called twice, and says nothing the second time.", do: closeTwice},
-		{ID: "lifecycle/close-during-send", Level: Must, needs: []need{network},
+		{ID: "lifecycle/close-during-send", Level: Must, needs: []need{connected},
 			Sentence: "Close returns at once while Send runs, which then fails or completes.", do: closeDuringSend},
 		{ID: "lifecycle/send-after-close", Level: Must,
 			Sentence: "A Send after Close fails or delivers, and does not claim what it did not do.", do: sendAfterClose},
 		{ID: "lifecycle/no-goroutine-left", Level: Must,
 			Sentence: "After Close no goroutine is left.", do: noGoroutineLeft},
-		{ID: "lifecycle/no-connection-left", Level: Must, needs: []need{network},
+		{ID: "lifecycle/no-connection-left", Level: Must, needs: []need{anyNetwork},
 			Sentence: "After Close no connection is left.", do: noConnectionLeft},
-		{ID: "lifecycle/no-file-left-open", Level: Must, watchdog: 4 * time.Minute,
+		{ID: "lifecycle/no-file-left-open", Level: Must, where: here, watchdog: 4 * time.Minute,
 			Sentence: "After Close no file is left open.", do: noFileLeft},
 		{ID: "lifecycle/config-copied", Level: Must,
 			Sentence: "The maps of the configuration are the caller's again after Open.", do: configCopied},
@@ -36,7 +36,7 @@ func lifecycleChecks() []Check {
 func silentEnds(p *probe) {
 	nothing := func(when string, requests int) {
 		time.Sleep(shortTime() / 6) // for what is done behind the caller's back
-		if n := len(p.wire.asked()) - requests; n > 0 {
+		if n := p.attempts() - requests; n > 0 {
 			p.failf("%s made %d requests", when, n)
 		}
 		if n := len(p.stdout.bytes()); n > 0 && p.subject.Driver.Local {
@@ -59,7 +59,7 @@ func silentEnds(p *probe) {
 	p.server.reactWith(answer(p.answerWith(503)))
 	p.send(b, p.batch(2))
 	p.accept()
-	requests := len(p.wire.asked())
+	requests := p.attempts()
 	p.closeInTime(b)
 	nothing("Close", requests)
 }
@@ -74,7 +74,9 @@ func (p *probe) closeInTime(b driver.Backend) error {
 				done <- nil
 			}
 		}()
-		done <- b.Close()
+		err := b.Close()
+		p.hear(err)
+		done <- err
 	}()
 	select {
 	case err := <-done:
@@ -173,8 +175,10 @@ func (p *probe) used() bool {
 }
 
 // settles waits for something that ends by itself, and reports whether it did.
-func settles(done func() bool) bool {
-	for end := time.Now().Add(patient(5 * time.Second)); ; {
+func settles(done func() bool) bool { return settlesWithin(patient(5*time.Second), done) }
+
+func settlesWithin(limit time.Duration, done func() bool) bool {
+	for end := time.Now().Add(limit); ; {
 		if done() {
 			return true
 		}

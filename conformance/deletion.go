@@ -67,7 +67,10 @@ func verifyDeletion(s DeletionSubject, o options) Report {
 	report.Results = make([]Result, len(checks))
 	var all sync.WaitGroup
 	for i, c := range checks {
-		all.Go(func() { report.Results[i] = shared.run(c) })
+		all.Go(func() {
+			report.Results[i] = shared.make(c)
+			shared.subject.conclude(&report.Results[i])
+		})
 	}
 	all.Wait()
 	report.Took = time.Since(started)

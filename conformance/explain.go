@@ -31,7 +31,7 @@ type explainer struct {
 
 // standard is what HTTP itself puts into a request to an API.
 var standard = []string{
-	"Host", "Content-Length", "Content-Type", "Content-Encoding", "User-Agent", "Accept", "POST", "PUT",
+	"Host", "Content-Length", "Content-Type", "Content-Encoding", "User-Agent", "Accept", "Accept-Encoding", "POST", "PUT",
 	"application/json", "application/x-ndjson", "application/x-protobuf", "charset=utf-8", "gzip", "*/*", "https", "/",
 }
 

@@ -46,7 +46,9 @@ type mutant struct {
 	kind    string // set by mutants
 	subject Subject
 	fails   string // IDs; a trailing * stands for a group
+	may     string // what may fail too, by an accident of timing
 	serial  bool   // its flaw is in what backends share, so checks must not run at once
+	shipped bool   // its flaw shows only without Config.Transport, or in what is left of a process
 }
 
 func broken(name string, m model, fails string) mutant {
@@ -57,9 +59,12 @@ func mutants() []mutant {
 	return slices.Concat(
 		ofKind("delivery", deliveryMutants()),
 		ofKind("fidelity", fidelityMutants()),
+		ofKind("batches", batchMutants()),
 		ofKind("privacy", privacyMutants()),
 		ofKind("lifecycle", lifecycleMutants()),
 		ofKind("local", localMutants()),
+		ofKind("shipped", shippedMutants()),
+		ofKind("sockets", socketMutants()),
 		ofKind("reference", referenceMutants()),
 	)
 }
@@ -109,7 +114,7 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 		go func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			reports[i] <- verify(&m.subject, options{reach: reachTest(name), name: name, serial: m.serial, fewProcesses: true, seed: 1})
+			reports[i] <- verify(&m.subject, options{reach: reachTest(name), name: name, serial: m.serial, unshipped: !m.shipped, shippedOnly: m.shipped, fewProcesses: true, seed: 1})
 		}()
 	}
 	for i, m := range list {
@@ -125,7 +130,7 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 			got, want := report.Failures(), expand(t, m.fails)
 			slices.Sort(got)
 			for _, id := range got {
-				if !slices.Contains(want, id) {
+				if !slices.Contains(want, id) && !slices.Contains(expand(t, m.may), id) {
 					t.Errorf("fails %s, which it should pass:\n%s", id, resultOf(report, id))
 				}
 			}
@@ -138,8 +143,8 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 				t.Logf("fails exactly in %v:\n%s", report.Took, strings.Join(got, " "))
 			}
 			ran++
-			for _, id := range got {
-				proven[id] = true
+			for _, id := range want {
+				proven[id] = slices.Contains(got, id) || proven[id]
 			}
 		})
 	}
@@ -361,25 +366,30 @@ func deliveryMutants() []mutant {
 			collector/400-costs-one-event collector/eight-processes collector/killed-after-answer collector/oversized-event
 			collector/random-failures delivery/concurrent-sends delivery/every-event-once delivery/largest-batch
 			delivery/partial-names-events delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
-			fidelity/reserved-names fidelity/times`),
+			fidelity/reserved-names fidelity/times
+			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("sorts-by-id-backwards", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			sorted := slices.Clone(events)
 			slices.SortFunc(sorted, func(a, b driver.Event) int { return strings.Compare(b.ID, a.ID) })
 			return b.deliver(ctx, sorted)
-		}}, "delivery/order-kept"),
+		}}, "delivery/order-kept delivery/batch-sizes"),
 		broken("sends-empty-batches", model{send: (*modelBackend).post}, "delivery/empty-batch"),
 		broken("new-id-per-attempt", model{item: func(i *modelItem) {
 			i.ID = fmt.Sprintf("%08x%s", time.Now().UnixNano()&0xffffffff, i.ID[8:])
 		}}, `
 			collector/killed-after-answer collector/random-failures delivery/concurrent-sends delivery/every-event-once
 			delivery/keeps-nothing delivery/largest-batch delivery/partial-names-events delivery/same-ids-again lifecycle/config-copied
-			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment`),
+			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/odd-versions fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
+			fidelity/old-and-ahead lifecycle/many-sends`),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
 			privacy/same-in-any-environment fidelity/*`),
 		broken("limits-beyond-the-vendors", model{describe: func(d *driver.Driver) {
 			d.Limits = driver.Limits{Events: 1000, Bytes: 300_000, EventBytes: 250_000}
-		}}, "delivery/largest-batch"),
+		}}, "delivery/largest-batch delivery/escaped-batch"),
 		broken("ignores-its-context", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			return b.deliver(context.WithoutCancel(ctx), events)
 		}}, `
@@ -456,7 +466,9 @@ func deliveryMutants() []mutant {
 			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
 			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
 			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send
-			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close`),
+			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
+			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead lifecycle/many-sends`),
 		broken("panics-at-a-server-error", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 500 {
 				panic("unexpected status")
@@ -559,7 +571,8 @@ func fidelityMutants() []mutant {
 				i.Exit = nil
 			}
 		}}, `
-			fidelity/every-field fidelity/metadata-empty-and-huge fidelity/reserved-names fidelity/times fidelity/zero-and-absent`),
+			fidelity/every-field fidelity/metadata-empty-and-huge fidelity/reserved-names fidelity/times fidelity/zero-and-absent
+			fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("numbers-are-floats", model{item: func(i *modelItem) {
 			if i.Duration != nil {
 				d := int64(float64(*i.Duration))
@@ -572,11 +585,15 @@ func fidelityMutants() []mutant {
 			for i := range list {
 				list[i].ConsentID = list[0].ConsentID
 			}
-		}), "fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent"),
+		}), `
+			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
+			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("consent-ids-swapped", consents(func(list []driver.Event) {
 			last := len(list) - 1
 			list[0].ConsentID, list[last].ConsentID = list[last].ConsentID, list[0].ConsentID
-		}), "fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent"),
+		}), `
+			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
+			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("truncates-values", model{item: func(i *modelItem) {
 			i.Meta = maps.Clone(i.Meta)
 			for k, v := range i.Meta {
@@ -696,7 +713,9 @@ func privacyMutants() []mutant {
 			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
 			delivery/partial-names-events delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained
-			privacy/ip-storage-off fidelity/*`),
+			privacy/ip-storage-off fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/odd-versions lifecycle/many-sends`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
@@ -706,7 +725,9 @@ func privacyMutants() []mutant {
 			delivery/every-event-once delivery/largest-batch delivery/partial-names-events delivery/retry-after-absurd
 			delivery/retry-after-date delivery/retry-after-seconds lifecycle/close-during-send lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value
-			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*`),
+			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/odd-versions lifecycle/many-sends`),
 		httpMutant("takes-http-addresses", func(c *driver.Config) { c.Insecure = true }, "privacy/plain-text-refused"),
 		broken("keeps-cookies", model{open: func(c *driver.Config) error {
 			jar, _ := cookiejar.New(nil)
@@ -772,7 +793,9 @@ func lifecycleMutants() []mutant {
 			delivery/certificate-of-another-host delivery/concurrent-sends delivery/empty-batch delivery/every-event-once
 			delivery/expired-certificate delivery/largest-batch delivery/order-kept delivery/same-ids-again delivery/unknown-authority
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
-			privacy/everything-explained privacy/ip-storage-off fidelity/*`),
+			privacy/everything-explained privacy/ip-storage-off fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/odd-versions lifecycle/many-sends`),
 		broken("flushes-on-close", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				err := b.deliver(ctx, events)

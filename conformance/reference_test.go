@@ -180,7 +180,9 @@ func referenceMutants() []mutant {
 			delivery/retry-after-date delivery/retry-after-seconds delivery/same-ids-again delivery/slow-answer
 			delivery/unknown-authority delivery/web-page-not-refused driver/mistake-is-an-error lifecycle/close-during-send
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/send-after-close privacy/ip-storage-off
-			privacy/keys-stay-on-redirect fidelity/*`},
+			privacy/keys-stay-on-redirect fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/odd-versions lifecycle/many-sends`},
 		{name: "reference-datadog", subject: datadog, fails: `
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/200-as-documented
@@ -194,7 +196,9 @@ func referenceMutants() []mutant {
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds delivery/same-ids-again
 			delivery/unknown-authority delivery/web-page-not-refused driver/mistake-is-an-error lifecycle/close-during-send
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/send-after-close privacy/keys-stay-on-redirect
-			fidelity/*`},
+			fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/odd-versions lifecycle/many-sends`},
 	}
 }
 

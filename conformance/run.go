@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"runtime/debug"
@@ -91,6 +92,9 @@ type options struct {
 	name  string
 	// serial runs one check at a time.
 	serial bool
+	// unshipped leaves out the processes in which the checks are made as production would,
+	// shippedOnly makes none in this one.
+	unshipped, shippedOnly bool
 	// seed is that of the random failures, chosen anew if zero.
 	seed uint64
 	// fewProcesses makes do with two where eight are meant: the tests of the suite itself
@@ -135,15 +139,29 @@ func verify(s *Subject, o options) Report {
 	if o.serial {
 		turn = make(chan struct{}, 1)
 	}
+	voyage := shared.ship(checks)
 	var all sync.WaitGroup
-	for i, c := range checks {
+	inTurn := func(work func()) {
 		turn <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turn }()
-			report.Results[i] = shared.run(c)
+			work()
 		})
 	}
-	all.Wait()
+	inTurn(shared.fail) // which the last checks wait for
+	for _, last := range []bool{false, true} {
+		for i, c := range checks {
+			if c.last == last {
+				inTurn(func() { report.Results[i] = shared.make(c) })
+			}
+		}
+		all.Wait()
+		voyage.wait() // whose errors are heard too
+	}
+	voyage.land(report.Results)
+	for i := range report.Results {
+		s.conclude(&report.Results[i])
+	}
 	report.Notes = shared.notes()
 	if shared.planted != nil && shared.planted.err == nil {
 		report.Planted, report.NotPlanted = shared.planted.names()
@@ -158,14 +176,41 @@ type session struct {
 	options options
 	seed    uint64
 	base    time.Time // of the sample events
+	// watcher looks at this process where it makes the checks as production would, and is
+	// nil elsewhere.
+	watcher *watcher
 
 	mu      sync.Mutex
 	noted   []string
 	planted *planting // made once, by the first check that asks
 	once    sync.Once
-	said    []string // in errors, by a backend that failed in every way; made once
 	failed  sync.Once
+	said    map[string]bool // the errors of all calls of the backend so far
 	dirs    []string
+}
+
+// hear notes an error of the backend's, for the checks that look at what errors say.
+func (s *session) hear(err error) {
+	if err == nil {
+		return
+	}
+	// An error is a line. One that repeats a whole answer shows that in its first part.
+	const enough = 16 << 10
+	text := err.Error()
+	text = text[:min(len(text), enough)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.said == nil {
+		s.said = map[string]bool{}
+	}
+	s.said[text] = true
+}
+
+// heard returns what the errors have said so far.
+func (s *session) heard() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.said))
 }
 
 func (s *session) note(format string, args ...any) {
@@ -183,7 +228,7 @@ func (s *session) notes() []string {
 }
 
 func (s *session) tempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "conformance")
+	dir, err := os.MkdirTemp(s.watcher.ownFiles(), "conformance")
 	if err != nil {
 		return "", err
 	}
@@ -199,9 +244,9 @@ func (s *session) cleanup() {
 	}
 }
 
-// run makes one check, and does not wait for it longer than its watchdog.
-func (s *session) run(c Check) Result {
-	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level, Since: c.Since, Outcome: Passed}
+// make makes one check, and does not wait for it longer than its watchdog.
+func (s *session) make(c Check) Result {
+	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level, Since: c.Since}
 	for _, need := range c.needs {
 		if why := need(s.subject); why != "" {
 			r.Outcome, r.Reason = Skipped, why
@@ -212,10 +257,13 @@ func (s *session) run(c Check) Result {
 		r.Outcome, r.Reason = Skipped, "-short leaves out what takes long"
 		return r
 	}
+	if c.do == nil || s.watcher == nil && (c.where == shipped || s.options.shippedOnly) {
+		return r
+	}
 	started := time.Now()
 	p, err := newProbe(s)
 	if err != nil {
-		r.Outcome, r.Findings = Failed, []Finding{{Message: "the suite could not prepare the check: " + err.Error()}}
+		r.Findings = []Finding{{Message: "the suite could not prepare the check: " + err.Error()}}
 		return r
 	}
 	done := make(chan struct{})
@@ -234,23 +282,29 @@ func (s *session) run(c Check) Result {
 	}
 	select {
 	case <-done:
+		s.watcher.looks(c, p)
 	case <-time.After(patient(watchdog)):
 		p.failf("the check did not end within %v; the goroutines that it started:\n%s", patient(watchdog), labelled(p.label))
 	}
 	p.close()
 	r.Findings, r.Took = p.found(), time.Since(started)
-	if len(r.Findings) > 0 {
-		r.Outcome = Failed
-	}
-	if reason, known := s.subject.KnownFailures[c.ID]; known {
-		if r.Outcome == Failed {
-			r.Outcome, r.Reason = Known, reason
-		} else {
-			r.Outcome = Failed
-			r.Findings = []Finding{{Message: "listed as a known failure (" + reason + ") and passes: take it off the list"}}
-		}
-	}
 	return r
+}
+
+// conclude says how a check ended, once all its findings are there.
+func (s *Subject) conclude(r *Result) {
+	switch reason, known := s.KnownFailures[r.ID]; {
+	case r.Outcome == Skipped:
+	case len(r.Findings) > 0 && known:
+		r.Outcome, r.Reason = Known, reason
+	case len(r.Findings) > 0:
+		r.Outcome = Failed
+	case known:
+		r.Outcome = Failed
+		r.Findings = []Finding{{Message: "listed as a known failure (" + reason + ") and passes: take it off the list"}}
+	default:
+		r.Outcome = Passed
+	}
 }
 
 // patient is a time limit of the suite's on this machine.
@@ -286,8 +340,14 @@ func (s *Subject) declared() map[string]string {
 	for _, name := range s.FreeForm {
 		declared["free form "+name] = "any text is right"
 	}
+	if s.Window != nil {
+		declared["window"] = s.Window.Reason
+	}
 	if s.Discards {
 		declared["discards"] = "nothing is kept"
+	}
+	if s.Socket != nil {
+		declared["unacknowledged"] = s.Socket.Unacknowledged
 	}
 	if s.Unordered {
 		declared["unordered"] = "the order within a batch is not kept"

@@ -12,7 +12,7 @@
 //	driver.Event        PostHog
 //	ID                  uuid
 //	Type                event
-//	MachineID           distinct_id
+//	MachineID           distinct_id; the event's own ID where there is none
 //	Time                timestamp
 //	ConsentID           properties.consent_id
 //	Name                properties.event_name
@@ -71,7 +71,9 @@
 //
 // PostHog keeps a profile for each distinct_id, which costs more than events without one.
 // It stays on: PostHog deletes events by the person whom they belong to, so events without
-// a profile could not be erased on request. No property of a person is ever set.
+// a profile could not be erased on request. No property of a person is ever set. An event
+// without a machine ID, which the collector sends where it can store none, is nobody's to
+// have erased, and gets no profile: $process_person_profile is false.
 //
 // # What the SDK does to a process
 //
@@ -99,6 +101,7 @@ package posthog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -268,7 +271,7 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 		return nil
 	}
 	if slices.ContainsFunc(events, unfit) {
-		return driver.Refused(errors.New("posthog backend: an event has no type, time or machine ID, or an ID that is no UUID"), n)
+		return driver.Refused(errors.New("posthog backend: an event has no type or time, or an ID that is no UUID"), n)
 	}
 	x := &exchange{ctx: ctx, backend: b, events: events, err: errors.New("posthog backend: the SDK made no request")}
 	noRetry := 0
@@ -295,7 +298,7 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	for i := range events {
 		e := &events[i]
 		if err = client.Enqueue(posthog.Capture{
-			Uuid: e.ID, Event: e.Type, DistinctId: e.MachineID, Timestamp: e.Time,
+			Uuid: e.ID, Event: e.Type, DistinctId: cmp.Or(e.MachineID, e.ID), Timestamp: e.Time,
 			Properties: posthog.Properties{ours: properties(e)},
 		}); err != nil {
 			break // what is missing then keeps the exchange from making a request
@@ -320,7 +323,7 @@ func (b *backend) Close() error {
 // unfit reports whether the intake would refuse e, and the whole batch with it, or the
 // SDK would put something of its own making in the place of an ID or a time.
 func unfit(e driver.Event) bool {
-	return e.Type == "" || e.MachineID == "" || e.Time.IsZero() || !isUUID(e.ID)
+	return e.Type == "" || e.Time.IsZero() || !isUUID(e.ID)
 }
 
 // isUUID reports whether s is a UUID in the form of 36 lower-case characters.
@@ -362,6 +365,9 @@ func properties(e *driver.Event) map[string]any {
 		if value != "" {
 			p[key] = value
 		}
+	}
+	if e.MachineID == "" {
+		p["$process_person_profile"] = false
 	}
 	optional("tool_version", e.Version)
 	optional("os_version", e.OSVersion)
