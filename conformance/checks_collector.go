@@ -343,6 +343,9 @@ func randomFailures(p *probe) {
 		mu.Lock()
 		if round++; time.Since(started) >= limit {
 			spent++
+			for _, e := range taken { // an answer that came too late was none
+				unknown[e.ID] = true
+			}
 		}
 		mu.Unlock()
 	}
