@@ -299,10 +299,9 @@ func (s *session) make(c Check) Result {
 	if watchdog == 0 {
 		watchdog = 2 * time.Minute
 	}
-	select {
-	case <-done:
+	if _, ended := within(done, patient(watchdog)); ended {
 		s.watcher.looks(c, p)
-	case <-time.After(patient(watchdog)):
+	} else {
 		p.failf("the check did not end within %v; the goroutines that it started:\n%s", patient(watchdog), labelled(p.label))
 	}
 	p.close()
