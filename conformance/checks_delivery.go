@@ -153,6 +153,9 @@ func retryAfterSeconds(p *probe) {
 		if wait := driver.Wait(v.err); !v.late && (v.class != driver.ClassThrottled || wait < 30*time.Second || wait > 45*time.Second) {
 			p.failf("status %d, Retry-After: 37: Send returned %v, wait %v, want throttled with a wait of 37s", status, v, wait)
 		}
+		if len(p.found()) > 0 {
+			return // a backend that sits them out takes its time over each
+		}
 	}
 }
 
@@ -166,6 +169,9 @@ func retryAfterDate(p *probe) {
 		v := p.throttled(b, status, time.Now().Add(10*time.Minute).UTC().Format(http.TimeFormat))
 		if wait := driver.Wait(v.err); !v.late && (v.class != driver.ClassThrottled || wait < 8*time.Minute || wait > 11*time.Minute) {
 			p.failf("status %d, Retry-After in 10 minutes: Send returned %v, wait %v, want throttled with about 10m", status, v, wait)
+		}
+		if len(p.found()) > 0 {
+			return // a backend that sits them out takes its time over each
 		}
 	}
 }
@@ -189,9 +195,9 @@ func retryAfterAnywhere(p *probe) {
 			if wait := driver.Wait(v.err); !v.late && slices.Contains(kept, v.class) && wait < least {
 				p.failf("status %d, Retry-After: %s: Send returned %v, wait %v", status, value, v, wait)
 			}
-		}
-		if len(p.found()) > 0 {
-			return
+			if len(p.found()) > 0 {
+				return
+			}
 		}
 	}
 }
