@@ -263,9 +263,9 @@ func (p *probe) notAccepted(list []mutation) {
 	}
 }
 
-// enoughMutations of one answer: all of one with three values, and a fifth of a second for
-// the dozen answers of a subject.
-const enoughMutations = 60
+// enoughMutations of one answer: all those of one with two values, and a tenth of a second
+// for the ten answers of a subject.
+const enoughMutations = 40
 
 func mutatedAnswers(p *probe) {
 	answers := slices.Concat([]Answer{p.subject.Accepted, p.answerWith(400)}, p.subject.NotAccepted, p.subject.NotRefused)

@@ -90,7 +90,6 @@ func statusMutants(accept func(error) error) []mutant {
 			return nil, false
 		}), `
 			delivery/other-3xx
-			delivery/other-3xx
 			delivery/edge-5xx delivery/one-attempt delivery/other-4xx delivery/other-5xx delivery/web-page-not-refused delivery/retry-after-with-any-status`),
 		broken("reads-the-first-head", model{exchange: func(b *modelBackend, r *http.Request) (*http.Response, error) {
 			first := 0
@@ -166,9 +165,11 @@ func pageMutants() []mutant {
 	typed := func(r *http.Response) bool { return strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") }
 	return []mutant{
 		statusAlone("knows-a-page-with-a-200-only", func(r *http.Response, _ []byte) bool { return r.StatusCode == 200 && typed(r) }, `
+			delivery/challenge-not-accepted
 			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted`),
-		statusAlone("knows-a-page-by-its-type-only", func(r *http.Response, _ []byte) bool { return typed(r) }, "delivery/page-of-any-type"),
+		statusAlone("knows-a-page-by-its-type-only", func(r *http.Response, _ []byte) bool { return typed(r) }, "delivery/challenge-not-accepted delivery/page-of-any-type"),
 		statusAlone("knows-a-page-by-its-first-byte", func(_ *http.Response, text []byte) bool { return bytes.HasPrefix(text, []byte("<")) }, `
+			delivery/challenge-not-accepted
 			delivery/html-not-accepted delivery/page-of-any-type`),
 		broken("reads-a-page-for-its-status", judging(func(_ *modelBackend, _ []driver.Event, r *http.Response, text []byte) (error, bool) {
 			return nil, r.StatusCode == 200 && !typed(r) && bytes.HasPrefix(text, []byte("\ufeff"))

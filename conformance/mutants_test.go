@@ -182,6 +182,7 @@ func deliveryMutants() []mutant {
 			broken: func(*modelBackend, *http.Request, error) error { return nil },
 			judge:  func(*modelBackend, []driver.Event, *http.Response, []byte) error { return nil },
 		}, `
+			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
 			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
 			delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/page-of-any-type
@@ -203,6 +204,7 @@ func deliveryMutants() []mutant {
 				return driver.Permanent(b.verdict(e, r, text))
 			},
 		}, `
+			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/edge-5xx delivery/endless-failure
 			delivery/interim-answers delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx
 			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
@@ -277,6 +279,7 @@ func deliveryMutants() []mutant {
 			}
 			return b.verdict(e, r, text)
 		}}, `
+			delivery/challenge-not-accepted
 			delivery/answers-as-documented delivery/changed-acceptance delivery/emptied-acceptance delivery/other-2xx
 			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/endless-answer
@@ -449,6 +452,7 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
 			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
 			delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/page-of-any-type

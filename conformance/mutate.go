@@ -46,10 +46,10 @@ func mutations(body string, enough int, rng *rand.Rand) []mutation {
 	return list
 }
 
-// cuts yields some 20 places within a body.
+// cuts yields a dozen places within a body.
 func cuts(body string) func(func(int) bool) {
 	return func(yield func(int) bool) {
-		const places = 20
+		const places = 12
 		for at := 1; at < len(body); at += 1 + len(body)/places {
 			if !yield(at) {
 				return
@@ -198,8 +198,8 @@ func lacking(body string) (certain, doubtful []mutation) {
 		certain = append(certain, mutation{how: fmt.Sprintf("cut after %d bytes", at), body: strings.TrimSpace(body)[:at]})
 	}
 	const deep = 1000
-	certain = append(certain, mutation{how: "nested 1000 deep", body: strings.Repeat("[", deep) + body + strings.Repeat("]", deep)},
-		mutation{how: "replaced", body: "true"}, mutation{how: "replaced", body: "1"})
+	certain = append(certain, mutation{how: "nested 1000 deep", body: strings.Repeat("[", deep) + body + strings.Repeat("]", deep)})
+	doubtful = append(doubtful, mutation{how: "replaced by true", body: "true"}, mutation{how: "replaced by 1", body: "1"})
 	all := leaves(root, func(v any) any { return v })
 	if slices.ContainsFunc(all, leaf.affirms) {
 		doubtful = append(doubtful, mutation{how: "emptied", body: "{}"})

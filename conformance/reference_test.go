@@ -166,6 +166,7 @@ func referenceMutants() []mutant {
 	}
 	return []mutant{
 		{name: "reference-posthog", subject: posthog, fails: `
+			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/changed-acceptance delivery/edge-5xx delivery/emptied-acceptance
 			delivery/endless-failure delivery/interim-answers delivery/mutated-answers delivery/other-2xx delivery/other-3xx
 			delivery/other-4xx delivery/other-5xx delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
@@ -186,6 +187,7 @@ func referenceMutants() []mutant {
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/send-after-close privacy/ip-storage-off
 			privacy/keys-stay-on-redirect fidelity/*`},
 		{name: "reference-datadog", subject: datadog, fails: `
+			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/edge-5xx delivery/endless-failure delivery/interim-answers
 			delivery/mutated-answers delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx
 			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted delivery/switched-protocols
