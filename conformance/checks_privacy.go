@@ -494,8 +494,8 @@ func (s *session) fail() {
 			return
 		}
 		var all sync.WaitGroup
-		const statusesAtOnce = 13 // an eighth of them: of a backend that waits after a failure, the rest need not wait
-		for statuses := range slices.Chunk(everyStatus(), statusesAtOnce) {
+		const perBackend = 13 // so that one which waits after each failure is not waited for 85 times in a row
+		for statuses := range slices.Chunk(everyStatus(), perBackend) {
 			all.Go(func() {
 				s.failWith(func(p *probe, b driver.Backend) {
 					for _, status := range statuses {
