@@ -114,6 +114,33 @@ func (pl *planting) run(s *session) error {
 	}
 	defer p.close()
 	p.server.reactWith(p.plantedAnswers)
+	if err := pl.child(p, "send"); err != nil {
+		return err
+	}
+	pl.there = p.server.seen()
+
+	// The same once more, without anything planted.
+	q, err := newProbe(s)
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	q.server.reactWith(q.plantedAnswers)
+	b, err := q.tryOpen(s.subject.settings(endpoint), func(*driver.Config) {})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	for i := range childBatches {
+		q.send(b, childBatch(s.base, i))
+	}
+	pl.here = q.server.seen()
+	return nil
+}
+
+// child runs a role in a process whose surroundings are planted.
+func (pl *planting) child(p *probe, role string) error {
+	s := p.session
 	base, err := s.tempDir()
 	if err != nil {
 		return err
@@ -156,19 +183,22 @@ func (pl *planting) run(s *session) error {
 	pl.canaries = append(pl.canaries, canariesOf("the real machine ID", readMachineIDs())...)
 	pl.canaries = append(pl.canaries, canariesOf("a real network address", networkAddresses())...)
 
-	c, err := p.start(orders{Role: "send", Dir: pl.dir, MachineID: machine, Hostname: host}, env, folders["cwd"], argument)
+	c, err := p.start(orders{Role: role, Dir: pl.dir, MachineID: machine, Hostname: host}, env, folders["cwd"], argument)
 	if err != nil {
 		return fmt.Errorf("a child process could not be started: %w", err)
 	}
-	pl.account, err = c.wait(patient(2 * time.Minute))
+	limit := 2 * time.Minute
+	if p.options.mayBeLost {
+		limit = 15 * time.Second
+	}
+	pl.account, err = c.wait(patient(limit))
 	pl.stdout, pl.stderr = c.stdout.String(), c.stderr.String()
 	if err != nil {
 		return err
 	}
 	if pl.account.Problem != "" {
-		return fmt.Errorf("the child process could not use the backend: %s", pl.account.Problem)
+		return fmt.Errorf("the child process could not use the subject: %s", pl.account.Problem)
 	}
-	pl.there = p.server.seen()
 	switch {
 	case runtime.GOOS != "linux":
 		s.note("the host name and the machine ID cannot be planted on %s; the real ones were searched for", runtime.GOOS)
@@ -182,23 +212,6 @@ func (pl *planting) run(s *session) error {
 			pl.canaries = append(pl.canaries, canariesOf("the real host name", []string{name})...)
 		}
 	}
-
-	// The same once more, without anything planted.
-	q, err := newProbe(s)
-	if err != nil {
-		return err
-	}
-	defer q.close()
-	q.server.reactWith(q.plantedAnswers)
-	b, err := q.tryOpen(s.subject.settings(endpoint), func(*driver.Config) {})
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	for i := range childBatches {
-		q.send(b, childBatch(s.base, i))
-	}
-	pl.here = q.server.seen()
 	return nil
 }
 

@@ -50,7 +50,10 @@ type account struct {
 	Open                    []string
 	// Planted are the things that could be planted beyond the environment.
 	Planted []string
-	Problem string
+	// Requests are what a requestor sent, Changed what it changed of its process.
+	Requests [][]byte
+	Changed  []string
+	Problem  string
 }
 
 func playing() bool { return os.Getenv(childEnv) != "" }
@@ -66,6 +69,11 @@ func roles() map[string]func(*orders, *Subject) account {
 
 // playChild carries out the orders and ends the process, if they are for name.
 func playChild(name string, s *Subject) {
+	play(name, func(o *orders) account { return roles()[o.Role](o, s) })
+}
+
+// play has the orders carried out and ends the process, if they are for name.
+func play(name string, do func(*orders) account) {
 	var o orders
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance: the orders cannot be read:", err)
@@ -74,7 +82,7 @@ func playChild(name string, s *Subject) {
 	if o.Name != name {
 		return
 	}
-	result := roles()[o.Role](&o, s)
+	result := do(&o)
 	text, err := json.Marshal(result)
 	if err == nil {
 		err = os.WriteFile(o.Result, text, 0o600)

@@ -90,6 +90,8 @@ type options struct {
 	// named so that it knows its turn.
 	reach []string
 	name  string
+	// mayBeLost says that a child may not come back, which is then no finding.
+	mayBeLost bool
 	// serial runs one check at a time.
 	serial bool
 	// seed is that of the random failures, chosen anew if zero.
