@@ -268,10 +268,11 @@ func deskAttemptMutants() []deletionMutant {
 			})
 		}, "no-connection-left"),
 		deskWith("looks-whether-the-key-works", func(d *desk) {
-			ctx, cancel := context.WithTimeout(context.Background(), longTime())
-			defer cancel()
-			_, _ = d.once(ctx, http.MethodGet, "/people?ping=1", nil)
-		}, "open-contacts-nobody cancelled-before id-validated"),
+			// Where that costs no connection: over one it would slow down all else.
+			if _, cheap := d.client.Transport.(*script); cheap {
+				_, _ = d.once(context.Background(), http.MethodGet, "/people?ping=1", nil)
+			}
+		}, "open-contacts-nobody"),
 		deskWith("reads-all-of-it", func(d *desk) {
 			d.exchange = func(d *desk, ctx context.Context, method, path string, body []byte) (deskAnswer, error) {
 				return d.read(ctx, method, path, body, 1<<62)

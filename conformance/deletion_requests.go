@@ -27,7 +27,7 @@ func requestChecks(s *DeletionSubject, ts *trials) []Check {
 		{ID: "deletion/many-in-a-row", Level: Must, needs: sends, do: on(manyInARow),
 			Sentence: "One requestor asks for each of many IDs, as often as for one alone, and hands out no other's receipt."},
 		{ID: "deletion/many-at-once", Level: Must, needs: sends, do: on(manyAtOnce),
-			Sentence: "So it does where many are asked for at the same time, by as many goroutines."},
+			Sentence: "One requestor that is asked for many IDs at the same time, by as many goroutines, does the same for each of them."},
 		{ID: "deletion/requested-at", Level: Must, needs: sends, do: on(requestedAt),
 			Sentence: "Where the other side takes the time of the request, that is when the person asked, also in the second attempt, and in UTC: a zone says where they live."},
 		{ID: "deletion/erasure-key-where-taken", Level: Must, needs: []need{func(*Subject) string {

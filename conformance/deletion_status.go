@@ -20,12 +20,26 @@ func (s *DeletionSubject) follows(*Subject) string {
 	if s.Open == nil {
 		return ""
 	}
-	w := newScript(func(int, Request) reply { return reply{err: errReset} })
+	w := newScript(func(_ int, r Request) reply { return reply{Answer: s.acceptance(r)} })
 	defer w.close()
-	if r, err := s.Open(endpoint, w); err == nil {
-		if _, can := r.(deletion.Follower); !can {
-			return "the requestor is no deletion.Follower"
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), longTime())
+	defer cancel()
+	requestor, err := s.Open(endpoint, w)
+	if err != nil {
+		return ""
+	}
+	follower, can := requestor.(deletion.Follower)
+	if !can {
+		return "the requestor is no deletion.Follower"
+	}
+	a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, erasure()) })
+	if a.err != nil || a.receipt.State == deletion.Verified {
+		return ""
+	}
+	before := len(w.seen())
+	now := survived(func() (deletion.Receipt, error) { return follower.Status(ctx, a.receipt) })
+	if len(w.seen()) == before && now.err == nil && now.receipt.State == a.receipt.State {
+		return "the subject declares no answer that can be followed: Status leaves the receipt where it is, and asks nobody"
 	}
 	return ""
 }
@@ -258,7 +272,8 @@ func statusNeverBetter(s *DeletionSubject, ts *trials, p *probe) {
 		}
 	}
 	for _, progress := range s.progress() {
-		if progress.Want == deletion.Verified {
+		// Where something is wrong, an answer without that may say that it is done.
+		if progress.Want != deletion.Delivered && progress.Want != deletion.Acknowledged {
 			continue
 		}
 		s.mangledProgress(progress, func(how string, got *trial) {
