@@ -223,6 +223,28 @@ func deskAttemptMutants() []deletionMutant {
 	return []deletionMutant{
 		deskWith("tries-twice-on-503", again(func(a deskAnswer, err error) bool { return a.status == 503 }), "one-attempt"),
 		deskWith("tries-twice-without-an-answer", again(func(a deskAnswer, err error) bool { return err != nil }), "one-attempt"),
+		deskWith("tries-twice-with-another-number", func(d *desk) {
+			d.request = func(d *desk, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+				body := d.body
+				own := *d
+				attempt := 0
+				own.body = func(req deletion.Request) map[string]any {
+					attempt++
+					m := body(req)
+					m["attempt"] = attempt
+					return m
+				}
+				own.exchange = func(o *desk, ctx context.Context, method, path string, text []byte) (deskAnswer, error) {
+					a, err := o.once(ctx, method, path, text)
+					if a.status == 502 && method == http.MethodPost {
+						text, _ = json.Marshal(own.body(req))
+						return o.once(ctx, method, path, text)
+					}
+					return a, err
+				}
+				return own.ask(ctx, req)
+			}
+		}, "one-attempt"),
 		deskWith("waits-for-the-other-side", func(d *desk) {
 			d.request = func(d *desk, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
 				receipt, err := d.ask(ctx, req)

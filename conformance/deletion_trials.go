@@ -52,13 +52,16 @@ type outcome struct {
 	brief bool
 }
 
+// acceptance is the name of the first outcome.
+const acceptance = "an acceptance"
+
 // outcomes are all of them. The refusedWith repeat everything of the request, in the places
 // where servers put what they have to say.
 func outcomes() []outcome {
 	fixed := func(name string, a reply) outcome {
 		return outcome{name: name, status: a.Status, refuses: a.Status >= 300, make: func(*DeletionSubject, Request) reply { return a }}
 	}
-	list := []outcome{{name: "an acceptance", make: func(s *DeletionSubject, r Request) reply { return reply{Answer: s.acceptance(r)} }}}
+	list := []outcome{{name: acceptance, make: func(s *DeletionSubject, r Request) reply { return reply{Answer: s.acceptance(r)} }}}
 	for _, status := range refusedWith {
 		list = append(list, outcome{name: fmt.Sprint("status ", status), status: status, refuses: true, make: func(_ *DeletionSubject, r Request) reply {
 			return reply{Answer: Answer{Status: status, Body: repeated(r), Header: http.Header{"Location": {elsewhere + "/here"}}}}
