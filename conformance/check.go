@@ -20,7 +20,7 @@ type Check struct {
 	needs    []need
 	slow     bool          // it waits for seconds or starts many processes, so -short leaves it out
 	watchdog time.Duration // 2 min if zero
-	where    place
+	where    venue
 	// lingers says that an honest backend may leave a connection for a while.
 	lingers bool
 	// last says that the check looks at what all the others have seen.
@@ -28,12 +28,12 @@ type Check struct {
 	do   func(*probe) // nil where the result comes from what was seen during the others
 }
 
-// place says in which processes a check is made.
-type place int
+// venue says in which processes a check is made.
+type venue int
 
 const (
 	// everywhere: here, through Config.Transport, and as shipped, in a process without one.
-	everywhere place = iota
+	everywhere venue = iota
 	// here: what the check does needs this process, or has a process of its own.
 	here
 	// shipped: what the check looks at exists only there.

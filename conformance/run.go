@@ -90,6 +90,8 @@ type options struct {
 	// named so that it knows its turn.
 	reach []string
 	name  string
+	// mayBeLost says that a child may not come back, which is then no finding.
+	mayBeLost bool
 	// serial runs one check at a time.
 	serial bool
 	// unshipped leaves out the processes in which the checks are made as production would,
@@ -301,10 +303,9 @@ func (s *session) make(c Check) Result {
 	if watchdog == 0 {
 		watchdog = 2 * time.Minute
 	}
-	select {
-	case <-done:
+	if _, ended := within(done, patient(watchdog)); ended {
 		s.watcher.looks(c, p)
-	case <-time.After(patient(watchdog)):
+	} else {
 		p.failf("the check did not end within %v; the goroutines that it started:\n%s", patient(watchdog), labelled(p.label))
 	}
 	p.close()
