@@ -131,9 +131,15 @@ func verifyDeletion(s *DeletionSubject, o options) Report {
 	defer shared.cleanup()
 	checks := deletionChecks(s)
 	report.Results = make([]Result, len(checks))
+	// Half of them wait for the same trials.
+	turn := make(chan struct{}, 2*atOnce)
 	var all sync.WaitGroup
 	for i, c := range checks {
-		all.Go(func() { report.Results[i] = shared.run(c) })
+		turn <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turn }()
+			report.Results[i] = shared.run(c)
+		})
 	}
 	all.Wait()
 	report.Notes = shared.notes()
@@ -403,7 +409,7 @@ func deletionRepeated(s *DeletionSubject, p *probe) {
 func deletionDeadline(s *DeletionSubject, ts *trials, p *probe) {
 	for _, t := range ts.all(p) {
 		if !t.follows && t.late {
-			p.report(t.finding("it had not returned %v after its context had ended", slack()))
+			p.report(t.finding("it had not returned %v after its context had ended", 3*slack()))
 		}
 	}
 	for _, f := range faults() {

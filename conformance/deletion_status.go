@@ -164,7 +164,7 @@ func statusUnanswered(s *DeletionSubject, ts *trials, p *probe) {
 func statusDeadline(s *DeletionSubject, ts *trials, p *probe) {
 	for _, t := range ts.all(p) {
 		if t.follows && t.late {
-			p.report(t.finding("it had not returned %v after its context had ended", slack()))
+			p.report(t.finding("it had not returned %v after its context had ended", 3*slack()))
 		}
 	}
 	follower, receipt, ok := s.accepted(p)
