@@ -14,20 +14,40 @@ type Check struct {
 	// Sentence says what holds for a backend that keeps the contract.
 	Sentence string
 	Level    Level
+	// Since is the version of the contract that brought the clause.
+	Since string
 
 	needs    []need
+	slow     bool          // it waits for seconds or starts many processes, so -short leaves it out
 	watchdog time.Duration // 2 min if zero
-	do       func(*probe)
+	where    venue
+	// lingers says that an honest backend may leave a connection for a while.
+	lingers bool
+	// last says that the check looks at what all the others have seen.
+	last bool
+	do   func(*probe) // nil where the result comes from what was seen during the others
 }
+
+// venue says in which processes a check is made.
+type venue int
+
+const (
+	// everywhere: here, through Config.Transport, and as shipped, in a process without one.
+	everywhere venue = iota
+	// here: what the check does needs this process, or has a process of its own.
+	here
+	// shipped: what the check looks at exists only there.
+	shipped
+)
 
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
-	return slices.Concat(driverChecks(), statusChecks(), faultChecks(), deliveryChecks(), fidelityChecks(),
-		privacyChecks(), lifecycleChecks(), collectorChecks())
+	return dated(slices.Concat(driverChecks(), statusChecks(), answerChecks(), faultChecks(), deliveryChecks(), http2Checks(), fidelityChecks(), batchChecks(),
+		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks(), socketChecks()))
 }
 
 func findCheck(id string) (Check, bool) {
-	all := Checks()
+	all := append(Checks(), ProgramChecks()...)
 	i := slices.IndexFunc(all, func(c Check) bool { return c.ID == id })
 	if i < 0 {
 		return Check{}, false
@@ -45,35 +65,31 @@ func Contract() string {
 
 What a backend promises to the people who run a tool. Each clause is a check that runs:
 ` + "`conformance.Run`" + ` holds a backend to the first part, ` + "`conformance.RunDeletion`" + ` a deletion
-requestor to the second. How to write a backend is told in docs/write-a-backend.md, and
-the contract from a backend author's side in the comment of package core/driver.
+requestor to the second. The program ` + "`telemetry-conformance`" + ` holds a backend in any language to
+the first part and to the last (conformance/WIRE.md). How to write a backend is told in
+docs/write-a-backend.md, and the contract from a backend author's side in the comment of
+package core/driver.
+
+This is version ` + ContractVersion + `. What a version means and what has changed is told in
+conformance/CHANGELOG.md; the last column says which version brought a clause.
 
 A **must** fails the run. A **should** is reported. A check is skipped only where the
 subject declares that its vendor knows no such thing, and the report says so.
 `)
-	section := func(title string, lines [][3]string) {
-		fmt.Fprintf(&b, "\n## %s\n\n| check | what holds | |\n|---|---|---|\n", title)
-		for _, l := range lines {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", l[0], strings.ReplaceAll(l[1], "|", `\|`), l[2])
-		}
-	}
 	var groups []string
-	lines := map[string][][3]string{}
-	add := func(id, sentence string, level Level) {
-		group, _, _ := strings.Cut(id, "/")
-		if lines[group] == nil {
+	clauses := map[string][]Check{}
+	for _, c := range slices.Concat(Checks(), DeletionChecks(), ProgramChecks()) {
+		group, _, _ := strings.Cut(c.ID, "/")
+		if clauses[group] == nil {
 			groups = append(groups, group)
 		}
-		lines[group] = append(lines[group], [3]string{id, sentence, string(level)})
-	}
-	for _, c := range Checks() {
-		add(c.ID, c.Sentence, c.Level)
-	}
-	for _, c := range DeletionChecks() {
-		add(c.ID, c.Sentence, c.Level)
+		clauses[group] = append(clauses[group], c)
 	}
 	for _, group := range groups {
-		section(titles[group], lines[group])
+		fmt.Fprintf(&b, "\n## %s\n\n| check | what holds | | since |\n|---|---|---|---|\n", titles[group])
+		for _, c := range clauses[group] {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", c.ID, strings.ReplaceAll(c.Sentence, "|", `\|`), c.Level, c.Since)
+		}
 	}
 	return b.String()
 }
@@ -87,4 +103,5 @@ var titles = map[string]string{
 	"lifecycle": "Leaving nothing behind",
 	"collector": "Through the real collector",
 	"deletion":  "Deletion requestors",
+	"program":   "Backends that are programs",
 }

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,13 @@ func numbers(p *probe) {
 		e := sampleEvent(p.base, i)
 		*e.DurationMS = n
 		*e.ExitCode = int(int32(n % (1 << 31)))
+		events = append(events, e)
+	}
+	// Windows has exit codes of 32 bits without a sign, where an int has room for them.
+	codes := []uint32{math.MaxUint32, 0xc000013a, 1 << 31}
+	for i, n := range []int64{math.MaxInt64, math.MinInt64, -(1 << 53) - 1} {
+		e := sampleEvent(p.base, len(events))
+		*e.DurationMS, *e.ExitCode, e.Truncated = n, int(codes[i]), math.MaxInt32-i
 		events = append(events, e)
 	}
 	p.roundTrip(events...)

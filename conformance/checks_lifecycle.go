@@ -16,15 +16,15 @@ func lifecycleChecks() []Check {
 			Sentence: "Neither Open nor Close contacts anybody or writes anything, also after a Send that failed.", do: silentEnds},
 		{ID: "lifecycle/close-twice", Level: Must,
 			Sentence: "Close may be called twice, and says nothing the second time.", do: closeTwice},
-		{ID: "lifecycle/close-during-send", Level: Must, needs: []need{network},
+		{ID: "lifecycle/close-during-send", Level: Must, needs: []need{connected},
 			Sentence: "Close returns at once while Send runs, which then fails or completes.", do: closeDuringSend},
 		{ID: "lifecycle/send-after-close", Level: Must,
 			Sentence: "A Send after Close fails or delivers, and does not claim what it did not do.", do: sendAfterClose},
 		{ID: "lifecycle/no-goroutine-left", Level: Must,
 			Sentence: "After Close no goroutine is left.", do: noGoroutineLeft},
-		{ID: "lifecycle/no-connection-left", Level: Must, needs: []need{network},
+		{ID: "lifecycle/no-connection-left", Level: Must, needs: []need{anyNetwork},
 			Sentence: "After Close no connection is left.", do: noConnectionLeft},
-		{ID: "lifecycle/no-file-left-open", Level: Must, watchdog: 4 * time.Minute,
+		{ID: "lifecycle/no-file-left-open", Level: Must, where: here, watchdog: 4 * time.Minute,
 			Sentence: "After Close no file is left open.", do: noFileLeft},
 		{ID: "lifecycle/config-copied", Level: Must,
 			Sentence: "The maps of the configuration are the caller's again after Open.", do: configCopied},
@@ -36,7 +36,7 @@ func lifecycleChecks() []Check {
 func silentEnds(p *probe) {
 	nothing := func(when string, requests int) {
 		time.Sleep(shortTime() / 6) // for what is done behind the caller's back
-		if n := len(p.wire.asked()) - requests; n > 0 {
+		if n := p.attempts() - requests; n > 0 {
 			p.failf("%s made %d requests", when, n)
 		}
 		if n := len(p.stdout.bytes()); n > 0 && p.subject.Driver.Local {
@@ -59,7 +59,7 @@ func silentEnds(p *probe) {
 	p.server.reactWith(answer(p.answerWith(503)))
 	p.send(b, p.batch(2))
 	p.accept()
-	requests := len(p.wire.asked())
+	requests := p.attempts()
 	p.closeInTime(b)
 	nothing("Close", requests)
 }
@@ -74,15 +74,15 @@ func (p *probe) closeInTime(b driver.Backend) error {
 				done <- nil
 			}
 		}()
-		done <- b.Close()
+		err := b.Close()
+		p.hear(err)
+		done <- err
 	}()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(slack()):
+	err, ok := within(done, slack())
+	if !ok {
 		p.failf("Close had not returned after %v", slack())
-		return nil
 	}
+	return err
 }
 
 func closeTwice(p *probe) {
@@ -124,7 +124,9 @@ func closeDuringSend(p *probe) {
 	}
 	p.closeInTime(b)
 	cancel()
-	if v := <-sent; !v.late && v.err == nil {
+	if v, ok := within(sent, slack()); !ok {
+		p.failf("Send had not returned %v after Close and after its context was cancelled", slack())
+	} else if !v.late && v.err == nil {
 		p.failf("Send returned nil without an answer")
 	}
 }
@@ -168,16 +170,17 @@ func (p *probe) used() bool {
 }
 
 // settles waits for something that ends by itself, and reports whether it did.
-func settles(done func() bool) bool {
-	for end := time.Now().Add(patient(5 * time.Second)); ; {
-		if done() {
-			return true
-		}
-		if time.Now().After(end) {
+func settles(done func() bool) bool { return settlesWithin(patient(5*time.Second), done) }
+
+func settlesWithin(limit time.Duration, done func() bool) bool {
+	const turn = 10 * time.Millisecond // in turns for the reason that within has
+	for passed := time.Duration(0); !done(); passed += turn {
+		if passed >= limit {
 			return false
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(turn)
 	}
+	return true
 }
 
 func noGoroutineLeft(p *probe) {

@@ -8,9 +8,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -26,8 +28,9 @@ type orders struct {
 	Name string
 	// Role is one of roles.
 	Role string
-	// Server is where the vendor listens, Roots whose certificates are to be trusted.
-	Server, Roots string
+	// Server and Sockets are where the vendor listens, Roots whose certificates are to be
+	// trusted.
+	Server, Sockets, Roots string
 	// Dir is for files, Result the file for the child's account.
 	Dir, Result string
 	// Base is the time of the sample events, First and Count which of them.
@@ -35,6 +38,13 @@ type orders struct {
 	First, Count int
 	// MachineID and Hostname are planted, in a process that was isolated for that.
 	MachineID, Hostname string
+	// Network gives that process a network of its own, in which nobody is.
+	Network bool
+	// Checks are to be made, Canaries looked for, and the directories Quiet stay empty.
+	Checks   []string
+	Canaries []canary
+	Quiet    []string
+	Seed     uint64
 	// State is the collector's directory.
 	State string
 }
@@ -50,11 +60,19 @@ type account struct {
 	Open                    []string
 	// Planted are the things that could be planted beyond the environment.
 	Planted []string
+	// Found are the findings of checks, by ID.
+	Found map[string][]Finding
+	Notes []string
+	// Said are what errors said.
+	Said []string
 	// Requests are what a requestor sent, Changed what it changed of its process.
 	Requests [][]byte
 	Changed  []string
 	Problem  string
 }
+
+// plantedNetwork is among the things planted where nothing but the suite is on the network.
+const plantedNetwork = "network"
 
 func playing() bool { return os.Getenv(childEnv) != "" }
 
@@ -64,10 +82,11 @@ func roles() map[string]func(*orders, *Subject) account {
 		"send":     childSends,
 		"track":    childTracks,
 		"stranded": childIsStranded,
+		roleShip:   childShips,
 	}
 }
 
-// playChild carries out the orders and ends the process, if they are for name.
+// playChild carries out the orders, if they are for name, and ends the process.
 func playChild(name string, s *Subject) {
 	play(name, func(o *orders) account { return roles()[o.Role](o, s) })
 }
@@ -90,6 +109,9 @@ func play(name string, do func(*orders) account) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance: the account cannot be written:", err)
 		os.Exit(2)
+	}
+	if o.Role == roleShip && name != "" {
+		return // a test has to end by itself, or what it read is not written down
 	}
 	os.Exit(0)
 }
@@ -115,15 +137,11 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 	if err != nil {
 		return nil, err
 	}
-	o.Name, o.Server, o.Base = p.options.name, p.server.addr(), p.base
+	o.Name, o.Server, o.Sockets, o.Base = p.options.name, p.server.addr(), p.server.sockets.Addr().String(), p.base
 	o.Roots = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 	o.Result = filepath.Join(results, "account")
 	c := &child{result: o.Result}
-	try := func(planted bool) error {
-		if !planted {
-			// Or a privileged child would rename the machine that it runs on.
-			o.Hostname, o.MachineID = "", ""
-		}
+	try := func(o orders) error {
 		text, err := json.Marshal(o)
 		if err != nil {
 			return err
@@ -132,15 +150,33 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 		c.cmd.Env = append(slices.Clone(env), childEnv+"="+string(text))
 		c.cmd.Dir = dir
 		c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
-		if planted {
-			isolate(c.cmd)
+		if o.Role == roleShip {
+			// Files have a size, by which the child knows who has printed.
+			for i, w := range []*io.Writer{&c.cmd.Stdout, &c.cmd.Stderr} {
+				f, err := os.Create(filepath.Join(results, fmt.Sprint("printed", i)))
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				*w = f
+			}
+		}
+		if o.Hostname != "" {
+			isolate(c.cmd, o.Network)
 		}
 		return c.cmd.Start()
 	}
-	if o.Hostname != "" && try(true) == nil {
-		return c, nil
+	if o.Hostname != "" {
+		if try(o) == nil {
+			return c, nil
+		}
+		if o.Network = false; try(o) == nil {
+			return c, nil
+		}
+		// Or a privileged child would rename the machine that it runs on.
+		o.Hostname, o.MachineID = "", ""
 	}
-	return c, try(false)
+	return c, try(o)
 }
 
 // wait returns the account of a child that ends by itself.
@@ -167,7 +203,7 @@ func (o *orders) wire() (*wire, error) {
 	if !roots.AppendCertsFromPEM([]byte(o.Roots)) {
 		return nil, errors.New("no certificate")
 	}
-	return newWire(o.Server, roots), nil
+	return newWire(o.Server, o.Sockets, roots), nil
 }
 
 // childSends sends three batches with a backend, several times over.
@@ -185,9 +221,9 @@ func childSends(o *orders, s *Subject) (a account) {
 		return a
 	}
 	round := func(note bool) {
-		b, err := s.Driver.Open(driver.Config{
-			Settings: settings, Headers: s.Headers, Tool: toolName, Version: toolVersion, Transport: w, Stdout: stdout, Dir: o.Dir,
-		})
+		config := driver.Config{Settings: settings, Headers: s.Headers, Tool: toolName, Version: toolVersion, Stdout: stdout, Dir: o.Dir}
+		w.setIn(&config)
+		b, err := s.Driver.Open(config)
 		if err != nil {
 			a.Problem = err.Error()
 			return
@@ -221,6 +257,7 @@ func childSends(o *orders, s *Subject) (a account) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	runtime.KeepAlive(w) // or what was left open would be closed as garbage
 	return a
 }
 

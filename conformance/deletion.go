@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -89,7 +88,7 @@ func RunDeletion(t *testing.T, s DeletionSubject) {
 		play(name, func(o *orders) account { return childErases(o, &s) }) // does not return if it is this subject's turn
 		return
 	}
-	report := verifyDeletion(&s, options{reach: reachTest(t.Name()), name: name})
+	report := verifyDeletion(&s, options{reach: reachTest(t.Name()), name: name, short: testing.Short()})
 	if dir := *flags.report; dir != "" {
 		if err := report.write(dir); err != nil {
 			t.Errorf("writing the report: %v", err)
@@ -120,16 +119,14 @@ var turns sync.Map
 
 func verifyDeletion(s *DeletionSubject, o options) Report {
 	started := time.Now()
-	report := Report{Subject: s.Name, Seed: *flags.seed, Problems: s.check()}
-	if report.Seed == 0 {
-		report.Seed = rand.Uint64N(1<<32) + 1
-	}
+	report := newReport(KindRequestor, s.Name, s.Open, 0)
+	report.Problems, report.Short = s.check(), o.short
 	if len(report.Problems) > 0 {
 		return report
 	}
 	shared := &session{subject: &Subject{KnownFailures: s.KnownFailures}, options: o, seed: report.Seed, base: time.Now().UTC()}
 	defer shared.cleanup()
-	checks := deletionChecks(s)
+	checks := dated(deletionChecks(s))
 	report.Results = make([]Result, len(checks))
 	// Half of them wait for the same trials.
 	turn := make(chan struct{}, 2*atOnce)
@@ -138,7 +135,8 @@ func verifyDeletion(s *DeletionSubject, o options) Report {
 		turn <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turn }()
-			report.Results[i] = shared.run(c)
+			report.Results[i] = shared.make(c)
+			shared.subject.conclude(&report.Results[i])
 		})
 	}
 	all.Wait()
@@ -179,7 +177,7 @@ func (s *DeletionSubject) check() []string {
 }
 
 // DeletionChecks returns every check of deletion requestors.
-func DeletionChecks() []Check { return deletionChecks(&DeletionSubject{}) }
+func DeletionChecks() []Check { return dated(deletionChecks(&DeletionSubject{})) }
 
 func deletionChecks(s *DeletionSubject) []Check {
 	on := func(do func(*DeletionSubject, *probe)) func(*probe) { return func(p *probe) { do(s, p) } }
@@ -211,7 +209,7 @@ func deletionChecks(s *DeletionSubject) []Check {
 			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
 		{ID: "deletion/keys-stay-on-redirect", Level: Must, needs: sends, do: on(deletionRedirect),
 			Sentence: "A redirect is not followed: neither keys nor IDs reach its target."},
-	}, answerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts))
+	}, deletionAnswerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts))
 }
 
 // erasure is the request that the checks make.
@@ -241,6 +239,7 @@ func (s *DeletionSubject) request(p *probe, limit time.Duration, req deletion.Re
 }
 
 func (s *DeletionSubject) requestUnder(ctx context.Context, p *probe, limit time.Duration, req deletion.Request) asked {
+	p.attempting(ctx)
 	done := make(chan asked, 1)
 	go func() {
 		defer func() {
@@ -257,13 +256,12 @@ func (s *DeletionSubject) requestUnder(ctx context.Context, p *probe, limit time
 		receipt, err := requestor.RequestDeletion(ctx, req)
 		done <- asked{receipt: receipt, err: err}
 	}()
-	select {
-	case a := <-done:
-		return a
-	case <-time.After(limit + slack()):
+	a, ok := within(done, limit+slack())
+	if !ok {
 		p.failf("the requestor had not returned %v after its context had ended", slack())
 		return asked{late: true}
 	}
+	return a
 }
 
 func deletionAccepted(s *DeletionSubject, p *probe) {
@@ -409,7 +407,7 @@ func deletionRepeated(s *DeletionSubject, p *probe) {
 func deletionDeadline(s *DeletionSubject, ts *trials, p *probe) {
 	for _, t := range ts.all(p) {
 		if !t.follows && t.late {
-			p.report(t.finding("it had not returned %v after its context had ended", 3*slack()))
+			p.report(t.finding("it had not returned %v after its context had ended", slack()))
 		}
 	}
 	for _, f := range faults() {

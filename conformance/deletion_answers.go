@@ -14,8 +14,8 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
-// answerChecks are about what a requestor makes of answers.
-func answerChecks(s *DeletionSubject, ts *trials) []Check {
+// deletionAnswerChecks are about what a requestor makes of answers.
+func deletionAnswerChecks(s *DeletionSubject, ts *trials) []Check {
 	on := func(do func(*DeletionSubject, *trials, *probe)) func(*probe) { return func(p *probe) { do(s, ts, p) } }
 	sends := []need{s.sends}
 	return []Check{
@@ -103,7 +103,7 @@ func (s *DeletionSubject) once(react func(int, Request) reply) *trial {
 	return t
 }
 
-func mutationsOf(body string) []mutation { return mutations(body, false) }
+func weakenedOf(body string) []mutation { return weakened(body, false) }
 
 func noPanic(s *DeletionSubject, ts *trials, p *probe) {
 	for _, t := range ts.all(p) {
@@ -111,7 +111,7 @@ func noPanic(s *DeletionSubject, ts *trials, p *probe) {
 			p.report(t.finding("it panicked: %s", t.panicked))
 		}
 	}
-	s.mangled(mutationsOf, func(how string, a answered, w *script) {
+	s.mangled(weakenedOf, func(how string, a answered, w *script) {
 		if a.panicked != "" {
 			p.report(scriptFinding(w, "%s: it panicked: %s", how, a.panicked))
 		}
@@ -143,7 +143,7 @@ func neverBetter(s *DeletionSubject, ts *trials, p *probe) {
 			p.report(t.finding("the state is %q", t.receipt.State))
 		}
 	}
-	s.mangled(mutationsOf, func(how string, a answered, w *script) {
+	s.mangled(weakenedOf, func(how string, a answered, w *script) {
 		if a.err == nil && better(a.receipt.State, s.State) {
 			p.report(scriptFinding(w, "%s: the state is %q, and the acceptance as it is stands for %q", how, a.receipt.State, s.State))
 		}

@@ -11,14 +11,11 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
-// mutation is an answer's body with one thing done to it.
-type mutation struct{ how, body string }
-
-// mutations returns everything that is done to a body. None of it says more than the body
+// weakened returns everything that is done to a body. None of it says more than the body
 // did: fields are left out, emptied, replaced by words that mean nothing or by values of
 // another type, the text is cut or wrapped. Lists are not emptied, since an empty one can be
 // an answer. With numbers, those are turned negative and made large as well.
-func mutations(body string, numbers bool) []mutation {
+func weakened(body string, numbers bool) []mutation {
 	list := []mutation{
 		{"nothing", ""}, {"null", "null"}, {"an empty object", "{}"}, {"wrapped in a list", "[" + body + "]"},
 		{"wrapped in an object", `{"data":` + body + `}`}, {"more behind it", body + " x"}, {"a text", `"` + unknownWord + `"`},

@@ -99,6 +99,7 @@ func (s *DeletionSubject) accepted(p *probe) (deletion.Follower, deletion.Receip
 func statusOf(ctx context.Context, p *probe, f deletion.Follower, receipt deletion.Receipt, limit time.Duration) asked {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	p.attempting(ctx)
 	done := make(chan asked, 1)
 	go func() {
 		defer func() {
@@ -110,13 +111,12 @@ func statusOf(ctx context.Context, p *probe, f deletion.Follower, receipt deleti
 		now, err := f.Status(ctx, receipt)
 		done <- asked{receipt: now, err: err}
 	}()
-	select {
-	case a := <-done:
-		return a
-	case <-time.After(limit + slack()):
+	a, ok := within(done, limit+slack())
+	if !ok {
 		p.failf("Status had not returned %v after its context had ended", slack())
 		return asked{late: true}
 	}
+	return a
 }
 
 func statusUnanswered(s *DeletionSubject, ts *trials, p *probe) {
@@ -164,7 +164,7 @@ func statusUnanswered(s *DeletionSubject, ts *trials, p *probe) {
 func statusDeadline(s *DeletionSubject, ts *trials, p *probe) {
 	for _, t := range ts.all(p) {
 		if t.follows && t.late {
-			p.report(t.finding("it had not returned %v after its context had ended", 3*slack()))
+			p.report(t.finding("it had not returned %v after its context had ended", slack()))
 		}
 	}
 	follower, receipt, ok := s.accepted(p)
@@ -303,7 +303,7 @@ func (s *DeletionSubject) mangledProgress(progress Progress, each func(how strin
 		return
 	}
 	for at := range t.calls {
-		for _, m := range mutations(t.calls[at].reply.Body, len(s.Progress) > 0) {
+		for _, m := range weakened(t.calls[at].reply.Body, len(s.Progress) > 0) {
 			got := s.follow(func(n int, r Request) reply {
 				a := progress.Answer(r)
 				if n == at {

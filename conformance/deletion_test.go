@@ -188,6 +188,13 @@ func TestTheModelRequestorKeepsTheContract(t *testing.T) {
 	RunDeletion(t, requestorSubject(func(*requestor) {}))
 }
 
+func TestAModelThatFollowsKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	s := followingSubject(func(*following) {})
+	s.Name = "requestor that follows"
+	RunDeletion(t, s)
+}
+
 // requestorMutants are those of the plain requestor, which tells no classes of errors apart.
 func requestorMutants() []deletionMutant {
 	list := []struct {

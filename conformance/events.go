@@ -40,6 +40,24 @@ func sampleEvent(base time.Time, n int) driver.Event {
 	}
 }
 
+// smallEvent is one with nothing that may be left out but the IDs and versions.
+func smallEvent(base time.Time, n int) driver.Event {
+	e := sampleEvent(base, n)
+	e.Type, e.DurationMS, e.ExitCode, e.Args, e.Error, e.Metadata, e.Truncated = "feature.used", nil, nil, nil, "", nil, 0
+	return e
+}
+
+// paddedWith returns event n with as much of a text in it as makes a canonical encoding of
+// size bytes, if it is not larger anyway.
+func paddedWith(base time.Time, n, size int, unit string) driver.Event {
+	e := sampleEvent(base, n)
+	each := len(driver.AppendJSONString(nil, unit)) - len(`""`)
+	if missing := size - len(e.AppendJSON(nil)) - len(`,"pad":""`); missing >= each {
+		e.Metadata["pad"] = strings.Repeat(unit, missing/each)
+	}
+	return e
+}
+
 // sampleConsent is the same for two events in a row, as if a person had decided anew
 // between every other pair: a batch holds several, and some more than once.
 func sampleConsent(n int) string { return fmt.Sprintf("c0115e47%024x", n/2) }

@@ -25,7 +25,7 @@ import (
 //	{"sent_at": time, "store_ip": false, "events": [{"uuid", "kind", "event", "at", "ms", "exit",
 //	 "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"}]}
 //
-// answers 200 and {"status":"ok"}. With "rejected":[uuid] the others were taken; with
+// answers 200 and {"status":"ok"}, or {"status":"busy"} where it has not taken them. With "rejected":[uuid] the others were taken; with
 // "quota":"exceeded" none was. 400 and {"errors":[text]} refuses a batch for one event in
 // it, 400 and {"rejected":[uuid]} says for which. At most 100 events and 200 000 bytes.
 type model struct {
@@ -39,6 +39,8 @@ type model struct {
 	item    func(*modelItem)
 	body    func(map[string]any, []driver.Event)
 	request func(*http.Request)
+	// escape makes the JSON fit for a web page.
+	escape bool
 	// exchange replaces the call of the client, read how much of the answer is read.
 	exchange func(b *modelBackend, r *http.Request) (*http.Response, error)
 	read     func(io.Reader) ([]byte, error)
@@ -136,7 +138,7 @@ func (b *modelBackend) post(ctx context.Context, events []driver.Event) error {
 	}
 	r.GetBody = nil
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", b.tool+"/"+b.version)
+	r.Header.Set("User-Agent", strings.Map(printableOnly, b.tool+"/"+b.version))
 	r.Header.Set("X-Key", b.key)
 	if b.request != nil {
 		b.request(r)
@@ -153,6 +155,9 @@ func (b *modelBackend) post(ctx context.Context, events []driver.Event) error {
 		return errors.New("model: no answer")
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return errors.New("model: answered 101") // its body has no end, and no deadline
+	}
 	read := func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, 64<<10)) }
 	if b.read != nil {
 		read = b.read
@@ -198,9 +203,10 @@ func isPage(resp *http.Response, text []byte) bool {
 
 func (b *modelBackend) refused(err error, events []driver.Event, text []byte) error {
 	var said struct{ Errors, Rejected []string }
-	switch json.Unmarshal(text, &said); {
-	case len(said.Rejected) > 0:
-		return &driver.Partial{Rejected: said.Rejected, Err: err}
+	_ = json.Unmarshal(text, &said)
+	switch rejected := sentAmong(said.Rejected, events); {
+	case len(rejected) > 0:
+		return &driver.Partial{Rejected: rejected, Err: err}
 	case len(said.Errors) > 0:
 		return driver.Refused(err, len(events))
 	}
@@ -212,21 +218,34 @@ func (b *modelBackend) accepted(events []driver.Event, text []byte) error {
 		Status, Quota string
 		Rejected      []string
 	}
-	switch json.Unmarshal(text, &said); {
-	case said.Status != "ok":
+	err := json.Unmarshal(text, &said)
+	rejected := sentAmong(said.Rejected, events)
+	switch {
+	case err != nil, said.Status != "ok", len(rejected) < len(said.Rejected):
 		return errors.New("model: not a word of the vendor's")
 	case said.Quota != "":
 		return driver.Throttled(errors.New("model: the quota is used up"), time.Hour)
 	case len(said.Rejected) == 0:
 		return nil
 	}
-	partial := &driver.Partial{Rejected: said.Rejected, Err: errors.New("model: some were refused")}
+	partial := &driver.Partial{Rejected: rejected, Err: errors.New("model: some were refused")}
 	for _, e := range events {
-		if !slices.Contains(said.Rejected, e.ID) {
+		if !slices.Contains(rejected, e.ID) {
 			partial.Accepted = append(partial.Accepted, e.ID)
 		}
 	}
 	return partial
+}
+
+// sentAmong returns those IDs that are in the batch, each once.
+func sentAmong(ids []string, events []driver.Event) []string {
+	var list []string
+	for _, e := range events {
+		if slices.Contains(ids, e.ID) {
+			list = append(list, e.ID)
+		}
+	}
+	return list
 }
 
 func modelWait(value string) (time.Duration, bool) {
@@ -260,7 +279,7 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 		if b.item != nil {
 			b.item(&item)
 		}
-		text, _ := json.Marshal(item) // a struct of texts and numbers cannot fail
+		text := b.marshal(item)
 		if item.extra != nil {
 			var all map[string]any
 			d := json.NewDecoder(bytes.NewReader(text))
@@ -269,7 +288,7 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 			for k, v := range item.extra {
 				all[k] = v
 			}
-			text, _ = json.Marshal(all)
+			text = b.marshal(all)
 		}
 		items = append(items, text)
 	}
@@ -277,8 +296,25 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 	if b.body != nil {
 		b.body(body, events)
 	}
-	text, _ := json.Marshal(body)
-	return text
+	return b.marshal(body)
+}
+
+// marshal is json.Marshal without what makes JSON safe to stand in a web page and six
+// times as large. Values of texts and numbers cannot fail.
+func (b *modelBackend) marshal(v any) []byte {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(b.escape)
+	_ = e.Encode(v)
+	return text.Bytes()
+}
+
+// printableOnly leaves out what no header can hold.
+func printableOnly(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return -1
+	}
+	return r
 }
 
 // modelSubject describes the model to the suite, from the model's documentation.
@@ -297,6 +333,10 @@ func modelSubject(m model) Subject {
 		BodyDecides: true,
 		NotAccepted: []Answer{{Body: `{"status":"ok","quota":"exceeded"}`}},
 		NotRefused:  []Answer{{Status: 400}, {Status: 400, Type: "text/plain", Body: "Bad Request"}},
+		Answers: []Meaning{
+			{Name: "the intake is busy", Answer: Answer{Body: `{"status":"busy"}`}, Class: driver.ClassUnknown},
+			{Name: "an event has no name", Answer: Answer{Status: 400, Body: `{"errors":["event 2 has no name"]}`}, Class: driver.ClassTooLarge},
+		},
 		Partial: []Verdicts{{
 			Name:   "the second is rejected",
 			Answer: func(b []Received) Answer { return Answer{Body: `{"status":"ok","rejected":["` + b[1].ID + `"]}`} },
@@ -307,6 +347,22 @@ func modelSubject(m model) Subject {
 			Name:   "the second spoils the batch",
 			Answer: func(b []Received) Answer { return Answer{Status: 400, Body: `{"rejected":["` + b[1].ID + `"]}`} },
 			Want:   func(b []Received) driver.Partial { return driver.Partial{Rejected: []string{b[1].ID}} },
+		}, {
+			Name: "the first is taken, the others are rejected", Sizes: []int{1, 2, 3, 50},
+			Answer: func(b []Received) Answer {
+				text, _ := json.Marshal(map[string]any{"status": "ok", "rejected": receivedIDs(b[1:])})
+				return Answer{Body: string(text)}
+			},
+			Want: func(b []Received) driver.Partial {
+				return driver.Partial{Accepted: receivedIDs(b[:1]), Rejected: receivedIDs(b[1:])}
+			},
+		}, {
+			Name: "all are rejected", Sizes: []int{1, 2, 50},
+			Answer: func(b []Received) Answer {
+				text, _ := json.Marshal(map[string]any{"rejected": receivedIDs(b)})
+				return Answer{Status: 400, Body: string(text)}
+			},
+			Want: func(b []Received) driver.Partial { return driver.Partial{Rejected: receivedIDs(b)} },
 		}},
 		Decode: decodeModel,
 		Limits: driver.Limits{Events: 100, Bytes: 200_000},

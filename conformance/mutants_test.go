@@ -43,9 +43,12 @@ type modelState struct {
 // of them, and no other.
 type mutant struct {
 	name    string
+	kind    string // set by mutants
 	subject Subject
 	fails   string // IDs; a trailing * stands for a group
+	may     string // what may fail too, by an accident of timing
 	serial  bool   // its flaw is in what backends share, so checks must not run at once
+	shipped bool   // its flaw shows only without Config.Transport, or in what is left of a process
 }
 
 func broken(name string, m model, fails string) mutant {
@@ -53,7 +56,25 @@ func broken(name string, m model, fails string) mutant {
 }
 
 func mutants() []mutant {
-	return slices.Concat(deliveryMutants(), fidelityMutants(), privacyMutants(), lifecycleMutants(), localMutants(), referenceMutants())
+	return slices.Concat(
+		ofKind("delivery", deliveryMutants()),
+		ofKind("answers", answerMutants()),
+		ofKind("fidelity", fidelityMutants()),
+		ofKind("batches", batchMutants()),
+		ofKind("privacy", privacyMutants()),
+		ofKind("lifecycle", lifecycleMutants()),
+		ofKind("local", localMutants()),
+		ofKind("shipped", shippedMutants()),
+		ofKind("sockets", socketMutants()),
+		ofKind("reference", referenceMutants()),
+	)
+}
+
+func ofKind(kind string, list []mutant) []mutant {
+	for i := range list {
+		list[i].kind = kind
+	}
+	return list
 }
 
 func mutantNamed(t *testing.T, name string) mutant {
@@ -77,8 +98,12 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 	proven := map[string]bool{}
 	ran := 0
 	list := mutants()
-	// Mostly they wait, so more run at once than there are processors.
-	const mutantsAtOnce = 3
+	if testing.Short() { // the first of each kind, to see that the suite sees at all
+		list = slices.CompactFunc(list, func(a, b mutant) bool { return a.kind == b.kind })
+	}
+	// Mostly they wait for deadlines, so six keep two processors busy: fewer take longer, and
+	// with sixteen the machine stalls for longer than a person's collector waits.
+	const mutantsAtOnce = 6
 	turn := make(chan struct{}, mutantsAtOnce)
 	reports := make([]chan Report, len(list))
 	for i, m := range list {
@@ -90,7 +115,7 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 		go func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			reports[i] <- verify(&m.subject, options{reach: reachTest(name), name: name, serial: m.serial, fewProcesses: true, seed: 1})
+			reports[i] <- verify(&m.subject, options{reach: reachTest(name), name: name, serial: m.serial, unshipped: !m.shipped, shippedOnly: m.shipped, fewProcesses: true, seed: 1})
 		}()
 	}
 	for i, m := range list {
@@ -106,7 +131,7 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 			got, want := report.Failures(), expand(t, m.fails)
 			slices.Sort(got)
 			for _, id := range got {
-				if !slices.Contains(want, id) {
+				if !slices.Contains(want, id) && !slices.Contains(expand(t, m.may), id) {
 					t.Errorf("fails %s, which it should pass:\n%s", id, resultOf(report, id))
 				}
 			}
@@ -119,12 +144,12 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 				t.Logf("fails exactly in %v:\n%s", report.Took, strings.Join(got, " "))
 			}
 			ran++
-			for _, id := range got {
-				proven[id] = true
+			for _, id := range want {
+				proven[id] = slices.Contains(got, id) || proven[id]
 			}
 		})
 	}
-	if ran < len(list) {
+	if ran < len(mutants()) {
 		return // only some were asked for
 	}
 	for _, c := range Checks() {
@@ -182,6 +207,11 @@ func deliveryMutants() []mutant {
 			broken: func(*modelBackend, *http.Request, error) error { return nil },
 			judge:  func(*modelBackend, []driver.Event, *http.Response, []byte) error { return nil },
 		}, `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
+			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
+			delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/page-of-any-type
+			delivery/page-with-any-2xx-not-accepted
 			collector/400-costs-one-event collector/413-splits collector/random-failures delivery/202-as-documented
 			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
 			delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch
@@ -199,6 +229,10 @@ func deliveryMutants() []mutant {
 				return driver.Permanent(b.verdict(e, r, text))
 			},
 		}, `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/answers-as-documented delivery/edge-5xx delivery/endless-failure
+			delivery/interim-answers delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx
+			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/408-as-documented delivery/429-keeps-batch
 			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch
@@ -217,25 +251,32 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits delivery/400-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("429-is-permanent", onStatus(429, driver.Permanent), `
+			delivery/endless-failure delivery/other-4xx delivery/web-page-not-refused
 			collector/random-failures delivery/429-keeps-batch delivery/retry-after-absurd delivery/retry-after-date
 			delivery/retry-after-seconds`),
 		broken("503-is-permanent", onStatus(503, driver.Permanent), `
+			delivery/endless-failure delivery/interim-answers delivery/other-5xx delivery/web-page-not-refused
 			collector/random-failures delivery/503-keeps-batch delivery/retry-after-date delivery/retry-after-seconds`),
-		broken("413-is-permanent", onStatus(413, driver.Permanent), "delivery/web-page-not-refused collector/413-splits delivery/413-as-documented"),
+		broken("413-is-permanent", onStatus(413, driver.Permanent), `
+			delivery/other-4xx
+			delivery/web-page-not-refused collector/413-splits delivery/413-as-documented`),
 		broken("413-alone-is-permanent", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 413 {
 				return driver.Refused(errModel, len(e))
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/413-as-documented delivery/web-page-not-refused"),
+		}}, "delivery/other-4xx delivery/413-as-documented delivery/web-page-not-refused"),
 		broken("400-loses-the-batch", onStatus(400, driver.Permanent), `
+			delivery/answers-as-documented delivery/interim-answers delivery/other-4xx delivery/page-of-any-type
 			collector/400-costs-one-event delivery/400-as-documented delivery/lookalike-not-refused delivery/partial-names-events
 			delivery/web-page-not-refused`),
 		broken("400-alone-is-too-large", onStatus(400, driver.TooLarge), `
+			delivery/answers-as-documented delivery/other-4xx delivery/page-of-any-type
 			delivery/400-as-documented delivery/lookalike-not-refused delivery/partial-names-events delivery/web-page-not-refused`),
 		broken("any-400-is-the-vendors", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
@@ -243,7 +284,7 @@ func deliveryMutants() []mutant {
 				return driver.Refused(err, len(e))
 			}
 			return err
-		}}, "delivery/lookalike-not-refused delivery/web-page-not-refused"),
+		}}, "delivery/page-of-any-type delivery/lookalike-not-refused delivery/web-page-not-refused"),
 		broken("404-of-a-portal-is-permanent", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 404 && isPage(r, text) {
 				return driver.Permanent(errModel)
@@ -263,6 +304,9 @@ func deliveryMutants() []mutant {
 			}
 			return b.verdict(e, r, text)
 		}}, `
+			delivery/challenge-not-accepted
+			delivery/answers-as-documented delivery/changed-acceptance delivery/emptied-acceptance delivery/other-2xx
+			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/endless-answer
 			delivery/garbage-answer-not-accepted delivery/html-not-accepted delivery/lookalike-not-accepted
 			delivery/partial-names-events`),
@@ -272,7 +316,7 @@ func deliveryMutants() []mutant {
 				return nil
 			}
 			return err
-		}}, "delivery/partial-names-events"),
+		}}, "delivery/mutated-answers delivery/partial-names-events"),
 		broken("partial-mixes-up-the-lists", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if partial, ok := asPartial(err); ok {
@@ -290,7 +334,9 @@ func deliveryMutants() []mutant {
 		broken("ignores-retry-after", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			r.Header.Del("Retry-After")
 			return b.verdict(e, r, text)
-		}}, "delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds"),
+		}}, `
+			delivery/retry-after-with-any-status
+			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("retry-after-wraps-around", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if seconds, convErr := strconv.ParseInt(r.Header.Get("Retry-After"), 10, 64); convErr == nil && err != nil {
@@ -306,7 +352,9 @@ func deliveryMutants() []mutant {
 				}
 			}
 			return b.verdict(e, r, text)
-		}}, ""),
+		}}, `
+			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
+			delivery/retry-after-with-any-status`),
 		broken("retries-inside", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			err := b.deliver(ctx, events)
 			for i := 0; i < 2 && driver.Classify(err) == driver.ClassUnknown && ctx.Err() == nil; i++ {
@@ -331,7 +379,7 @@ func deliveryMutants() []mutant {
 				return nil
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/redirect-not-followed"),
+		}}, "delivery/endless-failure delivery/other-3xx delivery/redirect-not-followed"),
 		broken("drops-one-sends-another-twice", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			changed := slices.Clone(events)
 			if len(changed) > 2 {
@@ -339,31 +387,38 @@ func deliveryMutants() []mutant {
 			}
 			return b.deliver(ctx, changed)
 		}}, `
+			delivery/partial-names-the-batch
 			collector/400-costs-one-event collector/eight-processes collector/killed-after-answer collector/oversized-event
 			collector/random-failures delivery/concurrent-sends delivery/every-event-once delivery/largest-batch
 			delivery/partial-names-events delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
-			fidelity/reserved-names fidelity/times`),
+			fidelity/reserved-names fidelity/times
+			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("sorts-by-id-backwards", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			sorted := slices.Clone(events)
 			slices.SortFunc(sorted, func(a, b driver.Event) int { return strings.Compare(b.ID, a.ID) })
 			return b.deliver(ctx, sorted)
-		}}, "delivery/order-kept"),
+		}}, "delivery/order-kept delivery/batch-sizes"),
 		broken("sends-empty-batches", model{send: (*modelBackend).post}, "delivery/empty-batch"),
 		broken("new-id-per-attempt", model{item: func(i *modelItem) {
 			i.ID = fmt.Sprintf("%08x%s", time.Now().UnixNano()&0xffffffff, i.ID[8:])
 		}}, `
 			collector/killed-after-answer collector/random-failures delivery/concurrent-sends delivery/every-event-once
 			delivery/keeps-nothing delivery/largest-batch delivery/partial-names-events delivery/same-ids-again lifecycle/config-copied
-			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment`),
+			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
+			fidelity/old-and-ahead lifecycle/many-sends`),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
 			privacy/same-in-any-environment fidelity/*`),
 		broken("limits-beyond-the-vendors", model{describe: func(d *driver.Driver) {
 			d.Limits = driver.Limits{Events: 1000, Bytes: 300_000, EventBytes: 250_000}
-		}}, "delivery/largest-batch"),
+		}}, "delivery/largest-batch delivery/escaped-batch"),
 		broken("ignores-its-context", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			return b.deliver(context.WithoutCancel(ctx), events)
 		}}, `
+			delivery/endless-failure
 			delivery/cancelled-before delivery/cancelled-during delivery/hang-before-answer delivery/hang-in-answer
 			delivery/hang-while-connecting delivery/late-answer delivery/one-attempt delivery/slow-answer lifecycle/close-during-send`),
 		broken("ignores-its-context-while-connecting", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
@@ -376,7 +431,7 @@ func deliveryMutants() []mutant {
 				GotConn: func(httptrace.GotConnInfo) { context.AfterFunc(ctx, cancel) },
 			}), events)
 		}}, "delivery/hang-while-connecting"),
-		broken("reads-an-endless-answer", model{read: io.ReadAll}, "delivery/endless-answer"),
+		broken("reads-an-endless-answer", model{read: io.ReadAll}, "delivery/endless-failure delivery/endless-answer"),
 		broken("coalesces-sends", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			b.state.mu.Lock()
 			b.state.kept = append(b.state.kept, events...)
@@ -403,7 +458,9 @@ func deliveryMutants() []mutant {
 			}
 			b.state.mu.Unlock()
 			return err
-		}}, "collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events collector/413-splits delivery/keeps-nothing delivery/same-ids-again"),
+		}}, `
+			delivery/answers-as-documented delivery/partial-names-the-batch
+			collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events collector/413-splits delivery/keeps-nothing delivery/same-ids-again`),
 		broken("accepts-first-delivers-later", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				b.state.mu.Lock()
@@ -425,6 +482,11 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
+			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
+			delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/page-of-any-type
+			delivery/page-with-any-2xx-not-accepted delivery/switched-protocols
 			collector/400-costs-one-event collector/413-splits collector/consent-withdrawn collector/random-failures
 			delivery/202-as-documented delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented
@@ -437,13 +499,17 @@ func deliveryMutants() []mutant {
 			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
 			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
 			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send
-			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close`),
+			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
+			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead lifecycle/many-sends`),
 		broken("panics-at-a-server-error", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 500 {
 				panic("unexpected status")
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt"),
+		}}, `
+			delivery/endless-failure delivery/other-5xx delivery/retry-after-with-any-status
+			delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt`),
 		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
 	}
 }
@@ -540,7 +606,8 @@ func fidelityMutants() []mutant {
 				i.Exit = nil
 			}
 		}}, `
-			fidelity/every-field fidelity/metadata-empty-and-huge fidelity/reserved-names fidelity/times fidelity/zero-and-absent`),
+			fidelity/every-field fidelity/metadata-empty-and-huge fidelity/reserved-names fidelity/times fidelity/zero-and-absent
+			fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("numbers-are-floats", model{item: func(i *modelItem) {
 			if i.Duration != nil {
 				d := int64(float64(*i.Duration))
@@ -553,11 +620,15 @@ func fidelityMutants() []mutant {
 			for i := range list {
 				list[i].ConsentID = list[0].ConsentID
 			}
-		}), "fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent"),
+		}), `
+			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
+			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("consent-ids-swapped", consents(func(list []driver.Event) {
 			last := len(list) - 1
 			list[0].ConsentID, list[last].ConsentID = list[last].ConsentID, list[0].ConsentID
-		}), "fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent"),
+		}), `
+			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
+			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("truncates-values", model{item: func(i *modelItem) {
 			i.Meta = maps.Clone(i.Meta)
 			for k, v := range i.Meta {
@@ -677,9 +748,12 @@ func privacyMutants() []mutant {
 			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
 			delivery/partial-names-events delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained
-			privacy/ip-storage-off fidelity/*`),
+			privacy/ip-storage-off fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/any-name-and-version lifecycle/many-sends`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
+			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
 			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
 			delivery/200-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
@@ -687,7 +761,9 @@ func privacyMutants() []mutant {
 			delivery/every-event-once delivery/largest-batch delivery/partial-names-events delivery/retry-after-absurd
 			delivery/retry-after-date delivery/retry-after-seconds lifecycle/close-during-send lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value
-			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*`),
+			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/any-name-and-version lifecycle/many-sends`),
 		httpMutant("takes-http-addresses", func(c *driver.Config) { c.Insecure = true }, "privacy/plain-text-refused"),
 		broken("keeps-cookies", model{open: func(c *driver.Config) error {
 			jar, _ := cookiejar.New(nil)
@@ -753,7 +829,9 @@ func lifecycleMutants() []mutant {
 			delivery/certificate-of-another-host delivery/concurrent-sends delivery/empty-batch delivery/every-event-once
 			delivery/expired-certificate delivery/largest-batch delivery/order-kept delivery/same-ids-again delivery/unknown-authority
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
-			privacy/everything-explained privacy/ip-storage-off fidelity/*`),
+			privacy/everything-explained privacy/ip-storage-off fidelity/*
+			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
+			delivery/any-name-and-version lifecycle/many-sends`),
 		broken("flushes-on-close", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				err := b.deliver(ctx, events)

@@ -24,7 +24,9 @@ type probe struct {
 	dir    string
 
 	mu       sync.Mutex
+	attempt  context.Context // of the last Send or request
 	findings []Finding
+	opened   []driver.Backend // while there is a watcher, which wants all of them closed
 	over     bool
 }
 
@@ -42,8 +44,12 @@ func newProbe(s *session) (*probe, error) {
 		return nil, err
 	}
 	p := &probe{session: s, label: fmt.Sprintf("probe %016x", rand.Uint64()), server: server, stdout: &output{}}
-	p.wire = newWire(server.addr(), roots)
+	p.wire = newWire(server.addr(), server.sockets.Addr().String(), roots)
 	p.dir, err = s.tempDir()
+	if s.watcher != nil {
+		p.wire.shipped, p.wire.refusals = true, &s.watcher.refused
+		s.watcher.leadTo(p.wire)
+	}
 	p.accept()
 	return p, err
 }
@@ -113,11 +119,16 @@ func (o *output) bytes() []byte {
 
 // config is what the backend is opened with.
 func (p *probe) config(settings map[string]string) driver.Config {
-	return driver.Config{
-		Settings: settings, Headers: p.subject.Headers, Tool: toolName, Version: toolVersion,
-		Transport: p.wire, Stdout: p.stdout, Dir: p.dir,
+	c := driver.Config{
+		Settings: settings, Headers: p.subject.Headers, Tool: toolName, Version: toolVersion, Stdout: p.stdout, Dir: p.dir,
 	}
+	p.wire.setIn(&c)
+	return c
 }
+
+// attempts is how many requests were made so far. Behind a proxy, those on a connection
+// that is there already show only where they arrive.
+func (p *probe) attempts() int { return max(len(p.wire.asked()), len(p.server.seen())) }
 
 // open opens the backend, or records why it cannot.
 func (p *probe) open() (driver.Backend, bool) {
@@ -136,13 +147,21 @@ func (p *probe) tryOpen(settings map[string]string, change func(*driver.Config))
 	}
 	config := p.config(resolved)
 	change(&config)
+	p.watcher.leadTo(p.wire)
 	defer func() {
 		if v := recover(); v != nil {
 			p.failOnly("Open panicked: %v\n%s", v, debug.Stack())
 			err = fmt.Errorf("calling Open: panic: %v", v)
 		}
 	}()
-	return p.subject.Driver.Open(config)
+	b, err = p.subject.Driver.Open(config)
+	if p.watcher != nil && err == nil {
+		p.mu.Lock()
+		p.opened = append(p.opened, b)
+		p.mu.Unlock()
+	}
+	p.hear(err)
+	return b, err
 }
 
 // Deadlines. The short one ends an attempt that the suite keeps from succeeding; the
@@ -151,6 +170,24 @@ func (p *probe) tryOpen(settings map[string]string, change func(*driver.Config))
 func shortTime() time.Duration { return patient(300 * time.Millisecond) }
 func longTime() time.Duration  { return patient(30 * time.Second) }
 func slack() time.Duration     { return patient(5 * time.Second) }
+
+// within waits for done, for no longer than limit. That is counted in turns of the
+// caller's own: a machine that holds up what is waited for holds up the caller as well, so
+// that a limit is longer where the machine is busy.
+func within[T any](done <-chan T, limit time.Duration) (value T, ok bool) {
+	const turn = 20 * time.Millisecond
+	timer := time.NewTimer(turn)
+	defer timer.Stop()
+	for passed := time.Duration(0); passed < limit; passed += turn {
+		select {
+		case value = <-done:
+			return value, true
+		case <-timer.C:
+			timer.Reset(turn)
+		}
+	}
+	return value, false
+}
 
 // verdict is what became of one call of Send.
 type verdict struct {
@@ -175,6 +212,29 @@ func (v verdict) kept() bool {
 	return !v.late && (v.class == driver.ClassUnknown || v.class == driver.ClassThrottled)
 }
 
+func (p *probe) attempting(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attempt = ctx
+}
+
+// overtime waits until the attempt's deadline is over, and for a while after. By the
+// clock alone, a machine that stalls for that long would have both end at once.
+func (p *probe) overtime(x *exchange) bool {
+	p.mu.Lock()
+	ctx := p.attempt
+	p.mu.Unlock()
+	if ctx == nil {
+		return x.wait(2 * shortTime())
+	}
+	select {
+	case <-ctx.Done():
+		return x.wait(shortTime())
+	case <-x.server.closed:
+		return false
+	}
+}
+
 // send calls Send with a deadline that it should not need.
 func (p *probe) send(b driver.Backend, events []driver.Event) verdict {
 	return p.sendWithin(b, events, longTime())
@@ -189,6 +249,10 @@ func (p *probe) sendWithin(b driver.Backend, events []driver.Event, limit time.D
 
 // sendUnder is sendWithin for a context of the check's own.
 func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver.Event, limit time.Duration) verdict {
+	p.watcher.leadTo(p.wire)
+	p.watcher.sends(events)
+	p.attempting(ctx)
+	defer p.settle()
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -197,15 +261,16 @@ func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver
 				done <- fmt.Errorf("Send panicked: %v", v)
 			}
 		}()
-		done <- b.Send(ctx, events)
+		err := b.Send(ctx, events)
+		p.hear(err)
+		done <- err
 	}()
-	select {
-	case err := <-done:
-		return verdict{err: err, class: driver.Classify(err)}
-	case <-time.After(limit):
+	err, ok := within(done, limit)
+	if !ok {
 		p.failf("Send had not returned %v after its context had ended", slack())
 		return verdict{late: true}
 	}
+	return verdict{err: err, class: driver.Classify(err)}
 }
 
 // batch returns the first n sample events.
@@ -217,11 +282,12 @@ func (p *probe) decode(x *exchange) ([]Received, bool) {
 		p.failf("%s", x.problem)
 		return nil, false
 	}
-	if p.subject.Decode == nil {
-		p.failf("a driver that declares Local made a request")
+	read := p.reader(x)
+	if read == nil {
+		p.failf("something arrived over a network that the subject does not declare")
 		return nil, false
 	}
-	list, err := p.subject.Decode(x.Request)
+	list, err := read(x.Request)
 	if err != nil {
 		p.failf("the vendor cannot read the request: %v", err)
 		return nil, false
@@ -229,8 +295,20 @@ func (p *probe) decode(x *exchange) ([]Received, bool) {
 	return list, true
 }
 
+// reader is what the subject reads an exchange with, nil if it declares nothing for it.
+func (p *probe) reader(x *exchange) func(Request) ([]Received, error) {
+	switch {
+	case !x.socket:
+		return p.subject.Decode
+	case p.subject.Socket != nil:
+		return func(r Request) ([]Received, error) { return p.subject.Socket.decode(r.Body) }
+	}
+	return nil
+}
+
 // arrived returns everything that the vendor, or the local output, has got so far.
 func (p *probe) arrived() ([]Received, bool) {
+	p.settle()
 	if p.subject.Driver.Local {
 		if p.subject.Discards {
 			return nil, true
@@ -252,14 +330,13 @@ func (p *probe) arrived() ([]Received, bool) {
 	return all, true
 }
 
-// expect compares what arrived with what should have, in any order.
-func (p *probe) expect(want []driver.Event) {
+// expect compares what arrived with what should have, in any order, and returns it.
+func (p *probe) expect(want []driver.Event) (got []Received, ok bool) {
 	if p.subject.Discards {
-		return
+		return nil, false
 	}
-	got, ok := p.arrived()
-	if !ok {
-		return
+	if got, ok = p.arrived(); !ok {
+		return nil, false
 	}
 	count := map[string]int{}
 	for _, r := range got {
@@ -277,4 +354,5 @@ func (p *probe) expect(want []driver.Event) {
 	for id, n := range count {
 		p.failf("event %q arrived %d times and was never sent", id, n)
 	}
+	return got, true
 }

@@ -3,8 +3,10 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -30,10 +32,32 @@ const (
 	Known   Outcome = "known failure"
 )
 
-// Report is what a run found.
+// The kinds of subjects.
+const (
+	KindBackend   = "backend"
+	KindRequestor = "requestor"
+)
+
+// Report is what a run found. As JSON it is described by report.schema.json beside this
+// file.
 type Report struct {
-	// Subject is the driver's name.
+	// Subject is [Subject.Name], else the driver's.
 	Subject string `json:"subject"`
+	// Kind is KindBackend or KindRequestor.
+	Kind string `json:"kind"`
+	// Contract is the version of the contract that the subject was held to.
+	Contract string `json:"contract"`
+	// Suite is the code that judged, Driver that which was judged: the module of Driver.Open,
+	// for a requestor that of [DeletionSubject.Open].
+	Suite  Module `json:"suite"`
+	Driver Module `json:"driver"`
+	// Go, OS and Arch are those of the program that ran, Date when it began, in UTC.
+	Go   string    `json:"go"`
+	OS   string    `json:"os"`
+	Arch string    `json:"arch"`
+	Date time.Time `json:"date"`
+	// Short says that checks that take long were left out, as -short asks. They are skipped.
+	Short bool `json:"short,omitempty"`
 	// Seed replays the random failures.
 	Seed uint64 `json:"seed"`
 	// Took is how long the run lasted.
@@ -42,17 +66,41 @@ type Report struct {
 	Problems []string `json:"problems,omitempty"`
 	// Declared lists what the subject asks to be excused from, with its reasons.
 	Declared map[string]string `json:"declared,omitempty"`
-	// Notes say what could not be planted on this machine.
-	Notes   []string `json:"notes,omitempty"`
+	// Planted names what was planted around the backend to see whether it leaks, NotPlanted
+	// what this machine did not let the suite plant.
+	Planted    []string `json:"planted,omitempty"`
+	NotPlanted []string `json:"not_planted,omitempty"`
+	// Notes say what became of that.
+	Notes []string `json:"notes,omitempty"`
+	// Results are those of every check, in the order of the contract.
 	Results []Result `json:"results"`
+}
+
+// newReport says what is going to be run. open is the function that makes the subject,
+// seed that of the random failures unless there is a flag.
+func newReport(kind, subject string, open any, seed uint64) Report {
+	r := Report{
+		Subject: subject, Kind: kind, Contract: ContractVersion, Suite: ownModule(), Driver: moduleOf(open),
+		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Date: time.Now().UTC().Truncate(time.Second),
+		Seed: *flags.seed,
+	}
+	if r.Seed == 0 {
+		r.Seed = seed
+	}
+	if r.Seed == 0 {
+		r.Seed = rand.Uint64N(1<<32) + 1 // short enough to be typed
+	}
+	return r
 }
 
 // Result is what became of one check.
 type Result struct {
-	ID       string  `json:"id"`
-	Sentence string  `json:"sentence"`
-	Level    Level   `json:"level"`
-	Outcome  Outcome `json:"outcome"`
+	ID       string `json:"id"`
+	Sentence string `json:"sentence"`
+	Level    Level  `json:"level"`
+	// Since is the version of the contract that brought the check.
+	Since   string  `json:"since"`
+	Outcome Outcome `json:"outcome"`
 	// Reason says why a check was skipped, or why its failure is known.
 	Reason   string        `json:"reason,omitempty"`
 	Findings []Finding     `json:"findings,omitempty"`
@@ -105,8 +153,8 @@ func (r Report) String() string {
 			b.WriteString(result.String())
 		}
 	}
-	fmt.Fprintf(&b, "%s: %d passed, %d failed, %d skipped, %d known failures in %v, seed %d\n", r.Subject,
-		count[Passed], count[Failed], count[Skipped], count[Known], r.Took.Round(time.Millisecond), r.Seed)
+	fmt.Fprintf(&b, "%s: %d passed, %d failed, %d skipped, %d known failures in %v, contract %s, seed %d\n", r.Subject,
+		count[Passed], count[Failed], count[Skipped], count[Known], r.Took.Round(time.Millisecond), r.Contract, r.Seed)
 	return b.String()
 }
 
@@ -139,6 +187,7 @@ func indent(text, prefix string) string {
 
 // write stores the report as <dir>/<subject>.json.
 func (r Report) write(dir string) error {
+	workingCopy(&r.Suite, &r.Driver)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"os"
 	"regexp"
 	"runtime/debug"
@@ -40,7 +40,7 @@ func Run(t *testing.T, s Subject) {
 		playChild(t.Name(), &s) // does not return if it is this subject's turn
 		t.SkipNow()
 	}
-	report := verify(&s, options{reach: reachTest(t.Name()), name: t.Name()})
+	report := verify(&s, options{reach: reachTest(t.Name()), name: t.Name(), short: testing.Short()})
 	if dir := *flags.report; dir != "" {
 		if err := report.write(dir); err != nil {
 			t.Errorf("writing the report: %v", err)
@@ -79,7 +79,7 @@ func present(t *testing.T, report Report) {
 func Verify(s Subject) Report {
 	if playing() {
 		playChild("", &s)
-		return Report{Subject: s.Driver.Name}
+		return Report{}
 	}
 	return verify(&s, options{reach: reachAgain()})
 }
@@ -94,11 +94,18 @@ type options struct {
 	mayBeLost bool
 	// serial runs one check at a time.
 	serial bool
+	// unshipped leaves out the processes in which the checks are made as production would,
+	// shippedOnly makes none in this one.
+	unshipped, shippedOnly bool
 	// seed is that of the random failures, chosen anew if zero.
 	seed uint64
 	// fewProcesses makes do with two where eight are meant: the tests of the suite itself
 	// run seventy backends.
 	fewProcesses bool
+	// short leaves the slow checks out.
+	short bool
+	// only selects checks, nil all.
+	only *regexp.Regexp
 }
 
 // reachTest selects one test, or subtest.
@@ -118,41 +125,66 @@ func reachAgain() []string {
 	})
 }
 
+func (o options) selected(checks []Check) []Check {
+	return slices.DeleteFunc(checks, func(c Check) bool { return o.only != nil && !o.only.MatchString(c.ID) })
+}
+
 // atOnce is how many checks run at the same time: most of them wait for a deadline.
 const atOnce = 8
 
 func verify(s *Subject, o options) Report {
 	started := time.Now()
-	report := Report{Subject: s.Driver.Name, Seed: *flags.seed, Declared: s.declared()}
-	if report.Seed == 0 {
-		report.Seed = o.seed
-	}
-	if report.Seed == 0 {
-		report.Seed = rand.Uint64N(1<<32) + 1 // short enough to be typed
-	}
+	report := newReport(KindBackend, s.name(), s.opener(), o.seed)
+	report.Declared, report.Short = s.declared(), o.short
 	if report.Problems = s.check(); len(report.Problems) > 0 {
 		return report
 	}
 	shared := &session{subject: s, options: o, seed: report.Seed, base: time.Now().UTC().Truncate(time.Millisecond)}
 	defer shared.cleanup()
-	checks := Checks()
+	checks := o.selected(append(Checks(), s.program.checks()...))
 	report.Results = make([]Result, len(checks))
 	turn := make(chan struct{}, atOnce)
 	if o.serial {
 		turn = make(chan struct{}, 1)
 	}
+	voyage := shared.ship(checks)
 	var all sync.WaitGroup
-	for i, c := range checks {
+	inTurn := func(work func()) {
 		turn <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turn }()
-			report.Results[i] = shared.run(c)
+			work()
 		})
 	}
-	all.Wait()
+	inTurn(shared.fail) // which the last checks wait for
+	for _, last := range []bool{false, true} {
+		for i, c := range checks {
+			if c.last == last {
+				inTurn(func() { report.Results[i] = shared.make(c) })
+			}
+		}
+		all.Wait()
+		voyage.wait() // whose errors are heard too
+		s.program.wait()
+	}
+	voyage.land(report.Results)
+	for i := range report.Results {
+		s.conclude(&report.Results[i])
+	}
 	report.Notes = shared.notes()
+	if shared.planted != nil && shared.planted.err == nil {
+		report.Planted, report.NotPlanted = shared.planted.names()
+	}
 	report.Took = time.Since(started)
 	return report
+}
+
+// opener is the function that is judged, nil where that is no code of Go's.
+func (s *Subject) opener() any {
+	if s.program != nil {
+		return nil
+	}
+	return s.Driver.Open
 }
 
 // session is what the checks of one run share.
@@ -161,14 +193,41 @@ type session struct {
 	options options
 	seed    uint64
 	base    time.Time // of the sample events
+	// watcher looks at this process where it makes the checks as production would, and is
+	// nil elsewhere.
+	watcher *watcher
 
 	mu      sync.Mutex
 	noted   []string
 	planted *planting // made once, by the first check that asks
 	once    sync.Once
-	said    []string // in errors, by a backend that failed in every way; made once
 	failed  sync.Once
+	said    map[string]bool // the errors of all calls of the backend so far
 	dirs    []string
+}
+
+// hear notes an error of the backend's, for the checks that look at what errors say.
+func (s *session) hear(err error) {
+	if err == nil {
+		return
+	}
+	// An error is a line. One that repeats a whole answer shows that in its first part.
+	const enough = 16 << 10
+	text := err.Error()
+	text = text[:min(len(text), enough)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.said == nil {
+		s.said = map[string]bool{}
+	}
+	s.said[text] = true
+}
+
+// heard returns what the errors have said so far.
+func (s *session) heard() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.said))
 }
 
 func (s *session) note(format string, args ...any) {
@@ -186,7 +245,7 @@ func (s *session) notes() []string {
 }
 
 func (s *session) tempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "conformance")
+	dir, err := os.MkdirTemp(s.watcher.ownFiles(), "conformance")
 	if err != nil {
 		return "", err
 	}
@@ -202,19 +261,30 @@ func (s *session) cleanup() {
 	}
 }
 
-// run makes one check, and does not wait for it longer than its watchdog.
-func (s *session) run(c Check) Result {
-	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level, Outcome: Passed}
+// make makes one check, and does not wait for it longer than its watchdog.
+func (s *session) make(c Check) Result {
+	r := Result{ID: c.ID, Sentence: c.Sentence, Level: c.Level, Since: c.Since}
 	for _, need := range c.needs {
 		if why := need(s.subject); why != "" {
 			r.Outcome, r.Reason = Skipped, why
 			return r
 		}
 	}
+	if why := s.subject.program.excuse(c); why != "" {
+		r.Outcome, r.Reason = Skipped, why
+		return r
+	}
+	if c.slow && s.options.short {
+		r.Outcome, r.Reason = Skipped, "-short leaves out what takes long"
+		return r
+	}
+	if c.do == nil || s.watcher == nil && (c.where == shipped || s.options.shippedOnly) {
+		return r
+	}
 	started := time.Now()
 	p, err := newProbe(s)
 	if err != nil {
-		r.Outcome, r.Findings = Failed, []Finding{{Message: "the suite could not prepare the check: " + err.Error()}}
+		r.Findings = []Finding{{Message: "the suite could not prepare the check: " + err.Error()}}
 		return r
 	}
 	done := make(chan struct{})
@@ -231,25 +301,30 @@ func (s *session) run(c Check) Result {
 	if watchdog == 0 {
 		watchdog = 2 * time.Minute
 	}
-	select {
-	case <-done:
-	case <-time.After(patient(watchdog)):
+	if _, ended := within(done, patient(watchdog)); ended {
+		s.watcher.looks(c, p)
+	} else {
 		p.failf("the check did not end within %v; the goroutines that it started:\n%s", patient(watchdog), labelled(p.label))
 	}
 	p.close()
 	r.Findings, r.Took = p.found(), time.Since(started)
-	if len(r.Findings) > 0 {
-		r.Outcome = Failed
-	}
-	if reason, known := s.subject.KnownFailures[c.ID]; known {
-		if r.Outcome == Failed {
-			r.Outcome, r.Reason = Known, reason
-		} else {
-			r.Outcome = Failed
-			r.Findings = []Finding{{Message: "listed as a known failure (" + reason + ") and passes: take it off the list"}}
-		}
-	}
 	return r
+}
+
+// conclude says how a check ended, once all its findings are there.
+func (s *Subject) conclude(r *Result) {
+	switch reason, known := s.KnownFailures[r.ID]; {
+	case r.Outcome == Skipped:
+	case len(r.Findings) > 0 && known:
+		r.Outcome, r.Reason = Known, reason
+	case len(r.Findings) > 0:
+		r.Outcome = Failed
+	case known:
+		r.Outcome = Failed
+		r.Findings = []Finding{{Message: "listed as a known failure (" + reason + ") and passes: take it off the list"}}
+	default:
+		r.Outcome = Passed
+	}
 }
 
 // patient is a time limit of the suite's on this machine.
@@ -285,8 +360,14 @@ func (s *Subject) declared() map[string]string {
 	for _, name := range s.FreeForm {
 		declared["free form "+name] = "any text is right"
 	}
+	if s.Window != nil {
+		declared["window"] = s.Window.Reason
+	}
 	if s.Discards {
 		declared["discards"] = "nothing is kept"
+	}
+	if s.Socket != nil {
+		declared["unacknowledged"] = s.Socket.Unacknowledged
 	}
 	if s.Unordered {
 		declared["unordered"] = "the order within a batch is not kept"

@@ -7,10 +7,14 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
+	"hash/fnv"
 	"io"
 	"net/url"
 	"regexp"
@@ -22,46 +26,82 @@ import (
 
 // canary is a value that must not be found on the wire.
 type canary struct {
-	// what says where it was planted, value what was, token the part of it that cannot be
+	// What says where it was planted, Value what was, Token the part of it that cannot be
 	// there by chance.
-	what, value, token string
+	What, Value, Token string
 }
 
-// search looks for canaries in bytes, as they are and beneath every common wrapping, and
-// says which it found and how they were hidden. The second list is of their digests.
-func search(b []byte, canaries []canary) (plain, digests []string) {
-	type mark struct {
-		what string
-		raw  []byte
-		hex  []byte
-	}
-	var marks []mark
-	tokens := make([][]byte, len(canaries))
-	for i, c := range canaries {
-		tokens[i] = bytes.ToLower([]byte(c.token))
+// searcher looks for canaries in bytes, as they are and beneath every common wrapping.
+// Its tables are made once: there are a dozen digests of each canary.
+type searcher struct {
+	canaries []canary
+	tokens   [][]byte          // lower case
+	digests  map[uint64]string // what the eight bytes are that a digest begins with
+}
+
+func newSearcher(canaries []canary) *searcher {
+	s := &searcher{canaries: canaries, digests: map[uint64]string{}}
+	for _, c := range canaries {
+		s.tokens = append(s.tokens, bytes.ToLower([]byte(c.Token)))
 		for name, digest := range c.digests() {
 			// Eight bytes are what an identifier is commonly cut to.
-			marks = append(marks, mark{name + " of " + c.what, digest[:8], []byte(hex.EncodeToString(digest[:8]))})
+			s.digests[binary.BigEndian.Uint64(digest)] = name + " of " + c.What
 		}
 	}
+	return s
+}
+
+// search is a searcher's for one text.
+func search(b []byte, canaries []canary) (plain, digests []string) {
+	return newSearcher(canaries).search(b)
+}
+
+// search says which canaries it found and how they were hidden. The second list is of
+// their digests.
+func (s *searcher) search(b []byte) (plain, digests []string) {
 	for _, layer := range unwrap(b) {
 		if layer.unreadable != "" {
 			plain = append(plain, layer.unreadable)
 			continue
 		}
 		lower := bytes.ToLower(layer.bytes)
-		for i, c := range canaries {
-			if bytes.Contains(lower, tokens[i]) {
-				plain = append(plain, fmt.Sprintf("%s (%q)%s", c.what, c.token, layer.how))
+		for i, c := range s.canaries {
+			if bytes.Contains(lower, s.tokens[i]) {
+				plain = append(plain, fmt.Sprintf("%s (%q)%s", c.What, c.Token, layer.how))
 			}
 		}
-		for _, m := range marks {
-			if bytes.Contains(layer.bytes, m.raw) || bytes.Contains(lower, m.hex) {
-				digests = append(digests, m.what+layer.how)
+		for _, found := range s.digestsIn(layer.bytes) {
+			digests = append(digests, found+layer.how)
+		}
+		// A digest in hexadecimal may begin anywhere in a longer text of such digits.
+		for _, token := range hexText.FindAll(layer.bytes, -1) {
+			for _, digits := range [][]byte{token, token[1:]} {
+				if raw, err := hex.DecodeString(string(digits[:len(digits)&^1])); err == nil {
+					for _, found := range s.digestsIn(raw) {
+						digests = append(digests, found+layer.how)
+					}
+				}
 			}
 		}
 	}
 	return unique(plain), unique(digests)
+}
+
+// digestsIn finds digests at any place of b.
+func (s *searcher) digestsIn(b []byte) (found []string) {
+	if len(b) < 8 {
+		return nil
+	}
+	window := binary.BigEndian.Uint64(b)
+	for at := 8; ; at++ {
+		if what, known := s.digests[window]; known {
+			found = append(found, what)
+		}
+		if at == len(b) {
+			return found
+		}
+		window = window<<8 | uint64(b[at])
+	}
 }
 
 func unique(list []string) []string {
@@ -73,21 +113,14 @@ func unique(list []string) []string {
 // it, with a line break.
 func (c canary) digests() map[string][]byte {
 	found := map[string][]byte{}
-	for _, text := range []string{c.value, c.token} {
+	for whose, text := range map[string]string{"": c.Token, " (whole value)": c.Value} {
 		for end, says := range map[string]string{"": "", "\n": " with a line break"} {
-			b := []byte(text + end)
-			md5sum, sha1sum, sha256sum := md5.Sum(b), sha1.Sum(b), sha256.Sum256(b)
-			found["the MD5"+says] = md5sum[:]
-			found["the SHA-1"+says] = sha1sum[:]
-			found["the SHA-256"+says] = sha256sum[:]
-		}
-		if text == c.token {
-			break
-		}
-		// The full value has names of its own.
-		for name, digest := range found {
-			delete(found, name)
-			found[name+" (whole value)"] = digest
+			for name, hash := range map[string]hash.Hash{
+				"MD5": md5.New(), "SHA-1": sha1.New(), "SHA-256": sha256.New(), "SHA-512": sha512.New(), "FNV-1a": fnv.New64a(),
+			} {
+				hash.Write([]byte(text + end))
+				found["the "+name+says+whose] = hash.Sum(nil)
+			}
 		}
 	}
 	return found
@@ -214,7 +247,7 @@ func canariesOf(what string, values []string) []canary {
 	var list []canary
 	for _, v := range values {
 		if len(v) >= 6 { // shorter ones are there by chance
-			list = append(list, canary{what: what, value: v, token: v})
+			list = append(list, canary{What: what, Value: v, Token: v})
 		}
 	}
 	return list

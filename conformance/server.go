@@ -19,15 +19,20 @@ import (
 // that a connection can be broken at any point.
 type server struct {
 	listener net.Listener
+	sockets  net.Listener // for what is not HTTP
 	closed   chan struct{}
 	all      sync.WaitGroup
 
 	mu        sync.Mutex
 	certify   func(name string) (*tls.Certificate, error)
 	greet     func(*net.TCPConn) bool // before TLS; false ends the connection
+	protocols []string                // offered in TLS
 	readLimit int                     // reset after so many bytes of a request, 0 for none
 	react     reaction
 	exchanges []*exchange
+	stall     bool // read nothing of a stream
+	begun     int  // streams
+	ended     int  // of them, those of which all has been read
 	conns     map[net.Conn]bool
 }
 
@@ -38,9 +43,10 @@ type reaction func(*exchange) bool
 // exchange is one request and what was answered.
 type exchange struct {
 	server *server
-	conn   net.Conn     // TLS
+	conn   net.Conn     // TLS, nil with HTTP/2
 	raw    *net.TCPConn // beneath it
 	number int          // from 0, over all connections of the server
+	socket bool         // not HTTP: all of a connection, or a datagram
 	Request
 	problem string // why the body cannot be read
 	answer  bytes.Buffer
@@ -51,11 +57,17 @@ func newServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	sockets, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
 	s := &server{
-		listener: listener, closed: make(chan struct{}), certify: goodCertificate,
+		listener: listener, sockets: sockets, closed: make(chan struct{}), certify: goodCertificate, protocols: []string{"http/1.1"},
 		react: answer(Answer{}), conns: map[net.Conn]bool{},
 	}
-	s.all.Go(s.accept)
+	s.all.Go(func() { s.accept(listener, s.serve) })
+	s.all.Go(func() { s.accept(sockets, s.serveSocket) })
 	return s, nil
 }
 
@@ -65,6 +77,7 @@ func (s *server) addr() string { return s.listener.Addr().String() }
 func (s *server) close() {
 	close(s.closed)
 	s.listener.Close()
+	s.sockets.Close()
 	s.mu.Lock()
 	for c := range s.conns {
 		c.Close()
@@ -73,9 +86,9 @@ func (s *server) close() {
 	s.all.Wait()
 }
 
-func (s *server) accept() {
+func (s *server) accept(l net.Listener, serve func(*net.TCPConn)) {
 	for {
-		c, err := s.listener.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
@@ -83,7 +96,7 @@ func (s *server) accept() {
 		s.conns[c] = true
 		s.mu.Unlock()
 		s.all.Go(func() {
-			s.serve(c.(*net.TCPConn))
+			serve(c.(*net.TCPConn))
 			c.Close()
 			s.mu.Lock()
 			delete(s.conns, c)
@@ -94,16 +107,20 @@ func (s *server) accept() {
 
 func (s *server) serve(raw *net.TCPConn) {
 	s.mu.Lock()
-	greet, certify, limit := s.greet, s.certify, s.readLimit
+	greet, certify, limit, protocols := s.greet, s.certify, s.readLimit, s.protocols
 	s.mu.Unlock()
 	if greet != nil && !greet(raw) {
 		return
 	}
 	conn := tls.Server(raw, &tls.Config{
-		NextProtos:     []string{"http/1.1"},
+		NextProtos:     protocols,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return certify(hello.ServerName) },
 	})
 	if conn.Handshake() != nil {
+		return
+	}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		s.serveHTTP2(conn)
 		return
 	}
 	if limit > 0 {
@@ -122,12 +139,7 @@ func (s *server) serve(raw *net.TCPConn) {
 			return
 		}
 		x.Raw = bytes.Clone(copied.Bytes()[:copied.Len()-reader.Buffered()])
-		s.mu.Lock()
-		x.number = len(s.exchanges)
-		s.exchanges = append(s.exchanges, x)
-		react := s.react
-		s.mu.Unlock()
-		if !s.survive(x, react) {
+		if !s.survive(x, s.record(x)) {
 			return
 		}
 	}
@@ -146,9 +158,11 @@ func (s *server) survive(x *exchange, react reaction) (goOn bool) {
 
 func (x *exchange) read(r *bufio.Reader) bool {
 	req, err := http.ReadRequest(r)
-	if err != nil {
-		return false
-	}
+	return err == nil && x.take(req)
+}
+
+// take reads a request whose head has been read.
+func (x *exchange) take(req *http.Request) bool {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		return false
@@ -159,6 +173,7 @@ func (x *exchange) read(r *bufio.Reader) bool {
 	}
 	req.Header.Set("Host", req.Host)
 	x.Request = Request{Method: req.Method, URL: url, Header: req.Header}
+	x.Raw = body // with HTTP/1.1, the caller has the head too
 	x.Body, err = unpack(req.Header.Get("Content-Encoding"), body)
 	if err != nil {
 		x.problem = err.Error()
@@ -213,6 +228,9 @@ func (x *exchange) write(text string) bool {
 	x.server.mu.Lock()
 	x.answer.WriteString(text)
 	x.server.mu.Unlock()
+	if x.conn == nil {
+		return true // what was noted is sent when the reaction has returned
+	}
 	_, err := io.WriteString(x.conn, text)
 	return err == nil
 }
@@ -235,9 +253,12 @@ func (a Answer) status() int {
 }
 
 // head is the answer up to its body, which is said to have length bytes.
-func (a Answer) head(length int) string {
+func (a Answer) head(length int) string { return a.headSaying(http.StatusText(a.status()), length) }
+
+// headSaying is head with a reason phrase.
+func (a Answer) headSaying(reason string, length int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status(), http.StatusText(a.status()))
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status(), reason)
 	header := a.Header.Clone()
 	if header == nil {
 		header = http.Header{}
@@ -255,9 +276,13 @@ func (a Answer) head(length int) string {
 	return b.String()
 }
 
-// answer sends a and keeps the connection.
+// answer sends a and keeps the connection. Over a socket there are no answers: the one of
+// a vendor that accepts there is empty, and any other is a failure.
 func answer(a Answer) reaction {
 	return func(x *exchange) bool {
+		if x.socket {
+			return a.status() == http.StatusOK && a.Body == ""
+		}
 		body := a.Body
 		if a.status() == http.StatusNoContent || a.status() == http.StatusNotModified {
 			body = ""
@@ -278,7 +303,9 @@ func hang(x *exchange) bool {
 
 // drop resets the connection without an answer.
 func drop(x *exchange) bool {
-	reset(x.raw)
+	if x.raw != nil { // a datagram has no connection
+		reset(x.raw)
+	}
 	return false
 }
 

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -14,6 +15,9 @@ import (
 // is written out in the test: a table or a decoder borrowed from the backend would find
 // no mistake in it.
 type Subject struct {
+	// Name is for the report, the driver's if empty: a driver with several tests has a report
+	// of each.
+	Name string
 	// Driver is the backend.
 	Driver driver.Driver
 	// Settings returns what a tool's author would declare. endpoint is an https URL
@@ -25,10 +29,14 @@ type Subject struct {
 	Headers map[string]string
 
 	// Statuses is the vendor's table: what an answer with this status means to a batch of
-	// several events, without a Retry-After. It has a row for each of [SuiteStatuses]. Where
-	// it says TooLarge, the event that is alone is refused for good, but for 413, of which
-	// only the collector knows what it says of one event. Drivers that reach no network have
-	// none.
+	// several events, without a Retry-After. It has a row for each of [SuiteStatuses], and
+	// for what else the documentation names. Where it says TooLarge, the event that is alone is
+	// refused for good, but for 413, of which only the collector knows what it says of one
+	// event. Drivers that reach no network have none.
+	//
+	// The suite answers with every other status too. What has no row is what HTTP makes of it
+	// (RFC 9110, section 15): a 4xx is kept or has the class of 400, a 5xx is kept or has that
+	// of 500, a 3xx is kept, and a 2xx is an acceptance only where 200, 202 and 204 all are.
 	Statuses map[int]driver.Class
 	// Refusal is the form in which the vendor refuses, to which the checks add the status.
 	// The zero value is a JSON object with a list "errors".
@@ -46,6 +54,9 @@ type Subject struct {
 	// 400 without the body that the vendor documents: they come from something in between,
 	// so the batch must be kept. Web pages need not be listed.
 	NotRefused []Answer
+	// Answers lists answers whose body decides what they mean, beside those above, such as a
+	// code of an error in a 200.
+	Answers []Meaning
 	// Partial lists answers with more than one verdict, if the vendor gives any.
 	Partial []Verdicts
 
@@ -55,6 +66,9 @@ type Subject struct {
 	// Read is Decode for a driver that reaches no network: it returns everything that was
 	// delivered so far.
 	Read func(Output) ([]Received, error)
+	// Socket describes a vendor that is not reached over HTTP, instead of Decode and
+	// Statuses. nil means HTTP.
+	Socket *Socket
 	// Discards says that a driver that reaches no network keeps nothing.
 	Discards bool
 	// Unordered says that the order within a batch is not kept.
@@ -72,6 +86,9 @@ type Subject struct {
 	// Omits lists fields of [Received] that the vendor has no place for, each with the
 	// reason. ID, Name, Time, MachineID and ConsentID cannot be left out.
 	Omits map[string]string
+	// Window is set where the vendor takes only events of a certain age, and the backend
+	// moves the time of others into it. nil means that it takes any.
+	Window *Window
 	// NoIP says why a request does not switch off the storage of the sender's address, nil
 	// if it does. nil here means that the vendor has no such switch.
 	NoIP func(Request) error
@@ -81,6 +98,25 @@ type Subject struct {
 	// KnownFailures lists checks that fail, each with the reason. They are run and must
 	// still fail, or the entry is stale and fails the run.
 	KnownFailures map[string]string
+
+	// program is the backend, where it is a process of its own.
+	program *program
+}
+
+func (s *Subject) name() string { return cmp.Or(s.Name, s.Driver.Name) }
+
+// Window is the time of events that a vendor takes, seen from the time of sending.
+type Window struct {
+	Past, Ahead time.Duration
+	// Reason says where the vendor documents it.
+	Reason string
+}
+
+// holds reports whether an event of that time is taken by a window that is wider by margin
+// on both sides.
+func (w *Window) holds(t time.Time, margin time.Duration) bool {
+	now := time.Now()
+	return !t.Before(now.Add(-w.Past-margin)) && !t.After(now.Add(w.Ahead+margin))
 }
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
@@ -136,17 +172,32 @@ type Answer struct {
 	Body   string
 }
 
+// Meaning is an answer with what the vendor's documentation says that it means.
+type Meaning struct {
+	// Name is for the report.
+	Name   string
+	Answer Answer
+	// Class is that to a batch of several events, as in [Subject.Statuses].
+	Class driver.Class
+}
+
 // Verdicts is an answer that says different things of different events.
 type Verdicts struct {
 	// Name is for the report.
 	Name string
-	// Answer makes the answer to a batch of three events.
+	// Sizes are the batches, by their number of events, for which Answer and Want are made.
+	// Empty means three, so that they may name the second event and the third; a batch of
+	// fifty then gets the same answer, and only the events that it names are looked at. Where
+	// they go over the batch that they are given, {1, 2, 3, 50} finds most.
+	Sizes []int
+	// Answer makes the answer to a batch.
 	Answer func(batch []Received) Answer
-	// Want is what the backend has to make of it; Wait and Err are not compared.
+	// Want is what the backend has to make of it; Wait and Err are not compared. Where all
+	// of a batch is accepted nil is as good, and where all of it is rejected, Permanent.
 	Want func(batch []Received) driver.Partial
 }
 
-// SuiteStatuses returns the statuses that the suite answers with, redirects aside.
+// SuiteStatuses returns the statuses for which a subject's table must have a row.
 func SuiteStatuses() []int {
 	return []int{200, 202, 204, 400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504}
 }
@@ -158,6 +209,9 @@ type need func(*Subject) string
 func network(s *Subject) string {
 	if s.Driver.Local {
 		return "the driver declares Local: it reaches no network"
+	}
+	if s.Socket != nil {
+		return "the subject declares Socket: its vendor is not reached over HTTP"
 	}
 	return ""
 }
@@ -193,6 +247,13 @@ func lookalikes(s *Subject) string {
 func falseRefusals(s *Subject) string {
 	if len(s.NotRefused) == 0 {
 		return "the subject declares no NotRefused"
+	}
+	return ""
+}
+
+func meanings(s *Subject) string {
+	if len(s.Answers) == 0 {
+		return "the subject declares no Answers"
 	}
 	return ""
 }
@@ -302,9 +363,13 @@ func (s *Subject) check() []string {
 		}
 	}
 	say(s.Driver.Name != "" && s.Driver.Open != nil, "Subject.Driver has no Name or no Open: hand over the value that the package's Driver() returns")
-	if s.Driver.Local {
+	switch {
+	case s.Socket != nil:
+		say(!s.Driver.Local && s.Decode == nil && s.Statuses == nil, "Subject.Socket is set beside what belongs to HTTP or to a driver that reaches no network")
+		s.Socket.check(say)
+	case s.Driver.Local:
 		say(s.Discards != (s.Read != nil), "a driver that reaches no network needs Subject.Read, which returns what was delivered, or Subject.Discards")
-	} else {
+	default:
 		say(s.Decode != nil, "Subject.Decode is missing: read the request as the vendor documents, with types of its own")
 		for _, status := range SuiteStatuses() {
 			_, known := s.Statuses[status]
@@ -315,6 +380,13 @@ func (s *Subject) check() []string {
 		say(class != driver.ClassAccepted || status/100 == 2, fmt.Sprintf("Subject.Statuses accepts a %d: only 2xx can be an acceptance", status))
 		say(class == driver.ClassUnknown || class == driver.ClassThrottled || !slices.Contains(alwaysKept, status),
 			fmt.Sprintf("Subject.Statuses gives a %d the class %s: no vendor judges a batch with it, so it is kept", status, class))
+	}
+	for _, m := range s.Answers {
+		status := m.Answer.status()
+		say(m.Class != driver.ClassAccepted || status/100 == 2, fmt.Sprintf("Subject.Answers accepts %s, a %d: only 2xx can be an acceptance", m.Name, status))
+		say(m.Class == driver.ClassUnknown || m.Class == driver.ClassThrottled || !slices.Contains(alwaysKept, status),
+			fmt.Sprintf("Subject.Answers gives %s, a %d, the class %s: no vendor judges a batch with it, so it is kept", m.Name, status, m.Class))
+		say(m.Class != driver.ClassPartial, "Subject.Answers makes "+m.Name+" partial: describe it in Partial, which says what becomes of each event")
 	}
 	for _, field := range []string{"ID", "Name", "Time", "MachineID", "ConsentID"} {
 		_, omitted := s.Omits[field]
@@ -328,6 +400,7 @@ func (s *Subject) check() []string {
 	for name, reason := range s.Varies {
 		say(reason != "", "Subject.Varies gives no reason for "+name)
 	}
+	say(s.Window == nil || s.Window.Reason != "", "Subject.Window gives no reason")
 	for id, reason := range s.KnownFailures {
 		_, exists := findCheck(id)
 		say(exists, "Subject.KnownFailures lists "+id+", which is no check")

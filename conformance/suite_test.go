@@ -102,17 +102,25 @@ func TestAReportIsJSONInAFileNamedAfterTheDriver(t *testing.T) {
 func TestASubjectThatExcusesItselfIsAProblem(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Subject){
-		"no driver":             func(s *Subject) { s.Driver = driver.Driver{} },
-		"no Decode":             func(s *Subject) { s.Decode = nil },
-		"a row is missing":      func(s *Subject) { delete(s.Statuses, 503) },
-		"a redirect accepts":    func(s *Subject) { s.Statuses[302] = driver.ClassAccepted },
-		"503 is permanent":      func(s *Subject) { s.Statuses[503] = driver.ClassPermanent },
+		"no driver":          func(s *Subject) { s.Driver = driver.Driver{} },
+		"no Decode":          func(s *Subject) { s.Decode = nil },
+		"a row is missing":   func(s *Subject) { delete(s.Statuses, 503) },
+		"a redirect accepts": func(s *Subject) { s.Statuses[302] = driver.ClassAccepted },
+		"503 is permanent":   func(s *Subject) { s.Statuses[503] = driver.ClassPermanent },
+		"an Answer of 500 accepts": func(s *Subject) {
+			s.Answers = []Meaning{{Name: "x", Answer: Answer{Status: 500}, Class: driver.ClassAccepted}}
+		},
+		"an Answer of 429 loses": func(s *Subject) {
+			s.Answers = []Meaning{{Name: "x", Answer: Answer{Status: 429}, Class: driver.ClassPermanent}}
+		},
+		"an Answer is partial":  func(s *Subject) { s.Answers = []Meaning{{Name: "x", Class: driver.ClassPartial}} },
 		"the ID is left out":    func(s *Subject) { s.Omits = map[string]string{"ID": "no place"} },
 		"no such field":         func(s *Subject) { s.Omits = map[string]string{"Colour": "no place"} },
 		"no reason":             func(s *Subject) { s.Omits = map[string]string{"Args": ""} },
 		"no reason to vary":     func(s *Subject) { s.Varies = map[string]string{"x": ""} },
 		"no such known failure": func(s *Subject) { s.KnownFailures = map[string]string{"delivery/nonsense": "because"} },
 		"failure, no reason":    func(s *Subject) { s.KnownFailures = map[string]string{"delivery/order-kept": ""} },
+		"window, no reason":     func(s *Subject) { s.Window = &Window{Past: time.Hour} },
 		"Discards and Read": func(s *Subject) {
 			s.Driver = noop.Driver()
 			s.Discards = true
@@ -135,7 +143,7 @@ func TestASubjectThatExcusesItselfIsAProblem(t *testing.T) {
 func TestACanaryIsFoundBeneathEveryWrapping(t *testing.T) {
 	t.Parallel()
 	const secret = "cnry-Secret_0123"
-	canaries := []canary{{what: "it", value: "/home/" + secret, token: secret}}
+	canaries := []canary{{What: "it", Value: "/home/" + secret, Token: secret}}
 	zip := func(s string) string {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
@@ -246,7 +254,8 @@ func TestACheckThatHangsIsEndedByItsWatchdog(t *testing.T) {
 	defer shared.cleanup()
 	forever := make(chan struct{})
 	defer close(forever)
-	r := shared.run(Check{ID: "x/y", Level: Must, watchdog: 50 * time.Millisecond, do: func(*probe) { <-forever }})
+	r := shared.make(Check{ID: "x/y", Level: Must, watchdog: 50 * time.Millisecond, do: func(*probe) { <-forever }})
+	s.conclude(&r)
 	if r.Outcome != Failed || !strings.Contains(r.Findings[0].Message, "did not end") || !strings.Contains(r.Findings[0].Message, "TestACheckThatHangs") {
 		t.Errorf("got %+v", r)
 	}
@@ -258,7 +267,9 @@ func TestAFailurePrintsTheExchangeAndTheBytes(t *testing.T) {
 	shared := &session{subject: &m.subject, base: sampleBase}
 	defer shared.cleanup()
 	c, _ := findCheck("delivery/429-keeps-batch")
-	text := shared.run(c).String()
+	r := shared.make(c)
+	m.subject.conclude(&r)
+	text := r.String()
 	for _, want := range []string{"failed delivery/429-keeps-batch (must): After a status 429", "want unknown", "POST /v2/batch HTTP/1.1", `"events":[{"uuid"`, "← HTTP/1.1 429 Too Many Requests"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q:\n%s", want, text)

@@ -8,47 +8,58 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
-// wire is the suite's Config.Transport. Whatever host a backend asks for, it reaches
+// wire is the suite's Config.Transport and Config.Dial. Whatever host a backend asks for, it reaches
 // the suite's server, over TLS with a certificate that a client can trust; and it notes
 // what was asked for.
 type wire struct {
-	base *http.Transport
-	over chan struct{} // closed when the check is over
+	base  *http.Transport
+	roots *x509.CertPool
+	// shipped says that the way to the wire is that of production.
+	shipped bool
+	// refusals, where not nil, counts the connections that were refused by arrangement.
+	refusals *atomic.Int64
+	over     chan struct{} // closed when the check is over
 
-	mu    sync.Mutex
-	dial  func(context.Context) (net.Conn, error)
-	trips []*url.URL
-	conns map[*wireConn]bool
+	mu         sync.Mutex
+	dial       func(context.Context) (net.Conn, error)
+	dialSocket func(context.Context) (net.Conn, error)
+	works      func(*wire) // makes both of them reach the suite's server
+	trips      []*url.URL
+	conns      map[*wireConn]bool
+	proxy      *proxy
+	opened     int      // streams of Dial
+	closed     int      // of them
+	plain      []string // addresses of Dial that got something unencrypted
 }
 
-func newWire(addr string, roots *x509.CertPool) *wire {
-	w := &wire{over: make(chan struct{}), conns: map[*wireConn]bool{}}
-	w.dial = func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+func newWire(addr, sockets string, roots *x509.CertPool) *wire {
+	w := &wire{roots: roots, over: make(chan struct{}), conns: map[*wireConn]bool{}}
+	to := func(addr string) func(context.Context) (net.Conn, error) {
+		return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
 	}
+	w.works = func(w *wire) { w.dial, w.dialSocket = to(addr), to(sockets) }
+	w.works(w)
 	w.base = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			w.mu.Lock()
-			dial := w.dial
-			w.mu.Unlock()
-			c, err := dial(ctx)
+			c, err := w.connect(ctx)
 			if err != nil {
-				return nil, err
+				return nil, err // a nil *wireConn in a net.Conn would not be nil
 			}
-			counted := &wireConn{Conn: c, wire: w}
-			w.mu.Lock()
-			w.conns[counted] = true
-			w.mu.Unlock()
-			return counted, nil
+			return c, nil
 		},
 		TLSClientConfig:    &tls.Config{RootCAs: roots},
 		DisableCompression: true,
@@ -56,13 +67,43 @@ func newWire(addr string, roots *x509.CertPool) *wire {
 	return w
 }
 
+// setIn makes w the way that a backend takes, where production has none of its own. What
+// does not speak HTTP is given Dial in any case: no proxy leads such protocols here.
+func (w *wire) setIn(c *driver.Config) {
+	c.Transport, c.RootCAs, c.Dial = nil, nil, w.Dial
+	if !w.shipped {
+		c.Transport, c.RootCAs = w, w.roots
+	}
+}
+
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	u := *r.URL
-	w.trips = append(w.trips, &u)
-	w.mu.Unlock()
+	w.ask(r.URL)
 	return w.base.RoundTrip(r)
+}
+
+// ask notes what was asked for.
+func (w *wire) ask(target *url.URL) {
+	u := *target
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trips = append(w.trips, &u)
+}
+
+// connect opens a connection to the vendor, as the check arranged it.
+func (w *wire) connect(ctx context.Context) (*wireConn, error) {
+	w.mu.Lock()
+	dial := w.dial
+	w.mu.Unlock()
+	c, err := dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counted := &wireConn{Conn: c, wire: w}
+	w.mu.Lock()
+	w.conns[counted] = true
+	w.mu.Unlock()
+	return counted, nil
 }
 
 // CloseIdleConnections is what a backend's Close calls.
@@ -72,10 +113,25 @@ func (w *wire) close() {
 	close(w.over)
 	w.base.CloseIdleConnections()
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	p := w.proxy
 	for c := range w.conns {
 		c.Conn.Close()
 	}
+	w.mu.Unlock()
+	if p != nil {
+		p.close()
+	}
+}
+
+// proxied returns the way to w for another process.
+func (w *wire) proxied() (*proxy, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var err error
+	if w.proxy == nil {
+		w.proxy, err = newProxy(w)
+	}
+	return w.proxy, err
 }
 
 func (w *wire) asked() []*url.URL {
@@ -91,9 +147,23 @@ func (w *wire) open() int {
 }
 
 func (w *wire) dialWith(dial func(context.Context) (net.Conn, error)) {
+	counted := func(ctx context.Context) (net.Conn, error) {
+		c, err := dial(ctx)
+		if errors.Is(err, syscall.ECONNREFUSED) && w.refusals != nil {
+			w.refusals.Add(1)
+		}
+		return c, err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.dial = dial
+	w.dial, w.dialSocket = counted, counted
+}
+
+// dialServer makes the network work again.
+func (w *wire) dialServer() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.works(w)
 }
 
 // blackhole is a network that swallows packets: connecting neither works nor fails.

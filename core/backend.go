@@ -102,7 +102,7 @@ func (s selection) open(in *installation) (driver.Backend, error) {
 		Dir:      in.dir.Join(localDir),
 	}
 	if inTestBinary() {
-		config.Transport = loopbackOnly()
+		config.Transport, config.Dial = loopbackTransport(), loopbackDialer().DialContext
 	}
 	return s.driver.Open(config)
 }
@@ -118,17 +118,20 @@ func (s selection) info() props.BackendInfo {
 	return info
 }
 
-// loopbackOnly is the transport of test binaries: a test that forgot to replace its
+// loopbackTransport is the transport of test binaries: a test that forgot to replace its
 // endpoint fails instead of reaching somebody's server.
-func loopbackOnly() http.RoundTripper {
+func loopbackTransport() http.RoundTripper {
 	t := driverhttp.NewTransport()
 	t.Proxy = nil
-	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+	t.DialContext = loopbackDialer().DialContext
+	return t
+}
+
+func loopbackDialer() *net.Dialer {
+	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
 			return fmt.Errorf("a test binary reaches only loopback, not %s", address)
 		}
 		return nil
 	}}
-	t.DialContext = dialer.DialContext
-	return t
 }

@@ -292,6 +292,39 @@ func TestATestBinaryReachesOnlyLoopback(t *testing.T) {
 	}
 }
 
+// A driver that does not speak HTTP is held back in the same way.
+func TestATestBinaryDialsOnlyLoopback(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	var config driver.Config
+	tool := toolFor("")
+	tool.Telemetry = props.TelemetryConfig{Backend: "dialler", Drivers: []driver.Driver{{Name: "dialler", Open: func(c driver.Config) (driver.Backend, error) {
+		config = c
+		return nil, errors.New("that is all")
+	}}}}
+	c := open(t, tool, enabled(t, tool, nil))
+	c.Track("feature.used", "x", nil)
+	_ = c.Flush(t.Context())
+	if config.Dial == nil {
+		t.Fatal("the driver was opened without Dial")
+	}
+	for _, network := range []string{"tcp", "udp"} {
+		if conn, err := config.Dial(t.Context(), network, "192.0.2.1:9"); err == nil || !strings.Contains(err.Error(), "only loopback") {
+			t.Errorf("%s: %v, %v", network, conn, err)
+		}
+		conn, err := config.Dial(t.Context(), network, listener.Addr().String())
+		if err != nil {
+			t.Errorf("%s: %v", network, err)
+			continue
+		}
+		conn.Close()
+	}
+}
+
 func TestDisableReachesACommandThatIsRunning(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)

@@ -12,7 +12,7 @@
 //	driver.Event        PostHog
 //	ID                  uuid
 //	Type                event
-//	MachineID           distinct_id
+//	MachineID           distinct_id; the event's own ID where there is none
 //	Time                timestamp
 //	ConsentID           properties.consent_id
 //	Name                properties.event_name
@@ -71,7 +71,9 @@
 //
 // PostHog keeps a profile for each distinct_id, which costs more than events without one.
 // It stays on: PostHog deletes events by the person whom they belong to, so events without
-// a profile could not be erased on request. No property of a person is ever set.
+// a profile could not be erased on request. No property of a person is ever set. An event
+// without a machine ID, which the collector sends where it can store none, is nobody's to
+// have erased, and gets no profile: $process_person_profile is false.
 //
 // # What the SDK does to a process
 //
@@ -99,6 +101,7 @@ package posthog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,7 +109,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/posthog/posthog-go"
@@ -119,7 +121,7 @@ const (
 	// maxEvents and maxBatch keep a batch below 500 000 bytes as the SDK encodes it, where
 	// that would make two requests of it: an event grows by 600 bytes at most, but for
 	// characters that the SDK escapes and the canonical encoding does not. A batch that is
-	// full of those is refused in [exchange.encode].
+	// full of those is refused in [backend.request].
 	maxEvents = 250
 	maxBatch  = 350_000
 	// maxEvent leaves room below the same 500 000 bytes for an event in which every
@@ -259,7 +261,7 @@ type backend struct {
 	endpoint, key string
 }
 
-// Send has the SDK encode the batch and hand it to an [exchange], which does the rest.
+// Send has the SDK encode the batch and make one attempt.
 // The SDK's client lives as long as the call: it has goroutines and a queue in memory,
 // and neither may outlive the verdict.
 func (b *backend) Send(ctx context.Context, events []driver.Event) error {
@@ -268,19 +270,17 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 		return nil
 	}
 	if slices.ContainsFunc(events, unfit) {
-		return driver.Refused(errors.New("posthog backend: an event has no type, time or machine ID, or an ID that is no UUID"), n)
+		return driver.Refused(errors.New("posthog backend: an event has no type or time, or an ID that is no UUID"), n)
 	}
-	x := &exchange{ctx: ctx, backend: b, events: events, err: errors.New("posthog backend: the SDK made no request")}
-	noRetry := 0
+	attempt := b.client.OneAttempt(ctx,
+		func(r *http.Request) (driverhttp.Request, error) { return b.request(r, events) },
+		func(a driverhttp.Answer) error { return verdict(a, n, time.Now()) })
 	client, err := posthog.NewWithConfig(b.key, posthog.Config{
 		Endpoint:  b.endpoint,
-		Transport: x,
-		Callback:  x,
-		Logger:    silent{}, // or it writes answers to the person's terminal
+		Transport: attempt,
+		Callback:  dropped{attempt, n},
+		Logger:    silent{}, // or it writes to the person's terminal
 		IsServer:  posthog.Ptr(false),
-		// Retrying is the collector's. RetryAfter counts after the last attempt as well.
-		MaxRetries: &noRetry,
-		RetryAfter: func(int) time.Duration { return 0 },
 		// One batch, and queues that are allocated up front no longer than it is.
 		BatchSize:           n,
 		MaxQueueSize:        n,
@@ -295,21 +295,23 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	for i := range events {
 		e := &events[i]
 		if err = client.Enqueue(posthog.Capture{
-			Uuid: e.ID, Event: e.Type, DistinctId: e.MachineID, Timestamp: e.Time,
+			Uuid: e.ID, Event: e.Type, DistinctId: cmp.Or(e.MachineID, e.ID), Timestamp: e.Time,
 			Properties: posthog.Properties{ours: properties(e)},
 		}); err != nil {
-			break // what is missing then keeps the exchange from making a request
+			break // what is missing then keeps the request from being sent
 		}
 	}
-	// Without a deadline: the exchange ends with ctx, and nothing of it may go on after
-	// this returns.
+	// Without a deadline: the attempt ends with ctx.
 	_ = client.FlushWithContext(context.Background())
 	// All is done by now. A context that has ended saves Close a tick of 100 ms, for
 	// which it waits if the last goroutine has not quite ended.
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = client.CloseWithContext(over)
-	return x.verdict()
+	if err := attempt.Err(); err != nil {
+		return fmt.Errorf("posthog backend: %w", err)
+	}
+	return nil
 }
 
 func (b *backend) Close() error {
@@ -320,7 +322,7 @@ func (b *backend) Close() error {
 // unfit reports whether the intake would refuse e, and the whole batch with it, or the
 // SDK would put something of its own making in the place of an ID or a time.
 func unfit(e driver.Event) bool {
-	return e.Type == "" || e.MachineID == "" || e.Time.IsZero() || !isUUID(e.ID)
+	return e.Type == "" || e.Time.IsZero() || !isUUID(e.ID)
 }
 
 // isUUID reports whether s is a UUID in the form of 36 lower-case characters.
@@ -363,6 +365,9 @@ func properties(e *driver.Event) map[string]any {
 			p[key] = value
 		}
 	}
+	if e.MachineID == "" {
+		p["$process_person_profile"] = false
+	}
 	optional("tool_version", e.Version)
 	optional("os_version", e.OSVersion)
 	optional("go_version", e.GoVersion)
@@ -403,65 +408,8 @@ func reserved(key string) bool {
 	return strings.HasPrefix(key, "$") || strings.HasPrefix(key, metadataPrefix)
 }
 
-// exchange is the SDK's transport for one batch. It makes one request, through
-// driverhttp, and keeps the verdict; of the answer the SDK learns only whether it is an
-// acceptance. So it meets no redirect, no Retry-After, which it would sit out, and no
-// text to print.
-type exchange struct {
-	ctx     context.Context // of Send, since the SDK does not pass it on
-	backend *backend
-	events  []driver.Event
-
-	mu  sync.Mutex
-	err error
-}
-
-func (x *exchange) settle(err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.err = err
-}
-
-func (x *exchange) verdict() error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.err
-}
-
-// RoundTrip implements http.RoundTripper.
-func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
-	err := x.post(r)
-	x.settle(err)
-	if err != nil {
-		return nil, errors.New("not accepted")
-	}
-	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
-}
-
-func (x *exchange) post(r *http.Request) error {
-	defer r.Body.Close()
-	body, err := x.encode(r)
-	if err != nil {
-		return err
-	}
-	answer, err := x.backend.client.Post(x.ctx, driverhttp.Request{
-		URL:    x.backend.endpoint + "/batch/",
-		Header: http.Header{"Content-Type": {"application/json"}},
-		Body:   body,
-		Gzip:   true,
-	})
-	if err != nil {
-		return fmt.Errorf("posthog backend: %w", err)
-	}
-	err = verdict(answer, len(x.events), time.Now())
-	if err == nil && x.ctx.Err() != nil { // from a transport that does not end with its context
-		return fmt.Errorf("posthog backend: answered too late: %w", x.ctx.Err())
-	}
-	return err
-}
-
-// request is the body of a batch. P is what its events have as properties.
-type request[P any] struct {
+// body is that of a batch. P is what its events have as properties.
+type body[P any] struct {
 	APIKey string    `json:"api_key"`
 	SentAt time.Time `json:"sent_at"`
 	Batch  []item[P] `json:"batch"`
@@ -480,38 +428,49 @@ type wrapped struct {
 	Ours json.RawMessage `json:"ours"`
 }
 
-// encode makes the body that is sent out of the SDK's: the same fields, the properties
+// request makes the request that is sent out of the SDK's: the same fields, the properties
 // that are ours, and the time of sending.
-func (x *exchange) encode(r *http.Request) ([]byte, error) {
-	var sdk request[wrapped]
+func (b *backend) request(r *http.Request, events []driver.Event) (driverhttp.Request, error) {
+	var sdk body[wrapped]
 	if err := json.NewDecoder(r.Body).Decode(&sdk); err != nil {
-		return nil, errors.New("posthog backend: the SDK's request cannot be read")
+		return driverhttp.Request{}, errors.New("the SDK's request cannot be read")
 	}
 	// The SDK makes several requests of a batch that is too large for it, and leaves out
 	// an event that is. One Send is one request, or none.
-	if !slices.EqualFunc(sdk.Batch, x.events, func(i item[wrapped], e driver.Event) bool { return i.UUID == e.ID }) {
-		return nil, driver.Refused(errors.New("posthog backend: the batch does not fit into one request of the SDK's"), len(x.events))
+	if !slices.EqualFunc(sdk.Batch, events, func(i item[wrapped], e driver.Event) bool { return i.UUID == e.ID }) {
+		return driverhttp.Request{}, driver.Refused(errors.New("the batch does not fit into one request of the SDK's"), len(events))
 	}
-	body := request[json.RawMessage]{APIKey: sdk.APIKey, SentAt: time.Now().UTC(), Batch: make([]item[json.RawMessage], len(sdk.Batch))}
+	sent := body[json.RawMessage]{APIKey: sdk.APIKey, SentAt: time.Now().UTC(), Batch: make([]item[json.RawMessage], len(sdk.Batch))}
 	for n, i := range sdk.Batch {
-		body.Batch[n] = item[json.RawMessage]{i.UUID, i.Event, i.DistinctID, i.Timestamp, i.Properties.Ours}
+		sent.Batch[n] = item[json.RawMessage]{i.UUID, i.Event, i.DistinctID, i.Timestamp, i.Properties.Ours}
 	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil {
-		return nil, errors.New("posthog backend: the request cannot be encoded")
+	if err := encoder.Encode(sent); err != nil {
+		return driverhttp.Request{}, errors.New("the request cannot be encoded")
 	}
-	return b.Bytes(), nil
+	return driverhttp.Request{
+		URL:    b.endpoint + "/batch/",
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   text.Bytes(),
+		Gzip:   true,
+	}, nil
+}
+
+// dropped is a posthog.Callback for the n events of an attempt.
+type dropped struct {
+	attempt *driverhttp.OneAttempt
+	n       int
 }
 
 // Success implements posthog.Callback. What is accepted is known already.
-func (x *exchange) Success(posthog.APIMessage) {}
+func (dropped) Success(posthog.APIMessage) {}
 
 // Failure implements posthog.Callback: an event too large for the SDK makes no request.
-func (x *exchange) Failure(_ posthog.APIMessage, err error) {
+func (d dropped) Failure(_ posthog.APIMessage, err error) {
 	if errors.Is(err, posthog.ErrMessageTooBig) {
-		x.settle(driver.Refused(errors.New("posthog backend: an event is too large for the SDK"), len(x.events)))
+		d.attempt.Fail(driver.Refused(errors.New("an event is too large for the SDK"), d.n))
 	}
 }
 
@@ -525,7 +484,7 @@ func (silent) Errorf(string, ...any) {}
 
 // verdict is the table of the package comment, for an answer to a batch of n events.
 func verdict(a driverhttp.Answer, n int, now time.Time) error {
-	say := func(next string) error { return fmt.Errorf("posthog backend: answered %d: %s", a.Status, next) }
+	say := func(next string) error { return fmt.Errorf("answered %d: %s", a.Status, next) }
 	switch a.Status {
 	case 408, 425, 429:
 		return later(a, now, say("PostHog asks to try again"))

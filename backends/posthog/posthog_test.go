@@ -343,13 +343,12 @@ func TestNoEventsAreNoRequest(t *testing.T) {
 func TestAnEventThatSpoilsABatchIsNotSent(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*driver.Event){
-		"no type":       func(e *driver.Event) { e.Type = "" },
-		"no machine ID": func(e *driver.Event) { e.MachineID = "" },
-		"no time":       func(e *driver.Event) { e.Time = time.Time{} },
-		"no ID":         func(e *driver.Event) { e.ID = "" },
-		"no UUID":       func(e *driver.Event) { e.ID = "01890a5d-ac96-774b-bcce-00000000000g" },
-		"braced UUID":   func(e *driver.Event) { e.ID = "{" + e.ID + "}" },
-		"capitals":      func(e *driver.Event) { e.ID = strings.ToUpper(e.ID) },
+		"no type":     func(e *driver.Event) { e.Type = "" },
+		"no time":     func(e *driver.Event) { e.Time = time.Time{} },
+		"no ID":       func(e *driver.Event) { e.ID = "" },
+		"no UUID":     func(e *driver.Event) { e.ID = "01890a5d-ac96-774b-bcce-00000000000g" },
+		"braced UUID": func(e *driver.Event) { e.ID = "{" + e.ID + "}" },
+		"capitals":    func(e *driver.Event) { e.ID = strings.ToUpper(e.ID) },
 	} {
 		b, transport := mock(t, accept)
 		for n, want := range map[int]driver.Class{1: driver.ClassPermanent, 3: driver.ClassTooLarge} {
@@ -362,6 +361,37 @@ func TestAnEventThatSpoilsABatchIsNotSent(t *testing.T) {
 		if transport.GetTotalCallCount() != 0 {
 			t.Errorf("%s: %d requests", name, transport.GetTotalCallCount())
 		}
+	}
+}
+
+// The intake wants a distinct_id, and the SDK too. Nobody can ask for the erasure of an event
+// that has no machine ID, so there must be no profile of a person behind it either.
+func TestAnEventWithoutAMachineIDIsNobodys(t *testing.T) {
+	t.Parallel()
+	var got struct {
+		Batch []struct {
+			UUID       string         `json:"uuid"`
+			DistinctID string         `json:"distinct_id"`
+			Properties map[string]any `json:"properties"`
+		}
+	}
+	b, _ := mock(t, func(r *http.Request) (*http.Response, error) {
+		text, err := body(r)
+		if err := errors.Join(err, json.Unmarshal(text, &got)); err != nil {
+			t.Error(err)
+		}
+		return accept(r)
+	})
+	batch := events(2)
+	batch[0].MachineID = ""
+	if err := b.Send(patient(t), batch); err != nil || len(got.Batch) != 2 {
+		t.Fatalf("%v, %d events", err, len(got.Batch))
+	}
+	if e := got.Batch[0]; e.DistinctID != batch[0].ID || e.Properties["$process_person_profile"] != false {
+		t.Errorf("without a machine ID: distinct_id %q, profile %v", e.DistinctID, e.Properties["$process_person_profile"])
+	}
+	if e := got.Batch[1]; e.DistinctID != batch[1].MachineID || e.Properties["$process_person_profile"] != nil {
+		t.Errorf("with one: distinct_id %q, profile %v", e.DistinctID, e.Properties["$process_person_profile"])
 	}
 }
 

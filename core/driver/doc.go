@@ -31,7 +31,23 @@
 // vendor's. Login pages of networks, filters of companies and proxies answer too, with
 // any status: a refusal loses events only if it is one of those with which the vendor
 // judges events, in the form in which the vendor does it. All else is an unmarked error
-// or Throttled.
+// or Throttled. Nor is a web page ever an acceptance, whatever its status, or the 202 with
+// which a cloud's firewall challenges a client.
+//
+// # Vendors that do not answer
+//
+// Syslog over TCP and StatsD over UDP have no answer that could be an acceptance. There a
+// nil error means the most that can be known, and Driver.Accepted says what it does not:
+//
+//	TCP    the receiver ended the connection in order, after the backend had written
+//	       everything and ended its own side. That the system took the bytes is not
+//	       enough: a reset throws them away.
+//	UDP    the system took every datagram whole. Nobody learns whether one arrived.
+//
+// What is not encrypted goes to this machine only, unless Config.Insecure is set. All else
+// is as over HTTP: one attempt, the deadline also while the receiver does not read, nothing
+// kept. An event that is larger than the vendor's messages may be is never cut: it is
+// refused, by the driver's Limits or as Rejected. Package drivernet does most of it.
 //
 // A driver is a value. A tool lists the drivers that it links, and
 // TelemetryConfig.Backend picks one of them by name. There is no registry and no

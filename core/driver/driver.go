@@ -2,9 +2,11 @@ package driver
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -77,14 +79,22 @@ type Config struct {
 	// Headers are added to every request by drivers that speak HTTP, and checked by their
 	// Open. The values are secrets.
 	Headers map[string]string
-	// Insecure allows plain http:// to hosts other than loopback.
+	// Insecure allows what is not encrypted, http:// among it, to hosts other than loopback.
 	Insecure bool
-	// Tool and Version name the program that sends, as its author declared it.
+	// Tool and Version name the program that sends, as its author declared it. Version may
+	// be any text, a line break at its end included.
 	Tool, Version string
 	// Transport carries every request of the backend. nil means
 	// driverhttp.NewTransport(). The collector sets it where only loopback may be
 	// reached, tests where the wire is theirs.
 	Transport http.RoundTripper
+	// Dial makes every connection of a backend that does not speak HTTP: network is tcp or
+	// udp, address host:port. A connection of tcp has a method CloseWrite. nil means that of
+	// a [net.Dialer]. It is set where Transport is.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// RootCAs are whom a backend trusts that speaks TLS over Dial. nil means those of the
+	// system. Tests set it.
+	RootCAs *x509.CertPool
 	// Stdout is where a driver that prints does so. nil means nowhere.
 	Stdout io.Writer
 	// Dir is a directory of this tool's alone (0700, created on demand by the driver)

@@ -3,6 +3,7 @@ package datadog_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"testing"
 	"time"
@@ -34,9 +35,14 @@ func subject(settings map[string]string) conformance.Subject {
 		NotRefused: []conformance.Answer{{Status: 400}, {Status: 400, Body: `{}`}, {Status: 400, Type: "text/plain", Body: "Bad Request"}},
 		// Datadog never sends a web page; what stands in front of a relay might.
 		NotAccepted: []conformance.Answer{{Status: 202, Type: "text/html", Body: "<html>log in</html>"}},
-		Limits:      driver.Limits{Events: 1000, Bytes: 5_000_000},
-		Decode:      decode,
-		FreeForm:    []string{"source", "service"},
+		Answers: []conformance.Meaning{
+			{Name: "errors as texts", Answer: conformance.Answer{Status: 400, Body: `{"errors":["Bad Request"]}`}, Class: split},
+			{Name: "no error in the list", Answer: conformance.Answer{Status: 400, Body: `{"errors":[]}`}, Class: again},
+			{Name: "a limit that says when it is over", Answer: conformance.Answer{Status: 429, Header: http.Header{"X-Ratelimit-Reset": {"30"}}, Body: `{"errors":["Too many requests"]}`}, Class: later},
+		},
+		Limits:   driver.Limits{Events: 1000, Bytes: 5_000_000},
+		Decode:   decode,
+		FreeForm: []string{"source", "service"},
 		Constants: []string{"/api/v2/logs", "Dd-Api-Key", "gotoolbase-telemetry", "message", "ddsource", "service", "hostname", "ddtags",
 			"timestamp", "event_id", "event_type", "event_name", "event_time", "duration_ms", "exit_code", "args", "error", "tool_name",
 			"tool_version", "os", "arch", "os_version", "go_version", "consent_id", "metadata", "truncated"},
@@ -49,12 +55,14 @@ func TestConformance(t *testing.T) {
 
 func TestConformanceWithAClientToken(t *testing.T) {
 	s := subject(map[string]string{"client_token": "pub0123456789abcdef0123456789abcdef", "site": "ap2", "service": "fleet"})
+	s.Name = "datadog-token"
 	s.Constants = append(s.Constants, "Dd-Evp-Origin", "Dd-Evp-Origin-Version", "Dd-Request-Id")
 	conformance.Run(t, s)
 }
 
 func TestConformanceOfARelay(t *testing.T) {
 	s := subject(nil)
+	s.Name = "datadog-relay"
 	s.Settings = func(endpoint string) map[string]string { return map[string]string{"endpoint": endpoint + "/dd/"} }
 	s.Constants = append(s.Constants, "/dd/api/v2/logs")
 	conformance.Run(t, s)

@@ -35,7 +35,22 @@ func TestConformance(t *testing.T) {
 			Want: func(b []conformance.Received) driver.Partial {
 				return driver.Partial{Rejected: []string{b[1].ID}}
 			},
+		}, {
+			Name: "the first is stored, the others are refused", Sizes: []int{1, 2, 3, 50},
+			Answer: func(b []conformance.Received) conformance.Answer { return refuses(202, b[1:]...) },
+			Want: func(b []conformance.Received) driver.Partial {
+				return driver.Partial{Accepted: ids(b[:1]), Rejected: ids(b[1:])}
+			},
+		}, {
+			Name: "all are refused", Sizes: []int{1, 2, 3, 50},
+			Answer: func(b []conformance.Received) conformance.Answer { return refuses(200, b...) },
+			Want:   func(b []conformance.Received) driver.Partial { return driver.Partial{Rejected: ids(b)} },
 		}},
+		Answers: []conformance.Meaning{
+			{Name: "a name that was not sent", Answer: conformance.Answer{Body: `{"rejected": ["0193a3c0-0000-7000-8000-000000000001"]}`}, Class: driver.ClassAccepted},
+			{Name: "no name", Answer: conformance.Answer{Body: `{"rejected": []}`}, Class: driver.ClassAccepted},
+			{Name: "a refusal without a name", Answer: conformance.Answer{Status: 422, Body: `{"rejected": []}`}, Class: driver.ClassTooLarge},
+		},
 		Decode: decode,
 		Constants: []string{"/v1/events", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
 			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
@@ -43,9 +58,18 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// refuses is how a server names an event that it does not take.
-func refuses(status int, e conformance.Received) conformance.Answer {
-	return conformance.Answer{Status: status, Body: `{"rejected": ["` + e.ID + `"]}`}
+// refuses is how a server names events that it does not take.
+func refuses(status int, events ...conformance.Received) conformance.Answer {
+	body, _ := json.Marshal(map[string]any{"rejected": ids(events)}) // texts can be encoded
+	return conformance.Answer{Status: status, Body: string(body)}
+}
+
+func ids(events []conformance.Received) []string {
+	list := make([]string, len(events))
+	for i, e := range events {
+		list[i] = e.ID
+	}
+	return list
 }
 
 // decode reads the documented JSON with names of its own.

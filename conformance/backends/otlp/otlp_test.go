@@ -24,8 +24,10 @@ func TestConformance(t *testing.T) {
 	rejects := func(body, kind string, n int) conformance.Verdicts {
 		return conformance.Verdicts{
 			Name:   fmt.Sprint(n, " rejected, as ", kind),
+			Sizes:  []int{1, 2, 3, 50},
 			Answer: func([]conformance.Received) conformance.Answer { return conformance.Answer{Type: kind, Body: body} },
-			Want:   func([]conformance.Received) driver.Partial { return driver.Partial{Unnamed: n} },
+			// A receiver that rejects more records than there were means all of them.
+			Want: func(b []conformance.Received) driver.Partial { return driver.Partial{Unnamed: min(n, len(b))} },
 		}
 	}
 	conformance.Run(t, conformance.Subject{
@@ -51,6 +53,17 @@ func TestConformance(t *testing.T) {
 			{Type: protobuf, Body: "\n\x05\x08"}, {Type: protobuf, Body: "\xff\xff"}, {Type: protobuf, Body: "OK"},
 			{Type: json, Body: `{"`}, {Type: json, Body: `[]`}, {Type: json, Body: `null`}, {Type: json, Body: `"ok"`},
 			{Type: "text/plain", Body: "OK\n"}, {Type: "text/plain", Body: "<html>log in</html>"},
+		},
+		Answers: []conformance.Meaning{
+			{Name: "an empty message", Answer: conformance.Answer{Type: protobuf}, Class: accepted},
+			{Name: "an empty message in JSON", Answer: conformance.Answer{Type: json, Body: `{}`}, Class: accepted},
+			{Name: "a warning", Answer: conformance.Answer{Type: json, Body: `{"partialSuccess":{"errorMessage":"deprecated"}}`}, Class: accepted},
+			{Name: "none rejected", Answer: conformance.Answer{Type: protobuf, Body: "\n\x06\x08\x00\x12\x02ok"}, Class: accepted},
+			{Name: "-1 rejected", Answer: conformance.Answer{Type: json, Body: `{"partialSuccess":{"rejectedLogRecords":"-1"}}`}, Class: again},
+			{Name: "-1 rejected, as protobuf", Answer: conformance.Answer{Type: protobuf, Body: "\n\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"}, Class: again},
+			{Name: "2^63 rejected", Answer: conformance.Answer{Type: json, Body: `{"partialSuccess":{"rejectedLogRecords":9223372036854775808}}`}, Class: again},
+			{Name: "a Status in JSON with a 500", Answer: conformance.Answer{Status: 500, Type: json, Body: `{"code":13,"message":"bad"}`}, Class: split},
+			{Name: "a Status with a 422", Answer: conformance.Answer{Status: 422, Type: protobuf, Body: "\x08\x03\x12\x03bad"}, Class: split},
 		},
 		Partial: []conformance.Verdicts{
 			rejects("\n\x08\x08\x02\x12\x04full", protobuf, 2), rejects("\n\x02\x08\x03", protobuf+"; charset=utf-8", 3),

@@ -39,10 +39,17 @@ func TestConformance(t *testing.T) {
 			{Body: `{"status":0}`},
 			{Body: `{"result":"Ok"}`},
 		},
+		Answers: []conformance.Meaning{
+			{Name: "the older acknowledgement", Answer: conformance.Answer{Body: `{"status":1}`}, Class: driver.ClassAccepted},
+			{Name: "no quota is used up", Answer: conformance.Answer{Body: `{"status":"Ok","quota_limited":[]}`}, Class: driver.ClassAccepted},
+			{Name: "the quota is used up", Answer: conformance.Answer{Body: `{"status":"Ok","quota_limited":["events","recordings"]}`}, Class: driver.ClassThrottled},
+			{Name: "the plan has to be paid", Answer: conformance.Answer{Status: 402, Body: `{"type":"billing","code":"payment_required"}`}, Class: driver.ClassThrottled},
+			{Name: "the token is missing", Answer: conformance.Answer{Status: 401, Body: `{"type":"authentication_error","code":"invalid_api_key"}`}, Class: driver.ClassThrottled},
+		},
 		Decode: decode,
 		Constants: []string{"/batch/", "gotoolbase-telemetry", "api_key", "batch", "sent_at", "uuid", "event", "distinct_id", "timestamp", "properties",
 			"event_name", "tool_name", "tool_version", "$os", "os_version", "arch", "go_version", "duration_ms", "exit_code", "args", "error", "consent_id", "truncated",
-			"$ip", "0.0.0.0", "$geoip_disable"},
+			"$ip", "0.0.0.0", "$geoip_disable", "$process_person_profile"},
 		Varies: map[string]string{"sent_at": "the time of sending, with which PostHog corrects a wrong clock"},
 		// The SDK's own bound of a request, which is far below the intake's 20 MB.
 		Limits: driver.Limits{Bytes: 500_000},
@@ -75,6 +82,10 @@ func decode(r conformance.Request) ([]conformance.Received, error) {
 	var events []conformance.Received
 	for _, item := range b.Batch {
 		e := conformance.Received{ID: item.UUID, Type: item.Event, Time: item.Timestamp, MachineID: item.DistinctID}
+		if string(item.Properties["$process_person_profile"]) == "false" && e.MachineID == e.ID {
+			e.MachineID = "" // PostHog calls that an anonymous event
+		}
+		delete(item.Properties, "$process_person_profile")
 		var err error
 		take := func(name string, into any) {
 			if raw, there := item.Properties[name]; there {

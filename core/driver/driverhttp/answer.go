@@ -37,15 +37,30 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 }
 
 // LooksLikeHTML reports whether an answer is a web page: a content type of HTML, or
-// a body that begins with <. An API that speaks JSON or protobuf never sends one, so
+// a body that begins with <, behind white space and byte-order marks. An API that speaks JSON or protobuf never sends one, so
 // it comes from something in between (the login page of a hotel's network answers 200
-// to everything) or from a web site at the wrong address. Nothing was delivered then.
+// to everything) or from a web site at the wrong address. Nothing was delivered then. The
+// challenge of AWS's firewall, a 202, counts too: it has a header of its own, and a page only
+// for a client that asks for HTML.
 func LooksLikeHTML(a Answer) bool {
-	mediaType, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
+	if a.Header.Get("X-Amzn-Waf-Action") != "" {
+		return true
+	}
+	mediaType := a.Header.Get("Content-Type")
+	if end := strings.IndexAny(mediaType, ";,"); end >= 0 { // a proxy may have made one of two headers
+		mediaType = mediaType[:end]
+	}
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 	if mediaType == "text/html" || mediaType == "application/xhtml+xml" {
 		return true
 	}
-	body := bytes.TrimPrefix(a.Body, []byte("\ufeff"))
-	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("<"))
+	// Byte-order marks stand anywhere before the first tag where a page is put together of
+	// several files.
+	body := bytes.TrimLeft(a.Body, "\ufeff \t\r\n\f")
+	for _, start := range []string{"<", "\xff\xfe<\x00", "\xfe\xff\x00<"} { // the others in UTF-16
+		if bytes.HasPrefix(body, []byte(start)) {
+			return true
+		}
+	}
+	return false
 }

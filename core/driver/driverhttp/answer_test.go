@@ -70,6 +70,14 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
+// AWS leaves the page out of its challenge, a 202, where the client did not ask for HTML.
+func TestLooksLikeHTMLKnowsAChallengeWithoutItsPage(t *testing.T) {
+	t.Parallel()
+	if a := (driverhttp.Answer{Status: 202, Header: http.Header{"X-Amzn-Waf-Action": {"challenge"}}}); !driverhttp.LooksLikeHTML(a) {
+		t.Error("the challenge of a firewall passes as the server's answer")
+	}
+}
+
 func TestLooksLikeHTMLKnowsAWebPage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -83,6 +91,14 @@ func TestLooksLikeHTMLKnowsAWebPage(t *testing.T) {
 		{"", "<!doctype html><title>Log in</title>", true},
 		{"application/json", "\ufeff \r\n\t<html>", true},
 		{"text/plain", "<?xml version='1.0'?>", true},
+		{"text/html,text/html", "", true},
+		{"text/plain", "\n\ufeff \f<html>", true},
+		{"", "\ufeff\ufeff<!-- proxy7 --><html>", true},
+		{"", "\xff\xfe<\x00h\x00", true},
+		{"", "\xfe\xff\x00<\x00h", true},
+		{"", "\xff\xfeo\x00k\x00", false},
+		{"", "\ufeff", false},
+		{"", "\xef\xbb<", false},
 		{"", "", false},
 		{"application/json", `{"ok":"<html>"}`, false},
 		{"text/plain", "ok", false},

@@ -182,6 +182,10 @@ func (c *Client) exchange(ctx context.Context, method string, r Request) (Answer
 		resp.Body = http.NoBody // net/http never leaves it out, transports of tests do
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the connection, which goes on after ctx has ended.
+		return Answer{Status: resp.StatusCode, Header: resp.Header}, nil
+	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return Answer{}, newError(ctx, u.Host, err)

@@ -706,6 +706,28 @@ func TestNoServerHoldsPostLongerThanItsTime(t *testing.T) {
 	}
 }
 
+// After a 101 the body is the connection itself, whose reading no context ends.
+func TestAnAnswerThatSwitchesProtocolsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := driverhttp.NewClient(driver.Config{Transport: pipeTransport(func(c net.Conn) {
+			readRequest(bufio.NewReader(c))
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			c.SetReadDeadline(time.Now().Add(time.Hour)) // so that the test ends also where nobody closes
+			io.Copy(io.Discard, c)
+		})})
+		defer c.Close()
+		start := time.Now()
+		answer, err := c.Post(t.Context(), driverhttp.Request{URL: "http://127.0.0.1/", Body: []byte("x")})
+		if err != nil || answer.Status != http.StatusSwitchingProtocols || len(answer.Body) > 0 {
+			t.Errorf("got %+v, %v", answer, err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
 func TestCancelEndsPostAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, transport := range map[string]func() *http.Transport{
