@@ -14,6 +14,10 @@
 //	        ├ driver/      the driver says of itself what is true
 //	        └ collector/   the same behind the real queue: failures, kills, eight processes
 //
+// A requestor's test describes it as a [DeletionSubject] and hands it to [RunDeletion]: the
+// checks deletion/ try every status, fault and mangled answer at each of its calls, most of
+// them on a transport in memory, and once more in planted surroundings.
+//
 // # What a pass means
 //
 // A finding is a broken promise: no check fails on a backend that keeps the contract,
