@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure test race torture lint bench size fuzz cross interop deps redact-report
+.PHONY: help demo demo-erasure test race torture lint bench size fuzz cross interop deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -16,7 +16,7 @@ FUZZTIME ?= 10s
 TORTURE ?= 1
 
 help: ## Show this list
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## See it work: a question, events, an intake that goes away, a no, an erasure
 	@$(GO) run ./internal/demo
@@ -83,3 +83,6 @@ deps: ## Accept a change of what the programs link: rewrite internal/arch/testda
 
 redact-report: ## Print how much of the scrubber's corpus is taken out, and what of ordinary texts
 	@$(GO) test -count=1 -run '^TestReport$$' -v ./core/internal/redact
+
+conformance-report: ## Hold every backend and deletion requestor to the contract: conformance/REPORT.md
+	@$(GO) run ./internal/conformancereport

@@ -20,7 +20,7 @@ type Check struct {
 	needs    []need
 	slow     bool          // it waits for seconds or starts many processes, so -short leaves it out
 	watchdog time.Duration // 2 min if zero
-	where    place
+	where    venue
 	// lingers says that an honest backend may leave a connection for a while.
 	lingers bool
 	// last says that the check looks at what all the others have seen.
@@ -28,12 +28,12 @@ type Check struct {
 	do   func(*probe) // nil where the result comes from what was seen during the others
 }
 
-// place says in which processes a check is made.
-type place int
+// venue says in which processes a check is made.
+type venue int
 
 const (
 	// everywhere: here, through Config.Transport, and as shipped, in a process without one.
-	everywhere place = iota
+	everywhere venue = iota
 	// here: what the check does needs this process, or has a process of its own.
 	here
 	// shipped: what the check looks at exists only there.
@@ -47,7 +47,7 @@ func Checks() []Check {
 }
 
 func findCheck(id string) (Check, bool) {
-	all := Checks()
+	all := append(Checks(), ProgramChecks()...)
 	i := slices.IndexFunc(all, func(c Check) bool { return c.ID == id })
 	if i < 0 {
 		return Check{}, false
@@ -65,8 +65,10 @@ func Contract() string {
 
 What a backend promises to the people who run a tool. Each clause is a check that runs:
 ` + "`conformance.Run`" + ` holds a backend to the first part, ` + "`conformance.RunDeletion`" + ` a deletion
-requestor to the second. How to write a backend is told in docs/write-a-backend.md, and
-the contract from a backend author's side in the comment of package core/driver.
+requestor to the second. The program ` + "`telemetry-conformance`" + ` holds a backend in any language to
+the first part and to the last (conformance/WIRE.md). How to write a backend is told in
+docs/write-a-backend.md, and the contract from a backend author's side in the comment of
+package core/driver.
 
 This is version ` + ContractVersion + `. What a version means and what has changed is told in
 conformance/CHANGELOG.md; the last column says which version brought a clause.
@@ -76,7 +78,7 @@ subject declares that its vendor knows no such thing, and the report says so.
 `)
 	var groups []string
 	clauses := map[string][]Check{}
-	for _, c := range slices.Concat(Checks(), DeletionChecks()) {
+	for _, c := range slices.Concat(Checks(), DeletionChecks(), ProgramChecks()) {
 		group, _, _ := strings.Cut(c.ID, "/")
 		if clauses[group] == nil {
 			groups = append(groups, group)
@@ -101,4 +103,5 @@ var titles = map[string]string{
 	"lifecycle": "Leaving nothing behind",
 	"collector": "Through the real collector",
 	"deletion":  "Deletion requestors",
+	"program":   "Backends that are programs",
 }

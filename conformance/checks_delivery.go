@@ -703,13 +703,10 @@ func cancelledDuring(p *probe) {
 		return
 	}
 	cancel()
-	select {
-	case v := <-sent:
-		if !v.late && !v.kept() {
-			p.failf("Send, cancelled while it waited for an answer, returned %v, want the batch kept", v)
-		}
-	case <-time.After(slack()):
+	if v, ok := within(sent, slack()); !ok {
 		p.failf("Send had not returned %v after it was cancelled", slack())
+	} else if !v.late && !v.kept() {
+		p.failf("Send, cancelled while it waited for an answer, returned %v, want the batch kept", v)
 	}
 }
 

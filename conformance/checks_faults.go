@@ -86,7 +86,7 @@ func faults() []fault {
 			sentence: "An answer that comes after the deadline is none.",
 			arrange: func(p *probe) {
 				p.server.reactWith(func(x *exchange) bool {
-					return x.wait(2*shortTime()) && answer(p.subject.Accepted)(x)
+					return p.overtime(x) && answer(p.subject.Accepted)(x)
 				})
 			}},
 		{id: "delivery/expired-certificate", limit: longTime, over: encrypted,

@@ -78,13 +78,11 @@ func (p *probe) closeInTime(b driver.Backend) error {
 		p.hear(err)
 		done <- err
 	}()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(slack()):
+	err, ok := within(done, slack())
+	if !ok {
 		p.failf("Close had not returned after %v", slack())
-		return nil
 	}
+	return err
 }
 
 func closeTwice(p *probe) {
@@ -126,13 +124,10 @@ func closeDuringSend(p *probe) {
 	}
 	p.closeInTime(b)
 	cancel()
-	select {
-	case v := <-sent:
-		if !v.late && v.err == nil {
-			p.failf("Send returned nil without an answer")
-		}
-	case <-time.After(slack()):
+	if v, ok := within(sent, slack()); !ok {
 		p.failf("Send had not returned %v after Close and after its context was cancelled", slack())
+	} else if !v.late && v.err == nil {
+		p.failf("Send returned nil without an answer")
 	}
 }
 
@@ -178,15 +173,14 @@ func (p *probe) used() bool {
 func settles(done func() bool) bool { return settlesWithin(patient(5*time.Second), done) }
 
 func settlesWithin(limit time.Duration, done func() bool) bool {
-	for end := time.Now().Add(limit); ; {
-		if done() {
-			return true
-		}
-		if time.Now().After(end) {
+	const turn = 10 * time.Millisecond // in turns for the reason that within has
+	for passed := time.Duration(0); !done(); passed += turn {
+		if passed >= limit {
 			return false
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(turn)
 	}
+	return true
 }
 
 func noGoroutineLeft(p *probe) {

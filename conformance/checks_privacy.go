@@ -179,6 +179,7 @@ func (pl *planting) run(s *session) error {
 	pl.canaries, pl.dir = plants.canaries, plants.files
 	pl.canaries = append(pl.canaries, canariesOf("the real machine ID", readMachineIDs())...)
 	pl.canaries = append(pl.canaries, canariesOf("a real network address", networkAddresses())...)
+	pl.canaries = append(pl.canaries, canariesOf("a path of the program's arguments", s.subject.program.paths())...)
 	c, err := p.start(orders{Role: "send", Dir: pl.dir, MachineID: plants.machine, Hostname: plants.host}, plants.environment, plants.cwd, plants.argument)
 	if err != nil {
 		return fmt.Errorf("a child process could not be started: %w", err)

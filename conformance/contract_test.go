@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -30,7 +31,7 @@ func TestContract(t *testing.T) {
 func TestEveryCheckHasAnIDASentenceAndALevel(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, c := range append(Checks(), DeletionChecks()...) {
+	for _, c := range slices.Concat(Checks(), DeletionChecks(), ProgramChecks()) {
 		group, name, ok := strings.Cut(c.ID, "/")
 		if !ok || titles[group] == "" || name == "" || name != strings.ToLower(name) || strings.ContainsAny(name, " _") {
 			t.Errorf("%q is not a group that has a title and a name", c.ID)

@@ -162,6 +162,7 @@ func (s *DeletionSubject) request(p *probe, limit time.Duration, req deletion.Re
 }
 
 func (s *DeletionSubject) requestUnder(ctx context.Context, p *probe, limit time.Duration, req deletion.Request) asked {
+	p.attempting(ctx)
 	done := make(chan asked, 1)
 	go func() {
 		defer func() {
@@ -178,13 +179,12 @@ func (s *DeletionSubject) requestUnder(ctx context.Context, p *probe, limit time
 		receipt, err := requestor.RequestDeletion(ctx, req)
 		done <- asked{receipt: receipt, err: err}
 	}()
-	select {
-	case a := <-done:
-		return a
-	case <-time.After(limit + slack()):
+	a, ok := within(done, limit+slack())
+	if !ok {
 		p.failf("the requestor had not returned %v after its context had ended", slack())
 		return asked{late: true}
 	}
+	return a
 }
 
 func deletionAccepted(s *DeletionSubject, p *probe) {

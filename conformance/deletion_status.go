@@ -63,6 +63,7 @@ func (s *DeletionSubject) accepted(p *probe) (deletion.Follower, deletion.Receip
 func statusOf(ctx context.Context, p *probe, f deletion.Follower, receipt deletion.Receipt, limit time.Duration) asked {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	p.attempting(ctx)
 	done := make(chan asked, 1)
 	go func() {
 		defer func() {
@@ -74,13 +75,12 @@ func statusOf(ctx context.Context, p *probe, f deletion.Follower, receipt deleti
 		now, err := f.Status(ctx, receipt)
 		done <- asked{receipt: now, err: err}
 	}()
-	select {
-	case a := <-done:
-		return a
-	case <-time.After(limit + slack()):
+	a, ok := within(done, limit+slack())
+	if !ok {
 		p.failf("Status had not returned %v after its context had ended", slack())
 		return asked{late: true}
 	}
+	return a
 }
 
 func statusUnanswered(s *DeletionSubject, p *probe) {

@@ -25,9 +25,9 @@
 //
 // # What may not be asserted
 //
-// How fast a backend is; how many connections it uses; what its errors say, beyond what
-// they must not; which of several right classes a vendor's answer has, which is the
-// subject's to say, from the vendor's documentation.
+// How fast a backend is; how many connections it uses, unless each Send leaves one; what its
+// errors say, beyond what they must not; which of several right classes a vendor's answer
+// has, which is the subject's to say, from the vendor's documentation.
 //
 // # Processes
 //
@@ -36,9 +36,24 @@
 // test binary again, which comes back to the same Run by the test's name. A test
 // therefore does nothing costly before it calls Run.
 //
+// # Other languages
+//
+// [VerifyProgram] verifies a backend that is a program of its own, in any language, with a
+// vendor that [ReadVendor] reads from a file; the program cmd/telemetry-conformance does so.
+// The program is one more driver to the suite: each Open starts a process, whose only way to
+// the vendor is a proxy. WIRE.md has the protocol and the file.
+//
+// # Versions
+//
+// The contract has a version, [ContractVersion], whose comment says what raises it; every
+// [Check] says which version brought it, and an ID never changes its meaning. CHANGELOG.md
+// beside this file is the contract's, REPORT.md what our own backends do about it.
+//
 // # Flags
 //
-//	-report DIR               write DIR/<driver>.json
+//	-report DIR               write DIR/<subject>.json, which report.schema.json describes
+//	-short                    leave out the checks that wait for seconds or start many
+//	                          processes; they are skipped, and the report says so
 //	-conformance.seed N       replay a run of the random failures
 //	-conformance.patience F   multiply every deadline, for a slow machine
 package conformance

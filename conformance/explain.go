@@ -33,6 +33,8 @@ type explainer struct {
 var standard = []string{
 	"Host", "Content-Length", "Content-Type", "Content-Encoding", "User-Agent", "Accept", "Accept-Encoding", "POST", "PUT",
 	"application/json", "application/x-ndjson", "application/x-protobuf", "charset=utf-8", "gzip", "*/*", "https", "/",
+	// Clients of other languages than Go say these too.
+	"Connection", "close", "keep-alive", "Accept-Encoding", "identity", "deflate", "Transfer-Encoding", "chunked",
 }
 
 func newExplainer(s *Subject, events []driver.Event) *explainer {

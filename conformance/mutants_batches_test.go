@@ -143,7 +143,7 @@ func programMutants() []mutant {
 				r.URL.RawQuery = "version=" + b.version
 			}
 			return b.client.Do(r)
-		}}, "delivery/control-character-in-version delivery/odd-versions"),
+		}}, "delivery/control-character-in-version delivery/any-name-and-version"),
 		broken("version-as-it-is-in-a-header", model{opened: func(b *modelBackend) {
 			b.request = func(r *http.Request) { r.Header.Set("User-Agent", b.tool+"/"+b.version) }
 		}}, "delivery/control-character-in-version"),
@@ -244,14 +244,14 @@ func variations() []mutant {
 				}
 			}
 			return b.deliver(ctx, events)
-		}}, "delivery/control-character-in-version delivery/odd-versions fidelity/mixed-batch"),
+		}}, "delivery/control-character-in-version delivery/any-name-and-version fidelity/mixed-batch"),
 		broken("version-up-to-a-space", model{item: func(i *modelItem) { i.Version, _, _ = strings.Cut(i.Version, " ") }}, "fidelity/mixed-batch"),
 		broken("needs-a-version", model{open: func(c *driver.Config) error {
 			if c.Version == "" {
 				return &driver.ConfigError{Field: "Version", Problem: "is empty"}
 			}
 			return nil
-		}}, "delivery/odd-versions"),
+		}}, "delivery/any-name-and-version"),
 		broken("date-header-in-the-local-zone", model{request: func(r *http.Request) {
 			r.Header.Set("Sent_at", time.Now().In(time.FixedZone("PST", -8*3600)).Format(time.RFC1123))
 		}}, "privacy/no-time-zone"),

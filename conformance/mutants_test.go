@@ -382,7 +382,7 @@ func deliveryMutants() []mutant {
 			delivery/keeps-nothing delivery/largest-batch delivery/partial-names-events delivery/same-ids-again lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
-			delivery/odd-versions fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
+			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
 			fidelity/old-and-ahead lifecycle/many-sends`),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
@@ -715,7 +715,7 @@ func privacyMutants() []mutant {
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained
 			privacy/ip-storage-off fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
-			delivery/odd-versions lifecycle/many-sends`),
+			delivery/any-name-and-version lifecycle/many-sends`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
@@ -727,7 +727,7 @@ func privacyMutants() []mutant {
 			lifecycle/instances-are-independent lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value
 			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
-			delivery/odd-versions lifecycle/many-sends`),
+			delivery/any-name-and-version lifecycle/many-sends`),
 		httpMutant("takes-http-addresses", func(c *driver.Config) { c.Insecure = true }, "privacy/plain-text-refused"),
 		broken("keeps-cookies", model{open: func(c *driver.Config) error {
 			jar, _ := cookiejar.New(nil)
@@ -795,7 +795,7 @@ func lifecycleMutants() []mutant {
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
 			privacy/everything-explained privacy/ip-storage-off fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
-			delivery/odd-versions lifecycle/many-sends`),
+			delivery/any-name-and-version lifecycle/many-sends`),
 		broken("flushes-on-close", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				err := b.deliver(ctx, events)

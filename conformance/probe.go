@@ -24,6 +24,7 @@ type probe struct {
 	dir    string
 
 	mu       sync.Mutex
+	attempt  context.Context // of the last Send or request
 	findings []Finding
 	opened   []driver.Backend // while there is a watcher, which wants all of them closed
 	over     bool
@@ -170,6 +171,24 @@ func shortTime() time.Duration { return patient(300 * time.Millisecond) }
 func longTime() time.Duration  { return patient(30 * time.Second) }
 func slack() time.Duration     { return patient(5 * time.Second) }
 
+// within waits for done, for no longer than limit. That is counted in turns of the
+// caller's own: a machine that holds up what is waited for holds up the caller as well, so
+// that a limit is longer where the machine is busy.
+func within[T any](done <-chan T, limit time.Duration) (value T, ok bool) {
+	const turn = 20 * time.Millisecond
+	timer := time.NewTimer(turn)
+	defer timer.Stop()
+	for passed := time.Duration(0); passed < limit; passed += turn {
+		select {
+		case value = <-done:
+			return value, true
+		case <-timer.C:
+			timer.Reset(turn)
+		}
+	}
+	return value, false
+}
+
 // verdict is what became of one call of Send.
 type verdict struct {
 	err   error
@@ -193,6 +212,29 @@ func (v verdict) kept() bool {
 	return !v.late && (v.class == driver.ClassUnknown || v.class == driver.ClassThrottled)
 }
 
+func (p *probe) attempting(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attempt = ctx
+}
+
+// overtime waits until the attempt's deadline is over, and for a while after. By the
+// clock alone, a machine that stalls for that long would have both end at once.
+func (p *probe) overtime(x *exchange) bool {
+	p.mu.Lock()
+	ctx := p.attempt
+	p.mu.Unlock()
+	if ctx == nil {
+		return x.wait(2 * shortTime())
+	}
+	select {
+	case <-ctx.Done():
+		return x.wait(shortTime())
+	case <-x.server.closed:
+		return false
+	}
+}
+
 // send calls Send with a deadline that it should not need.
 func (p *probe) send(b driver.Backend, events []driver.Event) verdict {
 	return p.sendWithin(b, events, longTime())
@@ -209,6 +251,7 @@ func (p *probe) sendWithin(b driver.Backend, events []driver.Event, limit time.D
 func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver.Event, limit time.Duration) verdict {
 	p.watcher.leadTo(p.wire)
 	p.watcher.sends(events)
+	p.attempting(ctx)
 	defer p.settle()
 	done := make(chan error, 1)
 	go func() {
@@ -222,13 +265,12 @@ func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver
 		p.hear(err)
 		done <- err
 	}()
-	select {
-	case err := <-done:
-		return verdict{err: err, class: driver.Classify(err)}
-	case <-time.After(limit):
+	err, ok := within(done, limit)
+	if !ok {
 		p.failf("Send had not returned %v after its context had ended", slack())
 		return verdict{late: true}
 	}
+	return verdict{err: err, class: driver.Classify(err)}
 }
 
 // batch returns the first n sample events.

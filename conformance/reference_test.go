@@ -182,7 +182,7 @@ func referenceMutants() []mutant {
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/send-after-close privacy/ip-storage-off
 			privacy/keys-stay-on-redirect fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
-			delivery/odd-versions lifecycle/many-sends`},
+			delivery/any-name-and-version lifecycle/many-sends`},
 		{name: "reference-datadog", subject: datadog, fails: `
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/200-as-documented
@@ -198,7 +198,7 @@ func referenceMutants() []mutant {
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/send-after-close privacy/keys-stay-on-redirect
 			fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
-			delivery/odd-versions lifecycle/many-sends`},
+			delivery/any-name-and-version lifecycle/many-sends`},
 	}
 }
 

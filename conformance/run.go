@@ -102,6 +102,8 @@ type options struct {
 	fewProcesses bool
 	// short leaves the slow checks out.
 	short bool
+	// only selects checks, nil all.
+	only *regexp.Regexp
 }
 
 // reachTest selects one test, or subtest.
@@ -121,19 +123,23 @@ func reachAgain() []string {
 	})
 }
 
+func (o options) selected(checks []Check) []Check {
+	return slices.DeleteFunc(checks, func(c Check) bool { return o.only != nil && !o.only.MatchString(c.ID) })
+}
+
 // atOnce is how many checks run at the same time: most of them wait for a deadline.
 const atOnce = 8
 
 func verify(s *Subject, o options) Report {
 	started := time.Now()
-	report := newReport(KindBackend, s.name(), s.Driver.Open, o.seed)
+	report := newReport(KindBackend, s.name(), s.opener(), o.seed)
 	report.Declared, report.Short = s.declared(), o.short
 	if report.Problems = s.check(); len(report.Problems) > 0 {
 		return report
 	}
 	shared := &session{subject: s, options: o, seed: report.Seed, base: time.Now().UTC().Truncate(time.Millisecond)}
 	defer shared.cleanup()
-	checks := Checks()
+	checks := o.selected(append(Checks(), s.program.checks()...))
 	report.Results = make([]Result, len(checks))
 	turn := make(chan struct{}, atOnce)
 	if o.serial {
@@ -157,6 +163,7 @@ func verify(s *Subject, o options) Report {
 		}
 		all.Wait()
 		voyage.wait() // whose errors are heard too
+		s.program.wait()
 	}
 	voyage.land(report.Results)
 	for i := range report.Results {
@@ -168,6 +175,14 @@ func verify(s *Subject, o options) Report {
 	}
 	report.Took = time.Since(started)
 	return report
+}
+
+// opener is the function that is judged, nil where that is no code of Go's.
+func (s *Subject) opener() any {
+	if s.program != nil {
+		return nil
+	}
+	return s.Driver.Open
 }
 
 // session is what the checks of one run share.
@@ -253,6 +268,10 @@ func (s *session) make(c Check) Result {
 			return r
 		}
 	}
+	if why := s.subject.program.excuse(c); why != "" {
+		r.Outcome, r.Reason = Skipped, why
+		return r
+	}
 	if c.slow && s.options.short {
 		r.Outcome, r.Reason = Skipped, "-short leaves out what takes long"
 		return r
@@ -280,10 +299,9 @@ func (s *session) make(c Check) Result {
 	if watchdog == 0 {
 		watchdog = 2 * time.Minute
 	}
-	select {
-	case <-done:
+	if _, ended := within(done, patient(watchdog)); ended {
 		s.watcher.looks(c, p)
-	case <-time.After(patient(watchdog)):
+	} else {
 		p.failf("the check did not end within %v; the goroutines that it started:\n%s", patient(watchdog), labelled(p.label))
 	}
 	p.close()

@@ -49,7 +49,7 @@ type voyage struct {
 // ship starts the processes, and does not wait for them.
 func (s *session) ship(checks []Check) *voyage {
 	v := &voyage{session: s, found: map[string][]Finding{}}
-	if s.options.unshipped || s.options.short {
+	if s.options.unshipped || s.options.short || s.subject.program != nil {
 		return v
 	}
 	var ids, last []string
@@ -193,6 +193,8 @@ func (v *voyage) land(results []Result) {
 		found := v.found[r.ID]
 		if c, ok := findCheck(r.ID); ok && c.where == shipped && r.Outcome != Skipped {
 			switch {
+			case v.session.subject.program != nil:
+				r.Outcome, r.Reason = Skipped, "a program has no Config.Transport in any case"
 			case v.session.options.short:
 				r.Outcome, r.Reason = Skipped, "-short leaves out the processes without Config.Transport"
 			case v.session.options.unshipped:

@@ -98,6 +98,9 @@ type Subject struct {
 	// KnownFailures lists checks that fail, each with the reason. They are run and must
 	// still fail, or the entry is stale and fails the run.
 	KnownFailures map[string]string
+
+	// program is the backend, where it is a process of its own.
+	program *program
 }
 
 func (s *Subject) name() string { return cmp.Or(s.Name, s.Driver.Name) }

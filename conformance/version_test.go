@@ -14,7 +14,7 @@ var giveOut = flag.Bool("release", false, "keep the clauses of the contract as t
 
 func TestContractChangesAsItsVersionSays(t *testing.T) {
 	t.Parallel()
-	checks := slices.Concat(Checks(), DeletionChecks())
+	checks := slices.Concat(Checks(), DeletionChecks(), ProgramChecks())
 	if *giveOut {
 		name := filepath.Join("released", ContractVersion+".txt")
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)

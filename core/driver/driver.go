@@ -81,7 +81,8 @@ type Config struct {
 	Headers map[string]string
 	// Insecure allows what is not encrypted, http:// among it, to hosts other than loopback.
 	Insecure bool
-	// Tool and Version name the program that sends, as its author declared it.
+	// Tool and Version name the program that sends, as its author declared it. Version may
+	// be any text, a line break at its end included.
 	Tool, Version string
 	// Transport carries every request of the backend. nil means
 	// driverhttp.NewTransport(). The collector sets it where only loopback may be

@@ -19,7 +19,8 @@ type Event struct {
 	ID string `json:"id"`
 	// Type says what kind of thing happened, for example "command.invocation".
 	Type string `json:"type"`
-	// Name says which one, for example the command's path "remote add".
+	// Name says which one, for example the command's path "remote add". An author may leave
+	// it empty.
 	Name string `json:"name"`
 	// Time is when it happened: UTC, in whole milliseconds, stable over attempts.
 	Time time.Time `json:"timestamp"`
@@ -45,7 +46,8 @@ type Event struct {
 	// GoVersion is the Go release that built the tool, for example "go1.26".
 	GoVersion string `json:"go_version,omitempty"`
 	// MachineID is the installation's pseudonym: 32 hexadecimal characters, different
-	// for each tool, gone with reset. It is put in when the event is sent.
+	// for each tool, gone with reset. It is put in when the event is sent, and empty where
+	// none can be stored: nobody could have the event erased by it.
 	MachineID string `json:"machine_id,omitempty"`
 	// ConsentID is the ID of the receipt, which is of the person's decision under which
 	// the event was recorded: 32 lower-case hexadecimal characters, random, derived from

@@ -16,6 +16,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
+	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
 
 // whole sets every key that a file may hold.
@@ -93,18 +94,20 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 	}
 }
 
+const aliasProblem = "anchors and aliases (& and *) are not read here; quote a value that begins with one of them"
+
 // A field that is added to props must be given a key here, or a reason why it has none.
 func TestEveryFieldOfPropsHasAKey(t *testing.T) {
-	compare := func(of any, fields []field) {
+	compare := func(of any, fields []strictyaml.Field) {
 		t.Helper()
 		var want, got []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(of)) {
 			want = append(want, f.Name)
 		}
 		for _, f := range fields {
-			got = append(got, f.name)
-			if (f.read == nil) == (f.why == "") {
-				t.Errorf("%s needs either a reader or a reason", f.name)
+			got = append(got, f.Name)
+			if (f.Read == nil) == (f.Why == "") {
+				t.Errorf("%s needs either a reader or a reason", f.Name)
 			}
 		}
 		if !slices.Equal(got, want) {
@@ -114,8 +117,8 @@ func TestEveryFieldOfPropsHasAKey(t *testing.T) {
 	compare(props.Tool{}, toolFields(&props.Tool{}))
 	compare(props.TelemetryConfig{}, telemetryFields(&props.TelemetryConfig{}))
 	for _, f := range slices.Concat(toolFields(&props.Tool{}), telemetryFields(&props.TelemetryConfig{})) {
-		if f.read != nil && !strings.Contains(whole, f.name+":") {
-			t.Errorf("the test file sets no %s", f.name)
+		if f.Read != nil && !strings.Contains(whole, f.Name+":") {
+			t.Errorf("the test file sets no %s", f.Name)
 		}
 	}
 }
@@ -206,7 +209,7 @@ func TestMistakesAreNamedWithLineAndKeyAndWithoutTheValue(t *testing.T) {
 		"an idle requestor":   {"Telemetry: {DeletionRequestor: {Headers: {a: b}}}", "line 1: Telemetry.DeletionRequestor: needs an Endpoint or an Email; without DeletionRequestor, a data.deletion_request event goes to the backend"},
 		"a wrong address":     {"Telemetry: {DeletionRequestor: {Email: " + secret + "}}", "line 1: Telemetry.DeletionRequestor: email: To is not one plain address, like privacy@example.com"},
 		"an unknown feature":  {"Features: {tracking: true}", `line 1: Features.tracking: unknown feature; known here is "telemetry"`},
-		"huge":                {"Name: a #" + strings.Repeat("x", maxFile), "the file is larger than 64 KiB"},
+		"huge":                {"Name: a #" + strings.Repeat("x", document.Max<<10), "the file is larger than 64 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(test.text))
@@ -234,7 +237,7 @@ func TestABombIsRefusedAtItsFirstAnchor(t *testing.T) {
 	for c := 'b'; c <= 'j'; c++ {
 		b.WriteString(string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 9) + "*" + string(c-1) + "]\n")
 	}
-	for _, text := range []string{b.String(), "Telemetry:\n  Settings: &x {a: *x}", strings.Repeat("[", maxFile), strings.Repeat("{a: ", maxFile/4)} {
+	for _, text := range []string{b.String(), "Telemetry:\n  Settings: &x {a: *x}", strings.Repeat("[", document.Max<<10), strings.Repeat("{a: ", (document.Max<<10)/4)} {
 		start := time.Now()
 		if _, err := Parse([]byte(text)); err == nil {
 			t.Error("accepted")

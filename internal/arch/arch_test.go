@@ -259,6 +259,24 @@ func TestABuildOfMytoolHoldsNoVendorsDeletionAndNoKeyForOne(t *testing.T) {
 	}
 }
 
+// The suite links testing and every encoding that a request may have: it is for tests, and
+// for the one program that is made of it.
+func TestShippedToolsLinkNothingOfTheConformanceSuite(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		if !slices.Contains(g.packages(t, "cmd/telemetry-conformance!")[0].Deps, module+"/conformance") {
+			t.Error("the search finds nothing: the suite's own program does not link it")
+		}
+		for _, p := range g.packages(t, "core", "backends", "deletion", "cmd/telemetry", "examples") {
+			for _, dep := range p.Deps {
+				if under(dep, "conformance") {
+					t.Errorf("%s needs %s", p.ImportPath, dep)
+				}
+			}
+		}
+	})
+}
+
 // What stands in for a vendor is for tests and demonstrations: linked into anything else
 // it could be taken for the vendor.
 func TestOnlyTestsAndTheDemoKnowTheStandIns(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/deletion"
 )

@@ -28,12 +28,6 @@ func (w *Watch) end() {
 	}
 }
 
-// Stuck reports whether a lock has been waited for longer than LockPatience.
-func (w *Watch) Stuck() bool {
-	since := w.since.Load()
-	return since != 0 && time.Now().UnixNano()-since > int64(LockPatience)
-}
-
 // TryLockBriefly is TryLock for a command's own path: a lock that takes long is as good as
 // none, so the error is ErrNoLocks then, and the lock is given back when it comes.
 func (d Dir) TryLockBriefly(name string) (*Lock, error) {
@@ -71,19 +65,28 @@ func (l *Lock) UnlockBriefly() {
 }
 
 // Wait returns true when done is closed, and false as soon as the call that is to close it is
-// stuck.
+// stuck: for LockPatience in the same lock. That is counted in turns of the caller's own,
+// since a machine that is too busy to let the call go on holds up the caller as well.
 func (w *Watch) Wait(done <-chan struct{}) bool {
-	timer := time.NewTimer(LockPatience)
-	defer timer.Stop()
+	const turns = 4
+	turn := time.NewTicker(LockPatience / turns)
+	defer turn.Stop()
+	var lock int64
+	seen := 0
 	for {
 		select {
 		case <-done:
 			return true
-		case <-timer.C:
-			if w.Stuck() {
+		case <-turn.C:
+			switch since := w.since.Load(); {
+			case since == 0 || since != lock:
+				lock, seen = since, 1
+			default:
+				seen++
+			}
+			if lock != 0 && seen >= turns {
 				return false
 			}
-			timer.Reset(LockPatience / 4)
 		}
 	}
 }

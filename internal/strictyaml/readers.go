@@ -1,0 +1,87 @@
+package strictyaml
+
+import (
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Reader takes the value of a key in.
+type Reader = func(n *Node, key string) error
+
+// Scalar returns the value as it is written: 1.10 stays 1.10, whatever YAML would make
+// of it.
+func Scalar(n *Node, key string) (string, error) {
+	if err := Plain(n, key); err != nil {
+		return "", err
+	}
+	if n.Kind != yaml.ScalarNode {
+		return "", Wrong(n.Line, key, "must be a single value")
+	}
+	if n.ShortTag() == "!!null" {
+		return "", Wrong(n.Line, key, "has no value; remove the key to leave it unset")
+	}
+	return n.Value, nil
+}
+
+// Text reads a single value.
+func Text(to *string) Reader {
+	return func(n *Node, key string) (err error) {
+		*to, err = Scalar(n, key)
+		return err
+	}
+}
+
+// Texts reads a mapping of texts.
+func Texts(to *map[string]string) Reader {
+	return func(n *Node, key string) error {
+		*to = map[string]string{}
+		return EachPair(n, key, func(name, value *Node) error {
+			content, err := Scalar(value, Join(key, Shown(name.Value)))
+			(*to)[name.Value] = content
+			return err
+		})
+	}
+}
+
+// List reads a list of texts. An empty list is not nil. example shows one.
+func List(to *[]string, example string) Reader {
+	return func(n *Node, key string) error {
+		*to = []string{}
+		return EachItem(n, key, example, func(_ int, item *Node) error {
+			content, err := Scalar(item, key)
+			*to = append(*to, content)
+			return err
+		})
+	}
+}
+
+// Flag reads true or false.
+func Flag(to *bool) Reader {
+	return func(n *Node, key string) error {
+		value, err := Scalar(n, key)
+		if err != nil {
+			return err
+		}
+		if n.ShortTag() != "!!bool" {
+			return Wrong(n.Line, key, "must be true or false")
+		}
+		*to = strings.EqualFold(value, "true")
+		return nil
+	}
+}
+
+// Number reads a whole number.
+func Number(to *int) Reader {
+	return func(n *Node, key string) error {
+		value, err := Scalar(n, key)
+		if err != nil {
+			return err
+		}
+		if *to, err = strconv.Atoi(value); err != nil {
+			return Wrong(n.Line, key, "must be a whole number")
+		}
+		return nil
+	}
+}
