@@ -404,6 +404,41 @@ func believeTheSystem(ctx context.Context, conn net.Conn, text string) error {
 	return nil
 }
 
+// Some listen for errors beside their writing, and must not take what the suite says to its
+// own end.
+func TestReadingFromADatagramSocketDisturbsNoWrite(t *testing.T) {
+	t.Parallel()
+	s := statsdSubject(statsd{})
+	shared := &session{subject: &s, base: sampleBase}
+	defer shared.cleanup()
+	p, err := newProbe(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	conn, err := p.wire.Dial(t.Context(), "udp", "127.0.0.1:8125")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error)
+	go func() {
+		_, err := conn.Read(make([]byte, 1))
+		read <- err
+	}()
+	for range 3 {
+		if _, err := conn.Write([]byte(statsdLine(p.batch(1)[0]))); err != nil {
+			t.Error(err)
+		}
+	}
+	conn.Close()
+	if err := <-read; err == nil {
+		t.Error("something was read")
+	}
+	if n := len(p.server.seen()); n != 3 {
+		t.Errorf("%d datagrams arrived", n)
+	}
+}
+
 func socketMutants() []mutant {
 	tlsSyslog := func(name string, m syslog, fails string) mutant {
 		return mutant{name: name, subject: syslogSubject(m), fails: fails}
