@@ -87,6 +87,8 @@ func deliveryChecks() []Check {
 		{ID: "delivery/page-of-any-type", Level: Should, needs: []need{network},
 			Sentence: "A page is known by its body too, behind a byte-order mark, white space, a comment or an XML declaration, and by its type: no acceptance and no refusal.",
 			do:       pageOfAnyType},
+		{ID: "delivery/challenge-not-accepted", Level: Should, needs: []need{network},
+			Sentence: "The 202 with which AWS's firewall challenges a client, known by its header X-Amzn-Waf-Action, is no acceptance.", do: challenged},
 		{ID: "delivery/cut-answer-not-accepted", Level: Must, needs: []need{network, bodyDecides},
 			Sentence: "Where the body decides, an answer that is cut in its middle is no acceptance.", do: cutAnswer},
 		{ID: "delivery/garbage-answer-not-accepted", Level: Must, needs: []need{network, bodyDecides},
@@ -195,9 +197,9 @@ func retryAfterAnywhere(p *probe) {
 			if wait := driver.Wait(v.err); !v.late && slices.Contains(kept, v.class) && wait < least {
 				p.failf("status %d, Retry-After: %s: Send returned %v, wait %v", status, value, v, wait)
 			}
-		}
-		if len(p.found()) > 0 {
-			return
+			if len(p.found()) > 0 {
+				return
+			}
 		}
 	}
 }
@@ -228,12 +230,7 @@ func retryAfterAbsurd(p *probe) {
 }
 
 func oneAttempt(p *probe) {
-	count := func(what string, limit time.Duration) {
-		b, ok := p.open()
-		if !ok {
-			return
-		}
-		defer b.Close()
+	attempt := func(b driver.Backend, what string, limit time.Duration) {
 		attempts, requests := p.attempts(), len(p.server.seen())
 		p.sendWithin(b, p.batch(2), limit)
 		if n := p.attempts() - attempts; n > 1 {
@@ -242,11 +239,22 @@ func oneAttempt(p *probe) {
 			p.failf("%s: %d requests arrived", what, n)
 		}
 	}
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
 	for _, status := range everyStatus() {
 		p.server.reactWith(answer(p.answerWith(status)))
-		count(fmt.Sprint("status ", status), longTime())
+		attempt(b, fmt.Sprint("status ", status), longTime())
 		if len(p.found()) > 0 {
 			return // a backend that tries again takes its time over each
+		}
+	}
+	count := func(what string, limit time.Duration) {
+		if b, ok := p.open(); ok { // with a connection that nothing was answered on yet
+			defer b.Close()
+			attempt(b, what, limit)
 		}
 	}
 	a := p.answerWith(503)
@@ -259,11 +267,6 @@ func oneAttempt(p *probe) {
 	count("no answer", shortTime())
 
 	// A kept connection that dies while it is used makes net/http send again, if it can.
-	b, ok := p.open()
-	if !ok {
-		return
-	}
-	defer b.Close()
 	p.accept()
 	p.send(b, p.batch(2))
 	p.server.reactWith(drop)

@@ -30,8 +30,7 @@ func htmlPage(p *probe) {
 }
 
 // pageWithAny2xx tries the other 2xx. What a vendor documents as its one acceptance, and is
-// no 200, is left to pageOfAnyType: it is rarely the status of a login page, though that of
-// the challenges of a cloud's firewall (a 202).
+// no 200, is left to pageOfAnyType: it is rarely the status of a login page.
 func pageWithAny2xx(p *probe) {
 	statuses := slices.DeleteFunc([]int{201, 202, 203, 206, 207, 226}, func(status int) bool {
 		return !p.subject.takes(200) && !p.subject.BodyDecides && p.subject.takes(status)
@@ -120,4 +119,18 @@ func pageOfAnyType(p *probe) {
 			p.failf("%s: Send returned %v, want the batch kept", what, v)
 		}
 	})
+}
+
+// challenged answers as AWS's firewall does to a client that did not ask for HTML
+// (docs.aws.amazon.com/waf/latest/APIReference/API_ChallengeAction.html).
+func challenged(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	p.server.reactWith(answer(Answer{Status: http.StatusAccepted, Header: http.Header{"X-Amzn-Waf-Action": {"challenge"}}}))
+	if v := p.send(b, p.batch(2)); !v.late && !v.kept() {
+		p.failf("a firewall's challenge with status 202: Send returned %v, want the batch kept", v)
+	}
 }

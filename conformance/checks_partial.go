@@ -84,7 +84,10 @@ func (p *probe) compare(name string, v verdict, want driver.Partial, size int) {
 // others is not known (a list of those that were taken says no of them, a list of those that
 // were not says yes), so only the events that it names are looked at.
 func (p *probe) compareLarge(b driver.Backend, mixed Verdicts) {
-	const many = 50
+	many := 50
+	if limit := p.subject.Driver.Limits.Events; limit > 0 {
+		many = min(many, limit)
+	}
 	v, want, ok := p.mixed(b, mixed, many)
 	if !ok || v.late {
 		return

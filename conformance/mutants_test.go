@@ -58,6 +58,7 @@ func broken(name string, m model, fails string) mutant {
 func mutants() []mutant {
 	return slices.Concat(
 		ofKind("delivery", deliveryMutants()),
+		ofKind("answers", answerMutants()),
 		ofKind("fidelity", fidelityMutants()),
 		ofKind("batches", batchMutants()),
 		ofKind("privacy", privacyMutants()),
@@ -206,6 +207,11 @@ func deliveryMutants() []mutant {
 			broken: func(*modelBackend, *http.Request, error) error { return nil },
 			judge:  func(*modelBackend, []driver.Event, *http.Response, []byte) error { return nil },
 		}, `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
+			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
+			delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/page-of-any-type
+			delivery/page-with-any-2xx-not-accepted
 			collector/400-costs-one-event collector/413-splits collector/random-failures delivery/202-as-documented
 			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
 			delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented delivery/429-keeps-batch
@@ -223,6 +229,10 @@ func deliveryMutants() []mutant {
 				return driver.Permanent(b.verdict(e, r, text))
 			},
 		}, `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/answers-as-documented delivery/edge-5xx delivery/endless-failure
+			delivery/interim-answers delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx
+			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/408-as-documented delivery/429-keeps-batch
 			delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch delivery/504-keeps-batch
@@ -241,25 +251,32 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits delivery/400-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("429-is-permanent", onStatus(429, driver.Permanent), `
+			delivery/endless-failure delivery/other-4xx delivery/web-page-not-refused
 			collector/random-failures delivery/429-keeps-batch delivery/retry-after-absurd delivery/retry-after-date
 			delivery/retry-after-seconds`),
 		broken("503-is-permanent", onStatus(503, driver.Permanent), `
+			delivery/endless-failure delivery/interim-answers delivery/other-5xx delivery/web-page-not-refused
 			collector/random-failures delivery/503-keeps-batch delivery/retry-after-date delivery/retry-after-seconds`),
-		broken("413-is-permanent", onStatus(413, driver.Permanent), "delivery/web-page-not-refused collector/413-splits delivery/413-as-documented"),
+		broken("413-is-permanent", onStatus(413, driver.Permanent), `
+			delivery/other-4xx
+			delivery/web-page-not-refused collector/413-splits delivery/413-as-documented`),
 		broken("413-alone-is-permanent", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 413 {
 				return driver.Refused(errModel, len(e))
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/413-as-documented delivery/web-page-not-refused"),
+		}}, "delivery/other-4xx delivery/413-as-documented delivery/web-page-not-refused"),
 		broken("400-loses-the-batch", onStatus(400, driver.Permanent), `
+			delivery/answers-as-documented delivery/interim-answers delivery/other-4xx delivery/page-of-any-type
 			collector/400-costs-one-event delivery/400-as-documented delivery/lookalike-not-refused delivery/partial-names-events
 			delivery/web-page-not-refused`),
 		broken("400-alone-is-too-large", onStatus(400, driver.TooLarge), `
+			delivery/answers-as-documented delivery/other-4xx delivery/page-of-any-type
 			delivery/400-as-documented delivery/lookalike-not-refused delivery/partial-names-events delivery/web-page-not-refused`),
 		broken("any-400-is-the-vendors", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
@@ -267,7 +284,7 @@ func deliveryMutants() []mutant {
 				return driver.Refused(err, len(e))
 			}
 			return err
-		}}, "delivery/lookalike-not-refused delivery/web-page-not-refused"),
+		}}, "delivery/page-of-any-type delivery/lookalike-not-refused delivery/web-page-not-refused"),
 		broken("404-of-a-portal-is-permanent", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 404 && isPage(r, text) {
 				return driver.Permanent(errModel)
@@ -287,6 +304,9 @@ func deliveryMutants() []mutant {
 			}
 			return b.verdict(e, r, text)
 		}}, `
+			delivery/challenge-not-accepted
+			delivery/answers-as-documented delivery/changed-acceptance delivery/emptied-acceptance delivery/other-2xx
+			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/endless-answer
 			delivery/garbage-answer-not-accepted delivery/html-not-accepted delivery/lookalike-not-accepted
 			delivery/partial-names-events`),
@@ -296,7 +316,7 @@ func deliveryMutants() []mutant {
 				return nil
 			}
 			return err
-		}}, "delivery/partial-names-events"),
+		}}, "delivery/mutated-answers delivery/partial-names-events"),
 		broken("partial-mixes-up-the-lists", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if partial, ok := asPartial(err); ok {
@@ -314,7 +334,9 @@ func deliveryMutants() []mutant {
 		broken("ignores-retry-after", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			r.Header.Del("Retry-After")
 			return b.verdict(e, r, text)
-		}}, "delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds"),
+		}}, `
+			delivery/retry-after-with-any-status
+			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("retry-after-wraps-around", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if seconds, convErr := strconv.ParseInt(r.Header.Get("Retry-After"), 10, 64); convErr == nil && err != nil {
@@ -330,7 +352,9 @@ func deliveryMutants() []mutant {
 				}
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds"),
+		}}, `
+			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
+			delivery/retry-after-with-any-status`),
 		broken("retries-inside", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			err := b.deliver(ctx, events)
 			for i := 0; i < 2 && driver.Classify(err) == driver.ClassUnknown && ctx.Err() == nil; i++ {
@@ -355,7 +379,7 @@ func deliveryMutants() []mutant {
 				return nil
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/redirect-not-followed"),
+		}}, "delivery/endless-failure delivery/other-3xx delivery/redirect-not-followed"),
 		broken("drops-one-sends-another-twice", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			changed := slices.Clone(events)
 			if len(changed) > 2 {
@@ -363,6 +387,7 @@ func deliveryMutants() []mutant {
 			}
 			return b.deliver(ctx, changed)
 		}}, `
+			delivery/partial-names-the-batch
 			collector/400-costs-one-event collector/eight-processes collector/killed-after-answer collector/oversized-event
 			collector/random-failures delivery/concurrent-sends delivery/every-event-once delivery/largest-batch
 			delivery/partial-names-events delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
@@ -393,6 +418,7 @@ func deliveryMutants() []mutant {
 		broken("ignores-its-context", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			return b.deliver(context.WithoutCancel(ctx), events)
 		}}, `
+			delivery/endless-failure
 			delivery/cancelled-before delivery/cancelled-during delivery/hang-before-answer delivery/hang-in-answer
 			delivery/hang-while-connecting delivery/late-answer delivery/one-attempt delivery/slow-answer lifecycle/close-during-send`),
 		broken("ignores-its-context-while-connecting", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
@@ -405,7 +431,7 @@ func deliveryMutants() []mutant {
 				GotConn: func(httptrace.GotConnInfo) { context.AfterFunc(ctx, cancel) },
 			}), events)
 		}}, "delivery/hang-while-connecting"),
-		broken("reads-an-endless-answer", model{read: io.ReadAll}, "delivery/endless-answer"),
+		broken("reads-an-endless-answer", model{read: io.ReadAll}, "delivery/endless-failure delivery/endless-answer"),
 		broken("coalesces-sends", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			b.state.mu.Lock()
 			b.state.kept = append(b.state.kept, events...)
@@ -432,7 +458,9 @@ func deliveryMutants() []mutant {
 			}
 			b.state.mu.Unlock()
 			return err
-		}}, "collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events collector/413-splits delivery/keeps-nothing delivery/same-ids-again"),
+		}}, `
+			delivery/answers-as-documented delivery/partial-names-the-batch
+			collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events collector/413-splits delivery/keeps-nothing delivery/same-ids-again`),
 		broken("accepts-first-delivers-later", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				b.state.mu.Lock()
@@ -454,6 +482,11 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
+			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
+			delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/page-of-any-type
+			delivery/page-with-any-2xx-not-accepted delivery/switched-protocols
 			collector/400-costs-one-event collector/413-splits collector/consent-withdrawn collector/random-failures
 			delivery/202-as-documented delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/408-as-documented delivery/413-as-documented
@@ -474,7 +507,9 @@ func deliveryMutants() []mutant {
 				panic("unexpected status")
 			}
 			return b.verdict(e, r, text)
-		}}, "delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt"),
+		}}, `
+			delivery/endless-failure delivery/other-5xx delivery/retry-after-with-any-status
+			delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt`),
 		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
 	}
 }
@@ -718,6 +753,7 @@ func privacyMutants() []mutant {
 			delivery/any-name-and-version lifecycle/many-sends`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
+			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
 			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
 			delivery/200-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented

@@ -14,8 +14,6 @@ import (
 // mutation is a body that was changed in one place.
 type mutation struct {
 	how, body string
-	// cut says that the body ends too early.
-	cut bool
 }
 
 // anotherID has the form of an event's ID and is none that was sent.
@@ -29,7 +27,7 @@ func mutations(body string, enough int, rng *rand.Rand) []mutation {
 		{how: "with bytes behind it", body: body + "\x00}]\xff"},
 	}
 	for at := range cuts(body) {
-		list = append(list, mutation{how: fmt.Sprintf("cut after %d bytes", at), body: body[:at], cut: true})
+		list = append(list, mutation{how: fmt.Sprintf("cut after %d bytes", at), body: body[:at]})
 	}
 	if root, ok := parse(body); ok {
 		const deep = 1000
@@ -38,6 +36,12 @@ func mutations(body string, enough int, rng *rand.Rand) []mutation {
 			mutation{how: "1000 objects deep", body: strings.Repeat(`{"a":`, deep) + body + strings.Repeat("}", deep)},
 			mutation{how: "of 100 000 brackets", body: strings.Repeat("[", 100_000)})
 		list = append(list, changes("the body", root, func(v any) any { return v })...)
+	} else {
+		for at := range cuts(body) {
+			for _, b := range []string{"\x00", "\x7f", "\xff"} { // in protobuf: no tag, a long field, a long number
+				list = append(list, mutation{how: fmt.Sprintf("with %x as byte %d", b, at), body: body[:at] + b + body[at+1:]})
+			}
+		}
 	}
 	if len(list) > enough {
 		rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -46,10 +50,10 @@ func mutations(body string, enough int, rng *rand.Rand) []mutation {
 	return list
 }
 
-// cuts yields some 20 places within a body.
+// cuts yields a dozen places within a body.
 func cuts(body string) func(func(int) bool) {
 	return func(yield func(int) bool) {
-		const places = 20
+		const places = 12
 		for at := 1; at < len(body); at += 1 + len(body)/places {
 			if !yield(at) {
 				return
@@ -88,7 +92,7 @@ func changes(path string, v any, whole func(any) any) []mutation {
 	put("{}", map[string]any{})
 	switch v := v.(type) {
 	case json.Number:
-		for _, n := range []json.Number{"1e30", "9223372036854775808", "18446744073709551616", "-" + json.Number(strings.TrimPrefix(v.String(), "-"))} {
+		for _, n := range []json.Number{"1e30", "9223372036854775808", "18446744073709551616", negated(v)} {
 			put(n.String(), n)
 		}
 		put("as a string", v.String())
@@ -122,6 +126,13 @@ func changes(path string, v any, whole func(any) any) []mutation {
 		}
 	}
 	return list
+}
+
+func negated(n json.Number) json.Number {
+	if positive, negative := strings.CutPrefix(n.String(), "-"); negative {
+		return json.Number(positive)
+	}
+	return "-" + n
 }
 
 func encoded(v any) string {
@@ -198,8 +209,8 @@ func lacking(body string) (certain, doubtful []mutation) {
 		certain = append(certain, mutation{how: fmt.Sprintf("cut after %d bytes", at), body: strings.TrimSpace(body)[:at]})
 	}
 	const deep = 1000
-	certain = append(certain, mutation{how: "nested 1000 deep", body: strings.Repeat("[", deep) + body + strings.Repeat("]", deep)},
-		mutation{how: "replaced", body: "true"}, mutation{how: "replaced", body: "1"})
+	certain = append(certain, mutation{how: "nested 1000 deep", body: strings.Repeat("[", deep) + body + strings.Repeat("]", deep)})
+	doubtful = append(doubtful, mutation{how: "replaced by true", body: "true"}, mutation{how: "replaced by 1", body: "1"})
 	all := leaves(root, func(v any) any { return v })
 	if slices.ContainsFunc(all, leaf.affirms) {
 		doubtful = append(doubtful, mutation{how: "emptied", body: "{}"})
@@ -221,12 +232,12 @@ func lacking(body string) (certain, doubtful []mutation) {
 		change(&certain, !v)
 	case string:
 		if affirms {
-			change(&certain, "", json.Number("0"), false)
+			change(&certain, "", false)
 		}
 	case json.Number:
 		grown := []any{json.Number("1e30"), json.Number("9223372036854775808"), json.Number("18446744073709551616")}
 		if affirms {
-			change(&certain, json.Number("0"), json.Number("-"+strings.TrimPrefix(v.String(), "-")))
+			change(&certain, json.Number("0"), negated(v))
 			change(&doubtful, grown...)
 		} else {
 			change(&certain, grown...)

@@ -166,6 +166,11 @@ func referenceMutants() []mutant {
 	}
 	return []mutant{
 		{name: "reference-posthog", subject: posthog, fails: `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/changed-acceptance delivery/edge-5xx delivery/emptied-acceptance
+			delivery/endless-failure delivery/interim-answers delivery/mutated-answers delivery/other-2xx delivery/other-3xx
+			delivery/other-4xx delivery/other-5xx delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
+			delivery/switched-protocols
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/202-as-documented
 			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
@@ -184,6 +189,10 @@ func referenceMutants() []mutant {
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version lifecycle/many-sends`},
 		{name: "reference-datadog", subject: datadog, fails: `
+			delivery/challenge-not-accepted
+			delivery/4xx-about-the-way delivery/edge-5xx delivery/endless-failure delivery/interim-answers
+			delivery/mutated-answers delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx
+			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted delivery/switched-protocols
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/200-as-documented
 			delivery/204-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented

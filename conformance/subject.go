@@ -186,8 +186,9 @@ type Verdicts struct {
 	// Name is for the report.
 	Name string
 	// Sizes are the batches, by their number of events, for which Answer and Want are made.
-	// Empty means three, so that they may name the second event and the third. Where they
-	// go over the batch that they are given, {1, 2, 3, 50} finds most.
+	// Empty means three, so that they may name the second event and the third; a batch of
+	// fifty then gets the same answer, and only the events that it names are looked at. Where
+	// they go over the batch that they are given, {1, 2, 3, 50} finds most.
 	Sizes []int
 	// Answer makes the answer to a batch.
 	Answer func(batch []Received) Answer

@@ -102,11 +102,18 @@ func TestAReportIsJSONInAFileNamedAfterTheDriver(t *testing.T) {
 func TestASubjectThatExcusesItselfIsAProblem(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Subject){
-		"no driver":             func(s *Subject) { s.Driver = driver.Driver{} },
-		"no Decode":             func(s *Subject) { s.Decode = nil },
-		"a row is missing":      func(s *Subject) { delete(s.Statuses, 503) },
-		"a redirect accepts":    func(s *Subject) { s.Statuses[302] = driver.ClassAccepted },
-		"503 is permanent":      func(s *Subject) { s.Statuses[503] = driver.ClassPermanent },
+		"no driver":          func(s *Subject) { s.Driver = driver.Driver{} },
+		"no Decode":          func(s *Subject) { s.Decode = nil },
+		"a row is missing":   func(s *Subject) { delete(s.Statuses, 503) },
+		"a redirect accepts": func(s *Subject) { s.Statuses[302] = driver.ClassAccepted },
+		"503 is permanent":   func(s *Subject) { s.Statuses[503] = driver.ClassPermanent },
+		"an Answer of 500 accepts": func(s *Subject) {
+			s.Answers = []Meaning{{Name: "x", Answer: Answer{Status: 500}, Class: driver.ClassAccepted}}
+		},
+		"an Answer of 429 loses": func(s *Subject) {
+			s.Answers = []Meaning{{Name: "x", Answer: Answer{Status: 429}, Class: driver.ClassPermanent}}
+		},
+		"an Answer is partial":  func(s *Subject) { s.Answers = []Meaning{{Name: "x", Class: driver.ClassPartial}} },
 		"the ID is left out":    func(s *Subject) { s.Omits = map[string]string{"ID": "no place"} },
 		"no such field":         func(s *Subject) { s.Omits = map[string]string{"Colour": "no place"} },
 		"no reason":             func(s *Subject) { s.Omits = map[string]string{"Args": ""} },

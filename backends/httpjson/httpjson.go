@@ -26,7 +26,7 @@
 //
 // A web page comes from something in between or from another site, which has not looked
 // at the events: networks where one has to log in answer with one and a 200, filters of
-// companies with one and a 403. So with a page every 2xx and 4xx means that the batch is
+// companies with one and a 403. The challenge of AWS's firewall, a 202, is one too. So with a page every 2xx and 4xx means that the batch is
 // kept, but for 407, 408, 413, 425 and 429, which say the same from whatever is in between
 // (nginx has a page for 413). A server that refuses events must not do it with a page.
 //

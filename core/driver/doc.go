@@ -31,7 +31,8 @@
 // vendor's. Login pages of networks, filters of companies and proxies answer too, with
 // any status: a refusal loses events only if it is one of those with which the vendor
 // judges events, in the form in which the vendor does it. All else is an unmarked error
-// or Throttled.
+// or Throttled. Nor is a web page ever an acceptance, whatever its status, or the 202 with
+// which a cloud's firewall challenges a client.
 //
 // # Vendors that do not answer
 //

@@ -39,8 +39,13 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 // LooksLikeHTML reports whether an answer is a web page: a content type of HTML, or
 // a body that begins with <, behind white space and byte-order marks. An API that speaks JSON or protobuf never sends one, so
 // it comes from something in between (the login page of a hotel's network answers 200
-// to everything) or from a web site at the wrong address. Nothing was delivered then.
+// to everything) or from a web site at the wrong address. Nothing was delivered then. The
+// challenge of AWS's firewall, a 202, counts too: it has a header of its own, and a page only
+// for a client that asks for HTML.
 func LooksLikeHTML(a Answer) bool {
+	if a.Header.Get("X-Amzn-Waf-Action") != "" {
+		return true
+	}
 	mediaType := a.Header.Get("Content-Type")
 	if end := strings.IndexAny(mediaType, ";,"); end >= 0 { // a proxy may have made one of two headers
 		mediaType = mediaType[:end]

@@ -70,6 +70,14 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
+// AWS leaves the page out of its challenge, a 202, where the client did not ask for HTML.
+func TestLooksLikeHTMLKnowsAChallengeWithoutItsPage(t *testing.T) {
+	t.Parallel()
+	if a := (driverhttp.Answer{Status: 202, Header: http.Header{"X-Amzn-Waf-Action": {"challenge"}}}); !driverhttp.LooksLikeHTML(a) {
+		t.Error("the challenge of a firewall passes as the server's answer")
+	}
+}
+
 func TestLooksLikeHTMLKnowsAWebPage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
