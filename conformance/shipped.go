@@ -194,8 +194,7 @@ func (v *voyage) land(results []Result) {
 		found := v.found[r.ID]
 		if c, ok := findCheck(r.ID); ok && c.where == shipped && r.Outcome != Skipped {
 			switch {
-			case v.session.subject.program != nil:
-				r.Outcome, r.Reason = Skipped, "a program has no Config.Transport in any case"
+			case v.session.subject.program != nil: // which is always as it ships
 			case v.session.options.short:
 				r.Outcome, r.Reason = Skipped, "-short leaves out the processes without Config.Transport"
 			case v.session.options.unshipped:
