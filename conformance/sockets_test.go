@@ -416,12 +416,12 @@ func socketMutants() []mutant {
 			collector/random-failures delivery/cancelled-during delivery/hang-before-answer delivery/late-answer delivery/reset-before-answer
 			delivery/reset-in-request lifecycle/close-during-send`),
 		tlsSyslog("syslog-waits-for-ever", syslog{write: func(ctx context.Context, conn net.Conn, text string) error {
-			long, cancel := context.WithTimeout(context.WithoutCancel(ctx), patient(8*time.Second)) // beyond the suite's patience
+			long, cancel := context.WithTimeout(context.WithoutCancel(ctx), patient(20*time.Second)) // far beyond the suite's patience
 			defer cancel()
 			return drivernet.WriteStream(long, conn, []byte(text))
 		}}, `
 			delivery/cancelled-during delivery/hang-before-answer delivery/hang-in-stream delivery/late-answer
-			delivery/one-attempt-over-a-socket`),
+			delivery/one-attempt-over-a-socket lifecycle/close-during-send`),
 		tlsSyslog("syslog-trusts-anybody", syslog{dial: func(b *syslogBackend, ctx context.Context) (net.Conn, error) {
 			conn, err := b.config.Dial(ctx, "tcp", strings.TrimPrefix(b.addr, "tls://"))
 			if err != nil {
