@@ -172,40 +172,10 @@ func (pl *planting) run(s *session) error {
 	}
 	defer p.close()
 	p.server.reactWith(p.plantedAnswers)
-	plants, err := s.sow("")
-	if err != nil {
+	if err := pl.child(p, "send"); err != nil {
 		return err
-	}
-	pl.canaries, pl.dir = plants.canaries, plants.files
-	pl.canaries = append(pl.canaries, canariesOf("the real machine ID", readMachineIDs())...)
-	pl.canaries = append(pl.canaries, canariesOf("a real network address", networkAddresses())...)
-	pl.canaries = append(pl.canaries, canariesOf("a path of the program's arguments", s.subject.program.paths())...)
-	c, err := p.start(orders{Role: "send", Dir: pl.dir, MachineID: plants.machine, Hostname: plants.host}, plants.environment, plants.cwd, plants.argument)
-	if err != nil {
-		return fmt.Errorf("a child process could not be started: %w", err)
-	}
-	pl.account, err = c.wait(patient(2 * time.Minute))
-	pl.stdout, pl.stderr = c.stdout.String(), c.stderr.String()
-	if err != nil {
-		return err
-	}
-	if pl.account.Problem != "" {
-		return fmt.Errorf("the child process could not use the backend: %s", pl.account.Problem)
 	}
 	pl.there = p.server.seen()
-	switch {
-	case runtime.GOOS != "linux":
-		s.note("the host name and the machine ID cannot be planted on %s; the real ones were searched for", runtime.GOOS)
-	case !slices.Contains(pl.account.Planted, "host name"):
-		s.note("the system does not let a process have a host name of its own; the real one was searched for")
-	case len(pl.account.Planted) == 1:
-		s.note("the system does not let a process have a machine ID of its own; the real one was searched for")
-	}
-	if !slices.Contains(pl.account.Planted, "host name") {
-		if name, err := os.Hostname(); err == nil && len(name) >= 8 {
-			pl.canaries = append(pl.canaries, canariesOf("the real host name", []string{name})...)
-		}
-	}
 
 	// The same once more, without anything planted.
 	q, err := newProbe(s)
@@ -223,6 +193,49 @@ func (pl *planting) run(s *session) error {
 		q.send(b, childBatch(s.base, i))
 	}
 	pl.here = q.server.seen()
+	return nil
+}
+
+// child runs a role in a process whose surroundings are planted.
+func (pl *planting) child(p *probe, role string) error {
+	s := p.session
+	plants, err := s.sow("")
+	if err != nil {
+		return err
+	}
+	pl.canaries, pl.dir = plants.canaries, plants.files
+	pl.canaries = append(pl.canaries, canariesOf("the real machine ID", readMachineIDs())...)
+	pl.canaries = append(pl.canaries, canariesOf("a real network address", networkAddresses())...)
+	pl.canaries = append(pl.canaries, canariesOf("a path of the program's arguments", s.subject.program.paths())...)
+	c, err := p.start(orders{Role: role, Dir: pl.dir, MachineID: plants.machine, Hostname: plants.host}, plants.environment, plants.cwd, plants.argument)
+	if err != nil {
+		return fmt.Errorf("a child process could not be started: %w", err)
+	}
+	limit := 2 * time.Minute
+	if p.options.mayBeLost {
+		limit = 15 * time.Second
+	}
+	pl.account, err = c.wait(patient(limit))
+	pl.stdout, pl.stderr = c.stdout.String(), c.stderr.String()
+	if err != nil {
+		return err
+	}
+	if pl.account.Problem != "" {
+		return fmt.Errorf("the child process could not use the subject: %s", pl.account.Problem)
+	}
+	switch {
+	case runtime.GOOS != "linux":
+		s.note("the host name and the machine ID cannot be planted on %s; the real ones were searched for", runtime.GOOS)
+	case !slices.Contains(pl.account.Planted, "host name"):
+		s.note("the system does not let a process have a host name of its own; the real one was searched for")
+	case len(pl.account.Planted) == 1:
+		s.note("the system does not let a process have a machine ID of its own; the real one was searched for")
+	}
+	if !slices.Contains(pl.account.Planted, "host name") {
+		if name, err := os.Hostname(); err == nil && len(name) >= 8 {
+			pl.canaries = append(pl.canaries, canariesOf("the real host name", []string{name})...)
+		}
+	}
 	return nil
 }
 

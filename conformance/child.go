@@ -64,8 +64,11 @@ type account struct {
 	Found map[string][]Finding
 	Notes []string
 	// Said are what errors said.
-	Said    []string
-	Problem string
+	Said []string
+	// Requests are what a requestor sent, Changed what it changed of its process.
+	Requests [][]byte
+	Changed  []string
+	Problem  string
 }
 
 // plantedNetwork is among the things planted where nothing but the suite is on the network.
@@ -85,6 +88,11 @@ func roles() map[string]func(*orders, *Subject) account {
 
 // playChild carries out the orders, if they are for name, and ends the process.
 func playChild(name string, s *Subject) {
+	play(name, func(o *orders) account { return roles()[o.Role](o, s) })
+}
+
+// play has the orders carried out and ends the process, if they are for name.
+func play(name string, do func(*orders) account) {
 	var o orders
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance: the orders cannot be read:", err)
@@ -93,7 +101,7 @@ func playChild(name string, s *Subject) {
 	if o.Name != name {
 		return
 	}
-	result := roles()[o.Role](&o, s)
+	result := do(&o)
 	text, err := json.Marshal(result)
 	if err == nil {
 		err = os.WriteFile(o.Result, text, 0o600)

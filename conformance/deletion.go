@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
@@ -19,8 +21,9 @@ import (
 type DeletionSubject struct {
 	// Name is for the report.
 	Name string
-	// Open makes the requestor. It sends to endpoint, an https URL without a path, or to
-	// hosts of its own, in either case through transport.
+	// Open makes the requestor. It sends to endpoint, a URL without a path, or to hosts of
+	// its own, in either case through transport. The endpoint is an https one, but for the
+	// check that an http one is refused.
 	Open func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error)
 	// Accept is what the other side answers to each request on the way to an accepted
 	// deletion. nil means 200 with an empty body.
@@ -31,18 +34,61 @@ type DeletionSubject struct {
 	// State is how far an accepted request has come.
 	State deletion.State
 	// Decode returns the machine ID that a request asks to erase, "" where it asks for
-	// something else first.
+	// something else first. Only a requestor that leaves everything to the person, with State
+	// Manual, sends nothing and has no Decode.
 	Decode func(Request) (string, error)
 	// Secrets are keys that no error may hold. The erasure key is one without being named.
 	Secrets []string
+
+	// Statuses is what refusals with these statuses are, where that is documented, and
+	// Refusal the form in which the other side refuses, to which the status is added. The zero
+	// value is a JSON object with a list "errors".
+	Statuses map[int]driver.Class
+	Refusal  Answer
+	// Progress is what the other side can say of a request that it accepted, and what Status
+	// has to make of it. The first one is that it is under way.
+	Progress []Progress
+	// Left answers as where the work is done and so many of the person's records are left, for
+	// requestors that count them before they say Verified. nil is an answer that does not say
+	// how many.
+	Left func(records *int) func(Request) Answer
+	// RequestedAt returns when the person asked, as a request has it, zero where it does not
+	// say. nil means that the other side does not take it.
+	RequestedAt func(Request) (time.Time, error)
+	// TakesKey reports whether a request is one for which the other side asks for the erasure
+	// key. nil means that nothing is known of it.
+	TakesKey func(Request) bool
+	// Hosts returns the hosts, with their ports, that a requestor contacts when it was opened
+	// with an endpoint. nil means that they are not known.
+	Hosts func(endpoint string) []string
+	// Polls reports whether a request is one that is made again and again within one call, to
+	// wait for the other side. nil means that there is none.
+	Polls func(Request) bool
 	// KnownFailures is as in [Subject].
 	KnownFailures map[string]string
+}
+
+// Progress is something that the other side says of a request.
+type Progress struct {
+	// Name is for the report.
+	Name string
+	// Answer answers each call that Status makes.
+	Answer func(Request) Answer
+	// Want is the state that it stands for, "" where it is an error.
+	Want deletion.State
+	// Err is what the error has to wrap, such as deletion.ErrUnknownReceipt, nil for any.
+	Err error
 }
 
 // RunDeletion verifies the requestor as subtests of t, one a check.
 func RunDeletion(t *testing.T, s DeletionSubject) {
 	t.Helper()
-	report := verifyDeletion(s, options{short: testing.Short()})
+	name := "deletion " + t.Name() + " " + s.Name
+	if playing() {
+		play(name, func(o *orders) account { return childErases(o, &s) }) // does not return if it is this subject's turn
+		return
+	}
+	report := verifyDeletion(&s, options{reach: reachTest(t.Name()), name: name, short: testing.Short()})
 	if dir := *flags.report; dir != "" {
 		if err := report.write(dir); err != nil {
 			t.Errorf("writing the report: %v", err)
@@ -51,10 +97,27 @@ func RunDeletion(t *testing.T, s DeletionSubject) {
 	present(t, report)
 }
 
-// VerifyDeletion verifies the requestor outside of a test.
-func VerifyDeletion(s DeletionSubject) Report { return verifyDeletion(s, options{}) }
+// VerifyDeletion verifies the requestor outside of a test. As with [Verify], this executable
+// is run again with the same arguments, for the checks in planted surroundings. Where it
+// does not come back to the same call they are left out, which the report notes.
+func VerifyDeletion(s DeletionSubject) Report {
+	name := fmt.Sprintf("deletion %s #%d", s.Name, turnOf(s.Name))
+	if playing() {
+		play(name, func(o *orders) account { return childErases(o, &s) })
+		return Report{Subject: s.Name}
+	}
+	return verifyDeletion(&s, options{reach: reachAgain(), name: name, mayBeLost: true})
+}
 
-func verifyDeletion(s DeletionSubject, o options) Report {
+// turnOf counts the calls for subjects of a name, so that a child knows which one is meant.
+func turnOf(name string) int64 {
+	counter, _ := turns.LoadOrStore(name, new(atomic.Int64))
+	return counter.(*atomic.Int64).Add(1)
+}
+
+var turns sync.Map
+
+func verifyDeletion(s *DeletionSubject, o options) Report {
 	started := time.Now()
 	report := newReport(KindRequestor, s.Name, s.Open, 0)
 	report.Problems, report.Short = s.check(), o.short
@@ -63,7 +126,7 @@ func verifyDeletion(s DeletionSubject, o options) Report {
 	}
 	shared := &session{subject: &Subject{KnownFailures: s.KnownFailures}, options: o, seed: report.Seed, base: time.Now().UTC()}
 	defer shared.cleanup()
-	checks := dated(deletionChecks(&s))
+	checks := dated(deletionChecks(s))
 	report.Results = make([]Result, len(checks))
 	var all sync.WaitGroup
 	for i, c := range checks {
@@ -73,19 +136,33 @@ func verifyDeletion(s DeletionSubject, o options) Report {
 		})
 	}
 	all.Wait()
+	report.Notes = shared.notes()
 	report.Took = time.Since(started)
 	return report
 }
 
 func (s *DeletionSubject) check() []string {
 	var wrong []string
-	if s.Name == "" || s.Open == nil || s.Decode == nil {
+	if s.Name == "" || s.Open == nil || s.Decode == nil && s.State != deletion.Manual {
 		wrong = append(wrong, "DeletionSubject needs Name, Open and Decode")
 	}
 	switch s.State {
-	case deletion.Delivered, deletion.Acknowledged, deletion.Verified:
+	case deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Manual:
 	default:
-		wrong = append(wrong, "DeletionSubject.State says how far an accepted request has come: delivered, acknowledged or verified")
+		wrong = append(wrong, "DeletionSubject.State says how far an accepted request has come: delivered, acknowledged or verified, or manual where it is left to the person")
+	}
+	for status, class := range s.Statuses {
+		if class == driver.ClassAccepted && status/100 != 2 {
+			wrong = append(wrong, fmt.Sprintf("DeletionSubject.Statuses accepts a %d: only 2xx can be an acceptance", status))
+		}
+		if slices.Contains(passing, status) && class != driver.ClassUnknown && class != driver.ClassThrottled {
+			wrong = append(wrong, fmt.Sprintf("DeletionSubject.Statuses gives a %d the class %s: it passes, so the request is made again", status, class))
+		}
+	}
+	for _, progress := range s.Progress {
+		if progress.Name == "" || progress.Answer == nil {
+			wrong = append(wrong, "DeletionSubject.Progress has an entry without Name or Answer")
+		}
 	}
 	for id, reason := range s.KnownFailures {
 		if !slices.ContainsFunc(DeletionChecks(), func(c Check) bool { return c.ID == id }) || reason == "" {
@@ -100,10 +177,12 @@ func DeletionChecks() []Check { return dated(deletionChecks(&DeletionSubject{}))
 
 func deletionChecks(s *DeletionSubject) []Check {
 	on := func(do func(*DeletionSubject, *probe)) func(*probe) { return func(p *probe) { do(s, p) } }
-	return append([]Check{
+	ts := &trials{subject: s}
+	sends := []need{s.sends}
+	return slices.Concat([]Check{
 		{ID: "deletion/accepted-is-told", Level: Must, do: on(deletionAccepted),
 			Sentence: "A request that was accepted returns no error, and the state that the other side's answer stands for, not a better one."},
-		{ID: "deletion/never-without-acknowledgement", Level: Must, do: on(deletionUnacknowledged),
+		{ID: "deletion/never-without-acknowledgement", Level: Must, needs: sends, do: func(p *probe) { deletionUnacknowledged(s, ts, p) },
 			Sentence: "Whatever is not an acceptance is an error: a refusal, a redirect, a web page, a connection that breaks, no answer."},
 		{ID: "deletion/lookalike-not-accepted", Level: Must, needs: []need{func(*Subject) string {
 			if len(s.NotAccepted) == 0 {
@@ -112,21 +191,21 @@ func deletionChecks(s *DeletionSubject) []Check {
 			return ""
 		}}, do: on(deletionLookalike),
 			Sentence: "What the other side sends with a friendly status while it erases nothing is an error."},
-		{ID: "deletion/names-the-id", Level: Must, do: on(deletionNamesID),
+		{ID: "deletion/names-the-id", Level: Must, needs: sends, do: on(deletionNamesID),
 			Sentence: "What is asked to be erased is the machine ID of the request, and nothing else."},
 		{ID: "deletion/id-validated", Level: Must, do: on(deletionValidates),
 			Sentence: "A machine ID that is not 32 hexadecimal characters is an error before anything is sent: in a query it might mean everybody."},
 		{ID: "deletion/may-be-repeated", Level: Must, do: on(deletionRepeated),
 			Sentence: "The same request may be made again, by the same requestor and by a new one, with the same result."},
-		{ID: "deletion/deadline", Level: Must, do: on(deletionDeadline),
+		{ID: "deletion/deadline", Level: Must, needs: sends, do: func(p *probe) { deletionDeadline(s, ts, p) },
 			Sentence: "The context's deadline holds while connecting, while there is no answer and while one drips in."},
 		{ID: "deletion/cancelled-before", Level: Must, do: on(deletionCancelled),
 			Sentence: "With a context that has ended, nothing is sent and an error returned."},
-		{ID: "deletion/no-secret-in-errors", Level: Must, do: on(deletionSecrets),
+		{ID: "deletion/no-secret-in-errors", Level: Must, needs: sends, do: func(p *probe) { deletionSecrets(s, ts, p) },
 			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
-		{ID: "deletion/keys-stay-on-redirect", Level: Must, do: on(deletionRedirect),
+		{ID: "deletion/keys-stay-on-redirect", Level: Must, needs: sends, do: on(deletionRedirect),
 			Sentence: "A redirect is not followed: neither keys nor IDs reach its target."},
-	}, followChecks(s)...)
+	}, deletionAnswerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts))
 }
 
 // erasure is the request that the checks make.
@@ -139,13 +218,7 @@ func erasure() deletion.Request {
 
 // accept makes the other side accept.
 func (s *DeletionSubject) accept(p *probe) {
-	p.server.reactWith(func(x *exchange) bool {
-		a := Answer{}
-		if s.Accept != nil {
-			a = s.Accept(x.Request)
-		}
-		return answer(a)(x)
-	})
+	p.server.reactWith(func(x *exchange) bool { return answer(s.acceptance(x.Request))(x) })
 }
 
 // asked is what became of a request.
@@ -196,12 +269,30 @@ func deletionAccepted(s *DeletionSubject, p *probe) {
 	case a.receipt.State != s.State:
 		p.failf("the state is %q, and what was answered stands for %q", a.receipt.State, s.State)
 	}
-	if len(p.server.seen()) == 0 {
+	switch n := len(p.server.seen()); {
+	case n == 0 && s.Decode != nil:
 		p.failOnly("no request was made")
+	case n > 0 && s.Decode == nil:
+		p.failf("a request was made, and the subject has no Decode")
+	case n == 0:
+		return
+	}
+	// What comes before an answer is none (RFC 9110, section 15.2).
+	p.server.reactWith(func(x *exchange) bool {
+		x.write("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+		return answer(s.acceptance(x.Request))(x)
+	})
+	if a := s.request(p, longTime(), erasure()); !a.late && (a.err != nil || a.receipt.State != s.State) {
+		p.failf("after early hints the state is %q with the error %v, want %q", a.receipt.State, a.err, s.State)
 	}
 }
 
-func deletionUnacknowledged(s *DeletionSubject, p *probe) {
+func deletionUnacknowledged(s *DeletionSubject, ts *trials, p *probe) {
+	for _, t := range ts.all(p) {
+		if !t.follows && t.met() && t.refuses && !t.erased && t.err == nil && !s.statusDecides(t) {
+			p.report(t.finding("no error, and the state %q", t.receipt.State))
+		}
+	}
 	var all sync.WaitGroup
 	try := func(what string, limit time.Duration, arrange func(*probe)) {
 		all.Go(func() {
@@ -233,6 +324,16 @@ func deletionUnacknowledged(s *DeletionSubject, p *probe) {
 		}
 	}
 	all.Wait()
+}
+
+// statusDecides reports whether a web page came with the very status that is an acceptance
+// whatever the body says. Login pages come with 200.
+func (s *DeletionSubject) statusDecides(t *trial) bool {
+	if !t.page || t.status == http.StatusOK {
+		return false
+	}
+	accepted := s.acceptance(t.calls[len(t.calls)-1].Request)
+	return accepted.Body == "" && accepted.status() == t.status
 }
 
 func deletionLookalike(s *DeletionSubject, p *probe) {
@@ -299,7 +400,12 @@ func deletionRepeated(s *DeletionSubject, p *probe) {
 	}
 }
 
-func deletionDeadline(s *DeletionSubject, p *probe) {
+func deletionDeadline(s *DeletionSubject, ts *trials, p *probe) {
+	for _, t := range ts.all(p) {
+		if !t.follows && t.late {
+			p.report(t.finding("it had not returned %v after its context had ended", slack()))
+		}
+	}
 	for _, f := range faults() {
 		if f.limit() != shortTime() {
 			continue
@@ -334,7 +440,8 @@ func deletionCancelled(s *DeletionSubject, p *probe) {
 	}
 }
 
-func deletionSecrets(s *DeletionSubject, p *probe) {
+func deletionSecrets(s *DeletionSubject, ts *trials, p *probe) {
+	s.secretsInErrors(ts, p, false)
 	canaries := canariesOf("a secret", append([]string{erasure().ErasureKey}, s.Secrets...))
 	for _, status := range []int{200, 302, 400, 401, 403, 404, 409, 412, 429, 500, 503} {
 		p.server.reactWith(func(x *exchange) bool { return answer(p.echo(x, status))(x) })
@@ -343,6 +450,22 @@ func deletionSecrets(s *DeletionSubject, p *probe) {
 			for _, found := range append(plain, digests...) {
 				p.failf("the error after a status %d holds %s", status, found)
 			}
+		}
+	}
+}
+
+// secretsInErrors searches the errors of all trials.
+func (s *DeletionSubject) secretsInErrors(ts *trials, p *probe, follows bool) {
+	canaries := canariesOf("a secret", append([]string{erasure().ErasureKey}, s.Secrets...))
+	said := map[string]bool{}
+	for _, t := range ts.all(p) {
+		if t.follows != follows || t.err == nil || said[t.err.Error()] {
+			continue
+		}
+		said[t.err.Error()] = true
+		plain, digests := search([]byte(t.err.Error()), canaries)
+		for _, found := range append(plain, digests...) {
+			p.report(t.finding("the error holds %s", found))
 		}
 	}
 }

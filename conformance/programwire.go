@@ -86,7 +86,7 @@ type sentLine struct {
 
 // problem says why a line is no answer, "" if it is one.
 func (l sentLine) problem() string {
-	_, known := classes[l.Class]
+	_, known := classNames[l.Class]
 	partial := l.Class == "partial"
 	switch {
 	case !known && !partial:

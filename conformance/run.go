@@ -90,6 +90,8 @@ type options struct {
 	// named so that it knows its turn.
 	reach []string
 	name  string
+	// mayBeLost says that a child may not come back, which is then no finding.
+	mayBeLost bool
 	// serial runs one check at a time.
 	serial bool
 	// unshipped leaves out the processes in which the checks are made as production would,

@@ -31,8 +31,10 @@ func tallies() []tally {
 	for _, m := range mutants() {
 		count(m.kind, m.fails)
 	}
-	for _, m := range deletionMutants() {
-		count("deletion", m.fails)
+	for _, m := range slices.Concat(requestorMutants(), deskMutants()) {
+		if m.fails != "" { // what fails nothing is a control
+			count("deletion", m.fails)
+		}
 	}
 	return list
 }

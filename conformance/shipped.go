@@ -346,7 +346,7 @@ func (w *watcher) warmUp(s *session) string {
 // sendsInBackground makes a backend fail in the ways after which one may try again
 // behind the caller's back. Whatever comes later is seen by the watcher.
 func sendsInBackground(p *probe) {
-	for _, f := range backgroundFailures() {
+	for _, f := range backgroundFailures(connected(p.subject) == "") {
 		b, ok := p.open()
 		if !ok {
 			return
@@ -357,7 +357,8 @@ func sendsInBackground(p *probe) {
 	p.accept()
 }
 
-func backgroundFailures() []func(*probe, driver.Backend) {
+// backgroundFailures are those ways. A vendor can hang only where there is a connection.
+func backgroundFailures(hangs bool) []func(*probe, driver.Backend) {
 	reacting := func(r func(*probe) reaction, limit func() time.Duration) func(*probe, driver.Backend) {
 		return func(p *probe, b driver.Backend) {
 			p.server.reactWith(r(p))
@@ -367,23 +368,27 @@ func backgroundFailures() []func(*probe, driver.Backend) {
 	status := func(code int) func(*probe, driver.Backend) {
 		return reacting(func(p *probe) reaction { return answer(p.answerWith(code)) }, longTime)
 	}
-	return []func(*probe, driver.Backend){
+	list := []func(*probe, driver.Backend){
 		status(503), status(429), status(400), status(413), status(500),
 		reacting(func(p *probe) reaction { return answer(p.subject.Accepted) }, longTime),
 		reacting(func(*probe) reaction { return drop }, longTime),
-		reacting(func(*probe) reaction { return hang }, func() time.Duration { return shortTime() / 3 }),
-		func(p *probe, b driver.Backend) { // cancelled
-			ctx, cancel := context.WithCancel(context.Background())
-			p.server.reactWith(func(x *exchange) bool { cancel(); return hang(x) })
-			p.sendUnder(ctx, b, p.batch(2), longTime())
-			cancel()
-		},
 		func(p *probe, b driver.Backend) { // nobody there
 			p.wire.dialWith(refuse)
 			p.send(b, p.batch(2))
 			p.wire.dialServer()
 		},
 	}
+	if !hangs {
+		return list
+	}
+	return append(list,
+		reacting(func(*probe) reaction { return hang }, func() time.Duration { return shortTime() / 3 }),
+		func(p *probe, b driver.Backend) { // cancelled
+			ctx, cancel := context.WithCancel(context.Background())
+			p.server.reactWith(func(x *exchange) bool { cancel(); return hang(x) })
+			p.sendUnder(ctx, b, p.batch(2), longTime())
+			cancel()
+		})
 }
 
 // lingers waits for what the backends of all checks, and some that are still open, send

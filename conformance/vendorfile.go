@@ -188,9 +188,9 @@ func readLimits(to *driver.Limits) strictyaml.Reader {
 	}
 }
 
-// classes are the words of a table. Of a batch that is refused for something in it, the
+// classNames are the words of a table. Of a batch that is refused for something in it, the
 // suite knows no other word than too large: both come again in halves.
-var classes = map[string]driver.Class{
+var classNames = map[string]driver.Class{
 	"accepted": driver.ClassAccepted, "again": driver.ClassUnknown, "throttled": driver.ClassThrottled,
 	"too_large": driver.ClassTooLarge, "refused": driver.ClassTooLarge, "permanent": driver.ClassPermanent,
 }
@@ -204,7 +204,7 @@ func (v *vendorReader) readStatuses(n *strictyaml.Node, key string) error {
 		if err != nil {
 			return err
 		}
-		class, known := classes[word]
+		class, known := classNames[word]
 		if !known {
 			return strictyaml.Wrong(value.Line, path, "not a class: accepted, again, throttled, too_large, refused or permanent")
 		}

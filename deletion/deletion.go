@@ -5,6 +5,33 @@
 // deletion/posthog and deletion/datadog hold keys that can erase anybody's data: they are
 // for operators, who run them behind deletion/relay, and never for a program that is
 // handed out.
+//
+// # The contract of requestors
+//
+// conformance.RunDeletion holds a requestor to it. Beyond what [Requestor], [Follower] and
+// [Receipt] say:
+//
+//	one attempt   each call to the other side is made once; waiting for it, and asking again,
+//	              are the caller's to do, who has a clock and a disk for it
+//	nothing left  when a call has returned, whatever it returned, nothing more is sent, and no
+//	              goroutine, connection or file of it is left: there is no Close. Making a
+//	              requestor contacts nobody
+//	many          requests for several IDs do not mix, in a row and at the same time, and a
+//	              receipt is its own request's
+//	answers       no more is read of one than the other side has to say. What is cut, missing,
+//	              null or not a word that is known says nothing: it never leads to a better
+//	              state than the answer would without it. That the data is gone has to be said
+//	              in so many words, and a count of what is left is zero only if it says 0
+//	refusals      web pages, timeouts, 408, 429 and failures (500, 502, 503, 504) are never
+//	              Permanent: what is in between refuses nobody
+//	privacy       the process's environment, arguments, host, user and files are not read, and
+//	              nothing of them is sent; no cookies, no redirects, no plain http to another
+//	              machine, and no host but those that the author has named. RequestedAt is sent
+//	              in UTC, since a zone says where a person lives. The erasure key goes to where
+//	              it is asked for and nowhere else
+//	keys          no error and no receipt holds one, also if the other side repeats it; only
+//	              the URL by which the person finishes a request may hold the erasure key
+//	silence       nothing is printed or logged
 package deletion
 
 import (
@@ -42,7 +69,8 @@ func (r Request) Validate() error {
 	return nil
 }
 
-// Receipt is what the other side answered.
+// Receipt is what a requestor understood of the other side's answer. It is stored and
+// shown: so it holds no raw answer and no control characters, and takes less than 64 KiB.
 type Receipt struct {
 	// State says how far the request is known to have come.
 	State State
@@ -91,7 +119,8 @@ const (
 //
 // The classes of errors are those of package driver: Permanent where the other side
 // refuses this request and will refuse it again, Throttled where it says when to come
-// back, anything else where it is not known to have been handed over. Errors hold no key.
+// back, anything else where it is not known to have been handed over: also TooLarge and
+// Partial, which are for batches. Errors hold no key.
 type Requestor interface {
 	RequestDeletion(ctx context.Context, req Request) (Receipt, error)
 }
@@ -100,7 +129,8 @@ type Requestor interface {
 type Follower interface {
 	Requestor
 	// Status returns the receipt brought up to date: State, Detail and CancelUntil may be
-	// new. It asks and changes nothing there. Its errors are classed as those of
+	// new. It asks and changes nothing there, nor in the receipt that it is given. Where there
+	// is nobody to ask, that receipt is the answer. Its errors are classed as those of
 	// RequestDeletion, and wrap ErrUnknownReceipt where the request has to be made again.
 	Status(ctx context.Context, receipt Receipt) (Receipt, error)
 }

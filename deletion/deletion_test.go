@@ -81,6 +81,40 @@ func TestARequestorOfTheReferenceIsWrapped(t *testing.T) {
 	}
 }
 
+// sender is a backend that answers always the same.
+type sender func(events []driver.Event) error
+
+func (s sender) Send(_ context.Context, events []driver.Event) error { return s(events) }
+func (sender) Close() error                                          { return nil }
+
+// What a backend says of a batch, an event says of its one request.
+func TestTheVerdictOnABatchIsThatOfItsOneEvent(t *testing.T) {
+	t.Parallel()
+	no := errors.New("no")
+	for name, c := range map[string]struct {
+		answer error
+		state  deletion.State
+		class  driver.Class
+		wait   time.Duration
+	}{
+		"accepted":                 {nil, deletion.Delivered, driver.ClassAccepted, 0},
+		"accepted, event by event": {&driver.Partial{Accepted: []string{"e1"}}, deletion.Delivered, driver.ClassAccepted, 0},
+		"rejected":                 {&driver.Partial{Rejected: []string{"e1"}, Err: no}, "", driver.ClassPermanent, 0},
+		"rejected, unnamed":        {&driver.Partial{Unnamed: 1, Err: no}, "", driver.ClassPermanent, 0},
+		"kept for now":             {&driver.Partial{Wait: time.Minute, Err: no}, "", driver.ClassThrottled, time.Minute},
+		"kept":                     {&driver.Partial{}, "", driver.ClassUnknown, 0},
+		"too large":                {driver.TooLarge(no), "", driver.ClassUnknown, 0},
+		"permanent":                {driver.Permanent(no), "", driver.ClassPermanent, 0},
+		"throttled":                {driver.Throttled(no, time.Hour), "", driver.ClassThrottled, time.Hour},
+	} {
+		r := deletion.Event(sender(func([]driver.Event) error { return c.answer }), func(e *driver.Event) { e.ID = "e1" })
+		receipt, err := r.RequestDeletion(t.Context(), request())
+		if receipt.State != c.state || driver.Classify(err) != c.class || driver.Wait(err) != c.wait {
+			t.Errorf("%s: the state is %q with the error %v (%v, %v), want %q, %v, %v", name, receipt.State, err, driver.Classify(err), driver.Wait(err), c.state, c.class, c.wait)
+		}
+	}
+}
+
 // fixed answers always the same.
 func fixed(receipt deletion.Receipt, err error) deletion.Requestor {
 	return deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) { return receipt, err })

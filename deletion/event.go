@@ -2,6 +2,8 @@ package deletion
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 )
@@ -23,9 +25,31 @@ func Event(backend driver.Backend, complete func(*driver.Event)) Requestor {
 			Metadata: map[string]string{"erasure_key": req.ErasureKey},
 		}
 		complete(&event)
-		if err := backend.Send(ctx, []driver.Event{event}); err != nil {
+		if err := ofOne(backend.Send(ctx, []driver.Event{event}), event.ID); err != nil {
 			return Receipt{}, err
 		}
 		return Receipt{State: Delivered, ID: event.ID}, nil
 	})
+}
+
+// ofOne makes a verdict on a batch one on its only event. Those that backends have for
+// batches mean nothing to whoever makes a request.
+func ofOne(err error, id string) error {
+	class := driver.Classify(err)
+	if class != driver.ClassPartial && class != driver.ClassTooLarge {
+		return err
+	}
+	bare := errors.New(err.Error())
+	if partial, ok := errors.AsType[*driver.Partial](err); ok {
+		switch {
+		case slices.Contains(partial.Accepted, id):
+			return nil
+		case slices.Contains(partial.Rejected, id), partial.Unnamed > 0:
+			return driver.Permanent(bare)
+		case partial.Wait > 0:
+			return driver.Throttled(bare, partial.Wait)
+		}
+	}
+	// Too large is what a whole batch may be: smaller than one request there is nothing.
+	return bare
 }

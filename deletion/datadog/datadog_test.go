@@ -51,10 +51,7 @@ func TestKeepsTheContract(t *testing.T) {
 		},
 		// A Datadog that knows no request yet, each time.
 		Accept: func(r conformance.Request) conformance.Answer {
-			asked, got := httptest.NewRequest(r.Method, r.URL, bytes.NewReader(r.Body)), httptest.NewRecorder()
-			asked.Header = r.Header.Clone()
-			standin.New(standin.Options{}).ServeHTTP(got, asked)
-			return conformance.Answer{Status: got.Code, Type: got.Header().Get("Content-Type"), Body: got.Body.String()}
+			return answerOf(standin.New(standin.Options{}), r)
 		},
 		NotAccepted: []conformance.Answer{
 			{Status: 200, Type: "text/html", Body: "<html><body>Log in to the hotel's network</body></html>"},
@@ -77,7 +74,66 @@ func TestKeepsTheContract(t *testing.T) {
 			err := json.Unmarshal(r.Body, &body)
 			return body.Data.Attributes.Query["host"], err
 		},
+		Statuses: map[int]driver.Class{
+			400: driver.ClassPermanent, 412: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
+			408: driver.ClassUnknown, 429: driver.ClassUnknown, 500: driver.ClassUnknown, 503: driver.ClassUnknown, 307: driver.ClassUnknown, 204: driver.ClassUnknown,
+		},
+		Refusal: conformance.Answer{Body: `{"errors":["Forbidden"]}`},
+		Progress: []conformance.Progress{
+			{Name: "pending", Answer: progress(standin.Request{Status: standin.Pending}), Want: deletion.Acknowledged},
+			{Name: "under way", Answer: progress(standin.Request{Status: standin.InProgress}), Want: deletion.Acknowledged},
+			{Name: "completed", Answer: progress(standin.Request{Status: standin.Completed}), Want: deletion.Verified},
+			{Name: "completed, and logs came in later", Answer: progress(standin.Request{Status: standin.Completed}, suiteLog("sampletool")), Err: deletion.ErrUnknownReceipt},
+			{Name: "completed, and logs are under another service", Answer: progress(standin.Request{Status: standin.Completed}, suiteLog("othertool")), Want: deletion.Refused},
+			{Name: "cancelled", Answer: progress(standin.Request{Status: standin.Cancelled}), Want: deletion.Refused},
+			{Name: "failed", Answer: progress(standin.Request{Status: "failed"}), Want: deletion.Refused},
+			{Name: "failed, of Datadog's own", Answer: progress(standin.Request{Status: "failed", ErrorCategory: "internal_error"})},
+			{Name: "a word of tomorrow's", Answer: progress(standin.Request{Status: "dreamt"}), Want: deletion.Acknowledged},
+			{Name: "another machine's", Answer: progress(standin.Request{Query: "host:" + other + " service:sampletool"}), Err: deletion.ErrUnknownReceipt},
+		},
+		Left: func(records *int) func(conformance.Request) conformance.Answer {
+			listed := progress(standin.Request{Status: standin.Completed})
+			return func(r conformance.Request) conformance.Answer {
+				switch {
+				case r.Method == http.MethodGet:
+					return listed(r)
+				case records == nil:
+					return conformance.Answer{Body: `{"meta":{"status":"done"},"data":{"buckets":[{"by":{},"computes":{}}]}}`}
+				}
+				return conformance.Answer{Body: fmt.Sprintf(`{"meta":{"status":"done"},"data":{"buckets":[{"by":{},"computes":{"c0":%d}}]}}`, *records)}
+			}
+		},
+		TakesKey: func(conformance.Request) bool { return false },
+		Hosts:    func(endpoint string) []string { return []string{strings.TrimPrefix(endpoint, "https://")} },
 	})
+}
+
+// progress is what Datadog says of the first request that it was asked for, that of the
+// suite's in February.
+func progress(r standin.Request, logs ...standin.Log) func(conformance.Request) conformance.Answer {
+	asked := time.Date(2026, 2, 3, 4, 5, 7, 0, time.UTC)
+	r.From, r.To, r.CreatedAt = asked.Add(-retention), asked, asked
+	if r.Query == "" {
+		r.Query = "host:" + machine + " service:sampletool"
+	}
+	return func(q conformance.Request) conformance.Answer {
+		vendor := standin.New(standin.Options{})
+		vendor.AddRequest(r)
+		vendor.Store(logs...)
+		return answerOf(vendor, q)
+	}
+}
+
+// suiteLog is one of the machine for which the suite asks.
+func suiteLog(service string) standin.Log {
+	return standin.Log{Host: machine, Service: service, Message: "late", Date: time.Now().Add(-time.Hour)}
+}
+
+func answerOf(vendor *standin.Server, r conformance.Request) conformance.Answer {
+	asked, got := httptest.NewRequest(r.Method, r.URL, bytes.NewReader(r.Body)), httptest.NewRecorder()
+	asked.Header = r.Header.Clone()
+	vendor.ServeHTTP(got, asked)
+	return conformance.Answer{Status: got.Code, Type: got.Header().Get("Content-Type"), Body: got.Body.String()}
 }
 
 // org is an organisation at Datadog, with a clock that stands still.
@@ -563,6 +619,24 @@ func TestLogsThatCameTooLateAreAskedForAgain(t *testing.T) {
 	o.finish()
 	if last, err := r.Status(t.Context(), second); err != nil || last.State != deletion.Verified || len(o.Stored(machine)) != 0 {
 		t.Errorf("in the end it is %+v, %v", last, err)
+	}
+}
+
+// What a request says of its window is Datadog's word. If that were all that is counted, a
+// window that begins too late would hold nothing.
+func TestAllThatIsKeptIsCountedWhateverTheWindow(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t, standin.Options{})
+	r := o.requestor(t, nil)
+	receipt := o.ask(t, r)
+	o.finish()
+	o.logs(2, machine, tool)
+	for _, from := range []time.Time{noon.Add(9 * day), noon.Add(400 * day)} {
+		o.Edit(753, func(r *standin.Request) { r.From = from })
+		_, err := r.Status(t.Context(), receipt)
+		if remains, ok := errors.AsType[*datadog.RemainsError](err); !ok || remains.Logs != 2 {
+			t.Errorf("with a window from %v the status is %v", from, err)
+		}
 	}
 }
 

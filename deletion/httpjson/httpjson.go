@@ -34,6 +34,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func (r Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (d
 	if err != nil {
 		return deletion.Receipt{}, fmt.Errorf("asking for the deletion: %w", err)
 	}
-	return read(answer, time.Now())
+	return r.read(answer, time.Now(), req.ErasureKey)
 }
 
 // Status asks what became of a request.
@@ -127,7 +128,7 @@ func (r Requestor) Status(ctx context.Context, receipt deletion.Receipt) (deleti
 	if said, ok := parse(answer); ok && answer.Status == http.StatusNotFound && said.Error == "unknown_receipt" {
 		return receipt, fmt.Errorf("asking for the state of the deletion: %w", deletion.ErrUnknownReceipt)
 	}
-	now, err := read(answer, time.Now())
+	now, err := r.read(answer, time.Now(), "")
 	if err != nil {
 		return receipt, err
 	}
@@ -157,18 +158,21 @@ func parse(a driverhttp.Answer) (said, bool) {
 }
 
 // read is the table of the package comment.
-func read(a driverhttp.Answer, now time.Time) (deletion.Receipt, error) {
+func (r Requestor) read(a driverhttp.Answer, now time.Time, erasureKey string) (deletion.Receipt, error) {
 	s, isJSON := parse(a)
 	fail := func(next string) error { return fmt.Errorf("the deletion endpoint answered %d: %s", a.Status, next) }
 	switch a.Status {
 	case 200, 201, 202, 204:
 		switch {
-		case !isJSON && (driverhttp.LooksLikeHTML(a) || len(a.Body) > 0 && a.Header.Get("Content-Type") == ""):
+		case len(a.Body) > 0 && !json.Valid(a.Body), driverhttp.LooksLikeHTML(a):
 			return deletion.Receipt{}, fail("with a page instead of a receipt: log in to this network, or check the endpoint")
 		case s.Error != "":
 			return deletion.Receipt{}, fail("with an error inside")
 		}
-		receipt := deletion.Receipt{State: deletion.Delivered, ID: plain(s.ID, maxID), Detail: plain(s.Detail, maxDetail), CancelUntil: s.CancelUntil}
+		receipt := deletion.Receipt{
+			State: deletion.Delivered, CancelUntil: s.CancelUntil,
+			ID: plain(r.withoutKeys(s.ID, erasureKey), maxID), Detail: plain(r.withoutKeys(s.Detail, erasureKey), maxDetail),
+		}
 		switch state := deletion.State(s.State); state {
 		case deletion.Acknowledged, deletion.Verified, deletion.Refused:
 			receipt.State = state
@@ -199,6 +203,23 @@ func read(a driverhttp.Answer, now time.Time) (deletion.Receipt, error) {
 var refusals = map[string]string{
 	"proof_mismatch":  "the erasure key does not belong to the machine ID",
 	"invalid_request": "the request is not one that the endpoint can read",
+}
+
+// minKey is how long what is looked for in a receipt has to be: "Bearer", and shorter words
+// than that, are no keys.
+const minKey = 8
+
+// withoutKeys returns text, or nothing if the server repeats a key in it: a receipt is
+// stored and shown.
+func (r Requestor) withoutKeys(text, erasureKey string) string {
+	keys := []string{erasureKey}
+	for _, value := range r.Headers {
+		keys = append(keys, strings.Fields(value)...)
+	}
+	if slices.ContainsFunc(keys, func(key string) bool { return len(key) >= minKey && strings.Contains(text, key) }) {
+		return ""
+	}
+	return text
 }
 
 // plain keeps what can be shown on one line.

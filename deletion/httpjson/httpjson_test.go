@@ -3,6 +3,7 @@ package httpjson_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -35,11 +36,49 @@ func TestKeepsTheContract(t *testing.T) {
 			var body struct {
 				ID string `json:"machine_id"`
 			}
+			if r.Method == http.MethodGet {
+				return "", nil
+			}
 			err := json.Unmarshal(r.Body, &body)
 			return body.ID, err
 		},
+		Statuses: map[int]driver.Class{
+			400: driver.ClassPermanent, 403: driver.ClassPermanent, 413: driver.ClassPermanent, 422: driver.ClassPermanent,
+			401: driver.ClassThrottled, 404: driver.ClassThrottled, 405: driver.ClassThrottled,
+			429: driver.ClassUnknown, 500: driver.ClassUnknown, 503: driver.ClassUnknown, 301: driver.ClassUnknown,
+		},
+		Refusal: conformance.Answer{Type: "application/json", Body: `{"error":"proof_mismatch"}`},
+		Progress: []conformance.Progress{
+			{Name: "in hand", Answer: saying(200, `{"id":"r1","state":"acknowledged"}`), Want: deletion.Acknowledged},
+			{Name: "gone", Answer: saying(200, `{"id":"r1","state":"verified"}`), Want: deletion.Verified},
+			{Name: "refused", Answer: saying(200, `{"id":"r1","state":"refused","detail":"the vendor cannot"}`), Want: deletion.Refused},
+			{Name: "a word of tomorrow's", Answer: saying(200, `{"id":"r1","state":"dreamt"}`), Want: deletion.Delivered},
+			{Name: "another's", Answer: saying(200, `{"id":"r2","state":"acknowledged"}`)},
+			{Name: "nobody's", Answer: saying(200, `{"state":"verified"}`)},
+			{Name: "lost", Answer: saying(404, `{"error":"unknown_receipt"}`), Err: deletion.ErrUnknownReceipt},
+		},
+		RequestedAt: func(r conformance.Request) (time.Time, error) {
+			var body struct {
+				At time.Time `json:"requested_at"`
+			}
+			if r.Method == http.MethodGet {
+				return body.At, nil
+			}
+			err := json.Unmarshal(r.Body, &body)
+			return body.At, err
+		},
+		TakesKey: func(r conformance.Request) bool { return r.Method == http.MethodPost },
+		Hosts:    theEndpoint,
 	})
 }
+
+func saying(status int, body string) func(conformance.Request) conformance.Answer {
+	return func(conformance.Request) conformance.Answer {
+		return conformance.Answer{Status: status, Type: "application/json", Body: body}
+	}
+}
+
+func theEndpoint(endpoint string) []string { return []string{strings.TrimPrefix(endpoint, "https://")} }
 
 const endpoint = "https://relay.example.com/v1/erasures"
 
@@ -84,6 +123,9 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		"refused later":               {200, kind, `{"id":"r1","state":"refused"}`, nil, deletion.Refused, 0, 0},
 		"a state that we do not know": {200, kind, `{"id":"r1","state":"dreamt"}`, nil, deletion.Delivered, 0, 0},
 		"a server of the reference":   {204, "", "", nil, deletion.Delivered, 0, 0},
+		"text":                        {200, "text/plain", "Please log in to this network.", nil, "", driver.ClassUnknown, 0},
+		"JSON that is cut":            {200, kind, `{"id":"r1"`, nil, "", driver.ClassUnknown, 0},
+		"JSON of a server's own":      {200, kind + "; charset=utf-8", `["taken"]`, nil, deletion.Delivered, 0, 0},
 		"an empty 200":                {200, "text/plain", "", nil, deletion.Delivered, 0, 0},
 		"a page":                      {200, "text/html", "<html>", nil, "", driver.ClassUnknown, 0},
 		"a page that hides it":        {200, "", "hello", nil, "", driver.ClassUnknown, 0},
@@ -167,6 +209,22 @@ func TestStatusFollowsTheReceipt(t *testing.T) {
 	nameless := deletion.Receipt{State: deletion.Delivered}
 	if now, err := r.Status(t.Context(), nameless); err != nil || now.State != deletion.Delivered {
 		t.Errorf("a receipt without an ID became %+v with the error %v", now, err)
+	}
+}
+
+func TestNoKeyThatTheServerRepeatsIsInAReceipt(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"id":     `{"id":"` + request().ErasureKey + `","state":"acknowledged"}`,
+		"detail": `{"id":"r1","state":"acknowledged","detail":"asked with ` + request().ErasureKey + `"}`,
+		"header": `{"id":"r1","state":"acknowledged","detail":"asked with secret-of-the-relay"}`,
+	} {
+		r := answering(202, "application/json", body, nil)
+		r.Headers = map[string]string{"Authorization": "secret-of-the-relay"}
+		receipt, err := r.RequestDeletion(t.Context(), request())
+		if text := fmt.Sprintf("%+v", receipt); err != nil || strings.Contains(text, request().ErasureKey) || strings.Contains(text, "secret-of-the-relay") {
+			t.Errorf("%s: the receipt is %+v with the error %v", name, receipt, err)
+		}
 	}
 }
 

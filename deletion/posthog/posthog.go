@@ -657,8 +657,8 @@ func (r *Requestor) deletions(ctx context.Context, uuid string) ([]row, error) {
 func (r *Requestor) count(ctx context.Context, machineID string) (int64, error) {
 	const doing = "counting the events"
 	var said struct {
-		Results [][]int64 `json:"results"`
-		Cached  bool      `json:"is_cached"`
+		Results [][]*int64 `json:"results"` // pointers, or null would be a count of zero
+		Cached  bool       `json:"is_cached"`
 	}
 	if err := r.do(ctx, call{
 		doing: doing, method: http.MethodPost, path: "query/", want: http.StatusOK,
@@ -673,10 +673,14 @@ func (r *Requestor) count(ctx context.Context, machineID string) (int64, error) 
 	}, &said); err != nil {
 		return 0, err
 	}
-	if said.Cached || len(said.Results) != 1 || len(said.Results[0]) != 1 || said.Results[0][0] < 0 {
+	if said.Cached || len(said.Results) != 1 || len(said.Results[0]) != 1 {
 		return 0, undocumented(doing, http.StatusOK)
 	}
-	return said.Results[0][0], nil
+	n := said.Results[0][0]
+	if n == nil || *n < 0 {
+		return 0, undocumented(doing, http.StatusOK)
+	}
+	return *n, nil
 }
 
 // space is the UUID in which PostHog derives those of its persons.

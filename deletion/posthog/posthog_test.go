@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -679,6 +680,7 @@ func TestAnAnswerThatSaysSomethingElseIsNotUnderstood(t *testing.T) {
 			`{"results":[]}`,
 			`{"results":null}`,
 			`{"results":[["0"]]}`,
+			`{"results":[[null]]}`,
 			`{"results":[[-1]]}`,
 			`{"results":[[0.5]]}`,
 			`{"query_status":{"complete":false}}`,
@@ -1212,7 +1214,7 @@ func TestTheRequestorKeepsTheContract(t *testing.T) {
 		},
 		Accept: func(r conformance.Request) conformance.Answer {
 			vendor := standin.New(standin.Options{Key: key})
-			vendor.Capture(conformanceID, time.Now())
+			vendor.Capture(machineIn.FindString(r.URL+string(r.Body)), time.Now())
 			req := httptest.NewRequest(r.Method, r.URL, bytes.NewReader(r.Body))
 			req.Header = r.Header
 			w := httptest.NewRecorder()
@@ -1243,8 +1245,61 @@ func TestTheRequestorKeepsTheContract(t *testing.T) {
 			}
 			return body.IDs[0], nil
 		},
+		Statuses: map[int]driver.Class{
+			400: driver.ClassPermanent, 401: driver.ClassThrottled, 402: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
+			408: driver.ClassUnknown, 409: driver.ClassThrottled, 429: driver.ClassThrottled, 500: driver.ClassUnknown, 503: driver.ClassUnknown, 307: driver.ClassUnknown,
+		},
+		Refusal: conformance.Answer{Type: "application/json", Body: `{"type":"validation_error","code":"invalid","detail":"no","attr":null}`},
+		Progress: []conformance.Progress{
+			{Name: "pending", Answer: swept(pendingRow, nobody, count("[[3]]")), Want: deletion.Acknowledged},
+			{Name: "the sweep is over", Answer: swept(completedRow, nobody, count("[[0]]")), Want: deletion.Verified},
+			{Name: "the sweep is over and left events", Answer: swept(completedRow, nobody, count("[[2]]")), Err: deletion.ErrUnknownReceipt},
+			{Name: "the sweep is over and left the profile", Answer: swept(completedRow, somebody, count("[[0]]")), Err: deletion.ErrUnknownReceipt},
+			{Name: "no such request", Answer: swept("", nobody, count("[[0]]")), Err: deletion.ErrUnknownReceipt},
+			{Name: "another's request", Answer: swept(strings.ReplaceAll(pendingRow, "PERSON", "00000000-0000-5000-8000-000000000000"), nobody, count("[[0]]")), Err: deletion.ErrUnknownReceipt},
+			{Name: "a word of tomorrow's", Answer: swept(strings.ReplaceAll(pendingRow, `"pending"`, `"dreamt"`), nobody, count("[[0]]"))},
+			{Name: "completed and not verified", Answer: swept(strings.ReplaceAll(pendingRow, `"pending"`, `"completed"`), nobody, count("[[0]]"))},
+			{Name: "a count of yesterday", Answer: swept(completedRow, nobody, `{"results":[[0]],"is_cached":true}`)},
+			{Name: "nothing is said of profiles", Answer: swept(completedRow, `{"next":null}`, count("[[0]]"))},
+		},
+		Left: func(records *int) func(conformance.Request) conformance.Answer {
+			if records == nil {
+				return swept(completedRow, nobody, count("[[]]"))
+			}
+			return swept(completedRow, nobody, count(fmt.Sprintf("[[%d]]", *records)))
+		},
+		TakesKey: func(conformance.Request) bool { return false },
+		Hosts:    func(endpoint string) []string { return []string{strings.TrimPrefix(endpoint, "https://")} },
 	})
 }
 
-// conformanceID is the machine ID for which the suite asks.
-var conformanceID = strings.Repeat("0dd5a1ad", 4)
+// machineIn is the machine ID in a request of the suite's.
+var machineIn = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+
+// What PostHog says of a request that the suite made in February.
+const (
+	pendingRow   = `{"person_uuid":"PERSON","created_at":"2026-02-03T04:05:07Z","status":"pending","delete_verified_at":null}`
+	completedRow = `{"person_uuid":"PERSON","created_at":"2026-02-03T04:05:07Z","status":"completed","delete_verified_at":"2026-02-08T04:00:00Z"}`
+	nobody       = `{"results":[],"next":null}`
+	somebody     = `{"results":[{"uuid":"01900000-0000-7000-8000-000000000000","distinct_ids":["MACHINE"]}],"next":null}`
+)
+
+func count(results string) string { return `{"results":` + results + `,"is_cached":false}` }
+
+// swept answers the calls of Status.
+func swept(row, persons, count string) func(conformance.Request) conformance.Answer {
+	return func(r conformance.Request) conformance.Answer {
+		u, err := url.Parse(r.URL)
+		if err != nil {
+			return conformance.Answer{Status: 400}
+		}
+		body := persons
+		switch {
+		case strings.HasSuffix(u.Path, "/deletion_status/"):
+			body = `{"results":[` + strings.ReplaceAll(row, "PERSON", u.Query().Get("person_uuid")) + `],"next":null}`
+		case strings.HasSuffix(u.Path, "/query/"):
+			body = count
+		}
+		return conformance.Answer{Body: strings.ReplaceAll(body, "MACHINE", u.Query().Get("distinct_id"))}
+	}
+}
