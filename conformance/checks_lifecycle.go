@@ -214,11 +214,13 @@ func (p *probe) used() bool {
 func settles(done func() bool) bool { return settlesWithin(patient(5*time.Second), done) }
 
 func settlesWithin(limit time.Duration, done func() bool) bool {
-	const turn = 10 * time.Millisecond // in turns for the reason that within has
+	// In turns for the reason that within has, and ever longer ones: looking costs something.
+	turn := 5 * time.Millisecond
 	for passed := time.Duration(0); !done(); passed += turn {
 		if passed >= limit {
 			return false
 		}
+		turn = min(2*turn, 100*time.Millisecond)
 		time.Sleep(turn)
 	}
 	return true

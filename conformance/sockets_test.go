@@ -451,7 +451,7 @@ func socketMutants() []mutant {
 			collector/random-failures delivery/cancelled-during delivery/hang-before-answer delivery/late-answer delivery/reset-before-answer
 			delivery/reset-in-request lifecycle/close-during-send`),
 		tlsSyslog("syslog-ignores-its-context", syslog{send: func(b *syslogBackend, ctx context.Context, events []driver.Event) error {
-			long, cancel := context.WithTimeout(context.WithoutCancel(ctx), patient(8*time.Second)) // beyond the suite's patience
+			long, cancel := context.WithTimeout(context.WithoutCancel(ctx), patient(20*time.Second)) // far beyond the suite's patience
 			defer cancel()
 			return b.deliver(long, events)
 		}}, `
