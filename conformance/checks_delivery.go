@@ -159,6 +159,10 @@ func retryAfterSeconds(p *probe) {
 			return // a backend that sits it out takes its time over each
 		}
 	}
+	const short = 2
+	if thrice(short*time.Second, func() bool { p.throttled(b, 503, fmt.Sprint(short)); return true }) {
+		p.failf("Retry-After: %d: Send took as long before it returned, three times", short)
+	}
 }
 
 func retryAfterDate(p *probe) {
@@ -579,8 +583,11 @@ func batchUntouched(p *probe) {
 	defer b.Close()
 	batch := p.batch(6)
 	slices.Reverse(batch) // so that sorting is a change
+	for i := range batch {
+		batch[i].Args = []string{"zeta", "--depth", "", "alpha", "alpha"}
+	}
 	before := copyEvents(batch)
-	for _, react := range []reaction{answer(p.subject.Accepted), answer(p.answerWith(503))} {
+	for _, react := range append(p.failing(), answer(p.subject.Accepted)) {
 		p.server.reactWith(react)
 		p.send(b, batch)
 		for i := range batch {

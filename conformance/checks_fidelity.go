@@ -126,6 +126,7 @@ func unicodePlanes(p *probe) {
 	e.Metadata["schlüssel-鍵-🔑"] = "in a key"
 	e.Name = "naïve café 名前 \U0001f9ea"
 	e.Error = "quotes \" ' ` backslash \\ brackets <>{}[] &amp; % line\nbreak\ttab \u2028 \u2029 \u0085 bell\a nul\x00 del\x7f"
+	e.Metadata["controls"] = "red \x1b[31m line\r\nline\n bell\a back\b form\f"
 	e.Args = []string{"", "--", "a b", "\u202eright to left\u202c", "e\u0301", "\ufeffmark"}
 	p.roundTrip(e)
 }
@@ -168,4 +169,15 @@ func reservedEvents(p *probe) []driver.Event {
 	return events
 }
 
-func reservedMetadata(p *probe) { p.roundTrip(reservedEvents(p)...) }
+func reservedMetadata(p *probe) {
+	events := reservedEvents(p)
+	// Where a field is absent, a name like the field's must not fill it.
+	for i := range len(events) {
+		bare := sampleEvent(p.base, 50+i)
+		bare.Metadata = events[i].Metadata
+		bare.DurationMS, bare.ExitCode, bare.Args, bare.Error, bare.Truncated = nil, nil, nil, "", 0
+		bare.Version, bare.OSVersion, bare.GoVersion, bare.ConsentID = "", "", "", ""
+		events = append(events, bare)
+	}
+	p.roundTrip(events...)
+}

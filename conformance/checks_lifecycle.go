@@ -56,12 +56,33 @@ func silentEnds(p *probe) {
 		nothing("Close", 0)
 		return
 	}
-	p.server.reactWith(answer(p.answerWith(503)))
-	p.send(b, p.batch(2))
-	p.accept()
-	requests := p.attempts()
 	p.closeInTime(b)
-	nothing("Close", requests)
+	// Each failure has a backend of its own, and all of them are closed before the wait.
+	var failed []driver.Backend
+	for _, react := range p.failing() {
+		b, ok := p.open()
+		if !ok {
+			return
+		}
+		p.server.reactWith(react)
+		p.send(b, p.batch(2))
+		p.accept()
+		failed = append(failed, b)
+	}
+	requests := p.attempts()
+	for _, b := range failed {
+		p.closeInTime(b)
+	}
+	nothing("Close after a failure", requests)
+}
+
+// failing are the ways in which a vendor that is reached does not take a batch.
+func (p *probe) failing() []reaction {
+	list := []reaction{drop}
+	for _, status := range []int{302, 400, 401, 413, 429, 500, 502, 503, 504} {
+		list = append(list, answer(p.answerWith(status)))
+	}
+	return list
 }
 
 // closeInTime calls Close and does not wait for it long.
@@ -86,23 +107,41 @@ func (p *probe) closeInTime(b driver.Backend) error {
 }
 
 func closeTwice(p *probe) {
-	b, ok := p.open()
-	if !ok {
-		return
-	}
-	p.send(b, p.batch(2))
-	for _, when := range []string{"the first", "the second"} {
-		if err := p.closeInTime(b); err != nil {
-			p.failOnly("%s Close returned %v", when, err)
+	for _, react := range append(p.failing(), answer(p.subject.Accepted)) {
+		b, ok := p.open()
+		if !ok {
+			return
+		}
+		p.server.reactWith(react)
+		p.send(b, p.batch(2))
+		for _, when := range []string{"the first", "the second"} {
+			if err := p.closeInTime(b); err != nil {
+				p.failOnly("%s Close returned %v", when, err)
+			}
+		}
+		if p.subject.Driver.Local || len(p.found()) > 0 {
+			return
 		}
 	}
 }
 
 func closeDuringSend(p *probe) {
-	b, ok := p.open()
-	if !ok {
-		return
+	const atOnce = time.Second // hundreds of times what it takes to close a connection
+	late := thrice(atOnce, func() bool {
+		b, ok := p.open()
+		if !ok {
+			return false
+		}
+		return p.closesWhileSending(b)
+	})
+	if late {
+		p.failf("Close took longer than %v while Send ran, three times", atOnce)
 	}
+}
+
+// closesWhileSending closes b while Send waits for an answer, and reports whether Close
+// returned.
+func (p *probe) closesWhileSending(b driver.Backend) bool {
 	waiting := make(chan struct{}, 1)
 	p.server.reactWith(func(x *exchange) bool {
 		select {
@@ -120,15 +159,17 @@ func closeDuringSend(p *probe) {
 	case <-waiting:
 	case v := <-sent:
 		p.failf("Send returned %v before an answer", v)
-		return
+		return false
 	}
 	p.closeInTime(b)
+	closed := len(p.found()) == 0
 	cancel()
 	if v, ok := within(sent, slack()); !ok {
 		p.failf("Send had not returned %v after Close and after its context was cancelled", slack())
 	} else if !v.late && v.err == nil {
 		p.failf("Send returned nil without an answer")
 	}
+	return closed
 }
 
 func sendAfterClose(p *probe) {
@@ -173,11 +214,13 @@ func (p *probe) used() bool {
 func settles(done func() bool) bool { return settlesWithin(patient(5*time.Second), done) }
 
 func settlesWithin(limit time.Duration, done func() bool) bool {
-	const turn = 10 * time.Millisecond // in turns for the reason that within has
+	// In turns for the reason that within has, and ever longer ones: looking costs something.
+	turn := 5 * time.Millisecond
 	for passed := time.Duration(0); !done(); passed += turn {
 		if passed >= limit {
 			return false
 		}
+		turn = min(2*turn, 100*time.Millisecond)
 		time.Sleep(turn)
 	}
 	return true

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +36,17 @@ var standard = []string{
 	"Host", "Content-Length", "Content-Type", "Content-Encoding", "User-Agent", "Accept", "Accept-Encoding", "POST", "PUT",
 	"application/json", "application/x-ndjson", "application/x-protobuf", "charset=utf-8", "gzip", "*/*", "https", "/",
 	// Clients of other languages than Go say these too.
-	"Connection", "close", "keep-alive", "Accept-Encoding", "identity", "deflate", "Transfer-Encoding", "chunked",
+	"Connection", "close", "keep-alive", "identity", "deflate", "zstd", "Transfer-Encoding", "chunked", "Basic", "Bearer",
+	"application/x-www-form-urlencoded",
+}
+
+// layouts are the forms in which a vendor may want the time of an event, in UTC.
+var layouts = []string{
+	time.RFC3339, time.RFC3339Nano, "2006-01-02T15:04:05.000Z07:00", "2006-01-02T15:04:05.000000Z07:00", "2006-01-02T15:04:05.000000000Z07:00",
+	"2006-01-02T15:04:05-07:00", "2006-01-02T15:04:05.000-07:00", "2006-01-02T15:04:05.000000-07:00", "2006-01-02T15:04:05.999999999-07:00",
+	"2006-01-02T15:04:05.000-0700", "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05", "2006-01-02T15:04:05.000", "2006-01-02T15:04:05.000000",
+	time.DateTime, time.DateTime + ".000", time.DateTime + ".000000", time.DateTime + " UTC", time.DateTime + ".000 UTC", time.DateTime + ".999999999 -0700 MST",
+	time.DateOnly, "20060102T150405Z", "20060102T150405.000Z", "20060102", time.RFC1123, time.RFC1123Z, http.TimeFormat, time.RFC850, time.ANSIC, time.UnixDate,
 }
 
 func newExplainer(s *Subject, events []driver.Event) *explainer {
@@ -79,7 +91,7 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		text(e.Args...)
 		text(slices.Collect(maps.Keys(e.Metadata))...)
 		text(slices.Collect(maps.Values(e.Metadata))...)
-		for _, layout := range []string{time.RFC3339, time.RFC3339Nano, "2006-01-02T15:04:05.000Z07:00", "2006-01-02T15:04:05.000000Z07:00", "2006-01-02T15:04:05.000000000Z07:00"} {
+		for _, layout := range layouts {
 			text(e.Time.UTC().Format(layout))
 		}
 		number(e.Time.Unix())
@@ -227,9 +239,21 @@ func (x *explainer) number(where, n string) {
 }
 
 func (x *explainer) text(where, s string) {
-	if !x.known(s) {
+	if !x.known(s) && !x.known(base64Token.ReplaceAllStringFunc(s, unbase64)) {
 		x.fault(where, s)
 	}
+}
+
+// base64Token is a word of a header that may be base64, as that of Basic authentication.
+var base64Token = regexp.MustCompile(`[A-Za-z0-9+/_-]{8,}={0,2}`)
+
+func unbase64(token string) string {
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		if plain, err := encoding.DecodeString(strings.TrimRight(token, "=")); err == nil && utf8.Valid(plain) {
+			return string(plain)
+		}
+	}
+	return token
 }
 
 // known reports whether s consists of known texts, with anything but letters and digits
@@ -322,7 +346,8 @@ func (x *explainer) protobuf(where string, b []byte, depth int) bool {
 	}
 	for _, f := range fields {
 		if f.wire != 2 {
-			if n := fmt.Sprint(int64(f.n)); !x.numbers[n] && !x.numbers[fmt.Sprint(math.Float64frombits(f.n))] {
+			zigzag := int64(f.n>>1) ^ -int64(f.n&1) // sint64
+			if n := fmt.Sprint(int64(f.n)); !x.numbers[n] && !x.numbers[fmt.Sprint(zigzag)] && !x.numbers[fmt.Sprint(math.Float64frombits(f.n))] {
 				x.fault(f.name, n)
 			}
 			continue

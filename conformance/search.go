@@ -184,7 +184,8 @@ func unwrap(b []byte) []layer {
 		for offset := range indexes(at.bytes, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
 			plain, err := unzstd(at.bytes[offset:])
 			add(plain, "zstd")
-			if err != nil && len(plain) == 0 {
+			// Deeper, the four bytes are there by accident: an escape undone within binary data.
+			if err != nil && len(plain) == 0 && at.depth == 0 {
 				all = append(all, layer{unreadable: "a part that looks like zstd and cannot be unpacked, and so not be searched" + at.how})
 			}
 		}
