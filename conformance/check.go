@@ -32,8 +32,9 @@ type Check struct {
 type venue int
 
 const (
-	// everywhere: here, through Config.Transport, and as shipped, in a process without one.
-	everywhere venue = iota
+	// The zero value is everywhere: here, through Config.Transport, and as shipped, in a
+	// process without one.
+	_ venue = iota
 	// here: what the check does needs this process, or has a process of its own.
 	here
 	// shipped: what the check looks at exists only there.

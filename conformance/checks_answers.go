@@ -32,7 +32,7 @@ func answerChecks() []Check {
 			do:       edgeStatus},
 		{ID: "delivery/interim-answers", Level: Must, needs: []need{network},
 			Sentence: "What a server sends ahead of its answer (100, 102, 103) is not the answer.", do: interimAnswers},
-		{ID: "delivery/switched-protocols", Level: Should, needs: []need{network},
+		{ID: "delivery/switched-protocols", Level: Should, where: here, needs: []need{network},
 			Sentence: "A 101, after which no end of the answer comes, is no acceptance, and the deadline holds; net/http lets nothing but Close end the reading.",
 			do:       switchedProtocols},
 		{ID: "delivery/answers-as-documented", Level: Must, needs: []need{network, meanings},

@@ -7,7 +7,7 @@ import (
 )
 
 // ProgramChecks returns the checks that only backends which are programs have to pass.
-// But for one they look at all processes of a run, so they are made last.
+// But for two they look at all processes of a run, so they are made last.
 func ProgramChecks() []Check {
 	lapses := func(kind lapse) func(*probe) {
 		return func(p *probe) {
@@ -19,6 +19,8 @@ func ProgramChecks() []Check {
 	return dated([]Check{
 		{ID: "program/ends-with-its-input", Level: Must,
 			Sentence: "A program whose standard input ends, because whoever started it is gone, ends too.", do: endsWithInput},
+		{ID: "program/nothing-in-the-background", Level: Must, slow: true,
+			Sentence: "A program sends nothing once it has said what became of a batch, also after a failure, a deadline or a cancel.", do: nothingInBackground},
 		{ID: "program/speaks-the-protocol", Level: Must,
 			Sentence: "All that a program writes to standard output are lines of the protocol, an answer to each question and no other.", last: true, do: lapses(offProtocol)},
 		{ID: "program/ends-when-told", Level: Must,
@@ -70,6 +72,16 @@ func endsWithInput(p *probe) {
 	}
 }
 
+func nothingInBackground(p *probe) {
+	sendsInBackground(p)
+	settles(p.quiet) // what was under way when the program gave up has arrived
+	before := p.attempts()
+	time.Sleep(lingering())
+	if n := p.attempts() - before; n > 0 {
+		p.failf("%d requests were made after all batches had been answered for", n)
+	}
+}
+
 // Why a check is not made on a program.
 const (
 	ofThisProcess = "the subject declares a program: what this is about lies in the memory of one process"
@@ -85,7 +97,7 @@ func (p *program) excuse(c Check) string {
 		return ""
 	case c.ID == "delivery/cancelled-during" && p.concurrent:
 		return ""
-	case c.where == shipped:
+	case c.where == shipped && c.do == nil:
 		return ofThisProcess
 	}
 	return notOfPrograms[c.ID]
@@ -101,6 +113,8 @@ var notOfPrograms = map[string]string{
 	"lifecycle/close-twice":       isGone,
 	"lifecycle/send-after-close":  isGone,
 	"lifecycle/close-during-send": isKilled,
+
+	"lifecycle/nothing-in-the-background": "the subject declares a program: program/nothing-in-the-background looks at that",
 }
 
 // paths are what a program can know of this machine by its own arguments.

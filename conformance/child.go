@@ -47,6 +47,8 @@ type orders struct {
 	Seed     uint64
 	// State is the collector's directory.
 	State string
+	// Limits are those of a driver that learns them from its program.
+	Limits driver.Limits
 }
 
 // account is what a child tells of its work.
@@ -88,7 +90,12 @@ func roles() map[string]func(*orders, *Subject) account {
 
 // playChild carries out the orders, if they are for name, and ends the process.
 func playChild(name string, s *Subject) {
-	play(name, func(o *orders) account { return roles()[o.Role](o, s) })
+	play(name, func(o *orders) account {
+		if s.program != nil {
+			s.Driver.Limits = o.Limits
+		}
+		return roles()[o.Role](o, s)
+	})
 }
 
 // play has the orders carried out and ends the process, if they are for name.
@@ -139,7 +146,7 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 	}
 	o.Name, o.Server, o.Sockets, o.Base = p.options.name, p.server.addr(), p.server.sockets.Addr().String(), p.base
 	o.Roots = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
-	o.Result = filepath.Join(results, "account")
+	o.Result, o.Limits = filepath.Join(results, "account"), p.subject.Driver.Limits
 	c := &child{result: o.Result}
 	try := func(o orders) error {
 		text, err := json.Marshal(o)

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +67,17 @@ func loopbackUp() error {
 		return errno
 	}
 	return nil
+}
+
+// backlog sets how many connections wait to be taken by a listener.
+func backlog(l *net.TCPListener, n int) error {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = syscall.Listen(int(fd), n) })
+	return errors.Join(err, failed)
 }
 
 // traffic is what the kernel counted in the network of this process.

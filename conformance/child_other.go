@@ -2,7 +2,11 @@
 
 package conformance
 
-import "os/exec"
+import (
+	"errors"
+	"net"
+	"os/exec"
+)
 
 // isolate does nothing where a process cannot have a host name of its own.
 func isolate(*exec.Cmd, bool) {}
@@ -17,3 +21,5 @@ func trafficNow() traffic { return nil }
 func startedProcesses() bool { return false }
 
 func umask() int { return 0 }
+
+func backlog(*net.TCPListener, int) error { return errors.ErrUnsupported }

@@ -273,9 +273,8 @@ func (s *DeletionSubject) try(op operation, o outcome, step int) *trial {
 	go func() {
 		returned <- survived(func() (deletion.Receipt, error) { return op.do(ctx, requestor, receipt) })
 	}()
-	select {
-	case t.answered = <-returned:
-	case <-time.After(limit + slack()):
+	got, ended := within(returned, limit+slack())
+	if t.answered = got; !ended {
 		t.late, t.err = true, errors.New("not returned")
 	}
 	t.leftOpen, t.consumed, t.calls = t.script.leftOpen(), t.script.consumed.Load(), t.script.seen()[before:]

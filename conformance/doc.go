@@ -14,11 +14,15 @@
 //	        ├ driver/      the driver says of itself what is true
 //	        └ collector/   the same behind the real queue: failures, kills, eight processes
 //
+// A requestor's test describes it as a [DeletionSubject] and hands it to [RunDeletion]: the
+// checks deletion/ try every status, fault and mangled answer at each of its calls, most of
+// them on a transport in memory, and once more in planted surroundings.
+//
 // # What a pass means
 //
 // A finding is a broken promise: no check fails on a backend that keeps the contract,
 // whatever its vendor does, on however slow a machine. The reverse does not hold. The
-// suite sees what passes through Config.Transport, Config.Stdout, Config.Dir and the
+// suite sees what passes through Config.Transport, Config.Dial, Config.Stdout, Config.Dir and the
 // process's standard streams; a backend that opens sockets of its own is noticed only
 // because nothing arrives here. Each check is known to fail on at least one broken
 // backend, or the tests of this package fail.

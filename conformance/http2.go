@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // serveHTTP2 is the vendor where client and server agreed on HTTP/2. A reaction writes its
@@ -96,7 +97,45 @@ func http2Checks() []Check {
 			// net/http keeps a connection that Close meets within a moment of an answer.
 			lingers:  true,
 			Sentence: "Where the vendor offers HTTP/2 too, every answer means the same, a reset stream keeps the batch, and there is one attempt.", do: overHTTP2},
+		{ID: "privacy/through-the-proxy", Level: Must, where: shipped, needs: []need{network},
+			Sentence: "Where the environment names a proxy, nothing goes past it: one that refuses, wants a password, is gone or takes no connection keeps the batch, and the deadline holds.", do: throughTheProxy},
 	}
+}
+
+func throughTheProxy(p *probe) {
+	way := p.watcher.proxy
+	try := func(what string, limit time.Duration) {
+		b, ok := p.open()
+		if !ok {
+			return
+		}
+		defer b.Close()
+		if v := p.sendWithin(b, p.batch(2), limit); !v.late && !v.kept() {
+			p.failOnly("a proxy that %s: Send returned %v, want the batch kept", what, v)
+		}
+		if n := len(p.server.seen()); n > 0 {
+			p.failf("a proxy that %s: %d requests arrived all the same", what, n)
+		}
+	}
+	for _, status := range []string{"403 Forbidden", "407 Proxy Authentication Required", "429 Too Many Requests", "502 Bad Gateway", "400 Bad Request", "204 No Content"} {
+		way.refuses("HTTP/1.1 " + status + "\r\nProxy-Authenticate: Basic realm=\"somebody\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		try("answers "+status, longTime())
+	}
+	way.refuses("welcome\r\n\r\n")
+	try("speaks no HTTP", longTime())
+	way.refuses("")
+	p.watcher.stalled = true
+	way.gone()
+	try("is gone", longTime())
+	if err := way.back(); err != nil {
+		p.note("the proxy could not be brought back: %v", err)
+		return
+	}
+	resume, ok := way.stall()
+	if ok {
+		try("takes no connection", shortTime())
+	}
+	resume()
 }
 
 func overHTTP2(p *probe) {

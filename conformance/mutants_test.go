@@ -36,6 +36,7 @@ type modelState struct {
 	mu      sync.Mutex
 	kept    []driver.Event
 	files   []*os.File
+	last    error
 	n       atomic.Int64
 }
 
@@ -64,6 +65,7 @@ func mutants() []mutant {
 		ofKind("privacy", privacyMutants()),
 		ofKind("lifecycle", lifecycleMutants()),
 		ofKind("local", localMutants()),
+		ofKind("instances", instanceMutants()),
 		ofKind("shipped", shippedMutants()),
 		ofKind("sockets", socketMutants()),
 		ofKind("reference", referenceMutants()),

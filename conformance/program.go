@@ -76,7 +76,9 @@ func verifyProgram(v Vendor, command []string, o options) Report {
 		_ = os.RemoveAll(p.dir)
 	}()
 	if err := p.introduce(&s); err != nil {
-		return problem(fmt.Errorf("the program cannot be opened with the settings of the vendor file: %w", err))
+		p.wait()
+		said := strings.Join(p.noted(onStderr), "\n")
+		return problem(fmt.Errorf("the program cannot be opened with the settings of the vendor file: %w\n%s", err, said))
 	}
 	return verify(&s, o)
 }
@@ -215,6 +217,7 @@ func (p *program) environment(way *proxy, dir string) ([]string, error) {
 	// proxy notes and does not carry.
 	set(way.url(), "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 	set(file, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+	set("1", "NODE_USE_ENV_PROXY") // without which Node knows no HTTPS_PROXY
 	return env, nil
 }
 
@@ -244,7 +247,7 @@ func (p *program) open(c driver.Config) (driver.Backend, error) {
 		}
 	case <-time.After(longTime()):
 		b.kill()
-		return nil, fmt.Errorf("the program had not said {\"opened\":…} after %v", longTime())
+		return nil, fmt.Errorf("the program had not said {\"opened\":…} after %v; does it empty its buffer after each line?", longTime())
 	}
 	if said.Error != nil {
 		p.running.Go(func() { b.seeOff("it had said what is wrong with a setting") })

@@ -3,12 +3,15 @@ package conformance
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // proxy leads to a wire from outside of Config.Transport: an HTTP proxy on this machine,
@@ -16,27 +19,92 @@ import (
 // is seen as it ships: with its own client, its own trust in certificates and its own
 // dealing with redirects.
 type proxy struct {
-	listener net.Listener
-	all      sync.WaitGroup
+	addr string
+	all  sync.WaitGroup
 
 	mu       sync.Mutex
-	wire     *wire // where new connections lead
+	listener *net.TCPListener // nil while the proxy is gone
+	paused   chan struct{}    // closed when connections are taken again, nil while they are
+	refusal  string           // what is answered in place of a connection, if not empty
+	wire     *wire            // where new connections lead
 	accepted int
 	conns    map[*net.TCPConn]bool // whether the client has not hung up
 }
 
 func newProxy(w *wire) (*proxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	p := &proxy{listener: listener, wire: w, conns: map[*net.TCPConn]bool{}}
-	p.all.Go(p.accept)
-	return p, nil
+	p := &proxy{addr: "127.0.0.1:0", wire: w, conns: map[*net.TCPConn]bool{}}
+	return p, p.back()
 }
 
+// back makes the proxy listen, where it listened before.
+func (p *proxy) back() error {
+	listener, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listener, p.addr = listener.(*net.TCPListener), listener.Addr().String()
+	p.all.Go(func() { p.accept(p.listener) })
+	return nil
+}
+
+// gone makes the proxy one that is not there.
+func (p *proxy) gone() {
+	p.mu.Lock()
+	listener := p.listener
+	p.listener = nil
+	p.mu.Unlock()
+	listener.Close()
+	p.hangUp()
+}
+
+// refuses makes the proxy answer with text in place of a connection, and connect again if
+// that is empty.
+func (p *proxy) refuses(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusal = text
+}
+
+// stall makes the proxy one to which connecting neither works nor fails, until the
+// returned function is called; false where the system does not let it.
+func (p *proxy) stall() (resume func(), ok bool) {
+	p.mu.Lock()
+	listener, paused := p.listener, make(chan struct{})
+	p.paused = paused
+	p.mu.Unlock()
+	_ = listener.SetDeadline(time.Unix(1, 0)) // ends the waiting of accept
+	var fillers []net.Conn
+	resume = func() {
+		for _, c := range fillers {
+			c.Close()
+		}
+		_ = backlog(listener, somaxconn)
+		_ = listener.SetDeadline(time.Time{})
+		p.mu.Lock()
+		p.paused = nil
+		p.mu.Unlock()
+		close(paused)
+	}
+	if backlog(listener, 0) != nil {
+		return resume, false
+	}
+	for range somaxconn {
+		c, err := net.DialTimeout("tcp", p.addr, 50*time.Millisecond)
+		if err != nil {
+			return resume, true
+		}
+		fillers = append(fillers, c)
+	}
+	return resume, false
+}
+
+// somaxconn is enough for the few connections that are tried at the same time.
+const somaxconn = 128
+
 // url is what HTTPS_PROXY is set to.
-func (p *proxy) url() string { return "http://" + p.listener.Addr().String() }
+func (p *proxy) url() string { return "http://" + p.addr }
 
 // leadTo makes all new connections end at w.
 func (p *proxy) leadTo(w *wire) {
@@ -76,18 +144,25 @@ func (p *proxy) hangUp() {
 }
 
 func (p *proxy) close() {
-	p.listener.Close()
-	p.hangUp()
+	p.gone()
 	p.all.Wait()
 }
 
-func (p *proxy) accept() {
+func (p *proxy) accept(listener *net.TCPListener) {
 	for {
-		accepted, err := p.listener.Accept()
+		c, err := listener.AcceptTCP()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			p.mu.Lock()
+			paused := p.paused
+			p.mu.Unlock()
+			if paused != nil {
+				<-paused
+			}
+			continue
+		}
 		if err != nil {
 			return
 		}
-		c := accepted.(*net.TCPConn)
 		p.mu.Lock()
 		w := p.wire
 		p.accepted++
@@ -117,6 +192,13 @@ func (p *proxy) serve(c *net.TCPConn, w *wire) {
 		return
 	}
 	w.ask(&url.URL{Scheme: "https", Host: strings.TrimSuffix(r.Host, ":443")})
+	p.mu.Lock()
+	refusal := p.refusal
+	p.mu.Unlock()
+	if refusal != "" {
+		_, _ = io.WriteString(c, refusal)
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	spoke := make(chan error, 1)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +32,7 @@ const ships = 3
 
 // lingering is how long a process goes on after its last Send, for what is sent behind the
 // caller's back. What was sent earlier has been waited for longer.
-func lingering() time.Duration { return patient(2500 * time.Millisecond) }
+func lingering() time.Duration { return patient(1500 * time.Millisecond) }
 
 // voyage is the checks as they are made elsewhere.
 type voyage struct {
@@ -193,8 +194,7 @@ func (v *voyage) land(results []Result) {
 		found := v.found[r.ID]
 		if c, ok := findCheck(r.ID); ok && c.where == shipped && r.Outcome != Skipped {
 			switch {
-			case v.session.subject.program != nil:
-				r.Outcome, r.Reason = Skipped, "a program has no Config.Transport in any case"
+			case v.session.subject.program != nil: // which is always as it ships
 			case v.session.options.short:
 				r.Outcome, r.Reason = Skipped, "-short leaves out the processes without Config.Transport"
 			case v.session.options.unshipped:
@@ -242,6 +242,11 @@ func childShips(o *orders, s *Subject) (a account) {
 	}
 	w.lingers(shared)
 	shared.cleanup()
+	for _, text := range shared.heard() {
+		if plain, _ := w.searcher.search([]byte(text)); len(plain) > 0 {
+			w.report(checkSecrets, Finding{Message: "without Config.Transport: an error holds " + strings.Join(plain, ", ")})
+		}
+	}
 	a.Notes, a.Said = shared.notes(), shared.heard()
 	return a
 }
@@ -260,9 +265,11 @@ func newWatcher(o *orders, s *Subject) (*watcher, error) {
 	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600); err != nil {
 		return nil, err
 	}
+	password := canary{"the proxy's password", fmt.Sprintf("cnrypass%06x", o.Seed&0xffffff), fmt.Sprintf("cnrypass%06x", o.Seed&0xffffff)}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
-		os.Setenv(name, way.url())
+		os.Setenv(name, strings.Replace(way.url(), "//", "//somebody:"+password.Value+"@", 1))
 	}
+	o.Canaries = append(o.Canaries, password)
 	os.Setenv("SSL_CERT_FILE", roots)
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 		// There the system is asked, not a file.
@@ -300,7 +307,7 @@ func (w *watcher) setTripwires() {
 		defer w.mu.Unlock()
 		w.strays = append(w.strays, fmt.Sprintf(format, args...))
 	}
-	way := w.proxy.listener.Addr().String()
+	way := w.proxy.addr
 	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
 		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if address != way {
@@ -398,6 +405,7 @@ func (w *watcher) lingers(s *session) {
 		return
 	}
 	s.base, w.now = s.base.Add(-time.Hour), "the last Sends"
+	w.ticks()
 	p, err := newProbe(s)
 	if err != nil {
 		return
@@ -424,6 +432,24 @@ func (w *watcher) lingers(s *session) {
 	p.mu.Unlock()
 	for _, b := range opened {
 		q.closeInTime(b)
+	}
+}
+
+// ticks looks for timers that go on although everything is closed: each time, one that has
+// a function to call starts a goroutine.
+func (w *watcher) ticks() {
+	started := func() uint64 {
+		sample := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
+		if metrics.Read(sample); sample[0].Value.Kind() != metrics.KindUint64 {
+			return 0
+		}
+		return sample[0].Value.Uint64()
+	}
+	const long = 1200 * time.Millisecond // a second is the commonest of periods
+	before := started()
+	time.Sleep(long)
+	if n := started() - before; n > 0 {
+		w.report(checkLeft, Finding{Message: fmt.Sprintf("%d goroutines were started within %v after everything was closed: a timer is left", n, long)})
 	}
 }
 

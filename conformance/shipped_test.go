@@ -1,18 +1,22 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +112,35 @@ func shippedMutants() []mutant {
 			late(b, r, time.Second)
 			return errModel
 		}}, checkBackground),
+		broken("goes-directly-where-the-proxy-does-not-let-it", inProduction(func(b *modelBackend, own *http.Transport) {
+			direct := own.Clone()
+			direct.Proxy = nil
+			b.exchange = func(b *modelBackend, r *http.Request) (*http.Response, error) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				resp, err := b.client.Do(r)
+				if err != nil && strings.Contains(err.Error(), "Proxy Authentication Required") {
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					return (&http.Client{Transport: direct}).Do(r)
+				}
+				return resp, err
+			}
+		}), checkBeside),
+		broken("connects-without-a-deadline", inProduction(func(_ *modelBackend, own *http.Transport) {
+			own.DialContext = func(_ context.Context, network, address string) (net.Conn, error) {
+				return net.DialTimeout(network, address, 20*time.Second)
+			}
+			own.Dial = nil
+		}), "privacy/through-the-proxy"),
+		broken("tells-the-password-of-the-proxy", model{broken: func(_ *modelBackend, r *http.Request, _ error) error {
+			address, _ := http.ProxyFromEnvironment(r)
+			return fmt.Errorf("model: no answer by %s", address)
+		}}, checkSecrets),
+		broken("ticks-on-after-a-503", at(503, func(b *modelBackend, _ *http.Response) {
+			var tick func()
+			tick = func() { time.AfterFunc(300*time.Millisecond, tick) }
+			tick()
+		}), checkLeft),
 		broken("asks-again-where-a-stream-is-reset", model{exchange: func(b *modelBackend, r *http.Request) (*http.Response, error) {
 			resp, err := b.client.Do(r)
 			if err != nil && strings.Contains(err.Error(), "stream error") {
@@ -153,6 +186,76 @@ func shippedMutants() []mutant {
 		if list[i].name == "tries-again-a-second-later" {
 			list[i].may = "collector/* delivery/* lifecycle/* privacy/* fidelity/*" // whatever is under way then
 		}
+	}
+	return list
+}
+
+// firstWins makes every backend of a process send with the key of the first.
+func firstWins() model {
+	var first atomic.Pointer[string]
+	return model{opened: func(b *modelBackend) {
+		first.CompareAndSwap(nil, &b.key)
+		b.key = *first.Load()
+	}}
+}
+
+func instanceMutants() []mutant {
+	var asked atomic.Pointer[[]string]
+	var turn sync.Mutex
+	list := []mutant{
+		broken("panics-without-a-name", model{open: func(c *driver.Config) error {
+			if c.Tool[0] == '-' {
+				return errModel
+			}
+			return nil
+		}}, "driver/opens-with-little"),
+		broken("remembers-its-hosts", model{describe: func(d *driver.Driver) {
+			hosts := d.Hosts
+			d.Hosts = func(s map[string]string) []string {
+				list := hosts(s)
+				asked.CompareAndSwap(nil, &list)
+				return *asked.Load()
+			}
+		}}, "driver/hosts-follow-settings"),
+		httpMutant("takes-its-own-endpoint-for-a-broken-one", func(c *driver.Config) {
+			if u, err := url.Parse(c.Settings["endpoint"]); err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.Port() == "port" {
+				c.Settings["endpoint"] = "https://intake.model.example/v1"
+			}
+		}, "driver/broken-endpoint-is-an-error"),
+		broken("one-send-at-a-time", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+			turn.Lock()
+			defer turn.Unlock()
+			return b.deliver(ctx, events)
+		}}, "delivery/each-its-own-deadline"),
+		broken("keeps-its-verdict-in-itself", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+			err := b.deliver(ctx, events)
+			b.state.mu.Lock()
+			b.state.last = err
+			b.state.mu.Unlock()
+			time.Sleep(time.Millisecond) // as for a line in a log
+			b.state.mu.Lock()
+			defer b.state.mu.Unlock()
+			return b.state.last
+		}}, "delivery/each-its-own-verdict"),
+		broken("marks-what-it-sends-again", model{
+			judge: func(b *modelBackend, events []driver.Event, resp *http.Response, text []byte) error {
+				if resp.StatusCode == 500 {
+					b.state.n.Store(1)
+				}
+				return b.verdict(events, resp, text)
+			},
+			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+				if b.state.n.Load() == 1 {
+					events = copyEvents(events)
+					events[0].Name += " (again)"
+				}
+				return b.deliver(ctx, events)
+			},
+		}, "delivery/same-content-again"),
+		broken("first-key-wins", firstWins(), "lifecycle/instances-have-their-own-secrets"),
+	}
+	for i := range list {
+		list[i].serial = list[i].name != "keeps-its-verdict-in-itself"
 	}
 	return list
 }

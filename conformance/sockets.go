@@ -283,7 +283,7 @@ func (w *wire) Dial(ctx context.Context, network, address string) (net.Conn, err
 	defer w.mu.Unlock()
 	w.conns[counted] = true
 	if mark == datagramMark {
-		return &datagramConn{wireConn: counted, address: address}, nil
+		return newDatagramConn(counted, address), nil
 	}
 	w.opened++
 	return &streamConn{wireConn: counted, tcp: tcp, address: address}, nil
@@ -334,11 +334,31 @@ func (c *streamConn) Close() error {
 	return err
 }
 
-// datagramConn is what Dial returns for udp.
+// datagramConn is what Dial returns for udp. Nothing ever comes back over it: what it reads
+// of its connection belongs to Write.
 type datagramConn struct {
 	*wireConn
 	address string
 	mu      sync.Mutex
+	silence net.Conn // from which Read reads
+}
+
+func newDatagramConn(c *wireConn, address string) *datagramConn {
+	silence, _ := net.Pipe()
+	return &datagramConn{wireConn: c, address: address, silence: silence}
+}
+
+func (c *datagramConn) Read(b []byte) (int, error)         { return c.silence.Read(b) }
+func (c *datagramConn) SetReadDeadline(t time.Time) error  { return c.silence.SetDeadline(t) }
+func (c *datagramConn) SetWriteDeadline(t time.Time) error { return c.wireConn.SetDeadline(t) }
+
+func (c *datagramConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+func (c *datagramConn) Close() error {
+	c.silence.Close()
+	return c.wireConn.Close()
 }
 
 // maxDatagram is what fits into a datagram of UDP over IPv4.
@@ -367,9 +387,6 @@ func (c *datagramConn) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
-
-// Read waits for what never comes.
-func (c *datagramConn) Read(b []byte) (int, error) { return c.Conn.Read(b) }
 
 // settle waits until the vendor has read all of the streams that the backend has closed: if
 // nobody waited for it, it arrives after Send has returned.

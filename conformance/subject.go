@@ -74,7 +74,7 @@ type Subject struct {
 	// Unordered says that the order within a batch is not kept.
 	Unordered bool
 	// Limits are the vendor's own, zero where it has none. Bytes are those of a body before
-	// compression.
+	// compression, or of a datagram.
 	Limits driver.Limits
 
 	// Constants lists every text on the wire that comes from no event, setting or header:

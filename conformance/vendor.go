@@ -114,11 +114,12 @@ type mixed struct {
 	answer             Answer
 	accepted, rejected choice
 	unnamed            int
+	sizes              []int
 }
 
 func (m mixed) verdicts() Verdicts {
 	return Verdicts{
-		Name: m.name,
+		Name: m.name, Sizes: m.sizes,
 		Answer: func(batch []Received) Answer {
 			a := m.answer
 			a.Body = fill(a.Body, batch)

@@ -119,7 +119,9 @@ func (v *vendorReader) fields() []strictyaml.Field {
 		{Name: "body_decides", Read: strictyaml.Flag(&s.BodyDecides)},
 		{Name: "not_accepted", Read: readAnswers(&s.NotAccepted)},
 		{Name: "not_refused", Read: readAnswers(&s.NotRefused)},
+		{Name: "answers", Read: v.readMeanings},
 		{Name: "partial", Read: v.readPartial},
+		{Name: "window", Read: v.readWindow},
 		{Name: "unordered", Read: strictyaml.Flag(&s.Unordered)},
 		{Name: "constants", Read: strictyaml.List(&s.Constants, "[v1, logs]")},
 		{Name: "varies", Read: reasons(&s.Varies)},
@@ -200,23 +202,11 @@ func (v *vendorReader) readStatuses(n *strictyaml.Node, key string) error {
 	single := map[int]bool{}
 	return strictyaml.EachPair(n, key, func(name, value *strictyaml.Node) error {
 		path := strictyaml.Join(key, strictyaml.Shown(name.Value))
-		word, err := strictyaml.Scalar(value, path)
-		if err != nil {
+		var class driver.Class
+		if err := readClass(&class)(value, path); err != nil {
 			return err
 		}
-		class, known := classNames[word]
-		if !known {
-			return strictyaml.Wrong(value.Line, path, "not a class: accepted, again, throttled, too_large, refused or permanent")
-		}
-		from, to := 0, 0
-		if hundred, all := strings.CutSuffix(name.Value, "xx"); all {
-			from, _ = strconv.Atoi(hundred)
-			from *= 100
-			to = from + 99
-		} else {
-			from, _ = strconv.Atoi(name.Value)
-			to = from
-		}
+		from, to := statusRange(name.Value)
 		if from < 200 || to > 599 {
 			return strictyaml.Wrong(name.Line, path, "not a status from 200 to 599, nor 2xx, 3xx, 4xx or 5xx")
 		}
@@ -235,6 +225,16 @@ func (v *vendorReader) readStatuses(n *strictyaml.Node, key string) error {
 		}
 		return nil
 	})
+}
+
+// statusRange is the statuses that a key stands for, zeros if it is none.
+func statusRange(key string) (from, to int) {
+	if hundred, all := strings.CutSuffix(key, "xx"); all {
+		n, _ := strconv.Atoi(hundred)
+		return n * 100, n*100 + 99
+	}
+	n, _ := strconv.Atoi(key)
+	return n, n
 }
 
 func readAnswer(to *Answer) strictyaml.Reader {
@@ -270,6 +270,52 @@ func readAnswers(to *[]Answer) strictyaml.Reader {
 	}
 }
 
+func readClass(to *driver.Class) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
+		word, err := strictyaml.Scalar(n, key)
+		if err != nil {
+			return err
+		}
+		class, known := classNames[word]
+		if !known {
+			return strictyaml.Wrong(n.Line, key, "not a class: accepted, again, throttled, too_large, refused or permanent")
+		}
+		*to = class
+		return nil
+	}
+}
+
+func (v *vendorReader) readMeanings(n *strictyaml.Node, key string) error {
+	return strictyaml.EachItem(n, key, `[{name: over quota, answer: {…}, class: throttled}]`, func(i int, item *strictyaml.Node) error {
+		m := Meaning{Class: -1}
+		path := fmt.Sprintf("%s[%d]", key, i)
+		err := strictyaml.Fields(item, path, []strictyaml.Field{
+			{Name: "name", Read: strictyaml.Text(&m.Name)},
+			{Name: "answer", Read: readAnswer(&m.Answer)},
+			{Name: "class", Read: readClass(&m.Class)},
+		})
+		if err == nil && (m.Name == "" || m.Class < 0) {
+			return strictyaml.Wrong(item.Line, path, "needs a name, for the report, and the class of the answer")
+		}
+		v.subject.Answers = append(v.subject.Answers, m)
+		return err
+	})
+}
+
+func (v *vendorReader) readWindow(n *strictyaml.Node, key string) error {
+	w := &Window{}
+	err := strictyaml.Fields(n, key, []strictyaml.Field{
+		{Name: "past", Read: strictyaml.Duration(&w.Past)},
+		{Name: "ahead", Read: strictyaml.Duration(&w.Ahead)},
+		{Name: "reason", Read: strictyaml.Text(&w.Reason)},
+	})
+	if err == nil && (w.Past <= 0 || w.Reason == "") {
+		return strictyaml.Wrong(n.Line, key, "needs past, the greatest age of an event, and the reason: where the vendor says so")
+	}
+	v.subject.Window = w
+	return err
+}
+
 // idWord stands for the ID of an event.
 var idWord = regexp.MustCompile(`\{\{id [1-9][0-9]?\}\}`)
 
@@ -283,6 +329,7 @@ func (v *vendorReader) readPartial(n *strictyaml.Node, key string) error {
 			{Name: "accepted", Read: readChoice(&m.accepted)},
 			{Name: "rejected", Read: readChoice(&m.rejected)},
 			{Name: "unnamed", Read: strictyaml.Number(&m.unnamed)},
+			{Name: "sizes", Read: readNumbers(&m.sizes, 500, "[1, 2, 3, 50]: the sizes of the batches that it is tried with")},
 		})
 		switch {
 		case err != nil:
@@ -306,15 +353,21 @@ func readChoice(to *choice) strictyaml.Reader {
 			to.others = true
 			return nil
 		}
-		return strictyaml.EachItem(n, key, "[2], counted from 1, or the word others", func(_ int, item *strictyaml.Node) error {
+		return readNumbers(&to.numbers, 3, "[2], counted from 1, or the word others")(n, key)
+	}
+}
+
+func readNumbers(to *[]int, most int, example string) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
+		return strictyaml.EachItem(n, key, example, func(_ int, item *strictyaml.Node) error {
 			number := 0
 			if err := strictyaml.Number(&number)(item, key); err != nil {
 				return err
 			}
-			if number < 1 || number > 3 {
-				return strictyaml.Wrong(item.Line, key, "the batch has three events, counted from 1")
+			if number < 1 || number > most {
+				return strictyaml.Wrong(item.Line, key, "must be between 1 and %d", most)
 			}
-			to.numbers = append(to.numbers, number)
+			*to = append(*to, number)
 			return nil
 		})
 	}

@@ -28,6 +28,7 @@ const (
 	checkBackground = "lifecycle/nothing-in-the-background"
 	checkBeside     = "privacy/nothing-beside-the-transport"
 	checkPrints     = "privacy/prints-nothing"
+	checkSecrets    = "privacy/no-secret-in-errors"
 	checkPlanted    = "privacy/no-planted-value"
 	checkDigest     = "privacy/no-digest-of-planted-value"
 	checkReads      = "privacy/reads-nothing-of-the-machine"
@@ -69,6 +70,7 @@ type watcher struct {
 	before  state
 	traffic traffic           // before, in a network of this process's own, and nil elsewhere
 	alone   bool              // whether it has such a network
+	stalled bool              // whether the suite made connections fail that it cannot count
 	now     string            // the check that is made
 	sent    map[string]string // which check sent the event with an ID
 }
@@ -160,6 +162,7 @@ func (w *watcher) begins(c Check) {
 	}
 	_ = os.Getenv(markEnv + c.ID)
 	w.refused.Store(0)
+	w.stalled = false
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.strays = nil
@@ -348,17 +351,22 @@ func (w *watcher) ends(c Check) {
 		beside("%s", stray)
 	}
 	if w.alone {
-		for _, line := range w.traffic.strange(trafficNow(), int(w.refused.Load())) {
+		refused := int(w.refused.Load())
+		if w.stalled {
+			refused = -1
+		}
+		for _, line := range w.traffic.strange(trafficNow(), refused) {
 			beside("%s", line)
 		}
 	}
 }
 
 // strange is what the counters say that the suite cannot explain: each of its connections
-// was taken by the suite as well, but for those that it had refused.
+// was taken by the suite as well, but for those that it had refused. Where their number is
+// not known, it is negative.
 func (t traffic) strange(after traffic, refused int) (list []string) {
 	grown := func(name string) int { return after[name] - t[name] }
-	if n := grown("Tcp:ActiveOpens") - grown("Tcp:PassiveOpens") - refused; n > 0 {
+	if n := grown("Tcp:ActiveOpens") - grown("Tcp:PassiveOpens") - refused; n > 0 && refused >= 0 {
 		list = append(list, fmt.Sprintf("%d connections were tried, past the proxy", n))
 	}
 	if n := grown("Udp:OutDatagrams") + grown("Udp6OutDatagrams"); n > 0 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -102,7 +101,7 @@ func (s selection) open(in *installation) (driver.Backend, error) {
 		Dir:      in.dir.Join(localDir),
 	}
 	if inTestBinary() {
-		config.Transport, config.Dial = loopbackTransport(), loopbackDialer().DialContext
+		setLoopbackOnly(&config)
 	}
 	return s.driver.Open(config)
 }
@@ -118,20 +117,17 @@ func (s selection) info() props.BackendInfo {
 	return info
 }
 
-// loopbackTransport is the transport of test binaries: a test that forgot to replace its
-// endpoint fails instead of reaching somebody's server.
-func loopbackTransport() http.RoundTripper {
-	t := driverhttp.NewTransport()
-	t.Proxy = nil
-	t.DialContext = loopbackDialer().DialContext
-	return t
-}
-
-func loopbackDialer() *net.Dialer {
-	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+// setLoopbackOnly is for test binaries: a test that forgot to replace its endpoint fails
+// instead of reaching somebody's server.
+func setLoopbackOnly(config *driver.Config) {
+	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
 			return fmt.Errorf("a test binary reaches only loopback, not %s", address)
 		}
 		return nil
 	}}
+	t := driverhttp.NewTransport()
+	t.Proxy = nil
+	t.DialContext = dialer.DialContext
+	config.Transport, config.Dial = t, t.DialContext
 }

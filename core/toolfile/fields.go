@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
@@ -44,21 +43,8 @@ func telemetryFields(config *props.TelemetryConfig) []strictyaml.Field {
 		{Name: "NoticeVersion", Read: strictyaml.Number(&config.NoticeVersion)},
 		{Name: "PrivacyURL", Read: strictyaml.Text(&config.PrivacyURL)},
 		{Name: "MaxQueueBytes", Read: size(&config.MaxQueueBytes)},
-		{Name: "MaxEventAge", Read: duration(&config.MaxEventAge)},
-		{Name: "UploadInterval", Read: duration(&config.UploadInterval)},
-	}
-}
-
-func duration(to *time.Duration) strictyaml.Reader {
-	return func(n *strictyaml.Node, key string) error {
-		value, err := strictyaml.Scalar(n, key)
-		if err != nil {
-			return err
-		}
-		if *to, err = time.ParseDuration(value); err != nil {
-			return &Error{Line: n.Line, Key: key, Problem: "must be a duration with its unit, such as 30s, 10m or 720h"}
-		}
-		return nil
+		{Name: "MaxEventAge", Read: strictyaml.Duration(&config.MaxEventAge)},
+		{Name: "UploadInterval", Read: strictyaml.Duration(&config.UploadInterval)},
 	}
 }
 

@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -81,6 +82,20 @@ func Number(to *int) Reader {
 		}
 		if *to, err = strconv.Atoi(value); err != nil {
 			return Wrong(n.Line, key, "must be a whole number")
+		}
+		return nil
+	}
+}
+
+// Duration reads a duration as Go writes them.
+func Duration(to *time.Duration) Reader {
+	return func(n *Node, key string) error {
+		value, err := Scalar(n, key)
+		if err != nil {
+			return err
+		}
+		if *to, err = time.ParseDuration(value); err != nil {
+			return Wrong(n.Line, key, "must be a duration with its unit, such as 30s, 10m or 720h")
 		}
 		return nil
 	}

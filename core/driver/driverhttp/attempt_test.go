@@ -67,9 +67,11 @@ func TestAnAcceptedAttemptSendsOnceWhatWasPreparedAndShowsTheAnswer(t *testing.T
 func TestAnSDKHasNothingToRepeatWhateverTheVendorSays(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
-		"a refusal":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) },
-		"a wait":            func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "600"); w.WriteHeader(503) },
-		"a redirect":        func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 308) },
+		"a refusal": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) },
+		"a wait":    func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "600"); w.WriteHeader(503) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusPermanentRedirect)
+		},
 		"a text":            func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); io.WriteString(w, canary) },
 		"another friendly":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "welcome") },
 		"no answer but end": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },

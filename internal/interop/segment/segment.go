@@ -98,7 +98,7 @@ func message(e driver.Event) analytics.Track {
 }
 
 // request makes the request that is sent of the SDK's: its events, without the random ID
-// and the name and version of the SDK that it adds.
+// and the SDK's own name that it adds, and without the zone of this machine's clock.
 func request(r *http.Request, n int) (driverhttp.Request, error) {
 	var body struct {
 		SentAt time.Time         `json:"sentAt"`
@@ -110,6 +110,7 @@ func request(r *http.Request, n int) (driverhttp.Request, error) {
 	if len(body.Batch) != n {
 		return driverhttp.Request{}, driver.Refused(errors.New("the batch does not fit into one request of the SDK's"), n)
 	}
+	body.SentAt = body.SentAt.UTC()
 	text, err := json.Marshal(body)
 	if err != nil {
 		return driverhttp.Request{}, errors.New("the request cannot be encoded")
