@@ -62,6 +62,20 @@ func faults() []fault {
 					return drop(x)
 				})
 			}},
+		{id: "delivery/closed-before-answer", limit: longTime,
+			sentence: "A connection that ends in order, and without an answer, keeps the batch.",
+			arrange: func(p *probe) {
+				p.server.reactWith(func(x *exchange) bool { x.conn.Close(); return false })
+			}},
+		{id: "delivery/closed-in-head", limit: longTime,
+			sentence: "An answer that ends within its head is none.",
+			arrange: func(p *probe) {
+				p.server.reactWith(func(x *exchange) bool {
+					x.write(fmt.Sprintf("HTTP/1.1 %d OK\r\nContent-Le", p.subject.Accepted.status()))
+					x.conn.Close()
+					return false
+				})
+			}},
 		{id: "delivery/hang-before-answer", limit: shortTime, over: connected,
 			sentence: "The deadline holds while there is no answer.",
 			arrange:  func(p *probe) { p.server.reactWith(hang) }},

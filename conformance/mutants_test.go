@@ -103,8 +103,8 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 	if testing.Short() { // the first of each kind, to see that the suite sees at all
 		list = slices.CompactFunc(list, func(a, b mutant) bool { return a.kind == b.kind })
 	}
-	// Mostly they wait for deadlines, so six keep two processors busy: fewer take longer, and
-	// with sixteen the machine stalls for longer than a person's collector waits.
+	// Mostly they wait for deadlines, so six keep two processors busy. Sixteen kept them so
+	// busy that the collector gave up a lock, and a check failed that should not.
 	const mutantsAtOnce = 6
 	turn := make(chan struct{}, mutantsAtOnce)
 	reports := make([]chan Report, len(list))

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	suite  = "github.com/gotoolbase/telemetry/conformance"
+	module = "github.com/gotoolbase/telemetry"
+	suite  = module + "/conformance"
 	scores = "conformance/testdata/mutants.txt"
 	output = "conformance/REPORT.md"
 )
@@ -59,7 +60,8 @@ func run() error {
 	return os.WriteFile(output, []byte(render(reports, string(mutants))), 0o644)
 }
 
-// tested lists the packages, the suite's own aside, whose tests use the suite.
+// tested lists the packages that hold a backend or a requestor of this module to the
+// contract. Others use the suite too: its examples, and what is built around it.
 func tested() ([]string, error) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}`, "./...").Output()
 	if err != nil {
@@ -68,7 +70,8 @@ func tested() ([]string, error) {
 	var list []string
 	for line := range strings.Lines(string(out)) {
 		words := strings.Fields(line)
-		if words[0] != suite && slices.Contains(words[1:], suite) {
+		path, imports := words[0]+"/", words[1:]
+		if slices.Contains(imports, suite) && (strings.HasPrefix(path, suite+"/backends/") || strings.HasPrefix(path, module+"/deletion/")) {
 			list = append(list, words[0])
 		}
 	}
