@@ -32,9 +32,8 @@ func answerChecks() []Check {
 			do:       edgeStatus},
 		{ID: "delivery/interim-answers", Level: Must, needs: []need{network},
 			Sentence: "What a server sends ahead of its answer (100, 102, 103) is not the answer.", do: interimAnswers},
-		{ID: "delivery/switched-protocols", Level: Should, where: here, needs: []need{network},
-			Sentence: "A 101, after which no end of the answer comes, is no acceptance, and the deadline holds; net/http lets nothing but Close end the reading.",
-			do:       switchedProtocols},
+		{ID: "delivery/switched-protocols", Level: Must, needs: []need{network},
+			Sentence: "A 101, with which a server goes on in another protocol, is no answer of the vendor's, and keeps the batch.", do: switchedProtocols},
 		{ID: "delivery/answers-as-documented", Level: Must, needs: []need{network, meanings},
 			Sentence: "An answer whose body decides means what the vendor's documentation says.", do: documentedAnswers},
 		{ID: "delivery/changed-acceptance", Level: Must, needs: []need{network, bodyDecides},
@@ -219,9 +218,12 @@ func switchedProtocols(p *probe) {
 	}
 	defer b.Close()
 	p.server.reactWith(func(x *exchange) bool {
-		return x.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n") && hang(x)
+		// And then ends: where it does not, nothing but Close ends the reading of net/http.
+		x.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + p.subject.Accepted.Body)
+		x.conn.Close()
+		return false
 	})
-	if v := p.sendWithin(b, p.batch(3), shortTime()); !v.late && !v.kept() {
+	if v := p.send(b, p.batch(3)); !v.late && !v.kept() {
 		p.failf("status 101: Send returned %v, want the batch kept", v)
 	}
 }

@@ -402,8 +402,16 @@ func orderKept(p *probe) {
 	}
 	defer b.Close()
 	batch := p.batch(20)
-	// Neither the IDs nor the times go up, so that a backend which sorts shows.
+	// Neither the IDs nor the times go up, so that a backend which sorts shows; and what one
+	// may group by changes from one event to the next.
 	slices.Reverse(batch[5:15])
+	for i := range batch {
+		e := &batch[i]
+		e.Type = []string{"command.invocation", "feature.used"}[i%2]
+		e.Version, e.MachineID = fmt.Sprint("v1.", i%3), strings.Repeat(fmt.Sprint(i%4, "ca1ab1e"), 4)
+		e.OS, e.OSVersion, e.GoVersion = []string{"linux", "darwin"}[i/2%2], fmt.Sprint(i%5), fmt.Sprint("go1.", i%6)
+		*e.ExitCode = i % 2
+	}
 	p.send(b, batch)
 	got, ok := p.arrived()
 	if ids := receivedIDs(got); ok && sameSet(ids, eventIDs(batch)) && !slices.Equal(ids, eventIDs(batch)) {
@@ -643,6 +651,14 @@ func keepsNothing(p *probe) {
 				}
 			}
 		}
+	}
+	if network(p.subject) == "" { // what is read after a deadline, the race detector sees
+		p.server.reactWith(hang)
+		batch := sampleEvents(p.base, 90, 3)
+		if v := p.sendWithin(b, batch, shortTime()); v.late {
+			return
+		}
+		ruin(batch)
 	}
 	sent := len(p.server.seen())
 	p.accept()

@@ -27,6 +27,8 @@ type fault struct {
 	// answered says that the whole head of an accepting answer arrives, so that a vendor
 	// whose status alone decides may have accepted.
 	answered bool
+	// trust says that the vendor is not to be trusted, so that nothing may be sent to it.
+	trust bool
 	// over says which networks know it, HTTP alone if nil.
 	over need
 }
@@ -60,6 +62,20 @@ func faults() []fault {
 					return drop(x)
 				})
 			}},
+		{id: "delivery/closed-before-answer", limit: longTime,
+			sentence: "A connection that ends in order, and without an answer, keeps the batch.",
+			arrange: func(p *probe) {
+				p.server.reactWith(func(x *exchange) bool { x.conn.Close(); return false })
+			}},
+		{id: "delivery/closed-in-head", limit: longTime,
+			sentence: "An answer that ends within its head is none.",
+			arrange: func(p *probe) {
+				p.server.reactWith(func(x *exchange) bool {
+					x.write(fmt.Sprintf("HTTP/1.1 %d OK\r\nContent-Le", p.subject.Accepted.status()))
+					x.conn.Close()
+					return false
+				})
+			}},
 		{id: "delivery/hang-before-answer", limit: shortTime, over: connected,
 			sentence: "The deadline holds while there is no answer.",
 			arrange:  func(p *probe) { p.server.reactWith(hang) }},
@@ -89,13 +105,13 @@ func faults() []fault {
 					return p.overtime(x) && answer(p.subject.Accepted)(x)
 				})
 			}},
-		{id: "delivery/expired-certificate", limit: longTime, over: encrypted,
+		{id: "delivery/expired-certificate", limit: longTime, trust: true, over: encrypted,
 			sentence: "A certificate that has expired is not trusted, and nothing is sent.",
 			arrange:  withCertificate(expired)},
-		{id: "delivery/unknown-authority", limit: longTime, over: encrypted,
+		{id: "delivery/unknown-authority", limit: longTime, trust: true, over: encrypted,
 			sentence: "A certificate of an unknown authority is not trusted, and nothing is sent.",
 			arrange:  withCertificate(unknownAuthority)},
-		{id: "delivery/certificate-of-another-host", limit: longTime, over: encrypted,
+		{id: "delivery/certificate-of-another-host", limit: longTime, trust: true, over: encrypted,
 			sentence: "A certificate for another host is not trusted, and nothing is sent.",
 			arrange: withCertificate(func(string) (*tls.Certificate, error) {
 				return goodCertificate("somebody-else.vendor.test")
@@ -124,7 +140,7 @@ func faultChecks() []Check {
 			if !v.late && !v.kept() && !accepted {
 				p.failf("Send returned %v, want the batch kept", v)
 			}
-			if strings.Contains(f.id, "certificate") || strings.Contains(f.id, "authority") {
+			if f.trust {
 				if n := len(p.server.seen()); n > 0 {
 					p.failf("%d requests were sent to a server that is not trusted", n)
 				}

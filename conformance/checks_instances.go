@@ -175,7 +175,7 @@ func ownVerdict(p *probe) {
 				if status := statuses[number%len(statuses)]; status != p.subject.Accepted.status() {
 					want = p.subject.Statuses[status]
 				}
-				if !v.late && v.class != want {
+				if !v.late && v.class != want && !v.kept() { // which may be its own word, while it rests after a failure
 					p.failf("one of %d Sends at once, answered with status %d, returned %v, want %v", senders, statuses[number%len(statuses)], v, want)
 				}
 			}

@@ -64,22 +64,34 @@ func endsWithInput(p *probe) {
 	b.told = true
 	b.mu.Unlock()
 	b.stdin.Close()
-	select {
-	case <-b.ended:
-	case <-time.After(leaveTime()):
+	if _, ended := within(b.ended, leaveTime()); !ended {
 		p.failOnly("the program still ran %v after the end of its standard input", leaveTime())
 		b.kill()
 	}
 }
 
 func nothingInBackground(p *probe) {
-	sendsInBackground(p)
-	settles(p.quiet) // what was under way when the program gave up has arrived
-	before := p.attempts()
-	time.Sleep(lingering())
-	if n := p.attempts() - before; n > 0 {
-		p.failf("%d requests were made after all batches had been answered for", n)
+	heard := func() int { return len(p.wire.asked()) + len(p.server.seen()) }
+	known := 0
+	look := func() {
+		if n := heard() - known; n > 0 {
+			p.failf("%d requests or connections were made after all batches had been answered for", n)
+		}
 	}
+	for _, f := range backgroundFailures(true) {
+		b, ok := p.open()
+		if !ok {
+			return
+		}
+		look()
+		f(p, b)
+		settles(p.quiet) // what was under way when the program gave up has arrived
+		known = heard()
+	}
+	p.wire.dialServer()
+	p.accept()
+	time.Sleep(lingering())
+	look()
 }
 
 // Why a check is not made on a program.

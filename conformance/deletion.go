@@ -248,7 +248,7 @@ func (s *DeletionSubject) requestUnder(ctx context.Context, p *probe, limit time
 				done <- asked{err: fmt.Errorf("panic: %v", v)}
 			}
 		}()
-		requestor, err := s.Open(endpoint, p.wire)
+		requestor, err := s.Open(endpoint, p.transport())
 		if err != nil {
 			done <- asked{err: fmt.Errorf("the requestor cannot be opened: %w", err)}
 			return

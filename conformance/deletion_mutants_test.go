@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -112,6 +113,13 @@ func deskPrivacyMutants() []deletionMutant {
 			host, _ := os.Hostname()
 			d.prepare = func(r *http.Request) { r.Header.Set("User-Agent", "desk ("+host+")") }
 		}, "no-planted-value"),
+		deskWith("trusts-any-certificate-in-production", func(d *desk) {
+			if d.client.Transport == nil {
+				own := http.DefaultTransport.(*http.Transport).Clone()
+				own.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+				d.client.Transport = own
+			}
+		}, "as-shipped"),
 		deskWith("user-agent-as-sdks-have-it", func(d *desk) {
 			d.prepare = func(r *http.Request) {
 				r.Header.Set("User-Agent", "desk/1.2 ("+runtime.GOOS+"; "+runtime.GOARCH+"; "+runtime.Version()+")")

@@ -33,6 +33,12 @@ func plantedChecks(s *DeletionSubject) []Check {
 			Sentence: "When a call has returned, none of its files is left open."},
 		{ID: "deletion/process-untouched", Level: Must, watchdog: 4 * time.Minute, do: on(processUntouched),
 			Sentence: "What the process shares is as it was: environment, working directory, files in it, time zone, default client; and no connection is made beside the transport."},
+		{ID: checkShippedRequestor, Level: Must, needs: []need{s.sends}, watchdog: 4 * time.Minute, do: on(func(_ *DeletionSubject, p *probe, pl *planting) {
+			for _, f := range pl.account.Found[checkShippedRequestor] {
+				p.report(f)
+			}
+		}),
+			Sentence: "Without a transport, as in production, a certificate that cannot be trusted is none, no redirect is followed, and nothing goes past the proxy of the environment."},
 	}
 }
 
@@ -158,6 +164,7 @@ func childErases(o *orders, s *DeletionSubject) (a account) {
 			changed("%s was %q and is %q", what, before[what], after[what])
 		}
 	}
+	a.Found = map[string][]Finding{checkShippedRequestor: s.shipped(o)}
 	return a
 }
 

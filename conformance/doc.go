@@ -21,11 +21,9 @@
 // # What a pass means
 //
 // A finding is a broken promise: no check fails on a backend that keeps the contract,
-// whatever its vendor does, on however slow a machine. The reverse does not hold. The
-// suite sees what passes through Config.Transport, Config.Dial, Config.Stdout, Config.Dir and the
-// process's standard streams; a backend that opens sockets of its own is noticed only
-// because nothing arrives here. Each check is known to fail on at least one broken
-// backend, or the tests of this package fail.
+// whatever its vendor does, on however slow a machine. The reverse does not hold: a suite
+// sees what it looks at. Each check is known to fail on at least one broken backend, or the
+// tests of this package fail, and REPORT.md counts those backends.
 //
 // # What may not be asserted
 //
@@ -33,12 +31,38 @@
 // errors say, beyond what they must not; which of several right classes a vendor's answer
 // has, which is the subject's to say, from the vendor's documentation.
 //
-// # Processes
+// # As it ships
 //
-// Some checks run in processes of their own: the environment is planted there, and one
-// is killed between an answer and the deletion of what it acknowledged. They are the
-// test binary again, which comes back to the same Run by the test's name. A test
-// therefore does nothing costly before it calls Run.
+// In production Config.Transport is nil, and what a backend does then with certificates,
+// redirects and proxies is its own affair. So every check is made twice: in this process,
+// through a Config.Transport of the suite's, and in another one without, where the
+// environment names a proxy and a certificate authority of the suite's and everything else
+// in it is planted. There one check follows the other, so that what each leaves behind can
+// be laid at its door:
+//
+//	watched                         where                   what is not seen
+//	goroutines, connections, files  everywhere              timers that fire less than once a second
+//	what is printed                 everywhere
+//	variables and files read        in tests, by the log    what is read with package syscall
+//	                                of what a test reads
+//	files written                   in the home, cache,     files elsewhere, unless package os
+//	                                temporary and working   opens them
+//	                                directories
+//	processes started               Linux
+//	connections, datagrams          Linux, where a process  elsewhere, what does not use
+//	                                may have a network of   http.DefaultTransport or
+//	                                its own                 net.DefaultResolver
+//	state of the process            everywhere              handlers of signals, but for the
+//	                                                        first
+//	requests without a Send         everywhere              those that come after the process's
+//	                                                        end, some seconds later
+//
+// A variable that a backend looks up is then set, and some checks are made again.
+//
+// Beside these, the environment is planted in a process whose requests are compared with
+// those from here, and one is killed between an answer and the deletion of what it
+// acknowledged. All of them are the test binary again, which comes back to the same Run by
+// the test's name. A test therefore does nothing costly before it calls Run.
 //
 // # Other languages
 //

@@ -101,15 +101,11 @@ func statusMutants(accept func(error) error) []mutant {
 			}
 			return resp, err
 		}}, "delivery/interim-answers"),
-		broken("reads-on-after-a-101", model{exchange: func(b *modelBackend, r *http.Request) (*http.Response, error) {
-			resp, err := b.client.Do(r)
-			if err != nil {
-				return nil, err
+		broken("goes-on-in-any-protocol", model{judge: func(b *modelBackend, events []driver.Event, r *http.Response, text []byte) error {
+			if r.StatusCode == 101 {
+				return b.accepted(events, text)
 			}
-			defer resp.Body.Close()
-			text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-			resp.Body = io.NopCloser(bytes.NewReader(text))
-			return resp, err
+			return b.verdict(events, r, text)
 		}}, "delivery/switched-protocols"),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -124,6 +125,14 @@ func (p *probe) config(settings map[string]string) driver.Config {
 	}
 	p.wire.setIn(&c)
 	return c
+}
+
+// transport is what a requestor is opened with, nil as production has it.
+func (p *probe) transport() http.RoundTripper {
+	if p.watcher != nil {
+		return nil
+	}
+	return p.wire
 }
 
 // attempts is how many requests were made so far. Behind a proxy, those on a connection

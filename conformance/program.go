@@ -340,6 +340,10 @@ func (b *process) wait() {
 		b.how = "it ended: " + err.Error()
 	}
 	told, cut, rest, stderr := b.told, b.killed, b.line, printable(b.stderr.Bytes(), 2000)
+	for _, answer := range b.answers {
+		close(answer) // there will be none
+	}
+	b.answers = nil
 	b.mu.Unlock()
 	if len(rest) > 0 && !cut {
 		b.program.note(offProtocol, "the last line on standard output has no end: %s", short(string(rest)))
@@ -375,9 +379,7 @@ func leaveTime() time.Duration { return 3 * slack() }
 
 // seeOff waits for the end of a process that was told to end.
 func (b *process) seeOff(why string) {
-	select {
-	case <-b.ended:
-	case <-time.After(leaveTime()):
+	if _, ended := within(b.ended, leaveTime()); !ended {
 		b.mu.Lock()
 		busy := len(b.answers) > 0
 		b.mu.Unlock()
@@ -457,10 +459,8 @@ func (b *process) Send(ctx context.Context, events []driver.Event) error {
 	}
 	b.write(toProgram{Send: &sendLine{ID: id, DeadlineMS: remaining(ctx), Events: canonical(events)}})
 	select {
-	case said := <-answer:
-		return said.verdict(len(events))
-	case <-b.ended:
-		return b.lastWord(answer, len(events))
+	case said, there := <-answer:
+		return b.verdict(said, there, len(events))
 	case <-ctx.Done():
 	}
 	if errors.Is(ctx.Err(), context.Canceled) && !over {
@@ -470,25 +470,23 @@ func (b *process) Send(ctx context.Context, events []driver.Event) error {
 		}
 		b.write(toProgram{Cancel: &cancelLine{ID: id}})
 	}
-	select { // its deadline is known to it; how late it may be is for the check to judge
-	case said := <-answer:
-		return said.verdict(len(events))
-	case <-b.ended:
-		return b.lastWord(answer, len(events))
-	case <-time.After(2 * slack()):
+	// Its deadline is known to it; how late it may be is for the check to judge, which waits
+	// for less than this.
+	said, ok := within(answer, 4*slack())
+	if !ok {
 		b.kill()
 		return errors.New("the program did not answer, and was killed")
 	}
+	return b.verdict(said, said.ID == id, len(events))
 }
 
-// lastWord is what a process that is gone has said of a send.
-func (b *process) lastWord(answer chan sentLine, n int) error {
-	select {
-	case said := <-answer:
-		return said.verdict(n)
-	default:
+// verdict is what a program has said of a batch of n events, if it lived to say it.
+func (b *process) verdict(said sentLine, there bool, n int) error {
+	if !there {
+		<-b.ended
 		return errors.New(b.fate())
 	}
+	return said.verdict(n)
 }
 
 // take waits for the turn of a send, where the program takes one at a time.
@@ -521,8 +519,8 @@ func (b *process) give() {
 func (b *process) ask(events []driver.Event) (int, chan sentLine, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.told {
-		return 0, nil, errors.New("the program was closed")
+	if b.told || b.how != "" {
+		return 0, nil, errors.New("the program was closed, or is gone")
 	}
 	b.last++
 	b.ids = append(b.ids, eventIDs(events)...)
@@ -546,16 +544,13 @@ func remaining(ctx context.Context) int64 {
 // Close implements driver.Backend.
 func (b *process) Close() error {
 	b.mu.Lock()
-	again := b.told
+	over := b.told || b.how != ""
 	b.told = true
 	b.mu.Unlock()
-	if !again {
+	if !over {
 		b.write(toProgram{Close: true})
 		b.program.running.Go(func() { b.seeOff("it was told to close") })
 	}
-	select { // as a rule it is gone when Close returns, and what it left can be looked at
-	case <-b.ended:
-	case <-time.After(slack() / 2):
-	}
+	within(b.ended, slack()/2) // as a rule it is gone when Close returns, and what it left can be looked at
 	return nil
 }

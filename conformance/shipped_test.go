@@ -126,12 +126,12 @@ func shippedMutants() []mutant {
 				return resp, err
 			}
 		}), checkBeside),
-		broken("connects-without-a-deadline", inProduction(func(_ *modelBackend, own *http.Transport) {
-			own.DialContext = func(_ context.Context, network, address string) (net.Conn, error) {
-				return net.DialTimeout(network, address, 20*time.Second)
+		broken("takes-a-proxys-refusal-for-the-vendors", model{broken: func(_ *modelBackend, _ *http.Request, err error) error {
+			if strings.Contains(err.Error(), "Forbidden") {
+				return driver.Permanent(errModel)
 			}
-			own.Dial = nil
-		}), "privacy/through-the-proxy"),
+			return errModel
+		}}, "privacy/through-the-proxy"),
 		broken("tells-the-password-of-the-proxy", model{broken: func(_ *modelBackend, r *http.Request, _ error) error {
 			address, _ := http.ProxyFromEnvironment(r)
 			return fmt.Errorf("model: no answer by %s", address)
@@ -199,6 +199,19 @@ func firstWins() model {
 	}}
 }
 
+func takesItsOwnEndpoint(fails string) mutant {
+	m := httpMutant("takes-its-own-endpoint-for-a-broken-one", func(c *driver.Config) {
+		if u, err := url.Parse(c.Settings["endpoint"]); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			c.Settings["endpoint"] = "https://intake.model.example/v1"
+		}
+	}, fails)
+	m.subject.Driver.Settings = slices.Clone(m.subject.Driver.Settings)
+	for i := range m.subject.Driver.Settings {
+		m.subject.Driver.Settings[i].Check = nil
+	}
+	return m
+}
+
 func instanceMutants() []mutant {
 	var asked atomic.Pointer[[]string]
 	var turn sync.Mutex
@@ -217,11 +230,7 @@ func instanceMutants() []mutant {
 				return *asked.Load()
 			}
 		}}, "driver/hosts-follow-settings"),
-		httpMutant("takes-its-own-endpoint-for-a-broken-one", func(c *driver.Config) {
-			if u, err := url.Parse(c.Settings["endpoint"]); err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.Port() == "port" {
-				c.Settings["endpoint"] = "https://intake.model.example/v1"
-			}
-		}, "driver/broken-endpoint-is-an-error"),
+		takesItsOwnEndpoint("driver/broken-endpoint-is-an-error"),
 		broken("one-send-at-a-time", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			turn.Lock()
 			defer turn.Unlock()

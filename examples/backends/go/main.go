@@ -261,7 +261,7 @@ func (b *backend) send(ctx context.Context, events []event) sent {
 func verdict(resp *http.Response, text []byte) sent {
 	status := resp.StatusCode
 	answered := sent{Class: "again", Error: fmt.Sprintf("acme: answered %d", status)}
-	page := strings.Contains(strings.ToLower(resp.Header.Get("Content-Type")), "html") ||
+	page := resp.Header.Get("X-Amzn-Waf-Action") != "" || strings.Contains(strings.ToLower(resp.Header.Get("Content-Type")), "html") ||
 		strings.HasPrefix(strings.TrimLeft(string(text), " \t\r\n\f\v\ufeff"), "<")
 	switch {
 	case status == 202 && !page:

@@ -88,7 +88,7 @@ def log(e):
 def verdict(status, headers, body):
     """Acme's table. No text of the server's goes into an error: it may repeat the key."""
     error = f"acme: answered {status}"
-    page = "html" in headers.get("Content-Type", "").lower() or body.lstrip(b" \t\r\n\f\v\xef\xbb\xbf").startswith(b"<")
+    page = "X-Amzn-Waf-Action" in headers or "html" in headers.get("Content-Type", "").lower() or body.lstrip(b" \t\r\n\f\v\xef\xbb\xbf").startswith(b"<")
     wait = retry_after(headers.get("Retry-After", ""))
     if status == 202 and not page:
         return {"class": "accepted"}
