@@ -216,9 +216,14 @@ func childTracks(o *orders, s *Subject) (a account) {
 		return account{Problem: err.Error()}
 	}
 	r := newRig(s, o.State, w, driver.Limits{}, nil)
-	if _, err := r.track(o.First, o.Count, 0); err != nil {
+	c, err := r.track(o.First, o.Count, 0)
+	if err != nil {
 		return account{Problem: err.Error()}
 	}
+	// As a command does at its end, or what a slow lock keeps in memory would go with it.
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = c.Flush(ended)
 	// Another one may be delivering: what it leaves, the last one takes.
 	if err := r.flush(longTime()); err != nil {
 		a.Errors = append(a.Errors, err.Error())

@@ -116,7 +116,7 @@ func fromTheFirst(name string, take func(to, from *driver.Event), fails string) 
 func identityMutants() []mutant {
 	return []mutant{
 		fromTheFirst("machine-id-of-the-first", func(to, from *driver.Event) { to.MachineID = from.MachineID }, "fidelity/mixed-batch fidelity/nothing-made-up"),
-		fromTheFirst("version-of-the-first", func(to, from *driver.Event) { to.Version = from.Version }, "fidelity/longest fidelity/mixed-batch fidelity/zero-and-absent"),
+		fromTheFirst("version-of-the-first", func(to, from *driver.Event) { to.Version = from.Version }, "fidelity/reserved-names fidelity/longest fidelity/mixed-batch fidelity/zero-and-absent"),
 		broken("hostname-for-an-empty-machine-id", model{item: func(i *modelItem) {
 			if i.Machine == "" {
 				i.Machine, _ = os.Hostname()

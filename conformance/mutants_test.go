@@ -209,6 +209,7 @@ func deliveryMutants() []mutant {
 			broken: func(*modelBackend, *http.Request, error) error { return nil },
 			judge:  func(*modelBackend, []driver.Event, *http.Response, []byte) error { return nil },
 		}, `
+			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
 			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
@@ -231,6 +232,7 @@ func deliveryMutants() []mutant {
 				return driver.Permanent(b.verdict(e, r, text))
 			},
 		}, `
+			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/edge-5xx delivery/endless-failure
 			delivery/interim-answers delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx
@@ -262,9 +264,11 @@ func deliveryMutants() []mutant {
 			collector/random-failures delivery/429-keeps-batch delivery/retry-after-absurd delivery/retry-after-date
 			delivery/retry-after-seconds`),
 		broken("503-is-permanent", onStatus(503, driver.Permanent), `
+			delivery/each-its-own-verdict
 			delivery/endless-failure delivery/interim-answers delivery/other-5xx delivery/web-page-not-refused
 			collector/random-failures delivery/503-keeps-batch delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("413-is-permanent", onStatus(413, driver.Permanent), `
+			delivery/each-its-own-verdict
 			delivery/other-4xx
 			delivery/web-page-not-refused collector/413-splits delivery/413-as-documented`),
 		broken("413-alone-is-permanent", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
@@ -412,6 +416,7 @@ func deliveryMutants() []mutant {
 			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
 			fidelity/old-and-ahead lifecycle/many-sends`),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
+			delivery/same-content-again
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
 			privacy/same-in-any-environment fidelity/*`),
 		broken("limits-beyond-the-vendors", model{describe: func(d *driver.Driver) {
@@ -420,6 +425,7 @@ func deliveryMutants() []mutant {
 		broken("ignores-its-context", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			return b.deliver(context.WithoutCancel(ctx), events)
 		}}, `
+			delivery/each-its-own-deadline delivery/keeps-nothing
 			delivery/endless-failure
 			delivery/cancelled-before delivery/cancelled-during delivery/hang-before-answer delivery/hang-in-answer
 			delivery/hang-while-connecting delivery/late-answer delivery/one-attempt delivery/slow-answer lifecycle/close-during-send`),
@@ -444,7 +450,7 @@ func deliveryMutants() []mutant {
 			b.state.kept = nil
 			b.state.mu.Unlock()
 			return b.deliver(ctx, all)
-		}}, "delivery/concurrent-sends"),
+		}}, "delivery/each-its-own-verdict delivery/concurrent-sends"),
 		broken("sorts-in-place", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			slices.SortFunc(events, func(a, b driver.Event) int { return strings.Compare(a.ID, b.ID) })
 			return b.deliver(ctx, events)
@@ -484,6 +490,7 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
 			delivery/emptied-acceptance delivery/endless-failure delivery/interim-answers delivery/mutated-answers
@@ -510,6 +517,7 @@ func deliveryMutants() []mutant {
 			}
 			return b.verdict(e, r, text)
 		}}, `
+			delivery/batch-untouched delivery/same-content-again lifecycle/close-twice lifecycle/open-and-close-are-silent
 			delivery/endless-failure delivery/other-5xx delivery/retry-after-with-any-status
 			delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt`),
 		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
@@ -602,12 +610,13 @@ func decodeCanonical(b []byte) ([]Received, error) {
 
 func fidelityMutants() []mutant {
 	return []mutant{
-		broken("drops-duration-and-exit-code", model{item: func(i *modelItem) { i.Duration, i.Exit = nil, nil }}, "fidelity/*"),
+		broken("drops-duration-and-exit-code", model{item: func(i *modelItem) { i.Duration, i.Exit = nil, nil }}, "delivery/same-content-again fidelity/*"),
 		broken("exit-code-0-is-none", model{item: func(i *modelItem) {
 			if i.Exit != nil && *i.Exit == 0 {
 				i.Exit = nil
 			}
 		}}, `
+			delivery/same-content-again
 			fidelity/every-field fidelity/metadata-empty-and-huge fidelity/reserved-names fidelity/times fidelity/zero-and-absent
 			fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("numbers-are-floats", model{item: func(i *modelItem) {
@@ -616,19 +625,21 @@ func fidelityMutants() []mutant {
 				i.Duration = &d
 			}
 		}}, "fidelity/numbers"),
-		broken("times-in-seconds", model{item: func(i *modelItem) { i.Time = strings.TrimSuffix(strings.SplitN(i.Time, ".", 2)[0], "Z") + "Z" }}, "delivery/same-ids-again fidelity/*"),
-		broken("drops-the-consent-id", model{item: func(i *modelItem) { i.Consent = "" }}, "collector/consent-id fidelity/*"),
+		broken("times-in-seconds", model{item: func(i *modelItem) { i.Time = strings.TrimSuffix(strings.SplitN(i.Time, ".", 2)[0], "Z") + "Z" }}, "delivery/same-content-again delivery/same-ids-again fidelity/*"),
+		broken("drops-the-consent-id", model{item: func(i *modelItem) { i.Consent = "" }}, "delivery/same-content-again collector/consent-id fidelity/*"),
 		broken("consent-id-of-the-first-event", consents(func(list []driver.Event) {
 			for i := range list {
 				list[i].ConsentID = list[0].ConsentID
 			}
 		}), `
+			delivery/same-content-again
 			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
 			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("consent-ids-swapped", consents(func(list []driver.Event) {
 			last := len(list) - 1
 			list[0].ConsentID, list[last].ConsentID = list[last].ConsentID, list[0].ConsentID
 		}), `
+			delivery/same-content-again
 			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
 			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
 		broken("truncates-values", model{item: func(i *modelItem) {
@@ -745,6 +756,7 @@ func privacyMutants() []mutant {
 			}
 			return b.deliver(ctx, events)
 		}}, `
+			delivery/each-its-own-verdict delivery/same-content-again driver/hosts-follow-settings
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/concurrent-sends
 			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
@@ -755,6 +767,7 @@ func privacyMutants() []mutant {
 			delivery/any-name-and-version lifecycle/many-sends`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
+			delivery/each-its-own-deadline
 			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
 			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
@@ -826,6 +839,7 @@ func lifecycleMutants() []mutant {
 			}
 			return nil
 		}}, `
+			delivery/same-content-again
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/cancelled-before
 			delivery/certificate-of-another-host delivery/concurrent-sends delivery/empty-batch delivery/every-event-once
@@ -855,7 +869,7 @@ func lifecycleMutants() []mutant {
 				b.client.CloseIdleConnections()
 				return nil
 			},
-		}, "collector/random-failures lifecycle/open-and-close-are-silent"),
+		}, "delivery/keeps-nothing collector/random-failures lifecycle/open-and-close-are-silent"),
 		broken("second-close-fails", model{close: func(b *modelBackend) error {
 			b.client.CloseIdleConnections()
 			if b.state.n.Add(1) > 1 {

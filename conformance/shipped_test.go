@@ -169,7 +169,7 @@ func shippedMutants() []mutant {
 			if at, err := time.Parse(time.RFC3339Nano, i.Time); err == nil {
 				i.Time = at.Local().Format(time.RFC3339Nano)
 			}
-		}}, "privacy/everything-explained"),
+		}}, "fidelity/nothing-made-up privacy/no-time-zone privacy/everything-explained"),
 		broken("tells-the-user-after-a-429", model{exchange: func(b *modelBackend, r *http.Request) (*http.Response, error) {
 			if b.state.n.Load() > 0 {
 				r.Header.Set("X-Key", b.key+" "+os.Getenv("USER"))
