@@ -109,11 +109,19 @@ func (p *program) excuse(c Check) string {
 		return ""
 	case c.ID == "delivery/cancelled-during" && p.concurrent:
 		return ""
-	case c.where == shipped && c.do == nil:
+	}
+	if why, listed := notOfPrograms[c.ID]; listed {
+		return why
+	}
+	if c.where == shipped && !slices.Contains(ofTheWay, c.ID) {
 		return ofThisProcess
 	}
-	return notOfPrograms[c.ID]
+	return ""
 }
+
+// ofTheWay are those of the checks as production runs a backend that ask nothing of the
+// process which makes them.
+var ofTheWay = []string{"delivery/http2", "privacy/through-the-proxy"}
 
 // notOfPrograms are checks that are not made on a program, with the reasons.
 var notOfPrograms = map[string]string{

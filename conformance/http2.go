@@ -103,7 +103,11 @@ func http2Checks() []Check {
 }
 
 func throughTheProxy(p *probe) {
-	way := p.watcher.proxy
+	way, err := p.way()
+	if err != nil {
+		p.failOnly("the suite could not prepare a proxy: %v", err)
+		return
+	}
 	try := func(what string, limit time.Duration) {
 		b, ok := p.open()
 		if !ok {
@@ -124,7 +128,9 @@ func throughTheProxy(p *probe) {
 	way.refuses("welcome\r\n\r\n")
 	try("speaks no HTTP", longTime())
 	way.refuses("")
-	p.watcher.stalled = true
+	if p.watcher != nil {
+		p.watcher.stalled = true
+	}
 	way.gone()
 	try("is gone", longTime())
 	if err := way.back(); err != nil {
@@ -136,6 +142,14 @@ func throughTheProxy(p *probe) {
 		try("takes no connection", shortTime())
 	}
 	resume()
+}
+
+// way is the proxy that the environment of the backend names.
+func (p *probe) way() (*proxy, error) {
+	if p.watcher != nil {
+		return p.watcher.proxy, nil
+	}
+	return p.wire.proxied() // that of the processes of a program
 }
 
 func overHTTP2(p *probe) {

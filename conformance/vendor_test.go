@@ -301,6 +301,11 @@ func TestAMistakeInAVendorFileIsNamedWithFileLineAndKey(t *testing.T) {
 
 func TestNoCheckThatIsLeftOutOnProgramsIsUnknown(t *testing.T) {
 	t.Parallel()
+	for _, id := range ofTheWay {
+		if c, _ := findCheck(id); c.where != shipped || c.do == nil {
+			t.Errorf("%s is no check that is made as production runs a backend", id)
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(notOfPrograms)) {
 		if _, known := findCheck(id); !known {
 			t.Errorf("%s is no check", id)

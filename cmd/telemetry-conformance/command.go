@@ -65,7 +65,7 @@ func newCommand() *cobra.Command {
 			"output what became of them. It takes some 20 seconds, and no request leaves this\n" +
 			"machine.\n\n" +
 			"The protocol and the file are described in conformance/WIRE.md. PROGRAM is started\n" +
-			"some 200 times, in directories and environments of its own: arguments that name\n" +
+			"some 300 times, in directories and environments of its own: arguments that name\n" +
 			"files are made absolute, and what it needs to be built is built before.\n\n" +
 			"The exit code is 0 if the program keeps the contract, 1 if it does not, and 2 if that\n" +
 			"could not be found out.",

@@ -59,13 +59,21 @@ class Acme:
             signal.setitimer(signal.ITIMER_REAL, deadline_ms / 1000)  # the whole attempt, not each part of it
             try:
                 with self.client.open(request) as answer:
-                    return verdict(answer.status, answer.headers, answer.read(65536))
+                    return verdict(answer.status, answer.headers, whole(answer))
             except urllib.error.HTTPError as answer:
-                return verdict(answer.code, answer.headers, answer.read(65536))
+                return verdict(answer.code, answer.headers, whole(answer))
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except Exception:  # its text may hold the key
             return {"class": "again", "error": "acme: no answer"}
+
+
+def whole(answer):
+    """The body of an answer that has arrived to its end. Python takes a head that is cut for a whole one."""
+    body = answer.read(65536)
+    if "Transfer-Encoding" not in answer.headers and len(body) < min(int(answer.headers["Content-Length"]), 65536):
+        raise EOFError
+    return body
 
 
 def header_text(text):
