@@ -204,7 +204,7 @@ func requestorMutants() []deletionMutant {
 	}{
 		{"gives-up-with-nil", func(r *requestor) { // as the reference does
 			r.broken = func(error) (deletion.Receipt, error) { return deletion.Receipt{State: deletion.Acknowledged}, nil }
-		}, "cancelled-before never-without-acknowledgement"},
+		}, "as-shipped cancelled-before never-without-acknowledgement"},
 		{"any-status-will-do", func(r *requestor) {
 			r.judge = func(*requestor, deletion.Request, int, []byte) (deletion.Receipt, error) {
 				return deletion.Receipt{State: deletion.Acknowledged}, nil
@@ -260,7 +260,7 @@ func requestorMutants() []deletionMutant {
 			}
 		}, "no-secret-in-errors"},
 		{"follows-redirects", func(r *requestor) { r.client.CheckRedirect = nil },
-			"keys-stay-on-redirect one-attempt"},
+			"as-shipped keys-stay-on-redirect one-attempt"},
 	}
 	statusList := []struct {
 		name   string
