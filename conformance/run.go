@@ -97,6 +97,8 @@ type options struct {
 	// unshipped leaves out the processes in which the checks are made as production would,
 	// shippedOnly makes none in this one.
 	unshipped, shippedOnly bool
+	// sample, where not nil, are the checks that are made there beside every sixth.
+	sample []string
 	// seed is that of the random failures, chosen anew if zero.
 	seed uint64
 	// fewProcesses makes do with two where eight are meant: the tests of the suite itself
@@ -156,7 +158,7 @@ func verify(s *Subject, o options) Report {
 			work()
 		})
 	}
-	if o.only == nil {
+	if o.only == nil && !o.shippedOnly {
 		inTurn(shared.fail) // which the last checks wait for
 	}
 	for _, last := range []bool{false, true} {

@@ -183,6 +183,9 @@ func shippedMutants() []mutant {
 	}
 	for i := range list {
 		list[i].shipped = true
+		list[i].meets = "delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/404-as-documented delivery/408-as-documented " +
+			"delivery/413-as-documented delivery/429-keeps-batch delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch " +
+			"delivery/redirect-not-followed delivery/reset-before-answer delivery/every-event-once privacy/through-the-proxy " + checkBackground
 		if list[i].name == "tries-again-a-second-later" {
 			list[i].may = "collector/* delivery/* lifecycle/* privacy/* fidelity/*" // whatever is under way then
 		}
