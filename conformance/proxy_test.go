@@ -91,7 +91,11 @@ func TestWhatStrikesTheVendorStrikesThroughTheProxy(t *testing.T) {
 	} {
 		p := aProbe(t)
 		arrange(p)
-		ctx, cancel := context.WithTimeout(t.Context(), shortTime())
+		limit := longTime()
+		if name == "nobody answers" {
+			limit = shortTime()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://any.vendor.test/in", strings.NewReader("hello"))
 		if err != nil {
 			t.Fatal(err)
