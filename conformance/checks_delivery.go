@@ -209,14 +209,14 @@ func retryAfterAnywhere(p *probe) {
 }
 
 func retryAfterAbsurd(p *probe) {
-	b, ok := p.open()
-	if !ok {
-		return
-	}
-	defer b.Close()
 	for _, value := range []string{"-5", "soon", "", "3.5", "99999999999999999999999", "9223372036854775807", "Thu, 01 Jan 1970 00:00:00 GMT",
 		"Fri, 31 Dec 9999 23:59:59 GMT", "\t", "1e400", "18446744073709551617"} {
+		b, ok := p.open() // a new one: one may rest after several failures
+		if !ok {
+			return
+		}
 		v := p.throttled(b, 429, value)
+		b.Close()
 		if !v.late && !v.kept() {
 			p.failf("Retry-After %q: Send returned %v, want the batch kept", value, v)
 		}

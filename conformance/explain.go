@@ -29,6 +29,8 @@ type explainer struct {
 	numbers map[string]bool
 	varies  map[string]string
 	strange []string
+	// protobufOnly says that what looks like protobuf is no other binary form.
+	protobufOnly bool
 }
 
 // standard is what HTTP itself puts into a request to an API.
@@ -151,10 +153,13 @@ func (x *explainer) request(r Request) {
 			return
 		}
 	}
+	x.protobufOnly = strings.Contains(r.Header.Get("Content-Type"), "protobuf")
 	x.body(r.Body)
 }
 
-// body explains JSON, a row of JSON values, or protobuf; anything else is one text.
+// body explains JSON, a row of JSON values, or protobuf; another binary form by the texts in
+// it, since the numbers of one that is not known cannot be told from its lengths; anything
+// else is one text.
 func (x *explainer) body(b []byte) {
 	if values, err := jsonValues(b); err == nil {
 		for _, v := range values {
@@ -162,10 +167,37 @@ func (x *explainer) body(b []byte) {
 		}
 		return
 	}
-	if x.protobuf("the body", b, 0) {
+	before := len(x.strange)
+	if x.protobuf("the body", b, 0) && (x.protobufOnly || len(x.strange) == before) {
+		return
+	}
+	if bytes.ContainsFunc(b, isBinary) {
+		x.strange = x.strange[:before]
+		x.binary(b)
 		return
 	}
 	x.text("the body", string(b))
+}
+
+// isBinary reports what no text holds.
+func isBinary(r rune) bool {
+	return r == utf8.RuneError || r < ' ' && r != '\n' && r != '\r' && r != '\t'
+}
+
+// binary takes what is known out of b, the longest first, and finds words in the rest.
+func (x *explainer) binary(b []byte) {
+	const shortest = 4 // of a word that is not there by chance
+	rest := bytes.Clone(b)
+	for _, known := range slices.SortedFunc(maps.Keys(x.texts), func(a, b string) int { return len(b) - len(a) }) {
+		if len(known) >= shortest {
+			rest = bytes.ReplaceAll(rest, []byte(known), []byte{0})
+		}
+	}
+	for _, word := range bytes.FieldsFunc(rest, func(r rune) bool { return r == utf8.RuneError || r < utf8.RuneSelf && !wordByte(byte(r)) }) {
+		if len(word) >= shortest {
+			x.fault("the body", string(word))
+		}
+	}
 }
 
 // jsonValues reads one JSON value or several in a row.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -223,10 +224,16 @@ func TestWhatIsNotExplainedIsFound(t *testing.T) {
 		"\x0a\x07green-7":                                                        "green-7",
 		"\x10\x85\x24":                                                           "4613",
 		"plain words":                                                            "is explained by no event",
+		"\xa1\x00\x08green-1\x01\xff\x7f":                                        "", // a binary form of somebody's
+		"\xa1\x00\x08green-1\x06my-host\xff":                                     "host",
 	} {
 		x := newExplainer(&s, events)
 		r := good
 		r.Body = []byte(body)
+		if body[0] == '\x0a' || body[0] == '\x10' { // a field of protobuf
+			r.Header = http.Header(r.Header).Clone()
+			r.Header.Set("Content-Type", "application/x-protobuf")
+		}
 		x.request(r)
 		if all := strings.Join(x.strange, "\n"); (strange == "") != (all == "") || !strings.Contains(all, strange) {
 			t.Errorf("%q: found %q, want %q", body, all, strange)
