@@ -72,7 +72,7 @@ func faults() []fault {
 			arrange: func(p *probe) {
 				p.server.reactWith(func(x *exchange) bool {
 					x.write(fmt.Sprintf("HTTP/1.1 %d OK\r\nContent-Le", p.subject.Accepted.status()))
-					x.conn.Close()
+					_ = x.raw.CloseWrite() // beneath TLS, which then cannot say that it was meant
 					return false
 				})
 			}},
