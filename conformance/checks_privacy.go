@@ -110,21 +110,21 @@ func (s *session) plant() *planting {
 	return s.planted
 }
 
-// plants are surroundings whose every text can be recognised.
-type plants struct {
+// surroundings of a process, every text of which can be recognised.
+type surroundings struct {
 	environment, folders    []string
 	cwd, files              string // files is for Config.Dir
 	argument, machine, host string
 	canaries                []canary
 }
 
-// sow makes surroundings for one process.
-func (s *session) sow(whose string) (*plants, error) {
+// plantSurroundings makes surroundings for one process.
+func (s *session) plantSurroundings(whose string) (*surroundings, error) {
 	base, err := s.tempDir()
 	if err != nil {
 		return nil, err
 	}
-	ps := &plants{environment: keptEnvironment(), files: filepath.Join(base, "files")}
+	ps := &surroundings{environment: keptEnvironment(), files: filepath.Join(base, "files")}
 	token := func(kind string) string { return fmt.Sprintf("cnry%s%06x", kind+whose, s.seed&0xffffff) }
 	plantText := func(what, value, token string) string {
 		ps.canaries = append(ps.canaries, canary{what, value, token})
@@ -199,7 +199,7 @@ func (pl *planting) run(s *session) error {
 // child runs a role in a process whose surroundings are planted.
 func (pl *planting) child(p *probe, role string) error {
 	s := p.session
-	plants, err := s.sow("")
+	plants, err := s.plantSurroundings("")
 	if err != nil {
 		return err
 	}

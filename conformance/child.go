@@ -81,10 +81,10 @@ func playing() bool { return os.Getenv(childEnv) != "" }
 // roles are what children do.
 func roles() map[string]func(*orders, *Subject) account {
 	return map[string]func(*orders, *Subject) account{
-		"send":     childSends,
-		"track":    childTracks,
-		"stranded": childIsStranded,
-		roleShip:   childShips,
+		"send":      childSends,
+		"track":     childTracks,
+		"stranded":  childIsStranded,
+		roleShipped: childAsShipped,
 	}
 }
 
@@ -117,7 +117,7 @@ func play(name string, do func(*orders) account) {
 		fmt.Fprintln(os.Stderr, "conformance: the account cannot be written:", err)
 		os.Exit(2)
 	}
-	if o.Role == roleShip && name != "" {
+	if o.Role == roleShipped && name != "" {
 		return // a test has to end by itself, or what it read is not written down
 	}
 	os.Exit(0)
@@ -157,7 +157,7 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 		c.cmd.Env = append(slices.Clone(env), childEnv+"="+string(text))
 		c.cmd.Dir = dir
 		c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
-		if o.Role == roleShip {
+		if o.Role == roleShipped {
 			// Files have a size, by which the child knows who has printed.
 			for i, w := range []*io.Writer{&c.cmd.Stdout, &c.cmd.Stderr} {
 				f, err := os.Create(filepath.Join(results, fmt.Sprint("printed", i)))

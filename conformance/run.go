@@ -149,7 +149,7 @@ func verify(s *Subject, o options) Report {
 	if o.serial {
 		turn = make(chan struct{}, 1)
 	}
-	voyage := shared.ship(checks)
+	asShipped := shared.runShipped(checks)
 	var all sync.WaitGroup
 	inTurn := func(work func()) {
 		turn <- struct{}{}
@@ -168,10 +168,10 @@ func verify(s *Subject, o options) Report {
 			}
 		}
 		all.Wait()
-		voyage.wait() // whose errors are heard too
+		asShipped.wait() // whose errors are heard too
 		s.program.wait()
 	}
-	voyage.land(report.Results)
+	asShipped.addTo(report.Results)
 	for i := range report.Results {
 		s.conclude(&report.Results[i])
 	}

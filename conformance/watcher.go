@@ -132,7 +132,7 @@ func stateOf(t http.RoundTripper) transportState {
 
 // look takes the state of the process.
 func (w *watcher) look() state {
-	s := state{environment: os.Environ(), goroutines: strangers(), files: openFiles(), children: startedProcesses()}
+	s := state{environment: os.Environ(), goroutines: foreignGoroutines(), files: openFiles(), children: startedProcesses()}
 	slices.Sort(s.environment)
 	s.directory, _ = os.Getwd()
 	for i, f := range []*os.File{w.stdout, w.stderr} {
@@ -201,7 +201,7 @@ func (w *watcher) looks(c Check, p *probe) {
 // goroutines looks for those that are left.
 func (w *watcher) goroutines(during string) {
 	var left []string
-	if !w.settles(func() bool { left = others(w.before.goroutines, strangers()); return len(left) == 0 }) {
+	if !w.settles(func() bool { left = others(w.before.goroutines, foreignGoroutines()); return len(left) == 0 }) {
 		w.report(checkLeft, Finding{Message: fmt.Sprintf("%s%d goroutines are left after Close:\n%s", during, len(left), strings.Join(left, "\n\n"))})
 	}
 }
@@ -228,9 +228,9 @@ func others(before, after []string) (list []string) {
 	return list
 }
 
-// strangers are the stacks of the goroutines that are neither the suite's nor the
+// foreignGoroutines are the stacks of the goroutines that are neither the suite's nor the
 // runtime's.
-func strangers() []string {
+func foreignGoroutines() []string {
 	all := make([]byte, 1<<20)
 	all = all[:runtime.Stack(all, true)]
 	var list []string
@@ -238,7 +238,7 @@ func strangers() []string {
 		const suite = "github.com/gotoolbase/telemetry/conformance."
 		own := i == 0 || strings.Contains(stack, "testing.(*T).Run") || strings.Contains(stack, "testing.(*M).") ||
 			strings.Contains(stack, "testing.tRunner.func") || strings.Contains(stack, "testing.runTests")
-		for _, mine := range []string{"(*server).", "(*proxy).", "splice", "(*session).", "childShips", "playChild"} {
+		for _, mine := range []string{"(*server).", "(*proxy).", "splice", "(*session).", "childAsShipped", "playChild"} {
 			own = own || strings.Contains(stack, suite+mine)
 		}
 		if !own {
