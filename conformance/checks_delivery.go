@@ -74,6 +74,8 @@ func deliveryChecks() []Check {
 			Sentence: "A Retry-After that is a date becomes the wait until then.", do: retryAfterDate},
 		{ID: "delivery/retry-after-absurd", Level: Must, needs: []need{network},
 			Sentence: "A Retry-After that makes no sense keeps the batch and does not become a wait of less than nothing.", do: retryAfterAbsurd},
+		{ID: "delivery/retry-after-with-failures", Level: Must, needs: []need{network},
+			Sentence: "A Retry-After with 408, 500, 502 or 504, where that keeps the batch, becomes the wait; and with 401, 403 or 404 it makes nothing worse.", do: retryAfterWithFailures},
 		{ID: "delivery/retry-after-with-any-status", Level: Should, needs: []need{network},
 			Sentence: "A Retry-After becomes the wait with every status that keeps the batch.", do: retryAfterAnywhere},
 		{ID: "delivery/one-attempt", Level: Must, needs: []need{network},
@@ -182,15 +184,32 @@ func retryAfterDate(p *probe) {
 	}
 }
 
-// retryAfterAnywhere tries the statuses for which no RFC defines the header, though servers
-// send it with them.
-func retryAfterAnywhere(p *probe) {
+// retryAfterAnywhere tries the statuses with which the header is rarer.
+func retryAfterAnywhere(p *probe) { p.retryAfterWith(425, 507, 520, 529) }
+
+func retryAfterWithFailures(p *probe) {
+	p.retryAfterWith(408, 500, 502, 504)
+	for _, status := range []int{401, 403, 404} {
+		if row := p.subject.Statuses[status]; !slices.Contains(kept, row) || len(p.found()) > 0 {
+			continue
+		}
+		if b, ok := p.open(); ok {
+			if v := p.throttled(b, status, "37"); !v.late && !v.kept() {
+				p.failf("status %d, Retry-After: 37: Send returned %v, want the batch kept", status, v)
+			}
+			b.Close()
+		}
+	}
+}
+
+// retryAfterWith tries the header with statuses that keep the batch.
+func (p *probe) retryAfterWith(statuses ...int) {
 	b, ok := p.open()
 	if !ok {
 		return
 	}
 	defer b.Close()
-	for _, status := range []int{408, 425, 500, 502, 504, 507, 520, 529} {
+	for _, status := range statuses {
 		if row, known := p.subject.Statuses[status]; known && !slices.Contains(kept, row) {
 			continue
 		}

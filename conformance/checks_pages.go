@@ -26,7 +26,8 @@ var pages = []string{
 var htmlTypes = []string{"text/html; charset=utf-8", "text/html"}
 
 func htmlPage(p *probe) {
-	p.notAcceptedPages([]int{200}, htmlTypes, pages)
+	p.notAcceptedPages([]int{200}, append([]string{"TEXT/HTML"}, htmlTypes...), pages)
+	p.notAcceptedPages([]int{200}, []string{"text/plain", ""}, []string{portal})
 }
 
 // pageWithAny2xx tries the other 2xx. What a vendor documents as its one acceptance, and is

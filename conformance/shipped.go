@@ -65,6 +65,10 @@ func (s *session) runShipped(checks []Check) *shippedRun {
 		}
 	}
 	ids, parts := append(ids, last...), shippedParts
+	// The first of them goes on for longest after the failures that tempt to try again.
+	if i := slices.Index(ids, checkBackground); i >= 0 {
+		ids = slices.Insert(slices.Delete(ids, i, i+1), 0, checkBackground)
+	}
 	if s.options.sample != nil {
 		parts = 1
 		const every = 6
@@ -230,6 +234,7 @@ func childAsShipped(o *orders, s *Subject) (a account) {
 		return account{Problem: problem}
 	}
 	a.Found = w.found
+	started := time.Now()
 	for i, id := range o.Checks {
 		c, known := findCheck(id)
 		if !known {
@@ -248,6 +253,9 @@ func childAsShipped(o *orders, s *Subject) (a account) {
 		}
 	}
 	w.lingers(shared)
+	if len(o.Checks) > 0 && o.Checks[0] == checkBackground {
+		w.waitsUntil(shared, started.Add(patient(3500*time.Millisecond)))
+	}
 	shared.cleanup()
 	for _, text := range shared.heard() {
 		if plain, _ := w.searcher.search([]byte(text)); len(plain) > 0 {
@@ -383,7 +391,7 @@ func backgroundFailures(hangs bool) []func(*probe, driver.Backend) {
 		return reacting(func(p *probe) reaction { return answer(p.answerWith(code)) }, longTime)
 	}
 	list := []func(*probe, driver.Backend){
-		status(503), status(429), status(400), status(413), status(500),
+		status(503), status(429), status(400), status(413), status(500), status(502), status(504),
 		reacting(func(p *probe) reaction { return answer(p.subject.Accepted) }, longTime),
 		reacting(func(*probe) reaction { return drop }, longTime),
 		func(p *probe, b driver.Backend) { // nobody there
@@ -439,6 +447,19 @@ func (w *watcher) lingers(s *session) {
 	p.mu.Unlock()
 	for _, b := range opened {
 		q.closeInTime(b)
+	}
+}
+
+// waitsUntil goes on looking for what is sent without being asked for.
+func (w *watcher) waitsUntil(s *session, end time.Time) {
+	p, err := newProbe(s)
+	if err != nil {
+		return
+	}
+	defer p.close()
+	time.Sleep(time.Until(end))
+	for _, u := range p.wire.asked() {
+		w.report(checkBackground, Finding{Message: "a connection to " + u.Host + " was made seconds after all Sends had returned"})
 	}
 }
 

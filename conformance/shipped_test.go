@@ -149,6 +149,22 @@ func shippedMutants() []mutant {
 			}
 			return resp, err
 		}}, "delivery/http2"),
+		broken("opens-a-browser-at-a-401", at(401, func(*modelBackend, *http.Response) {
+			if err := exec.Command("xdg-open", "https://model.example/login").Start(); err != nil {
+				return
+			}
+		}), checkBeside+" "+checkLeft+" "+checkReads), // and nobody waits for it
+		broken("hurries-the-default-transport", onOpen(func() {
+			http.DefaultTransport.(*http.Transport).ResponseHeaderTimeout = time.Minute
+		}), checkProcess),
+		broken("tries-again-three-seconds-after-a-504", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+			err := b.deliver(ctx, events)
+			if err != nil && strings.Contains(err.Error(), "504") {
+				again := copyEvents(events)
+				time.AfterFunc(3*time.Second, func() { _ = b.deliver(context.Background(), again) })
+			}
+			return err
+		}}, checkBackground),
 		broken("limits-the-default-client", onOpen(func() { http.DefaultClient.Timeout = 5 * time.Second }), checkProcess),
 		broken("reckons-in-universal-time", onOpen(func() { time.Local = time.UTC }), checkProcess),
 		broken("sets-a-variable", onOpen(func() { os.Setenv("GODEBUG", "http2client=0") }), checkProcess),
@@ -183,10 +199,10 @@ func shippedMutants() []mutant {
 	}
 	for i := range list {
 		list[i].shipped = true
-		list[i].meets = "delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/404-as-documented delivery/408-as-documented " +
+		list[i].meets = "delivery/other-2xx delivery/other-3xx delivery/other-4xx delivery/other-5xx delivery/401-as-documented delivery/404-as-documented delivery/408-as-documented " +
 			"delivery/413-as-documented delivery/429-keeps-batch delivery/500-as-documented delivery/502-keeps-batch delivery/503-keeps-batch " +
 			"delivery/redirect-not-followed delivery/reset-before-answer delivery/every-event-once privacy/through-the-proxy " + checkBackground
-		if list[i].name == "tries-again-a-second-later" {
+		if strings.HasPrefix(list[i].name, "tries-again-") {
 			list[i].may = "collector/* delivery/* lifecycle/* privacy/* fidelity/*" // whatever is under way then
 		}
 	}

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"io/fs"
 	"log"
@@ -115,6 +116,11 @@ type state struct {
 type transportState struct {
 	proxy, dial, dialTLS uintptr
 	insecure             bool
+	roots                *x509.CertPool
+	conns                [3]int
+	waits                [4]time.Duration
+	off                  [3]bool
+	sizes                [3]int64
 }
 
 func stateOf(t http.RoundTripper) transportState {
@@ -125,8 +131,12 @@ func stateOf(t http.RoundTripper) transportState {
 	pointer := func(f any) uintptr { return reflect.ValueOf(f).Pointer() }
 	s := transportState{proxy: pointer(transport.Proxy), dial: pointer(transport.DialContext), dialTLS: pointer(transport.DialTLSContext)}
 	if c := transport.TLSClientConfig; c != nil { // which using it makes
-		s.insecure = c.InsecureSkipVerify
+		s.insecure, s.roots = c.InsecureSkipVerify, c.RootCAs
 	}
+	s.conns = [3]int{transport.MaxIdleConns, transport.MaxIdleConnsPerHost, transport.MaxConnsPerHost}
+	s.waits = [4]time.Duration{transport.IdleConnTimeout, transport.ResponseHeaderTimeout, transport.TLSHandshakeTimeout, transport.ExpectContinueTimeout}
+	s.off = [3]bool{transport.DisableKeepAlives, transport.DisableCompression, transport.ForceAttemptHTTP2}
+	s.sizes = [3]int64{transport.MaxResponseHeaderBytes, int64(transport.WriteBufferSize), int64(transport.ReadBufferSize)}
 	return s
 }
 
