@@ -38,7 +38,7 @@ func answerMutants() []mutant {
 	return slices.Concat(statusMutants(accept), bodyMutants(), pageMutants(), []mutant{
 		broken("waits-on-429-and-503-only", judging(func(_ *modelBackend, _ []driver.Event, r *http.Response, _ []byte) (error, bool) {
 			return errModel, r.StatusCode >= 500 && r.StatusCode != 503
-		}), "delivery/retry-after-with-any-status"),
+		}), "delivery/retry-after-with-failures delivery/retry-after-with-any-status"),
 		broken("reads-a-failure-to-its-end", model{exchange: func(b *modelBackend, r *http.Request) (*http.Response, error) {
 			resp, err := b.client.Do(r)
 			if err == nil && resp.StatusCode >= 400 { // for the text of the error
@@ -162,15 +162,16 @@ func pageMutants() []mutant {
 	typed := func(r *http.Response) bool { return strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") }
 	return []mutant{
 		statusAlone("knows-a-page-with-a-200-only", func(r *http.Response, _ []byte) bool { return r.StatusCode == 200 && typed(r) }, `
+			delivery/html-not-accepted
 			delivery/challenge-not-accepted
 			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted`),
-		statusAlone("knows-a-page-by-its-type-only", func(r *http.Response, _ []byte) bool { return typed(r) }, "delivery/challenge-not-accepted delivery/page-of-any-type"),
+		statusAlone("knows-a-page-by-its-type-only", func(r *http.Response, _ []byte) bool { return typed(r) }, "delivery/html-not-accepted delivery/challenge-not-accepted delivery/page-of-any-type"),
 		statusAlone("knows-a-page-by-its-first-byte", func(_ *http.Response, text []byte) bool { return bytes.HasPrefix(text, []byte("<")) }, `
 			delivery/challenge-not-accepted
 			delivery/html-not-accepted delivery/page-of-any-type`),
 		broken("reads-a-page-for-its-status", judging(func(_ *modelBackend, _ []driver.Event, r *http.Response, text []byte) (error, bool) {
 			return nil, r.StatusCode == 200 && !typed(r) && bytes.HasPrefix(text, []byte("\ufeff"))
-		}), "delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted"),
+		}), "delivery/html-not-accepted delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted"),
 		broken("a-page-behind-a-byte-order-mark-refuses", judging(func(_ *modelBackend, e []driver.Event, r *http.Response, text []byte) (error, bool) {
 			return driver.Refused(errModel, len(e)), r.StatusCode == 400 && bytes.HasPrefix(text, []byte("\ufeff"))
 		}), "delivery/page-of-any-type delivery/web-page-not-refused"),

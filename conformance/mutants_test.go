@@ -218,6 +218,7 @@ func deliveryMutants() []mutant {
 			broken: func(*modelBackend, *http.Request, error) error { return nil },
 			judge:  func(*modelBackend, []driver.Event, *http.Response, []byte) error { return nil },
 		}, `
+			delivery/retry-after-with-failures
 			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
@@ -241,6 +242,7 @@ func deliveryMutants() []mutant {
 				return driver.Permanent(b.verdict(e, r, text))
 			},
 		}, `
+			delivery/retry-after-with-failures
 			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/edge-5xx delivery/endless-failure
@@ -264,6 +266,7 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/retry-after-with-failures
 			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits delivery/400-as-documented delivery/401-as-documented
 			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events
@@ -350,6 +353,7 @@ func deliveryMutants() []mutant {
 			r.Header.Del("Retry-After")
 			return b.verdict(e, r, text)
 		}}, `
+			delivery/retry-after-with-failures
 			delivery/retry-after-with-any-status
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("retry-after-wraps-around", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
@@ -368,6 +372,7 @@ func deliveryMutants() []mutant {
 			}
 			return b.verdict(e, r, text)
 		}}, `
+			delivery/retry-after-with-failures
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
 			delivery/retry-after-with-any-status`),
 		broken("retries-inside", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
@@ -499,6 +504,7 @@ func deliveryMutants() []mutant {
 				return nil
 			},
 		}, `
+			delivery/retry-after-with-failures
 			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/answers-as-documented delivery/changed-acceptance delivery/edge-5xx
@@ -526,8 +532,9 @@ func deliveryMutants() []mutant {
 			}
 			return b.verdict(e, r, text)
 		}}, `
+			delivery/retry-after-with-failures
 			delivery/batch-untouched delivery/same-content-again lifecycle/close-twice lifecycle/open-and-close-are-silent
-			delivery/endless-failure delivery/other-5xx delivery/retry-after-with-any-status
+			delivery/endless-failure delivery/other-5xx
 			delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt`),
 		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
 	}
@@ -776,6 +783,7 @@ func privacyMutants() []mutant {
 			delivery/any-name-and-version lifecycle/many-sends`),
 		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
+			delivery/retry-after-with-failures
 			delivery/each-its-own-deadline
 			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn

@@ -166,6 +166,7 @@ func referenceMutants() []mutant {
 	}
 	return []mutant{
 		{name: "reference-posthog", subject: posthog, fails: `
+			delivery/retry-after-with-failures
 			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/changed-acceptance delivery/edge-5xx delivery/emptied-acceptance
@@ -190,6 +191,7 @@ func referenceMutants() []mutant {
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version lifecycle/many-sends`},
 		{name: "reference-datadog", subject: datadog, fails: `
+			delivery/retry-after-with-failures
 			delivery/closed-before-answer delivery/closed-in-head delivery/each-its-own-deadline delivery/each-its-own-verdict
 			delivery/challenge-not-accepted
 			delivery/4xx-about-the-way delivery/edge-5xx delivery/endless-failure delivery/interim-answers
