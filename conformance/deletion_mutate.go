@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,6 +55,9 @@ func weakened(body string, numbers bool) []mutation {
 		switch v := v.(type) {
 		case map[string]any:
 			for _, key := range slices.Sorted(maps.Keys(v)) {
+				if namesMore.MatchString(key) {
+					continue // without it the answer says that there is no more
+				}
 				walk(path+"."+key, v[key], func(to any) { v[key] = to }, func() { delete(v, key) })
 			}
 		case []any:
@@ -65,6 +69,9 @@ func weakened(body string, numbers bool) []mutation {
 	walk("", root, func(to any) { root = to }, nil)
 	return list
 }
+
+// namesMore is what vendors call the place of what does not fit into an answer.
+var namesMore = regexp.MustCompile(`(?i)next|cursor|page|after|more|link|offset|continu`)
 
 // unknownWord is a word that no documentation has.
 const unknownWord = "qzx-unheard-of"
