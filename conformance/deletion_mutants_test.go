@@ -169,8 +169,9 @@ func deskPrivacyMutants() []deletionMutant {
 		}, "declared-hosts-only"),
 		deskWith("key-in-the-look-up", func(d *desk) {
 			d.request = func(d *desk, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
-				d.prepare = func(r *http.Request) { r.Header.Set("X-Erasure-Key", req.ErasureKey) }
-				return d.ask(ctx, req)
+				one := *d // or requests at once would have each other's
+				one.prepare = func(r *http.Request) { r.Header.Set("X-Erasure-Key", req.ErasureKey) }
+				return one.ask(ctx, req)
 			}
 		}, "erasure-key-where-taken"),
 		deskWith("forgets-the-key", func(d *desk) {

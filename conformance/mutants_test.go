@@ -113,9 +113,9 @@ func TestEveryMutantFailsExactlyItsChecks(t *testing.T) {
 	if testing.Short() { // the first of each kind, to see that the suite sees at all
 		list = slices.CompactFunc(list, func(a, b mutant) bool { return a.kind == b.kind })
 	}
-	// Mostly they wait for deadlines, so eight keep two processors busy. Sixteen kept them so
+	// Mostly they wait for deadlines, so ten keep two processors busy. Sixteen kept them so
 	// busy that the collector gave up a lock, and a check failed that should not.
-	const mutantsAtOnce = 8
+	const mutantsAtOnce = 10
 	turn := make(chan struct{}, mutantsAtOnce)
 	reports := make([]func() Report, len(list))
 	for i, m := range list {

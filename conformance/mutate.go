@@ -213,7 +213,6 @@ func lacking(body string) (certain, doubtful []mutation) {
 	doubtful = append(doubtful, mutation{how: "replaced by true", body: "true"}, mutation{how: "replaced by 1", body: "1"})
 	all := leaves(root, func(v any) any { return v })
 	if slices.ContainsFunc(all, leaf.affirms) {
-		certain = append(certain, mutation{how: "within another object", body: `{"data":` + body + `}`})
 		doubtful = append(doubtful, mutation{how: "emptied", body: "{}"})
 	}
 	if len(all) != 1 {
@@ -226,6 +225,7 @@ func lacking(body string) (certain, doubtful []mutation) {
 	}
 	affirms := all[0].affirms()
 	if affirms {
+		certain = append(certain, mutation{how: "within another object", body: `{"data":` + body + `}`})
 		change(&certain, nil, []any{}, map[string]any{})
 	}
 	switch v := all[0].value.(type) {

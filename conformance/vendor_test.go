@@ -263,6 +263,7 @@ func TestAMistakeInAVendorFileIsNamedWithFileLineAndKey(t *testing.T) {
 		"no reason":              {"no place for texts", `""`, ":29: omits.error: needs a reason"},
 		"an unknown form":        {"form: unix_ms", "form: epoch", ":15: request.fields.timestamp: not one of its forms: rfc3339, unix"},
 		"a form for a text":      {"name: what", "name: {at: what, form: text}", ":14: request.fields.name: not one of its forms: it has none"},
+		"a name that is a path":  {"name: ", "name: ../../", ":1: name: is not lower case"},
 		"no place":               {"{at: at, form: unix_ms}", "{form: unix_ms}", ":15: request.fields.timestamp: needs at"},
 		"an empty name in it":    {"data.items", "data..items", ":9: request.events: must be a name, or names with dots"},
 		"another form of body":   {"  events: data.items", "  format: xml", ":9: request.format: must be json or ndjson"},

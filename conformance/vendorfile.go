@@ -138,6 +138,12 @@ func (v *vendorReader) check() error {
 		return missing("name", "not set: what the vendor is called, in lower case and without spaces")
 	case v.doc == "":
 		return missing("doc", "not set: one sentence on what the backend does, such as \"posts events to Acme\"")
+	case !driverName.MatchString(v.name):
+		return missing("name", "is not lower case letters, digits and hyphens: the report's file has this name")
+	case v.subject.Limits.Events < 0 || v.subject.Limits.Bytes < 0 || v.subject.Limits.EventBytes < 0:
+		return missing("limits", "below zero: leave out what the vendor does not limit")
+	case slices.ContainsFunc(v.hosts, func(host string) bool { return strings.ContainsAny(host, "/?@ ") }):
+		return missing("hosts", "a host is a name without https:// and without a path")
 	case len(v.hosts) == 0:
 		return missing("hosts", "not set: every host that the backend may contact; "+hostWord+" is that of the suite's endpoint")
 	case v.request.fields == nil:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,7 +122,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("--run is no regular expression: %w", err)
 	case o.output != "text" && o.output != "json":
 		return fmt.Errorf("--output is %q, not text or json", o.output)
-	case o.patience <= 0:
+	case !(o.patience > 0) || math.IsInf(o.patience, 0): // NaN is none of them
 		return errors.New("--patience is not above zero")
 	case !slices.ContainsFunc(allChecks(), func(c conformance.Check) bool { return only.MatchString(c.ID) }):
 		return fmt.Errorf("--run matches no check; --list shows them")
