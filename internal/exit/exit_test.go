@@ -167,7 +167,9 @@ func (c *cell) settled() (s told) {
 	for end := time.Now().Add(attempt + 10*time.Second); ; time.Sleep(50 * time.Millisecond) {
 		s = c.status()
 		cutOff := strings.Contains(s.Problem, "cut off")
-		if !s.LastAttempt.IsZero() && (!cutOff || c.place.inside) || time.Now().After(end) {
+		// A batch counts as delivered a moment before it no longer waits.
+		whole := s.Delivered+s.Queue.Events+s.Lost == commands
+		if !s.LastAttempt.IsZero() && whole && (!cutOff || c.place.inside) || time.Now().After(end) {
 			return s
 		}
 	}
