@@ -205,6 +205,10 @@ func deletionChecks(s *DeletionSubject) []Check {
 			Sentence: "The context's deadline holds while connecting, while there is no answer and while one drips in."},
 		{ID: "deletion/cancelled-before", Level: Must, do: on(deletionCancelled),
 			Sentence: "With a context that has ended, nothing is sent and an error returned."},
+		{ID: "deletion/cancelled-during", Level: Must, needs: sends, do: on(deletionCancelledDuring),
+			Sentence: "When its context is cancelled while there is no answer, a request returns soon, and with an error."},
+		{ID: "deletion/each-its-own-deadline", Level: Must, needs: sends, do: on(deletionOwnDeadline),
+			Sentence: "The deadline of a request holds while another one of the same requestor waits."},
 		{ID: "deletion/no-secret-in-errors", Level: Must, needs: sends, do: func(p *probe) { deletionSecrets(s, ts, p) },
 			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
 		{ID: "deletion/keys-stay-on-redirect", Level: Must, needs: sends, do: on(deletionRedirect),
@@ -444,6 +448,86 @@ func deletionCancelled(s *DeletionSubject, p *probe) {
 	}
 }
 
+// hangs makes the other side answer nothing, and tells of the first request.
+func hangs(p *probe) (reached chan struct{}) {
+	reached = make(chan struct{}, 1)
+	p.server.reactWith(func(x *exchange) bool {
+		select {
+		case reached <- struct{}{}:
+		default:
+		}
+		return hang(x)
+	})
+	return reached
+}
+
+func deletionCancelledDuring(s *DeletionSubject, p *probe) {
+	reached := hangs(p)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan asked, 1)
+	go func() { done <- s.requestUnder(ctx, p, longTime(), erasure()) }()
+	select {
+	case <-reached:
+	case a := <-done:
+		p.failf("returned before there was an answer: %v", a.err)
+		return
+	}
+	cancel()
+	if a, ok := within(done, slack()); !ok {
+		p.failf("the requestor had not returned %v after its context was cancelled", slack())
+	} else if !a.late && a.err == nil {
+		p.failf("cancelled without an answer: no error, and the state %q", a.receipt.State)
+	}
+}
+
+// asksSafely makes a panic of the requestor an error.
+func asksSafely(ctx context.Context, r deletion.Requestor, req deletion.Request) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	_, err = r.RequestDeletion(ctx, req)
+	return err
+}
+
+func deletionOwnDeadline(s *DeletionSubject, p *probe) {
+	reached := hangs(p)
+	requestor, err := s.Open(endpoint, p.wire)
+	if err != nil {
+		p.failOnly("the requestor cannot be opened: %v", err)
+		return
+	}
+	long, cancel := context.WithTimeout(context.Background(), longTime())
+	defer cancel()
+	first := make(chan error, 1)
+	go func() {
+		first <- asksSafely(long, requestor, erasure())
+	}()
+	select {
+	case <-reached:
+	case err := <-first:
+		p.failf("returned before there was an answer: %v", err)
+		return
+	}
+	short, stop := context.WithTimeout(context.Background(), shortTime())
+	defer stop()
+	other := erasure()
+	other.MachineID = strings.Repeat("b01dface", 4)
+	second := make(chan error, 1)
+	go func() {
+		second <- asksSafely(short, requestor, other)
+	}()
+	if err, ok := within(second, shortTime()+slack()); !ok {
+		p.failf("a request whose deadline was over waited for another one")
+	} else if err == nil {
+		p.failf("a request that was not answered returned no error")
+	}
+	cancel()
+	_, _ = within(first, slack())
+}
+
 func deletionSecrets(s *DeletionSubject, ts *trials, p *probe) {
 	s.secretsInErrors(ts, p, false)
 	canaries := canariesOf("a secret", append([]string{erasure().ErasureKey}, s.Secrets...))
@@ -479,6 +563,17 @@ func deletionRedirect(s *DeletionSubject, p *probe) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		p.server.reactWith(answer(Answer{Status: status, Header: http.Header{"Location": {elsewhere + "/here"}}}))
 		s.request(p, longTime(), erasure())
+	}
+	const sameHost = "/elsewhere-on-this-host"
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		p.server.reactWith(answer(Answer{Status: status, Header: http.Header{"Location": {sameHost}}}))
+		s.request(p, longTime(), erasure())
+	}
+	for _, x := range p.server.seen() {
+		if strings.Contains(x.URL, sameHost) {
+			p.report(Finding{Message: "a redirect within the host was followed", Exchange: x.dump()})
+			break
+		}
 	}
 	for _, x := range p.server.seen() {
 		if strings.HasPrefix(x.URL, elsewhere) {

@@ -174,6 +174,28 @@ func deskPrivacyMutants() []deletionMutant {
 				return one.ask(ctx, req)
 			}
 		}, "erasure-key-where-taken"),
+		deskWith("one-request-at-a-time", func(d *desk) {
+			var turn sync.Mutex
+			d.request = func(d *desk, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+				turn.Lock()
+				defer turn.Unlock()
+				return d.ask(ctx, req)
+			}
+		}, "each-its-own-deadline"),
+		deskWith("keeps-the-deadline-and-forgets-the-cancel", func(d *desk) {
+			d.request = func(d *desk, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+				if ctx.Err() != nil {
+					return deletion.Receipt{}, ctx.Err()
+				}
+				deadline, ok := ctx.Deadline()
+				if !ok {
+					deadline = time.Now().Add(longTime())
+				}
+				own, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+				defer cancel()
+				return d.ask(own, req)
+			}
+		}, "cancelled-during"),
 		deskWith("forgets-the-key", func(d *desk) {
 			body := d.body
 			d.body = func(req deletion.Request) map[string]any {
@@ -364,7 +386,7 @@ func deskIDMutants() []deletionMutant {
 				defer d.remembered.mu.Unlock()
 				return body(d.remembered.last)
 			}
-		}, "many-at-once"),
+		}, "each-its-own-deadline many-at-once"),
 		deskWith("asks-for-both-of-two", func(d *desk) {
 			body := d.body
 			d.body = func(req deletion.Request) map[string]any {

@@ -204,7 +204,7 @@ func requestorMutants() []deletionMutant {
 	}{
 		{"gives-up-with-nil", func(r *requestor) { // as the reference does
 			r.broken = func(error) (deletion.Receipt, error) { return deletion.Receipt{State: deletion.Acknowledged}, nil }
-		}, "as-shipped cancelled-before never-without-acknowledgement"},
+		}, "cancelled-during each-its-own-deadline as-shipped cancelled-before never-without-acknowledgement"},
 		{"any-status-will-do", func(r *requestor) {
 			r.judge = func(*requestor, deletion.Request, int, []byte) (deletion.Receipt, error) {
 				return deletion.Receipt{State: deletion.Acknowledged}, nil
@@ -249,7 +249,7 @@ func requestorMutants() []deletionMutant {
 			}
 		}, "many-at-once many-in-a-row may-be-repeated"},
 		{"ignores-its-context", func(r *requestor) { r.ctx = context.WithoutCancel },
-			"cancelled-before deadline never-without-acknowledgement"},
+			"cancelled-during each-its-own-deadline cancelled-before deadline never-without-acknowledgement"},
 		{"server-text-in-the-error", func(r *requestor) {
 			r.judge = func(r *requestor, req deletion.Request, status int, text []byte) (deletion.Receipt, error) {
 				receipt, err := r.verdict(req, status, text)
