@@ -371,7 +371,7 @@ func deskIDMutants() []deletionMutant {
 		deskWith("remembers-by-half-of-the-id", remember(func(r deletion.Request) string { return r.MachineID[:16] }),
 			"many-in-a-row many-at-once status-of-its-own-receipt"),
 		deskWith("remembers-by-tool", remember(func(r deletion.Request) string { return r.Tool }),
-			"many-in-a-row many-at-once status-of-its-own-receipt"),
+			"each-its-own-deadline many-in-a-row many-at-once status-of-its-own-receipt"),
 		deskWith("one-request-for-all-goroutines", func(d *desk) {
 			d.request = func(d *desk, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
 				d.remembered.mu.Lock()
