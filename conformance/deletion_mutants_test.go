@@ -369,7 +369,7 @@ func deskIDMutants() []deletionMutant {
 	}
 	return []deletionMutant{
 		deskWith("remembers-by-half-of-the-id", remember(func(r deletion.Request) string { return r.MachineID[:16] }),
-			"many-in-a-row many-at-once status-of-its-own-receipt"),
+			"each-its-own-deadline many-in-a-row many-at-once status-of-its-own-receipt"),
 		deskWith("remembers-by-tool", remember(func(r deletion.Request) string { return r.Tool }),
 			"each-its-own-deadline many-in-a-row many-at-once status-of-its-own-receipt"),
 		deskWith("one-request-for-all-goroutines", func(d *desk) {
@@ -386,7 +386,7 @@ func deskIDMutants() []deletionMutant {
 				defer d.remembered.mu.Unlock()
 				return body(d.remembered.last)
 			}
-		}, "each-its-own-deadline many-at-once"),
+		}, "many-at-once"),
 		deskWith("asks-for-both-of-two", func(d *desk) {
 			body := d.body
 			d.body = func(req deletion.Request) map[string]any {
