@@ -260,7 +260,7 @@ func instanceMutants() []mutant {
 			b.state.mu.Lock()
 			b.state.last = err
 			b.state.mu.Unlock()
-			time.Sleep(time.Millisecond) // as for a line in a log
+			time.Sleep(15 * time.Millisecond) // as for a line in a log, on a busy disk
 			b.state.mu.Lock()
 			defer b.state.mu.Unlock()
 			return b.state.last
