@@ -110,6 +110,7 @@ func shippedMutants() []mutant {
 		}), checkBeside),
 		broken("tries-again-a-second-later", model{broken: func(b *modelBackend, r *http.Request, err error) error {
 			late(b, r, time.Second)
+			late(b, r, 1500*time.Millisecond)
 			return errModel
 		}}, checkBackground),
 		broken("goes-directly-where-the-proxy-does-not-let-it", inProduction(func(b *modelBackend, own *http.Transport) {
@@ -157,11 +158,13 @@ func shippedMutants() []mutant {
 		broken("hurries-the-default-transport", onOpen(func() {
 			http.DefaultTransport.(*http.Transport).ResponseHeaderTimeout = time.Minute
 		}), checkProcess),
-		broken("tries-again-three-seconds-after-a-504", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
+		broken("tries-again-until-three-seconds-after-a-504", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			err := b.deliver(ctx, events)
 			if err != nil && strings.Contains(err.Error(), "504") {
 				again := copyEvents(events)
-				time.AfterFunc(3*time.Second, func() { _ = b.deliver(context.Background(), again) })
+				for n := range 6 { // one of them may meet a vendor that is just going away
+					time.AfterFunc(time.Duration(n+1)*500*time.Millisecond, func() { _ = b.deliver(context.Background(), again) })
+				}
 			}
 			return err
 		}}, checkBackground),
