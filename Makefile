@@ -29,7 +29,7 @@ test: ## Run every test, in random order
 
 race: ## The same under the race detector, but for whole processes and most mutants; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on $$($(GO) list $(PKG) | grep -v -e /internal/torture -e /internal/exit -e /conformance$$)
-	@# Of the suite's mutants one of each kind: all of them would take a quarter of an hour.
+	@# Of the suite's mutants one of each kind: `make test` runs them all.
 	CGO_ENABLED=1 $(GO) test -race -short -shuffle=on $$($(GO) list $(PKG) | grep -e /conformance$$ || echo ./core/driver)
 
 torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10

@@ -597,9 +597,7 @@ func concurrentSends(p *probe) {
 
 // slot tells the batch of a sample event in concurrentSends by its name.
 func slot(r Received) int {
-	var n int
-	fmt.Sscanf(r.Name, "remote add-%d", &n)
-	return n / 4
+	return sampleNumber(r) / 4
 }
 
 func batchUntouched(p *probe) {
@@ -731,14 +729,7 @@ func cancelledDuring(p *probe) {
 	defer b.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	reached := make(chan struct{}, 1)
-	p.server.reactWith(func(x *exchange) bool {
-		select {
-		case reached <- struct{}{}:
-		default:
-		}
-		return hang(x)
-	})
+	reached := p.hangs()
 	sent := make(chan verdict, 1)
 	go func() { sent <- p.sendUnder(ctx, b, p.batch(2), longTime()) }()
 	select {

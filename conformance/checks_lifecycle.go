@@ -142,14 +142,7 @@ func closeDuringSend(p *probe) {
 // closesWhileSending closes b while Send waits for an answer, and reports whether Close
 // returned.
 func (p *probe) closesWhileSending(b driver.Backend) bool {
-	waiting := make(chan struct{}, 1)
-	p.server.reactWith(func(x *exchange) bool {
-		select {
-		case waiting <- struct{}{}:
-		default:
-		}
-		return hang(x)
-	})
+	waiting := p.hangs()
 	// Longer than Close may take, so that a Close which waits for Send shows.
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()

@@ -448,21 +448,8 @@ func deletionCancelled(s *DeletionSubject, p *probe) {
 	}
 }
 
-// hangs makes the other side answer nothing, and tells of the first request.
-func hangs(p *probe) (reached chan struct{}) {
-	reached = make(chan struct{}, 1)
-	p.server.reactWith(func(x *exchange) bool {
-		select {
-		case reached <- struct{}{}:
-		default:
-		}
-		return hang(x)
-	})
-	return reached
-}
-
 func deletionCancelledDuring(s *DeletionSubject, p *probe) {
-	reached := hangs(p)
+	reached := p.hangs()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan asked, 1)
@@ -493,7 +480,7 @@ func asksSafely(ctx context.Context, r deletion.Requestor, req deletion.Request)
 }
 
 func deletionOwnDeadline(s *DeletionSubject, p *probe) {
-	reached := hangs(p)
+	reached := p.hangs()
 	requestor, err := s.Open(endpoint, p.wire)
 	if err != nil {
 		p.failOnly("the requestor cannot be opened: %v", err)

@@ -10,8 +10,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Some hundred backends run for a second or two each, whose garbage is small: collecting
-	// it four times less often saves a tenth of the processor.
+	// Many backends run for a moment each, whose garbage is small and need not be collected
+	// often.
 	debug.SetGCPercent(400)
 	flag.Parse()
 	// Two tests at once are what two processors get by default; these wait for deadlines.

@@ -54,7 +54,7 @@ type mutant struct {
 }
 
 // sample are the checks in which a mutant of the process is met: all of them, for each,
-// would take a minute of the processor and show no more.
+// would cost more than everything else and show no more.
 func (m mutant) sample() []string {
 	if !m.shipped {
 		return nil

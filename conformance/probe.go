@@ -58,6 +58,19 @@ func newProbe(s *session) (*probe, error) {
 // accept makes the vendor take everything.
 func (p *probe) accept() { p.server.reactWith(answer(p.subject.Accepted)) }
 
+// hangs makes the vendor answer nothing, and tells of the first request.
+func (p *probe) hangs() <-chan struct{} {
+	reached := make(chan struct{}, 1)
+	p.server.reactWith(func(x *exchange) bool {
+		select {
+		case reached <- struct{}{}:
+		default:
+		}
+		return hang(x)
+	})
+	return reached
+}
+
 func (p *probe) close() {
 	p.mu.Lock()
 	p.over = true

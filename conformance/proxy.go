@@ -23,11 +23,10 @@ type proxy struct {
 	all  sync.WaitGroup
 
 	mu       sync.Mutex
-	listener *net.TCPListener // nil while the proxy is gone
-	paused   chan struct{}    // closed when connections are taken again, nil while they are
-	refusal  string           // what is answered in place of a connection, if not empty
-	wire     *wire            // where new connections lead
-	accepted int
+	listener *net.TCPListener      // nil while the proxy is gone
+	paused   chan struct{}         // closed when connections are taken again, nil while they are
+	refusal  string                // what is answered in place of a connection, if not empty
+	wire     *wire                 // where new connections lead
 	conns    map[*net.TCPConn]bool // whether the client has not hung up
 }
 
@@ -55,7 +54,9 @@ func (p *proxy) gone() {
 	listener := p.listener
 	p.listener = nil
 	p.mu.Unlock()
-	listener.Close()
+	if listener != nil {
+		listener.Close()
+	}
 	p.hangUp()
 }
 
@@ -113,8 +114,8 @@ func (p *proxy) leadTo(w *wire) {
 	p.wire = w
 }
 
-// clients returns how many were ever connected, and how many have not hung up.
-func (p *proxy) clients() (accepted, open int) {
+// clients is how many have not hung up.
+func (p *proxy) clients() (open int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, there := range p.conns {
@@ -122,7 +123,7 @@ func (p *proxy) clients() (accepted, open int) {
 			open++
 		}
 	}
-	return p.accepted, open
+	return open
 }
 
 // left notes that a client has hung up, also where the vendor has not.
@@ -165,7 +166,6 @@ func (p *proxy) accept(listener *net.TCPListener) {
 		}
 		p.mu.Lock()
 		w := p.wire
-		p.accepted++
 		p.conns[c] = true
 		p.mu.Unlock()
 		p.all.Go(func() {

@@ -359,7 +359,7 @@ func (w *watcher) warmUp(s *session) string {
 	p.send(b, sampleEvents(s.base.Add(-time.Hour), 0, 1)) // what it says is another check's to judge
 	p.closeInTime(b)
 	_ = os.Getenv(markEnv)
-	settles(func() bool { _, open := w.proxy.clients(); return open == 0 })
+	settles(func() bool { return w.proxy.clients() == 0 })
 	w.proxy.hangUp()
 	w.goroutines("during " + first.ID + ": ")
 	return ""

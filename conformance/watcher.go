@@ -51,8 +51,8 @@ func watcherChecks() []Check {
 }
 
 // watcher looks at a process in which a backend runs as it ships, while one check after
-// the other is made, and sees what the checks themselves do not look at. All of its
-// methods may be called on a nil watcher, which sees nothing.
+// the other is made, and sees what the checks themselves do not look at. What a session
+// and a probe call of it may be called on a nil watcher, which sees nothing.
 type watcher struct {
 	proxy    *proxy
 	subject  *Subject
@@ -108,7 +108,6 @@ type state struct {
 	transport   transportState
 	goroutines  []string
 	files       []string
-	clients     int // that ever connected
 	children    bool
 }
 
@@ -157,15 +156,11 @@ func (w *watcher) look() state {
 		"runtime.GOMAXPROCS": runtime.GOMAXPROCS(0), "os.Args": strings.Join(os.Args, "\x00"),
 	}
 	s.transport = stateOf(http.DefaultTransport)
-	s.clients, _ = w.proxy.clients()
 	return s
 }
 
 // begins takes the state before a check.
 func (w *watcher) begins(c Check) {
-	if w == nil {
-		return
-	}
 	w.before, w.now = w.look(), c.ID
 	if w.alone {
 		w.traffic = trafficNow()
@@ -195,9 +190,8 @@ func (w *watcher) looks(c Check, p *probe) {
 	if c.lingers {
 		w.proxy.hangUp()
 	}
-	if !w.settles(func() bool { _, open := w.proxy.clients(); return open == 0 }) {
-		_, open := w.proxy.clients()
-		w.report(checkLeft, Finding{Message: fmt.Sprintf("%s%d connections are left after Close", during, open)})
+	if !w.settles(func() bool { return w.proxy.clients() == 0 }) {
+		w.report(checkLeft, Finding{Message: fmt.Sprintf("%s%d connections are left after Close", during, w.proxy.clients())})
 	}
 	w.goroutines(during)
 	if !w.subject.Driver.Local {
@@ -318,9 +312,6 @@ func (w *watcher) searches(during string, p *probe) {
 
 // ends compares the state after a check with that before it.
 func (w *watcher) ends(c Check) {
-	if w == nil {
-		return
-	}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
 		t.CloseIdleConnections() // a backend that shares it would meet a connection that was cut
 	}
