@@ -153,7 +153,10 @@ func (p *probe) start(o orders, env []string, dir string, args ...string) (*chil
 		if err != nil {
 			return err
 		}
-		c.cmd = exec.Command(exe, slices.Concat(p.options.reach, args)...)
+		c.cmd = exec.CommandContext(p.options.context(), exe, slices.Concat(p.options.reach, args)...)
+		// So that it can end what it has started itself.
+		c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
+		c.cmd.WaitDelay = slack()
 		c.cmd.Env = append(slices.Clone(env), childEnv+"="+string(text))
 		c.cmd.Dir = dir
 		c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr

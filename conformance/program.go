@@ -41,13 +41,14 @@ type Program struct {
 
 // VerifyProgram verifies a program. Some checks run the executable that calls it again,
 // as [Verify] does: it comes back to this call before it does anything else, and the call
-// does not return then.
-func VerifyProgram(v Vendor, p Program) Report {
+// does not return then. When ctx ends, the processes of the program are killed and no check
+// is begun; what the report says then is nothing about the program.
+func VerifyProgram(ctx context.Context, v Vendor, p Program) Report {
 	if p.Patience > 0 && p.Patience != *flags.patience {
 		*flags.patience = p.Patience
 	}
-	report := verifyProgram(v, p.Command, options{reach: p.Again, seed: p.Seed, only: p.Only})
-	if p.Report != "" {
+	report := verifyProgram(v, p.Command, options{ctx: ctx, reach: p.Again, seed: p.Seed, only: p.Only})
+	if p.Report != "" && ctx.Err() == nil {
 		if err := report.write(p.Report); err != nil {
 			report.Problems = append(report.Problems, "the report could not be written: "+err.Error())
 		}
@@ -57,7 +58,7 @@ func VerifyProgram(v Vendor, p Program) Report {
 
 func verifyProgram(v Vendor, command []string, o options) Report {
 	o.unshipped = true // a program is never given a Config.Transport
-	p := &program{command: command, vendor: v}
+	p := &program{ctx: o.context(), command: command, vendor: v}
 	s := v.Subject(p.driver())
 	s.program = p
 	if playing() {
@@ -108,6 +109,7 @@ func (p *program) introduce(s *Subject) error {
 
 // program is what all processes of a Program share.
 type program struct {
+	ctx     context.Context // ends them all
 	command []string
 	vendor  Vendor
 	dir     string // for directories of theirs
@@ -230,6 +232,9 @@ func (p *program) open(c driver.Config) (driver.Backend, error) {
 	b := &process{
 		program: p, answers: map[int]chan sentLine{}, turn: make(chan struct{}, 1),
 		opened: make(chan fromProgram, 1), ended: make(chan struct{}),
+	}
+	if p.ctx.Err() != nil {
+		return nil, errors.New("interrupted")
 	}
 	if err := b.start(w); err != nil {
 		return nil, fmt.Errorf("the program could not be started: %w", err)
@@ -363,6 +368,8 @@ func (b *process) wait() {
 func (b *process) outlive(over chan struct{}) {
 	select {
 	case <-b.ended:
+	case <-b.program.ctx.Done():
+		b.kill()
 	case <-over:
 		b.mu.Lock()
 		told := b.told

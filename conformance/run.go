@@ -86,6 +86,8 @@ func Verify(s Subject) Report {
 
 // options are what Run knows beyond the subject.
 type options struct {
+	// ctx ends the run, nil never.
+	ctx context.Context
 	// reach are the arguments that bring a child process back to the same call, which is
 	// named so that it knows its turn.
 	reach []string
@@ -125,6 +127,13 @@ func reachAgain() []string {
 	return slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
 		return strings.HasPrefix(arg, "-test.paniconexit0")
 	})
+}
+
+func (o options) context() context.Context {
+	if o.ctx == nil {
+		return context.Background()
+	}
+	return o.ctx
 }
 
 func (o options) selected(checks []Check) []Check {
@@ -273,6 +282,10 @@ func (s *session) make(c Check) Result {
 			r.Outcome, r.Reason = Skipped, why
 			return r
 		}
+	}
+	if s.options.context().Err() != nil {
+		r.Outcome, r.Reason = Skipped, "interrupted"
+		return r
 	}
 	if why := s.subject.program.excuse(c); why != "" {
 		r.Outcome, r.Reason = Skipped, why

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +27,12 @@ const (
 	exitKept  = 0 // the program keeps the contract
 	exitFound = 1 // it does not
 	exitUsage = 2 // it could not be found out: a mistake in the arguments or in the vendor file
+
+	exitInterrupted = 130 // as shells have it
 )
+
+// errInterrupted says that nothing was found out.
+var errInterrupted = errors.New("interrupted, so nothing can be said of the program")
 
 // errFound says that there are findings, which have been printed.
 var errFound = errors.New("the program does not keep the contract")
@@ -34,8 +42,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	err := cmd.Execute()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second one ends this program at once
+	err := cmd.ExecuteContext(ctx)
 	switch {
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(stderr, "telemetry-conformance:", err)
+		return exitInterrupted
 	case err == nil:
 		return exitKept
 	case errors.Is(err, errFound):
@@ -68,8 +82,8 @@ func newCommand() *cobra.Command {
 			"The protocol and the file are described in conformance/WIRE.md. PROGRAM is started\n" +
 			"some 300 times, in directories and environments of its own: arguments that name\n" +
 			"files are made absolute, and what it needs to be built is built before.\n\n" +
-			"The exit code is 0 if the program keeps the contract, 1 if it does not, and 2 if that\n" +
-			"could not be found out.",
+			"The exit code is 0 if the program keeps the contract, 1 if it does not, 2 if that\n" +
+			"could not be found out, and 130 if it was interrupted.",
 		Example: "  telemetry-conformance --vendor acme.yaml -- ./acme\n" +
 			"  telemetry-conformance --vendor acme.yaml --run 'delivery/' -- python3 acme.py\n" +
 			"  telemetry-conformance --vendor acme.yaml --output json -- ./acme | jq .results",
@@ -148,9 +162,12 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	report := conformance.VerifyProgram(vendor, conformance.Program{
+	report := conformance.VerifyProgram(cmd.Context(), vendor, conformance.Program{
 		Command: command, Only: only, Seed: o.seed, Patience: o.patience, Report: o.report, Again: again,
 	})
+	if cmd.Context().Err() != nil {
+		return errInterrupted
+	}
 	return o.present(cmd.OutOrStdout(), report)
 }
 
