@@ -79,12 +79,13 @@ func verifyProgram(v Vendor, command []string, o options) Report {
 	if err := p.introduce(&s); err != nil {
 		p.wait()
 		said := strings.Join(p.noted(onStderr), "\n")
-		return problem(fmt.Errorf("the program cannot be opened with the settings of the vendor file: %w\n%s", err, said))
+		return problem(fmt.Errorf("the program cannot be used with the settings of the vendor file: %w\n%s", err, said))
 	}
 	return verify(&s, o)
 }
 
-// introduce opens the program once, to learn what it says of itself.
+// introduce opens the program once, to learn what it says of itself and that it finds its way
+// to the vendor.
 func (p *program) introduce(s *Subject) error {
 	shared := &session{subject: s, base: time.Now()}
 	defer shared.cleanup()
@@ -104,7 +105,15 @@ func (p *program) introduce(s *Subject) error {
 	p.concurrent = b.(*process).concurrent
 	l := b.(*process).limits
 	s.Driver.Limits = driver.Limits{Events: l.Events, Bytes: l.Bytes, EventBytes: l.EventBytes}
-	return b.Close()
+	v := probe.send(b, probe.batch(1))
+	if err := b.Close(); err != nil {
+		return err
+	}
+	if !v.late && v.err != nil && probe.attempts() == 0 {
+		// Nearly every check would say so in words of its own.
+		return fmt.Errorf("no request came through the proxy that HTTPS_PROXY names; to one event the program says: %w", v.err)
+	}
+	return nil
 }
 
 // program is what all processes of a Program share.

@@ -277,7 +277,7 @@ func TestAProgramThatCannotBeVerifiedIsExitCodeTwo(t *testing.T) {
 		"no such output":       {[]string{"--vendor", acme, "--output", "xml", "--", this}, "--output is \"xml\", not text or json"},
 		"no patience":          {[]string{"--vendor", acme, "--patience", "0", "--", this}, "--patience is not above zero"},
 		"no such flag":         {[]string{"--vendors", acme}, "unknown flag: --vendors"},
-		"it speaks otherwise":  {[]string{"--vendor", acme, "--", this, "-test.run=^$"}, "the program cannot be opened with the settings of the vendor file: the program is gone: it ended with exit code 0"},
+		"it speaks otherwise":  {[]string{"--vendor", acme, "--", this, "-test.run=^$"}, "the program cannot be used with the settings of the vendor file: the program is gone: it ended with exit code 0"},
 		"it ends with a fault": {[]string{"--vendor", acme, "--", this, "-test.nosuchflag"}, "the program is gone: it ended: exit status 2\n"},
 		"and it says why":      {[]string{"--vendor", acme, "--", this, "-test.nosuchflag"}, "flag provided but not defined: -test.nosuchflag"},
 	} {

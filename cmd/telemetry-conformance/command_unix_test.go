@@ -72,3 +72,16 @@ func TestCtrlCLeavesNeitherProcessesNorFiles(t *testing.T) {
 		})
 	}
 }
+
+// Node before its 24th version, for one, reads no HTTPS_PROXY.
+func TestAProgramThatDoesNotFindTheVendorIsToldSoOnce(t *testing.T) {
+	t.Parallel()
+	const script = `read -r opening; echo '{"opened":{"concurrent":false}}'
+		read -r batch; echo '{"sent":{"id":1,"class":"again","error":"acme: no such host"}}'
+		read -r end; echo '{"closed":true}'`
+	out, errs, code := command("--vendor", acme, "--", "/bin/sh", "-c", script)
+	const want = "no request came through the proxy that HTTPS_PROXY names; to one event the program says: acme: no such host"
+	if code != exitUsage || !strings.Contains(errs, want) || out != "" {
+		t.Errorf("exit code %d, %q, %q", code, out, errs)
+	}
+}
