@@ -229,6 +229,15 @@ func (s *DeletionSubject) accept(p *probe) {
 	p.server.reactWith(func(x *exchange) bool { return answer(s.acceptance(x.Request))(x) })
 }
 
+// open opens the requestor, or records why it cannot.
+func (s *DeletionSubject) open(p *probe, transport http.RoundTripper) (deletion.Requestor, bool) {
+	requestor, err := s.Open(endpoint, transport)
+	if err != nil {
+		p.failOnly("the requestor cannot be opened: %v", err)
+	}
+	return requestor, err == nil
+}
+
 // asked is what became of a request.
 type asked struct {
 	receipt deletion.Receipt
@@ -391,9 +400,8 @@ func deletionValidates(s *DeletionSubject, p *probe) {
 
 func deletionRepeated(s *DeletionSubject, p *probe) {
 	s.accept(p)
-	requestor, err := s.Open(endpoint, p.wire)
-	if err != nil {
-		p.failOnly("the requestor cannot be opened: %v", err)
+	requestor, ok := s.open(p, p.wire)
+	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
@@ -481,9 +489,8 @@ func asksSafely(ctx context.Context, r deletion.Requestor, req deletion.Request)
 
 func deletionOwnDeadline(s *DeletionSubject, p *probe) {
 	reached := p.hangs()
-	requestor, err := s.Open(endpoint, p.wire)
-	if err != nil {
-		p.failOnly("the requestor cannot be opened: %v", err)
+	requestor, ok := s.open(p, p.wire)
+	if !ok {
 		return
 	}
 	long, cancel := context.WithTimeout(context.Background(), longTime())

@@ -121,9 +121,8 @@ func (s *DeletionSubject) many(p *probe, goroutines int) {
 	}
 	w := newScript(func(_ int, r Request) reply { return reply{Answer: s.acceptance(r)} })
 	defer w.close()
-	requestor, err := s.Open(endpoint, w)
-	if err != nil {
-		p.failOnly("the requestor cannot be opened: %v", err)
+	requestor, ok := s.open(p, w)
+	if !ok {
 		return
 	}
 	got := make([]answered, len(list))
@@ -184,9 +183,8 @@ func requestedAt(s *DeletionSubject, _ *trials, p *probe) {
 	req.RequestedAt = time.Date(2026, 2, 3, 1, 35, 6, 0, time.FixedZone("", 5*3600+45*60)) // the day before, in UTC
 	w := newScript(func(_ int, r Request) reply { return reply{Answer: s.acceptance(r)} })
 	defer w.close()
-	requestor, err := s.Open(endpoint, w)
-	if err != nil {
-		p.failOnly("the requestor cannot be opened: %v", err)
+	requestor, ok := s.open(p, w)
+	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
@@ -346,9 +344,8 @@ func noCookiesKept(s *DeletionSubject, _ *trials, p *probe) {
 		return reply{Answer: a}
 	})
 	defer w.close()
-	requestor, err := s.Open(endpoint, w)
-	if err != nil {
-		p.failOnly("the requestor cannot be opened: %v", err)
+	requestor, ok := s.open(p, w)
+	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())

@@ -79,9 +79,8 @@ func followChecks(s *DeletionSubject, ts *trials) []Check {
 // receipt.
 func (s *DeletionSubject) accepted(p *probe) (deletion.Follower, deletion.Receipt, bool) {
 	s.accept(p)
-	requestor, err := s.Open(endpoint, p.wire)
-	if err != nil {
-		p.failOnly("the requestor cannot be opened: %v", err)
+	requestor, ok := s.open(p, p.wire)
+	if !ok {
 		return nil, deletion.Receipt{}, false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
@@ -352,9 +351,8 @@ func statusOfItsOwn(s *DeletionSubject, _ *trials, p *probe) {
 	defer w.close()
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()
-	requestor, err := s.Open(endpoint, w)
-	if err != nil {
-		p.failOnly("the requestor cannot be opened: %v", err)
+	requestor, ok := s.open(p, w)
+	if !ok {
 		return
 	}
 	receipts := make([]deletion.Receipt, len(list))
