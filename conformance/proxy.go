@@ -41,10 +41,11 @@ func (p *proxy) back() error {
 	if err != nil {
 		return err
 	}
+	tcp := listener.(*net.TCPListener)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.listener, p.addr = listener.(*net.TCPListener), listener.Addr().String()
-	p.all.Go(func() { p.accept(p.listener) })
+	p.listener, p.addr = tcp, tcp.Addr().String()
+	p.all.Go(func() { p.accept(tcp) })
 	return nil
 }
 

@@ -113,6 +113,8 @@ func shippedMutants() []mutant {
 			late(b, r, 1500*time.Millisecond)
 			return errModel
 		}}, checkBackground),
+		broken("knows-no-proxy", inProduction(func(_ *modelBackend, own *http.Transport) { own.Proxy = nil }), `
+			delivery/http2 privacy/through-the-proxy `+checkLeft+" "+checkProcess+" "+checkBackground+" "+checkBeside+" "+checkReads),
 		broken("goes-directly-where-the-proxy-does-not-let-it", inProduction(func(b *modelBackend, own *http.Transport) {
 			direct := own.Clone()
 			direct.Proxy = nil
