@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"os"
@@ -122,6 +123,25 @@ func startedProcesses() bool {
 		}
 	}
 	return false
+}
+
+// processesOf finds the processes that have left the group of a program, by a directory of
+// the program's own in their environment. None have "".
+func processesOf(dir string) (pids []int) {
+	if dir == "" {
+		return nil
+	}
+	names, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, name := range names {
+		text, err := os.ReadFile(name) // those of other users cannot be read
+		if err != nil || !bytes.Contains(text, []byte("="+dir+"/")) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 func umask() int {

@@ -23,3 +23,5 @@ func startedProcesses() bool { return false }
 func umask() int { return 0 }
 
 func backlog(*net.TCPListener, int) error { return errors.ErrUnsupported }
+
+func processesOf(string) []int { return nil }

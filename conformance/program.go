@@ -433,9 +433,15 @@ func (b *process) fate() string {
 
 // leftovers looks at what a process that is gone has left.
 func (b *process) leftovers() {
-	if !settles(func() bool { return !groupLives(b.cmd) }) {
+	var daemons []int
+	if !settles(func() bool { daemons = processesOf(b.dir); return !groupLives(b.cmd) && len(daemons) == 0 }) {
 		b.program.note(leftProcess, "a process that the program started still runs after its end")
 		endGroup(b.cmd)
+		for _, pid := range daemons {
+			if daemon, err := os.FindProcess(pid); err == nil {
+				_ = daemon.Kill()
+			}
+		}
 	}
 	if b.dir == "" {
 		return

@@ -126,6 +126,16 @@ var innocent = []string{"delivery/202-as-documented", "fidelity/every-field", "d
 	"program/(ends|speaks|does|quiet|keeps|leaves).*"}
 
 func mutants() []mutant {
+	list := pythonMutants()
+	if runtime.GOOS == "linux" { // elsewhere nothing tells whose a process is that has left its group
+		list = append(list, mutant{name: "leaves-a-daemon", old: `        elif "send" in line:`,
+			new:   `        elif "send" in line:` + "\n            __import__('subprocess').Popen([\"sleep\", \"60\"], stdin=-3, stdout=-3, stderr=-3, start_new_session=True)",
+			fails: []string{"program/leaves-no-process"}})
+	}
+	return list
+}
+
+func pythonMutants() []mutant {
 	const (
 		sending = `        elif "send" in line:`
 		closing = "            say({\"closed\": True})\n            return\n"
