@@ -200,11 +200,20 @@ func mixedBatch(p *probe) {
 		e.GoVersion = one("go1.26", "go1.25.4", "")
 		e.Type = one("command.invocation", "feature.used", "command.error", "sampletool.deploy")
 		e.Truncated *= random.IntN(2)
+		e.Redacted *= random.IntN(2)
+		e.CI, e.Interactive, e.Container, e.TimeAdjusted = random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0
+		if !e.CI {
+			e.CIProvider = ""
+		}
+		e.Agent, e.ErrorClass, e.RunID = one("codex", "other", ""), one("usage", "quota_exceeded", ""), one(e.RunID, "")
+		if random.IntN(2) == 0 { // a single event
+			e.Count, e.Failures, e.Durations, e.SampleRate = 0, 0, nil, 0
+		}
 		switch random.IntN(8) {
 		case 0: // neither timed nor ended
 			e.DurationMS, e.ExitCode = nil, nil
 		case 1:
-			e.Metadata, e.Args, e.Error = nil, nil, ""
+			e.Metadata, e.Args, e.Flags, e.Error = nil, nil, nil, ""
 		}
 	}
 	p.passes("a mixed batch", events)

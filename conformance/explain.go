@@ -90,7 +90,9 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 	}
 	for _, e := range events {
 		text(e.ID, e.Type, e.Name, e.Error, e.Tool, e.Version, e.OS, e.Arch, e.OSVersion, e.GoVersion, e.MachineID, e.ConsentID)
+		text(e.ErrorClass, e.CIProvider, e.Agent, e.RunID)
 		text(e.Args...)
+		text(e.Flags...)
 		text(slices.Collect(maps.Keys(e.Metadata))...)
 		text(slices.Collect(maps.Values(e.Metadata))...)
 		for _, layout := range layouts {
@@ -100,7 +102,9 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		number(e.Time.UnixMilli())
 		number(e.Time.UnixMicro())
 		number(e.Time.UnixNano())
-		number(int64(e.Truncated))
+		for _, n := range append([]int{e.Truncated, e.Redacted, e.Count, e.Failures, e.SampleRate}, e.Durations...) {
+			number(int64(n))
+		}
 		if e.DurationMS != nil {
 			number(*e.DurationMS)
 			number(*e.DurationMS * 1e6) // in nanoseconds

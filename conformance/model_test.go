@@ -52,24 +52,38 @@ type model struct {
 }
 
 type modelItem struct {
-	ID        string            `json:"uuid"`
-	Type      string            `json:"kind"`
-	Name      string            `json:"event"`
-	Time      string            `json:"at"`
-	Duration  *int64            `json:"ms,omitempty"`
-	Exit      *int              `json:"exit,omitempty"`
-	Args      []string          `json:"argv,omitempty"`
-	Error     string            `json:"error,omitempty"`
-	Tool      string            `json:"tool"`
-	Version   string            `json:"version,omitempty"`
-	OS        string            `json:"os"`
-	Arch      string            `json:"arch"`
-	OSVersion string            `json:"os_version,omitempty"`
-	Go        string            `json:"go,omitempty"`
-	Machine   string            `json:"subject"`
-	Consent   string            `json:"consent,omitempty"`
-	Meta      map[string]string `json:"props,omitempty"`
-	Truncated int               `json:"cut,omitempty"`
+	ID           string            `json:"uuid"`
+	Type         string            `json:"kind"`
+	Name         string            `json:"event"`
+	Time         string            `json:"at"`
+	Duration     *int64            `json:"ms,omitempty"`
+	Exit         *int              `json:"exit,omitempty"`
+	Args         []string          `json:"argv,omitempty"`
+	Error        string            `json:"error,omitempty"`
+	Tool         string            `json:"tool"`
+	Version      string            `json:"version,omitempty"`
+	OS           string            `json:"os"`
+	Arch         string            `json:"arch"`
+	OSVersion    string            `json:"os_version,omitempty"`
+	Go           string            `json:"go,omitempty"`
+	Machine      string            `json:"subject"`
+	Consent      string            `json:"consent,omitempty"`
+	Flags        []string          `json:"flags,omitempty"`
+	Class        string            `json:"error_class,omitempty"`
+	CI           bool              `json:"ci"`
+	CIProvider   string            `json:"ci_provider,omitempty"`
+	Interactive  bool              `json:"interactive"`
+	Agent        string            `json:"agent,omitempty"`
+	Container    bool              `json:"container"`
+	Run          string            `json:"run_id,omitempty"`
+	Count        int               `json:"count,omitempty"`
+	Failures     int               `json:"failures,omitempty"`
+	Durations    []int             `json:"durations,omitempty"`
+	SampleRate   int               `json:"sample_rate,omitempty"`
+	Redacted     int               `json:"redacted,omitempty"`
+	TimeAdjusted bool              `json:"time_adjusted,omitempty"`
+	Meta         map[string]string `json:"props,omitempty"`
+	Truncated    int               `json:"cut,omitempty"`
 	// extra is added at the top level.
 	extra map[string]any
 }
@@ -275,6 +289,9 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 			ID: e.ID, Type: e.Type, Name: e.Name, Time: e.Time.Format(time.RFC3339Nano), Duration: e.DurationMS, Exit: e.ExitCode,
 			Args: e.Args, Error: e.Error, Tool: e.Tool, Version: e.Version, OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion,
 			Go: e.GoVersion, Machine: e.MachineID, Consent: e.ConsentID, Meta: e.Metadata, Truncated: e.Truncated,
+			Flags: e.Flags, Class: e.ErrorClass, CI: e.CI, CIProvider: e.CIProvider, Interactive: e.Interactive, Agent: e.Agent,
+			Container: e.Container, Run: e.RunID, Count: e.Count, Failures: e.Failures, Durations: e.Durations, SampleRate: e.SampleRate,
+			Redacted: e.Redacted, TimeAdjusted: e.TimeAdjusted,
 		}
 		if b.item != nil {
 			b.item(&item)
@@ -384,24 +401,38 @@ func modelSubject(m model) Subject {
 func decodeModel(r Request) ([]Received, error) {
 	var body struct {
 		Events []struct {
-			ID         string            `json:"uuid"`
-			Type       string            `json:"kind"`
-			Name       string            `json:"event"`
-			Time       time.Time         `json:"at"`
-			DurationMS *int64            `json:"ms"`
-			ExitCode   *int              `json:"exit"`
-			Args       []string          `json:"argv"`
-			Error      string            `json:"error"`
-			Tool       string            `json:"tool"`
-			Version    string            `json:"version"`
-			OS         string            `json:"os"`
-			Arch       string            `json:"arch"`
-			OSVersion  string            `json:"os_version"`
-			GoVersion  string            `json:"go"`
-			MachineID  string            `json:"subject"`
-			ConsentID  string            `json:"consent"`
-			Metadata   map[string]string `json:"props"`
-			Truncated  int               `json:"cut"`
+			ID           string            `json:"uuid"`
+			Type         string            `json:"kind"`
+			Name         string            `json:"event"`
+			Time         time.Time         `json:"at"`
+			DurationMS   *int64            `json:"ms"`
+			ExitCode     *int              `json:"exit"`
+			Args         []string          `json:"argv"`
+			Flags        []string          `json:"flags"`
+			Error        string            `json:"error"`
+			ErrorClass   string            `json:"error_class"`
+			Tool         string            `json:"tool"`
+			Version      string            `json:"version"`
+			OS           string            `json:"os"`
+			Arch         string            `json:"arch"`
+			OSVersion    string            `json:"os_version"`
+			GoVersion    string            `json:"go"`
+			CI           bool              `json:"ci"`
+			CIProvider   string            `json:"ci_provider"`
+			Interactive  bool              `json:"interactive"`
+			Agent        string            `json:"agent"`
+			Container    bool              `json:"container"`
+			RunID        string            `json:"run_id"`
+			MachineID    string            `json:"subject"`
+			ConsentID    string            `json:"consent"`
+			Metadata     map[string]string `json:"props"`
+			Count        int               `json:"count"`
+			Failures     int               `json:"failures"`
+			Durations    []int             `json:"durations"`
+			SampleRate   int               `json:"sample_rate"`
+			Truncated    int               `json:"cut"`
+			Redacted     int               `json:"redacted"`
+			TimeAdjusted bool              `json:"time_adjusted"`
 		} `json:"events"`
 	}
 	if err := json.Unmarshal(r.Body, &body); err != nil {

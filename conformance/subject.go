@@ -129,17 +129,34 @@ type Received struct {
 	DurationMS *int64
 	ExitCode   *int
 	Args       []string
+	Flags      []string
 	Error      string
+	ErrorClass string
 	Tool       string
 	Version    string
 	OS         string
 	Arch       string
 	OSVersion  string
 	GoVersion  string
-	MachineID  string
-	ConsentID  string
-	Metadata   map[string]string
-	Truncated  int
+
+	CI          bool
+	CIProvider  string
+	Interactive bool
+	Agent       string
+	Container   bool
+	RunID       string
+
+	MachineID string
+	ConsentID string
+	Metadata  map[string]string
+
+	Count        int
+	Failures     int
+	Durations    []int
+	SampleRate   int
+	Truncated    int
+	Redacted     int
+	TimeAdjusted bool
 }
 
 // Request is what arrived at the vendor.

@@ -26,6 +26,8 @@ const (
 	maxValue    = 1024
 	maxName     = 256
 	maxError    = 512
+	maxFlags    = 32
+	maxFlag     = 64
 )
 
 // minRoom is the room in a slot below which another one is taken: most events are smaller.
@@ -55,6 +57,7 @@ type Collector struct {
 	uncountable bool
 	inside      *insideUpload // for a command that runs for long
 
+	run     string // its ID, "" before it is needed
 	encoder *encoder
 	line    []byte // of the event being recorded, reused
 }
@@ -156,7 +159,9 @@ type event struct {
 	durationMS int64
 	exitCode   int
 	args       []string
+	flags      []string
 	errMsg     string
+	class      props.ErrorClass
 }
 
 // record completes, scrubs and stores one event.
@@ -174,7 +179,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 		c.countLost()
 		return
 	}
-	cut := 0
+	var cut, redacted int
 	input.name = scrubbed(input.name, maxName, &cut)
 	if !input.timed { // else the type is one of ours
 		input.kind = props.EventType(scrubbed(string(input.kind), maxName, &cut))
@@ -189,15 +194,22 @@ func (c *Collector) record(input event, extra map[string]string) {
 		input.args, argsCut = c.scrub.Args(input.args, strings.Fields(input.name)...)
 		cut += argsCut
 	}
-	if input.errMsg != "" {
-		var errCut bool
-		if input.errMsg, errCut = c.scrub.ErrorText(input.errMsg, maxError); errCut {
-			cut++
-		}
+	if len(input.flags) > 0 {
+		input.flags = scrubbedFlags(input.flags, &cut)
 	}
-	cut += c.mergeMetadata(extra)
+	if input.errMsg != "" {
+		text, errCut := c.scrub.ErrorText(input.errMsg, maxError)
+		if errCut {
+			cut++
+		} else if text != input.errMsg {
+			redacted++
+		}
+		input.errMsg = text
+	}
+	metadataCut, metadataRedacted := c.mergeMetadata(extra)
+	cut, redacted = cut+metadataCut, redacted+metadataRedacted
 	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
-	c.line = append(c.encoder.appendEnd(c.line, cut), '\n')
+	c.line = append(c.encoder.appendEnd(c.line, cut, redacted), '\n')
 	if inMemory {
 		c.unstored.add(c.in, c.line)
 		return
@@ -256,9 +268,23 @@ func scrubbed(name string, limit int, cut *int) string {
 	return out
 }
 
+// scrubbedFlags returns names of flags as they may be kept, adding what was cut or left off
+// to cut.
+func scrubbedFlags(names []string, cut *int) []string {
+	if len(names) > maxFlags {
+		*cut += len(names) - maxFlags
+		names = names[:maxFlags]
+	}
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = scrubbed(name, maxFlag, cut)
+	}
+	return list
+}
+
 // mergeMetadata puts the author's pairs and the call's, which win, into the encoder and
-// returns how many were cut or left out.
-func (c *Collector) mergeMetadata(extra map[string]string) (cut int) {
+// returns how many were cut or left out, and of how many something was replaced.
+func (c *Collector) mergeMetadata(extra map[string]string) (cut, redacted int) {
 	c.encoder.pairs = append(c.encoder.pairs[:0], c.declared...)
 	allowed := c.in.tool.Telemetry.MetadataKeys
 	for name, value := range extra {
@@ -267,15 +293,22 @@ func (c *Collector) mergeMetadata(extra map[string]string) (cut int) {
 			continue
 		}
 		key := c.key(name)
-		if key.secret {
-			value = redact.Secret
-		}
-		value, valueCut := c.scrub.Value(value, maxValue)
-		if !c.encoder.put(pair{key, value}) || key.cut || valueCut {
+		kept, valueCut := c.scrubValue(key, value)
+		if !c.encoder.put(pair{key, kept}) || key.cut || valueCut {
 			cut++
+		} else if kept != value {
+			redacted++
 		}
 	}
-	return cut
+	return cut, redacted
+}
+
+// scrubValue returns what may be kept of the value of a key.
+func (c *Collector) scrubValue(key *metadataKey, value string) (kept string, cut bool) {
+	if key.secret {
+		value = redact.Secret
+	}
+	return c.scrub.Value(value, maxValue)
 }
 
 // maxKnownKeys bounds the memory of a tool that makes up its keys.
@@ -470,13 +503,10 @@ func (c *Collector) prepare() {
 	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
 	c.keys = map[string]*metadataKey{}
-	c.encoder = newEncoder(c.in.tool)
+	c.encoder = newEncoder(c.in.tool, c.in.context(), c.runID())
 	for name, value := range c.in.tool.Telemetry.Metadata {
 		key := c.key(name)
-		if key.secret {
-			value = redact.Secret
-		}
-		value, _ = c.scrub.Value(value, maxValue)
+		value, _ = c.scrubValue(key, value)
 		c.encoder.put(pair{key, value})
 	}
 	c.declared = slices.Clone(c.encoder.pairs)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/detect"
 	"github.com/gotoolbase/telemetry/core/internal/redact"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -17,7 +18,7 @@ import (
 // the two together), without making an Event first: what is the same for all events of
 // a process is encoded once. That halves the cost of Track.
 type encoder struct {
-	constant []byte // from tool_name to go_version
+	constant []byte // from tool_name to run_id
 	second   int64  // the Unix time that clock holds
 	clock    []byte // "2026-11-22T10:00:00"
 	pairs    []pair // reused
@@ -45,14 +46,22 @@ func newMetadataKey(name string) *metadataKey {
 	return key
 }
 
-func newEncoder(tool props.Tool) *encoder {
+func newEncoder(tool props.Tool, run detect.Context, runID string) *encoder {
 	b := append([]byte(nil), `,"tool_name":`...)
 	b = driver.AppendJSONString(b, tool.Name)
-	if tool.Version != "" {
-		b = append(b, `,"tool_version":`...)
-		b = driver.AppendJSONString(b, tool.Version)
+	optional := func(name, value string) {
+		if value != "" {
+			b = driver.AppendJSONString(append(b, `,"`+name+`":`...), value)
+		}
 	}
+	optional("tool_version", tool.Version)
 	b = append(b, `,"os":"`+runtime.GOOS+`","arch":"`+runtime.GOARCH+`","go_version":"`+runtime.Version()+`"`...)
+	b = strconv.AppendBool(append(b, `,"ci":`...), run.CI)
+	optional("ci_provider", run.CIProvider)
+	b = strconv.AppendBool(append(b, `,"interactive":`...), run.Interactive)
+	optional("agent", run.Agent)
+	b = strconv.AppendBool(append(b, `,"container":`...), run.Container)
+	optional("run_id", runID)
 	return &encoder{constant: b, pairs: make([]pair, 0, maxMetadata)}
 }
 
@@ -77,26 +86,36 @@ func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 		b = append(b, `,"exit_code":`...)
 		b = strconv.AppendInt(b, int64(e.exitCode), 10)
 	}
-	for i, arg := range e.args {
-		if i == 0 {
-			b = append(b, `,"args":[`...)
-		} else {
-			b = append(b, ',')
-		}
-		b = driver.AppendJSONString(b, arg)
-	}
-	if len(e.args) > 0 {
-		b = append(b, ']')
-	}
+	b = appendList(b, `,"args":[`, e.args)
+	b = appendList(b, `,"flags":[`, e.flags)
 	if e.errMsg != "" {
 		b = append(b, `,"error":`...)
 		b = driver.AppendJSONString(b, e.errMsg)
 	}
+	if e.class != "" {
+		b = append(b, `,"error_class":`...)
+		b = driver.AppendJSONString(b, string(e.class))
+	}
 	return append(b, enc.constant...)
 }
 
+func appendList(b []byte, key string, list []string) []byte {
+	for i, s := range list {
+		if i == 0 {
+			b = append(b, key...)
+		} else {
+			b = append(b, ',')
+		}
+		b = driver.AppendJSONString(b, s)
+	}
+	if len(list) > 0 {
+		b = append(b, ']')
+	}
+	return b
+}
+
 // appendEnd appends the metadata in enc.pairs, which are sorted, and closes the event.
-func (enc *encoder) appendEnd(b []byte, cut int) []byte {
+func (enc *encoder) appendEnd(b []byte, cut, redacted int) []byte {
 	for i, p := range enc.pairs {
 		if i == 0 {
 			b = append(b, `,"metadata":{`...)
@@ -112,6 +131,10 @@ func (enc *encoder) appendEnd(b []byte, cut int) []byte {
 	if cut > 0 {
 		b = append(b, `,"truncated":`...)
 		b = strconv.AppendInt(b, int64(cut), 10)
+	}
+	if redacted > 0 {
+		b = append(b, `,"redacted":`...)
+		b = strconv.AppendInt(b, int64(redacted), 10)
 	}
 	return append(b, '}')
 }
@@ -173,28 +196,29 @@ func appendID(b []byte, now time.Time) []byte {
 // recordedFields are the fields of an event that the tool itself fills in: every one of
 // driver.Event but arguments and error texts, which the author has to allow.
 var recordedFields = []string{
-	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "tool_name", "tool_version", "os", "arch",
-	"os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
+	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "flags", "error_class", "tool_name", "tool_version", "os", "arch",
+	"os_version", "go_version", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "machine_id", "consent_id",
+	"metadata", "count", "failures", "durations", "sample_rate", "truncated", "redacted", "time_adjusted",
 }
 
-// complete fills in the fields of an event of our own that no caller gives.
-func complete(e *driver.Event, tool props.Tool, now time.Time) {
+// complete fills in the fields of an event of our own that no caller gives. Such an event
+// is of no run.
+func (in *installation) complete(e *driver.Event) {
+	now, run := in.now(), in.context()
 	e.ID = string(appendID(nil, now))
 	e.Time = now.UTC().Truncate(time.Millisecond)
-	e.Tool = tool.Name
-	e.Version = tool.Version
-	e.OS = runtime.GOOS
-	e.Arch = runtime.GOARCH
-	e.GoVersion = runtime.Version()
+	e.Tool, e.Version = in.tool.Name, in.tool.Version
+	e.OS, e.Arch, e.GoVersion = runtime.GOOS, runtime.GOARCH, runtime.Version()
+	e.CI, e.CIProvider, e.Interactive, e.Agent, e.Container = run.CI, run.CIProvider, run.Interactive, run.Agent, run.Container
 }
 
 // lossLine encodes the event that says that others were lost.
-func lossLine(tool props.Tool, loss spool.Loss, now time.Time) []byte {
+func (in *installation) lossLine(loss spool.Loss) []byte {
 	e := driver.Event{
 		Type:     string(props.EventLoss),
 		Name:     loss.Reason,
 		Metadata: map[string]string{"count": strconv.Itoa(loss.Count)},
 	}
-	complete(&e, tool, now)
+	in.complete(&e)
 	return append(e.AppendJSON(nil), '\n')
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/outbox"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
@@ -59,6 +58,5 @@ func (e *eraser) requestor() (r deletion.Requestor, release func()) {
 	if err != nil {
 		return always(deletion.Receipt{}, err), func() {}
 	}
-	fill := func(event *driver.Event) { complete(event, e.tool, e.now()) }
-	return deletion.Event(backend, fill), func() { backend.Close() }
+	return deletion.Event(backend, e.complete), func() { backend.Close() }
 }

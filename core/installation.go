@@ -178,7 +178,7 @@ func (in *installation) queue() *spool.Queue {
 		MaxBytes: orDefault(config.MaxQueueBytes, defaultQueueBytes),
 		MaxAge:   orDefault(config.MaxEventAge, defaultEventAge),
 		Now:      in.now,
-		LossLine: func(loss spool.Loss) []byte { return lossLine(in.tool, loss, in.now()) },
+		LossLine: in.lossLine,
 	}
 }
 

@@ -50,6 +50,19 @@ type Collector interface {
 	// TrackCommandExtended is TrackCommand with the arguments and the error text. Both
 	// are scrubbed, and dropped unless the author set ExtendedCollection.
 	TrackCommandExtended(name string, args []string, durationMs int64, exitCode int, errMsg string, extra map[string]string)
+	// Command says that a command begins, by its path without the tool's name. End of what
+	// it returns records it, with what was told about it in between:
+	//
+	//	func build() (err error) {
+	//		defer p.Collector.Command("build").End(&err)
+	//
+	// A command that never comes to its End, because something ended the process, is recorded
+	// by a later run with the class ErrorUnrecorded, without duration and exit code.
+	Command(name string) Invocation
+	// RunEnv returns what makes the events of a child of this tool's own be of the same run,
+	// for its environment: cmd.Env = append(cmd.Environ(), p.Collector.RunEnv()...). nil
+	// where nothing is recorded. No other process is told.
+	RunEnv() []string
 	// Flush sends everything that waits, now, and returns when it is sent or ctx ends. A
 	// nil error means that nothing waits any more but what other commands, still running,
 	// hold.
@@ -108,6 +121,12 @@ const (
 
 // Discard is the Collector that does nothing.
 type Discard struct{}
+
+// Command returns an Invocation that records nothing. Its End gives a panic on.
+func (Discard) Command(string) Invocation { return discarded{} }
+
+// RunEnv returns nil.
+func (Discard) RunEnv() []string { return nil }
 
 // Track does nothing, like every method of Discard.
 func (Discard) Track(EventType, string, map[string]string) {}

@@ -47,6 +47,10 @@ type TelemetryConfig struct {
 	// MetadataKeys, where not nil, lists the only keys that Track's extra may hold;
 	// others are dropped and counted in the event.
 	MetadataKeys []string
+	// ErrorClasses are classes of the tool's own that an error may have, beside those of
+	// ErrorClass: short words, such as "quota_exceeded". An error has the one that its method
+	// TelemetryClass() string returns.
+	ErrorClasses []ErrorClass
 	// DeletionRequestor asks for a machine's data to be erased. nil sends a
 	// data.deletion_request event through the backend.
 	DeletionRequestor deletion.Requestor

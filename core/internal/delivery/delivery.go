@@ -43,8 +43,9 @@ const (
 	defaultEvents     = 500
 	defaultBytes      = 1 << 20
 	defaultEventBytes = 64 << 10
-	// stampBytes is what ConsentID, MachineID and OSVersion add to a line of the spool.
-	stampBytes = 192
+	// stampBytes is what ConsentID, MachineID, OSVersion and TimeAdjusted add to a line of the
+	// spool.
+	stampBytes = 224
 	// attemptTimeout bounds one Send, so that a server that hangs costs one of them.
 	attemptTimeout = 20 * time.Second
 	// maxWait caps what a server may ask for, and the backoff: a hostile or mistaken
@@ -327,7 +328,7 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 	}
 	for i := range items {
 		if latest := claim.Latest(items[i].entry); !latest.IsZero() && items[i].event.Time.After(latest) {
-			items[i].event.Time = latest
+			items[i].event.Time, items[i].event.TimeAdjusted = latest, true
 		}
 	}
 	if len(gone) > 0 {

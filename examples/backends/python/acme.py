@@ -85,10 +85,14 @@ def log(e):
     """What Acme calls an event. What it does not have is left out."""
     entry = {
         "uid": e["id"], "kind": e["type"], "message": e["name"], "time": e["timestamp"],
-        "duration_ms": e.get("duration_ms"), "exit": e.get("exit_code"), "args": e.get("args"), "error": e.get("error"),
+        "duration_ms": e.get("duration_ms"), "exit": e.get("exit_code"), "args": e.get("args"), "flags": e.get("flags"),
+        "error": e.get("error"), "error_class": e.get("error_class"), "run": e.get("run_id"),
         "app": e["tool_name"], "version": e.get("tool_version"), "install": e.get("machine_id"), "consent": e.get("consent_id"),
         "platform": [e["os"], e["arch"], e.get("os_version", ""), e.get("go_version", "")],
-        "cut": e.get("truncated"), "extra": e.get("metadata"),
+        "context": {name: e[name] for name in ("ci", "ci_provider", "interactive", "agent", "container") if name in e},
+        "folded": {name: e[name] for name in ("count", "failures", "durations") if name in e},
+        "one_in": e.get("sample_rate"), "cut": e.get("truncated"), "redacted": e.get("redacted"),
+        "time_adjusted": e.get("time_adjusted"), "extra": e.get("metadata"),
     }
     return {name: value for name, value in entry.items() if value is not None}
 
