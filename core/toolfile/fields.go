@@ -45,6 +45,8 @@ func telemetryFields(config *props.TelemetryConfig) []strictyaml.Field {
 		{Name: "MaxQueueBytes", Read: size(&config.MaxQueueBytes)},
 		{Name: "MaxEventAge", Read: strictyaml.Duration(&config.MaxEventAge)},
 		{Name: "UploadInterval", Read: strictyaml.Duration(&config.UploadInterval)},
+		{Name: "Fold", Read: strictyaml.Flag(&config.Fold)},
+		{Name: "SampleRate", Read: strictyaml.Number(&config.SampleRate)},
 	}
 }
 

@@ -49,6 +49,8 @@ Telemetry:
   MaxQueueBytes: 8MiB
   MaxEventAge: 720h
   UploadInterval: 10m
+  Fold: true
+  SampleRate: 20
 `
 
 func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
@@ -88,6 +90,8 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		MaxQueueBytes:  8 << 20,
 		MaxEventAge:    720 * time.Hour,
 		UploadInterval: 10 * time.Minute,
+		Fold:           true,
+		SampleRate:     20,
 	}}
 	if !reflect.DeepEqual(tool, want) {
 		t.Errorf("got  %+v\nwant %+v", tool, want)

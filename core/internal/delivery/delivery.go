@@ -91,6 +91,8 @@ type Sender struct {
 	Now             func() time.Time
 	// Erase erases what waits where that was withdrawn.
 	Erase func() error
+	// Daily says that folded events of a day which had its delivery wait until it is over.
+	Daily bool
 	// Progress, where not nil, is told how many events of how many are done with.
 	Progress func(done, total int)
 
@@ -98,6 +100,9 @@ type Sender struct {
 	notes    Notes // kept on disk after every batch: a process may be killed at any time
 	total    int
 	losses   map[loss]int
+	hold     bool           // folded events of today, which had its delivery
+	folded   bool           // folded events were delivered
+	unfixed  error          // why some could not be: they were not fixed in their slot
 	receipt  string         // of the last slot that was for the network: losses of no slot are reported under it
 	failed   map[bool]error // by Route.Local: the receiver that failed is not tried again
 	attempts *attempts      // nil before the first over the network
@@ -165,6 +170,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.report = Report{Lost: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects = nil, "", nil
+	s.hold, s.folded, s.unfixed = s.Daily && !FoldsDue(s.Dir, s.Now()), false, nil
 	if CheckNotes(s.Dir) != nil {
 		_, _ = s.Dir.SetAside(notesName) // told by status
 	}
@@ -186,7 +192,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	s.report.Busy = len(s.busy)
 	if err == nil {
-		err = errors.Join(s.failed[false], s.failed[true])
+		err = errors.Join(s.failed[false], s.failed[true], s.unfixed)
 	}
 	if errors.Is(err, ErrWithdrawn) {
 		err = errors.Join(err, s.Erase())
@@ -283,11 +289,17 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 	if len(items) == 0 || s.failed[route.Local] != nil {
 		return nil
 	}
+	items, held := s.fold(claim, route, items)
+	s.stamp(route, items)
 	err = s.deliverAll(ctx, claim, route, items)
 	switch {
+	case err == nil:
+		s.folded = s.folded || !route.Local && slices.ContainsFunc(items, folds)
+		held.compact(claim)
+		return nil
 	case errors.Is(err, ErrErased):
 		return nil
-	case err == nil, ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
+	case ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
 		return err
 	}
 	s.failed[route.Local] = err
@@ -319,7 +331,6 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 		case route.Backend != nil && len(entry.Line)+stampBytes > limits.EventBytes:
 			gone = append(gone, s.giveUp(loss{spool.LossRefused, route.Receipt}, entry))
 		default:
-			event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
 			if event.Time.After(now) && !now.Before(route.Since) && claim.Latest(entry).IsZero() {
 				_ = claim.SetLatest(now) // a full disk: then the time may differ between attempts
 			}
@@ -337,6 +348,14 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 	}
 	s.setAside(claim, route.Receipt, damaged)
 	return items
+}
+
+// stamp puts in what the queue does not hold.
+func (s *Sender) stamp(route Route, items []item) {
+	for i := range items {
+		event := &items[i].event
+		event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
+	}
 }
 
 func bounded(l driver.Limits) driver.Limits {
@@ -488,7 +507,7 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	s.known(route, batch...)
 	s.grown = false
-	s.took(route, len(batch))
+	s.took(route, events(batch))
 	s.settle(claim, entries(batch)...)
 	_ = s.notes.write(s.Dir)
 	if len(s.suspects) > 0 {
@@ -537,9 +556,9 @@ func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
 func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err error) error {
 	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
-		lost := min(verdicts.Unnamed, len(batch))
+		lost := heaviest(batch, verdicts.Unnamed)
 		s.known(route, batch...)
-		s.took(route, len(batch)-lost)
+		s.took(route, events(batch)-lost)
 		s.lose(loss{spool.LossRefused, route.Receipt}, lost)
 		_ = s.notes.write(s.Dir)
 		s.settle(claim, entries(batch)...)
@@ -551,7 +570,7 @@ func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err erro
 		case slices.Contains(verdicts.Rejected, it.event.ID):
 			s.refused(route, it)
 		case slices.Contains(verdicts.Accepted, it.event.ID):
-			s.took(route, 1)
+			s.took(route, events([]item{it}))
 		default:
 			continue
 		}
@@ -594,6 +613,20 @@ func entries(batch []item) []spool.Entry {
 	return list
 }
 
+// events is how many events a batch stands for.
+func events(batch []item) (n int) {
+	for _, it := range batch {
+		n += max(it.event.Count, 1)
+	}
+	return n
+}
+
+// heaviest is how many events n of a batch stand for at most, where nobody says which.
+func heaviest(batch []item, n int) int {
+	batch = slices.SortedFunc(slices.Values(batch), func(a, b item) int { return b.event.Count - a.event.Count })
+	return events(batch[:min(n, len(batch))])
+}
+
 func weights(batch []item) (n int) {
 	for _, it := range batch {
 		n += spool.Weight(it.entry.Line)
@@ -615,7 +648,7 @@ func (s *Sender) refuse(claim *spool.Claim, route Route, batch ...item) {
 // is not reported again, or an endpoint that refuses everything would never be at rest.
 func (s *Sender) refused(route Route, it item) {
 	if it.event.Type != "telemetry.loss" {
-		s.lose(loss{spool.LossRefused, route.Receipt}, 1)
+		s.lose(loss{spool.LossRefused, route.Receipt}, events([]item{it}))
 	}
 }
 
@@ -691,6 +724,9 @@ func (s *Sender) note(err error) {
 	}
 	if least := s.Now().Add(s.Pause); s.report.NextAt.Before(least) {
 		s.report.NextAt = least
+	}
+	if s.Daily && s.folded && err == nil {
+		postponeFolds(s.Dir, s.Now())
 	}
 	s.notes.Left = plaintext.Line(s.report.Left, maxLeft)
 	s.notes.Batch = s.size

@@ -19,6 +19,10 @@ const (
 	markByte  = '='
 	// latestMark follows markByte in a mark that sets the latest time.
 	latestMark = '@'
+	// foldByte begins and ends a line that puts events in the place of others, foldSep ends
+	// each of its parts: JSON has no such byte, so a line that was cut does not end in both.
+	foldByte = '~'
+	foldSep  = '\t'
 )
 
 func appendHead(b []byte, receipt string) []byte {
@@ -53,6 +57,9 @@ func tornHead(content []byte) bool {
 type Entry struct {
 	start, end int64
 	latest     time.Time // that it may have, zero if no mark says so
+	// Fixed says that it is what a sender made of others, and may have been sent: it stays as
+	// it is.
+	Fixed bool
 	// Line is its encoding, without the newline. It is only valid as long as its Claim.
 	Line []byte
 }
@@ -91,6 +98,9 @@ func parseSlot(content []byte) *Claim {
 			}
 		} else if spans, ok := parseMark(line); ok {
 			settled = append(settled, spans...)
+		} else if len(line) > 0 && line[0] == foldByte { // one that was cut says nothing
+			replaced, events := parseFold(line, int64(start))
+			settled, all = append(settled, replaced...), append(all, events...)
 		} else if len(line) > 0 {
 			all = append(all, Entry{start: int64(start), end: int64(end), Line: line})
 		}
@@ -127,8 +137,11 @@ func parseMark(line []byte) ([]span, bool) {
 	if len(line) == 0 || line[0] != markByte {
 		return nil, false
 	}
-	var spans []span
-	for part := range bytes.SplitSeq(line[1:], []byte{','}) {
+	return parseSpans(line[1:])
+}
+
+func parseSpans(list []byte) (spans []span, ok bool) {
+	for part := range bytes.SplitSeq(list, []byte{','}) {
 		from, to, found := bytes.Cut(part, []byte{'-'})
 		start, err1 := strconv.ParseInt(string(from), 10, 64)
 		end, err2 := strconv.ParseInt(string(to), 10, 64)
@@ -140,11 +153,66 @@ func parseMark(line []byte) ([]span, bool) {
 	return spans, true
 }
 
-// Weight is how many of the author's events a line stands for: 1, or for a report of
-// losses as many as it reports, so that dropping the report loses no count.
+// parseFold returns the byte ranges that a fold line, which begins at start, replaces, and the
+// events that stand for them. They are entries of their own inside of the line.
+func parseFold(line []byte, start int64) (replaced []span, events []Entry) {
+	parts := bytes.Split(line, []byte{foldSep})
+	last := len(parts) - 1
+	if last < 2 || string(parts[last]) != string(foldByte) {
+		return nil, nil
+	}
+	replaced, ok := parseSpans(parts[0][1:])
+	at := start + int64(len(parts[0])) + 1
+	for _, part := range parts[1:last] {
+		_, err := record.Parse(part)
+		ok = ok && err == nil
+		end := at + int64(len(part)) + 1
+		events = append(events, Entry{start: at, end: end, Line: part, Fixed: true})
+		at = end
+	}
+	if !ok || slices.ContainsFunc(replaced, func(s span) bool { return s.end > start }) {
+		return nil, nil
+	}
+	return replaced, events
+}
+
+// appendSpans appends the byte ranges of entries, which are in order, as marks have them.
+func appendSpans(b []byte, entries []Entry) []byte {
+	for i := 0; i < len(entries); {
+		start, end := entries[i].start, entries[i].end
+		for i++; i < len(entries) && entries[i].start == end; i++ {
+			end = entries[i].end
+		}
+		b = appendSpan(b, span{start, end})
+	}
+	return b
+}
+
+// appendSpan appends a byte range, after a comma if it is not the first in a line.
+func appendSpan(b []byte, s span) []byte {
+	if len(b) > 1 {
+		b = append(b, ',')
+	}
+	b = strconv.AppendInt(b, s.start, 10)
+	b = append(b, '-')
+	return strconv.AppendInt(b, s.end, 10)
+}
+
+// Events is how many events a line stands for: 1, or as many as were folded into it.
+func Events(line []byte) int {
+	if bytes.Contains(line, []byte(`,"count":`)) { // which may be a key of the author's too
+		if e, err := record.Parse(line); err == nil {
+			return max(e.Count, 1)
+		}
+	}
+	return 1
+}
+
+// Weight is Events, but for a report of losses as many as it reports, so that dropping the
+// report loses no count.
 func Weight(line []byte) int {
 	if !bytes.Contains(line, []byte(`"type":"telemetry.loss"`)) {
-		return 1
+		return Events(line)
 	}
 	e, err := record.Parse(line)
 	if err != nil || e.Type != "telemetry.loss" {

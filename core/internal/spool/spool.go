@@ -11,6 +11,8 @@
 //	=85-897,1705-2119     a mark: the events in these byte ranges are settled
 //	=@1764061200000       a mark: where an event before it is later than this, in Unix
 //	                      milliseconds, the clock was wrong when it was recorded
+//	~85-897<tab>{…}<tab>~ a fold: the events between the tabs are in the place of those in
+//	                      these byte ranges
 //
 // A writer takes the first slot that is free, not full and either empty or of the same
 // receipt, and keeps it until it closes or dies: the lock is the open file. The sender
@@ -120,6 +122,12 @@ func (q *Queue) shares() (slots int, size int64) {
 	return int(min(q.MaxBytes/size, maxSlots)), size
 }
 
+// SlotBytes is how large a slot may grow.
+func (q *Queue) SlotBytes() int64 {
+	_, size := q.shares()
+	return size
+}
+
 // expired reports whether an event of time t is too old to be sent.
 func (q *Queue) expired(t time.Time) bool {
 	age := q.Now().Sub(t)
@@ -148,10 +156,12 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		at   time.Time
 	}
 	var full []candidate
+	crowded := false
 	for i := range slots {
 		path := q.slotPath(slotName(i))
 		if info, err := os.Lstat(path); err == nil && info.Size()+int64(room) > size && !q.expired(info.ModTime()) {
 			full = append(full, candidate{path, info.ModTime()})
+			crowded = true
 			continue
 		}
 		w, err := q.take(path, receipt, size)
@@ -165,6 +175,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		case w.size+int64(room) > size: // filled since it was looked at
 			_ = w.Close()
 		default:
+			w.Crowded = crowded
 			return w, nil
 		}
 	}
@@ -177,7 +188,11 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return q.recycle(f, receipt, size, LossCap)
+		w, err := q.recycle(f, receipt, size, LossCap)
+		if err == nil {
+			w.Crowded = true
+		}
+		return w, err
 	}
 	return nil, ErrFull
 }
@@ -288,8 +303,8 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 	return c, nil
 }
 
-// Stats is what waits: the lines that look like events, by their receipt, which is empty
-// for those of older versions; the lines that do not; and the bytes on disk.
+// Stats is what waits: the events, also those that were folded, by their receipt, which is
+// empty for those of older versions; the lines that are none; and the bytes on disk.
 type Stats struct {
 	Events  map[string]int
 	Damaged int
@@ -329,7 +344,7 @@ func (q *Queue) look(slot string, s *Stats) {
 	c := parseSlot(content)
 	for _, entry := range c.Entries {
 		if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
-			s.Events[c.Receipt]++
+			s.Events[c.Receipt] += Events(entry.Line)
 		} else {
 			s.Damaged++
 		}
