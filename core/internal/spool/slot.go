@@ -96,7 +96,7 @@ func parseSlot(content []byte) *Claim {
 			for ; bounded < len(all); bounded++ {
 				all[bounded].latest = latest
 			}
-		} else if spans, ok := parseMark(line); ok {
+		} else if spans, ok := parseMark(line, int64(start)); ok {
 			settled = append(settled, spans...)
 		} else if len(line) > 0 && line[0] == foldByte { // one that was cut says nothing
 			replaced, events := parseFold(line, int64(start))
@@ -133,19 +133,21 @@ func parseLatest(line []byte) (time.Time, bool) {
 
 type span struct{ start, end int64 }
 
-func parseMark(line []byte) ([]span, bool) {
+// parseMark returns what a mark, which begins at start, settles.
+func parseMark(line []byte, start int64) ([]span, bool) {
 	if len(line) == 0 || line[0] != markByte {
 		return nil, false
 	}
-	return parseSpans(line[1:])
+	return parseSpans(line[1:], start)
 }
 
-func parseSpans(list []byte) (spans []span, ok bool) {
+// parseSpans returns the byte ranges of a list, which all end at most there.
+func parseSpans(list []byte, most int64) (spans []span, ok bool) {
 	for part := range bytes.SplitSeq(list, []byte{','}) {
 		from, to, found := bytes.Cut(part, []byte{'-'})
 		start, err1 := strconv.ParseInt(string(from), 10, 64)
 		end, err2 := strconv.ParseInt(string(to), 10, 64)
-		if !found || err1 != nil || err2 != nil || start < 0 || end <= start {
+		if !found || err1 != nil || err2 != nil || start < 0 || end <= start || end > most {
 			return nil, false
 		}
 		spans = append(spans, span{start, end})
@@ -161,7 +163,7 @@ func parseFold(line []byte, start int64) (replaced []span, events []Entry) {
 	if last < 2 || string(parts[last]) != string(foldByte) {
 		return nil, nil
 	}
-	replaced, ok := parseSpans(parts[0][1:])
+	replaced, ok := parseSpans(parts[0][1:], start)
 	at := start + int64(len(parts[0])) + 1
 	for _, part := range parts[1:last] {
 		_, err := record.Parse(part)
@@ -170,7 +172,7 @@ func parseFold(line []byte, start int64) (replaced []span, events []Entry) {
 		events = append(events, Entry{start: at, end: end, Line: part, Fixed: true})
 		at = end
 	}
-	if !ok || slices.ContainsFunc(replaced, func(s span) bool { return s.end > start }) {
+	if !ok {
 		return nil, nil
 	}
 	return replaced, events
