@@ -269,11 +269,15 @@ func (c *Collector) mayKeepInMemory() bool {
 	return true
 }
 
+// ofNobody is a scrubber that knows no person, one for all: it has no state, and to make one
+// for each name costs Track an allocation.
+var ofNobody redact.Scrubber
+
 // scrubbed returns a name of the author's without what it must not hold, adding 1 to cut
 // if it was cut. The names of the person are left in it: where an account is called
 // "build", the command `build` is not that person.
 func scrubbed(name string, limit int, cut *int) string {
-	out, wasCut := (&redact.Scrubber{}).Value(name, limit)
+	out, wasCut := ofNobody.Value(name, limit)
 	if wasCut {
 		*cut++
 	}
