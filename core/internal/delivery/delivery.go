@@ -184,6 +184,11 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		stats, _ := s.Queue.Stats()
 		s.total = stats.Total()
 	}
+	if s.Daily || wait > 0 { // who is in a hurry takes what there is
+		if err := s.gather(slots); err != nil {
+			return s.report, err
+		}
+	}
 	err = s.each(ctx, slots)
 	// Commands hold a slot for milliseconds. Who can wait for another sender waits for them.
 	for try := 0; err == nil && len(s.busy) > 0 && wait > 0 && try < busyTries; try++ {

@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"slices"
+
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 )
@@ -33,6 +35,7 @@ func (g *groups) add(it item, most int) {
 	if g.by == nil {
 		g.by = map[string]*driver.Event{}
 	}
+	it.event.Durations = slices.Clone(it.event.Durations) // they are added to
 	g.by[key] = &it.event
 	g.list = append(g.list, &it.event)
 }
@@ -78,9 +81,9 @@ func (g *groups) size() (n int64) {
 	return n
 }
 
-// compact makes room in the slot of records that wait on.
+// compact makes room in the slot of records that wait on, if that is worth waiting for the disk.
 func (g *groups) compact(claim *spool.Claim) {
-	if len(g.list) < len(g.entries) {
+	if 2*len(g.list) <= len(g.entries) {
 		_ = claim.Compact(g.entries, g.lines()) // a full disk: then they are added up another time
 	}
 }
@@ -110,7 +113,7 @@ func (s *Sender) fold(claim *spool.Claim, route Route, items []item) (send []ite
 	if len(now.list) == 0 {
 		return send, held
 	}
-	fixed, err := claim.Fold(now.entries, now.lines())
+	fixed, err := claim.Fold(now.entries, now.lines(), nil)
 	if err != nil {
 		s.unfixed = err
 		return send, held

@@ -16,6 +16,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
+	"github.com/gotoolbase/telemetry/core/internal/state"
 )
 
 // call is a record of one call, as a command of a tool that folds writes it.
@@ -35,6 +36,19 @@ func call(i int, name string, exit int, at time.Time) driver.Event {
 // call queues records.
 func (f *fixture) call(events ...driver.Event) {
 	f.Helper()
+	f.callBeside(0, events...)
+}
+
+// callBeside queues records while other commands have the first slots.
+func (f *fixture) callBeside(others int, events ...driver.Event) {
+	f.Helper()
+	for range others {
+		w, err := f.sender.Queue.Writer(receipt, 1)
+		if err != nil {
+			f.Fatal(err)
+		}
+		defer w.Close()
+	}
 	for _, e := range events {
 		line := append(e.AppendJSON(nil), '\n')
 		w, err := f.sender.Queue.Writer(receipt, len(line))
@@ -302,7 +316,7 @@ func TestWhateverHappensInBetweenEachCallIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	for round := range 60 {
+	for round := range 12 { // each run waits for the disk a few times
 		random := rand.New(rand.NewPCG(seed, uint64(round)))
 		f := newFixture(t, 0)
 		f.now = midday().Add(-72 * time.Hour)
@@ -337,7 +351,7 @@ func TestWhateverHappensInBetweenEachCallIsCountedOnce(t *testing.T) {
 				i := len(recorded)
 				e := call(i, []string{"build", "test", "remote add"}[random.IntN(3)], random.IntN(2), f.now.Add(-time.Duration(random.IntN(3600))*time.Second))
 				recorded[e.ID] = e
-				f.call(e)
+				f.callBeside(random.IntN(4), e)
 			}
 			f.sender.Daily = random.IntN(2) == 0
 			f.route.Limits.Events = 1 + random.IntN(12)
@@ -345,10 +359,11 @@ func TestWhateverHappensInBetweenEachCallIsCountedOnce(t *testing.T) {
 			if killed {
 				f.route.Allowed = func() error { return delivery.ErrNotAllowed }
 			}
+			before, _ := f.lastLines()
 			_, _ = f.run()
 			f.route.Allowed = allowed
 			if killed {
-				f.cutFold(random)
+				f.cutFolds(random, before)
 			}
 			f.now = f.now.Add(time.Duration(random.IntN(7*60)) * time.Minute)
 		}
@@ -371,20 +386,151 @@ func TestWhateverHappensInBetweenEachCallIsCountedOnce(t *testing.T) {
 	}
 }
 
-// cutFold cuts a fold that the last line of a slot holds, at some byte.
-func (f *fixture) cutFold(random *rand.Rand) {
+// lastLines returns the slots and the offset of the last line of each.
+func (f *fixture) lastLines() (slots map[string][]byte, last map[string]int) {
 	f.Helper()
+	slots, last = map[string][]byte{}, map[string]int{}
 	paths, _ := filepath.Glob(filepath.Join(f.sender.Dir.Join("queue"), "*"))
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
 		}
-		start := bytes.LastIndexByte(bytes.TrimSuffix(content, []byte{'\n'}), '\n') + 1
-		if strings.HasPrefix(string(content[start:]), "~") {
-			if err := os.Truncate(path, int64(start+random.IntN(len(content)-start))); err != nil {
+		slots[path] = content
+		last[path] = bytes.LastIndexByte(bytes.TrimSuffix(content, []byte{'\n'}), '\n') + 1
+	}
+	return slots, last
+}
+
+// cutFolds cuts each fold that was written since, and is the last line of a slot, at some
+// byte.
+func (f *fixture) cutFolds(random *rand.Rand, since map[string][]byte) {
+	f.Helper()
+	slots, last := f.lastLines()
+	for path, content := range slots {
+		fold := content[last[path]:]
+		if bytes.HasPrefix(fold, []byte{'~'}) && !bytes.Contains(since[path], fold) {
+			if err := os.Truncate(path, int64(len(content)-len(fold)+random.IntN(len(fold)))); err != nil {
 				f.Fatal(err)
 			}
 		}
 	}
+}
+
+// eventLines returns the lines of a slot that are events, and their IDs.
+func eventLines(slot []byte) (lines, ids []string) {
+	for line := range bytes.Lines(slot) {
+		if line[0] == '{' {
+			lines = append(lines, string(bytes.TrimSuffix(line, []byte{'\n'})))
+			ids = append(ids, string(line[len(`{"id":"`):][:len(id(0))]))
+		}
+	}
+	return lines, ids
+}
+
+func TestWhatWaitsInSeveralSlotsIsPutTogether(t *testing.T) {
+	t.Parallel()
+	f := held(t)
+	for i := range 40 {
+		f.callBeside(i%4, call(1+i, "build", i%2, f.now))
+	}
+	f.mustRun(0, 40)
+	slots, _ := f.lastLines()
+	for path, content := range slots {
+		lines, _ := eventLines(content)
+		if first := filepath.Base(path) == "0000.events"; first && len(lines) != 2 || !first && len(content) != 0 {
+			t.Errorf("%s has %q", filepath.Base(path), content)
+		}
+	}
+	f.call(call(41, "build", 0, f.now))
+	f.sender.Daily = false
+	if r, err := f.sender.Run(t.Context(), time.Second); err != nil || r.Sent != 41 || len(f.vendor.attempts[1]) != 2 {
+		t.Errorf("%+v, %v, %d records", r, err, len(f.vendor.attempts[1]))
+	}
+}
+
+// One write says that a slot stands for what is in others, then those are emptied. A kill at
+// whatever byte of it, or between that, costs no call and doubles none.
+func TestAKillWhileSlotsArePutTogetherCostsNothing(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for round := range 30 {
+		f := held(t)
+		recorded := map[string]driver.Event{}
+		for i := range 8 + random.IntN(60) {
+			e := call(1+i, []string{"build", "test"}[random.IntN(2)], random.IntN(2), f.now)
+			recorded[e.ID] = e
+			f.callBeside(random.IntN(4), e)
+		}
+		before, _ := f.lastLines()
+		f.mustRun(0, len(recorded))
+		after, _ := f.lastLines()
+		first := filepath.Join(f.sender.Dir.Join("queue"), "0000.events")
+		var ids []string
+		var others []string
+		for path, content := range before {
+			if path != first && len(content) > 0 {
+				_, more := eventLines(content)
+				ids, others = append(ids, more...), append(others, path)
+			}
+		}
+		if len(others) == 0 || len(before[first]) == 0 {
+			continue
+		}
+		sums, _ := eventLines(after[first])
+		fold := fmt.Sprintf("~42-%d\t%s\t+%s\t~\n", len(before[first]), strings.Join(sums, "\t"), strings.Join(ids, ","))
+		emptied := random.IntN(len(others) + 1)
+		if round%2 == 0 {
+			emptied, fold = 0, fold[:random.IntN(len(fold))]
+		}
+		if err := os.WriteFile(first, append(bytes.Clone(before[first]), fold...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range others[emptied:] {
+			if err := os.WriteFile(path, before[path], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		received := ledger{}
+		f.vendor.answer = func(events []driver.Event) error {
+			for _, e := range events {
+				received.take(t, e)
+			}
+			return nil
+		}
+		f.now = f.now.Add(24 * time.Hour)
+		f.mustRun(len(recorded), 0)
+		if got, want := sum(received), sum(recorded); !reflect.DeepEqual(got, want) {
+			t.Fatalf("in round %d, after %q\ngot  %v\nwant %v", round, fold, got, want)
+		}
+	}
+}
+
+func TestNothingIsSentWhileASlotThatWasTakenOverCannotBeEmptied(t *testing.T) {
+	t.Parallel()
+	f := held(t)
+	f.callBeside(0, call(1, "build", 0, f.now))
+	f.callBeside(1, call(2, "build", 0, f.now))
+	before, _ := f.lastLines()
+	first := filepath.Join(f.sender.Dir.Join("queue"), "0000.events")
+	both := call(1, "build", 0, f.now)
+	both.Count = 2
+	fold := fmt.Sprintf("~42-%d\t%s\t+%s\t~\n", len(before[first]), both.AppendJSON(nil), id(2))
+	if err := os.WriteFile(first, append(before[first], fold...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other, err := f.sender.Queue.Claim("0001.events") // as a command that runs
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(24 * time.Hour)
+	if r, err := f.run(); !errors.Is(err, state.ErrBusy) || r.Sent != 0 || len(f.vendor.attempts) != 1 {
+		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.mustRun(2, 0)
 }

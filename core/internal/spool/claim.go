@@ -21,9 +21,11 @@ type Claim struct {
 	// Entries are the lines that wait in it, in the order of recording: events, and
 	// whatever else a damaged disk or a stray hand put there.
 	Entries []Entry
-	settled map[int64]bool // by start
-	latest  time.Time      // of the entries for which no mark says it
-	torn    bool
+	// Absorbed are the IDs of events of other slots for which entries here stand too.
+	Absorbed []string
+	settled  map[int64]bool // by start
+	latest   time.Time      // of the entries for which no mark says it
+	torn     bool
 }
 
 // Gone reports whether the slot was erased since it was claimed: what was read from it
@@ -45,9 +47,10 @@ func (c *Claim) Settle(entries ...Entry) error {
 }
 
 // Fold puts events in the place of entries that wait, with one write, and returns the
-// entries that wait instead. They are the same for every later claim. After an error the old
-// ones wait on.
-func (c *Claim) Fold(replaced []Entry, events [][]byte) ([]Entry, error) {
+// entries that wait instead. They are the same for every later claim. They stand for events
+// of other slots too, whose IDs are absorbed: Absorbed tells who comes next, until those are
+// settled there. After an error the old entries wait on.
+func (c *Claim) Fold(replaced []Entry, events [][]byte, absorbed []string) ([]Entry, error) {
 	end, err := c.f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, state.Bare(err)
@@ -55,8 +58,8 @@ func (c *Claim) Fold(replaced []Entry, events [][]byte) ([]Entry, error) {
 	if c.torn {
 		end++ // the newline that mark puts before it
 	}
-	line := appendFold(appendSpans([]byte{foldByte}, replaced), events)
-	_, folded := parseFold(line, end)
+	line := foldLine(replaced, events, absorbed)
+	_, folded, _ := parseFold(line, end)
 	if len(folded) != len(events) {
 		return nil, errNotEvents
 	}
@@ -73,18 +76,18 @@ func (c *Claim) Fold(replaced []Entry, events [][]byte) ([]Entry, error) {
 // errNotEvents says that a slot could not be read back.
 var errNotEvents = errors.New("what is to be put in the place of events is none")
 
-// appendFold completes a fold line, which has its ranges and no newline yet.
-func appendFold(line []byte, events [][]byte) []byte {
-	for _, event := range events {
-		line = append(append(line, foldSep), event...)
+// Sync returns when what was marked is on the disk, also after a power cut.
+func (c *Claim) Sync() error {
+	if err := c.f.Sync(); err != nil {
+		return state.Bare(err)
 	}
-	return append(line, foldSep, foldByte)
+	return nil
 }
 
 // Compact makes a slot hold nothing but events, in the place of all entries that wait. It
-// does nothing where others wait too, or where that would not halve the slot. A process that
-// is killed in it leaves the old content or the new one. It is the last that is done with a
-// claim before Close.
+// does nothing where others wait too, or where the events would take more room. A process
+// that is killed in it leaves the old content or the new one, and so does a power cut. It is
+// the last that is done with a claim before Close.
 func (c *Claim) Compact(replaced []Entry, events [][]byte) error {
 	if len(c.settled)+len(replaced) != len(c.Entries) {
 		return nil
@@ -94,12 +97,16 @@ func (c *Claim) Compact(replaced []Entry, events [][]byte) error {
 	if err != nil {
 		return state.Bare(err)
 	}
-	if size < 2*int64(headBytes+len(image)) {
+	if size < int64(headBytes+len(image)) {
 		return nil
 	}
 	// First the fold: with it, whatever is before it counts no more, also if it is half
 	// overwritten.
-	if err := c.mark(appendFold(appendSpan([]byte{foldByte}, span{int64(headBytes), size}), events)); err != nil {
+	all := []Entry{{start: int64(headBytes), end: size}}
+	if _, err := c.Fold(all, events, nil); err != nil {
+		return err
+	}
+	if err := c.Sync(); err != nil {
 		return err
 	}
 	return rewrite(c.f, image, int64(headBytes))

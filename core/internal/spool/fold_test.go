@@ -52,7 +52,7 @@ func TestAFoldWaitsInThePlaceOfWhatItStandsFor(t *testing.T) {
 	fill(t, q, 6)
 	claim := claimed(t, q)
 	replaced := slices.Concat(claim.Entries[:2], claim.Entries[3:5])
-	fixed, err := claim.Fold(replaced, [][]byte{folded(testID(70), 3), folded(testID(71), 1)})
+	fixed, err := claim.Fold(replaced, [][]byte{folded(testID(70), 3), folded(testID(71), 1)}, nil)
 	if err != nil || len(fixed) != 2 || !fixed[0].Fixed || idOf(fixed[1].Line) != testID(71) {
 		t.Fatalf("%d entries, %v", len(fixed), err)
 	}
@@ -85,7 +85,7 @@ func TestAFoldThatWasCutSaysNothing(t *testing.T) {
 	path := slotPath(q, 0)
 	before := content(t, path)
 	claim := claimed(t, q)
-	if _, err := claim.Fold(claim.Entries, [][]byte{folded(testID(70), 3), folded(testID(71), 1)}); err != nil {
+	if _, err := claim.Fold(claim.Entries, [][]byte{folded(testID(70), 3), folded(testID(71), 1)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	claim.Close()
@@ -215,28 +215,50 @@ func TestCompactingAnErasedSlotReachesOnlyThat(t *testing.T) {
 	}
 }
 
-func TestAWriterKnowsThatAnotherSlotWasFull(t *testing.T) {
+func TestAWriterKnowsThatAQuarterOfTheSlotsIsFull(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
-	taken := func() *spool.Writer {
+	q.MaxBytes = 8 * 64 << 10 // eight slots
+	for full := range 4 {
 		w, err := q.Writer(receipt, room)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return w
+		if w.Crowded != (full >= 2) {
+			t.Errorf("with %d full slots of 8, crowded is %v", full, w.Crowded)
+		}
+		for err == nil {
+			err = w.Append(line(testID(0), q.Now()))
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	first := taken()
-	second := taken() // the first is in use, and not full
-	if first.Crowded || second.Crowded {
-		t.Error("crowded before any slot was full")
+}
+
+// Until the events are settled in their own slot too, everybody who comes knows that they
+// count no more.
+func TestASlotTellsWhatItHasTakenOverFromOthers(t *testing.T) {
+	t.Parallel()
+	q := queue(t.TempDir())
+	fill(t, q, 3)
+	claim := claimed(t, q)
+	fixed, err := claim.Fold(claim.Entries, [][]byte{folded(testID(0), 9)}, []string{testID(70), testID(71)})
+	if err := errors.Join(err, claim.Close()); err != nil {
+		t.Fatal(err)
 	}
-	for first.Append(line(testID(0), q.Now())) == nil {
+	slots, _ := q.Slots()
+	if got := q.Absorbed(slots); len(got) != 2 || got[testID(70)] != "0000.events" || got[testID(71)] != "0000.events" {
+		t.Errorf("%v", got)
 	}
-	first.Close()
-	second.Close()
-	if again := taken(); !again.Crowded {
-		t.Error("not crowded, with a slot that is full")
-	} else {
-		again.Close()
+	if ids, events := waits(t, q); len(ids) != 1 || events != 9 {
+		t.Errorf("%v wait, %d events", ids, events)
+	}
+	claim = claimed(t, q)
+	if err := errors.Join(claim.Compact(claim.Entries, [][]byte{fixed[0].Line}), claim.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := q.Absorbed(slots); len(got) != 0 {
+		t.Errorf("after they are settled %v", got)
 	}
 }

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func FuzzParseSlot(f *testing.F) {
 	f.Add([]byte{}, uint(0), uint(0))
 	f.Add(lines, uint(2), uint(40))
 	f.Add(append(bytes.Clone(lines), "=42-100,200-300\n=@1764061200000\n~42-80\t{}\t~\n"...), uint(1), uint(3))
-	f.Add(append(appendFold([]byte("~42-190"), [][]byte{event, event}), '\n'), uint(9), uint(9))
+	f.Add(append(foldLine([]Entry{{start: 42, end: 190}}, [][]byte{event, event}, []string{"a", "b"}), '\n'), uint(9), uint(9))
 	f.Add(lines[:len(lines)-5], uint(3), uint(1))
 	f.Fuzz(func(t *testing.T, content []byte, replace, cut uint) {
 		before := parseSlot(content)
@@ -40,8 +41,11 @@ func FuzzParseSlot(f *testing.F) {
 			}
 		}
 		n := 1 + int(replace%uint(len(before.Entries)))
-		fold := appendFold(appendSpans([]byte{foldByte}, before.Entries[:n]), [][]byte{event, event})
+		fold := foldLine(before.Entries[:n], [][]byte{event, event}, []string{e.ID})
 		after := parseSlot(append(bytes.Clone(content), append(bytes.Clone(fold), '\n')...))
+		if !slices.Equal(after.Absorbed, append(before.Absorbed, e.ID)) {
+			t.Fatalf("absorbed %q, and before %q", after.Absorbed, before.Absorbed)
+		}
 		if len(after.Entries) != len(before.Entries)-n+2 {
 			t.Fatalf("%d of %d were replaced, %d wait", n, len(before.Entries), len(after.Entries))
 		}
@@ -51,7 +55,7 @@ func FuzzParseSlot(f *testing.F) {
 			}
 		}
 		fold = fold[:cut%uint(len(fold))]
-		if torn := parseSlot(append(bytes.Clone(content), fold...)); len(torn.Entries) != len(before.Entries) {
+		if torn := parseSlot(append(bytes.Clone(content), fold...)); len(torn.Entries) != len(before.Entries) || len(torn.Absorbed) != len(before.Absorbed) {
 			t.Fatalf("after %q of a fold, %d wait, not %d", fold, len(torn.Entries), len(before.Entries))
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/record"
@@ -23,6 +24,8 @@ const (
 	// each of its parts: JSON has no such byte, so a line that was cut does not end in both.
 	foldByte = '~'
 	foldSep  = '\t'
+	// absorbByte begins a part of it that lists IDs of events in other slots.
+	absorbByte = '+'
 )
 
 func appendHead(b []byte, receipt string) []byte {
@@ -99,8 +102,9 @@ func parseSlot(content []byte) *Claim {
 		} else if spans, ok := parseMark(line, int64(start)); ok {
 			settled = append(settled, spans...)
 		} else if len(line) > 0 && line[0] == foldByte { // one that was cut says nothing
-			replaced, events := parseFold(line, int64(start))
+			replaced, events, absorbed := parseFold(line, int64(start))
 			settled, all = append(settled, replaced...), append(all, events...)
+			c.Absorbed = append(c.Absorbed, absorbed...)
 		} else if len(line) > 0 {
 			all = append(all, Entry{start: int64(start), end: int64(end), Line: line})
 		}
@@ -156,12 +160,17 @@ func parseSpans(list []byte, most int64) (spans []span, ok bool) {
 }
 
 // parseFold returns the byte ranges that a fold line, which begins at start, replaces, and the
-// events that stand for them. They are entries of their own inside of the line.
-func parseFold(line []byte, start int64) (replaced []span, events []Entry) {
+// events that stand for them, which are entries of their own inside of the line, and the IDs of
+// events in other slots for which they stand too.
+func parseFold(line []byte, start int64) (replaced []span, events []Entry, absorbed []string) {
 	parts := bytes.Split(line, []byte{foldSep})
 	last := len(parts) - 1
 	if last < 2 || string(parts[last]) != string(foldByte) {
-		return nil, nil
+		return nil, nil, nil
+	}
+	if ids := parts[last-1]; len(ids) > 0 && ids[0] == absorbByte {
+		absorbed = strings.Split(string(ids[1:]), ",")
+		last--
 	}
 	replaced, ok := parseSpans(parts[0][1:], start)
 	at := start + int64(len(parts[0])) + 1
@@ -173,31 +182,38 @@ func parseFold(line []byte, start int64) (replaced []span, events []Entry) {
 		at = end
 	}
 	if !ok {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return replaced, events
+	return replaced, events, absorbed
 }
 
-// appendSpans appends the byte ranges of entries, which are in order, as marks have them.
-func appendSpans(b []byte, entries []Entry) []byte {
+// foldLine is what parseFold reads.
+func foldLine(replaced []Entry, events [][]byte, absorbed []string) []byte {
+	line := appendSpans([]byte{foldByte}, replaced)
+	for _, event := range events {
+		line = append(append(line, foldSep), event...)
+	}
+	if len(absorbed) > 0 {
+		line = append(append(line, foldSep, absorbByte), strings.Join(absorbed, ",")...)
+	}
+	return append(line, foldSep, foldByte)
+}
+
+// appendSpans appends the byte ranges of entries to a line that has its first byte. Ranges
+// that touch are one.
+func appendSpans(line []byte, entries []Entry) []byte {
 	for i := 0; i < len(entries); {
 		start, end := entries[i].start, entries[i].end
 		for i++; i < len(entries) && entries[i].start == end; i++ {
 			end = entries[i].end
 		}
-		b = appendSpan(b, span{start, end})
+		if len(line) > 1 {
+			line = append(line, ',')
+		}
+		line = append(strconv.AppendInt(line, start, 10), '-')
+		line = strconv.AppendInt(line, end, 10)
 	}
-	return b
-}
-
-// appendSpan appends a byte range, after a comma if it is not the first in a line.
-func appendSpan(b []byte, s span) []byte {
-	if len(b) > 1 {
-		b = append(b, ',')
-	}
-	b = strconv.AppendInt(b, s.start, 10)
-	b = append(b, '-')
-	return strconv.AppendInt(b, s.end, 10)
+	return line
 }
 
 // Events is how many events a line stands for: 1, or as many as were folded into it.

@@ -12,7 +12,8 @@
 //	=@1764061200000       a mark: where an event before it is later than this, in Unix
 //	                      milliseconds, the clock was wrong when it was recorded
 //	~85-897<tab>{…}<tab>~ a fold: the events between the tabs are in the place of those in
-//	                      these byte ranges
+//	                      these byte ranges, and of those in other slots whose IDs a last
+//	                      part lists after a +
 //
 // A writer takes the first slot that is free, not full and either empty or of the same
 // receipt, and keeps it until it closes or dies: the lock is the open file. The sender
@@ -32,6 +33,7 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -55,6 +57,8 @@ const (
 	// maxSlot bounds what the sender holds in memory of a slot, and maxSlots the search for
 	// room. Where both apply, the cap is what maxSlots hold.
 	maxSlot, maxSlots = 4 << 20, 9999
+	// crowdedFrom is the part of the slots that may be full before somebody should see to it.
+	crowdedFrom = 4
 	// clockDoubt is the age beyond MaxAge at which we doubt the clock rather than the
 	// event: a board without a battery starts in 1970. Such events are kept; the cap by
 	// bytes still holds.
@@ -128,6 +132,12 @@ func (q *Queue) SlotBytes() int64 {
 	return size
 }
 
+// SlotCount is how many slots there are at the cap.
+func (q *Queue) SlotCount() int {
+	slots, _ := q.shares()
+	return slots
+}
+
 // expired reports whether an event of time t is too old to be sent.
 func (q *Queue) expired(t time.Time) bool {
 	age := q.Now().Sub(t)
@@ -156,12 +166,12 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		at   time.Time
 	}
 	var full []candidate
-	crowded := false
+	crowded := 0
 	for i := range slots {
 		path := q.slotPath(slotName(i))
 		if info, err := os.Lstat(path); err == nil && info.Size()+int64(room) > size && !q.expired(info.ModTime()) {
 			full = append(full, candidate{path, info.ModTime()})
-			crowded = true
+			crowded++
 			continue
 		}
 		w, err := q.take(path, receipt, size)
@@ -175,7 +185,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		case w.size+int64(room) > size: // filled since it was looked at
 			_ = w.Close()
 		default:
-			w.Crowded = crowded
+			w.Crowded = crowdedFrom*crowded >= slots
 			return w, nil
 		}
 	}
@@ -301,6 +311,26 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 	c.Legacy, _ = isSlot(slot)
 	c.settled = map[int64]bool{}
 	return c, nil
+}
+
+// Absorbed returns the slots by the IDs of the events that they have taken over from others:
+// of most queues none, because whoever takes over empties the other slots at once.
+func (q *Queue) Absorbed(slots []string) map[string]string {
+	by := map[string]string{}
+	for _, slot := range slots {
+		f, err := os.Open(q.slotPath(slot))
+		if err != nil {
+			continue // erased meanwhile
+		}
+		content, _ := readSlot(f)
+		f.Close()
+		if bytes.Contains(content, []byte{foldSep, absorbByte}) {
+			for _, id := range parseSlot(content).Absorbed {
+				by[id] = slot
+			}
+		}
+	}
+	return by
 }
 
 // Stats is what waits: the events, also those that were folded, by their receipt, which is

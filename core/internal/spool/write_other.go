@@ -14,6 +14,9 @@ func write(f *os.File, b []byte) (int, error) { return f.Write(b) }
 func rewrite(f *os.File, b []byte, at int64) error {
 	_, err := f.WriteAt(b, at)
 	if err == nil {
+		err = f.Sync() // before what it is in the place of is gone
+	}
+	if err == nil {
 		err = f.Truncate(at + int64(len(b)))
 	}
 	if err != nil {

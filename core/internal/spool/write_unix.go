@@ -39,7 +39,11 @@ func rewrite(f *os.File, b []byte, at int64) error {
 	if !os.SameFile(ours, named) {
 		return nil // it was erased, and another one is in its place
 	}
-	if _, err := other.WriteAt(b, at); err != nil {
+	_, err = other.WriteAt(b, at)
+	if err == nil {
+		err = other.Sync() // before what it is in the place of is gone
+	}
+	if err != nil {
 		return state.Bare(err)
 	}
 	if err := other.Truncate(at + int64(len(b))); err != nil {

@@ -13,7 +13,7 @@ type Writer struct {
 	size  int64
 	limit int64
 	torn  bool // the file does not end in a newline
-	// Crowded says that another slot was full when this one was taken.
+	// Crowded says that a quarter of the slots was full when this one was taken.
 	Crowded bool
 }
 
