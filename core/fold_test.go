@@ -194,3 +194,60 @@ func TestInCIRecordsAreSentOnceAMinute(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 }
+
+// A process costs a command a moment: with nothing but records to send, one is started by the
+// first call of a day, and by one that finds the queue filling up.
+func TestACommandThatRecordsNothingElseStartsOneUploadADay(t *testing.T) {
+	t.Parallel()
+	tool := foldingTool("http://127.0.0.1:1/")
+	tool.Telemetry.MaxQueueBytes = 4 * 64 << 10 // four slots
+	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
+	now := &clock{now: noon}
+	options := append(enabled(t, tool, nil), core.WithClock(now.Now), core.WithUploadCommand("die"))
+	in := func(name string) string { return filepath.Join(stateDir(options), name) }
+	starts := func(record func(c *core.Collector)) bool {
+		t.Helper()
+		_ = os.Remove(in("next-upload")) // one may start
+		_ = os.Remove(in("background-started"))
+		c := open(t, tool, options)
+		record(c)
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := os.Stat(in("background-started"))
+		return err == nil
+	}
+	call := func(c *core.Collector) { c.TrackCommand("build", 1, 0, nil) }
+	if !starts(call) {
+		t.Error("the first call starts none")
+	}
+	midnight := noon.Add(12 * time.Hour)
+	if err := errors.Join(os.WriteFile(in("next-folds"), nil, 0o600), os.Chtimes(in("next-folds"), midnight, midnight)); err != nil {
+		t.Fatal(err)
+	}
+	if starts(call) {
+		t.Error("another call of the day starts one")
+	}
+	if !starts(func(c *core.Collector) { call(c); c.Track(props.EventFeatureUsed, "export", nil) }) {
+		t.Error("an event that is not folded starts none")
+	}
+	if starts(call) {
+		t.Error("a call starts one for what another command recorded")
+	}
+	now.add(-13 * time.Hour)
+	if !starts(call) {
+		t.Error("a clock that was set back silences it")
+	}
+	now.add(13*time.Hour + 12*time.Hour)
+	if !starts(call) {
+		t.Error("the first call of the next day starts none")
+	}
+	now.add(-12 * time.Hour)
+	if !starts(func(c *core.Collector) {
+		for range 200 { // of some 400 bytes
+			call(c)
+		}
+	}) || !starts(call) {
+		t.Error("a queue that fills up starts none")
+	}
+}

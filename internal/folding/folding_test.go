@@ -159,22 +159,26 @@ func kill(pid int) {
 	}
 }
 
-// upload is the background process. It has no output: it tells that it runs in a file.
+// upload is the background process, or one that flushes. It has no output: it tells that it runs in a file.
 func (s setting) upload() {
 	f, err := os.OpenFile(s.log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
 		fmt.Fprintln(f, os.Getpid())
 		f.Close()
 	}
-	clock := core.WithClock(func() time.Time {
+	options := append(s.options(), core.WithClock(func() time.Time {
 		day, err := os.ReadFile(s.calendar())
 		if err != nil {
 			panic(err)
 		}
 		s.Day = number(string(day))
 		return s.now()
-	})
-	_, _ = core.Open(s.tool(), append(s.options(), clock)...) // delivers and ends the process
+	}))
+	if os.Getenv("FLUSH") != "" {
+		_, _ = core.NewManager(s.tool(), options...).Flush(context.Background(), nil)
+		os.Exit(0)
+	}
+	_, _ = core.Open(s.tool(), options...) // delivers and ends the process
 	panic("not marked as the background process")
 }
 
@@ -342,14 +346,16 @@ func (s setting) want(calls int) map[string]int {
 	return totals
 }
 
-// calls makes all calls of all days, and brings away what waits in the end.
-func (s *setting) calls(t *testing.T, calls int, r *receiver) (took times) {
+// calls makes all calls of all days, and brings away what waits in the end, after what is to
+// be done before that.
+func (s *setting) calls(t *testing.T, calls int, r *receiver, before func()) (took times) {
 	t.Helper()
 	for n := range days {
 		s.turn(t, n)
 		day := s.day(t, (s.Day*calls+days-1)/days, ((s.Day+1)*calls+days-1)/days)
 		took.whole, took.end = append(took.whole, day.whole...), append(took.end, day.end...)
 	}
+	before()
 	r.mu.Lock()
 	r.random = nil
 	r.mu.Unlock()
@@ -400,7 +406,7 @@ func TestTenThousandCallsOfEightProcessesArriveWithOneTotalWhetherFoldedOrNot(t 
 	for i, fold := range []bool{false, true} {
 		r := newReceiver(t)
 		s := begin(t, r.URL, fold, seed)
-		took := s.calls(t, calls, r)
+		took := s.calls(t, calls, r, func() {})
 		r.check(t, s.want(calls))
 		if r.arrived != len(r.events) {
 			t.Errorf("fold %v: %d events arrive and %d copies, though nothing failed", fold, len(r.events), r.arrived-len(r.events))
@@ -434,26 +440,46 @@ func TestWhenSendersAreKilledEachCallStillCountsOnce(t *testing.T) {
 		r := newReceiver(t)
 		r.random = rand.New(rand.NewPCG(seed, 1))
 		s := begin(t, r.URL, fold, seed)
-		stop, stopped := make(chan struct{}), make(chan int)
-		go func() {
+		s.turn(t, 0)
+		stop, killed := make(chan struct{}), make(chan int)
+		go func(s setting) {
 			random := rand.New(rand.NewPCG(seed, 2))
-			killed := 0
+			n := 0
 			for {
 				select {
 				case <-stop:
-					stopped <- killed
+					killed <- n
 					return
-				case <-time.After(time.Millisecond):
+				default:
 				}
-				if pids := s.background(); len(pids) > killed && random.IntN(20) == 0 {
-					kill(pids[len(pids)-1])
-					killed = len(pids)
+				if s.sendAndDie(t, random) {
+					n++
 				}
 			}
-		}()
-		s.calls(t, calls, r)
-		close(stop)
-		t.Logf("%d of %d background processes were killed", <-stopped, len(s.background()))
+		}(s)
+		s.calls(t, calls, r, func() { close(stop); t.Logf("%d senders were killed", <-killed) })
 		r.check(t, s.want(calls))
+		if !fold && r.arrived == len(r.events) {
+			t.Error("no event arrived twice: not the test that was meant")
+		}
 	}
+}
+
+// sendAndDie starts a process that sends, as a person or a command does, and kills it in the
+// middle, if it is not done before.
+func (s setting) sendAndDie(t *testing.T, random *rand.Rand) (killed bool) {
+	cmd := exec.Command(os.Args[0], s.arguments()...)
+	cmd.Env = []string{"HOME=" + s.Dir, "LocalAppData=" + s.Dir, "SystemRoot=" + os.Getenv("SystemRoot"), "FLUSH=1"}
+	if random.IntN(2) == 0 {
+		cmd.Env[3] = "GOTOOLBASE_TELEMETRY_UPLOAD=sometool" // as package detach marks it
+	}
+	if err := cmd.Start(); err != nil {
+		t.Error(err)
+		return false
+	}
+	timer := time.AfterFunc(time.Duration(random.Int64N(int64(60*time.Millisecond))), func() { kill(cmd.Process.Pid) })
+	var ended *exec.ExitError
+	killed = errors.As(cmd.Wait(), &ended) && !ended.Exited()
+	timer.Stop()
+	return killed
 }
