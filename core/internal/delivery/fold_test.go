@@ -64,15 +64,6 @@ func (f *fixture) callBeside(others int, events ...driver.Event) {
 // midday is one at which nothing is expired, whatever the day is.
 func midday() time.Time { return time.Now().UTC().Truncate(24 * time.Hour).Add(-12 * time.Hour) }
 
-func (f *fixture) waits() int {
-	f.Helper()
-	stats, err := f.sender.Queue.Stats()
-	if err != nil || stats.Damaged != 0 {
-		f.Errorf("%+v, %v", stats, err)
-	}
-	return stats.Total()
-}
-
 func TestEqualRecordsAreAddedUpAndOthersAreNot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
