@@ -1,0 +1,113 @@
+package segment_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/backends/segment"
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+func open(settings map[string]string) (driver.Backend, error) {
+	d := segment.Driver()
+	resolved, err := d.Resolve(settings)
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(driver.Config{Settings: resolved})
+}
+
+func TestAnEndpointIsUnderstoodOrRefusedAndNeverDoubled(t *testing.T) {
+	t.Parallel()
+	posted := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { posted <- r.URL.String() }))
+	t.Cleanup(server.Close)
+	for ending, want := range map[string]string{
+		"":                    "/v1/batch",
+		"/":                   "/v1/batch",
+		"/v1":                 "/v1/batch",
+		"/v1/":                "/v1/batch",
+		"/v1/batch":           "/v1/batch",
+		"/v1/batch/":          "/v1/batch",
+		"/batch":              "/batch",           // Jitsu
+		"/api/s/s2s/batch":    "/api/s/s2s/batch", // Jitsu
+		"/proxy/segment":      "/proxy/segment/v1/batch",
+		"/proxy%2Fsegment/":   "/proxy%2Fsegment/v1/batch",
+		"/a%2Fb/v1/batch/":    "/a%2Fb/v1/batch",
+		"/v1?tenant=a":        "/v1/batch?tenant=a",
+		"/v1/track":           "",
+		"/v1/identify":        "",
+		"/v1/page":            "",
+		"/v1/screen":          "",
+		"/v1/group":           "",
+		"/v1/alias":           "",
+		"/v1/import":          "",
+		"/api/s/s2s/track/":   "",
+		"/v1/track?tenant=a":  "",
+		"/proxy/v1/identify/": "",
+	} {
+		b, err := open(map[string]string{"endpoint": server.URL + ending, "write_key": "k"})
+		if want == "" {
+			if err == nil {
+				t.Errorf("the ending %q is not refused", ending)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("the ending %q: %v", ending, err)
+			continue
+		}
+		if err := b.Send(t.Context(), []driver.Event{{ID: "1", Time: time.Unix(0, 0)}}); err != nil {
+			t.Errorf("the ending %q: %v", ending, err)
+		} else if got := <-posted; got != want {
+			t.Errorf("the ending %q: posted to %s, want %s", ending, got, want)
+		}
+		_ = b.Close()
+	}
+}
+
+func TestASettingThatIsAMistakeIsAnErrorThatHoldsNoKey(t *testing.T) {
+	t.Parallel()
+	const key = "wk-5ecret"
+	for name, settings := range map[string]map[string]string{
+		"no place":         {"write_key": key},
+		"two places":       {"instance": "eu", "endpoint": "https://rudder.example.com", "write_key": key},
+		"no key":           {"instance": "eu"},
+		"a line break":     {"instance": "eu", "write_key": key + "\n"},
+		"another instance": {"instance": "apac", "write_key": key},
+		"plain http":       {"endpoint": "http://rudder.example.com", "write_key": key},
+	} {
+		if _, err := open(settings); err == nil {
+			t.Errorf("%s is no error", name)
+		} else if strings.Contains(err.Error(), key) {
+			t.Errorf("%s: the error holds the key: %v", name, err)
+		}
+	}
+}
+
+func TestWhatJitsuRefusesAsANameIsNeverSentAsOne(t *testing.T) {
+	t.Parallel()
+	sent := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var text strings.Builder
+		_ = r.Write(&text)
+		sent <- text.String()
+	}))
+	t.Cleanup(server.Close)
+	b, err := open(map[string]string{"endpoint": server.URL, "write_key": "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	for _, kind := range []string{"", "a--b", "a;b", "a=b", "a/*b", strings.Repeat("k", 65)} {
+		if err := b.Send(t.Context(), []driver.Event{{ID: "1", Type: kind, Time: time.Unix(0, 0)}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-sent; !strings.Contains(got, `"event":"other"`) || !strings.Contains(got, `"properties":{"type":"`+kind+`"`) {
+			t.Errorf("the type %q arrived as %s", kind, got)
+		}
+	}
+}
