@@ -64,7 +64,7 @@
 // A request may have 20 MB and 2000 events [batch]; bodies may be compressed [v2]. A device
 // may send 1000 events a second, over 30 s, which are 60 000 a minute [batch]; and 500 000 a
 // day, once Amplitude takes it for one that spams [batch]. A text may have 1024 characters
-// [v2]; what becomes of a longer one is not documented.
+// [v2], and the collector lets none through that has more.
 package amplitude
 
 import (
@@ -104,7 +104,6 @@ func Driver() driver.Driver {
 			{Name: "endpoint", Doc: "instead of instance: URL of a proxy in front of Amplitude", Secret: true},
 			{Name: "api_key", Doc: "the project's API key", Required: true, Secret: true, Check: checkKey},
 		},
-		Accepted: "Amplitude keeps no more than 1024 characters of a text",
 		// Far below Amplitude's 20 MB: what is lost on the way is sent again as a whole.
 		Limits: driver.Limits{Events: 1000, Bytes: 900_000},
 		Hosts: func(settings map[string]string) []string {

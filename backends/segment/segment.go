@@ -61,8 +61,8 @@
 //	       says is not documented. RudderStack says OK [rudder]. Jitsu says {"ok": false} with
 //	       the message IDs of those that it did not take [jitsu]; they are kept, since what
 //	       it finds wrong in an event itself is never sent.
-//	400    broken JSON or too large, with a message [http]; events without ID [rudder]. Also
-//	       the header Authorization of a wrong form [rudder, jitsu], which costs no events.
+//	400    broken JSON or too large, with a message [http]; events without ID [rudder].
+//	       RudderStack also has one for the header Authorization [rudder], which costs no event.
 //	401    unknown write key [rudder, jitsu]; 404: the source is switched off [rudder]
 //	413    too large [rudder]
 //	429    later; Retry-After says when, in seconds [http]
@@ -307,16 +307,23 @@ func verdict(a driverhttp.Answer, events []driver.Event) error {
 		return later(err, a, 0)
 	case a.Status == http.StatusOK:
 		return taken(a, events, err)
-	case a.Status == http.StatusBadRequest && len(a.Body) > 0 && !bytes.Contains(a.Body, []byte("Authorization")):
-		return driver.Refused(err, len(events))
 	case a.Status == http.StatusBadRequest && len(a.Body) == 0:
 		return later(err, a, 0) // theirs has a message
+	case a.Status == http.StatusBadRequest && !isAboutKey(a.Body):
+		return driver.Refused(err, len(events))
 	case a.Status == http.StatusRequestTimeout, a.Status == http.StatusTooManyRequests:
 		return later(err, a, 0)
 	case a.Status/100 == 4:
 		return later(err, a, time.Hour) // key and address can be repaired, lost events cannot
 	}
 	return later(err, a, 0)
+}
+
+// isAboutKey reports whether a 400 is RudderStack's for a key and not for the events. It
+// compares all of the text: one that repeats an event may have these words in it.
+func isAboutKey(body []byte) bool {
+	said := string(bytes.TrimSpace(body))
+	return said == "Invalid Authorization Header" || said == "Missing Authorization Header"
 }
 
 // later keeps the batch, for as long as the server asks and for least.

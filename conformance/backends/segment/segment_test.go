@@ -57,6 +57,8 @@ func subject(name string) conformance.Subject {
 			{Status: 400},
 			{Status: 400, Type: "text/plain; charset=utf-8", Body: "Invalid Authorization Header\n"},
 		},
+		Answers: []conformance.Meaning{{Name: "a refusal that repeats an event", Class: split,
+			Answer: conformance.Answer{Status: 400, Body: "Invalid JSON near: Invalid Authorization Header"}}},
 		Partial: []conformance.Verdicts{{Name: "Jitsu took the first and the third", Answer: func(batch []conformance.Received) conformance.Answer {
 			return conformance.Answer{Body: fmt.Sprintf(`{"ok": false, "errors": ["Message ID: %s: producer error"], "receivedEvents": %d, "okEvents": %d}`,
 				batch[1].ID, len(batch), len(batch)-1)}
