@@ -152,7 +152,7 @@ func address(settings map[string]string, insecure bool) (*url.URL, error) {
 	if err != nil {
 		return refuse(err.Error())
 	}
-	switch path.Base(u.Path) {
+	switch strings.ToLower(path.Base(u.Path)) {
 	case "batch":
 		return u.JoinPath("..", "batch"), nil // without a slash behind it
 	case "httpapi", "identify", "groupidentify":
@@ -294,7 +294,7 @@ func verdict(a driverhttp.Answer, events []driver.Event) error {
 	case a.Status == http.StatusRequestEntityTooLarge:
 		return driver.TooLarge(err)
 	case driverhttp.LooksLikeHTML(a):
-		return later(err, a, 0)
+		return later(fmt.Errorf("%w with a web page, which is not Amplitude's: log in to this network, or check Settings[endpoint]", err), a, 0)
 	case a.Status == http.StatusOK:
 		if understood && said.Ingested != nil && *said.Ingested >= 0 && *said.Ingested <= len(events) {
 			return nil
@@ -310,7 +310,8 @@ func verdict(a driverhttp.Answer, events []driver.Event) error {
 	case a.Status == http.StatusRequestTimeout:
 		return later(err, a, 0)
 	case a.Status/100 == 4:
-		return later(err, a, exhausted) // the address can be repaired, lost events cannot
+		// An address can be repaired, lost events cannot.
+		return later(fmt.Errorf("%w: check Settings[endpoint]", err), a, exhausted)
 	}
 	return later(err, a, 0)
 }
@@ -338,7 +339,7 @@ func (s *answer) wait(least time.Duration) time.Duration {
 // refusal is what a 400 means. Nothing of the batch was taken.
 func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, err error) error {
 	if s.MissingField == "api_key" || strings.HasPrefix(s.Error, "Invalid API key") {
-		return later(err, a, exhausted) // a key can be repaired
+		return later(fmt.Errorf("%w: check Settings[api_key] and Settings[instance]", err), a, exhausted)
 	}
 	named := make([]bool, len(events))
 	lists := [][]int{s.Silenced}

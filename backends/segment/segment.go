@@ -109,7 +109,7 @@ func Driver() driver.Driver {
 		},
 		Accepted: "Segment answers alike to events under a write key that it does not know and to events that it drops; " +
 			"the source's debugger shows what arrived",
-		// An event grows by some 250 bytes here: below 500 000 bytes a request and 32 000 an
+		// An event grows by some 200 bytes here: below 500 000 bytes a request and 32 000 an
 		// event, whatever its texts.
 		Limits: driver.Limits{Events: 400, Bytes: 390_000, EventBytes: 31_500},
 		Hosts: func(settings map[string]string) []string {
@@ -164,11 +164,11 @@ func address(settings map[string]string, insecure bool) (*url.URL, error) {
 	if err != nil {
 		return refuse(err.Error())
 	}
-	switch path.Base(u.Path) {
+	switch strings.ToLower(path.Base(u.Path)) {
 	case "batch":
 		return u.JoinPath("..", "batch"), nil // without a slash behind it
 	case "v1":
-		return u.JoinPath("batch"), nil
+		return u.JoinPath("..", "v1", "batch"), nil
 	case "track", "identify", "page", "screen", "group", "alias", "import":
 		return refuse("the address of another call: leave out /v1 and what follows")
 	}
@@ -304,7 +304,7 @@ func verdict(a driverhttp.Answer, events []driver.Event) error {
 	case a.Status == http.StatusRequestEntityTooLarge:
 		return driver.TooLarge(err)
 	case driverhttp.LooksLikeHTML(a):
-		return later(err, a, 0)
+		return later(fmt.Errorf("%w with a web page, which is not the API's: log in to this network, or check Settings[endpoint]", err), a, 0)
 	case a.Status == http.StatusOK:
 		return taken(a, events, err)
 	case a.Status == http.StatusBadRequest && len(a.Body) == 0:
@@ -314,7 +314,8 @@ func verdict(a driverhttp.Answer, events []driver.Event) error {
 	case a.Status == http.StatusRequestTimeout, a.Status == http.StatusTooManyRequests:
 		return later(err, a, 0)
 	case a.Status/100 == 4:
-		return later(err, a, time.Hour) // key and address can be repaired, lost events cannot
+		// Key and address can be repaired, lost events cannot.
+		return later(fmt.Errorf("%w: check Settings[write_key] and Settings[endpoint]", err), a, time.Hour)
 	}
 	return later(err, a, 0)
 }

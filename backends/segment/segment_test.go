@@ -3,6 +3,7 @@ package segment_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,9 @@ func TestAnEndpointIsUnderstoodOrRefusedAndNeverDoubled(t *testing.T) {
 		"/v1/":                "/v1/batch",
 		"/v1/batch":           "/v1/batch",
 		"/v1/batch/":          "/v1/batch",
+		"//v1//batch//":       "/v1/batch",
+		"/V1/Batch":           "/V1/batch",
+		"/V1":                 "/v1/batch",
 		"/batch":              "/batch",           // Jitsu
 		"/api/s/s2s/batch":    "/api/s/s2s/batch", // Jitsu
 		"/proxy/segment":      "/proxy/segment/v1/batch",
@@ -40,6 +44,7 @@ func TestAnEndpointIsUnderstoodOrRefusedAndNeverDoubled(t *testing.T) {
 		"/v1?tenant=a":        "/v1/batch?tenant=a",
 		"/v1/track":           "",
 		"/v1/identify":        "",
+		"/v1/Identif%79":      "",
 		"/v1/page":            "",
 		"/v1/screen":          "",
 		"/v1/group":           "",
@@ -108,6 +113,40 @@ func TestWhatJitsuRefusesAsANameIsNeverSentAsOne(t *testing.T) {
 		}
 		if got := <-sent; !strings.Contains(got, `"event":"other"`) || !strings.Contains(got, `"properties":{"type":"`+kind+`"`) {
 			t.Errorf("the type %q arrived as %s", kind, got)
+		}
+	}
+}
+
+// The suite fills batches with large events or with many; what grows most is as many as
+// there may be, which fill the batch, without a machine ID.
+func TestTheLargestBatchStaysWithinSegmentsLimits(t *testing.T) {
+	t.Parallel()
+	const request, call = 500_000, 32_000
+	sizes := make(chan int, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { sizes <- int(r.ContentLength) }))
+	t.Cleanup(server.Close)
+	b, err := open(map[string]string{"endpoint": server.URL, "write_key": "k"}) // to which nothing is compressed
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	limits := segment.Driver().Limits
+	for _, test := range []struct{ events, size, most int }{
+		{limits.Events, limits.Bytes / limits.Events, request},
+		{1, limits.EventBytes, call},
+	} {
+		e := driver.Event{ID: "01920000-0000-7000-8000-000000000001", Type: "a--b", Time: time.UnixMilli(1_700_000_000_123).UTC()}
+		e.Error = strings.Repeat("x", test.size-len(e.AppendJSON(nil))-len(`,"error":""`))
+		if got := len(e.AppendJSON(nil)); got != test.size {
+			t.Fatalf("an event of %d bytes, want %d", got, test.size)
+		}
+		if err := b.Send(t.Context(), slices.Repeat([]driver.Event{e}, test.events)); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-sizes; got > test.most {
+			t.Errorf("%d events of %d bytes make a request of %d, want at most %d", test.events, test.size, got, test.most)
+		} else {
+			t.Logf("%d events of %d bytes grow by %d each", test.events, test.size, (got-test.events*test.size)/test.events)
 		}
 	}
 }
