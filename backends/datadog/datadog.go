@@ -29,9 +29,9 @@
 //
 // # Where an event's fields go
 //
-// The number is the page below that says what Datadog makes of it; without one the name is
-// ours, which are those of the canonical JSON where it has one. No name of ours has a
-// meaning at Datadog, and its own have one dot where it writes one: usr.id.
+// The number is the page below that says what Datadog makes of it. Without one the name is
+// ours, which is that of the canonical JSON where it has one, and means nothing to Datadog.
+// Its own names have a dot in them where its pages write one: usr.id is not nested.
 //
 //	Type, Name       message "type: name", cut to 200 bytes [3]; event_type, event_name
 //	Tool             service [3], in lower case: what is searched for, and erased, has to be
@@ -79,7 +79,8 @@
 // what they have: there is never an error.stack, which would hold paths, so no frames, no
 // suspect commits and no code beside an issue, and without ExtendedCollection no text
 // either. An issue is then a class of errors in a service, and says how many and in which
-// versions. It has to be switched on for logs in Datadog.
+// versions. It has to be switched on for logs in Datadog. This is what is documented: no
+// account was at hand to try it.
 //
 // # Late events
 //

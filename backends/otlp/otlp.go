@@ -91,9 +91,9 @@
 // # What has no name in the conventions
 //
 // cicd.* has names for pipelines, runs, tasks and workers, and none for the system that
-// runs them [14]; all that is about one pipeline would identify it. container.* has names
-// for what identifies a container or its image, and for a runtime, which nobody knows in
-// it [15]. There is none for a coding agent.
+// runs them [14]; those that it has would say whose pipeline it is. container.* has names
+// that identify a container or its image, and one for the runtime, which a tool inside
+// cannot tell [15]. There is none for a coding agent.
 //
 // # Names that an author may add
 //

@@ -15,7 +15,8 @@
 // # How Datadog erases
 //
 // A request names a search, "host:<machine ID> service:<service>", and a window of dates.
-// It waits for ten days, in which it can be cancelled ([Requestor.Cancel]), and cannot be
+// The service is Config.Service, or the tool's name in lower case, which is what package
+// backends/datadog sends; a test holds the two together. It waits for ten days, in which it can be cancelled ([Requestor.Cancel]), and cannot be
 // undone after them. It reaches indexes, Flex and Online Archives; it does not reach
 // metrics made of logs, nor, as far as is documented, archives in buckets of one's own.
 //
@@ -60,8 +61,8 @@
 //	github.com/DataDog/datadog-api-client-go v2.67.0     sites, headers, recorded bodies
 //
 // Not documented, and so not relied on: the words for a state, except pending and canceled;
-// how the list compares a search; the order in which it joins one; what displayed_total is
-// for.
+// how the list compares a search; whether a search tells apart what differs in case only; the
+// order in which it joins one; what displayed_total is for.
 package datadog
 
 import (
