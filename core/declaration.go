@@ -127,7 +127,7 @@ func checkType(at string, t props.FieldType) error {
 		}
 		for i, bound := range t.Bounds {
 			if bound < 1 || i > 0 && bound <= t.Bounds[i-1] {
-				return wrong("has bounds that do not rise from 1 on: number %d is %d", i+1, bound)
+				return wrong("bound %d is %d; they are above 0, and each above the one before", i+1, bound)
 			}
 		}
 		return nil

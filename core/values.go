@@ -27,14 +27,24 @@ func (f *field) kept(value string) (kept string, ok bool) {
 	case props.KindNumber:
 		return number(value)
 	case props.KindBool:
-		on, err := strconv.ParseBool(value)
-		return strconv.FormatBool(on), err == nil
+		return boolean(value)
 	case props.KindVersion:
 		return version(value)
 	case props.KindBuckets:
 		return f.bucket(value)
 	}
 	return value, true
+}
+
+// boolean reads what strconv.ParseBool does, which allocates an error for anything else.
+func boolean(s string) (kept string, ok bool) {
+	switch s {
+	case "1", "t", "T", "true", "TRUE", "True":
+		return "true", true
+	case "0", "f", "F", "false", "FALSE", "False":
+		return "false", true
+	}
+	return "", false
 }
 
 // number returns a decimal number in the one form that it is kept in.
