@@ -261,11 +261,15 @@ func (t *tally) add(value, kept string, cut bool) {
 	}
 }
 
+// nameless is a Scrubber that knows no names, and is never changed. Made where it is used,
+// it would be allocated.
+var nameless redact.Scrubber
+
 // scrubbed returns a name of the author's without what it must not hold. The names of the
 // person are left in it: where an account is called "build", the command `build` is not
 // that person.
 func (t *tally) scrubbed(name string, limit int) string {
-	kept, cut := (&redact.Scrubber{}).Value(name, limit)
+	kept, cut := nameless.Value(name, limit)
 	t.add(name, kept, cut)
 	return kept
 }

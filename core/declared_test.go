@@ -98,7 +98,6 @@ func TestAnEventThatIsNotDeclaredIsALossWithAReasonOfItsOwn(t *testing.T) {
 		t.Errorf("%v are lost, %d wait", status.Lost, status.Queue.Events)
 	}
 	c.Track("export.finished", "", nil)
-	delivered(t, home, c, 1) // notes the losses as events, which go next
 	reasons := map[string]string{}
 	for _, e := range delivered(t, home, c, 3) {
 		if e.Type == string(props.EventLoss) {
@@ -159,7 +158,9 @@ func TestWhatIsNotDeclaredIsWrittenNowhere(t *testing.T) {
 func TestADeclarationEndsAfterItsLastDay(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC)
-	home := coretest.New(t, declaredTool(), core.WithClock(func() time.Time { return now }))
+	tool := declaredTool()
+	tool.Telemetry.MaxEventAge = 365 * 24 * time.Hour
+	home := coretest.New(t, tool, core.WithClock(func() time.Time { return now }))
 	c := home.Collector()
 	track := func(at time.Time) {
 		now = at
@@ -167,13 +168,19 @@ func TestADeclarationEndsAfterItsLastDay(t *testing.T) {
 	}
 	track(now)
 	track(time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC))
+	track(time.Date(2027, 6, 30, 23, 59, 59, 0, time.FixedZone("", 3600)))
 	track(time.Date(2027, 6, 30, 23, 59, 59, 0, time.FixedZone("", -3600))) // the first of July in UTC
-	if lost := home.Manager().Status().Lost["undeclared"]; lost != 1 {
-		t.Errorf("%d events are lost as undeclared, want the third", lost)
+	events := delivered(t, home, c, 4)
+	for i, want := range []struct {
+		day  string
+		left int
+	}{{"3", 0}, {"", 1}, {"", 1}} {
+		if e := events[i]; e.Type != "trial" || e.Metadata["day"] != want.day || e.Truncated != want.left {
+			t.Errorf("event %d: %+v", i, e)
+		}
 	}
-	events := delivered(t, home, c, 2)
-	if events[0].Metadata["day"] != "3" || events[0].Truncated != 0 || len(events[1].Metadata) != 0 || events[1].Truncated != 1 {
-		t.Errorf("%+v", events)
+	if e := events[3]; e.Name != "undeclared" || e.Metadata["count"] != "1" {
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -185,7 +192,7 @@ func TestADeclarationOfNothingForbidsAllOfTheAuthorsOwn(t *testing.T) {
 	c := home.Collector()
 	c.Track("own", "", nil)
 	c.TrackCommand("count", 1, 0, extra)
-	if e := delivered(t, home, c, 1)[0]; e.Name != "count" || len(e.Metadata) != 0 || e.Truncated != len(extra) {
+	if e := delivered(t, home, c, 2)[0]; e.Name != "count" || len(e.Metadata) != 0 || e.Truncated != len(extra) {
 		t.Errorf("%+v", e)
 	}
 }
