@@ -3,6 +3,7 @@ package core
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
@@ -11,8 +12,10 @@ import (
 
 // Schema is everything that the events of a tool may hold.
 type Schema struct {
-	Tool          string `json:"tool"`
-	NoticeVersion int    `json:"notice_version"`
+	// At is when it was asked for, by which what is declared until a day has ended or not.
+	At            time.Time `json:"-"`
+	Tool          string    `json:"tool"`
+	NoticeVersion int       `json:"notice_version"`
 	// Declared says that the author declares events and metadata. If not, there may be events
 	// of any other type as well, and AnyKey says that there may be metadata under any key.
 	Declared bool `json:"declared"`
@@ -46,7 +49,7 @@ type SchemaEvent struct {
 type SchemaField struct {
 	Name string `json:"name"`
 	// Type is a props.FieldKind or one of the types below.
-	Type string `json:"type"`
+	Type string `json:"type,omitempty"`
 	// Values is the closed set of values, where there is one: also of buckets.
 	Values []string `json:"values,omitempty"`
 	// MaxBytes is how long a text may be, 0 where nothing cuts it.
@@ -71,6 +74,9 @@ const (
 	TypeMetadata = "metadata" // an object of texts: see Metadata and Events
 )
 
+// Ended reports whether something that is declared until a day is no longer recorded.
+func (s Schema) Ended(until string) bool { return expired(until, s.At.UTC().Format(time.DateOnly)) }
+
 // Always is SchemaField.Present of what every event has.
 const Always = "always"
 
@@ -79,12 +85,12 @@ const Always = "always"
 var builtInFields = []SchemaField{
 	{Name: "id", Type: TypeUUID, Present: Always, Purpose: "tells events apart; random"},
 	{Name: "type", Type: string(props.KindText), MaxBytes: maxName, Present: Always, Purpose: "what kind of thing happened"},
-	{Name: "name", Type: string(props.KindText), MaxBytes: maxName, Present: Always, Purpose: "which one, such as the command's path; may be empty"},
+	{Name: "name", Type: string(props.KindText), MaxBytes: maxName, Present: Always, Purpose: "which one, such as the command's path"},
 	{Name: "timestamp", Type: TypeTime, Present: Always, Purpose: "when it happened"},
 	{Name: "duration_ms", Type: TypeInteger, Present: "commands", Purpose: "how long it took, in milliseconds"},
 	{Name: "exit_code", Type: TypeInteger, Present: "commands", Purpose: "how it ended"},
 	{Name: "args", Type: TypeTexts, Present: "commands", Purpose: "the arguments, scrubbed"},
-	{Name: "flags", Type: TypeTexts, Present: "commands", Purpose: "names of the flags that were set, no values"},
+	{Name: "flags", Type: TypeTexts, Present: "commands", Purpose: "names of flags that were set, no values"},
 	{Name: "error", Type: string(props.KindText), MaxBytes: maxError, Present: "failures", Purpose: "the error text, scrubbed"},
 	{Name: "error_class", Type: string(props.KindOneOf), Present: "failures", Purpose: "what went wrong, in one word"},
 	{Name: "tool_name", Type: string(props.KindText), Present: Always, Purpose: "the tool"},
@@ -94,21 +100,21 @@ var builtInFields = []SchemaField{
 	{Name: "os_version", Type: string(props.KindText), Present: "if known", Purpose: "the system's family, such as debian 12"},
 	{Name: "go_version", Type: string(props.KindText), Present: Always, Purpose: "the Go release that built the tool"},
 	{Name: "ci", Type: TypeFlag, Present: Always, Purpose: "whether it ran in continuous integration"},
-	{Name: "ci_provider", Type: string(props.KindOneOf), Present: "in CI, if known", Purpose: "in which system for that"},
+	{Name: "ci_provider", Type: string(props.KindOneOf), Present: "in CI", Purpose: "in which system for that"},
 	{Name: "interactive", Type: TypeFlag, Present: Always, Purpose: "whether it ran in a terminal"},
 	{Name: "agent", Type: string(props.KindOneOf), Present: "if one ran it", Purpose: "which coding agent ran it"},
 	{Name: "container", Type: TypeFlag, Present: Always, Purpose: "whether it ran in a container"},
-	{Name: "run_id", Type: TypeUUID, Present: "of one run", Purpose: "what else the same run recorded; random"},
-	{Name: "machine_id", Type: TypeID, Present: "when sent", Purpose: "the installation's pseudonym, gone with reset"},
-	{Name: "consent_id", Type: TypeID, Present: "when sent", Purpose: "the decision that it was recorded under; random"},
+	{Name: "run_id", Type: TypeUUID, Present: "of one run", Purpose: "what the same run recorded; random"},
+	{Name: "machine_id", Type: TypeID, Present: "when sent", Purpose: "the installation's pseudonym"},
+	{Name: "consent_id", Type: TypeID, Present: "when sent", Purpose: "the decision that allows it; random"},
 	{Name: "metadata", Type: TypeMetadata, Present: "if not empty", Purpose: "details that the tool adds"},
 	{Name: "count", Type: TypeInteger, Present: "if folded", Purpose: "how many events this one stands for"},
 	{Name: "failures", Type: TypeInteger, Present: "if folded", Purpose: "how many of them failed"},
 	{Name: "durations", Type: TypeIntegers, Present: "if folded", Purpose: "how many took how long"},
-	{Name: "sample_rate", Type: TypeInteger, Present: "if sampled", Purpose: "that one run of so many is recorded"},
+	{Name: "sample_rate", Type: TypeInteger, Present: "if sampled", Purpose: "one run of so many is recorded"},
 	{Name: "truncated", Type: TypeInteger, Present: "if any", Purpose: "how many values were cut or left out"},
-	{Name: "redacted", Type: TypeInteger, Present: "if any", Purpose: "of how many values something was replaced"},
-	{Name: "time_adjusted", Type: TypeFlag, Present: "if so", Purpose: "that the clock was ahead"},
+	{Name: "redacted", Type: TypeInteger, Present: "if any", Purpose: "how many values the scrubber changed"},
+	{Name: "time_adjusted", Type: TypeFlag, Present: "if so", Purpose: "the clock was ahead"},
 }
 
 // extendedFields are those of them that the author has to allow, by ExtendedCollection.
@@ -148,11 +154,13 @@ func (m *Manager) Schema() (Schema, error) {
 		return Schema{}, err
 	}
 	s := Schema{
-		Tool: m.in.tool.Name, NoticeVersion: config.NoticeVersion, Declared: declares(config),
+		At: m.in.now(), Tool: m.in.tool.Name, NoticeVersion: config.NoticeVersion, Declared: declares(config),
 		AnyKey: !declares(config) && config.MetadataKeys == nil,
 	}
 	s.Metadata = schemaFields(config.Fields)
 	for _, key := range undeclaredKeys(config) {
+		// Of a key that the author named in MetadataKeys, the name is scrubbed too.
+		key = newMetadataKey(key).name
 		s.Metadata = append(s.Metadata, SchemaField{Name: key, Type: string(props.KindText), MaxBytes: maxValue, Present: "if set"})
 	}
 	s.Events = schemaEvents(config)
@@ -220,7 +228,7 @@ func schemaEvents(config *props.TelemetryConfig) []SchemaEvent {
 			Type: string(props.EventDeletionRequest), Names: []string{"deletion_request"}, Bare: true,
 			Purpose: "the person asked for their data to be erased",
 			Fields: []SchemaField{{Name: "erasure_key", Type: string(props.KindText), Present: Always,
-				Purpose: "proves that the request comes from the installation"}},
+				Purpose: "proves who asks"}},
 		},
 		SchemaEvent{
 			Type: string(props.EventLoss), Names: spool.LossReasons(), Bare: true,
