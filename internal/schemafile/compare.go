@@ -13,7 +13,7 @@ import (
 type change struct {
 	text  string
 	wider bool // more may be sent than before
-	since int  // the notice version that speaks of it, 0 if nobody says
+	since int  // of what is new: the notice version that speaks of it, 0 if nobody says
 }
 
 // compare lists what of a locked schema is not as it was.
@@ -52,7 +52,7 @@ func compare(before, now core.Schema) []change {
 func compareEvents(schema core.Schema, before, now core.SchemaEvent) []change {
 	var list []change
 	add := func(wider bool, format string, args ...any) {
-		list = append(list, change{"the event " + now.Type + fmt.Sprintf(format, args...), wider, now.Since})
+		list = append(list, change{text: "the event " + now.Type + fmt.Sprintf(format, args...), wider: wider})
 	}
 	switch more := missing(now.Names, before.Names); {
 	case now.AnyName && !before.AnyName:
@@ -86,11 +86,11 @@ func compareFields(what, of string, before, now []core.SchemaField, any bool) []
 		}
 		old := before[i]
 		if text, wider := compareValues(old, f); text != "" {
-			list = append(list, change{what + f.Name + of + " " + text, wider, f.Since})
+			list = append(list, change{text: what + f.Name + of + " " + text, wider: wider})
 		}
 		if old.Until != f.Until {
 			text := fmt.Sprintf(" is recorded until %s, not %s", day(f.Until), day(old.Until))
-			list = append(list, change{what + f.Name + of + text, longer(old.Until, f.Until), f.Since})
+			list = append(list, change{text: what + f.Name + of + text, wider: longer(old.Until, f.Until)})
 		}
 	}
 	for _, f := range before {

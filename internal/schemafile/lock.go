@@ -25,7 +25,7 @@ func locked(s core.Schema) core.Schema {
 	s.Fields, s.Metadata = wordless(s.Fields), wordless(s.Metadata)
 	for i, f := range s.Fields {
 		if f.Name != "error_class" { // which the author can add to
-			s.Fields[i].Values, s.Fields[i].Type = nil, ""
+			s.Fields[i] = core.SchemaField{Name: f.Name}
 		}
 	}
 	s.Events = slices.DeleteFunc(slices.Clone(s.Events), func(e core.SchemaEvent) bool { return e.Bare })
