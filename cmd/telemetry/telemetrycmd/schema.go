@@ -119,9 +119,9 @@ func cells(texts ...string) []screen.Cell {
 // within returns words that name n values, or only how many there are where a table has no
 // room for them.
 func within(words string, n int) string {
-	const width = 32
+	const width = 40
 	if len(words) > width && n > 0 {
-		return fmt.Sprintf("one of %d words", n)
+		return fmt.Sprintf("one of %d", n)
 	}
 	return words
 }
