@@ -234,6 +234,10 @@ func schemaEvents(config *props.TelemetryConfig) []SchemaEvent {
 			Type: string(props.EventLoss), Names: spool.LossReasons(), Bare: true,
 			Purpose: "events were lost, for the reason that is its name",
 			Fields:  []SchemaField{{Name: "count", Type: string(props.KindNumber), Present: Always, Purpose: "how many"}},
+		},
+		SchemaEvent{
+			Type: string(props.EventCheck), Names: []string{"check"}, Bare: true,
+			Purpose: "the tool's author looked what the receiver answers",
 		})
 }
 
