@@ -33,6 +33,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/props"
 )
 
 // Option changes what Wire, New, Commands and Ask do. Tools rarely need one.
@@ -42,6 +43,7 @@ type options struct {
 	core            []core.Option
 	machineReadable func(*cobra.Command) bool
 	patience        time.Duration
+	errorClass      func(error) props.ErrorClass
 	openURL         func(lookup func(string) (string, bool), link string) error
 }
 
@@ -54,6 +56,13 @@ func WithCore(with ...core.Option) Option {
 // program reads the output of a command: then nobody is asked anything.
 func WithMachineReadable(rule func(*cobra.Command) bool) Option {
 	return func(o *options) { o.machineReadable = rule }
+}
+
+// WithErrorClass gives errors a class that they cannot bring themselves by a method
+// TelemetryClass() string: one of package props, or of Telemetry.ErrorClasses. rule is called
+// with what a command returned, never nil; for "" the class is found as without it.
+func WithErrorClass(rule func(error) props.ErrorClass) Option {
+	return func(o *options) { o.errorClass = rule }
 }
 
 // withPatience is how long the question waits, for tests.
