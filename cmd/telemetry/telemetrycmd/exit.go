@@ -85,6 +85,9 @@ var cobraUsage = []string{
 
 // isUsage recognises mistakes in how a command was called.
 func isUsage(err error) bool {
+	if err == nil {
+		return false
+	}
 	if has[*usageError](err) || isFlagError(err) {
 		return true
 	}

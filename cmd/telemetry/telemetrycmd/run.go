@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ func Annotate(ctx context.Context, key, value string) {
 // context it is os.Exit.
 func Exit(ctx context.Context, code int) {
 	for r := runIn(ctx); r != nil; r = r.outer {
+		r.start() // in a hook it may not have been yet
 		r.record(props.Outcome{ExitCode: code})
 	}
 	os.Exit(code)
@@ -42,7 +44,6 @@ func Exit(ctx context.Context, code int) {
 type commandRun struct {
 	w         *wiring
 	cmd       *cobra.Command
-	args      []string
 	execution *execution  // that records it; nil where it records itself
 	outer     *commandRun // of the command that called this one's RunE
 
@@ -53,6 +54,8 @@ type commandRun struct {
 	before, bound      context.Context
 
 	mu         sync.Mutex
+	args       []string
+	flags      []string
 	collector  props.Collector
 	invocation props.Invocation // nil where nothing is recorded
 	extra      [][2]string      // annotations from before there was an invocation
@@ -73,19 +76,24 @@ func runIn(ctx context.Context) *commandRun {
 func (w *wiring) runOf(cmd *cobra.Command, args []string, enter bool) *commandRun {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	e := w.execution
+	if e != nil && e.run == nil {
+		e.run = w.newRun(cmd)
+		e.run.execution = e
+	}
 	r := runIn(contextOf(cmd))
-	if e := w.execution; e != nil && e.run == nil {
+	if e != nil && (r == nil || e.run.is(cmd)) {
+		r = e.run // also where the tool gave the command another context
+	}
+	if !r.is(cmd) {
+		caller := r
 		r = w.newRun(cmd)
-		r.execution, e.run = e, r
-	} else if e != nil && e.run.is(cmd) {
-		r = e.run
-	} else if !r.is(cmd) {
-		r = w.newRun(cmd)
-		if e != nil {
-			r.outer = e.run
+		if caller != nil && !caller.left {
+			r.outer = caller
 		}
 	}
-	r.args, r.entered = args, enter
+	r.entered = enter
+	r.called(args)
 	return r
 }
 
@@ -111,6 +119,17 @@ func (r *commandRun) leave() {
 	}
 }
 
+// called notes how the command was called. A tool may set flags by itself later on, such as
+// from a configuration file, so the first look counts.
+func (r *commandRun) called(args []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.args = args
+	if r.flags == nil && r.w.props.Collector.Enabled() {
+		r.flags = flagNames(r.cmd)
+	}
+}
+
 // start says that the command begins. Where nothing is recorded it does nothing.
 func (r *commandRun) start() {
 	r.mu.Lock()
@@ -124,9 +143,10 @@ func (r *commandRun) start() {
 	}
 	r.w.tell(r.cmd)
 	r.invocation = begin(r.collector, recordedName(r.cmd))
-	if names := flagNames(r.cmd); len(names) > 0 {
-		r.invocation.Flags(names...)
+	if r.flags == nil { // nobody had said yes
+		r.flags = flagNames(r.cmd)
 	}
+	r.invocation.Flags(r.flags...)
 	for _, pair := range r.extra {
 		r.invocation.Annotate(pair[0], pair[1])
 	}
@@ -163,17 +183,20 @@ var errPanic = errors.New("panic")
 // outcome returns what err, which may be nil, and an exit code say of a run. beforeRun says
 // that cobra refused the call.
 func (r *commandRun) outcome(err error, code int, beforeRun bool) props.Outcome {
+	outcome := props.Outcome{Err: err, ExitCode: code}
 	switch {
 	case err == nil:
-		return props.Outcome{}
 	case err == errPanic:
-		return props.Outcome{ExitCode: exitPanic, Class: props.ErrorPanic}
+		outcome = props.Outcome{ExitCode: exitPanic, Class: props.ErrorPanic}
 	case errors.Is(err, pflag.ErrHelp): // cobra prints the help for it, and returns nil
-		return props.Outcome{Class: props.ErrorUsage}
+		outcome = props.Outcome{Class: props.ErrorUsage}
+	default:
+		outcome.Class = r.w.class(contextOf(r.cmd), err, beforeRun)
 	}
-	outcome := props.Outcome{Err: err, ExitCode: code, Class: r.w.class(contextOf(r.cmd), err, beforeRun)}
-	if beforeRun || isUsage(err) {
-		outcome.Err = nil // its text repeats what was typed, whatever its class
+	if beforeRun || outcome.Class == props.ErrorUsage || isUsage(err) {
+		// Text and arguments are what was typed, and may be anything, whatever the class.
+		outcome.Err = nil
+		r.called(nil)
 	}
 	return outcome
 }
@@ -187,15 +210,22 @@ func (r *commandRun) record(outcome props.Outcome) {
 	}
 	r.recorded = true
 	if r.invocation != nil {
-		if outcome.Class != props.ErrorUsage {
-			r.invocation.Args(r.args...)
-		}
-		r.invocation.Done(outcome)
+		r.invocation.Args(positional(r.args)...).Done(outcome)
 	}
 	if r.collector != nil {
 		// What ended the command's context must not fail the upload; that has its own limit.
 		_ = r.collector.Close(context.WithoutCancel(r.bound)) // status tells what went wrong
 	}
+}
+
+// positional returns arguments with "--" before the first that looks like a flag. It is none
+// that the author declared, or cobra had taken it out, so its name is the person's too.
+func positional(args []string) []string {
+	i := slices.IndexFunc(args, func(arg string) bool { return len(arg) > 1 && arg[0] == '-' })
+	if i < 0 || args[i] == "--" {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), i, "--")
 }
 
 // begin has a collector told that a command begins.
