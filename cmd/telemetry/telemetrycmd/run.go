@@ -55,7 +55,7 @@ type commandRun struct {
 
 	mu         sync.Mutex
 	args       []string
-	flags      []string
+	flags      []string // nil before they were looked at
 	collector  props.Collector
 	invocation props.Invocation // nil where nothing is recorded
 	extra      [][2]string      // annotations from before there was an invocation
@@ -80,6 +80,9 @@ func (w *wiring) runOf(cmd *cobra.Command, args []string, enter bool) *commandRu
 	if e != nil && e.run == nil {
 		e.run = w.newRun(cmd)
 		e.run.execution = e
+		if e.outer != nil {
+			e.run.outer = e.outer.run
+		}
 	}
 	r := runIn(contextOf(cmd))
 	if e != nil && (r == nil || e.run.is(cmd)) {
@@ -146,7 +149,9 @@ func (r *commandRun) start() {
 	if r.flags == nil { // nobody had said yes
 		r.flags = flagNames(r.cmd)
 	}
-	r.invocation.Flags(r.flags...)
+	if len(r.flags) > 0 {
+		r.invocation.Flags(r.flags...)
+	}
 	for _, pair := range r.extra {
 		r.invocation.Annotate(pair[0], pair[1])
 	}

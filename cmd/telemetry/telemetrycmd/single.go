@@ -61,9 +61,10 @@ func recordedName(cmd *cobra.Command) string {
 }
 
 // flagNames returns the names of the flags that were set and may be recorded, as they were
-// declared: the command's own, its persistent ones, then those of its parents in turn.
+// declared: the command's own, its persistent ones, then those of its parents in turn. It is
+// never nil.
 func flagNames(cmd *cobra.Command) []string {
-	var names []string
+	names := []string{}
 	for c := cmd; c != nil; c = c.Parent() {
 		// cobra merges the persistent ones of all parents into Flags, sorted.
 		isPersistent := func(f *pflag.Flag) bool {
