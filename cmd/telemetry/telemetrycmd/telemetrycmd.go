@@ -6,21 +6,52 @@
 //	p := props.New(tool)
 //	root := newRoot(p)
 //	err := telemetrycmd.Wire(root, p) // last, when all commands are in the tree
-//	os.Exit(telemetrycmd.ExitCode(root.Execute()))
+//	os.Exit(telemetrycmd.Execute(root))
 //
 // # What is recorded
 //
-// The command's path without the root ("remote add"), how long it ran and its exit
-// code, by ExitCode; arguments and error text too where the author set
-// ExtendedCollection. A panic is recorded as exit code 2 and goes on as it would; one in
-// a goroutine that the command started ends the process before anything can be recorded.
+// One event for each command that is run:
 //
-// Not recorded are help, version, shell completion and the telemetry commands; what
-// never became a run, such as an unknown flag; what a PostRun hook makes of a command
-// that succeeded; and a command that ends the process itself, by os.Exit or a signal:
-// return an error with an ExitCode method instead, or call Collector.TrackCommand
-// before. Commands that a person named (aliases, plugins) would send those names: add
-// them to the tree after Wire.
+//   - its path without the root ("remote add"), the root's own name for the root, or what
+//     RecordAs says;
+//   - how long it ran: with Execute from its first hook to its last, else its RunE, and 0
+//     where it never came so far;
+//   - its exit code, by ExitCode, and with Execute what that returns;
+//   - the names of the flags that were set when its first hook began, as the author declared
+//     them and in that order: the command's own, then those of its parents. Never a value.
+//     Left out are hidden and deprecated flags, those given to ExcludeFlags, cobra's own
+//     --help and --version, and --skip-telemetry;
+//   - where something went wrong, the class of the error: what WithErrorClass says, or the
+//     error's method TelemetryClass() string; else usage, interrupted, or what the standard
+//     library knows of it; see props.ErrorClass;
+//   - what Annotate adds, as metadata.
+//
+// Only where the author set ExtendedCollection there are also the positional arguments and
+// the error's text, both scrubbed, and neither after a usage error: a misspelt word may be
+// anything, and cobra's text repeats it.
+//
+// A panic is recorded with exit code 2 and goes on as it would.
+//
+// # What only Execute sees
+//
+// Wire alone sees what a command's hooks before it and its RunE return. With Execute in place
+// of root.Execute the event tells how the execution ended: what PostRun made of it, and
+// what cobra refused, which are unknown commands and flags, wrong arguments, required flags
+// and groups of flags. Those have the name of the deepest command that was recognised
+// ("remote" for `mytool remote tpyo`), the class usage unless their error brings another one,
+// and nothing of what was typed. So has a group that is called without one of its commands,
+// which cobra answers with help and exit code 0.
+//
+// # What is not recorded
+//
+// Help, version, shell completion and the telemetry commands, what NeverRecord is said of,
+// and commands that are added to the tree after Wire: that is where those belong which a
+// person named, such as aliases and plugins. A panic before the first hook, in a validator of
+// arguments or in cobra.OnInitialize, has no command yet.
+//
+// A command that ends the process itself, by os.Exit, is not recorded by this run: return an
+// error with an ExitCode method instead, or call Exit. See props.Collector for what a later
+// run says of it.
 package telemetrycmd
 
 import (
@@ -34,6 +65,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/props"
 )
 
 // Option changes what Wire, New, Commands and Ask do. Tools rarely need one.
@@ -43,6 +75,7 @@ type options struct {
 	core            []core.Option
 	machineReadable func(*cobra.Command) bool
 	patience        time.Duration
+	errorClass      func(error) props.ErrorClass
 	openURL         func(lookup func(string) (string, bool), link string) error
 }
 
@@ -55,6 +88,13 @@ func WithCore(with ...core.Option) Option {
 // program reads the output of a command: then nobody is asked anything.
 func WithMachineReadable(rule func(*cobra.Command) bool) Option {
 	return func(o *options) { o.machineReadable = rule }
+}
+
+// WithErrorClass gives errors a class that they cannot bring themselves by a method
+// TelemetryClass() string: one of package props, or of Telemetry.ErrorClasses. rule is called
+// with what a command returned, never nil; for "" the class is found as without it.
+func WithErrorClass(rule func(error) props.ErrorClass) Option {
+	return func(o *options) { o.errorClass = rule }
 }
 
 // withPatience is how long the question waits, for tests.
