@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,7 +10,9 @@ import (
 
 // folds reports whether events of a type are recorded as records that the sender adds up.
 func (in *installation) folds(kind props.EventType) bool {
-	return in.tool.Telemetry.Fold && kind == props.EventCommandInvocation
+	config := &in.tool.Telemetry
+	return config.Fold && kind == props.EventCommandInvocation ||
+		slices.ContainsFunc(config.Events, func(e props.EventSpec) bool { return e.Fold && e.Type == kind })
 }
 
 // sampleRate returns of how many runs one records events of a type: 1 for what is about

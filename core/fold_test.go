@@ -3,6 +3,7 @@ package core_test
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -249,5 +250,33 @@ func TestACommandThatRecordsNothingElseStartsOneUploadADay(t *testing.T) {
 		}
 	}) || !starts(call) {
 		t.Error("a queue that fills up starts none")
+	}
+}
+
+func TestADeclaredEventIsFoldedWhereItsDeclarationSaysSo(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	tool.Telemetry.Events = []props.EventSpec{
+		{Type: "cache.hit", Purpose: "whether the cache is worth it", Fold: true, Fields: []props.Field{
+			{Name: "kind", Type: props.OneOf("disk", "memory"), Purpose: "which cache"},
+		}},
+		{Type: "export.finished", Purpose: "whether exports are used"},
+	}
+	c := open(t, tool, enabled(t, tool, nil))
+	for _, kind := range []string{"disk", "memory", "disk"} {
+		c.Track("cache.hit", "", map[string]string{"kind": kind})
+		c.Track("export.finished", "", nil)
+	}
+	c.TrackCommand("build", 1, 0, nil)
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, e := range in.received() {
+		counts[string(e.Type)+" "+e.Metadata["kind"]] += 10*e.Count + 1
+	}
+	if want := map[string]int{"cache.hit disk": 21, "cache.hit memory": 11, "export.finished ": 3, "command.invocation ": 1}; !maps.Equal(counts, want) {
+		t.Errorf("%v, want %v", counts, want)
 	}
 }

@@ -459,18 +459,17 @@ func TestAKillWhileSlotsArePutTogetherCostsNothing(t *testing.T) {
 		f.mustRun(0, len(recorded))
 		after, _ := f.lastLines()
 		first := filepath.Join(f.sender.Dir.Join("queue"), "0000.events")
-		var ids []string
-		var others []string
+		sums, _ := eventLines(after[first])
+		var ids, others []string
 		for path, content := range before {
 			if path != first && len(content) > 0 {
 				_, more := eventLines(content)
 				ids, others = append(ids, more...), append(others, path)
 			}
 		}
-		if len(others) == 0 || len(before[first]) == 0 {
-			continue
+		if own, _ := eventLines(before[first]); len(others) == 0 || len(own) == 0 || len(sums) == len(recorded) {
+			continue // nothing was put together there
 		}
-		sums, _ := eventLines(after[first])
 		fold := fmt.Sprintf("~42-%d\t%s\t+%s\t~\n", len(before[first]), strings.Join(sums, "\t"), strings.Join(ids, ","))
 		emptied := random.IntN(len(others) + 1)
 		if round%2 == 0 {
