@@ -35,9 +35,12 @@ const day = 24 * time.Hour
 // first of a day are, and those after them wait until it is over. It costs one stat. A time
 // further away than a day means that the clock was turned back: then they are due.
 func FoldsDue(dir state.Dir, now time.Time) bool {
-	next := dir.Time(nextFoldsName)
+	next := NextFolds(dir)
 	return !now.Before(next) || next.Sub(now) > day
 }
+
+// NextFolds returns when this day is over, zero if it never had its delivery.
+func NextFolds(dir state.Dir) time.Time { return dir.Time(nextFoldsName) }
 
 // postponeFolds notes that this day had its delivery. Where that fails there are more of
 // them, no more.
