@@ -184,6 +184,9 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		stats, _ := s.Queue.Stats()
 		s.total = stats.Total()
 	}
+	if err := s.settleAbsorbed(slots); err != nil {
+		return s.report, err
+	}
 	if s.Daily || wait > 0 { // who is in a hurry takes what there is
 		if err := s.gather(slots); err != nil {
 			return s.report, err

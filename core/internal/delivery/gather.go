@@ -36,9 +36,6 @@ type gathering struct {
 // gather brings together what may be. The error says that what is taken over is not yet
 // gone from where it was: nothing may be sent.
 func (s *Sender) gather(slots []string) error {
-	if err := s.settleAbsorbed(slots); err != nil {
-		return err
-	}
 	most := min(gatherSlots, s.Queue.SlotCount()/gatherPart)
 	var g gathering
 	for _, slot := range slots {

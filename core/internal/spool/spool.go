@@ -24,6 +24,7 @@
 // into a file that nobody can open any more, which it notices.
 //
 // No slot grows above its share of MaxBytes, and there are only so many: that is the cap.
+// Only the one that is being sent may be above it, by what the sender adds.
 //
 // Nothing is synced: what was written survives the death of every process, and a power
 // cut may cost the last seconds. A torn last line costs that line.
