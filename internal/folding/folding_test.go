@@ -159,7 +159,8 @@ func kill(pid int) {
 	}
 }
 
-// upload is the background process, or one that flushes. It has no output: it tells that it runs in a file.
+// upload is the background process, or one that flushes. It has no output: it tells that it
+// runs in a file.
 func (s setting) upload() {
 	f, err := os.OpenFile(s.log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
