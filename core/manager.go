@@ -82,8 +82,8 @@ type Status struct {
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
 	Lost              map[string]int
-	// Warned counts, by the names of Backend.Warnings, what the receiver remarked on events
-	// that it accepted. A name that is not there is of another receiver, or of none.
+	// Warned counts, by the names of Backend.Warnings, the warnings with which the receiver
+	// accepted events. A name that is not there is another receiver's, or nobody's.
 	Warned map[string]int
 	// Paced is how many events a minute go to the receiver at most, where that kept some of
 	// them here the last time, and PacedUntil when more go.
@@ -393,8 +393,8 @@ type FlushReport struct {
 	Sent, Stayed, Kept, Lost, Running int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
-	// Warned counts, by the names of BackendInfo.Warnings, what the receiver remarked on
-	// events that it took.
+	// Warned counts, by the names of BackendInfo.Warnings, the warnings with which the receiver
+	// took events.
 	Warned map[string]int
 	// Paced is how many events a minute go to the receiver at most, where that is why some of
 	// those that are kept were not sent, and PacedUntil when more go. Zero where it is not.

@@ -27,8 +27,8 @@ type Driver struct {
 	// Accepted says in one sentence what an accepted batch does not mean, where the vendor
 	// answers alike to events that it does not keep; status shows it.
 	Accepted string
-	// Warnings lists all that the vendor may remark on an event that it accepts.
-	// Partial.Warnings counts them by name, and status shows what they mean.
+	// Warnings lists those with which the vendor may accept an event. Partial.Warnings counts
+	// them by name, and status shows what they mean.
 	Warnings []Warning
 	// Local says that no network is involved. The collector then delivers from the
 	// command itself, without a child process.
@@ -60,7 +60,7 @@ type Setting struct {
 	Check func(value string) error
 }
 
-// Warning is a vendor's remark on an event that it has accepted.
+// Warning is what a vendor warns of when it accepts an event.
 type Warning struct {
 	// Name is a word of lower-case letters, digits and underscores: the driver's own, never
 	// a text that a server sent.

@@ -50,8 +50,8 @@ func Refused(err error, n int) error {
 	return Permanent(err)
 }
 
-// Partial is the error of a batch with more than one verdict, or with remarks on what was
-// accepted. Events named in neither list are kept and sent again, unless Unnamed is set.
+// Partial is the error of a batch with more than one verdict, or one that was accepted with
+// warnings. Events named in neither list are kept and sent again, unless Unnamed is set.
 //
 // One that names every event of the batch as accepted, and has no Err, is an acceptance like
 // nil: it only carries Warnings, and Classify says so. What is settled goes by the lists all the
@@ -64,8 +64,8 @@ type Partial struct {
 	// Unnamed is how many events the vendor refused without saying which (OTLP). The
 	// whole batch then counts as settled and is never sent again.
 	Unnamed int
-	// Warnings counts what the vendor remarked on events in Accepted, by the names of
-	// Driver.Warnings. What is not declared there is counted as another remark.
+	// Warnings counts the warnings with which the vendor took events of Accepted, by the names
+	// of Driver.Warnings. One that is not declared there is counted as "other".
 	Warnings map[string]int
 	// Wait is the least time before the rest is sent again.
 	Wait time.Duration

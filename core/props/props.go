@@ -92,7 +92,7 @@ type BackendInfo struct {
 	// Accepted says what the receiver's acceptance does not mean, empty if it means that it
 	// keeps the events.
 	Accepted string
-	// Warnings are what the receiver may remark on events that it accepts.
+	// Warnings are those with which the receiver may accept an event.
 	Warnings []driver.Warning
 }
 

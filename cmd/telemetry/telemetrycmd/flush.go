@@ -59,7 +59,7 @@ func (s *commandSet) flush() *cobra.Command {
 		if *format == formatJSON {
 			j := flushJSON{
 				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
-				Warned: v.remarksJSON(report.Warned), PerMinute: report.Paced, PacedUntil: report.PacedUntil.UTC(),
+				Warned: v.warningsJSON(report.Warned), PerMinute: report.Paced, PacedUntil: report.PacedUntil.UTC(),
 			}
 			if err != nil {
 				j.Problem = err.Error()
@@ -70,8 +70,8 @@ func (s *commandSet) flush() *cobra.Command {
 			return err
 		}
 		printFlush(cmd.OutOrStdout(), receiver, report, err == nil)
-		for _, line := range v.remarks(report.Warned) {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s accepted %s.\n", v.Backend.Name, line)
+		for _, line := range v.warnings(report.Warned) {
+			fmt.Fprintf(cmd.OutOrStdout(), "With a warning: %s.\n", line)
 		}
 		return err
 	})
@@ -88,9 +88,9 @@ type flushJSON struct {
 	NotSent string `json:"not_sent,omitempty"`
 	Problem string `json:"problem,omitempty"`
 
-	Warned     []remarkJSON `json:"warned,omitempty"`
-	PerMinute  int          `json:"per_minute,omitempty"`
-	PacedUntil time.Time    `json:"paced_until,omitzero"`
+	Warned     []warningJSON `json:"warned,omitempty"`
+	PerMinute  int           `json:"per_minute,omitempty"`
+	PacedUntil time.Time     `json:"paced_until,omitzero"`
 }
 
 func printFlush(out io.Writer, receiver string, report core.FlushReport, complete bool) {

@@ -186,7 +186,7 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 	}
 	if n := before.NotErasable(); n > 0 {
 		fmt.Fprintf(out, "\nOf what was sent, %s may stay with the receiver all the same:\n", events(n))
-		for _, line := range before.remarks(before.Warned) {
+		for _, line := range before.warnings(before.Warned) {
 			fmt.Fprintf(out, "  %s\n", line)
 		}
 	}

@@ -173,8 +173,8 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	if v.Delivered > 0 && v.Backend.Accepted != "" {
 		add("Which means", "accepted: "+screen.Clean(v.Backend.Accepted))
 	}
-	for _, line := range v.remarks(v.Warned) {
-		warn("With a remark", line)
+	for _, line := range v.warnings(v.Warned) {
+		warn("With a warning", line)
 	}
 	if v.LocalLog != "" {
 		add("Kept here", events(v.Stayed)+", in "+v.LocalLog)
@@ -221,11 +221,11 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	return rows
 }
 
-// remarks says what the receiver remarked on events that it accepted, a line for each.
-func (v view) remarks(warned map[string]int) []string {
+// warnings says with what warnings the receiver accepted events, a line for each.
+func (v view) warnings(warned map[string]int) []string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(warned)) {
-		what := driver.Warning{Doc: "the receiver remarked on them what this version of " + v.tool + " does not know"}
+		what := driver.Warning{Doc: "the receiver warned of what this version of " + v.tool + " does not know"}
 		if i := slices.IndexFunc(v.Backend.Warnings, func(w driver.Warning) bool { return w.Name == name }); i >= 0 {
 			what = v.Backend.Warnings[i]
 		}
@@ -326,7 +326,7 @@ type statusJSON struct {
 	LocalLog      string        `json:"local_log,omitempty"`
 	Lost          int           `json:"lost"`
 	LostBy        losses        `json:"lost_by,omitempty"`
-	Warned        []remarkJSON  `json:"warned,omitempty"`
+	Warned        []warningJSON `json:"warned,omitempty"`
 	NotErasable   int           `json:"not_erasable,omitempty"`
 	PerMinute     int           `json:"per_minute,omitempty"`
 	PacedUntil    time.Time     `json:"paced_until,omitzero"`
@@ -344,24 +344,24 @@ type statusJSON struct {
 	Layers        []layerJSON   `json:"layers,omitempty"`
 }
 
-// remarkJSON is a remark of the receiver's on events that it accepted.
-type remarkJSON struct {
+// warningJSON is a warning with which the receiver accepted events.
+type warningJSON struct {
 	Name        string `json:"name"`
 	Events      int    `json:"events"`
 	Meaning     string `json:"meaning,omitempty"`
 	NotErasable bool   `json:"not_erasable,omitempty"`
 }
 
-func (v view) remarksJSON(warned map[string]int) []remarkJSON {
-	var list []remarkJSON
+func (v view) warningsJSON(warned map[string]int) []warningJSON {
+	var list []warningJSON
 	for _, name := range slices.Sorted(maps.Keys(warned)) {
-		remark := remarkJSON{Name: name, Events: warned[name]}
+		entry := warningJSON{Name: name, Events: warned[name]}
 		for _, w := range v.Backend.Warnings {
 			if w.Name == name {
-				remark.Meaning, remark.NotErasable = w.Doc, w.NotErasable
+				entry.Meaning, entry.NotErasable = w.Doc, w.NotErasable
 			}
 		}
-		list = append(list, remark)
+		list = append(list, entry)
 	}
 	return list
 }
@@ -408,7 +408,7 @@ func (v view) json(explain bool) statusJSON {
 		LocalLog:      v.LocalLog,
 		Lost:          v.TotalLost(),
 		LostBy:        v.Lost,
-		Warned:        v.remarksJSON(v.Warned),
+		Warned:        v.warningsJSON(v.Warned),
 		NotErasable:   v.NotErasable(),
 		PerMinute:     v.Paced,
 		PacedUntil:    v.PacedUntil.UTC(),

@@ -71,7 +71,7 @@ const (
 	maxLeft = 500
 	// maxAside is how much of damaged lines is kept for a look: enough to recognise them.
 	maxAside = 16 << 10
-	// otherWarning stands for a remark that the driver does not declare.
+	// otherWarning stands for a warning that the driver does not declare.
 	otherWarning = "other"
 	// AsideName is the file that holds the damaged lines of the last time.
 	AsideName = "unreadable"
@@ -150,7 +150,7 @@ type Report struct {
 	Busy int
 	// Lost counts the events that were given up, by reason.
 	Lost map[string]int
-	// Warned counts the remarks on events that were sent, by their names.
+	// Warned counts the warnings with which events were taken, by their names.
 	Warned map[string]int
 	// Paced is how many events a minute the receiver's driver allows, where that kept some of
 	// them here, and PacedUntil when it lets more go. Zero where it did not.
@@ -635,8 +635,8 @@ func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err err
 	return err
 }
 
-// warned counts what a vendor remarked on events that it took: no more than those, and by
-// names that the driver declares, since a text of a server's may be anything.
+// warned counts the warnings with which a vendor took events: no more of each than there are
+// events, and by names that the driver declares, since a text of a server's may be anything.
 func warned(verdicts *driver.Partial, taken int, declared []driver.Warning) map[string]int {
 	counts := map[string]int{}
 	for name, n := range verdicts.Warnings {
@@ -650,7 +650,7 @@ func warned(verdicts *driver.Partial, taken int, declared []driver.Warning) map[
 	return counts
 }
 
-// warn counts remarks.
+// warn adds warnings to what is reported and noted.
 func (s *Sender) warn(counts map[string]int) {
 	for name, n := range counts {
 		s.report.Warned[name] += n

@@ -25,7 +25,7 @@ type Notes struct {
 	Delivered, Stayed, Failures int
 	// Lost counts what was given up since the notes began, by reason.
 	Lost map[string]int
-	// Warned counts the remarks on delivered events since the notes began, by name.
+	// Warned counts the warnings with which events were accepted since the notes began, by name.
 	Warned map[string]int
 	// Paced is how many events a minute the driver allows, where that kept some here the last
 	// time, and PacedUntil when it lets more go.
