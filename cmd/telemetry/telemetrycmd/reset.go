@@ -186,8 +186,10 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 	}
 	if n := before.NotErasable(); n > 0 {
 		fmt.Fprintf(out, "\nOf what was sent, %s may stay with the receiver all the same:\n", events(n))
-		for _, line := range before.warnings(before.Warned) {
-			fmt.Fprintf(out, "  %s\n", line)
+		for _, w := range before.Backend.Warnings {
+			if w.NotErasable && before.Warned[w.Name] > 0 {
+				fmt.Fprintf(out, "  %s: %s\n", events(before.Warned[w.Name]), screen.Clean(w.Doc))
+			}
 		}
 	}
 	for _, e := range report.Requests {
