@@ -61,7 +61,7 @@ func mock(t testing.TB, respond httpmock.Responder) (driver.Backend, *httpmock.M
 	transport := httpmock.NewMockTransport()
 	transport.RegisterResponder("POST", intake, respond)
 	b, err := open(t, driver.Config{Tool: "mytool", Version: "v1", Transport: transport},
-		map[string]string{"project_key": key, "instance": "eu"})
+		map[string]string{"project_key": key, "instance": "eu", "intake": "batch"})
 	if err != nil {
 		t.Fatal(err)
 	}
