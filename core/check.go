@@ -77,7 +77,7 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 		return backend, err
 	}
 	start := time.Now()
-	err = delivery.Unqueued(ctx, in.dir, in.now, []driver.Event{e}, own.driver.Warnings, open)
+	err = delivery.Unqueued(ctx, in.dir, in.now, []driver.Event{e}, own.driver, open)
 	if notSent != nil || errors.Is(err, state.ErrBusy) {
 		return CheckReport{}, err
 	}

@@ -217,9 +217,9 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 // looks whether they may be sent, and returns the backend, which is closed afterwards. As any
 // other delivery it is alone, and a no waits for it, except where there are no locks.
 //
-// The error is that of the backend, and may be one that accepts the events with warnings,
-// which the driver declares.
-func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events []driver.Event, warnings []driver.Warning,
+// The error is that of the backend, and may be one that accepts the events with warnings of
+// the driver d.
+func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events []driver.Event, d driver.Driver,
 	open func() (driver.Backend, error)) error {
 	lock, err := dir.WaitLock(ctx, lockName)
 	if errors.Is(err, state.ErrBusy) {
@@ -238,12 +238,14 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 	defer backend.Close()
 	err = attempt(ctx, backend, events)
 	notes := ReadNotes(dir)
-	notes.pace.spend(len(events), now())
+	if d.Limits.PerMinute > 0 {
+		notes.pace.spend(len(events), now())
+	}
 	if driver.Classify(err) == driver.ClassAccepted {
 		notes.Delivered += len(events)
 		notes.LastDelivered = now()
 		if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
-			for name, n := range warned(verdicts, len(events), warnings) {
+			for name, n := range warned(verdicts, len(events), d.Warnings) {
 				notes.Warned[name] += n
 			}
 		}
@@ -465,7 +467,7 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 		events[i] = batch[i].event
 	}
 	err := attempt(ctx, route.Backend, events)
-	if !route.Local {
+	if !route.Local && route.Limits.PerMinute > 0 {
 		s.pace.spend(len(batch), s.Now()) // also what is not known to have arrived
 	}
 	switch driver.Classify(err) {

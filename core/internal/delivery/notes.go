@@ -106,15 +106,6 @@ func (n Notes) TotalLost() int {
 	return total
 }
 
-// wholeSecond is the second that t is in the notes as, and not before t: a rate must not end
-// early.
-func wholeSecond(t time.Time) time.Time {
-	if whole := t.Truncate(time.Second); !whole.Equal(t) {
-		return whole.Add(time.Second)
-	}
-	return t
-}
-
 func (n Notes) write(dir state.Dir) error {
 	r := state.Record{
 		"delivered": strconv.Itoa(n.Delivered),
@@ -139,7 +130,7 @@ func (n Notes) write(dir state.Dir) error {
 	}
 	for key, t := range map[string]time.Time{
 		"last_attempt": n.LastAttempt, "last_delivered": n.LastDelivered, "wait_until": n.WaitUntil,
-		"paced_until": wholeSecond(n.PacedUntil), "minute_until": wholeSecond(n.pace.until),
+		"paced_until": n.PacedUntil, "minute_until": n.pace.until,
 	} {
 		if !t.IsZero() {
 			r[key] = t.UTC().Format(time.RFC3339)

@@ -17,7 +17,7 @@ const inFlight = 2 * attemptTimeout
 // than one count. The price is a pause of a minute in a tool that sends without one for long.
 type pace struct {
 	count int       // events that were sent, or may have been
-	until time.Time // a minute after the last of them
+	until time.Time // a minute after the last of them, in whole seconds as it is noted
 }
 
 // room is how many events may be sent at now.
@@ -25,8 +25,8 @@ func (p *pace) room(perMinute int, now time.Time) int {
 	if perMinute <= 0 {
 		return math.MaxInt
 	}
-	if latest := now.Add(minute + inFlight); p.until.After(latest) {
-		p.until = now.Add(minute) // the clock was turned back
+	if latest := aMinuteAfter(now.Add(inFlight)); p.until.After(latest) {
+		p.until = aMinuteAfter(now) // the clock was turned back
 	}
 	if !now.Before(p.until) {
 		p.count = 0
@@ -37,11 +37,20 @@ func (p *pace) room(perMinute int, now time.Time) int {
 // spend counts n events that were just sent.
 func (p *pace) spend(n int, now time.Time) {
 	p.count += n
-	p.until = now.Add(minute)
+	p.until = aMinuteAfter(now)
 }
 
 // spent is what is noted while events are sent: a process that is killed then has used up
 // the rate.
 func spent(perMinute int, now time.Time) pace {
-	return pace{count: perMinute, until: now.Add(minute + inFlight)}
+	return pace{count: perMinute, until: aMinuteAfter(now.Add(inFlight))}
+}
+
+// aMinuteAfter is rounded up: a rate must not end early.
+func aMinuteAfter(t time.Time) time.Time {
+	t = t.Add(minute)
+	if whole := t.Truncate(time.Second); !whole.Equal(t) {
+		return whole.Add(time.Second)
+	}
+	return t
 }
