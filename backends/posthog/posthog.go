@@ -37,7 +37,7 @@
 //	TimeAdjusted        properties.time_adjusted
 //	Metadata            properties, each under its own key, or under metadata_<key>
 //	-                   properties.$ip = "0.0.0.0", .$geoip_disable = true
-//	-                   properties.$lib, .$lib_version: this module and its version
+//	-                   properties.$lib, .$lib_version: this module, and the version of this table
 //	-                   the time of sending, once a batch: PostHog corrects a wrong clock with it
 //
 // Metadata is merged into the properties, because PostHog's filters and breakdowns offer
@@ -181,7 +181,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -405,7 +404,6 @@ func open(cfg driver.Config) (driver.Backend, error) {
 		key:      cfg.Settings["project_key"],
 		v1:       intake(cfg.Settings) == intakeV1,
 		persons:  cfg.Settings["person_properties"] == "on",
-		version:  moduleVersion(),
 	}
 	switch kind, key := cfg.Settings["group_type"], cfg.Settings["group_key"]; {
 	case (kind == "") != (key == ""):
@@ -432,32 +430,19 @@ func intake(settings map[string]string) string {
 	return intakeV1
 }
 
-// module is who sends, for PostHog's $lib.
-const module = "github.com/gotoolbase/telemetry"
-
-// moduleVersion is the version of this module that the program was built with, "devel" where
-// the build does not say.
-func moduleVersion() string {
-	version := ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range append(info.Deps, &info.Main) {
-			if m.Path == module {
-				version = m.Version
-			}
-		}
-	}
-	if version == "" || version == "(devel)" {
-		return "devel"
-	}
-	return strings.TrimPrefix(version, "v")
-}
+// Who sends, for PostHog's $lib and $lib_version. The version is that of the table in the
+// package comment: its first number grows where a property changes its meaning, its second
+// where one is added. Which release of a tool sent an event is in tool_version.
+const (
+	libName    = "github.com/gotoolbase/telemetry"
+	libVersion = "1.0.0"
+)
 
 type backend struct {
 	client        *driverhttp.Client
 	endpoint, key string
 	v1, persons   bool
 	groups        map[string]string // nil for none
-	version       string            // of this module
 }
 
 // Send has the SDK encode the batch and make one attempt.
@@ -588,8 +573,8 @@ func (b *backend) properties(e *driver.Event) map[string]any {
 		// An address that is no one's: for one that is empty PostHog takes the sender's.
 		"$ip":            "0.0.0.0",
 		"$geoip_disable": true,
-		"$lib":           module,
-		"$lib_version":   b.version,
+		"$lib":           libName,
+		"$lib_version":   libVersion,
 		"event_name":     e.Name,
 		"tool_name":      e.Tool,
 		"$os":            e.OS,

@@ -174,7 +174,7 @@ func events(n int) []driver.Event {
 // would be in the comparison.
 func TestOneEventIsTheseBytes(t *testing.T) {
 	t.Parallel()
-	const properties = `"$ip":"0.0.0.0","$geoip_disable":true,"$lib":"github.com/gotoolbase/telemetry","$lib_version":"devel",
+	const properties = `"$ip":"0.0.0.0","$geoip_disable":true,"$lib":"github.com/gotoolbase/telemetry","$lib_version":"1.0.0",
 		"event_name":"remote c4n4ry","tool_name":"mytool","tool_version":"v1","$os":"plan9","os_version":"debian 12","arch":"mips","go_version":"go1.2",
 		"ci":true,"ci_provider":"github-actions","interactive":true,"agent":"codex","container":true,"run_id":"` + run + `",
 		"duration_ms":1234,"exit_code":0,"flags":["force"],"args":["--x"],"error":"<failed> & \u2028","error_class":"timeout",
@@ -208,7 +208,7 @@ func TestOneEventIsTheseBytes(t *testing.T) {
 			header.Del("PostHog-Request-Timestamp")
 			header.Del("PostHog-Request-Id")
 			wantHeader["Authorization"], wantHeader["Posthog-Attempt"] = "Bearer "+key, "1"
-			wantHeader["Posthog-Sdk-Info"] = "github.com/gotoolbase/telemetry/devel"
+			wantHeader["Posthog-Sdk-Info"] = "github.com/gotoolbase/telemetry/1.0.0"
 		}
 		for name := range *header {
 			if header.Get(name) != wantHeader[name] {

@@ -48,7 +48,7 @@ func (b *backend) v1Request(r *http.Request, events []driver.Event) (driverhttp.
 			"Content-Type":  {"application/json"},
 			"Authorization": {"Bearer " + b.key},
 			// PostHog makes $lib and $lib_version of it, whatever the properties say.
-			sdkInfoHeader:   {module + "/" + b.version},
+			sdkInfoHeader:   {libName + "/" + libVersion},
 			attemptHeader:   {"1"},
 			requestIDHeader: {r.Header.Get(requestIDHeader)},
 			// PostHog corrects a wrong clock with it. The SDK's has whole seconds, by which all

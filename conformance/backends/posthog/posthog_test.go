@@ -42,7 +42,7 @@ func base(name, intake string) conformance.Subject {
 			"event_name", "tool_name", "tool_version", "$os", "os_version", "arch", "go_version", "ci", "ci_provider", "interactive", "agent", "container",
 			"run_id", "duration_ms", "exit_code", "flags", "args", "error", "error_class", "consent_id",
 			"count", "failures", "durations", "sample_rate", "truncated", "redacted", "time_adjusted",
-			"$lib", "github.com/gotoolbase/telemetry", "$lib_version", "devel", "$ip", "0.0.0.0", "$geoip_disable", "$set", "os"},
+			"$lib", "github.com/gotoolbase/telemetry", "$lib_version", "1.0.0", "$ip", "0.0.0.0", "$geoip_disable", "$set", "os"},
 		// The SDK's own bound of a request, which is far below the intakes'.
 		Limits: driver.Limits{Bytes: 500_000},
 		// The group's key is whatever the author calls it.
@@ -169,7 +169,7 @@ func TestConformanceOfV1(t *testing.T) {
 		}, noPerson, dropped, again),
 	}
 	s.Constants = append(s.Constants, "/i/v1/analytics/events", "created_at", "session_id", "options", "process_person_profile", "Authorization",
-		"Bearer phc_0123456789secret", "Posthog-Sdk-Info", "github.com/gotoolbase/telemetry/devel", "Posthog-Attempt", "1",
+		"Bearer phc_0123456789secret", "Posthog-Sdk-Info", "github.com/gotoolbase/telemetry/1.0.0", "Posthog-Attempt", "1",
 		"Posthog-Request-Id", "Posthog-Request-Timestamp")
 	s.Varies = map[string]string{
 		"created_at":                "the time of sending, in whole seconds",
