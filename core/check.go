@@ -62,7 +62,7 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 	if err != nil {
 		return CheckReport{}, err
 	}
-	e := driver.Event{Type: string(props.EventCheck), Name: in.tool.Name, ConsentID: receipt.ID, OSVersion: identity.OSVersion()}
+	e := driver.Event{Type: string(props.EventCheck), Name: "check", ConsentID: receipt.ID, OSVersion: identity.OSVersion()}
 	in.complete(&e)
 	if e.MachineID, err = u.identifyOnce(); err != nil {
 		return CheckReport{}, err

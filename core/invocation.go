@@ -87,7 +87,8 @@ func (i *invocation) Done(outcome props.Outcome) {
 		kind: props.EventCommandInvocation, name: i.name, timed: true, durationMS: took.Milliseconds(),
 		exitCode: exitCode(outcome), flags: i.flags, class: classOf(outcome, config.ErrorClasses),
 	}
-	if config.ExtendedCollection {
+	// In a command that was called wrongly, a misspelt word may be anything. Its error says it.
+	if config.ExtendedCollection && e.class != props.ErrorUsage {
 		e.args = i.args
 		if outcome.Err != nil {
 			e.errMsg = outcome.Err.Error()

@@ -7,7 +7,7 @@ type Invocation interface {
 	// without values. Call it once, in the order in which the command declares them.
 	Flags(names ...string) Invocation
 	// Args adds arguments. They are scrubbed, and dropped unless the author set
-	// ExtendedCollection.
+	// ExtendedCollection, and after a usage error: a misspelt word may be anything.
 	Args(args ...string) Invocation
 	// Annotate adds a pair to the event's metadata, as extra of Track does. The last value of
 	// a key wins.
@@ -23,14 +23,16 @@ type Invocation interface {
 // Outcome is how a command ended.
 type Outcome struct {
 	// Err is what it returned, nil after a success. Its text is recorded only with
-	// ExtendedCollection, scrubbed.
+	// ExtendedCollection, scrubbed, and not after a usage error, whose text repeats what was
+	// typed.
 	Err error
-	// ExitCode is what the process ends with. 0 with an Err means: what the method ExitCode()
-	// int of Err returns, or else 1.
+	// ExitCode is what the process ends with. 0 with an Err means what core.ExitCode makes
+	// of it.
 	ExitCode int
 	// Class is what went wrong, from the list below or from TelemetryConfig.ErrorClasses;
 	// anything else is recorded as ErrorOther. Empty means that Err tells: what its method
-	// TelemetryClass() string returns, or else what the standard library knows of it.
+	// TelemetryClass() string returns, or else what the standard library knows of it, or else
+	// the exit code: 128+n is ErrorInterrupted where n is a signal that ends processes.
 	Class ErrorClass
 }
 

@@ -218,7 +218,12 @@ func untouched(t *testing.T, dir string) {
 const theQuestion = "Send usage data? [y/N] "
 
 func TestAYesIsAskedForOnceAndRecordsTheCommandThatAsked(t *testing.T) {
-	x := start(t, setup{args: []string{"hello"}})
+	t.Run("Execute", func(t *testing.T) { askedOnce(t) })
+	t.Run("Wire alone", func(t *testing.T) { askedOnce(t, toolPlain+"=yes") })
+}
+
+func askedOnce(t *testing.T, env ...string) {
+	x := start(t, setup{args: []string{"hello"}, env: env})
 	x.expect(1, theQuestion)
 	untouched(t, x.dir)
 	x.typed("y\n")
@@ -230,7 +235,7 @@ func TestAYesIsAskedForOnceAndRecordsTheCommandThatAsked(t *testing.T) {
 	if q := queued(t, x.dir); strings.Count(q, `"name":"hello"`) != 1 {
 		t.Errorf("recorded %q", q)
 	}
-	again := start(t, setup{args: []string{"hello"}, dir: x.dir})
+	again := start(t, setup{args: []string{"hello"}, dir: x.dir, env: env})
 	if screen := again.end(); screen != "hello\n" {
 		t.Errorf("the second run showed %q", screen)
 	}

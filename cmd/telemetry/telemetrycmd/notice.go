@@ -80,10 +80,17 @@ func generalNotice(b *strings.Builder, tool props.Tool) {
 
 // metadataWords says what the author's own pairs are, as far as the declaration tells.
 func metadataWords(config props.TelemetryConfig) string {
-	if config.MetadataKeys == nil {
+	keys := slices.Concat(slices.Collect(maps.Keys(config.Metadata)), config.MetadataKeys)
+	fields := config.Fields
+	for _, e := range config.Events {
+		fields = slices.Concat(fields, e.Fields)
+	}
+	for _, f := range fields {
+		keys = append(keys, f.Name)
+	}
+	if config.MetadataKeys == nil && config.Events == nil && config.Fields == nil {
 		return "details that the tool adds, such as an output format"
 	}
-	keys := slices.Concat(slices.Collect(maps.Keys(config.Metadata)), config.MetadataKeys)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	if len(keys) == 0 {

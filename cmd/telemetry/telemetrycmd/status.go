@@ -267,6 +267,7 @@ var reasonWords = map[string]string{
 	"unconfirmed": "given up after one attempt",
 	"unwritten":   "not taken by the disk, or not in time",
 	"invalid":     "without a type",
+	"undeclared":  "of a type that the tool does not declare",
 	"withdrawn":   "recorded before a no",
 }
 

@@ -30,6 +30,7 @@ const (
 	toolFeature  = "SMALL_TOOL_FEATURE"
 	toolLaunch   = "SMALL_TOOL_LAUNCH" // start this tool as a job in the background
 	toolDeadline = "SMALL_TOOL_DEADLINE"
+	toolPlain    = "SMALL_TOOL_PLAIN" // without Execute
 )
 
 func smallTool() int {
@@ -68,7 +69,10 @@ func smallTool() int {
 	}
 	ctx, stop := smallContext()
 	defer stop()
-	return ExitCode(root.ExecuteContext(ctx))
+	if os.Getenv(toolPlain) != "" {
+		return ExitCode(root.ExecuteContext(ctx))
+	}
+	return ExecuteContext(ctx, root)
 }
 
 func smallRoot() *cobra.Command {

@@ -17,7 +17,7 @@ func TestACheckSendsOneMarkedEventAndSaysWhatTheReceiverAnswers(t *testing.T) {
 	p.settle()
 	out := p.must("check")
 	e := p.next()
-	if e.Type != "telemetry.check" || e.Name != "mytool" || len(e.MachineID) != 32 {
+	if e.Type != "telemetry.check" || e.Name != "check" || len(e.MachineID) != 32 {
 		t.Errorf("arrived: %+v", e)
 	}
 	for _, want := range []string{"http (127.0.0.1:", "telemetry.check, ", "accepted"} {
