@@ -251,3 +251,21 @@ func TestAnAcceptanceWithWarningsSettlesWhatWasInDoubt(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+func TestWhatNoQueueHoldsCountsForTheRateAndForTheWarnings(t *testing.T) {
+	t.Parallel()
+	f := paced(t, 20)
+	f.vendor.answer = warn(map[string]int{"nobody": 1, "from the server": 1})
+	d := driver.Driver{Limits: f.route.Limits, Warnings: warnings}
+	err := delivery.Unqueued(t.Context(), f.sender.Dir, f.sender.Now, []driver.Event{{ID: "a"}, {ID: "b"}}, d,
+		func() (driver.Backend, error) { return f.vendor, nil })
+	if driver.Classify(err) != driver.ClassAccepted {
+		t.Fatal(err)
+	}
+	notes := delivery.ReadNotes(f.sender.Dir)
+	if notes.Delivered != 2 || notes.Warned["nobody"] != 1 || notes.Warned["other"] != 1 || len(notes.Warned) != 2 {
+		t.Errorf("noted %+v", notes)
+	}
+	f.vendor.answer = nil
+	f.mustRun(perMinute-2, 20-(perMinute-2))
+}
