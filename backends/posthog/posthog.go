@@ -343,9 +343,8 @@ func checkEndpoint(value string, insecure bool) error {
 	if u.RawQuery != "" || u.ForceQuery {
 		return errors.New("query in the URL: leave out ? and what follows, the intake's path is added at the end")
 	}
-	path := strings.ToLower(strings.TrimRight(u.Path, "/"))
 	for _, known := range intakePaths {
-		if strings.HasSuffix(path, known) {
+		if _, is := driverhttp.CutEnding(u, known); is {
 			return fmt.Errorf("the URL ends in %s/, a path of PostHog's intake: leave that out, the path is added at the end (see the setting intake)", known)
 		}
 	}
