@@ -76,7 +76,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -92,6 +91,8 @@ const (
 	// exhausted is between looks at what needs hours or a person: Amplitude counts its daily
 	// quota in steps of an hour [batch].
 	exhausted = time.Hour
+	// perMinute is what a device may send [batch].
+	perMinute = 60_000
 )
 
 // Driver returns the driver "amplitude".
@@ -105,7 +106,7 @@ func Driver() driver.Driver {
 			{Name: "api_key", Doc: "the project's API key", Required: true, Secret: true, Check: checkKey},
 		},
 		// Far below Amplitude's 20 MB: what is lost on the way is sent again as a whole.
-		Limits: driver.Limits{Events: 1000, Bytes: 900_000},
+		Limits: driver.Limits{Events: 1000, Bytes: 900_000, PerMinute: perMinute},
 		Hosts: func(settings map[string]string) []string {
 			u, err := address(settings, true)
 			if err != nil {
@@ -152,13 +153,13 @@ func address(settings map[string]string, insecure bool) (*url.URL, error) {
 	if err != nil {
 		return refuse(err.Error())
 	}
-	switch strings.ToLower(path.Base(u.Path)) {
-	case "batch":
-		return u.JoinPath("..", "batch"), nil // without a slash behind it
-	case "httpapi", "identify", "groupidentify":
-		return refuse("the address of another API of Amplitude's: write /batch in its place")
+	for _, other := range []string{"/2/httpapi", "/httpapi", "/identify", "/groupidentify"} {
+		if _, is := driverhttp.CutEnding(u, other); is {
+			return refuse("the address of another API of Amplitude's: leave out " + other)
+		}
 	}
-	return u.JoinPath("batch"), nil
+	base, _ := driverhttp.CutEnding(u, "/batch")
+	return base.JoinPath("batch"), nil
 }
 
 type backend struct {

@@ -88,7 +88,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -164,15 +163,16 @@ func address(settings map[string]string, insecure bool) (*url.URL, error) {
 	if err != nil {
 		return refuse(err.Error())
 	}
-	switch strings.ToLower(path.Base(u.Path)) {
-	case "batch":
-		return u.JoinPath("..", "batch"), nil // without a slash behind it
-	case "v1":
-		return u.JoinPath("..", "v1", "batch"), nil
-	case "track", "identify", "page", "screen", "group", "alias", "import":
-		return refuse("the address of another call: leave out /v1 and what follows")
+	for _, call := range []string{"track", "identify", "page", "screen", "group", "alias", "import"} {
+		if _, is := driverhttp.CutEnding(u, call); is {
+			return refuse("the address of another call: leave out /v1 and what follows")
+		}
 	}
-	return u.JoinPath("v1", "batch"), nil
+	if base, whole := driverhttp.CutEnding(u, "batch"); whole {
+		return base.JoinPath("batch"), nil
+	}
+	base, _ := driverhttp.CutEnding(u, "v1")
+	return base.JoinPath("v1", "batch"), nil
 }
 
 type backend struct {

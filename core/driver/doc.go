@@ -20,11 +20,16 @@
 //	durability          keeps events until settled     keeps nothing after Send returns
 //	retry, backoff      decides, across processes      never; one attempt
 //	splitting           keeps batches within Limits    says TooLarge when that was not enough
+//	rate                keeps below PerMinute          declares it where the vendor has one
 //	deadline            sets it on the context         honours it, also while connecting
 //	identity, time      fixed before Send, stable      passes them on unchanged
 //	environment         reads what consent needs       reads none of it, nor the host's names
 //	                                                   (proxies: driverhttp.NewTransport does)
 //	errors              reported by status             hold no secret and no event content
+//
+// A vendor may accept an event and warn of something, as of one that nobody will be able to
+// have erased. Then Send returns a Partial that accepts, with the Warnings that the driver
+// declares: the collector counts them, and people are told what they mean.
 //
 // Which status of the vendor's means what is the backend's to say: OTLP forbids
 // sending again after a 500, Datadog and PostHog expect it. Not every answer is the
