@@ -234,6 +234,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 		s.NextFolded = delivery.NextFolds(m.in.dir)
 	}
 	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
+	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
 	s.CutOff = notes.Unfinished() && !s.Underway
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
