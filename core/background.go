@@ -222,7 +222,7 @@ func runBackground(in *installation) {
 	defer cancel()
 	// Erasing first: it was asked for, and events can wait.
 	failed := in.outbox().Pending() && (&eraser{in}).work(ctx, false, nil) != nil
-	if _, err := (&uploader{installation: in}).send(ctx, nil, backgroundWait); err != nil && !errors.Is(err, delivery.ErrNotAllowed) {
+	if _, err := (&uploader{installation: in, daily: true}).send(ctx, nil, backgroundWait); err != nil && !errors.Is(err, delivery.ErrNotAllowed) {
 		failed = true
 	}
 	n.ended, n.failures, n.problem = b.now(), 0, ""

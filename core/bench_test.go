@@ -46,8 +46,16 @@ var extra = map[string]string{"format": "json", "count": "3", "mode": "fast"}
 // Track on disk beside its floor, an append of the same bytes: in turns of a hundred, so
 // that both meet the same machine. The medians and the median of the ratios are what to
 // quote.
-func BenchmarkTrack(b *testing.B) {
+func BenchmarkTrack(b *testing.B) { benchmarkTrack(b, someTool()) }
+
+// The same where calls are folded.
+func BenchmarkTrackFolded(b *testing.B) {
 	tool := someTool()
+	tool.Telemetry.Fold = true
+	benchmarkTrack(b, tool)
+}
+
+func benchmarkTrack(b *testing.B, tool props.Tool) {
 	tool.Telemetry.MaxQueueBytes = 1 << 40 // no slot is ever full
 	options := enabled(b, tool, nil)
 	c, err := core.Open(tool, options...)

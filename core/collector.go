@@ -51,6 +51,8 @@ type Collector struct {
 	keys     map[string]*metadataKey
 	specs    map[props.EventType]*spec // of declared events that were recorded
 	recorded bool                      // something was, since Open or Close
+	single   bool                      // so was something that is not folded
+	crowded  bool                      // the queue was found filling up
 	unstored unstored                  // events that the disk did not take
 	lost     map[string]int            // events that were not recorded, by reason, not yet reported
 	retryAt  time.Time                 // not before this after a failure
@@ -163,12 +165,20 @@ type event struct {
 	flags      []string
 	errMsg     string
 	class      props.ErrorClass
+	folded     bool // it is recorded as a record of one
+	sampleRate int
 }
 
 // record completes, scrubs and stores one event.
 func (c *Collector) record(input event, extra map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if input.sampleRate = c.in.sampleRate(input.kind); input.sampleRate > 1 && !isSampled(c.runID(), input.sampleRate) {
+		return
+	}
+	if input.folded = c.in.folds(input.kind); input.folded {
+		input.args, input.errMsg = nil, ""
+	}
 	now := c.in.now()
 	err := c.ready(now, minRoom)
 	if errors.Is(err, errOff) {
@@ -200,7 +210,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 		input.errMsg = text
 	}
 	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
-	c.line = append(c.encoder.appendEnd(c.line, count), '\n')
+	c.line = append(c.encoder.appendEnd(c.line, &input, count), '\n')
 	if inMemory {
 		c.unstored.add(c.in, c.line)
 		return
@@ -210,6 +220,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 		c.countLost()
 		return
 	}
+	c.single = c.single || !input.folded
 	if !c.recorded {
 		c.recorded = true
 		c.startInside()
@@ -220,6 +231,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 func (c *Collector) store(now time.Time) error {
 	err := c.slot.writer.Append(c.line)
 	if errors.Is(err, spool.ErrFull) {
+		c.crowded = true
 		c.seal()
 		if err := c.ready(now, len(c.line)); err != nil {
 			if errors.Is(err, spool.ErrFull) {
@@ -394,6 +406,7 @@ func (c *Collector) ready(now time.Time, room int) error {
 		return err
 	}
 	c.slot, c.local = slot, slot.receipt.Local
+	c.crowded = c.crowded || slot.writer.Crowded
 	if c.scrub == nil {
 		c.prepare()
 	}
@@ -415,7 +428,7 @@ func (c *Collector) storeUnstored() {
 			c.lose(spool.LossUnwritten, len(lines)-i)
 			return
 		}
-		c.recorded = true
+		c.recorded, c.single = true, true
 	}
 }
 
@@ -583,19 +596,19 @@ func (c *Collector) seal() {
 func (c *Collector) Close(ctx context.Context) error {
 	u := &uploader{installation: c.in}
 	owed := c.owes && c.in.outbox().Due()
-	recorded, local := false, false
+	recorded, local, mayWait := false, false, false
 	if c.on.Load() {
 		c.mu.Lock()
 		c.stopInside()
 		c.sendUnstored(ctx)
 		c.seal()
 		c.saveLost()
-		recorded, local = c.recorded, c.local
-		c.recorded = false
+		recorded, local, mayWait = c.recorded, c.local, !c.single && !c.crowded
+		c.recorded, c.single, c.crowded = false, false, false
 		c.mu.Unlock()
 	}
 	if recorded {
-		return u.afterRecording(ctx, local, owed)
+		return u.afterRecording(ctx, local, mayWait, owed)
 	}
 	if owed {
 		return u.eraseSoon(ctx)
@@ -653,7 +666,8 @@ func (c *Collector) uploadInside(ctx context.Context, up *insideUpload) {
 		c.mu.Lock()
 		c.seal()
 		c.mu.Unlock()
-		if _, err := (&uploader{installation: c.in}).send(ctx, nil, 0); errors.Is(err, delivery.ErrWithdrawn) {
+		u := &uploader{installation: c.in, daily: !background{c.in}.vanishes()}
+		if _, err := u.send(ctx, nil, 0); errors.Is(err, delivery.ErrWithdrawn) {
 			c.on.Store(false)
 			return
 		}

@@ -18,11 +18,13 @@ import (
 // the two together), without making an Event first: what is the same for all events of
 // a process is encoded once. That halves the cost of Track.
 type encoder struct {
-	constant []byte // from tool_name to run_id
+	constant []byte // from tool_name to container
+	run      []byte // run_id
 	second   int64  // the Unix time that clock holds
 	clock    []byte // "2026-11-22T10:00:00"
 	today    string // "2026-11-22"
 	pairs    []pair // reused
+	bounds   []int64
 }
 
 // pair is a key and a value of an event's metadata.
@@ -53,7 +55,7 @@ func declaredKey(name string) *metadataKey {
 	return &metadataKey{name: name, quoted: string(append(driver.AppendJSONString(nil, name), ':'))}
 }
 
-func newEncoder(tool props.Tool, run detect.Context, runID string) *encoder {
+func newEncoder(tool props.Tool, where detect.Context, runID string) *encoder {
 	b := append([]byte(nil), `,"tool_name":`...)
 	b = driver.AppendJSONString(b, tool.Name)
 	optional := func(name, value string) {
@@ -63,13 +65,13 @@ func newEncoder(tool props.Tool, run detect.Context, runID string) *encoder {
 	}
 	optional("tool_version", tool.Version)
 	b = append(b, `,"os":"`+runtime.GOOS+`","arch":"`+runtime.GOARCH+`","go_version":"`+runtime.Version()+`"`...)
-	b = strconv.AppendBool(append(b, `,"ci":`...), run.CI)
-	optional("ci_provider", run.CIProvider)
-	b = strconv.AppendBool(append(b, `,"interactive":`...), run.Interactive)
-	optional("agent", run.Agent)
-	b = strconv.AppendBool(append(b, `,"container":`...), run.Container)
-	optional("run_id", runID)
-	return &encoder{constant: b, pairs: make([]pair, 0, maxMetadata)}
+	b = strconv.AppendBool(append(b, `,"ci":`...), where.CI)
+	optional("ci_provider", where.CIProvider)
+	b = strconv.AppendBool(append(b, `,"interactive":`...), where.Interactive)
+	optional("agent", where.Agent)
+	b = strconv.AppendBool(append(b, `,"container":`...), where.Container)
+	run := driver.AppendJSONString([]byte(`,"run_id":`), runID)
+	return &encoder{constant: b, run: run, pairs: make([]pair, 0, maxMetadata), bounds: driver.DurationBounds()}
 }
 
 // appendEvent appends everything but the metadata and what follows it.
@@ -87,9 +89,11 @@ func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 	b = append(b, `,"timestamp":"`...)
 	b = enc.appendTime(b, now)
 	b = append(b, '"')
-	if e.timed {
+	if e.timed && !e.folded {
 		b = append(b, `,"duration_ms":`...)
 		b = strconv.AppendInt(b, e.durationMS, 10)
+	}
+	if e.timed {
 		b = append(b, `,"exit_code":`...)
 		b = strconv.AppendInt(b, int64(e.exitCode), 10)
 	}
@@ -103,7 +107,11 @@ func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 		b = append(b, `,"error_class":`...)
 		b = driver.AppendJSONString(b, string(e.class))
 	}
-	return append(b, enc.constant...)
+	b = append(b, enc.constant...)
+	if e.folded {
+		return b
+	}
+	return append(b, enc.run...)
 }
 
 func appendList(b []byte, key string, list []string) []byte {
@@ -121,8 +129,9 @@ func appendList(b []byte, key string, list []string) []byte {
 	return b
 }
 
-// appendEnd appends the metadata in enc.pairs, which are sorted, and closes the event.
-func (enc *encoder) appendEnd(b []byte, count tally) []byte {
+// appendEnd appends the metadata in enc.pairs, which are sorted, and what follows it, and
+// closes the event.
+func (enc *encoder) appendEnd(b []byte, e *event, count tally) []byte {
 	for i, p := range enc.pairs {
 		if i == 0 {
 			b = append(b, `,"metadata":{`...)
@@ -135,6 +144,13 @@ func (enc *encoder) appendEnd(b []byte, count tally) []byte {
 	if len(enc.pairs) > 0 {
 		b = append(b, '}')
 	}
+	if e.folded {
+		b = enc.appendRecordOfOne(b, e)
+	}
+	if e.sampleRate > 1 {
+		b = append(b, `,"sample_rate":`...)
+		b = strconv.AppendInt(b, int64(e.sampleRate), 10)
+	}
 	if count.cut > 0 {
 		b = append(b, `,"truncated":`...)
 		b = strconv.AppendInt(b, int64(count.cut), 10)
@@ -144,6 +160,33 @@ func (enc *encoder) appendEnd(b []byte, count tally) []byte {
 		b = strconv.AppendInt(b, int64(count.redacted), 10)
 	}
 	return append(b, '}')
+}
+
+// appendRecordOfOne appends what records are added up by.
+func (enc *encoder) appendRecordOfOne(b []byte, e *event) []byte {
+	b = append(b, `,"count":1`...)
+	if !e.timed {
+		return b
+	}
+	if e.exitCode != 0 {
+		b = append(b, `,"failures":1`...)
+	}
+	b = append(b, `,"durations":[`...)
+	bucket := 0
+	for bucket < len(enc.bounds) && e.durationMS > enc.bounds[bucket] {
+		bucket++
+	}
+	for i := range len(enc.bounds) + 1 {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if i == bucket {
+			b = append(b, '1')
+		} else {
+			b = append(b, '0')
+		}
+	}
+	return append(b, ']')
 }
 
 // put adds a pair to enc.pairs, replacing one with the same key. It reports whether

@@ -254,6 +254,7 @@ func (in *installation) check() error {
 		"MaxEventAge":    config.MaxEventAge < 0,
 		"UploadInterval": config.UploadInterval < 0,
 		"NoticeVersion":  config.NoticeVersion < 0,
+		"SampleRate":     config.SampleRate < 0,
 	} {
 		if negative {
 			return &driver.ConfigError{Field: "Telemetry." + field, Problem: "is negative; leave it 0 for the default"}

@@ -78,6 +78,9 @@ type Status struct {
 	// LastDelivered and LastAttempt are zero if there was none, NextUpload is the earliest
 	// time of the next, WaitUntil what the server asked for.
 	LastDelivered, LastAttempt, NextUpload, WaitUntil time.Time
+	// NextFolded is until when calls of today wait that are folded, because this day had its
+	// delivery; zero if they go with the next upload.
+	NextFolded time.Time
 	// Delivered counts the events since the last reset that left this machine, Stayed those
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
@@ -227,6 +230,9 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	notes := delivery.ReadNotes(m.in.dir)
 	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
 	s.NextUpload = delivery.NextAt(m.in.dir)
+	if !delivery.FoldsDue(m.in.dir, s.At) {
+		s.NextFolded = delivery.NextFolds(m.in.dir)
+	}
 	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
 	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit

@@ -36,6 +36,7 @@ var ErrWait = errors.New("the server asked not to be called yet")
 type uploader struct {
 	*installation
 	inside    bool // a command that is about to end: it keeps its own interval
+	daily     bool // what is folded waits for its day to be over, if that had its delivery
 	decision  consent.Decision
 	own       selection // the receiver that this process declares
 	ownErr    error
@@ -46,8 +47,8 @@ type uploader struct {
 }
 
 // afterRecording has what was recorded sent: by a background process or, where that would
-// end with this one, right here.
-func (u *uploader) afterRecording(ctx context.Context, localOnly, owed bool) error {
+// end with this one, right here. What was recorded may wait until folded events are due.
+func (u *uploader) afterRecording(ctx context.Context, localOnly, mayWait, owed bool) error {
 	local := localOnly
 	if !localOnly {
 		own, err := selectBackend(u.tool.Telemetry)
@@ -56,7 +57,7 @@ func (u *uploader) afterRecording(ctx context.Context, localOnly, owed bool) err
 		}
 		local = own.driver.Local
 	}
-	due := delivery.Due(u.dir, u.now())
+	due := delivery.Due(u.dir, u.now()) && (!mayWait || delivery.FoldsDue(u.dir, u.now()))
 	b := background{u.installation}
 	switch {
 	case local, due && b.vanishes():
@@ -206,6 +207,7 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 		Pause:      pause,
 		Now:        u.now,
 		Erase:      u.eraseWithdrawn,
+		Daily:      u.daily,
 		Progress:   progress,
 	}
 	report, err := sender.Run(ctx, wait)

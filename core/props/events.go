@@ -33,6 +33,9 @@ type EventSpec struct {
 	// Until is the last day on which it is recorded, in UTC, as "2027-06-30". Later the
 	// event counts as one that is not declared. Empty means that there is no such day.
 	Until string
+	// Fold keeps one record for each name, metadata and day in place of an event for each
+	// Track, as TelemetryConfig.Fold does with commands.
+	Fold bool
 }
 
 // Field declares a key of metadata and what its value may be. A value that is something

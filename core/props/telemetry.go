@@ -80,6 +80,18 @@ type TelemetryConfig struct {
 	MaxEventAge time.Duration
 	// UploadInterval is the least time between two uploads. 0 means 10 minutes.
 	UploadInterval time.Duration
+
+	// Fold keeps, in place of an event for each call, one record for each command, outcome and
+	// day of UTC (and version, context, flags and metadata): with Count, Failures and Durations
+	// of driver.Event, and without what tells one call from another: its run, its exact time and
+	// duration, and, whatever ExtendedCollection says, arguments and error text. Who receives
+	// several records of a kind adds them up. The first call of a day is delivered as soon as
+	// any event, the others of that day once it is over, with the first of another day, or by
+	// a flush. Events of other types are folded where EventSpec.Fold says so.
+	Fold bool
+	// SampleRate n records one run in n, chosen at random, with all that it does, and notes n in
+	// each event. 0 and 1 record every run. What is not recorded is no loss.
+	SampleRate int
 }
 
 // DeliveryMode says what happens where it is unknown whether a batch arrived.

@@ -48,6 +48,8 @@ func telemetryFields(config *props.TelemetryConfig) []strictyaml.Field {
 		{Name: "MaxQueueBytes", Read: size(&config.MaxQueueBytes)},
 		{Name: "MaxEventAge", Read: strictyaml.Duration(&config.MaxEventAge)},
 		{Name: "UploadInterval", Read: strictyaml.Duration(&config.UploadInterval)},
+		{Name: "Fold", Read: strictyaml.Flag(&config.Fold)},
+		{Name: "SampleRate", Read: strictyaml.Number(&config.SampleRate)},
 	}
 }
 
@@ -60,6 +62,7 @@ func eventFields(e *props.EventSpec) []strictyaml.Field {
 		{Name: "Fields", Read: fields(&e.Fields)},
 		{Name: "Since", Read: strictyaml.Number(&e.Since)},
 		{Name: "Until", Read: strictyaml.Text(&e.Until)},
+		{Name: "Fold", Read: strictyaml.Flag(&e.Fold)},
 	}
 }
 

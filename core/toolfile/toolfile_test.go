@@ -41,6 +41,7 @@ Telemetry:
       Names: [scheduled, by hand]
       Since: 2
       Until: 2027-06-30
+      Fold: true
       Fields:
         - {Name: format, Type: {OneOf: [json, csv]}, Purpose: what was asked for, Since: 3, Until: 2027-01-31}
         - {Name: rows, Type: {Buckets: [10, 100, 1000]}}
@@ -64,6 +65,8 @@ Telemetry:
   MaxQueueBytes: 8MiB
   MaxEventAge: 720h
   UploadInterval: 10m
+  Fold: true
+  SampleRate: 20
 `
 
 func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
@@ -92,7 +95,7 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		DeliveryMode:       props.DeliveryAtMostOnce,
 		ExtendedCollection: true,
 		Events: []props.EventSpec{
-			{Type: "export.finished", Purpose: "which formats matter", Names: []string{"scheduled", "by hand"}, Since: 2, Until: "2027-06-30", Fields: []props.Field{
+			{Type: "export.finished", Purpose: "which formats matter", Names: []string{"scheduled", "by hand"}, Since: 2, Until: "2027-06-30", Fold: true, Fields: []props.Field{
 				{Name: "format", Type: props.OneOf("json", "csv"), Purpose: "what was asked for", Since: 3, Until: "2027-01-31"},
 				{Name: "rows", Type: props.Buckets(10, 100, 1000)},
 				{Name: "compressed", Type: props.Bool()},
@@ -114,6 +117,8 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		MaxQueueBytes:  8 << 20,
 		MaxEventAge:    720 * time.Hour,
 		UploadInterval: 10 * time.Minute,
+		Fold:           true,
+		SampleRate:     20,
 	}}
 	if !reflect.DeepEqual(tool, want) {
 		t.Errorf("got  %+v\nwant %+v", tool, want)

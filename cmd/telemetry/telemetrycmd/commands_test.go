@@ -87,6 +87,15 @@ func TestStatusSaysWhatIsSo(t *testing.T) {
 			h.answers(http.StatusTooManyRequests, "Retry-After", "86400") // the cap, which no jitter moves
 			h.run("telemetry", "flush")
 		},
+		"calls_wait": func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			midnight := time.Date(2026, 2, 4, 0, 0, 0, 0, time.UTC) // of the day that the clock shows
+			replace(h, "next-folds", "")
+			if err := os.Chtimes(filepath.Join(h.dir, "next-folds"), midnight, midnight); err != nil {
+				h.t.Fatal(err)
+			}
+		},
 		"deletion_pending": func(h *home) {
 			h.sendOne()
 			h.answers(http.StatusInternalServerError)

@@ -184,6 +184,9 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	}
 	if v.state() == stateOn {
 		add("Next upload", v.nextUpload())
+		if !v.NextFolded.IsZero() {
+			add("Calls of today", "are added up, and sent with the first command after "+screen.When(v.NextFolded))
+		}
 	}
 	if v.PacedUntil.After(v.At) && v.Queue.Events > 0 {
 		add("Not all at once", paceWords(v.Paced, v.PacedUntil))
@@ -334,6 +337,7 @@ type statusJSON struct {
 	LastDelivered time.Time     `json:"last_delivered,omitzero"`
 	LastAttempt   time.Time     `json:"last_attempt,omitzero"`
 	NextUpload    time.Time     `json:"next_upload,omitzero"`
+	NextFolded    time.Time     `json:"next_folded_upload,omitzero"`
 	WaitUntil     time.Time     `json:"wait_until,omitzero"`
 	Underway      bool          `json:"upload_under_way,omitempty"`
 	Problem       string        `json:"problem,omitempty"`
@@ -416,6 +420,7 @@ func (v view) json(explain bool) statusJSON {
 		LastDelivered: v.LastDelivered.UTC(),
 		LastAttempt:   v.LastAttempt.UTC(),
 		NextUpload:    v.NextUpload.UTC(),
+		NextFolded:    v.NextFolded.UTC(),
 		WaitUntil:     v.WaitUntil.UTC(),
 		Underway:      v.Underway,
 		Problem:       v.Problem,

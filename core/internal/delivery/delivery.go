@@ -95,6 +95,8 @@ type Sender struct {
 	Now             func() time.Time
 	// Erase erases what waits where that was withdrawn.
 	Erase func() error
+	// Daily says that folded events of a day which had its delivery wait until it is over.
+	Daily bool
 	// Progress, where not nil, is told how many events of how many are done with.
 	Progress func(done, total int)
 
@@ -102,6 +104,9 @@ type Sender struct {
 	notes    Notes // kept on disk after every batch: a process may be killed at any time
 	total    int
 	losses   map[loss]int
+	hold     bool           // folded events of today, which had its delivery
+	folded   bool           // folded events were delivered
+	unfixed  error          // why some could not be: they were not fixed in their slot
 	receipt  string         // of the last slot that was for the network: losses of no slot are reported under it
 	failed   map[bool]error // by Route.Local: the receiver that failed is not tried again
 	attempts *attempts      // nil before the first over the network
@@ -178,6 +183,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.report = Report{Lost: map[string]int{}, Warned: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects = nil, "", nil
+	s.hold, s.folded, s.unfixed = s.Daily && !FoldsDue(s.Dir, s.Now()), false, nil
 	if CheckNotes(s.Dir) != nil {
 		_, _ = s.Dir.SetAside(notesName) // told by status
 	}
@@ -192,6 +198,14 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		stats, _ := s.Queue.Stats()
 		s.total = stats.Total()
 	}
+	if err := s.settleAbsorbed(slots); err != nil {
+		return s.report, err
+	}
+	if s.Daily || wait > 0 { // who is in a hurry takes what there is
+		if err := s.gather(slots); err != nil {
+			return s.report, err
+		}
+	}
 	err = s.each(ctx, slots)
 	// Commands hold a slot for milliseconds. Who can wait for another sender waits for them.
 	for try := 0; err == nil && len(s.busy) > 0 && wait > 0 && try < busyTries; try++ {
@@ -200,7 +214,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	s.report.Busy = len(s.busy)
 	if err == nil {
-		err = errors.Join(s.failed[false], s.failed[true])
+		err = errors.Join(s.failed[false], s.failed[true], s.unfixed)
 	}
 	if errors.Is(err, ErrWithdrawn) {
 		err = errors.Join(err, s.Erase())
@@ -315,14 +329,20 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 	if len(items) == 0 || s.failed[route.Local] != nil || !route.Local && s.report.Paced > 0 {
 		return nil
 	}
+	items, held := s.fold(claim, route, items)
+	s.stamp(route, items)
 	err = s.deliverAll(ctx, claim, route, items)
 	switch {
+	case err == nil:
+		s.folded = s.folded || !route.Local && slices.ContainsFunc(items, folds)
+		held.compact(claim)
+		return nil
 	case errors.Is(err, ErrErased):
 		return nil
 	case errors.Is(err, errPaced):
 		s.report.Paced, s.report.PacedUntil = route.Limits.PerMinute, s.pace.until
 		return nil
-	case err == nil, ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
+	case ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
 		return err
 	}
 	s.failed[route.Local] = err
@@ -354,7 +374,6 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 		case route.Backend != nil && len(entry.Line)+stampBytes > limits.EventBytes:
 			gone = append(gone, s.giveUp(loss{spool.LossRefused, route.Receipt}, entry))
 		default:
-			event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
 			if event.Time.After(now) && !now.Before(route.Since) && claim.Latest(entry).IsZero() {
 				_ = claim.SetLatest(now) // a full disk: then the time may differ between attempts
 			}
@@ -372,6 +391,14 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 	}
 	s.setAside(claim, route.Receipt, damaged)
 	return items
+}
+
+// stamp puts in what the queue does not hold.
+func (s *Sender) stamp(route Route, items []item) {
+	for i := range items {
+		event := &items[i].event
+		event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
+	}
 }
 
 func bounded(l driver.Limits) driver.Limits {
@@ -543,7 +570,7 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	s.known(route, batch...)
 	s.grown = false
-	s.took(route, len(batch))
+	s.took(route, events(batch))
 	s.settle(claim, entries(batch)...)
 	_ = s.notes.write(s.Dir)
 	if len(s.suspects) > 0 {
@@ -597,10 +624,10 @@ func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err err
 	}
 	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
-		lost := min(verdicts.Unnamed, len(batch))
+		lost := heaviest(batch, verdicts.Unnamed)
 		s.known(route, batch...)
-		s.took(route, len(batch)-lost)
-		s.warn(warned(verdicts, len(batch)-lost, route.Warnings))
+		s.took(route, events(batch)-lost)
+		s.warn(warned(verdicts, len(batch)-min(verdicts.Unnamed, len(batch)), route.Warnings))
 		s.lose(loss{spool.LossRefused, route.Receipt}, lost)
 		_ = s.notes.write(s.Dir)
 		s.settle(claim, entries(batch)...)
@@ -622,7 +649,7 @@ func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err err
 	}
 	done := slices.Concat(taken, refused)
 	s.known(route, done...)
-	s.took(route, len(taken))
+	s.took(route, events(taken))
 	for _, it := range refused {
 		s.refused(route, it)
 	}
@@ -681,6 +708,20 @@ func entries(batch []item) []spool.Entry {
 	return list
 }
 
+// events is how many events a batch stands for.
+func events(batch []item) (n int) {
+	for _, it := range batch {
+		n += max(it.event.Count, 1)
+	}
+	return n
+}
+
+// heaviest is how many events n of a batch stand for at most, where nobody says which.
+func heaviest(batch []item, n int) int {
+	batch = slices.SortedFunc(slices.Values(batch), func(a, b item) int { return b.event.Count - a.event.Count })
+	return events(batch[:min(n, len(batch))])
+}
+
 func weights(batch []item) (n int) {
 	for _, it := range batch {
 		n += spool.Weight(it.entry.Line)
@@ -702,7 +743,7 @@ func (s *Sender) refuse(claim *spool.Claim, route Route, batch ...item) {
 // is not reported again, or an endpoint that refuses everything would never be at rest.
 func (s *Sender) refused(route Route, it item) {
 	if it.event.Type != "telemetry.loss" {
-		s.lose(loss{spool.LossRefused, route.Receipt}, 1)
+		s.lose(loss{spool.LossRefused, route.Receipt}, events([]item{it}))
 	}
 }
 
@@ -783,6 +824,9 @@ func (s *Sender) note(err error) {
 	}
 	if least := s.Now().Add(s.Pause); s.report.NextAt.Before(least) {
 		s.report.NextAt = least
+	}
+	if s.Daily && s.folded && err == nil && s.report.Paced == 0 {
+		postponeFolds(s.Dir, s.Now())
 	}
 	s.notes.Left = plaintext.Line(s.report.Left, maxLeft)
 	s.notes.Batch = s.size

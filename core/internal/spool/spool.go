@@ -11,6 +11,9 @@
 //	=85-897,1705-2119     a mark: the events in these byte ranges are settled
 //	=@1764061200000       a mark: where an event before it is later than this, in Unix
 //	                      milliseconds, the clock was wrong when it was recorded
+//	~85-897<tab>{…}<tab>~ a fold: the events between the tabs are in the place of those in
+//	                      these byte ranges, and of those in other slots whose IDs a last
+//	                      part lists after a +
 //
 // A writer takes the first slot that is free, not full and either empty or of the same
 // receipt, and keeps it until it closes or dies: the lock is the open file. The sender
@@ -21,6 +24,7 @@
 // into a file that nobody can open any more, which it notices.
 //
 // No slot grows above its share of MaxBytes, and there are only so many: that is the cap.
+// Only the one that is being sent may be above it, by what the sender adds.
 //
 // Nothing is synced: what was written survives the death of every process, and a power
 // cut may cost the last seconds. A torn last line costs that line.
@@ -30,6 +34,7 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -53,6 +58,8 @@ const (
 	// maxSlot bounds what the sender holds in memory of a slot, and maxSlots the search for
 	// room. Where both apply, the cap is what maxSlots hold.
 	maxSlot, maxSlots = 4 << 20, 9999
+	// crowdedFrom is the part of the slots that may be full before somebody should see to it.
+	crowdedFrom = 4
 	// clockDoubt is the age beyond MaxAge at which we doubt the clock rather than the
 	// event: a board without a battery starts in 1970. Such events are kept; the cap by
 	// bytes still holds.
@@ -128,6 +135,18 @@ func (q *Queue) shares() (slots int, size int64) {
 	return int(min(q.MaxBytes/size, maxSlots)), size
 }
 
+// SlotBytes is how large a slot may grow.
+func (q *Queue) SlotBytes() int64 {
+	_, size := q.shares()
+	return size
+}
+
+// SlotCount is how many slots there are at the cap.
+func (q *Queue) SlotCount() int {
+	slots, _ := q.shares()
+	return slots
+}
+
 // expired reports whether an event of time t is too old to be sent.
 func (q *Queue) expired(t time.Time) bool {
 	age := q.Now().Sub(t)
@@ -156,10 +175,12 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		at   time.Time
 	}
 	var full []candidate
+	crowded := 0
 	for i := range slots {
 		path := q.slotPath(slotName(i))
 		if info, err := os.Lstat(path); err == nil && info.Size()+int64(room) > size && !q.expired(info.ModTime()) {
 			full = append(full, candidate{path, info.ModTime()})
+			crowded++
 			continue
 		}
 		w, err := q.take(path, receipt, size)
@@ -173,6 +194,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		case w.size+int64(room) > size: // filled since it was looked at
 			_ = w.Close()
 		default:
+			w.Crowded = crowdedFrom*crowded >= slots
 			return w, nil
 		}
 	}
@@ -185,7 +207,11 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return q.recycle(f, receipt, size, LossCap)
+		w, err := q.recycle(f, receipt, size, LossCap)
+		if err == nil {
+			w.Crowded = true
+		}
+		return w, err
 	}
 	return nil, ErrFull
 }
@@ -296,8 +322,28 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 	return c, nil
 }
 
-// Stats is what waits: the lines that look like events, by their receipt, which is empty
-// for those of older versions; the lines that do not; and the bytes on disk.
+// Absorbed returns the slots by the IDs of the events that they have taken over from others:
+// of most queues none, because whoever takes over empties the other slots at once.
+func (q *Queue) Absorbed(slots []string) map[string]string {
+	by := map[string]string{}
+	for _, slot := range slots {
+		f, err := os.Open(q.slotPath(slot))
+		if err != nil {
+			continue // erased meanwhile
+		}
+		content, _ := readSlot(f)
+		f.Close()
+		if bytes.Contains(content, []byte{foldSep, absorbByte}) {
+			for _, id := range parseSlot(content).Absorbed {
+				by[id] = slot
+			}
+		}
+	}
+	return by
+}
+
+// Stats is what waits: the events, also those that were folded, by their receipt, which is
+// empty for those of older versions; the lines that are none; and the bytes on disk.
 type Stats struct {
 	Events  map[string]int
 	Damaged int
@@ -337,7 +383,7 @@ func (q *Queue) look(slot string, s *Stats) {
 	c := parseSlot(content)
 	for _, entry := range c.Entries {
 		if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
-			s.Events[c.Receipt]++
+			s.Events[c.Receipt] += Events(entry.Line)
 		} else {
 			s.Damaged++
 		}

@@ -13,6 +13,8 @@ type Writer struct {
 	size  int64
 	limit int64
 	torn  bool // the file does not end in a newline
+	// Crowded says that a quarter of the slots was full when this one was taken.
+	Crowded bool
 }
 
 // openWriter makes a Writer of a slot that is open, and closes it on an error: errOther if
