@@ -37,6 +37,7 @@ Telemetry:
   ExtendedCollection: true
   Metadata: {channel: stable}
   MetadataKeys: [format, shell]
+  ErrorClasses: [quota_exceeded, not_logged_in]
   DeletionRequestor:
     Endpoint: https://relay.example.com/v1/erasures
     Headers: {X-Relay: $TOKEN}
@@ -78,6 +79,7 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		ExtendedCollection: true,
 		Metadata:           map[string]string{"channel": "stable"},
 		MetadataKeys:       []string{"format", "shell"},
+		ErrorClasses:       []props.ErrorClass{"quota_exceeded", "not_logged_in"},
 		DeletionRequestor: deletion.Several{
 			httpjson.Requestor{Endpoint: "https://relay.example.com/v1/erasures", Headers: map[string]string{"X-Relay": "$TOKEN"}},
 			deletion.Email{To: "privacy@example.com"},
