@@ -11,6 +11,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -56,7 +57,7 @@ func BenchmarkTrack(b *testing.B) {
 	}
 	track := func() { c.TrackCommand("count", 142, 0, extra) }
 	track()
-	slot := filepath.Join(stateDir(options), "queue", "0000.events")
+	slot := filepath.Join(stateDir(options), "queue", "0000.events2")
 	content, err := os.ReadFile(slot)
 	if err != nil {
 		b.Fatal(err)
@@ -90,6 +91,52 @@ func BenchmarkTrack(b *testing.B) {
 	b.ReportMetric(median(tracks), "track-ns")
 	b.ReportMetric(median(ratios), "track/append")
 	b.ReportMetric(testing.AllocsPerRun(1000, track), "allocs/track")
+}
+
+// A command that is recorded with its start marked, beside its floor: what makes, fills,
+// empties and gives back a file under a lock, and appends the same event.
+func BenchmarkCommand(b *testing.B) {
+	tool := someTool()
+	tool.Telemetry.MaxQueueBytes = 1 << 40
+	c, err := core.Open(tool, enabled(b, tool, nil)...)
+	if err != nil || !c.Enabled() {
+		b.Fatal(err, c.Enabled())
+	}
+	track := func() { c.TrackCommand("count", 142, 0, nil) }
+	command := func() { c.Command("count").End(nil) }
+	command() // takes the slot
+	const turn = 20
+	timed := func(what func()) float64 {
+		start := time.Now()
+		for range turn {
+			what()
+		}
+		return float64(time.Since(start).Nanoseconds()) / turn
+	}
+	line := make([]byte, 450)
+	path := filepath.Join(b.TempDir(), "floor")
+	floor := func() {
+		f, err := state.OpenExclusive(path)
+		if err == nil {
+			_, err = f.Write(line)
+		}
+		if err == nil {
+			err = errors.Join(f.Truncate(0), state.CloseExclusive(f))
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		track()
+	}
+	var floors, commands, ratios []float64
+	for b.Loop() {
+		one, ours := timed(floor), timed(command)
+		floors, commands, ratios = append(floors, one), append(commands, ours), append(ratios, ours/one)
+	}
+	b.ReportMetric(0, "ns/op") // of a turn, which means nothing
+	b.ReportMetric(median(floors), "floor-ns")
+	b.ReportMetric(median(commands), "command-ns")
+	b.ReportMetric(median(ratios), "command/floor")
 }
 
 func median(list []float64) float64 {

@@ -44,6 +44,7 @@ type Collector struct {
 
 	mu       sync.Mutex
 	slot     *slot   // what is written to, nil before the first event
+	granted  grant   // under which the last slot or mark was taken
 	taking   *taking // a slot that is being taken, where locks are slow
 	local    bool    // the last slot was for this machine only
 	scrub    *redact.Scrubber
@@ -56,6 +57,9 @@ type Collector struct {
 	// uncountable says that losses could not be written down.
 	uncountable bool
 	inside      *insideUpload // for a command that runs for long
+
+	// unmarked says that locks are slow here, so that no command's start is noted.
+	unmarked bool
 
 	run     string // its ID, "" before it is needed
 	encoder *encoder
@@ -153,6 +157,7 @@ func (c *Collector) TrackCommandExtended(name string, args []string, durationMs 
 
 // event is what a caller of Track says.
 type event struct {
+	id         string // "" for a new one
 	kind       props.EventType
 	name       string
 	timed      bool // it is a command's: kind is ours, durationMS and exitCode mean something
@@ -257,11 +262,15 @@ func (c *Collector) mayKeepInMemory() bool {
 	return true
 }
 
+// knowsNobody takes out what no name may hold. It never changes; made anew for each name, it
+// would be allocated for each event.
+var knowsNobody = &redact.Scrubber{}
+
 // scrubbed returns a name of the author's without what it must not hold, adding 1 to cut
 // if it was cut. The names of the person are left in it: where an account is called
 // "build", the command `build` is not that person.
 func scrubbed(name string, limit int, cut *int) string {
-	out, wasCut := (&redact.Scrubber{}).Value(name, limit)
+	out, wasCut := knowsNobody.Value(name, limit)
 	if wasCut {
 		*cut++
 	}
@@ -350,7 +359,7 @@ func (c *Collector) ready(now time.Time, room int) error {
 		c.failed(now)
 		return err
 	}
-	c.slot, c.local = slot, slot.receipt.Local
+	c.slot, c.granted, c.local = slot, slot.grant, slot.receipt.Local
 	if c.scrub == nil {
 		c.prepare()
 	}
@@ -434,9 +443,9 @@ func (c *Collector) takeSlot(room int) (*slot, error) {
 	if c.taking != nil {
 		return c.takeLateSlot(room)
 	}
-	t := &taking{done: make(chan struct{})}
+	t, known := &taking{done: make(chan struct{})}, c.granted
 	go func() {
-		t.slot, t.err = takeSlot(c.in, room, &t.watch)
+		t.slot, t.err = takeSlot(c.in, (*spool.Queue).Writer, room, known, &t.watch)
 		close(t.done)
 	}()
 	if !t.watch.Wait(t.done) {

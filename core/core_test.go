@@ -179,7 +179,7 @@ func TestTheLineOnDiskIsTheCanonicalEncoding(t *testing.T) {
 		c := open(t, tool, options)
 		c.TrackCommandExtended("x\ny", []string{"--verbose", "--format=json"}, -5, 0, "it \"failed\"\n", map[string]string{"m": "\xff\x00", "k": strings.Repeat("long ", 900)})
 		c.Track("custom.type", "", map[string]string{"m": "1"})
-		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
+		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events2"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestEventIDsAreVersion7UUIDsAndUnique(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
+	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -553,7 +553,7 @@ func TestDamagedStateIsSurvivedAndReported(t *testing.T) {
 		"the identity is damaged":         func(dir string) error { return os.WriteFile(filepath.Join(dir, "identity"), []byte("noise"), 0o600) },
 		"the queue is a file":             func(dir string) error { return os.WriteFile(filepath.Join(dir, "queue"), nil, 0o600) },
 		"the queue holds noise": func(dir string) error {
-			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000.events"), []byte("noise\x00\n"), 0o600))
+			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000.events2"), []byte("noise\x00\n"), 0o600))
 		},
 		"the directory belongs to another": func(dir string) error { return foreign(dir) },
 	} {

@@ -13,7 +13,9 @@ func (c *Collector) Command(name string) props.Invocation {
 	if !c.on.Load() {
 		return props.Discard{}.Command(name)
 	}
-	return &invocation{collector: c, name: name, start: time.Now()}
+	i := &invocation{collector: c, name: name, start: time.Now()}
+	i.id, i.mark = c.mark(name)
+	return i
 }
 
 // invocation is a command that runs and is to be recorded.
@@ -21,6 +23,8 @@ type invocation struct {
 	collector *Collector
 	name      string
 	start     time.Time // with the monotonic clock, for the duration
+	id        string    // of its event, "" where mark is nil
+	mark      *mark     // that it runs, nil where nothing says so
 
 	mu    sync.Mutex
 	done  bool
@@ -78,13 +82,15 @@ func (i *invocation) Done(outcome props.Outcome) {
 		return
 	}
 	i.done = true
+	// Afterwards: killed in between, the command is recorded, and its mark has the same ID.
+	defer i.mark.takeBack()
 	c := i.collector
 	if !c.on.Load() {
 		return
 	}
 	config := &c.in.tool.Telemetry
 	e := event{
-		kind: props.EventCommandInvocation, name: i.name, timed: true, durationMS: took.Milliseconds(),
+		id: i.id, kind: props.EventCommandInvocation, name: i.name, timed: true, durationMS: took.Milliseconds(),
 		exitCode: exitCode(outcome), flags: i.flags, class: classOf(outcome, config.ErrorClasses),
 	}
 	if config.ExtendedCollection {

@@ -97,7 +97,7 @@ func TestEverySlotIsAskedForOnceByItsReceipt(t *testing.T) {
 	queue := f.sender.Dir.Join("queue")
 	err := errors.Join(
 		os.WriteFile(filepath.Join(queue, "0000"), append(legacy.AppendJSON(nil), '\n'), 0o600),
-		os.WriteFile(filepath.Join(queue, "0077.events"), append([]byte("#receipt=damaged\n"), append(legacy.AppendJSON(nil), '\n')...), 0o600),
+		os.WriteFile(filepath.Join(queue, "0077.events2"), append([]byte("#receipt=damaged\n"), append(legacy.AppendJSON(nil), '\n')...), 0o600),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +281,7 @@ func TestATimeToComeIsThatOfTheFirstAttemptAtEveryAttempt(t *testing.T) {
 	for range 3 {
 		f.run() //nolint:errcheck // it is down
 		f.now = f.now.Add(time.Hour)
-		slot, err := os.ReadFile(filepath.Join(f.sender.Dir.Join("queue"), "0000.events"))
+		slot, err := os.ReadFile(filepath.Join(f.sender.Dir.Join("queue"), "0000.events2"))
 		if err != nil {
 			t.Fatal(err)
 		}
