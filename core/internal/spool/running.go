@@ -167,8 +167,8 @@ func (q *Queue) requeue(o orphans, queued map[string]bool) (done bool) {
 		return false
 	}
 	defer w.Close()
-	// A no deletes the commands' files before the slots. So either it is seen here, or the
-	// slot that we hold is deleted after this.
+	// Erase deletes the commands' files before it looks for slots. So either it is seen here,
+	// or the slot that we hold is deleted after this.
 	if state.Unlinked(o.f) {
 		return false
 	}

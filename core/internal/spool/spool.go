@@ -35,7 +35,6 @@
 package spool
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -377,6 +376,14 @@ func (q *Queue) look(slot string, s *Stats) {
 // Erase deletes everything that waits, and what is known of commands that run. It returns
 // how many events waited. The error says that something could not be deleted; the rest is.
 func (q *Queue) Erase() (int, error) {
+	// Looked at again after the commands' files are gone: see requeue.
+	_, err := q.erase(running)
+	erased, slotsErr := q.erase(legacySlot, olderSlot, currentSlot)
+	return erased, errors.Join(err, slotsErr)
+}
+
+// erase deletes the files of some kinds, and returns how many events waited in them.
+func (q *Queue) erase(kinds ...kind) (int, error) {
 	entries, err := os.ReadDir(q.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -384,21 +391,14 @@ func (q *Queue) Erase() (int, error) {
 	if err != nil {
 		return 0, state.Bare(err)
 	}
-	// The commands first: see Recover.
-	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int {
-		return cmp.Compare(kindOf(a.Name()), kindOf(b.Name()))
-	})
 	var failed error
 	erased := 0
 	for _, entry := range entries {
-		events := Stats{Events: map[string]int{}}
-		switch kindOf(entry.Name()) {
-		case foreign:
+		if !slices.Contains(kinds, kindOf(entry.Name())) {
 			continue
-		case running:
-		default:
-			q.look(entry.Name(), &events)
 		}
+		events := Stats{Events: map[string]int{}}
+		q.look(entry.Name(), &events)
 		switch err := os.Remove(q.slotPath(entry.Name())); {
 		case err == nil:
 			erased += events.Total()
