@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 5 && os.Args[1] == "tool" {
 		runTool(os.Args[2], os.Args[3], os.Args[4])
 	}
+	if len(os.Args) == 5 && os.Args[1] == "command" {
+		runCommand(os.Args[2], os.Args[3], os.Args[4])
+	}
 	if len(os.Args) == 4 && os.Args[1] == "reset" {
 		runReset(os.Args[2], os.Args[3])
 	}
@@ -246,6 +249,7 @@ func TestWithoutAYesNothingIsWrittenAnywhere(t *testing.T) {
 		tool := someTool()
 		c := open(t, tool, []core.Option{core.WithStateDir(dir), environment(env)})
 		c.TrackCommand("count", 1, 0, extra)
+		c.Command("count").End(nil)
 		if err := errors.Join(c.Flush(t.Context()), c.Close(t.Context())); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -268,6 +272,7 @@ func TestATestBinarySleepsUnlessATestAsks(t *testing.T) { // not parallel: it se
 	tool := someTool()
 	c := open(t, tool, nil)
 	c.Track("feature.used", "x", nil)
+	defer c.Command("count").End(nil)
 	m := core.NewManager(tool)
 	if _, err := m.Disable(t.Context()); err == nil {
 		t.Error("a test binary may change the real state")
