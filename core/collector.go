@@ -58,7 +58,10 @@ type Collector struct {
 	uncountable bool
 	inside      *insideUpload // for a command that runs for long
 
-	// unmarked says that locks are slow here, so that no command's start is noted.
+	// marks are those of the commands that run. A file that nothing refers to is closed, which
+	// would look as if its command's process had ended. unmarked says that locks are slow here,
+	// so that there are none.
+	marks    map[*mark]bool
 	unmarked bool
 
 	run     string // its ID, "" before it is needed
@@ -512,6 +515,7 @@ func (c *Collector) prepare() {
 	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
 	c.keys = map[string]*metadataKey{}
+	c.marks = map[*mark]bool{}
 	c.encoder = newEncoder(c.in.tool, c.in.context(), c.runID())
 	for name, value := range c.in.tool.Telemetry.Metadata {
 		key := c.key(name)

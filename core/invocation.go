@@ -14,7 +14,7 @@ func (c *Collector) Command(name string) props.Invocation {
 		return props.Discard{}.Command(name)
 	}
 	i := &invocation{collector: c, name: name, start: time.Now()}
-	i.id, i.mark = c.mark(name)
+	i.id, i.mark = c.begin(name)
 	return i
 }
 
@@ -83,7 +83,7 @@ func (i *invocation) Done(outcome props.Outcome) {
 	}
 	i.done = true
 	// Afterwards: killed in between, the command is recorded, and its mark has the same ID.
-	defer i.mark.takeBack()
+	defer i.collector.takeBack(i.mark)
 	c := i.collector
 	if !c.on.Load() {
 		return

@@ -12,9 +12,9 @@ import (
 // command's process ends without taking it back; see spool.Queue.Start.
 type mark struct{ slot *slot }
 
-// mark notes that a command begins, and returns the ID of its event, whichever that will
+// begin notes that a command begins, and returns the ID of its event, whichever that will
 // be. The mark is nil where none could be made: that costs no error and no wait.
-func (c *Collector) mark(name string) (id string, made *mark) {
+func (c *Collector) begin(name string) (id string, made *mark) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.unmarked {
@@ -36,7 +36,7 @@ func (c *Collector) mark(name string) (id string, made *mark) {
 		c.unmarked = true
 		go func() {
 			<-done
-			m.takeBack()
+			c.takeBack(m)
 		}()
 		return "", nil
 	}
@@ -47,6 +47,7 @@ func (c *Collector) mark(name string) (id string, made *mark) {
 		return "", nil
 	}
 	c.granted = m.slot.grant
+	c.marks[m] = true
 	return id, m
 }
 
@@ -58,7 +59,7 @@ func newMark(in *installation, line []byte, known grant, watch *state.Watch) (*m
 	}
 	m := &mark{s}
 	if err := s.writer.Append(line); err != nil {
-		m.takeBack()
+		m.remove()
 		return nil, err
 	}
 	return m, nil
@@ -76,10 +77,18 @@ func (c *Collector) startLine(name string) (id string, line []byte) {
 	return e.id, append(c.encoder.appendEnd(line, cut+metadataCut, redacted), '\n')
 }
 
-// takeBack removes the mark, if there is one: its command was recorded, or is not to be.
-func (m *mark) takeBack() {
-	if m != nil {
-		_ = m.slot.writer.TakeBack()
-		m.slot.release()
+// takeBack removes a mark, if there is one: its command was recorded, or is not to be.
+func (c *Collector) takeBack(m *mark) {
+	if m == nil {
+		return
 	}
+	c.mu.Lock()
+	delete(c.marks, m)
+	c.mu.Unlock()
+	m.remove()
+}
+
+func (m *mark) remove() {
+	_ = m.slot.writer.TakeBack()
+	m.slot.release()
 }

@@ -95,6 +95,7 @@ func runCommand(dir, endpoint, how string) {
 	if err := c.Close(context.Background()); err != nil {
 		panic(err)
 	}
+	os.Stdout.WriteString("ended\n")
 	os.Exit(0)
 }
 
@@ -110,7 +111,14 @@ type runner struct {
 // is let go.
 func starts(t *testing.T, dir, endpoint, how string, env ...string) *runner {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "command", dir, endpoint, how)
+	return startsUnder(t, nil, dir, endpoint, how, env...)
+}
+
+// startsUnder is starts with another program that runs it.
+func startsUnder(t *testing.T, under []string, dir, endpoint, how string, env ...string) *runner {
+	t.Helper()
+	args := append(slices.Clone(under), os.Args[0], "command", dir, endpoint, how)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append([]string{"SystemRoot=" + os.Getenv("SystemRoot")}, env...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -547,4 +555,22 @@ func TestTheMarkHoldsWhatEveryEventOfTheToolHolds(t *testing.T) {
 	if s := string(mark); !strings.Contains(s, `"edition":"free"`) || strings.Contains(s, "canary") || strings.Contains(s, "json") || !strings.Contains(s, `"build <email>"`) {
 		t.Errorf("%s", s)
 	}
+}
+
+// Nobody can end it any more, but it may still run.
+func TestACommandThatItsCallerForgetsIsNotReportedWhileItsProcessLives(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	options := enabled(t, tool, nil)
+	c := open(t, tool, options)
+	c.Command("forgotten")
+	for range 3 {
+		runtime.GC()
+		mustFlush(t, core.NewManager(tool, options...))
+	}
+	if got := in.received(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	runtime.KeepAlive(c)
 }
