@@ -1,7 +1,6 @@
 package core
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -94,15 +93,7 @@ func (i *invocation) Done(outcome props.Outcome) {
 		exitCode: exitCode(outcome), flags: i.flags, class: classOf(outcome, config.ErrorClasses),
 	}
 	if config.ExtendedCollection {
-		e.args = i.args
-		if outcome.Err != nil {
-			e.errMsg = outcome.Err.Error()
-		}
+		e.args, e.errMsg = i.args, errorText(outcome.Err)
 	}
 	c.record(e, i.extra)
-}
-
-// knownClass reports whether a class is one that may be recorded.
-func knownClass(class props.ErrorClass, own []props.ErrorClass) bool {
-	return slices.Contains(props.ErrorClasses(), class) || slices.Contains(own, class)
 }
