@@ -93,7 +93,7 @@ func BenchmarkTrack(b *testing.B) {
 	b.ReportMetric(testing.AllocsPerRun(1000, track), "allocs/track")
 }
 
-// A command that is recorded with its start marked, beside its floor: what makes, fills,
+// A command that is recorded with its start noted, beside its floor: what makes, fills,
 // empties and gives back a file under a lock, and appends the same event.
 func BenchmarkCommand(b *testing.B) {
 	tool := someTool()

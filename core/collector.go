@@ -44,7 +44,7 @@ type Collector struct {
 
 	mu       sync.Mutex
 	slot     *slot   // what is written to, nil before the first event
-	granted  grant   // under which the last slot or mark was taken
+	granted  grant   // under which the last slot was taken, or the last start noted
 	taking   *taking // a slot that is being taken, where locks are slow
 	local    bool    // the last slot was for this machine only
 	scrub    *redact.Scrubber
@@ -58,11 +58,11 @@ type Collector struct {
 	uncountable bool
 	inside      *insideUpload // for a command that runs for long
 
-	// marks are those of the commands that run. A file that nothing refers to is closed, which
-	// would look as if its command's process had ended. unmarked says that locks are slow here,
-	// so that there are none.
-	marks    map[*mark]bool
-	unmarked bool
+	// running are the notes of the commands that run. A file that nothing refers to is closed,
+	// which would look as if its command's process had ended. slowLocks says that no more are
+	// made.
+	running   map[*slot]bool
+	slowLocks bool
 
 	run     string // its ID, "" before it is needed
 	encoder *encoder
@@ -515,7 +515,7 @@ func (c *Collector) prepare() {
 	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
 	c.keys = map[string]*metadataKey{}
-	c.marks = map[*mark]bool{}
+	c.running = map[*slot]bool{}
 	c.encoder = newEncoder(c.in.tool, c.in.context(), c.runID())
 	for name, value := range c.in.tool.Telemetry.Metadata {
 		key := c.key(name)

@@ -13,7 +13,7 @@ func (c *Collector) Command(name string) props.Invocation {
 		return props.Discard{}.Command(name)
 	}
 	i := &invocation{collector: c, name: name, start: time.Now()}
-	i.id, i.mark = c.begin(name)
+	i.id, i.note = c.begin(name)
 	return i
 }
 
@@ -22,8 +22,8 @@ type invocation struct {
 	collector *Collector
 	name      string
 	start     time.Time // with the monotonic clock, for the duration
-	id        string    // of its event, "" where mark is nil
-	mark      *mark     // that it runs, nil where nothing says so
+	id        string    // of its event, "" where note is nil
+	note      *slot     // that it runs, nil where none could be made
 
 	mu    sync.Mutex
 	done  bool
@@ -81,8 +81,8 @@ func (i *invocation) Done(outcome props.Outcome) {
 		return
 	}
 	i.done = true
-	// Afterwards: killed in between, the command is recorded, and its mark has the same ID.
-	defer i.collector.takeBack(i.mark)
+	// Afterwards: killed in between, the command is recorded, and its note has the same ID.
+	defer i.collector.ended(i.note)
 	c := i.collector
 	if !c.on.Load() {
 		return

@@ -77,7 +77,7 @@ func TestAChildThatIsHandedTheRunIsPartOfIt(t *testing.T) {
 		of[e.RunID == run]++
 	}
 	if of[true] != 3 || of[false] != 1 {
-		t.Errorf("%d of this run, %d not; want the parent's, the child's, the mark's, and the other child's: %q", of[true], of[false], runs(in.received()))
+		t.Errorf("%d of this run, %d not; want the parent's, the child's, the start's, and the other child's: %q", of[true], of[false], runs(in.received()))
 	}
 }
 

@@ -148,6 +148,12 @@ func (s *slot) look(in *installation) (gone int, err error) {
 	return 0, nil
 }
 
+// takeBack is release for a file of a command, with nothing left of it.
+func (s *slot) takeBack() {
+	_ = s.writer.TakeBack()
+	s.release()
+}
+
 // release gives the slot back. Where that takes long, which a file system with slow locks
 // makes it, the command does not wait for it.
 func (s *slot) release() {

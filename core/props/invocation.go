@@ -13,7 +13,7 @@ type Invocation interface {
 	// a key wins.
 	Annotate(key, value string) Invocation
 	// End records the command with what *err says, as Done does with an Outcome that has
-	// only Err; err may be nil. Deferred directly, as above, it sees a panic too: that is
+	// only Err; err may be nil. Deferred directly, as Collector.Command shows, it sees a panic too: that is
 	// recorded with exit code 2 and the class ErrorPanic, and goes on. runtime.Goexit is not
 	// seen: it looks like a return.
 	End(err *error)

@@ -13,7 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 )
 
-// begin marks that a command runs, which its line says.
+// begin notes that a command runs, which its line says.
 func begin(t *testing.T, q *spool.Queue, receipt string, i int) *spool.Writer {
 	t.Helper()
 	l := line(testID(i), q.Now())
@@ -83,7 +83,7 @@ func TestACommandTakesAFileOfItsOwnAsLongAsThereIsOne(t *testing.T) {
 	wantIDs(t, read(t, q).ids, testID(0))
 }
 
-func TestWhereEveryFileIsInUseCommandsShareOrGoUnmarked(t *testing.T) {
+func TestWhereEveryFileIsInUseCommandsShareOrGoUnnoted(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	q.MaxBytes = 1 << 20
@@ -125,7 +125,7 @@ func TestWhereEveryFileIsInUseCommandsShareOrGoUnmarked(t *testing.T) {
 	}
 }
 
-func TestMarksCountTowardsTheCap(t *testing.T) {
+func TestStartsCountTowardsTheCap(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	q.MaxBytes = 1 << 20
@@ -161,7 +161,7 @@ func TestASmallQueueIsLeftToTheEvents(t *testing.T) {
 	}
 }
 
-func TestAMarkThatNeverFitsIsNotMade(t *testing.T) {
+func TestAStartThatNeverFitsIsNotMade(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	if _, err := q.Start(receipt, 9<<10); !errors.Is(err, spool.ErrFull) {
@@ -198,7 +198,7 @@ func TestWhatIsInTheQueueAlreadyIsNotRecoveredAgain(t *testing.T) {
 }
 
 // A power cut leaves any part of what was written.
-func TestATornMarkIsNoLostEvent(t *testing.T) {
+func TestATornStartIsNoLostEvent(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	die(t, begin(t, q, receipt, 0))
@@ -232,7 +232,7 @@ func TestATornMarkIsNoLostEvent(t *testing.T) {
 }
 
 // Nothing tells under which promise it was recorded, so it goes nowhere.
-func TestAWholeMarkUnderADamagedHeadIsLost(t *testing.T) {
+func TestAWholeStartUnderADamagedHeadIsLost(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	die(t, begin(t, q, receipt, 0))
@@ -248,16 +248,16 @@ func TestAWholeMarkUnderADamagedHeadIsLost(t *testing.T) {
 	}
 }
 
-func TestEraseRemovesTheMarksOfCommandsThatRun(t *testing.T) {
+func TestEraseRemovesTheStartsOfCommandsThatRun(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	runs := begin(t, q, receipt, 0)
 	die(t, begin(t, q, receipt, 1))
 	if n, err := q.Erase(); n != 0 || err != nil {
-		t.Errorf("%d events, %v: a mark is no event that waits", n, err)
+		t.Errorf("%d events, %v: a start is no event that waits", n, err)
 	}
 	if !runs.Gone() {
-		t.Error("the mark of the one that runs is still there")
+		t.Error("the start of the one that runs is still there")
 	}
 	die(t, runs)
 	q.Recover()
@@ -267,7 +267,7 @@ func TestEraseRemovesTheMarksOfCommandsThatRun(t *testing.T) {
 	}
 }
 
-func TestAReceiptThatOnlyAMarkNamesIsHeld(t *testing.T) {
+func TestAReceiptThatOnlyAStartNamesIsHeld(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	runs := begin(t, q, receipt, 0)
@@ -280,7 +280,7 @@ func TestAReceiptThatOnlyAMarkNamesIsHeld(t *testing.T) {
 	}
 }
 
-func TestALinkInThePlaceOfAMarkIsLeftAlone(t *testing.T) {
+func TestALinkInThePlaceOfAStartIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
 	planted := filepath.Join(t.TempDir(), "planted")

@@ -8,16 +8,14 @@ import (
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
-// mark says on disk that a command runs. It is the event that a later run queues if the
-// command's process ends without taking it back; see spool.Queue.Start.
-type mark struct{ slot *slot }
-
-// begin notes that a command begins, and returns the ID of its event, whichever that will
-// be. The mark is nil where none could be made: that costs no error and no wait.
-func (c *Collector) begin(name string) (id string, made *mark) {
+// begin notes on disk that a command begins, and returns the ID of its event and the note.
+// That is the event which a later run queues if the command's process ends without taking
+// it back; see spool.Queue.Start. It is nil where none could be made: that costs no error
+// and no wait.
+func (c *Collector) begin(name string) (id string, note *slot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.unmarked {
+	if c.slowLocks {
 		return "", nil
 	}
 	if c.scrub == nil {
@@ -25,18 +23,19 @@ func (c *Collector) begin(name string) (id string, made *mark) {
 	}
 	id, line := c.startLine(name)
 	var watch state.Watch
-	var m *mark
+	var s *slot
 	var err error
 	known, done := c.granted, make(chan struct{})
 	go func() {
-		m, err = newMark(c.in, line, known, &watch)
+		s, err = noteStart(c.in, line, known, &watch)
 		close(done)
 	}()
 	if !watch.Wait(done) {
-		c.unmarked = true
+		c.slowLocks = true
 		go func() {
-			<-done
-			c.takeBack(m)
+			if <-done; s != nil {
+				s.takeBack()
+			}
 		}()
 		return "", nil
 	}
@@ -46,23 +45,21 @@ func (c *Collector) begin(name string) (id string, made *mark) {
 	if err != nil {
 		return "", nil
 	}
-	c.granted = m.slot.grant
-	c.marks[m] = true
-	return id, m
+	c.granted, c.running[s] = s.grant, true
+	return id, s
 }
 
-// newMark writes the line to a file that is held from then on.
-func newMark(in *installation, line []byte, known grant, watch *state.Watch) (*mark, error) {
+// noteStart writes the line to a file that is held from then on.
+func noteStart(in *installation, line []byte, known grant, watch *state.Watch) (*slot, error) {
 	s, err := takeSlot(in, (*spool.Queue).Start, len(line), known, watch)
 	if err != nil {
 		return nil, err
 	}
-	m := &mark{s}
 	if err := s.writer.Append(line); err != nil {
-		m.remove()
+		s.takeBack()
 		return nil, err
 	}
-	return m, nil
+	return s, nil
 }
 
 // startLine encodes the event of a command of which nothing is known but that it began.
@@ -77,18 +74,13 @@ func (c *Collector) startLine(name string) (id string, line []byte) {
 	return e.id, append(c.encoder.appendEnd(line, cut+metadataCut, redacted), '\n')
 }
 
-// takeBack removes a mark, if there is one: its command was recorded, or is not to be.
-func (c *Collector) takeBack(m *mark) {
-	if m == nil {
+// ended takes the note of a command back, if there is one: it was recorded, or is not to be.
+func (c *Collector) ended(note *slot) {
+	if note == nil {
 		return
 	}
 	c.mu.Lock()
-	delete(c.marks, m)
+	delete(c.running, note)
 	c.mu.Unlock()
-	m.remove()
-}
-
-func (m *mark) remove() {
-	_ = m.slot.writer.TakeBack()
-	m.slot.release()
+	note.takeBack()
 }

@@ -299,7 +299,7 @@ func TestUploadsAtOnceReportItOnce(t *testing.T) {
 	}
 }
 
-func TestMoreCommandsAtOnceThanCanBeMarkedCostNothing(t *testing.T) {
+func TestMoreCommandsAtOnceThanCanBeNotedCostNothing(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)
 	dir := said(t, in.URL)
@@ -390,7 +390,7 @@ func holding(t *testing.T, dir, text string) (n int) {
 	return n
 }
 
-func TestDropInTheCommandItselfTakesItsMark(t *testing.T) {
+func TestDropInTheCommandItselfTakesItsStart(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)
 	tool := toolFor(in.URL)
@@ -407,13 +407,13 @@ func TestDropInTheCommandItselfTakesItsMark(t *testing.T) {
 	}
 }
 
-func TestWhatIsMarkedForThisMachineStaysThere(t *testing.T) {
+func TestAStartNotedForThisMachineStaysThere(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)
 	dir := said(t, in.URL)
 	m := manager(processTool(in.URL), dir, nil)
 	r := starts(t, dir, in.URL, "SIGKILL", "TELEMETRY_LOCAL=1")
-	mustFlush(t, m) // nothing but the mark names its receipt, which must be there afterwards
+	mustFlush(t, m) // nothing but the start names its receipt, which must be there afterwards
 	r.dies()
 	if report := mustFlush(t, m); report.Stayed != 1 || report.Lost != 0 || in.postCount() != 0 || logged(t, dir) != 1 {
 		t.Errorf("%+v, %d posts, %d in the log", report, in.postCount(), logged(t, dir))
@@ -434,32 +434,32 @@ func TestACommandThatBeganTooLongAgoHasExpired(t *testing.T) {
 }
 
 // A power cut ends every command, and may cut what says that it ran anywhere.
-func TestAfterAPowerCutAWholeMarkIsReportedAndATornOneIsNoLoss(t *testing.T) {
+func TestAfterAPowerCutAWholeStartIsReportedAndATornOneIsNoLoss(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)
 	dir := said(t, in.URL)
 	notDue(t, dir)
 	starts(t, dir, in.URL, endsWell)
-	mark, err := os.ReadFile(filepath.Join(dir, "queue", "00.running"))
-	if err != nil || !bytes.HasSuffix(mark, []byte("}\n")) {
-		t.Fatalf("%q, %v", mark, err)
+	start, err := os.ReadFile(filepath.Join(dir, "queue", "00.running"))
+	if err != nil || !bytes.HasSuffix(start, []byte("}\n")) {
+		t.Fatalf("%q, %v", start, err)
 	}
-	for cut := 0; cut <= len(mark); cut += 1 + (len(mark)-cut-1)/10 {
+	for cut := 0; cut <= len(start); cut += 1 + (len(start)-cut-1)/10 {
 		copied := filepath.Join(t.TempDir(), "telemetry")
 		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 			t.Fatal(err)
 		}
 		restrict(t, copied)
-		if err := os.WriteFile(filepath.Join(copied, "queue", "00.running"), mark[:cut], 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(copied, "queue", "00.running"), start[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
 		want := 0
-		if cut >= len(mark)-1 {
+		if cut >= len(start)-1 {
 			want = 1
 		}
 		m := manager(processTool(in.URL), copied, nil)
 		if r := mustFlush(t, m); r.Sent != want || r.Lost != 0 || m.Status().TotalLost() != 0 || m.Status().Queue.Damaged != 0 {
-			t.Errorf("cut to %d of %d bytes: %+v, %v lost", cut, len(mark), r, m.Status().Lost)
+			t.Errorf("cut to %d of %d bytes: %+v, %v lost", cut, len(start), r, m.Status().Lost)
 		}
 	}
 }
@@ -478,7 +478,7 @@ func restrict(t *testing.T, dir string) {
 	}
 }
 
-func TestAMarkIsPrivateAndInTheStateDirectory(t *testing.T) {
+func TestAStartIsPrivateAndInTheStateDirectory(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("there the profile's access list decides")
@@ -540,7 +540,7 @@ func TestManyCommandsAtOnceAreEachRecordedOnce(t *testing.T) {
 	}
 }
 
-func TestTheMarkHoldsWhatEveryEventOfTheToolHolds(t *testing.T) {
+func TestTheStartHoldsWhatEveryEventOfTheToolHolds(t *testing.T) {
 	t.Parallel()
 	tool := someTool()
 	tool.Telemetry.Metadata = map[string]string{"edition": "free", "api_key": "canary"}
@@ -548,11 +548,11 @@ func TestTheMarkHoldsWhatEveryEventOfTheToolHolds(t *testing.T) {
 	c := open(t, tool, options)
 	command := c.Command("build canary@example.com").Annotate("format", "json").Flags("all").Args("x")
 	defer command.End(nil)
-	mark, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "00.running"))
+	start, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "00.running"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := string(mark); !strings.Contains(s, `"edition":"free"`) || strings.Contains(s, "canary") || strings.Contains(s, "json") || !strings.Contains(s, `"build <email>"`) {
+	if s := string(start); !strings.Contains(s, `"edition":"free"`) || strings.Contains(s, "canary") || strings.Contains(s, "json") || !strings.Contains(s, `"build <email>"`) {
 		t.Errorf("%s", s)
 	}
 }

@@ -20,7 +20,7 @@ var systemEndings = map[string]func(){
 	},
 }
 
-func TestTheProgramThatTakesTheCommandsPlaceDoesNotHoldItsMark(t *testing.T) {
+func TestTheProgramThatTakesTheCommandsPlaceDoesNotHoldItsStart(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)
 	dir := said(t, in.URL)
