@@ -82,6 +82,7 @@ func TestErrorsOfTheStandardLibraryHaveTheirClass(t *testing.T) {
 	cancel()
 	late, cancelLate := context.WithTimeout(t.Context(), 0)
 	defer cancelLate()
+	unclosed := "http://[::1"
 	for name, c := range map[string]struct {
 		err  error
 		want props.ErrorClass
@@ -124,7 +125,7 @@ func TestErrorsOfTheStandardLibraryHaveTheirClass(t *testing.T) {
 		"EINTR":                   {syscall.EINTR, props.ErrorOther},
 		"EINVAL of a file":        {&fs.PathError{Op: "read", Path: "x", Err: syscall.EINVAL}, props.ErrorOther},
 		"a file that is there":    {fs.ErrExist, props.ErrorOther},
-		"an address that is none": {fails(t, func() error { _, err := url.Parse("http://[::1"); return err }), props.ErrorOther},
+		"an address that is none": {fails(t, func() error { _, err := url.Parse(unclosed); return err }), props.ErrorOther},
 		"a network that is none":  {fails(t, func() error { _, _, err := net.ParseCIDR("x"); return err }), props.ErrorOther},
 		"a port that is missing":  {fails(t, func() error { _, _, err := net.SplitHostPort("x"); return err }), props.ErrorOther},
 		"the end of a file":       {io.ErrUnexpectedEOF, props.ErrorOther},
