@@ -165,6 +165,21 @@ func BenchmarkTrackOff(b *testing.B) {
 
 // The first event of a process, as a short command makes it: the upload is not due.
 func BenchmarkOpenTrackClose(b *testing.B) {
+	benchmarkRun(b, func(c *core.Collector) { c.TrackCommand("count", 142, 0, extra) })
+}
+
+// The same with the command's start noted.
+func BenchmarkOpenCommandClose(b *testing.B) {
+	benchmarkRun(b, func(c *core.Collector) {
+		command := c.Command("count")
+		for key, value := range extra {
+			command.Annotate(key, value)
+		}
+		command.End(nil)
+	})
+}
+
+func benchmarkRun(b *testing.B, record func(*core.Collector)) {
 	tool := someTool()
 	options := append(enabled(b, tool, nil), core.WithUploadCommand("not started"))
 	notDue(b, stateDir(options))
@@ -174,7 +189,7 @@ func BenchmarkOpenTrackClose(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.TrackCommand("count", 142, 0, extra)
+		record(c)
 		if err := c.Close(b.Context()); err != nil {
 			b.Fatal(err)
 		}
