@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +49,7 @@ const (
 	isNested = "os.Exit in a nested command"
 	isMany   = "os.Exit with a hundred commands at once"
 	sends    = "sends what waits"
+	loops    = "runs one command after the other"
 	lingers  = "waits without telemetry"
 	// lingering is what a process says that does.
 	lingering = "lingers"
@@ -61,6 +63,8 @@ func runCommand(dir, endpoint, how string) {
 		os.Stdout.WriteString(lingering + "\n")
 		os.Stdin.Read(make([]byte, 1)) //nolint:errcheck // its end is as good
 		os.Exit(abandonedCode)
+	case loops:
+		runCommands(dir, endpoint)
 	case sends:
 		_, err := manager(processTool(endpoint), dir, nil).Flush(context.Background(), nil)
 		if err != nil && !errors.Is(err, core.ErrBusy) {
@@ -97,6 +101,19 @@ func runCommand(dir, endpoint, how string) {
 	}
 	os.Stdout.WriteString("ended\n")
 	os.Exit(0)
+}
+
+// runCommands runs commands until it is killed, and tells the name of each that has ended.
+func runCommands(dir, endpoint string) {
+	c, err := core.Open(processTool(endpoint), core.WithStateDir(dir))
+	if err != nil {
+		panic(err)
+	}
+	for i := 0; ; i++ {
+		name := fmt.Sprint(os.Getenv("ROUND"), " ", i)
+		c.Command(name).End(nil)
+		os.Stdout.WriteString(name + "\n")
+	}
 }
 
 // runner is a process of runCommand.
@@ -207,6 +224,72 @@ func TestACommandThatEndsUnrecordedIsReportedByALaterRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Killed before its event, between that and the removal of its start, or after both: what is
+// sent of a command is one thing.
+func TestWhereverAProcessIsKilledEachCommandIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	in := newIntake(t)
+	dir := said(t, in.URL)
+	notDue(t, dir)
+	ended := map[string]bool{}
+	const rounds = 20
+	for round := range rounds {
+		cmd := exec.Command(os.Args[0], "command", dir, in.URL, loops)
+		cmd.Env = []string{"SystemRoot=" + os.Getenv("SystemRoot"), fmt.Sprint("ROUND=", round)}
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		for first := true; ; first = false {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				break
+			}
+			ended[strings.TrimSuffix(line, "\n")] = true
+			if first { // at whatever it is doing then
+				time.AfterFunc(time.Duration(random.Int64N(int64(2*time.Millisecond))), func() { cmd.Process.Kill() }) //nolint:errcheck // it runs
+			}
+		}
+		cmd.Wait() //nolint:errcheck // it was killed
+	}
+	m := manager(processTool(in.URL), dir, nil)
+	for range 2 {
+		mustFlush(t, m)
+	}
+	seen, unrecorded := map[string]driver.Event{}, 0
+	for _, e := range in.received() {
+		if e.Type == string(props.EventLoss) {
+			continue
+		}
+		if was, twice := seen[e.Name]; twice {
+			t.Errorf("%q is there twice: %+v and %+v", e.Name, was, e)
+		}
+		if seen[e.Name] = e; isUnrecorded(e) {
+			unrecorded++
+			if ended[e.Name] {
+				t.Errorf("%q had ended", e.Name)
+			}
+		}
+	}
+	for name := range ended {
+		if _, found := seen[name]; !found {
+			t.Errorf("%q had ended and is not there", name)
+		}
+	}
+	// A kill hits one command, or none.
+	if unrecorded > rounds || len(seen) < len(ended) || len(seen) > len(ended)+rounds {
+		t.Errorf("%d ended, %d are there, %d of them unrecorded, after %d kills", len(ended), len(seen), unrecorded, rounds)
+	}
+	t.Logf("%d commands, %d unrecorded", len(seen), unrecorded)
 }
 
 func TestWithinOneRunEachCommandIsReported(t *testing.T) {
