@@ -377,9 +377,12 @@ func (q *Queue) look(slot string, s *Stats) {
 // how many events waited. The error says that something could not be deleted; the rest is.
 func (q *Queue) Erase() (int, error) {
 	// Looked at again after the commands' files are gone: see requeue.
-	_, err := q.erase(running)
-	erased, slotsErr := q.erase(legacySlot, olderSlot, currentSlot)
-	return erased, errors.Join(err, slotsErr)
+	_, failed := q.erase(running)
+	erased, err := q.erase(legacySlot, olderSlot, currentSlot)
+	if err == nil {
+		err = failed
+	}
+	return erased, err
 }
 
 // erase deletes the files of some kinds, and returns how many events waited in them.
