@@ -44,6 +44,7 @@ type Collector struct {
 
 	mu       sync.Mutex
 	slot     *slot   // what is written to, nil before the first event
+	granted  grant   // under which the last slot was taken, or the last start noted
 	taking   *taking // a slot that is being taken, where locks are slow
 	local    bool    // the last slot was for this machine only
 	scrub    *redact.Scrubber
@@ -59,6 +60,12 @@ type Collector struct {
 	// uncountable says that losses could not be written down.
 	uncountable bool
 	inside      *insideUpload // for a command that runs for long
+
+	// running are the notes of the commands that run. A file that nothing refers to is closed,
+	// which would look as if its command's process had ended. slowLocks says that no more are
+	// made.
+	running   map[*slot]bool
+	slowLocks bool
 
 	run     string // its ID, "" before it is needed
 	encoder *encoder
@@ -156,6 +163,7 @@ func (c *Collector) TrackCommandExtended(name string, args []string, durationMs 
 
 // event is what a caller of Track says.
 type event struct {
+	id         string // "" for a new one
 	kind       props.EventType
 	name       string
 	timed      bool // it is a command's: kind is ours, durationMS and exitCode mean something
@@ -173,11 +181,8 @@ type event struct {
 func (c *Collector) record(input event, extra map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if input.sampleRate = c.in.sampleRate(input.kind); input.sampleRate > 1 && !isSampled(c.runID(), input.sampleRate) {
+	if !c.complete(&input) {
 		return
-	}
-	if input.folded = c.in.folds(input.kind); input.folded {
-		input.args, input.errMsg = nil, ""
 	}
 	now := c.in.now()
 	err := c.ready(now, minRoom)
@@ -225,6 +230,19 @@ func (c *Collector) record(input event, extra map[string]string) {
 		c.recorded = true
 		c.startInside()
 	}
+}
+
+// complete says how an event is recorded as the author declares it. It returns false where
+// its run is one that sampling leaves out.
+func (c *Collector) complete(e *event) bool {
+	e.sampleRate = c.in.sampleRate(e.kind)
+	if e.sampleRate > 1 && !isSampled(c.runID(), e.sampleRate) {
+		return false
+	}
+	if e.folded = c.in.folds(e.kind); e.folded {
+		e.args, e.errMsg = nil, ""
+	}
+	return true
 }
 
 // store appends the line to the slot, or to the next one if it does not fit.
@@ -405,7 +423,7 @@ func (c *Collector) ready(now time.Time, room int) error {
 		c.failed(now)
 		return err
 	}
-	c.slot, c.local = slot, slot.receipt.Local
+	c.slot, c.granted, c.local = slot, slot.grant, slot.receipt.Local
 	c.crowded = c.crowded || slot.writer.Crowded
 	if c.scrub == nil {
 		c.prepare()
@@ -490,9 +508,9 @@ func (c *Collector) takeSlot(room int) (*slot, error) {
 	if c.taking != nil {
 		return c.takeLateSlot(room)
 	}
-	t := &taking{done: make(chan struct{})}
+	t, known := &taking{done: make(chan struct{})}, c.granted
 	go func() {
-		t.slot, t.err = takeSlot(c.in, room, &t.watch)
+		t.slot, t.err = takeSlot(c.in, (*spool.Queue).Writer, room, known, &t.watch)
 		close(t.done)
 	}()
 	if !t.watch.Wait(t.done) {
@@ -559,6 +577,7 @@ func (c *Collector) prepare() {
 	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
 	c.keys, c.specs = map[string]*metadataKey{}, map[props.EventType]*spec{}
+	c.running = map[*slot]bool{}
 	c.encoder = newEncoder(c.in.tool, c.in.context(), c.runID())
 	if config := &c.in.tool.Telemetry; !declares(config) {
 		for name, value := range config.Metadata {

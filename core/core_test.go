@@ -34,6 +34,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 5 && os.Args[1] == "tool" {
 		runTool(os.Args[2], os.Args[3], os.Args[4])
 	}
+	if len(os.Args) == 5 && os.Args[1] == "command" {
+		runCommand(os.Args[2], os.Args[3], os.Args[4])
+	}
+	if len(os.Args) == 4 && os.Args[1] == "panic" {
+		runPanic(os.Args[2], os.Args[3])
+	}
 	if len(os.Args) == 4 && os.Args[1] == "reset" {
 		runReset(os.Args[2], os.Args[3])
 	}
@@ -179,7 +185,7 @@ func TestTheLineOnDiskIsTheCanonicalEncoding(t *testing.T) {
 		c := open(t, tool, options)
 		c.TrackCommandExtended("x\ny", []string{"--verbose", "--format=json"}, -5, 0, "it \"failed\"\n", map[string]string{"m": "\xff\x00", "k": strings.Repeat("long ", 900)})
 		c.Track("custom.type", "", map[string]string{"m": "1"})
-		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
+		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events2"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +220,7 @@ func TestEventIDsAreVersion7UUIDsAndUnique(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
+	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +252,7 @@ func TestWithoutAYesNothingIsWrittenAnywhere(t *testing.T) {
 		tool := someTool()
 		c := open(t, tool, []core.Option{core.WithStateDir(dir), environment(env)})
 		c.TrackCommand("count", 1, 0, extra)
+		c.Command("count").End(nil)
 		if err := errors.Join(c.Flush(t.Context()), c.Close(t.Context())); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -268,6 +275,7 @@ func TestATestBinarySleepsUnlessATestAsks(t *testing.T) { // not parallel: it se
 	tool := someTool()
 	c := open(t, tool, nil)
 	c.Track("feature.used", "x", nil)
+	defer c.Command("count").End(nil)
 	m := core.NewManager(tool)
 	if _, err := m.Disable(t.Context()); err == nil {
 		t.Error("a test binary may change the real state")
@@ -553,7 +561,7 @@ func TestDamagedStateIsSurvivedAndReported(t *testing.T) {
 		"the identity is damaged":         func(dir string) error { return os.WriteFile(filepath.Join(dir, "identity"), []byte("noise"), 0o600) },
 		"the queue is a file":             func(dir string) error { return os.WriteFile(filepath.Join(dir, "queue"), nil, 0o600) },
 		"the queue holds noise": func(dir string) error {
-			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000.events"), []byte("noise\x00\n"), 0o600))
+			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000.events2"), []byte("noise\x00\n"), 0o600))
 		},
 		"the directory belongs to another": func(dir string) error { return foreign(dir) },
 	} {

@@ -77,7 +77,11 @@ func newEncoder(tool props.Tool, where detect.Context, runID string) *encoder {
 // appendEvent appends everything but the metadata and what follows it.
 func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 	b = append(b, `{"id":"`...)
-	b = appendID(b, now)
+	if e.id == "" {
+		b = appendID(b, now)
+	} else {
+		b = append(b, e.id...)
+	}
 	if e.timed {
 		b = append(b, `","type":"`+string(props.EventCommandInvocation)+`","name":`...)
 	} else {

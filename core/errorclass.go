@@ -2,12 +2,16 @@ package core
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -18,9 +22,29 @@ const (
 	interrupt   = 2   // the number of the signal that Ctrl-C is
 )
 
+// asked returns what somebody's error answers, and otherwise where it panics: many do
+// whose pointer is nil. Telemetry never breaks the tool.
+func asked[T any](otherwise T, ask func() T) (answer T) {
+	defer func() {
+		if recover() != nil {
+			answer = otherwise
+		}
+	}()
+	return ask()
+}
+
+// errorText returns what an error says.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return asked("", err.Error)
+}
+
 // endingSignals are the numbers of the signals by which a person, or whoever runs the tool,
-// ends a process: HUP, INT, QUIT, KILL and TERM. All others tell of a fault of its own.
-var endingSignals = []int{1, interrupt, 3, 9, 15}
+// ends a process: HUP, INT, QUIT and TERM. All others tell of a fault, KILL mostly of one of
+// memory.
+var endingSignals = []int{1, interrupt, 3, 15}
 
 // ExitCode returns the exit code of a command that ended with err: what is recorded of one
 // that is given no other, and what main is to hand to os.Exit.
@@ -37,6 +61,10 @@ func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
+	return asked(exitFailure, func() int { return exitCodeOf(err) })
+}
+
+func exitCodeOf(err error) int {
 	if n := endedBySignal(err); n != 0 {
 		return exitSignal + n
 	}
@@ -68,14 +96,11 @@ func exitCode(outcome props.Outcome) int {
 // says of itself.
 func classOf(outcome props.Outcome, own []props.ErrorClass) props.ErrorClass {
 	class := outcome.Class
-	if class == "" {
-		class = derivedClass(outcome.Err)
+	if class == "" && outcome.Err != nil {
+		class = asked(props.ErrorOther, func() props.ErrorClass { return derivedClass(outcome.Err) })
 	}
 	if class == "" {
 		class = classOfExitCode(exitCode(outcome))
-	}
-	if class == "" && outcome.Err != nil {
-		class = props.ErrorOther
 	}
 	if class != "" && !knownClass(class, own) {
 		return props.ErrorOther
@@ -95,30 +120,105 @@ func classOfExitCode(code int) props.ErrorClass {
 	return props.ErrorOther
 }
 
-// derivedClass returns what an error says of itself, or what the standard library knows
-// of it, "" where that is nothing.
-func derivedClass(err error) props.ErrorClass {
-	if err == nil {
-		return ""
+// checkClasses returns what is wrong with the classes that an author lists.
+func checkClasses(own []props.ErrorClass) error {
+	const field, longest = "Telemetry.ErrorClasses", 64
+	for i, class := range own {
+		bad := class == "" || len(class) > longest
+		for _, c := range class {
+			bad = bad || !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '.' || c == '-')
+		}
+		switch {
+		case bad:
+			return &driver.ConfigError{Field: field, Problem: fmt.Sprintf("number %d must be 1 to %d lower-case letters, digits, '_', '.' or '-'", i+1, longest)}
+		case knownClass(class, own[:i]):
+			return &driver.ConfigError{Field: field, Problem: fmt.Sprintf("%q is there already: once is enough, and every tool has %q", class, props.ErrorClasses())}
+		}
 	}
+	return nil
+}
+
+// knownClass reports whether a class is one that may be recorded.
+func knownClass(class props.ErrorClass, own []props.ErrorClass) bool {
+	return slices.Contains(props.ErrorClasses(), class) || slices.Contains(own, class)
+}
+
+// derivedClass returns what an error says of itself, or what the standard library knows of
+// it. The cause counts before the place: what a socket was refused for lack of permission
+// is a matter of permission.
+func derivedClass(err error) props.ErrorClass {
 	var classed interface{ TelemetryClass() string }
 	if errors.As(err, &classed) {
 		return props.ErrorClass(classed.TelemetryClass())
 	}
-	var timeout interface{ Timeout() bool }
-	var network net.Error
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled): // also what signal.NotifyContext gives as the cause
 		return props.ErrorInterrupted
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), someIs(err, timedOut):
 		return props.ErrorTimeout
-	case errors.As(err, &network):
-		return props.ErrorNetwork
 	case errors.Is(err, fs.ErrPermission):
 		return props.ErrorPermission
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), someIs(err, notInPath):
 		return props.ErrorNotFound
+	case someIs(err, ofNetwork):
+		return props.ErrorNetwork
 	}
 	return ""
+}
+
+// someIs reports whether an error or one that it wraps is such a one.
+func someIs(err error, such func(error) bool) bool {
+	if err == nil {
+		return false
+	}
+	if such(err) {
+		return true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return someIs(e.Unwrap(), such)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), func(err error) bool { return someIs(err, such) })
+	}
+	return false
+}
+
+// timedOut reports whether an error says so of itself. Some only ask what they wrap, and
+// syscall.Errno calls EAGAIN a timeout, which is a shortage of something.
+func timedOut(err error) bool {
+	switch e := err.(type) {
+	case *fs.PathError, *os.SyscallError:
+		return false
+	case errno:
+		return e == errnoTimedOut
+	case interface{ Timeout() bool }:
+		return e.Timeout()
+	}
+	return false
+}
+
+// notInPath recognises exec.ErrNotFound by its text, because nothing here may be able to
+// start a program.
+func notInPath(err error) bool {
+	switch err.Error() {
+	case "executable file not found in $PATH", "executable file not found in %PATH%", "executable file not found in $path":
+		return true
+	}
+	return false
+}
+
+// ofNetwork reports whether an error is one of the network, and not of an address that
+// cannot be read, though those have the methods of net.Error. So has syscall.Errno.
+func ofNetwork(err error) bool {
+	switch e := err.(type) {
+	case *url.Error:
+		return e.Op != "parse"
+	case *net.ParseError, *net.AddrError, net.UnknownNetworkError, net.InvalidAddrError:
+		return false
+	case errno:
+		return slices.Contains(networkErrnos, e)
+	case net.Error, *tls.CertificateVerificationError, tls.AlertError, tls.RecordHeaderError:
+		return true
+	}
+	return false
 }

@@ -41,7 +41,7 @@ func TestAnErrorTellsTheExitCodeAndTheClassOfItsCommand(t *testing.T) {
 		"none":                 {nil, 0, ""},
 		"any":                  {errors.New("x"), 1, props.ErrorOther},
 		"its own code":         {fmt.Errorf("wrapped: %w", exitsWith(42)), 42, props.ErrorOther},
-		"the code of success":  {exitsWith(0), 0, props.ErrorOther},
+		"the code of success":  {exitsWith(0), 0, ""},
 		"no code":              {exitsWith(-1), 1, props.ErrorOther},
 		"the code of Ctrl-C":   {exitsWith(130), 130, props.ErrorInterrupted},
 		"the code of a fault":  {exitsWith(139), 139, props.ErrorOther},
@@ -59,7 +59,7 @@ func TestAnErrorTellsTheExitCodeAndTheClassOfItsCommand(t *testing.T) {
 		}{fmt.Errorf("wrapped: %w", stopped("terminated")), 143, props.ErrorInterrupted}
 		for script, want := range map[string]int{"exit 3": 3, "kill -TERM $$": 143, "kill -KILL $$": 137, "kill -SEGV $$": 139} {
 			class := props.ErrorOther
-			if want == 143 || want == 137 {
+			if want == 143 {
 				class = props.ErrorInterrupted
 			}
 			cases[script] = struct {

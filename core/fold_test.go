@@ -26,7 +26,7 @@ func foldingTool(endpoint string) props.Tool {
 // lines returns what waits in the first slot.
 func lines(t *testing.T, options []core.Option) [][]byte {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
+	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events2"))
 	if err != nil {
 		t.Fatal(err)
 	}

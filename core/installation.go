@@ -263,6 +263,9 @@ func (in *installation) check() error {
 	if len(config.Metadata) > maxMetadata {
 		return &driver.ConfigError{Field: "Telemetry.Metadata", Problem: fmt.Sprintf("has %d pairs; %d fit in an event", len(config.Metadata), maxMetadata)}
 	}
+	if err := checkClasses(config.ErrorClasses); err != nil {
+		return err
+	}
 	if err := checkDeclared(&config); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +12,9 @@ func (c *Collector) Command(name string) props.Invocation {
 	if !c.on.Load() {
 		return props.Discard{}.Command(name)
 	}
-	return &invocation{collector: c, name: name, start: time.Now()}
+	i := &invocation{collector: c, name: name, start: time.Now()}
+	i.id, i.note = c.begin(name)
+	return i
 }
 
 // invocation is a command that runs and is to be recorded.
@@ -21,6 +22,8 @@ type invocation struct {
 	collector *Collector
 	name      string
 	start     time.Time // with the monotonic clock, for the duration
+	id        string    // of its event, "" where note is nil
+	note      *slot     // that it runs, nil where none could be made
 
 	mu    sync.Mutex
 	done  bool
@@ -78,26 +81,20 @@ func (i *invocation) Done(outcome props.Outcome) {
 		return
 	}
 	i.done = true
+	// Afterwards: killed in between, the command is recorded, and its note has the same ID.
+	defer i.collector.ended(i.note)
 	c := i.collector
 	if !c.on.Load() {
 		return
 	}
 	config := &c.in.tool.Telemetry
 	e := event{
-		kind: props.EventCommandInvocation, name: i.name, timed: true, durationMS: took.Milliseconds(),
+		id: i.id, kind: props.EventCommandInvocation, name: i.name, timed: true, durationMS: took.Milliseconds(),
 		exitCode: exitCode(outcome), flags: i.flags, class: classOf(outcome, config.ErrorClasses),
 	}
 	// In a command that was called wrongly, a misspelt word may be anything. Its error says it.
 	if config.ExtendedCollection && e.class != props.ErrorUsage {
-		e.args = i.args
-		if outcome.Err != nil {
-			e.errMsg = outcome.Err.Error()
-		}
+		e.args, e.errMsg = i.args, errorText(outcome.Err)
 	}
 	c.record(e, i.extra)
-}
-
-// knownClass reports whether a class is one that may be recorded.
-func knownClass(class props.ErrorClass, own []props.ErrorClass) bool {
-	return slices.Contains(props.ErrorClasses(), class) || slices.Contains(own, class)
 }

@@ -190,7 +190,7 @@ func TestTheBackgroundProcessCarriesNothingOfTheUsersShell(t *testing.T) {
 	endpoint := "spy:" + server.URL
 	dir := said(t, endpoint)
 	cmd := command(dir, endpoint, 1, "AWS_SECRET_ACCESS_KEY=canary", "OTEL_RESOURCE_ATTRIBUTES=canary", "DD_API_KEY=canary",
-		"HOME="+t.TempDir(), "SOMETOOL_TELEMETRY=on", "NO_PROXY=127.0.0.1")
+		"HOME="+t.TempDir(), "SOMETOOL_TELEMETRY=on", "NO_PROXY=127.0.0.1", runVariable+"="+someRun)
 	cmd.Dir = t.TempDir()
 	r, w, err := os.Pipe() // as the shell's `3>…`, which must not be held open
 	if err != nil {
@@ -213,7 +213,7 @@ func TestTheBackgroundProcessCarriesNothingOfTheUsersShell(t *testing.T) {
 		t.Error(err)
 	}
 	all := strings.Join(s.Env, "\n")
-	if strings.Contains(all, "canary") || !strings.Contains(all, "SOMETOOL_TELEMETRY=on") || !strings.Contains(all, "NO_PROXY=") {
+	if strings.Contains(all, "canary") || strings.Contains(all, someRun) || !strings.Contains(all, "SOMETOOL_TELEMETRY=on") || !strings.Contains(all, "NO_PROXY=") {
 		t.Errorf("its environment is\n%s", all)
 	}
 	if s.Dir != filepath.VolumeName(s.Dir)+string(filepath.Separator) {

@@ -13,8 +13,9 @@ type Invocation interface {
 	// a key wins.
 	Annotate(key, value string) Invocation
 	// End records the command with what *err says, as Done does with an Outcome that has
-	// only Err; err may be nil. Deferred directly, as above, it sees a panic too: that is
-	// recorded with exit code 2 and the class ErrorPanic, and goes on.
+	// only Err; err may be nil. Deferred directly, as Collector.Command shows, it sees a panic too: that is
+	// recorded with exit code 2 and the class ErrorPanic, and goes on. runtime.Goexit is not
+	// seen: it looks like a return.
 	End(err *error)
 	// Done records the command with an outcome that the caller knows better.
 	Done(Outcome)

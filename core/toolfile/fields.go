@@ -41,6 +41,7 @@ func telemetryFields(config *props.TelemetryConfig) []strictyaml.Field {
 		{Name: "Fields", Read: fields(&config.Fields)},
 		{Name: "Metadata", Read: strictyaml.Texts(&config.Metadata)},
 		{Name: "MetadataKeys", Read: strictyaml.List(&config.MetadataKeys, "[format, shell]")},
+		{Name: "ErrorClasses", Read: strictyaml.List(&config.ErrorClasses, "[quota_exceeded]")},
 		{Name: "DeletionRequestor", Read: requestor(&config.DeletionRequestor)},
 		{Name: "Notice", Read: strictyaml.Text(&config.Notice)},
 		{Name: "NoticeVersion", Read: strictyaml.Number(&config.NoticeVersion)},

@@ -53,6 +53,7 @@ Telemetry:
     - {Name: cores, Type: Number}
   Metadata: {channel: stable}
   MetadataKeys: [format, shell]
+  ErrorClasses: [quota_exceeded, not_logged_in]
   DeletionRequestor:
     Endpoint: https://relay.example.com/v1/erasures
     Headers: {X-Relay: $TOKEN}
@@ -107,6 +108,7 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		},
 		Metadata:     map[string]string{"channel": "stable"},
 		MetadataKeys: []string{"format", "shell"},
+		ErrorClasses: []props.ErrorClass{"quota_exceeded", "not_logged_in"},
 		DeletionRequestor: deletion.Several{
 			httpjson.Requestor{Endpoint: "https://relay.example.com/v1/erasures", Headers: map[string]string{"X-Relay": "$TOKEN"}},
 			deletion.Email{To: "privacy@example.com"},

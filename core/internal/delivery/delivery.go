@@ -190,6 +190,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.notes = ReadNotes(s.Dir)
 	s.size, s.streak, s.splits = s.notes.Batch, 0, 0
 	s.pace, s.notes.Paced, s.notes.PacedUntil = s.notes.pace, 0, time.Time{}
+	s.Queue.Recover()
 	slots, err := s.Queue.Slots()
 	if err != nil {
 		return s.report, err

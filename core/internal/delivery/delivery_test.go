@@ -422,7 +422,7 @@ func TestADoubtStopsWithoutErasing(t *testing.T) {
 func TestDamageIsSetAsideOnceAndCounted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
-	slot := f.sender.Dir.Join("queue") + "/0000.events"
+	slot := f.sender.Dir.Join("queue") + "/0000.events2"
 	whole, err := os.ReadFile(slot)
 	if err != nil {
 		t.Fatal(err)

@@ -429,7 +429,7 @@ func TestWhatWaitsInSeveralSlotsIsPutTogether(t *testing.T) {
 	slots, _ := f.lastLines()
 	for path, content := range slots {
 		lines, _ := eventLines(content)
-		if first := filepath.Base(path) == "0000.events"; first && len(lines) != 2 || !first && len(content) != 0 {
+		if first := filepath.Base(path) == "0000.events2"; first && len(lines) != 2 || !first && len(content) != 0 {
 			t.Errorf("%s has %q", filepath.Base(path), content)
 		}
 	}
@@ -458,7 +458,7 @@ func TestAKillWhileSlotsArePutTogetherCostsNothing(t *testing.T) {
 		before, _ := f.lastLines()
 		f.mustRun(0, len(recorded))
 		after, _ := f.lastLines()
-		first := filepath.Join(f.sender.Dir.Join("queue"), "0000.events")
+		first := filepath.Join(f.sender.Dir.Join("queue"), "0000.events2")
 		sums, _ := eventLines(after[first])
 		var ids, others []string
 		for path, content := range before {
@@ -504,14 +504,14 @@ func TestNothingIsSentWhileASlotThatWasTakenOverCannotBeEmptied(t *testing.T) {
 	f.callBeside(0, call(1, "build", 0, f.now))
 	f.callBeside(1, call(2, "build", 0, f.now))
 	before, _ := f.lastLines()
-	first := filepath.Join(f.sender.Dir.Join("queue"), "0000.events")
+	first := filepath.Join(f.sender.Dir.Join("queue"), "0000.events2")
 	both := call(1, "build", 0, f.now)
 	both.Count = 2
 	fold := fmt.Sprintf("~42-%d\t%s\t+%s\t~\n", len(before[first]), both.AppendJSON(nil), id(2))
 	if err := os.WriteFile(first, append(before[first], fold...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	other, err := f.sender.Queue.Claim("0001.events") // as a command that runs
+	other, err := f.sender.Queue.Claim("0001.events2") // as a command that runs
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func onFullDisk(t *testing.T, f *fixture, events int) (free func()) {
 	f.sender.Dir, f.sender.Queue.Dir = state.At(mount), state.At(mount)
 	f.track(0, events-1)
 	// The last event ends with a page, so that not even a mark fits behind it.
-	slot := filepath.Join(mount, "queue", "0000.events")
+	slot := filepath.Join(mount, "queue", "0000.events2")
 	info, err := os.Stat(slot)
 	if err != nil {
 		t.Fatal(err)

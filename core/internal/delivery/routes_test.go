@@ -97,7 +97,7 @@ func TestEverySlotIsAskedForOnceByItsReceipt(t *testing.T) {
 	queue := f.sender.Dir.Join("queue")
 	err := errors.Join(
 		os.WriteFile(filepath.Join(queue, "0000"), append(legacy.AppendJSON(nil), '\n'), 0o600),
-		os.WriteFile(filepath.Join(queue, "0077.events"), append([]byte("#receipt=damaged\n"), append(legacy.AppendJSON(nil), '\n')...), 0o600),
+		os.WriteFile(filepath.Join(queue, "0077.events2"), append([]byte("#receipt=damaged\n"), append(legacy.AppendJSON(nil), '\n')...), 0o600),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +281,7 @@ func TestATimeToComeIsThatOfTheFirstAttemptAtEveryAttempt(t *testing.T) {
 	for range 3 {
 		f.run() //nolint:errcheck // it is down
 		f.now = f.now.Add(time.Hour)
-		slot, err := os.ReadFile(filepath.Join(f.sender.Dir.Join("queue"), "0000.events"))
+		slot, err := os.ReadFile(filepath.Join(f.sender.Dir.Join("queue"), "0000.events2"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,6 +295,9 @@ func TestATimeToComeIsThatOfTheFirstAttemptAtEveryAttempt(t *testing.T) {
 	for i, batch := range f.vendor.attempts {
 		if !batch[0].Time.Equal(first.Add(-time.Hour)) || !batch[1].Time.Equal(first) {
 			t.Errorf("attempt %d says %v and %v, want %v and %v", i, batch[0].Time, batch[1].Time, first.Add(-time.Hour), first)
+		}
+		if batch[0].TimeAdjusted || !batch[1].TimeAdjusted {
+			t.Errorf("attempt %d marks them as adjusted: %v and %v, want only the second", i, batch[0].TimeAdjusted, batch[1].TimeAdjusted)
 		}
 	}
 }
@@ -322,6 +325,10 @@ func TestATimeToComeDoesNotChangeTheTimesOfWhatIsRecordedLater(t *testing.T) {
 			t.Errorf("sent with %v, %v and %v; want %v, %v and %v",
 				batch[0].Time, batch[1].Time, batch[2].Time, first, first.Add(time.Hour), second)
 		}
+		if !batch[0].TimeAdjusted || batch[1].TimeAdjusted || !batch[2].TimeAdjusted {
+			t.Errorf("marked as adjusted: %v, %v and %v; want the first and the last",
+				batch[0].TimeAdjusted, batch[1].TimeAdjusted, batch[2].TimeAdjusted)
+		}
 	}
 }
 
@@ -333,8 +340,8 @@ func TestAClockBehindTheReceiptChangesNoTime(t *testing.T) {
 	f.route.Since = recorded.Add(-time.Minute)
 	f.now = recorded.Add(-24 * time.Hour) // a board that starts in the past
 	f.mustRun(1, 0)
-	if got := f.vendor.attempts[0][0].Time; !got.Equal(recorded) {
-		t.Errorf("sent with %v, want %v", got, recorded)
+	if got := f.vendor.attempts[0][0]; !got.Time.Equal(recorded) || got.TimeAdjusted {
+		t.Errorf("sent with %v, adjusted %v; want %v as it was", got.Time, got.TimeAdjusted, recorded)
 	}
 }
 

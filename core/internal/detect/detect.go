@@ -26,7 +26,7 @@ func Detect(lookup func(string) (string, bool)) Context {
 	c.CIProvider, c.CI = consent.CI(lookup)
 	c.Agent, _ = consent.Agent(lookup)
 	c.Interactive = isTerminal(os.Stdin) && isTerminal(os.Stderr)
-	c.Container = inContainer(lookup)
+	c.Container = inContainer(lookup, containerFiles)
 	return c
 }
 
@@ -56,13 +56,13 @@ var containerFiles = []string{
 	"/run/.containerenv",
 }
 
-func inContainer(lookup func(string) (string, bool)) bool {
+func inContainer(lookup func(string) (string, bool), files []string) bool {
 	for _, name := range containerVariables {
 		if value, set := lookup(name); set && value != "" {
 			return true
 		}
 	}
-	for _, path := range containerFiles {
+	for _, path := range files {
 		if _, err := os.Lstat(path); err == nil {
 			return true
 		}

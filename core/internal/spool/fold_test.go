@@ -22,7 +22,7 @@ func folded(id string, events int) []byte {
 // waits returns the IDs of what waits in the first slot and how many events that stands for.
 func waits(t *testing.T, q *spool.Queue) (ids []string, events int) {
 	t.Helper()
-	claim, err := q.Claim("0000.events")
+	claim, err := q.Claim("0000.events2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func waits(t *testing.T, q *spool.Queue) (ids []string, events int) {
 
 func claimed(t *testing.T, q *spool.Queue) *spool.Claim {
 	t.Helper()
-	claim, err := q.Claim("0000.events")
+	claim, err := q.Claim("0000.events2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestASlotTellsWhatItHasTakenOverFromOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	slots, _ := q.Slots()
-	if got := q.Absorbed(slots); len(got) != 2 || got[testID(70)] != "0000.events" || got[testID(71)] != "0000.events" {
+	if got := q.Absorbed(slots); len(got) != 2 || got[testID(70)] != "0000.events2" || got[testID(71)] != "0000.events2" {
 		t.Errorf("%v", got)
 	}
 	if ids, events := waits(t, q); len(ids) != 1 || events != 9 {

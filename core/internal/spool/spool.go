@@ -1,8 +1,10 @@
 // Package spool is the durable queue between the commands that record events and the
 // process that sends them. Any number of processes use it at once.
 //
-//	queue/0000.events   a slot: an append-only file, held by one process at a time
-//	queue/0001.events
+//	queue/0000.events2  a slot: an append-only file, held by one process at a time
+//	queue/0001.events2
+//	…
+//	queue/00.running    a command that runs: see Queue.Start
 //	…
 //
 //	#receipt=6f1c…        the head: under which receipt everything here was recorded
@@ -23,14 +25,17 @@
 // directory. Only Erase deletes slots. A process that still holds one then writes
 // into a file that nobody can open any more, which it notices.
 //
-// No slot grows above its share of MaxBytes, and there are only so many: that is the cap.
-// Only the one that is being sent may be above it, by what the sender adds.
+// No slot grows above its share of MaxBytes, and there are only so many: that is the cap,
+// the commands that run included. Only the slot that is being sent may be above its share, by
+// what the sender adds.
 //
 // Nothing is synced: what was written survives the death of every process, and a power
 // cut may cost the last seconds. A torn last line costs that line.
 //
-// Versions without receipts used files named queue/0000. What waits in them is read and
-// never added to.
+// What an older version could not read whole, it would drop as damaged. So the names say
+// what the lines may hold, and whoever adds a field to them takes the next name: versions
+// before the present fields used queue/0000.events, and those without receipts queue/0000.
+// What waits in such slots is read and never added to.
 package spool
 
 import (
@@ -48,7 +53,9 @@ import (
 
 const (
 	dirName    = "queue"
-	slotSuffix = ".events"
+	slotSuffix = ".events2"
+	// olderSuffix is that of slots which differ from ours only in what a line may hold.
+	olderSuffix = ".events"
 	// slotsAtCap is into how many slots MaxBytes is divided: as many processes can record at
 	// once, and a drop at the cap costs that share of the queue.
 	slotsAtCap = 128
@@ -117,22 +124,46 @@ func slotName(i int) string {
 	return string([]byte{'0' + byte(i/1000%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)}) + slotSuffix
 }
 
-// isSlot recognises slots by their name; legacy ones are of versions without receipts.
-func isSlot(name string) (legacy, ok bool) {
-	digits, current := strings.CutSuffix(name, slotSuffix)
-	if len(digits) != 4 || strings.Trim(digits, "0123456789") != "" {
-		return false, false
+// kind is what a file of the queue is.
+type kind int
+
+const (
+	foreign kind = iota // not one of ours
+	running
+	legacySlot // of a version without receipts
+	olderSlot
+	currentSlot
+)
+
+// kindOf tells by its name what a file of the queue is.
+func kindOf(name string) kind {
+	digits, _, _ := strings.Cut(name, ".")
+	suffix := name[len(digits):]
+	switch {
+	case strings.Trim(digits, "0123456789") != "":
+		return foreign
+	case len(digits) == 2 && suffix == runningSuffix:
+		return running
+	case len(digits) != 4:
+		return foreign
+	case suffix == slotSuffix:
+		return currentSlot
+	case suffix == olderSuffix:
+		return olderSlot
+	case suffix == "":
+		return legacySlot
 	}
-	return !current, true
+	return foreign
 }
 
 // shares is how many slots there are at the cap, and how large each is.
 func (q *Queue) shares() (slots int, size int64) {
+	room := q.MaxBytes - int64(q.runningFiles())*maxRunning
 	size = min(max(q.MaxBytes/slotsAtCap, minSlot), maxSlot)
-	if q.MaxBytes/size < minSlots {
-		return minSlots, q.MaxBytes / minSlots
+	if room/size < minSlots {
+		return minSlots, room / minSlots
 	}
-	return int(min(q.MaxBytes/size, maxSlots)), size
+	return int(min(room/size, maxSlots)), size
 }
 
 // SlotBytes is how large a slot may grow.
@@ -156,14 +187,19 @@ func (q *Queue) expired(t time.Time) bool {
 // Expired reports whether an event of time t is too old to be sent.
 func (q *Queue) Expired(t time.Time) bool { return q.expired(t) }
 
+// make makes the directory of the queue, if there is none.
+func (q *Queue) make() error {
+	if err := os.Mkdir(q.path(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return state.Bare(err)
+	}
+	return state.At(q.path()).Check()
+}
+
 // Writer takes a slot for events under a receipt that has room for that many bytes,
 // making room at the cap by dropping the oldest slot. The caller closes it. Errors wrap
 // those of package state, an errno, or ErrFull.
 func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
-	if err := os.Mkdir(q.path(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, state.Bare(err)
-	}
-	if err := state.At(q.path()).Check(); err != nil {
+	if err := q.make(); err != nil {
 		return nil, err
 	}
 	slots, size := q.shares()
@@ -256,7 +292,10 @@ func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) 
 
 // Slots returns the names of the slots that hold something, to be claimed one by one: the
 // ones of older versions first.
-func (q *Queue) Slots() ([]string, error) {
+func (q *Queue) Slots() ([]string, error) { return q.list(legacySlot, olderSlot, currentSlot) }
+
+// list returns the names of the files of some kinds that hold something, in that order.
+func (q *Queue) list(kinds ...kind) ([]string, error) {
 	entries, err := os.ReadDir(q.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -264,33 +303,30 @@ func (q *Queue) Slots() ([]string, error) {
 	if err != nil {
 		return nil, state.Bare(err)
 	}
-	var old, slots []string
-	for _, entry := range entries {
-		legacy, ok := isSlot(entry.Name())
-		if !ok {
-			continue
-		}
-		info, err := entry.Info()
-		switch {
-		case err != nil || !info.Mode().IsRegular() || info.Size() == 0:
-		case legacy:
-			old = append(old, entry.Name())
-		default:
-			slots = append(slots, entry.Name())
+	var names []string
+	for _, kind := range kinds {
+		for _, entry := range entries {
+			if kindOf(entry.Name()) != kind {
+				continue
+			}
+			if info, err := entry.Info(); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+				names = append(names, entry.Name())
+			}
 		}
 	}
-	return append(old, slots...), nil
+	return names, nil
 }
 
-// Holds reports whether something in the queue was recorded under a receipt.
+// Holds reports whether something in the queue was recorded under a receipt, or is to be
+// once a command ends.
 func (q *Queue) Holds(receipt string) bool {
-	slots, err := q.Slots()
+	names, err := q.list(running, legacySlot, olderSlot, currentSlot)
 	if err != nil {
 		return true // not known: nothing may be done that needs a no
 	}
 	head := make([]byte, headBytes)
-	for _, slot := range slots {
-		f, err := os.Open(q.slotPath(slot))
+	for _, name := range names {
+		f, err := os.Open(q.slotPath(name))
 		if err != nil {
 			continue // erased meanwhile
 		}
@@ -317,7 +353,7 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 	}
 	c := parseSlot(content)
 	c.f = f
-	c.Legacy, _ = isSlot(slot)
+	c.Legacy = kindOf(slot) == legacySlot
 	c.settled = map[int64]bool{}
 	return c, nil
 }
@@ -391,9 +427,20 @@ func (q *Queue) look(slot string, s *Stats) {
 	s.Bytes += int64(len(content))
 }
 
-// Erase deletes everything that waits and returns how many events that was. The error
-// says that something could not be deleted; the rest is.
+// Erase deletes everything that waits, and what is known of commands that run. It returns
+// how many events waited. The error says that something could not be deleted; the rest is.
 func (q *Queue) Erase() (int, error) {
+	// Looked at again after the commands' files are gone: see requeue.
+	_, failed := q.erase(running)
+	erased, err := q.erase(legacySlot, olderSlot, currentSlot)
+	if err == nil {
+		err = failed
+	}
+	return erased, err
+}
+
+// erase deletes the files of some kinds, and returns how many events waited in them.
+func (q *Queue) erase(kinds ...kind) (int, error) {
 	entries, err := os.ReadDir(q.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -404,7 +451,7 @@ func (q *Queue) Erase() (int, error) {
 	var failed error
 	erased := 0
 	for _, entry := range entries {
-		if _, ok := isSlot(entry.Name()); !ok {
+		if !slices.Contains(kinds, kindOf(entry.Name())) {
 			continue
 		}
 		events := Stats{Events: map[string]int{}}

@@ -15,6 +15,8 @@ type Writer struct {
 	torn  bool // the file does not end in a newline
 	// Crowded says that a quarter of the slots was full when this one was taken.
 	Crowded bool
+	// started is the size of a command's file before the command.
+	started int64
 }
 
 // openWriter makes a Writer of a slot that is open, and closes it on an error: errOther if
@@ -84,6 +86,15 @@ func (w *Writer) Append(line []byte) error {
 		w.torn = n < len(line)
 	}
 	if err != nil {
+		return state.Bare(err)
+	}
+	return nil
+}
+
+// TakeBack removes what was appended to a file that Start took: the command is recorded by
+// now, or is not to be.
+func (w *Writer) TakeBack() error {
+	if err := w.f.Truncate(w.started); err != nil {
 		return state.Bare(err)
 	}
 	return nil
