@@ -61,6 +61,7 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 	text(standard...)
 	text(s.Constants...)
 	text(toolName, toolVersion)
+	text("true", "false") // which say no more than that their name is there
 	for _, c := range s.Constants {
 		x.numbers[c] = true
 	}

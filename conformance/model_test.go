@@ -384,7 +384,9 @@ func modelSubject(m model) Subject {
 		Decode: decodeModel,
 		Limits: driver.Limits{Events: 100, Bytes: 200_000},
 		Constants: []string{"eu.intake.example", "/v2/batch", "X-Key", "sent_at", "store_ip", "events", "uuid", "kind", "event", "at", "ms",
-			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"},
+			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut",
+			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
+			"sample_rate", "redacted", "time_adjusted"},
 		Varies: map[string]string{"sent_at": "the time of sending"},
 		NoIP: func(r Request) error {
 			var body struct {

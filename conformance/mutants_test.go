@@ -564,7 +564,9 @@ func httpSubject() Subject {
 		},
 		Decode: func(r Request) ([]Received, error) { return decodeCanonical(r.Body) },
 		Constants: []string{"/v1", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
-			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
+			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
+			"sample_rate", "redacted", "time_adjusted"},
 	}
 }
 
