@@ -106,6 +106,11 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		for _, n := range append([]int{e.Truncated, e.Redacted, e.Count, e.Failures, e.SampleRate}, e.Durations...) {
 			number(int64(n))
 		}
+		sum := int64(0)
+		for _, n := range e.Durations { // as cumulative histograms have it
+			sum += int64(n)
+			number(sum)
+		}
 		if e.DurationMS != nil {
 			number(*e.DurationMS)
 			number(*e.DurationMS * 1e6) // in nanoseconds

@@ -37,6 +37,7 @@ type modelState struct {
 	kept    []driver.Event
 	files   []*os.File
 	last    error
+	answers int
 	n       atomic.Int64
 }
 
@@ -72,6 +73,7 @@ func mutants() []mutant {
 		ofKind("answers", answerMutants()),
 		ofKind("fidelity", fidelityMutants()),
 		ofKind("batches", batchMutants()),
+		ofKind("context", contextMutants()),
 		ofKind("privacy", privacyMutants()),
 		ofKind("lifecycle", lifecycleMutants()),
 		ofKind("local", localMutants()),
@@ -413,7 +415,7 @@ func deliveryMutants() []mutant {
 			delivery/partial-names-events delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
 			fidelity/reserved-names fidelity/times
 			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
-			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead `+otherSamples),
 		broken("sorts-by-id-backwards", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			sorted := slices.Clone(events)
 			slices.SortFunc(sorted, func(a, b driver.Event) int { return strings.Compare(b.ID, a.ID) })
@@ -428,7 +430,7 @@ func deliveryMutants() []mutant {
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
-			fidelity/old-and-ahead lifecycle/many-sends`),
+			fidelity/old-and-ahead lifecycle/many-sends `+otherSamples),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
 			delivery/same-content-again
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
@@ -525,7 +527,7 @@ func deliveryMutants() []mutant {
 			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
 			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
-			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead lifecycle/many-sends`),
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead lifecycle/many-sends `+otherSamples),
 		broken("panics-at-a-server-error", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 500 {
 				panic("unexpected status")
@@ -642,7 +644,7 @@ func decodeCanonical(b []byte) ([]Received, error) {
 
 func fidelityMutants() []mutant {
 	return []mutant{
-		broken("drops-duration-and-exit-code", model{item: func(i *modelItem) { i.Duration, i.Exit = nil, nil }}, "delivery/same-content-again fidelity/*"),
+		broken("drops-duration-and-exit-code", model{item: func(i *modelItem) { i.Duration, i.Exit = nil, nil }}, everySample+"fidelity/error-class"),
 		broken("exit-code-0-is-none", model{item: func(i *modelItem) {
 			if i.Exit != nil && *i.Exit == 0 {
 				i.Exit = nil
@@ -666,14 +668,16 @@ func fidelityMutants() []mutant {
 		}), `
 			delivery/same-content-again
 			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
-			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
+			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead
+			fidelity/context fidelity/error-class fidelity/flags`),
 		broken("consent-ids-swapped", consents(func(list []driver.Event) {
 			last := len(list) - 1
 			list[0].ConsentID, list[last].ConsentID = list[last].ConsentID, list[0].ConsentID
 		}), `
 			delivery/same-content-again
 			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
-			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
+			fidelity/every-type fidelity/longest fidelity/nothing-made-up fidelity/old-and-ahead
+			fidelity/context fidelity/error-class fidelity/flags`),
 		broken("truncates-values", model{item: func(i *modelItem) {
 			i.Meta = maps.Clone(i.Meta)
 			for k, v := range i.Meta {
@@ -706,7 +710,9 @@ func fidelityMutants() []mutant {
 					i.extra[k] = v
 				}
 			}
-		}}, "fidelity/reserved-names"),
+		}}, `
+			fidelity/reserved-names
+			fidelity/every-type collector/400-costs-one-event collector/413-splits collector/oversized-event`),
 	}
 }
 

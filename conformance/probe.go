@@ -229,6 +229,9 @@ func (v verdict) String() string {
 	return fmt.Sprintf("%v (%s)", v.err, v.class)
 }
 
+// accepted reports whether the collector would take the batch for delivered.
+func (v verdict) accepted() bool { return !v.late && v.class == driver.ClassAccepted }
+
 // kept reports whether the collector would send the batch again as it is.
 func (v verdict) kept() bool {
 	return !v.late && (v.class == driver.ClassUnknown || v.class == driver.ClassThrottled)
