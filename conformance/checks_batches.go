@@ -306,7 +306,7 @@ func oldAndAhead(p *probe) {
 		61 * time.Minute, time.Minute, 0, -time.Minute, -16 * time.Minute, -time.Hour} {
 		e := sampleEvent(p.base, i)
 		e.Time = p.base.Add(-age)
-		e.ID = sampleID(e.Time, i)
+		e.ID, e.RunID = sampleID(e.Time, i), sampleRun(e.Time, i)
 		events = append(events, e)
 	}
 	b, ok := p.open()

@@ -48,7 +48,8 @@ func sampleEvent(base time.Time, n int) driver.Event {
 var sampleClasses = []string{"usage", "timeout", "other", "quota_exceeded"}
 
 // sampleRun is the same for three events in a row, as if each command had recorded so many.
-func sampleRun(base time.Time, n int) string { return sampleID(base, 0xf0000+n/3) }
+// A run begins before its events: some vendors look at the time in a session's ID.
+func sampleRun(base time.Time, n int) string { return sampleID(base.Add(-time.Minute), 0xf0000+n/3) }
 
 // lean takes from an event what not every event has, so that it is a single one of a person
 // at a terminal.
