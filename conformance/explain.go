@@ -103,6 +103,7 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		number(e.Time.UnixMilli())
 		number(e.Time.UnixMicro())
 		number(e.Time.UnixNano())
+		number(idTime(e.RunID)) // when a session began
 		for _, n := range append([]int{e.Truncated, e.Redacted, e.Count, e.Failures, e.SampleRate}, e.Durations...) {
 			number(int64(n))
 		}
@@ -120,6 +121,13 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		}
 	}
 	return x
+}
+
+// idTime is the time that a version 7 UUID holds, in milliseconds since 1970, 0 without one.
+func idTime(id string) int64 {
+	digits := strings.ReplaceAll(id, "-", "")
+	ms, _ := strconv.ParseInt(digits[:min(12, len(digits))], 16, 64)
+	return ms
 }
 
 func (x *explainer) fault(where, what string) {

@@ -47,12 +47,13 @@ type Collector struct {
 	taking   *taking // a slot that is being taken, where locks are slow
 	local    bool    // the last slot was for this machine only
 	scrub    *redact.Scrubber
-	declared []pair // the author's Metadata, scrubbed and sorted
+	static   []pair // the author's Metadata, scrubbed and sorted, where nothing is declared
 	keys     map[string]*metadataKey
-	recorded bool           // something was, since Open or Close
-	unstored unstored       // events that the disk did not take
-	lost     map[string]int // events that were not recorded, by reason, not yet reported
-	retryAt  time.Time      // not before this after a failure
+	specs    map[props.EventType]*spec // of declared events that were recorded
+	recorded bool                      // something was, since Open or Close
+	unstored unstored                  // events that the disk did not take
+	lost     map[string]int            // events that were not recorded, by reason, not yet reported
+	retryAt  time.Time                 // not before this after a failure
 	// uncountable says that losses could not be written down.
 	uncountable bool
 	inside      *insideUpload // for a command that runs for long
@@ -179,37 +180,27 @@ func (c *Collector) record(input event, extra map[string]string) {
 		c.countLost()
 		return
 	}
-	var cut, redacted int
-	input.name = scrubbed(input.name, maxName, &cut)
-	if !input.timed { // else the type is one of ours
-		input.kind = props.EventType(scrubbed(string(input.kind), maxName, &cut))
-		if input.kind == "" {
-			c.lose(spool.LossInvalid, 1)
-			c.countLost()
-			return
-		}
+	var count tally
+	if loss := c.admit(&input, extra, now, &count); loss != "" {
+		c.lose(loss, 1)
+		c.countLost()
+		return
 	}
 	if len(input.args) > 0 {
-		var argsCut int
-		input.args, argsCut = c.scrub.Args(input.args, strings.Fields(input.name)...)
-		cut += argsCut
+		var argsCut, argsRedacted int
+		input.args, argsCut, argsRedacted = c.scrub.Args(input.args, strings.Fields(input.name)...)
+		count.cut, count.redacted = count.cut+argsCut, count.redacted+argsRedacted
 	}
 	if len(input.flags) > 0 {
-		input.flags = scrubbedFlags(input.flags, &cut)
+		input.flags = count.scrubbedFlags(input.flags)
 	}
 	if input.errMsg != "" {
-		text, errCut := c.scrub.ErrorText(input.errMsg, maxError)
-		if errCut {
-			cut++
-		} else if text != input.errMsg {
-			redacted++
-		}
+		text, cut := c.scrub.ErrorText(input.errMsg, maxError)
+		count.add(input.errMsg, text, cut)
 		input.errMsg = text
 	}
-	metadataCut, metadataRedacted := c.mergeMetadata(extra)
-	cut, redacted = cut+metadataCut, redacted+metadataRedacted
 	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
-	c.line = append(c.encoder.appendEnd(c.line, cut, redacted), '\n')
+	c.line = append(c.encoder.appendEnd(c.line, count), '\n')
 	if inMemory {
 		c.unstored.add(c.in, c.line)
 		return
@@ -257,58 +248,109 @@ func (c *Collector) mayKeepInMemory() bool {
 	return true
 }
 
-// scrubbed returns a name of the author's without what it must not hold, adding 1 to cut
-// if it was cut. The names of the person are left in it: where an account is called
-// "build", the command `build` is not that person.
-func scrubbed(name string, limit int, cut *int) string {
-	out, wasCut := (&redact.Scrubber{}).Value(name, limit)
-	if wasCut {
-		*cut++
+// tally counts what of an event is not as the author gave it.
+type tally struct{ cut, redacted int }
+
+// add counts a value of which kept is what was kept.
+func (t *tally) add(value, kept string, cut bool) {
+	if cut {
+		t.cut++
 	}
-	return out
+	if redact.Replaced(value, kept, cut) {
+		t.redacted++
+	}
 }
 
-// scrubbedFlags returns names of flags as they may be kept, adding what was cut or left off
-// to cut.
-func scrubbedFlags(names []string, cut *int) []string {
+// nameless is a Scrubber that knows no names, and is never changed. Made where it is used,
+// it would be allocated.
+var nameless redact.Scrubber
+
+// scrubbed returns a name of the author's without what it must not hold. The names of the
+// person are left in it: where an account is called "build", the command `build` is not
+// that person.
+func (t *tally) scrubbed(name string, limit int) string {
+	kept, cut := nameless.Value(name, limit)
+	t.add(name, kept, cut)
+	return kept
+}
+
+// scrubbedFlags returns names of flags as they may be kept.
+func (t *tally) scrubbedFlags(names []string) []string {
 	if len(names) > maxFlags {
-		*cut += len(names) - maxFlags
+		t.cut += len(names) - maxFlags
 		names = names[:maxFlags]
 	}
 	list := make([]string, len(names))
 	for i, name := range names {
-		list[i] = scrubbed(name, maxFlag, cut)
+		list[i] = t.scrubbed(name, maxFlag)
 	}
 	return list
 }
 
-// mergeMetadata puts the author's pairs and the call's, which win, into the encoder and
-// returns how many were cut or left out, and of how many something was replaced.
-func (c *Collector) mergeMetadata(extra map[string]string) (cut, redacted int) {
-	c.encoder.pairs = append(c.encoder.pairs[:0], c.declared...)
-	allowed := c.in.tool.Telemetry.MetadataKeys
-	for name, value := range extra {
-		if allowed != nil && !slices.Contains(allowed, name) {
-			cut++
-			continue
+// admit leaves of an event's type, name and metadata what may be kept, the metadata in the
+// encoder. It returns why there is no event left, "" if there is.
+func (c *Collector) admit(input *event, extra map[string]string, now time.Time, count *tally) (loss string) {
+	config := &c.in.tool.Telemetry
+	if !declares(config) {
+		input.name = count.scrubbed(input.name, maxName)
+		if !input.timed { // else the type is one of ours
+			input.kind = props.EventType(count.scrubbed(string(input.kind), maxName))
 		}
-		key := c.key(name)
-		kept, valueCut := c.scrubValue(key, value)
-		if !c.encoder.put(pair{key, kept}) || key.cut || valueCut {
-			cut++
-		} else if kept != value {
-			redacted++
+		if input.kind == "" {
+			return spool.LossInvalid
+		}
+		c.putScrubbed(extra, count)
+	} else {
+		if input.kind == "" {
+			return spool.LossInvalid
+		}
+		today := c.encoder.date(now)
+		s := c.spec(input.kind, today)
+		if s == nil {
+			return spool.LossUndeclared
+		}
+		input.name = s.keepName(input.name, count)
+		c.encoder.pairs = c.encoder.pairs[:0]
+		c.putDeclared(s, today, config.Metadata, count)
+		c.putDeclared(s, today, extra, count)
+	}
+	for _, p := range c.encoder.pairs {
+		if p.cut || p.key.count.cut > 0 {
+			count.cut++
+		}
+		if p.redacted || p.key.count.redacted > 0 {
+			count.redacted++
 		}
 	}
-	return cut, redacted
+	return ""
 }
 
-// scrubValue returns what may be kept of the value of a key.
-func (c *Collector) scrubValue(key *metadataKey, value string) (kept string, cut bool) {
-	if key.secret {
-		value = redact.Secret
+// putScrubbed puts the author's pairs and the call's, which win, into the encoder.
+func (c *Collector) putScrubbed(extra map[string]string, count *tally) {
+	c.encoder.pairs = append(c.encoder.pairs[:0], c.static...)
+	allowed := c.in.tool.Telemetry.MetadataKeys
+	for name, value := range extra {
+		if allowed != nil && !slices.Contains(allowed, name) || !c.encoder.put(c.pair(name, value)) {
+			count.cut++
+		}
 	}
-	return c.scrub.Value(value, maxValue)
+}
+
+// pair returns what may be kept of a pair that is not declared.
+func (c *Collector) pair(name, value string) pair {
+	key := c.key(name)
+	if key.named && len(value) <= maxShort {
+		return c.shortPair(key, value)
+	}
+	if key.secret {
+		return pair{key: key, value: redact.Secret, redacted: value != redact.Secret}
+	}
+	return c.scrubbedPair(key, value, maxValue)
+}
+
+func (c *Collector) scrubbedPair(key *metadataKey, value string, limit int) pair {
+	kept, cut := c.scrub.Value(value, limit)
+	return pair{key: key, value: kept, cut: cut, redacted: redact.Replaced(value, kept, cut)}
 }
 
 // maxKnownKeys bounds the memory of a tool that makes up its keys.
@@ -318,6 +360,7 @@ func (c *Collector) key(name string) *metadataKey {
 	key := c.keys[name]
 	if key == nil {
 		key = newMetadataKey(name)
+		key.named = slices.Contains(c.in.tool.Telemetry.MetadataKeys, name)
 		if len(c.keys) < maxKnownKeys {
 			c.keys[name] = key
 		}
@@ -502,14 +545,14 @@ func (c *Collector) countLost() {
 func (c *Collector) prepare() {
 	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
-	c.keys = map[string]*metadataKey{}
+	c.keys, c.specs = map[string]*metadataKey{}, map[props.EventType]*spec{}
 	c.encoder = newEncoder(c.in.tool, c.in.context(), c.runID())
-	for name, value := range c.in.tool.Telemetry.Metadata {
-		key := c.key(name)
-		value, _ = c.scrubValue(key, value)
-		c.encoder.put(pair{key, value})
+	if config := &c.in.tool.Telemetry; !declares(config) {
+		for name, value := range config.Metadata {
+			c.encoder.put(c.pair(name, value))
+		}
+		c.static = slices.Clone(c.encoder.pairs)
 	}
-	c.declared = slices.Clone(c.encoder.pairs)
 }
 
 // newScrubber returns a scrubber that knows the person and the machine.

@@ -21,29 +21,36 @@ type encoder struct {
 	constant []byte // from tool_name to run_id
 	second   int64  // the Unix time that clock holds
 	clock    []byte // "2026-11-22T10:00:00"
+	today    string // "2026-11-22"
 	pairs    []pair // reused
 }
 
 // pair is a key and a value of an event's metadata.
 type pair struct {
-	key   *metadataKey
-	value string
+	key           *metadataKey
+	value         string
+	cut, redacted bool // the author's was another one
 }
 
 // metadataKey is what is known of a key: tools use the same few again and again.
 type metadataKey struct {
 	name   string // scrubbed
 	quoted string // as JSON, with the colon
-	cut    bool   // the author's was longer
-	secret bool   // its values are never kept
+	count  tally  // of what scrubbing did to the name
+	secret bool   // its values are never kept, unless the author named it
+	named  bool   // in MetadataKeys
 }
 
 func newMetadataKey(name string) *metadataKey {
-	cut := 0
-	key := &metadataKey{name: scrubbed(name, maxKey, &cut), secret: redact.SecretName(name)}
-	key.cut = cut > 0
-	key.quoted = string(append(driver.AppendJSONString(nil, key.name), ':'))
+	var count tally
+	key := declaredKey(count.scrubbed(name, maxKey))
+	key.count, key.secret = count, redact.SecretName(name)
 	return key
+}
+
+// declaredKey returns the key of a declared field, whose form was checked.
+func declaredKey(name string) *metadataKey {
+	return &metadataKey{name: name, quoted: string(append(driver.AppendJSONString(nil, name), ':'))}
 }
 
 func newEncoder(tool props.Tool, run detect.Context, runID string) *encoder {
@@ -115,7 +122,7 @@ func appendList(b []byte, key string, list []string) []byte {
 }
 
 // appendEnd appends the metadata in enc.pairs, which are sorted, and closes the event.
-func (enc *encoder) appendEnd(b []byte, cut, redacted int) []byte {
+func (enc *encoder) appendEnd(b []byte, count tally) []byte {
 	for i, p := range enc.pairs {
 		if i == 0 {
 			b = append(b, `,"metadata":{`...)
@@ -128,13 +135,13 @@ func (enc *encoder) appendEnd(b []byte, cut, redacted int) []byte {
 	if len(enc.pairs) > 0 {
 		b = append(b, '}')
 	}
-	if cut > 0 {
+	if count.cut > 0 {
 		b = append(b, `,"truncated":`...)
-		b = strconv.AppendInt(b, int64(cut), 10)
+		b = strconv.AppendInt(b, int64(count.cut), 10)
 	}
-	if redacted > 0 {
+	if count.redacted > 0 {
 		b = append(b, `,"redacted":`...)
-		b = strconv.AppendInt(b, int64(redacted), 10)
+		b = strconv.AppendInt(b, int64(count.redacted), 10)
 	}
 	return append(b, '}')
 }
@@ -161,12 +168,26 @@ func (enc *encoder) put(p pair) bool {
 	return true
 }
 
-// appendTime appends UTC in whole milliseconds. The second is formatted once.
-func (enc *encoder) appendTime(b []byte, now time.Time) []byte {
+// setClock formats the second of now once.
+func (enc *encoder) setClock(now time.Time) {
 	if second := now.Unix(); second != enc.second || enc.clock == nil {
 		enc.second = second
 		enc.clock = now.UTC().AppendFormat(enc.clock[:0], "2006-01-02T15:04:05")
 	}
+}
+
+// date returns the day of now, in UTC.
+func (enc *encoder) date(now time.Time) string {
+	enc.setClock(now)
+	if day := enc.clock[:len(time.DateOnly)]; string(day) != enc.today {
+		enc.today = string(day)
+	}
+	return enc.today
+}
+
+// appendTime appends UTC in whole milliseconds.
+func (enc *encoder) appendTime(b []byte, now time.Time) []byte {
+	enc.setClock(now)
 	b = append(b, enc.clock...)
 	if ms := now.Nanosecond() / int(time.Millisecond); ms > 0 {
 		b = append(b, '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10))
@@ -191,14 +212,6 @@ func appendID(b []byte, now time.Time) []byte {
 		text[at], text[at+1] = digits[id[i]>>4], digits[id[i]&0xf]
 	}
 	return append(b, text[:]...)
-}
-
-// recordedFields are the fields of an event that the tool itself fills in: every one of
-// driver.Event but arguments and error texts, which the author has to allow.
-var recordedFields = []string{
-	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "flags", "error_class", "tool_name", "tool_version", "os", "arch",
-	"os_version", "go_version", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "machine_id", "consent_id",
-	"metadata", "count", "failures", "durations", "sample_rate", "truncated", "redacted", "time_adjusted",
 }
 
 // complete fills in the fields of an event of our own that no caller gives. Such an event

@@ -128,12 +128,23 @@ func (in *installation) terms() consent.Terms {
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
-		Fields:        recordedFields,
-		AnyKey:        config.MetadataKeys == nil,
+		Fields:        recordedFields(),
+		AnyEvent:      !declares(&config),
+		AnyKey:        !declares(&config) && config.MetadataKeys == nil,
 		MetadataKeys:  slices.AppendSeq(slices.Clone(config.MetadataKeys), maps.Keys(config.Metadata)),
 		Extended:      config.ExtendedCollection,
 		NoticeVersion: config.NoticeVersion,
 		NoticeDigest:  consent.DigestText(config.Notice),
+	}
+	fields := config.Fields
+	for _, e := range config.Events {
+		if !isShared(e.Type) {
+			t.Events = append(t.Events, string(e.Type))
+		}
+		fields = slices.Concat(fields, e.Fields)
+	}
+	for _, f := range fields {
+		t.MetadataKeys = append(t.MetadataKeys, f.Name)
 	}
 	// With a mistake in the declaration there is no receiver: a yes now is no yes to the one
 	// that it names when it is mended.
@@ -250,6 +261,9 @@ func (in *installation) check() error {
 	}
 	if len(config.Metadata) > maxMetadata {
 		return &driver.ConfigError{Field: "Telemetry.Metadata", Problem: fmt.Sprintf("has %d pairs; %d fit in an event", len(config.Metadata), maxMetadata)}
+	}
+	if err := checkDeclared(&config); err != nil {
+		return err
 	}
 	if err := driverhttp.CheckHeaders(config.Headers); err != nil {
 		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}

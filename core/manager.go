@@ -28,6 +28,8 @@ var (
 	ErrOff = delivery.ErrNotAllowed
 	// ErrBusy: another process is delivering.
 	ErrBusy = state.ErrBusy
+	// ErrLocal: everything stays on this machine, so nothing is sent.
+	ErrLocal = errors.New("everything stays on this machine")
 )
 
 // Manager is the user's side of an installation: what the telemetry commands do. It

@@ -113,19 +113,14 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 		}
 	}
 	answer := u.store().Load()
-	send := func(ctx context.Context) error {
+	open := func() (driver.Backend, error) {
 		if decision := u.decide(); !decision.Enabled || decision.LocalOnly || !sameAnswer(decision.Stored, answer) {
-			return delivery.ErrNotAllowed
+			return nil, delivery.ErrNotAllowed
 		}
-		backend, err := own.open(u.installation)
-		if err != nil {
-			return err
-		}
-		defer backend.Close()
-		return backend.Send(ctx, events)
+		return own.open(u.installation)
 	}
 	return within(ctx, unstoredBudget, func(ctx context.Context) error {
-		return delivery.Unqueued(ctx, u.dir, u.now, len(events), send)
+		return delivery.Unqueued(ctx, u.dir, u.now, events, open)
 	}) == nil
 }
 

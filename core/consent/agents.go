@@ -66,6 +66,15 @@ func Agent(lookup func(string) (string, bool)) (name string, ok bool) {
 	return "", false
 }
 
+// Agents returns the names that Agent knows.
+func Agents() []string {
+	names := make([]string, len(agents))
+	for i, agent := range agents {
+		names[i] = agent.name
+	}
+	return names
+}
+
 // shows reports whether a variable is set to something other than no, or, for a sign
 // with a value, to that.
 func shows(lookup func(string) (string, bool), sign string) bool {

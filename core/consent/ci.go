@@ -86,6 +86,15 @@ func CI(lookup func(string) (string, bool)) (provider string, ok bool) {
 	return "", set
 }
 
+// CIProviders returns the names that CI knows.
+func CIProviders() []string {
+	names := make([]string, len(ciSystems))
+	for i, system := range ciSystems {
+		names[i] = system.name
+	}
+	return names
+}
+
 func showsAll(lookup func(string) (string, bool), signs []string) bool {
 	for _, sign := range signs {
 		if !shows(lookup, sign) {

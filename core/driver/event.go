@@ -89,8 +89,9 @@ type Event struct {
 	Durations []int `json:"durations,omitempty"`
 	// SampleRate is n where one run of n is recorded, 0 where every one is.
 	SampleRate int `json:"sample_rate,omitempty"`
-	// Truncated counts the author's values that were cut to their cap or dropped for
-	// it, so that a reader knows what is missing.
+	// Truncated counts the author's values that were cut to their cap, and those that were
+	// left out, for a cap or because the author did not declare them: so a reader knows that
+	// something is missing.
 	Truncated int `json:"truncated,omitempty"`
 	// Redacted counts the author's values of which the scrubber replaced something.
 	Redacted int `json:"redacted,omitempty"`

@@ -117,6 +117,8 @@ const (
 	// EventLoss is recorded by the collector itself: Name says why events were lost
 	// and the metadata key "count" how many.
 	EventLoss EventType = "telemetry.loss"
+	// EventCheck is what the author's own check sends, to see what the receiver answers.
+	EventCheck EventType = "telemetry.check"
 )
 
 // Discard is the Collector that does nothing.

@@ -42,10 +42,19 @@ type TelemetryConfig struct {
 	// ExtendedCollection allows arguments and error texts in events, scrubbed. Meant for
 	// tools inside one organisation, whose users know.
 	ExtendedCollection bool
-	// Metadata is added to every event.
+	// Events declares the events of the tool's own, and what goes with those that every tool
+	// shares. Fields declares metadata that any event may hold. Where one of them is not nil,
+	// everything is declared: an event of another type is dropped and counted as lost, a key
+	// or a value that is not declared is left out and counted in the event, and neither is
+	// written anywhere. The types that every tool shares are always recorded.
+	Events []EventSpec
+	Fields []Field
+	// Metadata is added to every event. With Events or Fields, Fields has to declare its keys.
 	Metadata map[string]string
-	// MetadataKeys, where not nil, lists the only keys that Track's extra may hold;
-	// others are dropped and counted in the event.
+	// MetadataKeys, where not nil, lists the only keys that Track's extra may hold; others
+	// are left out and counted in the event. Values are scrubbed, but not for the sake of
+	// their key: "session" and "auth_method" are kept, and so are a UUID and a number. Fields
+	// says more of a key, so there cannot be both.
 	MetadataKeys []string
 	// ErrorClasses are classes of the tool's own that an error may have, beside those of
 	// ErrorClass: short words, such as "quota_exceeded". An error has the one that its method

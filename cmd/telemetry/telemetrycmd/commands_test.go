@@ -581,6 +581,7 @@ func TestTheShellCompletesCommandsAndFormats(t *testing.T) {
 	for line, want := range map[string]string{
 		"telemetry ":                 "disable\t",
 		"telemetry status --output ": "json\tfor programs",
+		"telemetry schema --output ": "jsonschema\tto check events with",
 		"telemetry reset ":           ":4", // no file names
 	} {
 		args := strings.Split(line, " ")

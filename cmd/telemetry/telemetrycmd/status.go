@@ -104,7 +104,14 @@ func (s *commandSet) status() *cobra.Command {
 	}
 	format := addOutput(cmd)
 	explain := cmd.Flags().Bool("explain", false, "show everything that has a say, and which of it decided")
+	check := addCheckFlag(cmd)
 	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
+		if *check && !mayCheck {
+			return UsageError(errNoCheck)
+		}
+		if *check {
+			return s.check(cmd, m, *format)
+		}
 		v := look(m)
 		if *format == formatJSON {
 			return screen.WriteJSON(cmd.OutOrStdout(), v.json(*explain))
@@ -231,6 +238,7 @@ var reasonWords = map[string]string{
 	"unconfirmed": "given up after one attempt",
 	"unwritten":   "not taken by the disk, or not in time",
 	"invalid":     "without a type",
+	"undeclared":  "of a type that the tool does not declare",
 	"withdrawn":   "recorded before a no",
 }
 

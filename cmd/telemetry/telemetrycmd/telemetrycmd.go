@@ -27,6 +27,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,8 +85,8 @@ const (
 	wiredMark = "telemetrycmd.wired"
 )
 
-// New returns the `telemetry` command with enable, disable, status, reset, flush and
-// share under it, and the hidden upload.
+// New returns the `telemetry` command with enable, disable, status, schema, reset, flush
+// and share under it, and the hidden upload.
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
 	path := func() string { return name + " telemetry" }
@@ -121,7 +122,7 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 func Commands(path func() string, open func() (*core.Manager, error), list ...Option) []*cobra.Command {
 	set := &commandSet{path: path, open: open, options: gather(list)}
 	commands := []*cobra.Command{
-		set.enable(), set.disable(), set.status(), set.reset(), set.flush(), set.share(), set.upload(),
+		set.enable(), set.disable(), set.status(), set.schema(), set.reset(), set.flush(), set.share(), set.upload(),
 	}
 	for _, cmd := range commands {
 		if cmd.Args == nil {
@@ -179,8 +180,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return errors.New(text)
 }
 
-// outputFormat is the value of --output. As a flag.Value it refuses anything else when
-// flags are parsed, which is a usage error.
+// outputFormat is what a command prints.
 type outputFormat string
 
 const (
@@ -188,25 +188,41 @@ const (
 	formatJSON outputFormat = "json"
 )
 
-func (f *outputFormat) String() string { return string(*f) }
-func (f *outputFormat) Type() string   { return "text|json" }
-
-func (f *outputFormat) Set(value string) error {
-	switch outputFormat(value) {
-	case formatText, formatJSON:
-		*f = outputFormat(value)
-		return nil
-	}
-	return errors.New("must be text or json")
+// formatWords say what formats are for, in completions.
+var formatWords = map[outputFormat]string{
+	formatText: "for people", formatJSON: "for programs", formatMarkdown: "for a page", formatJSONSchema: "to check events with",
 }
 
-// addOutput adds --output to a command.
-func addOutput(cmd *cobra.Command) *outputFormat {
+// formatFlag is the flag --output. As a flag.Value it refuses what is not among its formats
+// when flags are parsed, which is a usage error.
+type formatFlag struct {
+	format  *outputFormat
+	formats []string
+}
+
+func (f formatFlag) String() string { return string(*f.format) }
+func (f formatFlag) Type() string   { return strings.Join(f.formats, "|") }
+
+func (f formatFlag) Set(value string) error {
+	if !slices.Contains(f.formats, value) {
+		last := len(f.formats) - 1
+		return errors.New("must be " + strings.Join(f.formats[:last], ", ") + " or " + f.formats[last])
+	}
+	*f.format = outputFormat(value)
+	return nil
+}
+
+// addOutput adds --output to a command, with formats beside text and JSON.
+func addOutput(cmd *cobra.Command, others ...outputFormat) *outputFormat {
 	format := formatText
-	cmd.Flags().VarP(&format, "output", "o", "for people or for programs")
-	complete := cobra.FixedCompletions([]string{
-		string(formatText) + "\tfor people", string(formatJSON) + "\tfor programs",
-	}, cobra.ShellCompDirectiveNoFileComp)
+	flag := formatFlag{format: &format}
+	var completions []string
+	for _, f := range append([]outputFormat{formatText, formatJSON}, others...) {
+		flag.formats = append(flag.formats, string(f))
+		completions = append(completions, string(f)+"\t"+formatWords[f])
+	}
+	cmd.Flags().VarP(flag, "output", "o", "for people or for programs")
+	complete := cobra.FixedCompletions(completions, cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
 		panic(err) // the flag was added two lines above
 	}

@@ -53,6 +53,37 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
+// CutEnding returns u without the path that an author copied along with it, and reports
+// whether it ended so: whatever the case of its letters, with slashes at its end, doubled
+// or percent-encoded letters. The path of what is returned has no slash at its end, and
+// none twice.
+func CutEnding(u *url.URL, ending string) (*url.URL, bool) {
+	clean := u.JoinPath() // without empty segments and dots
+	segments, want := segments(clean.EscapedPath()), segments(ending)
+	rest := len(segments) - len(want)
+	if rest >= 0 && slices.EqualFunc(segments[rest:], want, func(s, want string) bool {
+		plain, err := url.PathUnescape(s)
+		return err == nil && strings.EqualFold(plain, want)
+	}) {
+		return withPath(clean, segments[:rest]), true
+	}
+	return withPath(clean, segments), false
+}
+
+func segments(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+}
+
+// withPath returns a copy of u with the path of these escaped segments.
+func withPath(u *url.URL, segments []string) *url.URL {
+	bare := *u
+	bare.Path, bare.RawPath = "", ""
+	if len(segments) == 0 {
+		return &bare // to which JoinPath would add a slash
+	}
+	return bare.JoinPath(segments...)
+}
+
 // reserved are the headers that follow from the body and the connection. Set by an
 // author they would garble the request.
 var reserved = []string{"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect",

@@ -199,9 +199,10 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	return s.report, err
 }
 
-// Unqueued makes one delivery of events that no queue holds, and counts them. As any other
-// it is alone, and a no waits for it, except where there are no locks.
-func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events int, send func(context.Context) error) error {
+// Unqueued makes one attempt to deliver events that no queue holds, and counts them. open
+// looks whether they may be sent, and returns the backend, which is closed afterwards. As any
+// other delivery it is alone, and a no waits for it, except where there are no locks.
+func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events []driver.Event, open func() (driver.Backend, error)) error {
 	lock, err := dir.WaitLock(ctx, lockName)
 	if errors.Is(err, state.ErrBusy) {
 		return err
@@ -212,11 +213,16 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events i
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := send(ctx); err != nil {
+	backend, err := open()
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	if err := attempt(ctx, backend, events); err != nil {
 		return err
 	}
 	notes := ReadNotes(dir)
-	notes.Delivered += events
+	notes.Delivered += len(events)
 	notes.LastDelivered = now()
 	_ = notes.write(dir)
 	return nil
@@ -417,7 +423,11 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 			return err // not marked, so not sent: at most once
 		}
 	}
-	err := s.attempt(ctx, route.Backend, batch)
+	events := make([]driver.Event, len(batch))
+	for i := range batch {
+		events[i] = batch[i].event
+	}
+	err := attempt(ctx, route.Backend, events)
 	switch driver.Classify(err) {
 	case driver.ClassAccepted:
 		s.accepted(claim, route, batch)
@@ -571,7 +581,7 @@ func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err erro
 
 // attempt calls Send once. A backend that panics has failed, no more: it may be a
 // stranger's, inside somebody's command.
-func (s *Sender) attempt(ctx context.Context, backend driver.Backend, batch []item) (err error) {
+func attempt(ctx context.Context, backend driver.Backend, events []driver.Event) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	defer func() {
@@ -579,10 +589,6 @@ func (s *Sender) attempt(ctx context.Context, backend driver.Backend, batch []it
 			err = errors.New("the backend panicked")
 		}
 	}()
-	events := make([]driver.Event, len(batch))
-	for i := range batch {
-		events[i] = batch[i].event
-	}
 	return backend.Send(ctx, events)
 }
 

@@ -62,6 +62,15 @@ func (s *Scrubber) Value(v string, limit int) (out string, cut bool) {
 // Secret is what stands for the value of a secret's name, also as a Value.
 const Secret = markSecret
 
+// Replaced reports whether something was replaced in a text that Value or ErrorText was
+// given, beyond what was cut off at its end.
+func Replaced(v, out string, cut bool) bool {
+	if cut {
+		return !strings.HasPrefix(v, strings.TrimSuffix(out, markCut))
+	}
+	return out != v
+}
+
 // SecretName reports that a name is given to secrets: "password", "API-Key", "dbPass",
 // "AWS_SECRET_ACCESS_KEY". Nothing of a pair with such a key may be kept but the key.
 func SecretName(name string) bool { return secretName(name) }

@@ -77,8 +77,16 @@ const (
 	LossUnsent     = "unconfirmed" // given up after one attempt, in at-most-once mode
 	LossUnwritten  = "unwritten"   // the disk did not take it
 	LossInvalid    = "invalid"     // no event: the caller gave it no type
+	LossUndeclared = "undeclared"  // of a type that the author did not declare, or not for so long
 	LossWithdrawn  = "withdrawn"   // recorded under a consent that no longer holds
 )
+
+// LossReasons returns all of them.
+func LossReasons() []string {
+	return []string{
+		LossCap, LossExpired, LossUnreadable, LossRefused, LossUnsent, LossUnwritten, LossInvalid, LossUndeclared, LossWithdrawn,
+	}
+}
 
 // Queue is the spool in a state directory. The zero limits are not useful; see
 // props.TelemetryConfig for the defaults. A Queue holds nothing open.

@@ -275,7 +275,7 @@ func TestAWrongFileIsExitCodeTwoForTrackAndOneLineForExec(t *testing.T) {
 	p := newPlace(t)
 	for text, want := range map[string]string{
 		"Name: mytool\nTelemetry:\n  Bakcend: x\n":                                                    `line 3: Telemetry.Bakcend: unknown key; did you mean "Backend"?`,
-		"Name: mytool\nTelemetry: {Backend: segment}\n":                                               "backend \"segment\" is not linked into this program, which has datadog, file, http, noop, otlp, posthog, stdout",
+		"Name: mytool\nTelemetry: {Backend: mixpanel}\n":                                              "backend \"mixpanel\" is not linked into this program, which has amplitude, datadog, file, http, noop, otlp, posthog, segment, stdout",
 		"Name: mytool\nTelemetry: {Backend: posthog}\n":                                               "Telemetry.Settings[project_key]: required",
 		"Name: mytool\nTelemetry: {Backend: posthog, Settings: {project_key: phc_k, instance: ue}}\n": "\"ue\" is not one of us, eu",
 		"Name: my tool\n": "Name: must be",
