@@ -351,7 +351,7 @@ func cutAnswer(p *probe) {
 		return
 	}
 	defer b.Close()
-	a := p.subject.Accepted
+	a := p.filled(p.subject.Accepted, 2)
 	p.server.reactWith(func(x *exchange) bool {
 		x.write(a.head(len(a.Body)) + a.Body[:len(a.Body)/2])
 		return false
@@ -369,8 +369,8 @@ func garbageAnswer(p *probe) {
 	defer b.Close()
 	for _, body := range []string{`{"`, `[]`, `"ok"`, `null`, "\x00\xff\xfe", `OK`, ``} {
 		a := p.subject.Accepted
-		a.Body = body
-		if body == p.subject.Accepted.Body {
+		a.Body, a.Of = body, nil
+		if body == p.filled(p.subject.Accepted, 2).Body {
 			continue
 		}
 		p.server.reactWith(answer(a))

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -66,17 +67,36 @@ func (m Verdicts) of(list []Received) (a Answer, want driver.Partial, ok bool) {
 
 func (p *probe) compare(name string, v verdict, want driver.Partial, size int) {
 	all := want.Unnamed == 0 && len(want.Accepted)+len(want.Rejected) == size
-	if all && len(want.Rejected) == 0 && v.class == driver.ClassAccepted || all && len(want.Accepted) == 0 && v.class == driver.ClassPermanent {
+	if all && len(want.Rejected) == 0 && len(want.Warnings) == 0 && v.err == nil || all && len(want.Accepted) == 0 && v.class == driver.ClassPermanent {
 		return
 	}
 	partial, named := asPartial(v.err)
-	if v.class != driver.ClassPartial || !named {
+	if !named || partial == nil {
 		p.failf("%s, of %d: Send returned %v, want a driver.Partial", name, size, v)
 		return
+	}
+	if !maps.Equal(partial.Warnings, want.Warnings) && len(partial.Warnings)+len(want.Warnings) > 0 {
+		p.failf("%s, of %d: got the warnings %v, want %v", name, size, partial.Warnings, want.Warnings)
+	}
+	p.declared(name, partial)
+	if all && len(want.Rejected) == 0 && len(want.Warnings) > 0 && v.class != driver.ClassAccepted {
+		p.failf("%s, of %d: Send returned %v, want an acceptance with warnings, whose Partial has no Err", name, size, v)
 	}
 	if !sameSet(partial.Accepted, want.Accepted) || !sameSet(partial.Rejected, want.Rejected) || partial.Unnamed != want.Unnamed {
 		p.failf("%s, of %d: got accepted %q, rejected %q, %d unnamed; want accepted %q, rejected %q, %d unnamed", name, size,
 			partial.Accepted, partial.Rejected, partial.Unnamed, want.Accepted, want.Rejected, want.Unnamed)
+	}
+}
+
+// declared looks whether the warnings are the driver's own words.
+func (p *probe) declared(name string, partial *driver.Partial) {
+	for warning, n := range partial.Warnings {
+		if !slices.ContainsFunc(p.subject.Driver.Warnings, func(w driver.Warning) bool { return w.Name == warning }) {
+			p.failf("%s: the warning %q is none of Driver.Warnings, so people are not told what it means", name, warning)
+		}
+		if n < 1 || n > len(partial.Accepted) {
+			p.failf("%s: %d warnings %q on %d accepted events", name, n, warning, len(partial.Accepted))
+		}
 	}
 }
 

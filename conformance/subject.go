@@ -189,6 +189,9 @@ type Answer struct {
 	Type   string
 	Header http.Header
 	Body   string
+	// Of makes the body of the batch that arrived, where the vendor names its events. It is
+	// not called if Body is set.
+	Of func(batch []Received) string
 }
 
 // Meaning is an answer with what the vendor's documentation says that it means.
@@ -212,7 +215,8 @@ type Verdicts struct {
 	// Answer makes the answer to a batch.
 	Answer func(batch []Received) Answer
 	// Want is what the backend has to make of it; Wait and Err are not compared. Where all
-	// of a batch is accepted nil is as good, and where all of it is rejected, Permanent.
+	// of a batch is accepted without Warnings nil is as good, and where all of it is rejected,
+	// Permanent. Warnings are those of Driver.Warnings.
 	Want func(batch []Received) driver.Partial
 }
 

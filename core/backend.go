@@ -110,7 +110,7 @@ func (s selection) open(in *installation) (driver.Backend, error) {
 func (s selection) reachesNobody() bool { return s.driver.Name == "noop" }
 
 func (s selection) info() props.BackendInfo {
-	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local, Accepted: s.driver.Accepted}
+	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local, Accepted: s.driver.Accepted, Warnings: s.driver.Warnings}
 	if s.driver.Hosts != nil {
 		info.Hosts = s.driver.Hosts(s.settings)
 	}

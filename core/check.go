@@ -22,6 +22,8 @@ type CheckReport struct {
 	Reason string
 	Wait   time.Duration
 	Took   time.Duration
+	// Warnings are those that the receiver accepted the event with.
+	Warnings []driver.Warning
 }
 
 // Check sends one event of the type props.EventCheck to the declared backend, at once and
@@ -75,13 +77,21 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 		return backend, err
 	}
 	start := time.Now()
-	err = delivery.Unqueued(ctx, in.dir, in.now, []driver.Event{e}, open)
+	err = delivery.Unqueued(ctx, in.dir, in.now, []driver.Event{e}, own.driver, open)
 	if notSent != nil || errors.Is(err, state.ErrBusy) {
 		return CheckReport{}, err
 	}
 	report := CheckReport{Event: e, Class: driver.Classify(err), Wait: driver.Wait(err), Took: time.Since(start)}
-	if err != nil {
+	verdicts, _ := errors.AsType[*driver.Partial](err)
+	switch {
+	case report.Class != driver.ClassAccepted:
 		report.Reason = err.Error()
+	case verdicts != nil:
+		for _, w := range own.driver.Warnings {
+			if verdicts.Warnings[w.Name] > 0 {
+				report.Warnings = append(report.Warnings, w)
+			}
+		}
 	}
 	return report, nil
 }

@@ -82,6 +82,13 @@ type Status struct {
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
 	Lost              map[string]int
+	// Warned counts, by the names of Backend.Warnings, the warnings with which the receiver
+	// accepted events. A name that is not there is another receiver's, or nobody's.
+	Warned map[string]int
+	// Paced is how many events a minute go to the receiver at most, where that kept some of
+	// them here the last time, and PacedUntil when more go.
+	Paced      int
+	PacedUntil time.Time
 	// Underway says that the last attempt has not noted its outcome, and may still be made;
 	// CutOff that it was ended before that.
 	Underway, CutOff bool
@@ -103,6 +110,18 @@ func (s Status) TotalLost() int {
 		total += n
 	}
 	return total
+}
+
+// NotErasable is how many of the delivered events the receiver may not find again when the
+// data of their machine ID is to be erased, as far as it says so.
+func (s Status) NotErasable() int {
+	total := 0
+	for _, w := range s.Backend.Warnings {
+		if w.NotErasable {
+			total += s.Warned[w.Name]
+		}
+	}
+	return min(total, s.Delivered)
 }
 
 // Status looks at everything and changes nothing. Whether the directory can be written to
@@ -208,7 +227,8 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	notes := delivery.ReadNotes(m.in.dir)
 	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
 	s.NextUpload = delivery.NextAt(m.in.dir)
-	s.Delivered, s.Stayed, s.Lost = notes.Delivered, notes.Stayed, notes.Lost
+	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
+	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
 	s.CutOff = notes.Unfinished() && !s.Underway
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
@@ -373,6 +393,13 @@ type FlushReport struct {
 	Sent, Stayed, Kept, Lost, Running int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
+	// Warned counts, by the names of BackendInfo.Warnings, the warnings with which the receiver
+	// took events.
+	Warned map[string]int
+	// Paced is how many events a minute go to the receiver at most, where that is why some of
+	// those that are kept were not sent, and PacedUntil when more go. Zero where it is not.
+	Paced      int
+	PacedUntil time.Time
 	// Left says why some of those that are kept are not for this run to send.
 	Left string
 }
@@ -387,7 +414,8 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 		return FlushReport{}, err
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
-	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left}
+	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
+		Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
 	for _, n := range r.Lost {
 		report.Lost += n
 	}

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/detect"
 )
@@ -11,6 +13,11 @@ func (in *installation) context() detect.Context { return detect.Detect(in.looku
 // runVariable is what a tool hands to its own children, so that their events are of the
 // same run.
 func (in *installation) runVariable() string { return consent.EnvName(in.name()) + "_RUN" }
+
+// runLead is how much earlier than it is made the ID of a run says that it was. PostHog counts a
+// session only if its ID is not later than its first event, and the time of that is taken a
+// moment before the ID is made.
+const runLead = time.Second
 
 // RunEnv returns what makes a child's events be of the same run; see props.Collector.
 func (c *Collector) RunEnv() []string {
@@ -28,7 +35,7 @@ func (c *Collector) runID() string {
 	if c.run == "" {
 		c.run, _ = c.in.lookup(c.in.runVariable())
 		if !isRunID(c.run) {
-			c.run = string(appendID(nil, c.in.now()))
+			c.run = string(appendID(nil, c.in.now().Add(-runLead)))
 		}
 	}
 	return c.run

@@ -119,9 +119,9 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 		}
 		return own.open(u.installation)
 	}
-	return within(ctx, unstoredBudget, func(ctx context.Context) error {
-		return delivery.Unqueued(ctx, u.dir, u.now, events, open)
-	}) == nil
+	return driver.Classify(within(ctx, unstoredBudget, func(ctx context.Context) error {
+		return delivery.Unqueued(ctx, u.dir, u.now, events, own.driver, open)
+	})) == driver.ClassAccepted
 }
 
 // receiptInMemory is the ID of the stored answer's receipt, or a new one for a decision
@@ -269,7 +269,7 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		return delivery.Route{Keep: fmt.Sprintf("recorded for %s, and this run of %s sends to %s: an earlier version or other settings of it would deliver",
 			receipt.Terms.Receiver(), u.tool.Name, u.terms().Receiver())}, nil
 	}
-	route.Local, route.Limits = u.own.driver.Local, u.own.driver.Limits
+	route.Local, route.Limits, route.Warnings = u.own.driver.Local, u.own.driver.Limits, u.own.driver.Warnings
 	route.Backend, err = u.open(&u.remote, u.own)
 	return route, err
 }

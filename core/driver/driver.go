@@ -27,6 +27,9 @@ type Driver struct {
 	// Accepted says in one sentence what an accepted batch does not mean, where the vendor
 	// answers alike to events that it does not keep; status shows it.
 	Accepted string
+	// Warnings lists those with which the vendor may accept an event. Partial.Warnings counts
+	// them by name, and status shows what they mean.
+	Warnings []Warning
 	// Local says that no network is involved. The collector then delivers from the
 	// command itself, without a child process.
 	Local bool
@@ -57,7 +60,19 @@ type Setting struct {
 	Check func(value string) error
 }
 
-// Limits bounds a batch. Zero means that the collector's own bound applies. Sizes
+// Warning is what a vendor warns of when it accepts an event.
+type Warning struct {
+	// Name is a word of lower-case letters, digits and underscores: the driver's own, never
+	// a text that a server sent.
+	Name string
+	// Doc says in one sentence, for the people who run a tool, what became of such an event.
+	Doc string
+	// NotErasable says that the vendor may not find the event again when the data of its
+	// machine ID is to be erased, so that no deletion request may promise that.
+	NotErasable bool
+}
+
+// Limits bounds a batch, and how many events go out. Zero means that the collector's own bound applies. Sizes
 // are those of the canonical JSON encoding, so a driver whose own encoding is larger
 // declares less than its vendor allows.
 type Limits struct {
@@ -69,6 +84,11 @@ type Limits struct {
 	// EventBytes is the greatest size of one event. A larger one is refused as
 	// permanent without an attempt.
 	EventBytes int
+	// PerMinute is the greatest number of events that one installation sends within any 60
+	// seconds, whichever of its processes does it, those included of which nobody knows
+	// whether they arrived. The collector keeps the rest for later, and never makes one batch
+	// of more. Zero means that there is no such bound.
+	PerMinute int
 }
 
 // Config is what a backend is opened with. The backend owns none of the maps: it

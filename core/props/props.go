@@ -6,6 +6,8 @@ package props
 import (
 	"context"
 	"strings"
+
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // Tool declares a command-line tool.
@@ -90,6 +92,8 @@ type BackendInfo struct {
 	// Accepted says what the receiver's acceptance does not mean, empty if it means that it
 	// keeps the events.
 	Accepted string
+	// Warnings are those with which the receiver may accept an event.
+	Warnings []driver.Warning
 }
 
 // String is for people: "posthog (eu.i.posthog.com)".

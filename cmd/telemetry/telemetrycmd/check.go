@@ -118,6 +118,9 @@ func checkRows(v view, report core.CheckReport) []screen.Row {
 	if report.Wait > 0 {
 		rows = append(rows, screen.Row{Label: "It asks to wait", Value: report.Wait.Round(time.Second).String()})
 	}
+	for _, w := range report.Warnings {
+		rows = append(rows, screen.Row{Label: "With a warning", Value: screen.Clean(w.Doc), Colour: screen.Red})
+	}
 	if report.Class == driver.ClassAccepted && v.Backend.Accepted != "" {
 		rows = append(rows, screen.Row{Label: "Which means", Value: screen.Clean(v.Backend.Accepted)})
 	}

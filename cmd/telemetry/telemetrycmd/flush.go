@@ -53,9 +53,13 @@ func (s *commandSet) flush() *cobra.Command {
 		if err == nil && report.Left != "" && report.Kept > 0 {
 			err = fmt.Errorf("%s not sent: %s", screen.Count(report.Kept, "event was", "events were"), screen.Clean(report.Left))
 		}
+		if err == nil && report.Paced > 0 && report.Kept > 0 {
+			err = fmt.Errorf("%s not sent yet: %s", screen.Count(report.Kept, "event was", "events were"), paceWords(report.Paced, report.PacedUntil))
+		}
 		if *format == formatJSON {
 			j := flushJSON{
 				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
+				Warned: v.warningsJSON(report.Warned), PerMinute: report.Paced, PacedUntil: report.PacedUntil.UTC(),
 			}
 			if err != nil {
 				j.Problem = err.Error()
@@ -66,6 +70,9 @@ func (s *commandSet) flush() *cobra.Command {
 			return err
 		}
 		printFlush(cmd.OutOrStdout(), receiver, report, err == nil)
+		for _, line := range v.warnings(report.Warned) {
+			fmt.Fprintf(cmd.OutOrStdout(), "With a warning: %s.\n", line)
+		}
 		return err
 	})
 	return cmd
@@ -80,6 +87,10 @@ type flushJSON struct {
 	Running int    `json:"held_by_running_commands"`
 	NotSent string `json:"not_sent,omitempty"`
 	Problem string `json:"problem,omitempty"`
+
+	Warned     []warningJSON `json:"warned,omitempty"`
+	PerMinute  int           `json:"per_minute,omitempty"`
+	PacedUntil time.Time     `json:"paced_until,omitzero"`
 }
 
 func printFlush(out io.Writer, receiver string, report core.FlushReport, complete bool) {

@@ -12,6 +12,7 @@ import (
 	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
@@ -172,6 +173,9 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	if v.Delivered > 0 && v.Backend.Accepted != "" {
 		add("Which means", "accepted: "+screen.Clean(v.Backend.Accepted))
 	}
+	for _, line := range v.warnings(v.Warned) {
+		warn("With a warning", line)
+	}
 	if v.LocalLog != "" {
 		add("Kept here", events(v.Stayed)+", in "+v.LocalLog)
 	}
@@ -180,6 +184,9 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	}
 	if v.state() == stateOn {
 		add("Next upload", v.nextUpload())
+	}
+	if v.PacedUntil.After(v.At) && v.Queue.Events > 0 {
+		add("Not all at once", paceWords(v.Paced, v.PacedUntil))
 	}
 	if v.WaitUntil.After(v.At) {
 		add("The server asked", "not to be called before "+screen.When(v.WaitUntil))
@@ -212,6 +219,28 @@ func (v view) rows(hint func(string) string) []screen.Row {
 		add("Kept in", v.StateDir)
 	}
 	return rows
+}
+
+// warnings says with what warnings the receiver accepted events, a line for each.
+func (v view) warnings(warned map[string]int) []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(warned)) {
+		what := driver.Warning{Doc: "the receiver warned of what this version of " + v.tool + " does not know"}
+		if i := slices.IndexFunc(v.Backend.Warnings, func(w driver.Warning) bool { return w.Name == name }); i >= 0 {
+			what = v.Backend.Warnings[i]
+		}
+		line := events(warned[name]) + ": " + screen.Clean(what.Doc)
+		if what.NotErasable {
+			line += "; a reset asks for their deletion like that of the others, and may not reach them"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// paceWords says why not everything is sent at once, and until when.
+func paceWords(perMinute int, until time.Time) string {
+	return fmt.Sprintf("at most %d events a minute go to this receiver from one installation; the rest goes after %s", perMinute, screen.When(until))
 }
 
 // lossWords names the reasons of losses.
@@ -298,6 +327,10 @@ type statusJSON struct {
 	LocalLog      string        `json:"local_log,omitempty"`
 	Lost          int           `json:"lost"`
 	LostBy        losses        `json:"lost_by,omitempty"`
+	Warned        []warningJSON `json:"warned,omitempty"`
+	NotErasable   int           `json:"not_erasable,omitempty"`
+	PerMinute     int           `json:"per_minute,omitempty"`
+	PacedUntil    time.Time     `json:"paced_until,omitzero"`
 	LastDelivered time.Time     `json:"last_delivered,omitzero"`
 	LastAttempt   time.Time     `json:"last_attempt,omitzero"`
 	NextUpload    time.Time     `json:"next_upload,omitzero"`
@@ -310,6 +343,28 @@ type statusJSON struct {
 	Faults        []string      `json:"faults"`
 	StateDir      string        `json:"state_dir,omitempty"`
 	Layers        []layerJSON   `json:"layers,omitempty"`
+}
+
+// warningJSON is a warning with which the receiver accepted events.
+type warningJSON struct {
+	Name        string `json:"name"`
+	Events      int    `json:"events"`
+	Meaning     string `json:"meaning,omitempty"`
+	NotErasable bool   `json:"not_erasable,omitempty"`
+}
+
+func (v view) warningsJSON(warned map[string]int) []warningJSON {
+	var list []warningJSON
+	for _, name := range slices.Sorted(maps.Keys(warned)) {
+		entry := warningJSON{Name: name, Events: warned[name]}
+		for _, w := range v.Backend.Warnings {
+			if w.Name == name {
+				entry.Meaning, entry.NotErasable = w.Doc, w.NotErasable
+			}
+		}
+		list = append(list, entry)
+	}
+	return list
 }
 
 // losses counts events by the reason for which they were lost.
@@ -354,6 +409,10 @@ func (v view) json(explain bool) statusJSON {
 		LocalLog:      v.LocalLog,
 		Lost:          v.TotalLost(),
 		LostBy:        v.Lost,
+		Warned:        v.warningsJSON(v.Warned),
+		NotErasable:   v.NotErasable(),
+		PerMinute:     v.Paced,
+		PacedUntil:    v.PacedUntil.UTC(),
 		LastDelivered: v.LastDelivered.UTC(),
 		LastAttempt:   v.LastAttempt.UTC(),
 		NextUpload:    v.NextUpload.UTC(),

@@ -35,6 +35,8 @@ var (
 	errWithout = errors.New("the batch is refused for some of its events")
 	errSplits  = errors.New("the server refuses so many batches that the rest is sent later")
 	errBlocked = errors.New("the server refuses every batch, also the smallest")
+	// errPaced says that the driver's rate lets no more go out for now. It is no failure.
+	errPaced = errors.New("the rest is sent later, for the receiver's rate")
 )
 
 const (
@@ -69,6 +71,8 @@ const (
 	maxLeft = 500
 	// maxAside is how much of damaged lines is kept for a look: enough to recognise them.
 	maxAside = 16 << 10
+	// otherWarning stands for a warning that the driver does not declare.
+	otherWarning = "other"
 	// AsideName is the file that holds the damaged lines of the last time.
 	AsideName = "unreadable"
 )
@@ -108,6 +112,7 @@ type Sender struct {
 	probed   bool     // an event behind the suspects was tried
 	grown    bool     // the size was just doubled, to see whether it may be
 	suspects []item
+	pace     pace
 }
 
 // Route is what may be done with what was recorded under one receipt. Exactly one of
@@ -116,6 +121,8 @@ type Route struct {
 	// Backend takes the events, within Limits.
 	Backend driver.Backend
 	Limits  driver.Limits
+	// Warnings are those that the driver declares.
+	Warnings []driver.Warning
 	// Local says that no network is involved, Stays that it is the log on this machine.
 	Local, Stays bool
 	// Receipt and MachineID complete the events.
@@ -143,6 +150,12 @@ type Report struct {
 	Busy int
 	// Lost counts the events that were given up, by reason.
 	Lost map[string]int
+	// Warned counts the warnings with which events were taken, by their names.
+	Warned map[string]int
+	// Paced is how many events a minute the receiver's driver allows, where that kept some of
+	// them here, and PacedUntil when it lets more go. Zero where it did not.
+	Paced      int
+	PacedUntil time.Time
 	// Left says why some of what is kept was not for this process to send, "" if nothing was.
 	Left string
 	// NextAt is the earliest time of the next upload, WaitUntil what the server asked
@@ -162,7 +175,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	defer lock.Unlock()
 	s.Dir.RemoveTemp() // here, where nobody waits for it
-	s.report = Report{Lost: map[string]int{}}
+	s.report = Report{Lost: map[string]int{}, Warned: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects = nil, "", nil
 	if CheckNotes(s.Dir) != nil {
@@ -170,6 +183,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	s.notes = ReadNotes(s.Dir)
 	s.size, s.streak, s.splits = s.notes.Batch, 0, 0
+	s.pace, s.notes.Paced, s.notes.PacedUntil = s.notes.pace, 0, time.Time{}
 	slots, err := s.Queue.Slots()
 	if err != nil {
 		return s.report, err
@@ -202,7 +216,11 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 // Unqueued makes one attempt to deliver events that no queue holds, and counts them. open
 // looks whether they may be sent, and returns the backend, which is closed afterwards. As any
 // other delivery it is alone, and a no waits for it, except where there are no locks.
-func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events []driver.Event, open func() (driver.Backend, error)) error {
+//
+// The error is that of the backend, and may be one that accepts the events with warnings of
+// the driver d.
+func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events []driver.Event, d driver.Driver,
+	open func() (driver.Backend, error)) error {
 	lock, err := dir.WaitLock(ctx, lockName)
 	if errors.Is(err, state.ErrBusy) {
 		return err
@@ -218,14 +236,22 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 		return err
 	}
 	defer backend.Close()
-	if err := attempt(ctx, backend, events); err != nil {
-		return err
-	}
+	err = attempt(ctx, backend, events)
 	notes := ReadNotes(dir)
-	notes.Delivered += len(events)
-	notes.LastDelivered = now()
+	if d.Limits.PerMinute > 0 {
+		notes.pace.spend(len(events), now())
+	}
+	if driver.Classify(err) == driver.ClassAccepted {
+		notes.Delivered += len(events)
+		notes.LastDelivered = now()
+		if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
+			for name, n := range warned(verdicts, len(events), d.Warnings) {
+				notes.Warned[name] += n
+			}
+		}
+	}
 	_ = notes.write(dir)
-	return nil
+	return err
 }
 
 // quiesceWait is longer than a vendor takes to answer, and no longer than a person waits.
@@ -286,12 +312,15 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 		}
 		return nil
 	}
-	if len(items) == 0 || s.failed[route.Local] != nil {
+	if len(items) == 0 || s.failed[route.Local] != nil || !route.Local && s.report.Paced > 0 {
 		return nil
 	}
 	err = s.deliverAll(ctx, claim, route, items)
 	switch {
 	case errors.Is(err, ErrErased):
+		return nil
+	case errors.Is(err, errPaced):
+		s.report.Paced, s.report.PacedUntil = route.Limits.PerMinute, s.pace.until
 		return nil
 	case err == nil, ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
 		return err
@@ -363,7 +392,11 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 	limits := bounded(route.Limits)
 	s.suspects, s.probed = nil, false
 	for len(items) > 0 {
-		n := s.fitting(items, limits)
+		room := s.room(route)
+		if room == 0 {
+			return errPaced
+		}
+		n := min(s.fitting(items, limits), room)
 		err := s.deliver(ctx, claim, route, items[:n])
 		switch {
 		case err == nil:
@@ -378,6 +411,9 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 			// Bad events at the head must not block the rest: the one at the far end tells more.
 			s.probed, s.size = true, 1
 			last := len(items) - 1
+			if s.room(route) == 0 {
+				return errPaced
+			}
 			probe := s.deliver(ctx, claim, route, items[last:])
 			if s.size = 0; probe != nil || len(s.suspects) > 0 {
 				return err
@@ -398,6 +434,9 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 	}
 	return nil
 }
+
+// room is how many events the driver's rate lets out now.
+func (s *Sender) room(route Route) int { return s.pace.room(route.Limits.PerMinute, s.Now()) }
 
 // fitting returns how many of the items are the next batch.
 func (s *Sender) fitting(items []item, limits driver.Limits) int {
@@ -428,10 +467,12 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 		events[i] = batch[i].event
 	}
 	err := attempt(ctx, route.Backend, events)
+	if !route.Local && route.Limits.PerMinute > 0 {
+		s.pace.spend(len(batch), s.Now()) // also what is not known to have arrived
+	}
 	switch driver.Classify(err) {
-	case driver.ClassAccepted:
-		s.accepted(claim, route, batch)
-		return nil
+	case driver.ClassAccepted, driver.ClassPartial:
+		return s.verdicts(claim, route, batch, err)
 	case driver.ClassTooLarge:
 		if len(batch) > 1 {
 			return errSplit
@@ -443,8 +484,6 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 		}
 		s.refuse(claim, route, batch...)
 		return nil
-	case driver.ClassPartial:
-		return s.partial(claim, route, batch, err)
 	}
 	return err
 }
@@ -487,7 +526,13 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 	if claim.Gone() {
 		return ErrErased
 	}
-	if !route.Local && s.attempts == nil {
+	if route.Local {
+		return nil
+	}
+	if route.Limits.PerMinute > 0 {
+		s.notes.pace = spent(route.Limits.PerMinute, s.Now())
+	}
+	if s.attempts == nil {
 		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Pause, s.Now())
 	}
 	return nil
@@ -544,39 +589,75 @@ func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
 	return nil
 }
 
-func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err error) error {
+// verdicts settles a batch event by event. What a backend does not name is kept.
+func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err error) error {
+	if err == nil {
+		s.accepted(claim, route, batch)
+		return nil
+	}
 	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
 		lost := min(verdicts.Unnamed, len(batch))
 		s.known(route, batch...)
 		s.took(route, len(batch)-lost)
+		s.warn(warned(verdicts, len(batch)-lost, route.Warnings))
 		s.lose(loss{spool.LossRefused, route.Receipt}, lost)
 		_ = s.notes.write(s.Dir)
 		s.settle(claim, entries(batch)...)
 		return nil
 	}
-	var done []spool.Entry
+	var taken, refused []item
 	for _, it := range batch {
 		switch {
 		case slices.Contains(verdicts.Rejected, it.event.ID):
-			s.refused(route, it)
+			refused = append(refused, it)
 		case slices.Contains(verdicts.Accepted, it.event.ID):
-			s.took(route, 1)
-		default:
-			continue
+			taken = append(taken, it)
 		}
-		s.known(route, it)
-		done = append(done, it.entry)
+	}
+	s.warn(warned(verdicts, len(taken), route.Warnings))
+	if len(taken) == len(batch) {
+		s.accepted(claim, route, batch)
+		return nil
+	}
+	done := slices.Concat(taken, refused)
+	s.known(route, done...)
+	s.took(route, len(taken))
+	for _, it := range refused {
+		s.refused(route, it)
 	}
 	_ = s.notes.write(s.Dir)
-	s.settle(claim, done...)
+	s.settle(claim, entries(done)...)
 	switch {
 	case len(done) == len(batch):
 		return nil
-	case len(done) > 0 && len(verdicts.Accepted) == 0 && verdicts.Wait == 0 && !s.AtMostOnce:
+	case len(done) > 0 && len(taken) == 0 && verdicts.Wait == 0 && !s.AtMostOnce:
 		return errWithout // the others were not taken because of those
 	}
 	return err
+}
+
+// warned counts the warnings with which a vendor took events: no more of each than there are
+// events, and by names that the driver declares, since a text of a server's may be anything.
+func warned(verdicts *driver.Partial, taken int, declared []driver.Warning) map[string]int {
+	counts := map[string]int{}
+	for name, n := range verdicts.Warnings {
+		if !slices.ContainsFunc(declared, func(w driver.Warning) bool { return w.Name == name }) {
+			name = otherWarning
+		}
+		if n = min(counts[name]+max(n, 0), taken); n > 0 {
+			counts[name] = n
+		}
+	}
+	return counts
+}
+
+// warn adds warnings to what is reported and noted.
+func (s *Sender) warn(counts map[string]int) {
+	for name, n := range counts {
+		s.report.Warned[name] += n
+		s.notes.Warned[name] += n
+	}
 }
 
 // attempt calls Send once. A backend that panics has failed, no more: it may be a
@@ -691,9 +772,14 @@ func (s *Sender) note(err error) {
 	for reason, n := range counted {
 		s.lose(loss{reason, s.receipt}, n)
 	}
+	s.notes.pace = s.pace
+	s.notes.Paced, s.notes.PacedUntil = s.report.Paced, s.report.PacedUntil
 	s.report.NextAt = s.Now().Add(s.Interval)
 	if s.attempts != nil || err != nil {
 		s.report.NextAt = s.notes.conclude(s.attempts, err, s.Interval, s.Now())
+	}
+	if err == nil && s.report.Paced > 0 {
+		s.report.NextAt = s.report.PacedUntil
 	}
 	if least := s.Now().Add(s.Pause); s.report.NextAt.Before(least) {
 		s.report.NextAt = least
