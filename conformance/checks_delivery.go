@@ -103,6 +103,8 @@ func deliveryChecks() []Check {
 			Sentence: "What has the status of a refusal and not its form is none, and the batch is kept.", do: lookalikeRefusal},
 		{ID: "delivery/partial-names-events", Level: Must, needs: []need{network, partialVerdicts},
 			Sentence: "A mixed verdict names the events that were accepted and those that never will be.", do: partialAnswer},
+		{ID: "delivery/warnings-counted", Level: Must, needs: []need{network, remarks, partialVerdicts},
+			Sentence: "What the vendor remarks on events that it accepts is counted under a name of Driver.Warnings, and makes their acceptance none the less.", do: warningsCounted},
 		{ID: "delivery/every-event-once", Level: Must, needs: []need{keepsSomething},
 			Sentence: "Every event of an accepted batch has arrived exactly once, and none that was not sent.", do: everyEventOnce},
 		{ID: "delivery/order-kept", Level: Must, needs: []need{ordered},

@@ -231,7 +231,7 @@ func foldMutants() []mutant {
 				list = append(list, json.Number(fmt.Sprintf("%d.0", n)))
 			}
 			i.extra = map[string]any{"durations": list}
-		}, everySample+"delivery/any-name-and-version delivery/concurrent-sends delivery/control-character-in-version delivery/each-its-own-verdict delivery/equal-events delivery/escaped-batch delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/order-kept delivery/partial-names-events delivery/same-ids-again fidelity/folded lifecycle/config-copied lifecycle/instances-are-independent lifecycle/many-sends lifecycle/send-after-close"),
+		}, everySample+"delivery/any-name-and-version delivery/concurrent-sends delivery/control-character-in-version delivery/each-its-own-verdict delivery/equal-events delivery/escaped-batch delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/order-kept delivery/partial-names-events delivery/warnings-counted delivery/same-ids-again fidelity/folded lifecycle/config-copied lifecycle/instances-are-independent lifecycle/many-sends lifecycle/send-after-close"),
 		item("counts-of-16-bits", func(i *modelItem) { i.Count = int(int16(i.Count)) }, "fidelity/numbers"),
 		broken("folds-again", changing(func(events []driver.Event) []driver.Event {
 			seen := map[string]bool{}

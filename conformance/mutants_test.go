@@ -234,7 +234,7 @@ func deliveryMutants() []mutant {
 			delivery/cancelled-before delivery/cancelled-during delivery/certificate-of-another-host delivery/cut-answer-not-accepted
 			delivery/endless-answer delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer
 			delivery/hang-in-answer delivery/hang-while-connecting delivery/html-not-accepted delivery/late-answer
-			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/redirect-not-followed
+			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/warnings-counted delivery/redirect-not-followed
 			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
 			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
 			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send`),
@@ -271,7 +271,7 @@ func deliveryMutants() []mutant {
 			delivery/retry-after-with-failures
 			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits delivery/400-as-documented delivery/401-as-documented
-			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events
+			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events delivery/warnings-counted
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("429-is-permanent", onStatus(429, driver.Permanent), `
 			delivery/endless-failure delivery/other-4xx delivery/web-page-not-refused
@@ -329,21 +329,21 @@ func deliveryMutants() []mutant {
 			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/endless-answer
 			delivery/garbage-answer-not-accepted delivery/html-not-accepted delivery/lookalike-not-accepted
-			delivery/partial-names-events`),
+			delivery/partial-names-events delivery/warnings-counted`),
 		broken("partial-is-success", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if driver.Classify(err) == driver.ClassPartial {
 				return nil
 			}
 			return err
-		}}, "delivery/mutated-answers delivery/partial-names-events"),
+		}}, "delivery/mutated-answers delivery/partial-names-events delivery/warnings-counted"),
 		broken("partial-mixes-up-the-lists", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if partial, ok := asPartial(err); ok {
 				partial.Accepted, partial.Rejected = partial.Rejected, partial.Accepted
 			}
 			return err
-		}}, "delivery/partial-names-events"),
+		}}, "delivery/partial-names-the-batch delivery/partial-names-events delivery/warnings-counted"),
 		broken("cut-answer-is-accepted", model{read: func(r io.Reader) ([]byte, error) {
 			text, err := io.ReadAll(io.LimitReader(r, 64<<10))
 			if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -412,7 +412,7 @@ func deliveryMutants() []mutant {
 			delivery/partial-names-the-batch
 			collector/400-costs-one-event collector/eight-processes collector/killed-after-answer collector/oversized-event
 			collector/random-failures delivery/concurrent-sends delivery/every-event-once delivery/largest-batch
-			delivery/partial-names-events delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
+			delivery/partial-names-events delivery/warnings-counted delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
 			fidelity/reserved-names fidelity/times
 			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
 			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead `+otherSamples),
@@ -426,7 +426,7 @@ func deliveryMutants() []mutant {
 			i.ID = fmt.Sprintf("%08x%s", time.Now().UnixNano()&0xffffffff, i.ID[8:])
 		}}, `
 			collector/killed-after-answer collector/random-failures delivery/concurrent-sends delivery/every-event-once
-			delivery/keeps-nothing delivery/largest-batch delivery/partial-names-events delivery/same-ids-again lifecycle/config-copied
+			delivery/keeps-nothing delivery/largest-batch delivery/partial-names-events delivery/warnings-counted delivery/same-ids-again lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
@@ -484,7 +484,7 @@ func deliveryMutants() []mutant {
 			return err
 		}}, `
 			delivery/answers-as-documented delivery/partial-names-the-batch
-			collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events collector/413-splits delivery/keeps-nothing delivery/same-ids-again`),
+			collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events delivery/warnings-counted collector/413-splits delivery/keeps-nothing delivery/same-ids-again`),
 		broken("accepts-first-delivers-later", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				b.state.mu.Lock()
@@ -521,7 +521,7 @@ func deliveryMutants() []mutant {
 			delivery/concurrent-sends delivery/cut-answer-not-accepted delivery/endless-answer delivery/every-event-once
 			delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer delivery/hang-in-answer
 			delivery/hang-while-connecting delivery/html-not-accepted delivery/keeps-nothing delivery/largest-batch delivery/late-answer
-			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/redirect-not-followed
+			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/warnings-counted delivery/redirect-not-followed
 			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
 			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
 			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send
@@ -798,7 +798,7 @@ func privacyMutants() []mutant {
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/concurrent-sends
 			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
-			delivery/partial-names-events delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied
+			delivery/partial-names-events delivery/warnings-counted delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained
 			privacy/ip-storage-off fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
@@ -812,7 +812,7 @@ func privacyMutants() []mutant {
 			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
 			delivery/200-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
 			delivery/404-as-documented delivery/413-as-documented delivery/cancelled-during delivery/concurrent-sends
-			delivery/every-event-once delivery/largest-batch delivery/partial-names-events delivery/retry-after-absurd
+			delivery/every-event-once delivery/largest-batch delivery/partial-names-events delivery/warnings-counted delivery/retry-after-absurd
 			delivery/retry-after-date delivery/retry-after-seconds lifecycle/close-during-send lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value
 			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*

@@ -299,7 +299,11 @@ func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver
 		p.failf("Send had not returned %v after its context had ended", slack())
 		return verdict{late: true}
 	}
-	return verdict{err: err, class: driver.Classify(err)}
+	v := verdict{err: err, class: driver.Classify(err)}
+	if partial, named := asPartial(err); named && partial != nil && v.class == driver.ClassAccepted && !sameSet(partial.Accepted, eventIDs(events)) {
+		v.class = driver.ClassPartial // the collector goes by the lists, and keeps the others
+	}
+	return v
 }
 
 // batch returns the first n sample events.

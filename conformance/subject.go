@@ -260,6 +260,13 @@ func partialVerdicts(s *Subject) string {
 	return ""
 }
 
+func remarks(s *Subject) string {
+	if len(s.Driver.Warnings) == 0 {
+		return "the driver declares no Warnings: its vendor remarks on nothing that it accepts"
+	}
+	return ""
+}
+
 func lookalikes(s *Subject) string {
 	if len(s.NotAccepted) == 0 {
 		return "the subject declares no NotAccepted"
