@@ -297,6 +297,11 @@ func mutatedVerdicts(p *probe) {
 		named := slices.Concat(partial.Accepted, partial.Rejected)
 		slices.Sort(named)
 		strange := slices.ContainsFunc(named, func(id string) bool { return !slices.Contains(sent, id) })
+		for warning, n := range partial.Warnings {
+			if n < 1 || n > len(partial.Accepted) {
+				p.failf("%s: %d times the warning %q on %d accepted events", how, n, warning, len(partial.Accepted))
+			}
+		}
 		if strange || len(slices.Compact(named)) < len(partial.Accepted)+len(partial.Rejected) || partial.Unnamed < 0 || partial.Unnamed > len(sent) {
 			p.failf("%s: got accepted %q, rejected %q, %d unnamed of %d events with the IDs %q", how, partial.Accepted, partial.Rejected, partial.Unnamed, len(sent), sent)
 		}

@@ -19,6 +19,8 @@ func driverChecks() []Check {
 			Sentence: "A misspelt value of a setting, such as a region, is an error and not the default.", do: mistakes},
 		{ID: "driver/error-names-field", Level: Should,
 			Sentence: "The error of a wrong setting is a *driver.ConfigError, which names the field.", do: mistakesNamed},
+		{ID: "driver/warnings-explained", Level: Must,
+			Sentence: "Each warning of a driver has a name of lower-case letters, digits and underscores, and a sentence for the people who run a tool.", do: warningsExplained},
 	}
 }
 
@@ -47,6 +49,20 @@ func described(p *probe) {
 	}
 	if d.Limits.Events < 0 || d.Limits.Bytes < 0 || d.Limits.EventBytes < 0 {
 		p.failOnly("a limit is negative: %+v", d.Limits)
+	}
+}
+
+var warningName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+func warningsExplained(p *probe) {
+	seen := map[string]bool{}
+	for _, w := range p.subject.Driver.Warnings {
+		if !warningName.MatchString(w.Name) || seen[w.Name] {
+			p.failOnly("the name of the warning %q is there twice, or not lower-case letters, digits and underscores", w.Name)
+		}
+		if seen[w.Name] = true; w.Doc == "" {
+			p.failOnly("the warning %q has no Doc: status shows it to people", w.Name)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (p *probe) roundTrip(events ...driver.Event) {
 		return
 	}
 	defer b.Close()
-	if v := p.send(b, events); v.late || v.err != nil {
+	if v := p.send(b, events); !v.accepted() {
 		p.failf("Send returned %v", v)
 		return
 	}

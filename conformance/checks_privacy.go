@@ -83,6 +83,19 @@ var addresses = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
 }
 
+// signs are variables by which systems for continuous integration, coding agents and
+// containers make themselves known, as they set them. None of the values is a person's, so
+// nobody looks for them; what they change shows.
+var signs = []string{
+	"CI=true", "GITHUB_ACTIONS=true", "GITLAB_CI=true", "TF_BUILD=True", "BUILDKITE=true", "CIRCLECI=true", "JENKINS_URL=http://127.0.0.1:9/", "BUILD_ID=7",
+	"CLAUDECODE=1", "CODEX_SANDBOX=seatbelt", "CURSOR_AGENT=1", "GEMINI_CLI=1", "AI_AGENT=1",
+	"container=docker", "KUBERNETES_SERVICE_HOST=127.0.0.1", "CODESPACES=true", "AWS_LAMBDA_FUNCTION_NAME=f",
+}
+
+// runVariable is what the sample tool hands its own children: a backend has no more to do
+// with it than with the others.
+const runVariable = "SAMPLETOOL_TELEMETRY_RUN"
+
 // places are variables that name a directory of the user's.
 var places = []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "TMPDIR"}
 
@@ -134,6 +147,10 @@ func (s *session) plantSurroundings(whose string) (*surroundings, error) {
 		t := token(fmt.Sprintf("var%d", i))
 		ps.environment = append(ps.environment, name+"="+plantText("the variable "+name, t, t))
 	}
+	ps.environment = append(ps.environment, signs...)
+	digits := hexOf(md5Of(token("run")))
+	run := fmt.Sprintf("%s-%s-7%s-8%s-%s", digits[:8], digits[8:12], digits[12:15], digits[15:18], digits[18:30])
+	ps.environment = append(ps.environment, runVariable+"="+plantText("the variable "+runVariable, run, run))
 	for i, name := range addresses {
 		t := token(fmt.Sprintf("url%d", i))
 		// A port where nobody listens, on this machine.

@@ -61,6 +61,7 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 	text(standard...)
 	text(s.Constants...)
 	text(toolName, toolVersion)
+	text("true", "false") // which say no more than that their name is there
 	for _, c := range s.Constants {
 		x.numbers[c] = true
 	}
@@ -105,6 +106,11 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		number(idTime(e.RunID)) // when a session began
 		for _, n := range append([]int{e.Truncated, e.Redacted, e.Count, e.Failures, e.SampleRate}, e.Durations...) {
 			number(int64(n))
+		}
+		sum := int64(0)
+		for _, n := range e.Durations { // as cumulative histograms have it
+			sum += int64(n)
+			number(sum)
 		}
 		if e.DurationMS != nil {
 			number(*e.DurationMS)

@@ -26,7 +26,8 @@ import (
 //	 "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"}]}
 //
 // answers 200 and {"status":"ok"}, or {"status":"busy"} where it has not taken them. With "rejected":[uuid] the others were taken; with
-// "quota":"exceeded" none was. 400 and {"errors":[text]} refuses a batch for one event in
+// "quota":"exceeded" none was. "nameless":[uuid] are among those that were taken, and belong
+// to nobody. 400 and {"errors":[text]} refuses a batch for one event in
 // it, 400 and {"rejected":[uuid]} says for which. At most 100 events and 200 000 bytes.
 type model struct {
 	// describe changes the driver, open what Open is given.
@@ -103,8 +104,9 @@ func (m model) driver() driver.Driver {
 			{Name: "region", Doc: "us or eu", Required: true, Values: []string{"us", "eu"}},
 			{Name: "key", Doc: "the project's key", Required: true, Secret: true},
 		},
-		Limits: driver.Limits{Events: 100, Bytes: 150_000, EventBytes: 20_000},
-		Hosts:  func(s map[string]string) []string { return []string{s["region"] + ".intake.example"} },
+		Warnings: []driver.Warning{{Name: "belongs_to_nobody", Doc: "the event is stored, and will not be found by the machine ID", NotErasable: true}},
+		Limits:   driver.Limits{Events: 100, Bytes: 150_000, EventBytes: 20_000},
+		Hosts:    func(s map[string]string) []string { return []string{s["region"] + ".intake.example"} },
 		Open: func(c driver.Config) (driver.Backend, error) {
 			if m.open != nil {
 				if err := m.open(&c); err != nil {
@@ -229,20 +231,27 @@ func (b *modelBackend) refused(err error, events []driver.Event, text []byte) er
 
 func (b *modelBackend) accepted(events []driver.Event, text []byte) error {
 	var said struct {
-		Status, Quota string
-		Rejected      []string
+		Status, Quota      string
+		Rejected, Nameless []string
 	}
 	err := json.Unmarshal(text, &said)
-	rejected := sentAmong(said.Rejected, events)
+	rejected, nameless := sentAmong(said.Rejected, events), sentAmong(said.Nameless, events)
+	both := slices.ContainsFunc(nameless, func(id string) bool { return slices.Contains(rejected, id) })
 	switch {
-	case err != nil, said.Status != "ok", len(rejected) < len(said.Rejected):
+	case err != nil, said.Status != "ok", both, len(rejected) < len(said.Rejected), len(nameless) < len(said.Nameless):
 		return errors.New("model: not a word of the vendor's")
 	case said.Quota != "":
 		return driver.Throttled(errors.New("model: the quota is used up"), time.Hour)
-	case len(said.Rejected) == 0:
+	case len(rejected)+len(nameless) == 0:
 		return nil
 	}
-	partial := &driver.Partial{Rejected: rejected, Err: errors.New("model: some were refused")}
+	partial := &driver.Partial{Rejected: rejected}
+	if len(rejected) > 0 {
+		partial.Err = errors.New("model: some were refused")
+	}
+	if len(nameless) > 0 {
+		partial.Warnings = map[string]int{"belongs_to_nobody": len(nameless)}
+	}
 	for _, e := range events {
 		if !slices.Contains(rejected, e.ID) {
 			partial.Accepted = append(partial.Accepted, e.ID)
@@ -380,11 +389,30 @@ func modelSubject(m model) Subject {
 				return Answer{Status: 400, Body: string(text)}
 			},
 			Want: func(b []Received) driver.Partial { return driver.Partial{Rejected: receivedIDs(b)} },
+		}, {
+			Name: "all but the first belong to nobody", Sizes: []int{2, 3, 50},
+			Answer: func(b []Received) Answer {
+				text, _ := json.Marshal(map[string]any{"status": "ok", "nameless": receivedIDs(b[1:])})
+				return Answer{Body: string(text)}
+			},
+			Want: func(b []Received) driver.Partial {
+				return driver.Partial{Accepted: receivedIDs(b), Warnings: map[string]int{"belongs_to_nobody": len(b) - 1}}
+			},
+		}, {
+			Name: "one belongs to nobody, one is rejected", Sizes: []int{2, 3},
+			Answer: func(b []Received) Answer {
+				return Answer{Body: `{"status":"ok","nameless":["` + b[0].ID + `"],"rejected":["` + b[1].ID + `"]}`}
+			},
+			Want: func(b []Received) driver.Partial {
+				return driver.Partial{Accepted: append(receivedIDs(b[:1]), receivedIDs(b[2:])...), Rejected: receivedIDs(b[1:2]), Warnings: map[string]int{"belongs_to_nobody": 1}}
+			},
 		}},
 		Decode: decodeModel,
 		Limits: driver.Limits{Events: 100, Bytes: 200_000},
 		Constants: []string{"eu.intake.example", "/v2/batch", "X-Key", "sent_at", "store_ip", "events", "uuid", "kind", "event", "at", "ms",
-			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"},
+			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut",
+			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
+			"sample_rate", "redacted", "time_adjusted"},
 		Varies: map[string]string{"sent_at": "the time of sending"},
 		NoIP: func(r Request) error {
 			var body struct {

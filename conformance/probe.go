@@ -233,6 +233,9 @@ func (v verdict) String() string {
 	return fmt.Sprintf("%v (%s)", v.err, v.class)
 }
 
+// accepted reports whether the collector would take the batch for delivered.
+func (v verdict) accepted() bool { return !v.late && v.class == driver.ClassAccepted }
+
 // kept reports whether the collector would send the batch again as it is.
 func (v verdict) kept() bool {
 	return !v.late && (v.class == driver.ClassUnknown || v.class == driver.ClassThrottled)
@@ -296,7 +299,11 @@ func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver
 		p.failf("Send had not returned %v after its context had ended", slack())
 		return verdict{late: true}
 	}
-	return verdict{err: err, class: driver.Classify(err)}
+	v := verdict{err: err, class: driver.Classify(err)}
+	if partial, named := asPartial(err); named && partial != nil && v.class == driver.ClassAccepted && !sameSet(partial.Accepted, eventIDs(events)) {
+		v.class = driver.ClassPartial // the collector goes by the lists, and keeps the others
+	}
+	return v
 }
 
 // batch returns the first n sample events.

@@ -514,7 +514,7 @@ func socketMutants() []mutant {
 			return err
 		}}, "delivery/one-attempt-over-a-socket"),
 		tlsSyslog("syslog-counts-characters", syslog{count: utf8.RuneCountInString}, `
-			delivery/any-name-and-version delivery/escaped-batch fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/unicode`),
+			delivery/any-name-and-version delivery/escaped-batch fidelity/every-type fidelity/flags fidelity/longest fidelity/mixed-batch fidelity/unicode`),
 		tlsSyslog("syslog-in-plain-text", syslog{open: func(c *driver.Config) { c.Insecure = true }}, "privacy/plain-socket-refused"),
 		tlsSyslog("syslog-names-the-host", syslog{host: func(driver.Event) string { name, _ := os.Hostname(); return name }}, `
 			privacy/everything-explained privacy/no-planted-value privacy/same-in-any-environment fidelity/*`),

@@ -120,7 +120,9 @@ func (w *Window) holds(t time.Time, margin time.Duration) bool {
 }
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
-// so that a test has to write down the vendor's.
+// so that a test has to write down the vendor's. What the vendor is not told is the zero
+// value, so a truth that is left out is false. Of Durations, buckets at the end that hold
+// nothing may be there or not.
 type Received struct {
 	ID         string
 	Type       string
@@ -254,6 +256,13 @@ func keepsSomething(s *Subject) string {
 func partialVerdicts(s *Subject) string {
 	if len(s.Partial) == 0 {
 		return "the subject declares no Partial: its vendor gives one verdict a batch"
+	}
+	return ""
+}
+
+func remarks(s *Subject) string {
+	if len(s.Driver.Warnings) == 0 {
+		return "the driver declares no Warnings: its vendor remarks on nothing that it accepts"
 	}
 	return ""
 }

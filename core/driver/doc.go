@@ -25,6 +25,9 @@
 //	identity, time      fixed before Send, stable      passes them on unchanged
 //	environment         reads what consent needs       reads none of it, nor the host's names
 //	                                                   (proxies: driverhttp.NewTransport does)
+//	context of a run    finds out, when it records     passes it on: what sends is another process
+//	folding, sampling   adds up before Send            passes Count and SampleRate on, as one event
+//	words of lists      has the lists, which grow      passes on those that it does not know
 //	errors              reported by status             hold no secret and no event content
 //
 // A vendor may accept an event and warn of something, as of one that nobody will be able to
@@ -38,6 +41,15 @@
 // judges events, in the form in which the vendor does it. All else is an unmarked error
 // or Throttled. Nor is a web page ever an acceptance, whatever its status, or the 202 with
 // which a cloud's firewall challenges a client.
+//
+// # What an event does not have
+//
+// An event without a class of error, an agent or a run arrives without: no "unknown", no
+// session that the backend makes up. Where a vendor insists on a name or a person, they are
+// made of the event itself, such as its ID. What is false may be left out, as may buckets at
+// the end of Durations that hold nothing; an exit code and a duration of 0 may not. A vendor
+// that has no place for a field goes without it, and the backend's conformance test says so,
+// with the reason.
 //
 // # Vendors that do not answer
 //

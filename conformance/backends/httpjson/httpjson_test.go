@@ -53,7 +53,9 @@ func TestConformance(t *testing.T) {
 		},
 		Decode: decode,
 		Constants: []string{"/v1/events", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
-			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
+			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
+			"sample_rate", "redacted", "time_adjusted"},
 		Limits: driver.Limits{Bytes: 1 << 20}, // nginx's client_max_body_size
 	})
 }

@@ -17,7 +17,9 @@ func TestConformance(t *testing.T) {
 		Driver: stdout.Driver(),
 		Read:   read,
 		Constants: []string{"id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
-			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
+			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
+			"sample_rate", "redacted", "time_adjusted"},
 	})
 }
 

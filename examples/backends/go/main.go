@@ -167,7 +167,7 @@ type log struct {
 	Consent  string            `json:"consent,omitempty"`
 	Run      string            `json:"run,omitempty"`
 	Context  circumstances     `json:"context"`
-	Folded   *folded           `json:"folded,omitempty"`
+	Folded   folded            `json:"folded,omitzero"`
 	OneIn    int               `json:"one_in,omitempty"`
 	Cut      int               `json:"cut,omitempty"`
 	Redacted int               `json:"redacted,omitempty"`
@@ -261,7 +261,7 @@ func (b *backend) send(ctx context.Context, events []event) sent {
 			UID: e.ID, Kind: e.Type, Message: e.Name, Time: e.Timestamp, Duration: e.DurationMS, Exit: e.ExitCode,
 			Args: e.Args, Flags: e.Flags, Error: e.Error, Class: e.ErrorClass, App: e.Tool, Version: e.Version,
 			Platform: []string{e.OS, e.Arch, e.OSVersion, e.GoVersion}, Install: e.MachineID, Consent: e.ConsentID,
-			Run: e.RunID, Context: e.circumstances, Folded: &e.folded, OneIn: e.SampleRate,
+			Run: e.RunID, Context: e.circumstances, Folded: e.folded, OneIn: e.SampleRate,
 			Cut: e.Truncated, Redacted: e.Redacted, Adjusted: e.TimeAdjusted, Extra: e.Metadata,
 		}
 	}

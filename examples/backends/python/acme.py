@@ -89,12 +89,16 @@ def log(e):
         "error": e.get("error"), "error_class": e.get("error_class"), "run": e.get("run_id"),
         "app": e["tool_name"], "version": e.get("tool_version"), "install": e.get("machine_id"), "consent": e.get("consent_id"),
         "platform": [e["os"], e["arch"], e.get("os_version", ""), e.get("go_version", "")],
-        "context": {name: e[name] for name in ("ci", "ci_provider", "interactive", "agent", "container") if name in e},
-        "folded": {name: e[name] for name in ("count", "failures", "durations") if name in e},
+        "context": some(e, "ci", "ci_provider", "interactive", "agent", "container"), "folded": some(e, "count", "failures", "durations"),
         "one_in": e.get("sample_rate"), "cut": e.get("truncated"), "redacted": e.get("redacted"),
         "time_adjusted": e.get("time_adjusted"), "extra": e.get("metadata"),
     }
     return {name: value for name, value in entry.items() if value is not None}
+
+
+def some(e, *names):
+    """Those of the fields that an event has, None if it has none of them."""
+    return {name: e[name] for name in names if name in e} or None
 
 
 def verdict(status, headers, body):
