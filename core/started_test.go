@@ -657,3 +657,65 @@ func TestACommandThatItsCallerForgetsIsNotReportedWhileItsProcessLives(t *testin
 	}
 	runtime.KeepAlive(c)
 }
+
+func TestOfASampleOnlyTheRunsInItNoteTheirStarts(t *testing.T) {
+	t.Parallel()
+	tool := someTool()
+	tool.Telemetry.SampleRate = 3
+	seen := map[bool]bool{}
+	for run := 0; len(seen) < 2; run++ {
+		if run > 1000 {
+			t.Fatalf("of a thousand runs none is %v in the sample", !seen[true])
+		}
+		options := enabled(t, tool, nil)
+		c := open(t, tool, options)
+		command := c.Command("build")
+		noted := holding(t, stateDir(options), "ended_unrecorded")
+		rated := holding(t, stateDir(options), `"sample_rate":3`)
+		command.End(nil)
+		recorded := core.NewManager(tool, options...).Status().Queue.Events
+		if noted != recorded || rated != recorded {
+			t.Fatalf("%d starts are noted, %d with their rate, and %d commands recorded", noted, rated, recorded)
+		}
+		seen[recorded == 1] = true
+	}
+}
+
+func TestWhereCallsAreFoldedUnrecordedEndsAreToo(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := foldingTool(in.URL)
+	options := enabled(t, tool, nil)
+	dir := filepath.Join(stateDir(options), "queue")
+	c := open(t, tool, options)
+	var copies [][]byte
+	for range 3 { // as three runs leave them that are killed
+		command := c.Command("build")
+		content, err := os.ReadFile(filepath.Join(dir, "00.running"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(content), "run_id") {
+			t.Errorf("a record of one call names its run: %s", content)
+		}
+		copies = append(copies, content)
+		command.End(nil)
+	}
+	for i, content := range copies {
+		// The commands were recorded, under these IDs: here they were not.
+		content = bytes.Replace(content, []byte(`{"id":"0`), []byte(`{"id":"f`), 1)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.running", i)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, e := range in.received() {
+		counts[e.ErrorClass] += 100*e.Count + 1
+	}
+	if counts[""] != 301 || counts["ended_unrecorded"] != 301 || len(counts) != 2 {
+		t.Errorf("%v, want one record of three calls for each outcome: %+v", counts, in.received())
+	}
+}
