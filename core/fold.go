@@ -9,8 +9,9 @@ import (
 )
 
 // folds reports whether events of a type are recorded as records that the sender adds up.
-func (in *installation) folds(kind props.EventType) bool {
-	config := &in.tool.Telemetry
+func (in *installation) folds(kind props.EventType) bool { return folds(&in.tool.Telemetry, kind) }
+
+func folds(config *props.TelemetryConfig, kind props.EventType) bool {
 	return config.Fold && kind == props.EventCommandInvocation ||
 		slices.ContainsFunc(config.Events, func(e props.EventSpec) bool { return e.Fold && e.Type == kind })
 }

@@ -38,6 +38,9 @@ type SchemaEvent struct {
 	Names   []string      `json:"names,omitempty"`
 	AnyName bool          `json:"any_name,omitempty"`
 	Fields  []SchemaField `json:"fields,omitempty"`
+	// Folded says that calls of a day which are equal but for their time and duration are sent
+	// as one record, without a run, arguments or an error text.
+	Folded bool `json:"folded,omitempty"`
 	// Bare says that it holds none of the Metadata of other events.
 	Bare bool `json:"bare,omitempty"`
 	// Since and Until are as in props.EventSpec.
@@ -206,7 +209,7 @@ func schemaEvents(config *props.TelemetryConfig) []SchemaEvent {
 	declared := func(t props.EventType) (e SchemaEvent) {
 		s := newSpec(config, t)
 		return SchemaEvent{
-			Type: string(t), Purpose: s.Purpose, Own: !isShared(t), Names: s.Names, AnyName: s.anyName,
+			Type: string(t), Purpose: s.Purpose, Own: !isShared(t), Names: s.Names, AnyName: s.anyName, Folded: folds(config, t),
 			Fields: schemaFields(s.Fields), Since: s.Since, Until: s.Until,
 		}
 	}

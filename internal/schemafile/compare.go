@@ -49,6 +49,13 @@ func compare(before, now core.Schema) []change {
 	return list
 }
 
+func folding(folded bool) string {
+	if folded {
+		return "folded: equal calls of a day are one record"
+	}
+	return "no longer folded: each call is an event of its own"
+}
+
 func compareEvents(schema core.Schema, before, now core.SchemaEvent) []change {
 	var list []change
 	add := func(wider bool, format string, args ...any) {
@@ -61,6 +68,9 @@ func compareEvents(schema core.Schema, before, now core.SchemaEvent) []change {
 		add(true, " may also have the name %s", strings.Join(more, ", "))
 	case !slices.Equal(before.Names, now.Names):
 		add(false, " has fewer names")
+	}
+	if before.Folded != now.Folded {
+		add(before.Folded, " is %s", folding(now.Folded))
 	}
 	if before.Until != now.Until {
 		add(longer(before.Until, now.Until), " is recorded until %s, not %s", day(now.Until), day(before.Until))

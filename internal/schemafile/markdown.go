@@ -19,7 +19,7 @@ func Markdown(s core.Schema) []byte {
 	fmt.Fprintf(&b, "This page is made by `%s telemetry schema --output markdown`; do not edit it.\n\n## Events\n\n", s.Tool)
 	table(&b, []string{"type", "for", "names", "when"}, len(s.Events), func(i int) []string {
 		e := s.Events[i]
-		return []string{code(e.Type), e.Purpose, Names(e), Period(e.Since, e.Until)}
+		return []string{code(e.Type), e.Purpose, Names(e), When(e)}
 	})
 	if !s.Declared {
 		b.WriteString("\nThere may be events of other types as well.\n")

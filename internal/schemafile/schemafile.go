@@ -74,3 +74,25 @@ func Period(since int, until string) string {
 	}
 	return strings.Join(words, ", ")
 }
+
+const addedUp = "equal calls of a day are added up"
+
+// When says since when and until when an event is recorded, and how.
+func When(e core.SchemaEvent) string {
+	period := Period(e.Since, e.Until)
+	switch {
+	case !e.Folded:
+		return period
+	case period == "":
+		return addedUp
+	}
+	return period + "; " + addedUp
+}
+
+// Purpose says what an event is for, and how it is recorded.
+func Purpose(e core.SchemaEvent) string {
+	if e.Folded {
+		return e.Purpose + "; " + addedUp
+	}
+	return e.Purpose
+}

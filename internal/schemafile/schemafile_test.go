@@ -120,6 +120,8 @@ func TestWhateverIsWiderNeedsANewNoticeAndNothingElseDoes(t *testing.T) {
 		"buckets for a number": {is, func(c *props.TelemetryConfig) { ratio(c).Type = props.Buckets(1) }, narrower, "is a count, as 0, 1+, not a number"},
 		"a longer field":       {is, func(c *props.TelemetryConfig) { format(c).Until = "2027-02-01" }, wider, "the metadata format of exported is recorded until 2027-02-01, not 2027-01-31"},
 		"a shorter field":      {is, func(c *props.TelemetryConfig) { format(c).Until = "2027-01-01" }, narrower, "is recorded until 2027-01-01"},
+		"no folding":           {func(c *props.TelemetryConfig) { c.Events[0].Fold = true }, is, wider, "the event exported is no longer folded"},
+		"folding":              {is, func(c *props.TelemetryConfig) { c.Fold = true }, narrower, "the event command.invocation is folded"},
 		"arguments and errors": {is, func(c *props.TelemetryConfig) { c.ExtendedCollection = true }, wider, "the field args is new"},
 		"no arguments":         {func(c *props.TelemetryConfig) { c.ExtendedCollection = true }, is, narrower, "the field args is gone"},
 		"a class of errors":    {is, func(c *props.TelemetryConfig) { c.ErrorClasses = append(c.ErrorClasses, "disk") }, wider, "the field error_class may also be disk"},

@@ -60,7 +60,7 @@ func showSchema(out screen.Screen, s core.Schema) {
 		out.Grid(nil, schemaRows(every, "", s.Fields))
 		out.Grid(nil, schemaRows(every, "metadata.", s.Metadata))
 		for _, e := range s.Events {
-			out.Grid(nil, [][]screen.Cell{cells(e.Type, "", "names: "+schemafile.Names(e), "", e.Purpose, schemafile.Period(e.Since, e.Until))})
+			out.Grid(nil, [][]screen.Cell{cells(e.Type, "", "names: "+schemafile.Names(e), "", e.Purpose, schemafile.When(e))})
 			out.Grid(nil, schemaRows(e.Type, "metadata.", e.Fields))
 		}
 		return
@@ -83,7 +83,7 @@ func showSchema(out screen.Screen, s core.Schema) {
 	heading("Events")
 	var rows [][]screen.Cell
 	for _, e := range s.Events {
-		rows = append(rows, cells(e.Type, within(schemafile.Names(e), len(e.Names)), withPeriod(s, e.Purpose, e.Since, e.Until)))
+		rows = append(rows, cells(e.Type, within(schemafile.Names(e), len(e.Names)), withPeriod(s, schemafile.Purpose(e), e.Since, e.Until)))
 	}
 	out.Grid([]string{"TYPE", "NAME", "FOR"}, rows)
 	for _, e := range s.Events {
