@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
@@ -304,17 +305,28 @@ func (t *tally) scrubbed(name string, limit int) string {
 	return kept
 }
 
-// scrubbedFlags returns names of flags as they may be kept.
+// scrubbedFlags returns names of flags as they may be kept: without dashes before them, and
+// without a value that somebody handed over as well. What is no name is left out.
 func (t *tally) scrubbedFlags(names []string) []string {
-	if len(names) > maxFlags {
-		t.cut += len(names) - maxFlags
-		names = names[:maxFlags]
-	}
-	list := make([]string, len(names))
-	for i, name := range names {
-		list[i] = t.scrubbed(name, maxFlag)
+	list := make([]string, 0, min(len(names), maxFlags))
+	for _, given := range names {
+		name, value, _ := strings.Cut(strings.TrimLeft(given, "-"), "=")
+		if len(list) == maxFlags || !isFlagName(name) {
+			t.cut++
+			continue
+		}
+		if value != "" {
+			t.redacted++
+		}
+		list = append(list, t.scrubbed(name, maxFlag))
 	}
 	return list
+}
+
+func isFlagName(name string) bool {
+	return name != "" && strings.IndexFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:", r)
+	}) < 0
 }
 
 // admit leaves of an event's type, name and metadata what may be kept, the metadata in the
@@ -593,9 +605,13 @@ func newScrubber(lookup func(string) (string, bool)) *redact.Scrubber {
 	if home == "" {
 		home, _ = lookup("USERPROFILE")
 	}
-	user, _ := lookup("USER") // differs from the account under su and sudo: take out both
+	names := identity.UserName()
+	for _, variable := range []string{"USER", "LOGNAME", "SUDO_USER", "DOAS_USER", "USERNAME"} { // others under su and sudo
+		name, _ := lookup(variable)
+		names += " " + name
+	}
 	host, _ := os.Hostname()
-	return redact.New(home, user+" "+identity.UserName(), host, identity.FullName())
+	return redact.New(home, names, host, identity.FullName())
 }
 
 // seal gives the slot back, so that it can be sent.

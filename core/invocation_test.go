@@ -269,9 +269,9 @@ func TestWhatDoesNotFitIsCounted(t *testing.T) {
 func TestFlagsAreRecordedWithoutExtendedCollectionAndScrubbed(t *testing.T) {
 	t.Parallel()
 	w := newWorkshop(t, nil)
-	w.Collector.Command("build").Flags("format", "jane@example.com").End(nil)
-	if e := w.one(); !reflect.DeepEqual(e.Flags, []string{"format", "<email>"}) {
-		t.Errorf("%q", e.Flags)
+	w.Collector.Command("build").Flags("format", "jane@example.com", "--depth", "token=s3cretvalue", "a b", "").End(nil)
+	if e := w.one(); !reflect.DeepEqual(e.Flags, []string{"format", "depth", "token"}) || e.Truncated != 3 || e.Redacted != 1 {
+		t.Errorf("%q, %d left out, %d with a value", e.Flags, e.Truncated, e.Redacted)
 	}
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -33,12 +34,32 @@ func (c *Collector) RunEnv() []string {
 // called with c.mu held.
 func (c *Collector) runID() string {
 	if c.run == "" {
-		c.run, _ = c.in.lookup(c.in.runVariable())
-		if !isRunID(c.run) {
+		if c.run, _ = c.in.lookup(c.in.runVariable()); !c.in.continues(c.run) {
 			c.run = string(appendID(nil, c.in.now().Add(-runLead)))
 		}
 	}
 	return c.run
+}
+
+// longestRun is how old a run may be that a process still takes part in. What hands the same
+// ID on for longer, such as the profile of a shell, would name a person and not a run. PostHog
+// ends a session at that age, too.
+const longestRun = 24 * time.Hour
+
+// continues reports whether a variable holds the ID of a run that this process may be part
+// of: of no run from before the stored answer, because a reset parts what was from what
+// comes.
+func (in *installation) continues(id string) bool {
+	if !isRunID(id) {
+		return false
+	}
+	ms, err := strconv.ParseInt(id[:8]+id[9:13], 16, 64)
+	if err != nil {
+		return false
+	}
+	began, now := time.UnixMilli(ms).Add(runLead), in.now()
+	const coarse = time.Second // an answer's time is kept in whole seconds
+	return !began.After(now.Add(coarse)) && now.Sub(began) < longestRun && !began.Before(in.store().Load().At.Add(-coarse))
 }
 
 // isRunID reports whether a variable holds what a run is named by, and no text that

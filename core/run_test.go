@@ -1,19 +1,24 @@
 package core_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
-const (
-	runVariable = "SOMETOOL_TELEMETRY_RUN"
-	someRun     = "0193a3c0-0000-7000-8000-00000000000a"
-)
+const runVariable = "SOMETOOL_TELEMETRY_RUN"
+
+// runAt is the ID of a run that began then.
+func runAt(at time.Time) string {
+	ms := at.UnixMilli()
+	return fmt.Sprintf("%08x-%04x-7000-8000-00000000000a", ms>>16, ms&0xffff)
+}
 
 // runs returns the runs of events, in their order.
 func runs(events []driver.Event) (list []string) {
@@ -83,8 +88,13 @@ func TestAChildThatIsHandedTheRunIsPartOfIt(t *testing.T) {
 
 func TestARunThatIsNoneIsIgnored(t *testing.T) {
 	t.Parallel()
+	someRun := runAt(time.Now())
 	for _, value := range []string{"", "canary", someRun[:35], someRun + "0", strings.ToUpper(someRun),
-		strings.Replace(someRun, "-7", "-4", 1), strings.ReplaceAll(someRun, "-", "_"), "jane@example.com-7000-8000-000000000a"} {
+		strings.Replace(someRun, "-7", "-4", 1), strings.ReplaceAll(someRun, "-", "_"), "jane@example.com-7000-8000-000000000a",
+		// What is set for good would name a person.
+		runAt(time.Now().Add(-25 * time.Hour)), runAt(time.Now().Add(time.Hour)), "11111111-1111-7111-8111-111111111111",
+		// What is from before the answer would join what a reset parts.
+		runAt(time.Now().Add(-time.Minute))} {
 		in := newIntake(t)
 		tool := toolFor(in.URL)
 		c := open(t, tool, append(enabled(t, tool, nil), environment(map[string]string{runVariable: value})))
@@ -106,7 +116,8 @@ func TestTwoToolsDoNotShareARun(t *testing.T) {
 	for tool, want := range map[string]bool{one.Name: true, two.Name: false} {
 		declared := one
 		declared.Name = tool
-		c := open(t, declared, append(enabled(t, declared, nil), environment(map[string]string{runVariable: someRun})))
+		options, someRun := enabled(t, declared, nil), runAt(time.Now())
+		c := open(t, declared, append(options, environment(map[string]string{runVariable: someRun})))
 		if got := c.RunEnv(); len(got) != 1 || strings.HasSuffix(got[0], someRun) != want {
 			t.Errorf("%s: %q", tool, got)
 		}
@@ -116,7 +127,7 @@ func TestTwoToolsDoNotShareARun(t *testing.T) {
 func TestWhereNothingIsRecordedNoRunIsHandedOver(t *testing.T) {
 	t.Parallel()
 	tool := someTool()
-	off := open(t, tool, []core.Option{core.WithStateDir(t.TempDir()), environment(map[string]string{runVariable: someRun})})
+	off := open(t, tool, []core.Option{core.WithStateDir(t.TempDir()), environment(map[string]string{runVariable: runAt(time.Now())})})
 	dropped := open(t, tool, enabled(t, tool, nil))
 	if err := dropped.Drop(); err != nil {
 		t.Fatal(err)
@@ -133,7 +144,8 @@ func TestTheReportOfALossIsOfNoRun(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)
 	tool := toolFor(in.URL)
-	c := open(t, tool, append(enabled(t, tool, nil), environment(map[string]string{runVariable: someRun})))
+	options, someRun := enabled(t, tool, nil), runAt(time.Now())
+	c := open(t, tool, append(options, environment(map[string]string{runVariable: someRun})))
 	c.Track("", "x", nil) // is lost, for want of a type
 	c.Track("feature.used", "x", nil)
 	for range 2 {

@@ -189,6 +189,7 @@ func TestTheBackgroundProcessCarriesNothingOfTheUsersShell(t *testing.T) {
 	defer server.Close()
 	endpoint := "spy:" + server.URL
 	dir := said(t, endpoint)
+	someRun := runAt(time.Now())
 	cmd := command(dir, endpoint, 1, "AWS_SECRET_ACCESS_KEY=canary", "OTEL_RESOURCE_ATTRIBUTES=canary", "DD_API_KEY=canary",
 		"HOME="+t.TempDir(), "SOMETOOL_TELEMETRY=on", "NO_PROXY=127.0.0.1", runVariable+"="+someRun)
 	cmd.Dir = t.TempDir()

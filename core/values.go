@@ -14,8 +14,10 @@ const (
 	maxShort = 64
 	// maxDigits is what a float64 holds of any number, and below the length of card numbers.
 	maxDigits = 15
-	// maxVersionParts: 1.2.3 and, on Windows, a build.
-	maxVersionParts = 4
+	// maxVersionParts: 1.2.3 and, on Windows, a build. maxVersionDigits is room for a date as one
+	// of them, and maxReleaseDigits for all that Windows has together: below what the numbers of
+	// cards have, and of most telephones.
+	maxVersionParts, maxVersionDigits, maxReleaseDigits = 4, 8, 12
 )
 
 // kept returns a declared value as it is kept. ok is false for one that the type does not
@@ -74,6 +76,10 @@ func digits(s string) bool {
 	return s != ""
 }
 
+// preliminary are the words that a version which is not final may have. Others may be
+// anything: the name of a customer, an account, a token.
+var preliminary = []string{"alpha", "beta", "rc", "pre", "preview", "dev", "snapshot", "nightly", "canary", "next", "a", "b", "m"}
+
 // version returns a version without the "v" before it and without what Semantic Versioning
 // calls build metadata, which may name who built it, and where.
 func version(s string) (kept string, ok bool) {
@@ -81,34 +87,60 @@ func version(s string) (kept string, ok bool) {
 	if plus := strings.IndexByte(s, '+'); plus >= 0 {
 		s = s[:plus]
 	}
-	numbers, preliminary, set := strings.Cut(s, "-")
-	if len(s) > maxShort || set && !dotted(preliminary) {
+	release, _ := cutCommit(s)
+	numbers, rest, set := strings.Cut(release, "-")
+	if len(s) > maxShort || !isRelease(numbers) || set && !isPreliminary(rest) {
 		return "", false
 	}
-	for parts := 1; ; parts++ {
-		part, rest, more := strings.Cut(numbers, ".")
-		if !digits(part) || len(part) > maxDigits || parts > maxVersionParts {
-			return "", false
-		}
-		if !more {
-			return s, true
-		}
-		numbers = rest
-	}
+	return s, true
 }
 
-// dotted reports whether s is letters, digits and dashes with dots between them.
-func dotted(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case '0' <= c && c <= '9', 'a' <= c|0x20 && c|0x20 <= 'z', c == '-':
-		case c == '.' && i > 0 && s[i-1] != '.':
-		default:
+// cutCommit returns a version of Go's without the time and the commit at its end, by which
+// go.dev/ref/mod#pseudo-versions names what has no version yet.
+func cutCommit(s string) (release string, cut bool) {
+	const timeDigits, commitDigits = 14, 12
+	at := len(s) - timeDigits - len("-") - commitDigits
+	if at < 1 || s[at-1] != '-' && s[at-1] != '.' || s[at+timeDigits] != '-' || !digits(s[at:at+timeDigits]) ||
+		strings.Trim(s[at+timeDigits+1:], "0123456789abcdef") != "" {
+		return s, false
+	}
+	return strings.TrimSuffix(s[:at-1], ".0"), true
+}
+
+// isRelease reports whether s is the numbers of a version, and not those of an address.
+func isRelease(s string) bool {
+	parts, small := 0, true
+	for part := range strings.SplitSeq(s, ".") {
+		parts++
+		if !digits(part) || len(part) > maxVersionDigits || parts > maxVersionParts {
+			return false
+		}
+		small = small && (len(part) < 3 || len(part) == 3 && part <= "255")
+	}
+	return (parts < maxVersionParts || !small) && len(s)-parts+1 <= maxReleaseDigits
+}
+
+// isPreliminary reports whether s is known words and short numbers with dots or dashes
+// between them, such as rc.1, or a word and a number in one, such as beta2.
+func isPreliminary(s string) bool {
+	parts := 0
+	for s != "" || parts == 0 {
+		parts++
+		end := strings.IndexAny(s, ".-")
+		part := s
+		if s = ""; end >= 0 {
+			part, s = part[:end], part[end+1:]
+			if s == "" {
+				return false
+			}
+		}
+		word := strings.TrimRight(part, "0123456789")
+		if number := part[len(word):]; part == "" || len(number) > maxVersionDigits || parts > maxVersionParts ||
+			word != "" && !slices.Contains(preliminary, strings.ToLower(word)) {
 			return false
 		}
 	}
-	return s != "" && s[len(s)-1] != '.'
+	return true
 }
 
 // bucket returns the bucket of a count.

@@ -36,8 +36,11 @@ func TestADeclaredValueIsKeptInOneForm(t *testing.T) {
 			"yes": none, "": none, "tRuE": none,
 		}},
 		"a version": {props.Version(), map[string]string{
-			"1": "1", "v1.2.3": "1.2.3", "1.2.3.4": "1.2.3.4", "v1.20.0-rc.1+build5": "1.20.0-rc.1", "1.2.3+zoe-laptop": "1.2.3",
-			"0.0.0-20240102150405-abcdef123456": "0.0.0-20240102150405-abcdef123456", "1.2.3-rc-1": "1.2.3-rc-1",
+			"1": "1", "v1.2.3": "1.2.3", "1.2.3.4": none, "10.0.19045.3693": "10.0.19045.3693", "v1.20.0-rc.1+build5": "1.20.0-rc.1", "1.2.3+zoe-laptop": "1.2.3",
+			"0.0.0-20240102150405-abcdef123456": "0.0.0-20240102150405-abcdef123456", "1.2.3-rc-1": "1.2.3-rc-1", "1.2.3-beta2": "1.2.3-beta2",
+			"1.2.3-rc.1.0.20240102150405-abcdef123456": "1.2.3-rc.1.0.20240102150405-abcdef123456", "1.2.3-rc.1.2.3.4": none,
+			"1-AKIAIOSFODNN7EXAMPLE": none, "1-john.smith.example.com": none, "10.12.13.14": none, "1.2.3-janedoe": none, "4111.1111.1111.1111": none,
+			"1.2.3-20240102150405-abcdefabcdef12": none, "123456789.0": none, "1.2.3-rc123456789": none,
 			"1.2.3.4.5": none, "": none, "v": none, "1.": none, ".1": none, "1..2": none, "latest": none, "1.2.3-": none, "1.2.3-a..b": none,
 			"1.2.3-a b": none, "1.2.x": none, "1.2.3-/home/zoe": none, "1.2.3-zoe@example.com": none, "1.2.3-" + strings.Repeat("a", 60): none,
 			"1234567890123456.0": none,

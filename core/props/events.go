@@ -87,7 +87,8 @@ func Number() FieldType { return FieldType{Kind: KindNumber} }
 func Bool() FieldType { return FieldType{Kind: KindBool} }
 
 // Version is up to four numbers with dots between them, and perhaps what sets a
-// preliminary one apart: "v1.20.0-rc.1+build5" is kept as "1.20.0-rc.1".
+// preliminary one apart: "v1.20.0-rc.1+build5" is kept as "1.20.0-rc.1". Other words than
+// alpha, beta, rc and the like, and what looks like an address, are no version.
 func Version() FieldType { return FieldType{Kind: KindVersion} }
 
 // Buckets is a count, of which only the bucket is kept. The bounds are where buckets begin:
@@ -96,5 +97,5 @@ func Buckets(bounds ...int64) FieldType { return FieldType{Kind: KindBuckets, Bo
 
 // Text is any text of at most 64 bytes; a longer one is cut. What looks like a credential,
 // a path, an address or the name of the person is taken out of it, so it is what to choose
-// last: the other kinds can hold nothing that a person typed.
+// last: of what a person typed, the other kinds can hold a number and no word.
 func Text() FieldType { return FieldType{Kind: KindText} }

@@ -78,7 +78,7 @@ func property(f core.SchemaField) object {
 	case string(props.KindNumber):
 		p["pattern"] = `^-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$`
 	case string(props.KindVersion):
-		p["pattern"] = `^[0-9]+(\.[0-9]+){0,3}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`
+		p["pattern"] = `^[0-9]+(\.[0-9]+){0,3}(-[0-9A-Za-z]+([.-][0-9A-Za-z]+)*)?$`
 	case string(props.KindText):
 		if f.MaxBytes > 0 {
 			p["maxLength"] = f.MaxBytes // of characters, of which there are no more than bytes

@@ -1,6 +1,7 @@
 package telemetrycmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,7 +27,9 @@ func RecordAs(cmd *cobra.Command, name string) { mark(cmd, nameMark, name) }
 
 // ExcludeFlags has flags left out of what is recorded, by their names without dashes, for a
 // command and those under it. Wire returns an error for a name that none of them has.
-// Hidden flags and deprecated ones are left out by themselves.
+// Hidden flags and deprecated ones are left out by themselves. A flag that is added after
+// Wire is recorded as any other, so exclude one that a person named, such as one for each
+// variable of their template.
 func ExcludeFlags(cmd *cobra.Command, names ...string) {
 	mark(cmd, excludedMark, strings.Join(append(strings.Fields(cmd.Annotations[excludedMark]), names...), " "))
 }
@@ -47,17 +50,10 @@ func isNeverRecorded(cmd *cobra.Command) bool {
 	return false
 }
 
-// recordedName is the command's path without the root, or the root's name, unless its
-// author gave it another one.
+// recordedName is the command's path without the root as it was when the tree was wired, or
+// the tool's name, unless its author gave it another one.
 func recordedName(cmd *cobra.Command) string {
-	root := cmd.Root()
-	switch name := cmd.Annotations[nameMark]; {
-	case name != "":
-		return name
-	case cmd == root:
-		return root.Name()
-	}
-	return strings.TrimPrefix(cmd.CommandPath(), root.CommandPath()+" ")
+	return cmp.Or(cmd.Annotations[nameMark], cmd.Annotations[wiredMark])
 }
 
 // flagNames returns the names of the flags that were set and may be recorded, as they were

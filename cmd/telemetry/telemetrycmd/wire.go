@@ -129,7 +129,15 @@ func (w *wiring) wrap(cmd *cobra.Command) {
 	if isWired(cmd) {
 		return
 	}
-	mark(cmd, wiredMark, "yes")
+	// What it is named now the author said. Later it may be under a command that a person named.
+	name := w.props.Tool.Name
+	if parent := cmd.Parent(); parent != nil {
+		name = cmd.Name()
+		if parent.HasParent() {
+			name = parent.Annotations[wiredMark] + " " + name
+		}
+	}
+	mark(cmd, wiredMark, name)
 	cmd.PersistentPreRunE, cmd.PersistentPreRun = w.wrapHook(cmd.PersistentPreRunE, cmd.PersistentPreRun)
 	cmd.PreRunE, cmd.PreRun = w.wrapHook(cmd.PreRunE, cmd.PreRun)
 	if run := cmd.RunE; run != nil {
