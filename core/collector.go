@@ -145,6 +145,7 @@ func (c *Collector) TrackCommand(name string, durationMs int64, exitCode int, ex
 	}
 	c.record(event{
 		kind: props.EventCommandInvocation, name: name, timed: true, durationMS: durationMs, exitCode: exitCode,
+		class: classOfExitCode(exitCode),
 	}, extra)
 }
 
@@ -158,7 +159,7 @@ func (c *Collector) TrackCommandExtended(name string, args []string, durationMs 
 	}
 	c.record(event{
 		kind: props.EventCommandInvocation, name: name, timed: true, durationMS: durationMs, exitCode: exitCode,
-		args: args, errMsg: errMsg,
+		args: args, errMsg: errMsg, class: classOfExitCode(exitCode),
 	}, extra)
 }
 

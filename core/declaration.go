@@ -64,7 +64,7 @@ func checkDeclared(config *props.TelemetryConfig) error {
 			return err
 		}
 	}
-	for key := range config.Metadata {
+	for key := range config.Metadata { // their values may be of the machine, so they are no mistake
 		if !hasField(config.Fields, key) {
 			return wrong("Metadata", "%q is not declared; add it to Fields", key)
 		}

@@ -20,6 +20,8 @@ type Schema struct {
 	// of any other type as well, and AnyKey says that there may be metadata under any key.
 	Declared bool `json:"declared"`
 	AnyKey   bool `json:"any_key,omitempty"`
+	// SampleRate is n where one run of n is recorded, 0 where every one is.
+	SampleRate int `json:"sample_rate,omitempty"`
 	// Fields are those that the collector fills in, in the order of the canonical encoding.
 	Fields []SchemaField `json:"fields"`
 	// Metadata are the keys that any event may have.
@@ -159,6 +161,9 @@ func (m *Manager) Schema() (Schema, error) {
 	s := Schema{
 		At: m.in.now(), Tool: m.in.tool.Name, NoticeVersion: config.NoticeVersion, Declared: declares(config),
 		AnyKey: !declares(config) && config.MetadataKeys == nil,
+	}
+	if config.SampleRate > 1 {
+		s.SampleRate = config.SampleRate
 	}
 	s.Metadata = schemaFields(config.Fields)
 	for _, key := range undeclaredKeys(config) {

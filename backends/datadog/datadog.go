@@ -22,7 +22,8 @@
 //	               any host or service, and revoking it stops everything else that uses it.
 //
 // A client token goes where Datadog's mobile SDKs take theirs, to browser-intake-… with
-// DD-EVP-ORIGIN beside the key. That Datadog takes it from other programs is unverified:
+// DD-EVP-ORIGIN (the setting source), DD-EVP-ORIGIN-VERSION (the tool's version) and
+// DD-REQUEST-ID (the ID of the first event) beside the key, and ddsource in the query. That Datadog takes it from other programs is unverified:
 // try it before you ship it. This intake records the sender's address
 // (network.client.ip); whether the one for API keys does is not documented. Only a relay
 // keeps it from them. An application key is refused: it acts as a person.

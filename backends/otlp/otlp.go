@@ -73,6 +73,9 @@
 //	TimeAdjusted attribute gotoolbase.time_adjusted,        ours
 //	             boolean, only where true
 //
+// The resource names what sends by telemetry.sdk.name (this module), .language and .version
+// (of this table), as does the scope of the records [8].
+//
 // What an event does not have makes no attribute. The type is there twice because some
 // stores drop EventName. Values that the conventions spell in a way of their own are
 // spelt so: os.type "dragonflybsd", host.arch "x86" and "arm32". The name of the
@@ -436,7 +439,7 @@ func parseResource(text string) ([][2]string, error) {
 		return nil, nil
 	}
 	for _, pair := range strings.Split(text, ",") {
-		name, value, _ := strings.Cut(pair, "=")
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		switch {
 		case !slices.Contains(resourceNames(), name):
 			return nil, fmt.Errorf("%q is none of the attributes that may be added: %s", name, strings.Join(resourceNames(), ", "))
@@ -477,6 +480,7 @@ func parseConventions(text string) (map[string]bool, error) {
 		return keys, nil
 	}
 	for _, key := range strings.Split(text, ",") {
+		key = strings.TrimSpace(key)
 		if !slices.Contains(conventionNames(), key) {
 			return nil, fmt.Errorf("%q is none of the names that may be listed: %s", key, strings.Join(conventionNames(), ", "))
 		}

@@ -14,7 +14,8 @@
 //
 //	driver.Event        PostHog
 //	ID                  uuid
-//	Type                event
+//	Type                event; "other" for one of PostHog's own, which begins with $ and may
+//	                    join persons, with properties.event_type
 //	MachineID           distinct_id; the event's own ID where there is none
 //	Time                timestamp
 //	RunID               $session_id and properties.run_id
@@ -38,7 +39,10 @@
 //	Metadata            properties, each under its own key, or under metadata_<key>
 //	-                   properties.$ip = "0.0.0.0", .$geoip_disable = true
 //	-                   properties.$lib, .$lib_version: this module, and the version of this table
-//	-                   the time of sending, once a batch: PostHog corrects a wrong clock with it
+//	-                   the time of sending, in the batch and with v1 in a header too: PostHog
+//	                    corrects a wrong clock with it
+//	-                   with v1 the headers PostHog-Sdk-Info (this module), -Attempt (1) and
+//	                    -Request-Id (random, of one request)
 //
 // Metadata is merged into the properties, because PostHog's filters and breakdowns offer
 // properties and not what is nested in them. A key that has a meaning of its own gets the
@@ -84,10 +88,11 @@
 //	400 with anything else               kept: not PostHog's words
 //	401 402 403 404, every other 4xx     kept, 1 h: key, plan, intake or address are wrong,
 //	                                     the events are not
-//	408 425 429, every 5xx               kept; where Retry-After is given, for that long
+//	408 425 429, every 5xx               kept; where Retry-After is given, for that long; but a
+//	                                     429 with billing_limit_exceeded 1 h
 //	413                                  too large: comes again in smaller batches
 //	3xx, the rest                        kept; a redirect is never followed
-//	4xx with a web page                  kept; but for 408, 413, 425 and 429, which say the
+//	2xx, 4xx with a web page             kept; but for 408, 413, 425 and 429, which say the
 //	                                     same from there
 //
 // The verdicts are those of the SDK, which takes what it does not know, and what is missing,
@@ -489,7 +494,7 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	for i := range events {
 		e := &events[i]
 		if err = client.Enqueue(posthog.Capture{
-			Uuid: e.ID, Event: e.Type, DistinctId: cmp.Or(e.MachineID, e.ID), Timestamp: e.Time,
+			Uuid: e.ID, Event: eventName(e), DistinctId: cmp.Or(e.MachineID, e.ID), Timestamp: e.Time,
 			Properties: b.sdkProperties(e),
 		}); err != nil {
 			break // what is missing then keeps the request from being sent
@@ -547,6 +552,20 @@ func isUUID(s string) bool {
 // is beside it in the SDK's request is not ours and is left out; see [wrapped].
 const ours = "ours"
 
+// other is the event in place of one that PostHog would act on.
+const other = "other"
+
+// isPostHogs reports whether PostHog has a meaning for a type: $create_alias, for one, joins two
+// persons.
+func isPostHogs(eventType string) bool { return strings.HasPrefix(eventType, "$") }
+
+func eventName(e *driver.Event) string {
+	if isPostHogs(e.Type) {
+		return other
+	}
+	return e.Type
+}
+
 // sdkProperties are what the SDK is given. What it lifts out of the properties with v1 is
 // beside ours.
 func (b *backend) sdkProperties(e *driver.Event) posthog.Properties {
@@ -591,6 +610,9 @@ func (b *backend) properties(e *driver.Event) map[string]any {
 		if value != 0 {
 			p[key] = value
 		}
+	}
+	if isPostHogs(e.Type) {
+		p["event_type"] = e.Type
 	}
 	text("tool_version", e.Version)
 	text("os_version", e.OSVersion)
@@ -657,7 +679,7 @@ const metadataPrefix = "metadata_"
 // reserved reports whether a key of the author's would mean something else as a property.
 func reserved(key string) bool {
 	switch key {
-	case "event_name", "tool_name", "tool_version", "arch", "os_version", "go_version", "ci", "ci_provider", "interactive",
+	case "event_type", "event_name", "tool_name", "tool_version", "arch", "os_version", "go_version", "ci", "ci_provider", "interactive",
 		"agent", "container", "run_id", "duration_ms", "exit_code", "flags", "args", "error", "error_class", "consent_id",
 		"count", "failures", "durations", "sample_rate", "truncated", "redacted", "time_adjusted": // ours
 		return true
@@ -766,7 +788,12 @@ func (silent) Errorf(string, ...any) {}
 func (b *backend) verdict(a driverhttp.Answer, n int, now time.Time) error {
 	say := func(next string) error { return fmt.Errorf("answered %d: %s", a.Status, next) }
 	switch a.Status {
-	case 408, 425, 429:
+	case 429:
+		if b.v1 && errorCode(a) == unpaid {
+			return driver.Throttled(say("PostHog wants to be paid: check the project's plan"), repairWait)
+		}
+		return later(a, now, say("PostHog asks to try again"))
+	case 408, 425:
 		return later(a, now, say("PostHog asks to try again"))
 	case 413:
 		return driver.TooLarge(say("the batch is too large"))
@@ -787,6 +814,9 @@ func (b *backend) verdict(a driverhttp.Answer, n int, now time.Time) error {
 	}
 	switch a.Status / 100 {
 	case 2:
+		if driverhttp.LooksLikeHTML(a) {
+			return say("with a web page, so the events are not known to be stored: log in to this network, or check Settings[endpoint]")
+		}
 		if b.v1 {
 			return answeredV1(a, say)
 		}

@@ -775,3 +775,37 @@ func (quiet) Debugf(string, ...any) {}
 func (quiet) Logf(string, ...any)   {}
 func (quiet) Warnf(string, ...any)  {}
 func (quiet) Errorf(string, ...any) {}
+
+// $create_alias joins two persons, $identify makes somebody of another.
+func TestATypeThatPostHogActsOnIsNoEventOfPostHogs(t *testing.T) {
+	t.Parallel()
+	for _, intake := range []string{"batch", "v1"} {
+		for eventType, want := range map[string]string{
+			"$create_alias": "other", "$identify": "other", "$merge_dangerously": "other", "$set": "other", "export.finished": "export.finished",
+		} {
+			var sent struct {
+				Batch []struct {
+					Event      string
+					Properties map[string]any
+				}
+			}
+			b, _ := mockOf(t, map[string]string{"intake": intake}, func(r *http.Request) (*http.Response, error) {
+				text, err := body(r)
+				if err := errors.Join(err, json.Unmarshal(text, &sent)); err != nil {
+					t.Error(err)
+				}
+				return httpmock.NewStringResponse(503, ""), nil
+			})
+			list := events(1)
+			list[0].Type, list[0].Metadata = eventType, map[string]string{"alias": "victim", "event_type": "authors"}
+			_ = b.Send(patient(t), list)
+			if len(sent.Batch) != 1 || sent.Batch[0].Event != want {
+				t.Fatalf("%s at %s: %+v", eventType, intake, sent)
+			}
+			told := sent.Batch[0].Properties["event_type"]
+			if want == "other" && told != eventType || want != "other" && told != nil || sent.Batch[0].Properties["metadata_event_type"] != "authors" {
+				t.Errorf("%s at %s: %+v", eventType, intake, sent.Batch[0].Properties)
+			}
+		}
+	}
+}

@@ -112,19 +112,29 @@ var otherCodes = []string{
 
 // refusedV1 reads a 400 of capture v1: an object with a code.
 func refusedV1(a driverhttp.Answer, n int, say func(string) error) error {
+	switch code := errorCode(a); {
+	case slices.Contains(eventCodes, code):
+		return driver.Refused(say("PostHog does not take one of the events: "+code), n)
+	case slices.Contains(otherCodes, code):
+		return driver.Throttled(say("PostHog cannot read the request, which something in between may have changed: "+code), repairWait)
+	}
+	return say("not in PostHog's words: check Settings[endpoint], and what is in between")
+}
+
+// unpaid is the code of a project whose quota is used up: with 429 in an earlier version of
+// capture v1, where it is 402 now.
+const unpaid = "billing_limit_exceeded"
+
+// errorCode returns PostHog's code for what is wrong with a request as a whole, "" if there is
+// none.
+func errorCode(a driverhttp.Answer) string {
 	var body struct {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(a.Body, &body) != nil {
-		body.Error = ""
+		return ""
 	}
-	switch {
-	case slices.Contains(eventCodes, body.Error):
-		return driver.Refused(say("PostHog does not take one of the events: "+body.Error), n)
-	case slices.Contains(otherCodes, body.Error):
-		return driver.Throttled(say("PostHog cannot read the request, which something in between may have changed: "+body.Error), repairWait)
-	}
-	return say("not in PostHog's words: check Settings[endpoint], and what is in between")
+	return body.Error
 }
 
 // answeredV1 reports what is wrong with a 2xx as an answer of capture v1. What it says of the

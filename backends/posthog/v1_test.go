@@ -80,7 +80,7 @@ func TestEveryVerdictOfV1MeansWhatTheTableSays(t *testing.T) {
 		{"cut", answerV1(ok, ok, ok)[:60], "---", driver.ClassUnknown, nil, "verdicts"},
 		{"with something behind it", answerV1(ok, ok, ok) + "x", "---", driver.ClassUnknown, nil, "verdicts"},
 		{"the older intake's", `{"status":"Ok"}`, "---", driver.ClassUnknown, nil, "verdicts"},
-		{"a web page", "<html>c4n4ry</html>", "---", driver.ClassUnknown, nil, "verdicts"},
+		{"a web page", "<html>c4n4ry</html>", "---", driver.ClassUnknown, nil, "web page"},
 		{"nothing", "", "---", driver.ClassUnknown, nil, "verdicts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,7 +183,8 @@ func TestEveryStatusOfV1MeansWhatTheTableSays(t *testing.T) {
 		{408, code("body_read_timeout"), driver.ClassUnknown, driver.ClassUnknown, 0, "try again"},
 		{413, code("payload_too_large"), driver.ClassTooLarge, driver.ClassTooLarge, 0, "too large"},
 		{415, code("unsupported_encoding"), driver.ClassThrottled, driver.ClassThrottled, time.Hour, "endpoint"},
-		{429, code("billing_limit_exceeded"), driver.ClassUnknown, driver.ClassUnknown, 0, "try again"},
+		{429, code("billing_limit_exceeded"), driver.ClassThrottled, driver.ClassThrottled, time.Hour, "plan"},
+		{429, code("rate_limited"), driver.ClassUnknown, driver.ClassUnknown, 0, "try again"},
 		{500, code("internal_error"), driver.ClassUnknown, driver.ClassUnknown, 0, "failed"},
 		{503, code("service_unavailable"), driver.ClassUnknown, driver.ClassUnknown, 0, "failed"},
 		{504, code("gateway_timeout"), driver.ClassUnknown, driver.ClassUnknown, 0, "failed"},

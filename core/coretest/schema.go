@@ -2,6 +2,7 @@ package coretest
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -30,6 +31,10 @@ const updateVariable = "TELEMETRY_LOCK"
 // none; but not where a new notice version is missing. What is compared with is what was
 // released last, so restore the file from there if you change your mind in between.
 //
+// A declaration that core.Open refuses fails the test as well. go test answers from its cache
+// while nothing has changed, so a day that is over is noticed where the cache is new, as in most
+// continuous integration, or with -count=1.
+//
 // Nothing is recorded, and no option is needed but core.WithClock for tests of time.
 func CheckSchema(t testing.TB, tool props.Tool, options ...core.Option) {
 	t.Helper()
@@ -37,7 +42,11 @@ func CheckSchema(t testing.TB, tool props.Tool, options ...core.Option) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	remedy := updateVariable + "=update go test -count=1 -run '^" + t.Name() + "$'"
+	if _, err := core.Open(tool, append([]core.Option{core.WithStateDir(t.TempDir())}, options...)...); err != nil {
+		t.Fatalf("the declaration has a mistake: %v", err)
+	}
+	test, _, _ := strings.Cut(t.Name(), "/")
+	remedy := updateVariable + "=update go test -count=1 -run '^" + test + "$'"
 	found, err := schemafile.Check(".", schema, os.Getenv(updateVariable) == "update", remedy)
 	if err != nil {
 		t.Fatal(err)

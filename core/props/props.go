@@ -47,7 +47,8 @@ type Collector interface {
 	// When Track returns, the event is on disk.
 	Track(eventType EventType, name string, extra map[string]string)
 	// TrackCommand records that a command ran, as EventCommandInvocation whatever the
-	// exit code: a failure is an invocation too.
+	// exit code: a failure is an invocation too. Its class is what the exit code tells:
+	// ErrorInterrupted where shells say that a signal ended it, else ErrorOther.
 	TrackCommand(name string, durationMs int64, exitCode int, extra map[string]string)
 	// TrackCommandExtended is TrackCommand with the arguments and the error text. Both
 	// are scrubbed, and dropped unless the author set ExtendedCollection.

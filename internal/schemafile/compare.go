@@ -28,6 +28,9 @@ func compare(before, now core.Schema) []change {
 	if now.AnyKey && !before.AnyKey && !before.Declared {
 		list = append(list, change{text: "there may be metadata under any key", wider: true})
 	}
+	if before.SampleRate != now.SampleRate {
+		list = append(list, change{text: sampling(now.SampleRate) + ", not " + sampling(before.SampleRate), wider: max(now.SampleRate, 1) < max(before.SampleRate, 1)})
+	}
 	list = append(list, compareFields("the field ", "", before.Fields, now.Fields, false)...)
 	list = append(list, compareFields("the metadata ", "", before.Metadata, now.Metadata, before.AnyKey)...)
 	for _, e := range now.Events {
@@ -47,6 +50,13 @@ func compare(before, now core.Schema) []change {
 		}
 	}
 	return list
+}
+
+func sampling(rate int) string {
+	if rate > 1 {
+		return fmt.Sprintf("one run of %d is recorded", rate)
+	}
+	return "every run is recorded"
 }
 
 func folding(folded bool) string {

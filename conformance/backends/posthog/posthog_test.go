@@ -247,6 +247,7 @@ func decode(batch []item) ([]conformance.Received, error) {
 				delete(item.Properties, name)
 			}
 		}
+		take("event_type", &e.Type)
 		take("event_name", &e.Name)
 		take("duration_ms", &e.DurationMS)
 		take("exit_code", &e.ExitCode)

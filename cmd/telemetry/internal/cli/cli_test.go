@@ -243,10 +243,10 @@ func TestWrongUseOfTrackIsNamedAndRecordsNothing(t *testing.T) {
 		want string
 	}{
 		{nil, "track takes a TYPE and a NAME, but was given 0 words"},
-		{[]string{"x"}, "track takes a TYPE and a NAME, but was given 1 words"},
+		{[]string{"feature.used"}, "NAME is missing"},
 		{[]string{"x", "y", "z"}, "but was given 3 words"},
 		{[]string{" ", "y"}, "TYPE is empty"},
-		{[]string{"x", ""}, "NAME is empty"},
+		{[]string{"x", ""}, "NAME is missing"},
 		{[]string{"data.deletion_request", "y"}, "made by reset"},
 		{[]string{"telemetry.loss", "y"}, "by telemetry itself"},
 		{[]string{"command.invocation", "y", "--duration", "1s"}, "--duration and --exit-code go together"},
