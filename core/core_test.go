@@ -944,3 +944,59 @@ func TestTheStdoutBackendPrintsWhenTheCommandCloses(t *testing.T) {
 		t.Errorf("%v: %s", err, &out)
 	}
 }
+
+// What a no finds on its way may arrive, and is then not said to be erased.
+func TestANoTellsWhatWasErasedFromWhatArrivedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, no := range map[string]func(m *core.Manager) (erased, arrived int, err error){
+		"disable": func(m *core.Manager) (int, int, error) {
+			r, err := m.Disable(context.Background())
+			return r.Erased, r.Arrived, err
+		},
+		"reset": func(m *core.Manager) (int, int, error) {
+			r, err := m.Reset(context.Background(), nil)
+			return r.Erased, r.Arrived, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newIntake(t)
+			came, answer := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			in.answer = func(http.ResponseWriter) {
+				once.Do(func() { close(came) })
+				<-answer
+			}
+			tool := toolFor(in.URL)
+			options := enabled(t, tool, nil)
+			c := open(t, tool, options)
+			for range 4 {
+				c.Track("feature.used", "x", nil)
+			}
+			flushed := make(chan error)
+			go func() { flushed <- c.Flush(context.Background()) }()
+			<-came
+			c2 := open(t, tool, options)
+			c2.Track("feature.used", "later", nil)
+			m := core.NewManager(tool, options...)
+			var erased, arrived int
+			done := make(chan error)
+			go func() {
+				var err error
+				erased, arrived, err = no(m)
+				done <- err
+			}()
+			for m.Stored().Answer != consent.AnswerNo {
+				runtime.Gosched()
+			}
+			close(answer)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			<-flushed
+			if erased != 1 || arrived != 4 {
+				t.Errorf("%d erased, %d arrived; want 1 and 4", erased, arrived)
+			}
+		})
+	}
+}

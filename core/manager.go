@@ -239,7 +239,9 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	s.CutOff = notes.Unfinished() && !s.Underway
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
 	for reason, n := range spool.Losses(m.in.dir) {
-		s.Lost[reason] += n
+		if _, again := spool.ReportedAgain(reason); !again {
+			s.Lost[reason] += n
+		}
 	}
 }
 
@@ -348,8 +350,9 @@ func (m *Manager) Enable(local bool) error {
 type DisableReport struct {
 	// Off says that the no stands.
 	Off bool
-	// Erased is how many events were still waiting, and are gone.
-	Erased int
+	// Erased is how many events were still waiting, and are gone, but for those of a batch that
+	// was on its way and has arrived: these are Arrived.
+	Erased, Arrived int
 	// Sending says that a batch was on its way when the no was stored, and that its end was
 	// not seen within three seconds: it may still arrive, and nothing after it.
 	Sending bool
@@ -362,12 +365,12 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	if m.in.dirErr != nil {
 		return DisableReport{}, m.in.dirErr
 	}
+	before := delivery.ReadNotes(m.in.dir).Delivered
 	erased, err := m.no()
-	return DisableReport{
-		Off:     m.Stored().Answer == consent.AnswerNo,
-		Erased:  erased,
-		Sending: delivery.Quiesce(ctx, m.in.dir),
-	}, err
+	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
+	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
+	report.Erased = erased - report.Arrived
+	return report, err
 }
 
 // no stores a no and erases what waits.
@@ -475,8 +478,8 @@ func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State =
 
 // ResetReport is what Reset did.
 type ResetReport struct {
-	// Erased is how many events were still waiting, and are gone.
-	Erased int
+	// Erased and Arrived are as in DisableReport.
+	Erased, Arrived int
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -504,6 +507,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
 		return report, nil // nothing was ever stored
 	}
+	before := delivery.ReadNotes(in.dir).Delivered
 	erased, err := m.no()
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
@@ -516,6 +520,8 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	delivery.Quiesce(ctx, in.dir)
+	report.Arrived = min(max(delivery.ReadNotes(in.dir).Delivered-before, 0), erased)
+	report.Erased -= report.Arrived
 	err = errors.Join(err, in.forget(), (&eraser{in}).work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()

@@ -198,23 +198,37 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 		interval, pause = min(interval, inlineInterval), inlineInterval
 	}
 	sender := delivery.Sender{
-		Dir:        u.dir,
-		Queue:      u.queue(),
-		Route:      u.route,
-		AtMostOnce: u.tool.Telemetry.DeliveryMode == props.DeliveryAtMostOnce,
-		OSVersion:  identity.OSVersion(),
-		Interval:   interval,
-		Pause:      pause,
-		Now:        u.now,
-		Erase:      u.eraseWithdrawn,
-		Daily:      u.daily,
-		Progress:   progress,
+		Dir:         u.dir,
+		Queue:       u.queue(),
+		Route:       u.route,
+		AtMostOnce:  u.tool.Telemetry.DeliveryMode == props.DeliveryAtMostOnce,
+		OSVersion:   identity.OSVersion(),
+		Interval:    interval,
+		Pause:       pause,
+		Now:         u.now,
+		ReportUnder: u.reportUnder,
+		Erase:       u.eraseWithdrawn,
+		Daily:       u.daily,
+		Progress:    progress,
 	}
 	report, err := sender.Run(ctx, wait)
 	if err == nil {
 		u.store().Prune(sender.Queue.Holds)
 	}
 	return report, err
+}
+
+// reportUnder returns the receipt of what would be recorded now, "" where that would go to
+// nobody.
+func (u *uploader) reportUnder() string {
+	if !u.decision.Enabled || u.decision.LocalOnly || u.ownErr != nil || u.own.driver.Local {
+		return ""
+	}
+	receipt, err := u.store().Record(u.decision, u.terms(), u.now())
+	if err != nil {
+		return ""
+	}
+	return receipt.ID
 }
 
 // eraseWithdrawn erases what waits, unless there is a yes again.

@@ -64,7 +64,8 @@ type Collector interface {
 	Command(name string) Invocation
 	// RunEnv returns what makes the events of a child of this tool's own be of the same run,
 	// for its environment: cmd.Env = append(cmd.Environ(), p.Collector.RunEnv()...). nil
-	// where nothing is recorded. No other process is told.
+	// where nothing is recorded. A variable is handed on: what the child starts is of the run
+	// too, unless it takes the variable out. It is believed for a day, and not beyond an answer.
 	RunEnv() []string
 	// Flush sends everything that waits, now, and returns when it is sent or ctx ends. A
 	// nil error means that nothing waits any more but what other commands, still running,

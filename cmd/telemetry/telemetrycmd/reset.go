@@ -169,7 +169,7 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 		fmt.Fprintf(out, "Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.\n", before.tool)
 		return
 	}
-	fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased))
+	fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased, report.Arrived))
 	for _, name := range report.Unknown {
 		fmt.Fprintf(out, "\nAn identity was damaged and is kept as %s.\n", name)
 		fmt.Fprintln(out, "Whether anything was sent under it is not known here. Only the authors can look:")

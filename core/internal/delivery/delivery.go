@@ -93,6 +93,9 @@ type Sender struct {
 	// whatever the outcome.
 	Interval, Pause time.Duration
 	Now             func() time.Time
+	// ReportUnder returns the receipt to report losses under where nothing was for the network,
+	// "" if there is none. nil means that there is none.
+	ReportUnder func() string
 	// Erase erases what waits where that was withdrawn.
 	Erase func() error
 	// Daily says that folded events of a day which had its delivery wait until it is over.
@@ -725,7 +728,9 @@ func heaviest(batch []item, n int) int {
 
 func weights(batch []item) (n int) {
 	for _, it := range batch {
-		n += spool.Weight(it.entry.Line)
+		if _, is := spool.ReportOf(it.entry.Line); !is {
+			n += spool.Events(it.entry.Line)
+		}
 	}
 	return n
 }
@@ -760,7 +765,11 @@ func (s *Sender) lose(what loss, n int) {
 
 // giveUp counts an event as lost and returns it, to be settled.
 func (s *Sender) giveUp(what loss, entry spool.Entry) spool.Entry {
-	s.lose(what, spool.Weight(entry.Line))
+	if report, is := spool.ReportOf(entry.Line); is {
+		s.losses[loss{report.Reason, what.receipt}] += report.Count
+	} else {
+		s.lose(what, spool.Events(entry.Line))
+	}
 	return entry
 }
 
@@ -811,8 +820,15 @@ func (s *Sender) reportLosses() {
 func (s *Sender) note(err error) {
 	counted := spool.Losses(s.Dir)
 	own := maps.Clone(s.report.Lost)
+	if s.receipt == "" && len(counted) > 0 && s.ReportUnder != nil {
+		s.receipt = s.ReportUnder()
+	}
 	for reason, n := range counted {
-		s.lose(loss{reason, s.receipt}, n)
+		if of, again := spool.ReportedAgain(reason); again {
+			s.losses[loss{of, s.receipt}] += n
+		} else {
+			s.lose(loss{reason, s.receipt}, n)
+		}
 	}
 	s.notes.pace = s.pace
 	s.notes.Paced, s.notes.PacedUntil = s.report.Paced, s.report.PacedUntil

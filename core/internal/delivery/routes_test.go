@@ -78,7 +78,8 @@ func (f *fixture) waiting() map[string][]string {
 			if strings.HasPrefix(text, "loss-") {
 				_, name, _ := strings.Cut(string(entry.Line), `"name":"`)
 				name, _, _ = strings.Cut(name, `"`)
-				text = fmt.Sprintf("%s=%d", name, spool.Weight(entry.Line))
+				report, _ := spool.ReportOf(entry.Line)
+				text = fmt.Sprintf("%s=%d", name, report.Count)
 			}
 			list[claim.Receipt] = append(list[claim.Receipt], text)
 		}
@@ -362,5 +363,49 @@ func TestAnEndedContextEndsTheRunAndCountsAsNoFailure(t *testing.T) {
 	}
 	if notes := delivery.ReadNotes(f.sender.Dir); notes.Failures != 3 || notes.Problem != "" {
 		t.Errorf("%+v", notes)
+	}
+}
+
+// Where nothing waits, nothing says under which receipt to report; the present decision does.
+func TestALossIsReportedAlsoWhereNothingElseWaits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	f.sender.ReportUnder = func() string { return second }
+	if err := spool.AddLosses(f.sender.Dir, spool.LossUndeclared, 7); err != nil {
+		t.Fatal(err)
+	}
+	f.routes(map[string]delivery.Route{})
+	if r := f.mustRun(0, 1); r.Lost[spool.LossUndeclared] != 7 {
+		t.Errorf("%+v", r)
+	}
+	if got := f.waiting()[second]; !slices.Equal(got, []string{"undeclared=7"}) {
+		t.Errorf("waits: %q", got)
+	}
+}
+
+// A report that is too old itself is made anew. What it reports was counted before.
+func TestALossIsCountedOnceHoweverOftenItsReportIsLost(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	w, err := f.sender.Queue.Writer(second, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := driver.Event{ID: "loss-00000000000000000000000000000000", Type: "telemetry.loss", Name: spool.LossExpired,
+		Time: f.sender.Now().Add(-40 * 24 * time.Hour), Metadata: map[string]string{"count": "10"}}
+	old.ID = old.ID[:36]
+	if err := w.Append(append(old.AppendJSON(nil), '\n')); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	f.routes(map[string]delivery.Route{second: to(&vendor{}, second, false)})
+	if r := f.mustRun(0, 1); len(r.Lost) != 0 {
+		t.Errorf("counted again: %+v", r.Lost)
+	}
+	if got := f.waiting()[second]; !slices.Equal(got, []string{"expired=10"}) {
+		t.Errorf("waits: %q", got)
+	}
+	if total := delivery.ReadNotes(f.sender.Dir).TotalLost(); total != 0 {
+		t.Errorf("%d losses are noted", total)
 	}
 }

@@ -28,7 +28,7 @@ func waits(t *testing.T, q *spool.Queue) (ids []string, events int) {
 	}
 	for _, entry := range claim.Entries {
 		ids = append(ids, idOf(entry.Line))
-		events += spool.Weight(entry.Line)
+		events += spool.Events(entry.Line)
 	}
 	if len(ids) == 0 {
 		t.Fatal("nothing waits") // Close would empty it

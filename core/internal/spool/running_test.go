@@ -253,8 +253,11 @@ func TestEraseRemovesTheStartsOfCommandsThatRun(t *testing.T) {
 	q := queue(t.TempDir())
 	runs := begin(t, q, receipt, 0)
 	die(t, begin(t, q, receipt, 1))
-	if n, err := q.Erase(); n != 0 || err != nil {
-		t.Errorf("%d events, %v: a start is no event that waits", n, err)
+	if stats, err := q.Stats(); stats.Total() != 1 || err != nil {
+		t.Errorf("%d wait, %v: the event of a command that ended does, and none of one that runs", stats.Total(), err)
+	}
+	if n, err := q.Erase(); n != 1 || err != nil {
+		t.Errorf("%d events, %v: the event of a command that ended is erased, and one that runs has none yet", n, err)
 	}
 	if !runs.Gone() {
 		t.Error("the start of the one that runs is still there")

@@ -226,19 +226,17 @@ func Events(line []byte) int {
 	return 1
 }
 
-// Weight is Events, but for a report of losses as many as it reports, so that dropping the
-// report loses no count.
-func Weight(line []byte) int {
+// ReportOf returns what a line reports, where it is a report of losses. Such a line is none of
+// the events that are counted when they are lost: what it reports was counted before, and is
+// reported anew.
+func ReportOf(line []byte) (report Loss, is bool) {
 	if !bytes.Contains(line, []byte(`"type":"telemetry.loss"`)) {
-		return Events(line)
+		return Loss{}, false
 	}
 	e, err := record.Parse(line)
 	if err != nil || e.Type != "telemetry.loss" {
-		return 1
+		return Loss{}, false
 	}
 	n, err := strconv.Atoi(e.Metadata["count"])
-	if err != nil || n < 0 {
-		return 1
-	}
-	return n
+	return Loss{Reason: e.Name, Count: n}, err == nil && n >= 0
 }

@@ -274,14 +274,21 @@ func (q *Queue) take(path, receipt string, limit int64) (*Writer, error) {
 
 // recycle counts and drops what a slot holds, and starts it anew.
 func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) (*Writer, error) {
-	lost := 0
+	lost, again := 0, map[string]int{}
 	if content, err := readSlot(f); err == nil {
 		for _, entry := range parseSlot(content).Entries {
-			lost += Weight(entry.Line)
+			if report, is := ReportOf(entry.Line); is {
+				again[report.Reason] += report.Count
+			} else {
+				lost += Events(entry.Line)
+			}
 		}
 	}
 	if lost > 0 { // counted before they are gone: a process may be killed in between
 		_ = AddLosses(q.Dir, reason, lost)
+	}
+	for reason, n := range again {
+		_ = AddLosses(q.Dir, againPrefix+reason, n)
 	}
 	if err := f.Truncate(0); err != nil {
 		_ = state.CloseExclusive(f)
@@ -402,7 +409,24 @@ func (q *Queue) Stats() (Stats, error) {
 	for _, slot := range slots {
 		q.look(slot, &s)
 	}
+	if names, listErr := q.list(running); listErr == nil {
+		for _, name := range names {
+			if q.ended(name) {
+				q.look(name, &s)
+			}
+		}
+	}
 	return s, err
+}
+
+// ended reports whether the command of a file has ended, so that its event waits like others.
+func (q *Queue) ended(name string) bool {
+	f, err := state.OpenExclusive(q.slotPath(name))
+	if err != nil {
+		return false
+	}
+	_ = state.CloseExclusive(f)
+	return true
 }
 
 // look adds what one slot holds. One that was erased meanwhile holds nothing.
@@ -431,12 +455,12 @@ func (q *Queue) look(slot string, s *Stats) {
 // how many events waited. The error says that something could not be deleted; the rest is.
 func (q *Queue) Erase() (int, error) {
 	// Looked at again after the commands' files are gone: see requeue.
-	_, failed := q.erase(running)
+	ended, failed := q.erase(running)
 	erased, err := q.erase(legacySlot, olderSlot, currentSlot)
 	if err == nil {
 		err = failed
 	}
-	return erased, err
+	return ended + erased, err
 }
 
 // erase deletes the files of some kinds, and returns how many events waited in them.
@@ -455,7 +479,9 @@ func (q *Queue) erase(kinds ...kind) (int, error) {
 			continue
 		}
 		events := Stats{Events: map[string]int{}}
-		q.look(entry.Name(), &events)
+		if kindOf(entry.Name()) != running || q.ended(entry.Name()) {
+			q.look(entry.Name(), &events)
+		}
 		switch err := os.Remove(q.slotPath(entry.Name())); {
 		case err == nil:
 			erased += events.Total()

@@ -136,7 +136,8 @@ func read(t testing.TB, q *spool.Queue) (c contents) {
 			case err != nil:
 				c.damaged++
 			case e.Type == "telemetry.loss":
-				c.lost += spool.Weight(entry.Line)
+				report, _ := spool.ReportOf(entry.Line)
+				c.lost += report.Count
 			default:
 				c.ids = append(c.ids, e.ID)
 			}
@@ -495,16 +496,16 @@ func TestForeignFilesInTheQueueAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestWeightKeepsCountThroughReports(t *testing.T) {
+func TestAReportOfLossesIsToldFromEvents(t *testing.T) {
 	t.Parallel()
 	q := queue(t.TempDir())
-	for text, want := range map[string]int{
-		string(line(testID(1), time.Now())):                                       1,
-		strings.TrimSpace(string(q.LossLine(spool.Loss{Reason: "x", Count: 41}))): 41,
-		`noise "type":"telemetry.loss"`:                                           1,
+	for text, want := range map[string]spool.Loss{
+		string(line(testID(1), time.Now())):                    {},
+		string(q.LossLine(spool.Loss{Reason: "x", Count: 41})): {Reason: "x", Count: 41},
+		`noise "type":"telemetry.loss"`:                        {},
 	} {
-		if got := spool.Weight([]byte(strings.TrimSpace(text))); got != want {
-			t.Errorf("%.60s: %d, want %d", text, got, want)
+		if got, is := spool.ReportOf([]byte(strings.TrimSpace(text))); got != want || is != (want.Count > 0) {
+			t.Errorf("%.60s: %v %v, want %v", text, got, is, want)
 		}
 	}
 }

@@ -116,7 +116,9 @@ func (w *Writer) CountSince(size int64) int {
 	}
 	n := 0
 	for _, entry := range parseSlot(content).Entries {
-		n += Weight(entry.Line)
+		if _, is := ReportOf(entry.Line); !is {
+			n += Events(entry.Line)
+		}
 	}
 	return n
 }
