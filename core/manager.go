@@ -85,6 +85,11 @@ type Status struct {
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
 	Lost              map[string]int
+	// Refusal is why the receiver refused events for good the last time, in the backend's
+	// words, and RefusedAt when. Both are empty as soon as events were delivered by a run in
+	// which none was refused; a report of losses is no such event.
+	Refusal   string
+	RefusedAt time.Time
 	// Warned counts, by the names of Backend.Warnings, the warnings with which the receiver
 	// accepted events. A name that is not there is another receiver's, or nobody's.
 	Warned map[string]int
@@ -234,6 +239,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 		s.NextFolded = delivery.NextFolds(m.in.dir)
 	}
 	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
+	s.Refusal, s.RefusedAt = notes.Refusal, notes.RefusedAt
 	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
 	s.CutOff = notes.Unfinished() && !s.Underway
@@ -399,6 +405,11 @@ type FlushReport struct {
 	Sent, Stayed, Kept, Lost, Running int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
+	// Refusal is why the receiver refused events for good, "" where it refused none. Unreported
+	// is how many reports of earlier losses it refused: these are not counted as lost, and not
+	// made again.
+	Refusal    string
+	Unreported int
 	// Warned counts, by the names of BackendInfo.Warnings, the warnings with which the receiver
 	// took events.
 	Warned map[string]int
@@ -421,7 +432,7 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
 	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
-		Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
+		Refusal: r.Refusal, Unreported: r.Unreported, Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
 	for _, n := range r.Lost {
 		report.Lost += n
 	}

@@ -121,7 +121,8 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 		return own.open(u.installation)
 	}
 	return driver.Classify(within(ctx, unstoredBudget, func(ctx context.Context) error {
-		return delivery.Unqueued(ctx, u.dir, u.now, events, own.driver, open)
+		_, err := delivery.Unqueued(ctx, u.dir, u.now, events, own.driver, open)
+		return err
 	})) == driver.ClassAccepted
 }
 
