@@ -151,7 +151,7 @@ func (u *uploader) eraseSoon(ctx context.Context) error {
 	b := background{u.installation}
 	if b.vanishes() {
 		return within(ctx, inlineBudget, func(ctx context.Context) error {
-			return (&eraser{u.installation}).work(ctx, false, nil)
+			return (&eraser{installation: u.installation}).work(ctx, false, nil)
 		})
 	}
 	if err := u.outbox().Postpone(u.now().Add(backgroundLimit)); err != nil {
