@@ -83,7 +83,7 @@ func TestWhereNoCheckIsSentItSaysWhoDecided(t *testing.T) {
 		"the general no":  {func(h *home) { h.env["TELEMETRY_ENABLED"] = "0" }, "decided by TELEMETRY_ENABLED (set to no)", false},
 		"the tool's no":   {func(h *home) { h.env["MYTOOL_TELEMETRY"] = "off" }, "decided by MYTOOL_TELEMETRY (set to no)", false},
 		"no and no":       {func(h *home) { h.env["DO_NOT_TRACK"] = "1"; h.must("telemetry", "disable") }, "decided by DO_NOT_TRACK", false},
-		"local, no":       {func(h *home) { h.env["TELEMETRY_LOCAL"] = "1" }, "decided by TELEMETRY_LOCAL", false},
+		"local, no":       {func(h *home) { h.env["TELEMETRY_LOCAL"] = "1" }, "a yes would not be enough: TELEMETRY_LOCAL", false},
 		"local, yes":      {func(h *home) { h.env["TELEMETRY_LOCAL"] = "1"; h.must("telemetry", "enable") }, "decided by TELEMETRY_LOCAL", false},
 		"a yes for local": {func(h *home) { h.must("telemetry", "enable", "--local") }, "stays on this machine", true},
 	} {

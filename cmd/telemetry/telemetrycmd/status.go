@@ -91,10 +91,13 @@ func layerWords(layer consent.Layer) string {
 }
 
 // onHint says what turns telemetry on: a yes or, where that would not be followed, who keeps it
-// off. For what has to leave this machine, a restriction to it is as good as a no.
+// off. To send something, a restriction to this machine is in the way as well.
 func (v view) onHint(hint func(string) string, toSend bool) string {
-	if by, ok := v.Decision.Overrules(); ok && (toSend || by.Verdict == consent.No) {
+	switch by, ok := v.Decision.Overrules(); {
+	case ok && by.Verdict == consent.No:
 		return "decided by " + layerWords(by) + ", whatever you answer"
+	case ok && toSend:
+		return "a yes would not be enough: " + layerWords(by)
 	}
 	return "to turn it on: " + hint("enable")
 }
