@@ -221,7 +221,7 @@ func runBackground(in *installation) {
 	ctx, cancel := context.WithTimeout(context.Background(), backgroundLimit*9/10)
 	defer cancel()
 	// Erasing first: it was asked for, and events can wait.
-	failed := in.outbox().Pending() && (&eraser{in}).work(ctx, false, nil) != nil
+	failed := in.outbox().Pending() && (&eraser{installation: in}).work(ctx, false, nil) != nil
 	if _, err := (&uploader{installation: in, daily: true}).send(ctx, nil, backgroundWait); err != nil && !errors.Is(err, delivery.ErrNotAllowed) {
 		failed = true
 	}

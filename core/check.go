@@ -21,9 +21,12 @@ type CheckReport struct {
 	Class  driver.Class
 	Reason string
 	Wait   time.Duration
-	Took   time.Duration
-	// Warnings are those that the receiver accepted the event with.
-	Warnings []driver.Warning
+	// Took is how long the attempt lasted, without the wait for another process that was
+	// delivering.
+	Took time.Duration
+	// Warned counts, by the names of BackendInfo.Warnings, the warnings with which the receiver
+	// accepted the event.
+	Warned map[string]int
 }
 
 // Check sends one event of the type props.EventCheck to the declared backend, at once and
@@ -76,22 +79,13 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 		notSent = err
 		return backend, err
 	}
-	start := time.Now()
-	err = delivery.Unqueued(ctx, in.dir, in.now, []driver.Event{e}, own.driver, open)
+	single, err := delivery.Unqueued(ctx, in.dir, in.now, []driver.Event{e}, own.driver, open)
 	if notSent != nil || errors.Is(err, state.ErrBusy) {
 		return CheckReport{}, err
 	}
-	report := CheckReport{Event: e, Class: driver.Classify(err), Wait: driver.Wait(err), Took: time.Since(start)}
-	verdicts, _ := errors.AsType[*driver.Partial](err)
-	switch {
-	case report.Class != driver.ClassAccepted:
+	report := CheckReport{Event: e, Class: driver.Classify(err), Wait: driver.Wait(err), Took: single.Took, Warned: single.Warned}
+	if report.Class != driver.ClassAccepted {
 		report.Reason = err.Error()
-	case verdicts != nil:
-		for _, w := range own.driver.Warnings {
-			if verdicts.Warnings[w.Name] > 0 {
-				report.Warnings = append(report.Warnings, w)
-			}
-		}
 	}
 	return report, nil
 }

@@ -12,7 +12,10 @@ import (
 )
 
 // eraser has erased what was sent under identities that were retired.
-type eraser struct{ *installation }
+type eraser struct {
+	*installation
+	late int // outbox.Run.NotErasable
+}
 
 // outboxWait is how long somebody who waits lets a background process finish its work on
 // the deletion requests.
@@ -22,7 +25,7 @@ const outboxWait = 5 * time.Second
 func (e *eraser) work(ctx context.Context, insist bool, progress func(done, total int)) error {
 	requestor, release := e.requestor()
 	defer release()
-	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, Insist: insist, Progress: progress}
+	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, NotErasable: e.late, Insist: insist, Progress: progress}
 	if own, err := selectBackend(e.tool.Telemetry); err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
 		run.Receiver = e.terms().Receiver()
 	}

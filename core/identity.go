@@ -157,16 +157,19 @@ func (i identifier) retire() error {
 }
 
 // handOver moves the keys of an identity into the outbox, if anything was sent under them,
-// and forgets it. It is called with the identities locked.
+// and forgets it with the notes of its deliveries. It is called with the identities locked.
 func (i identifier) handOver(ids identity.Identities) error {
 	if ids.Used && len(ids.Keys()) > 0 {
 		keys := map[string]string{}
 		for _, key := range ids.Keys() {
 			keys[key.MachineID()] = key.Hex()
 		}
-		if err := i.outbox().Put(keys, i.stored().Receivers(i.terms().Receiver())); err != nil {
+		if err := i.outbox().Put(keys, i.stored().Receivers(i.terms().Receiver()), i.notErasable()); err != nil {
 			return fmt.Errorf("storing the deletion request: %w", err)
 		}
+	}
+	if err := delivery.Forget(i.dir); err != nil { // what they count goes with the identity, and not before
+		return fmt.Errorf("forgetting what was sent: %w", err)
 	}
 	if err := i.stored().Forget(ids); err != nil {
 		return fmt.Errorf("retiring the identity: %w", err)

@@ -199,13 +199,13 @@ func (in *installation) eraseWaiting() (int, error) {
 	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
 }
 
-// forget removes what was logged on this machine, and what is known of deliveries.
+// forget removes what was logged on this machine, and the trouble with background processes.
 func (in *installation) forget() error {
 	err := os.RemoveAll(in.dir.Join(localDir))
 	if err != nil {
 		err = state.Bare(err)
 	}
-	return errors.Join(err, delivery.Forget(in.dir), background{in}.forget())
+	return errors.Join(err, background{in}.forget())
 }
 
 func (in *installation) interval() time.Duration {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
@@ -85,6 +86,11 @@ type Status struct {
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
 	Lost              map[string]int
+	// Refusal is why the receiver refused events for good the last time, in the backend's
+	// words, and RefusedAt when. Both are empty as soon as events were delivered by a run in
+	// which none was refused; a report of losses is no such event.
+	Refusal   string
+	RefusedAt time.Time
 	// Warned counts, by the names of Backend.Warnings, the warnings with which the receiver
 	// accepted events. A name that is not there is another receiver's, or nobody's.
 	Warned map[string]int
@@ -117,14 +123,26 @@ func (s Status) TotalLost() int {
 
 // NotErasable is how many of the delivered events the receiver may not find again when the
 // data of their machine ID is to be erased, as far as it says so.
-func (s Status) NotErasable() int {
+func (s Status) NotErasable() int { return notErasable(s.Backend.Warnings, s.Warned, s.Delivered) }
+
+func notErasable(declared []driver.Warning, warned map[string]int, delivered int) int {
 	total := 0
-	for _, w := range s.Backend.Warnings {
+	for _, w := range declared {
 		if w.NotErasable {
-			total += s.Warned[w.Name]
+			total += warned[w.Name]
 		}
 	}
-	return min(total, s.Delivered)
+	return min(total, delivered)
+}
+
+// notErasable is Status.NotErasable of the declared receiver, whatever the decision is by now.
+func (in *installation) notErasable() int {
+	own, err := selectBackend(in.tool.Telemetry)
+	if err != nil {
+		return 0
+	}
+	notes := delivery.ReadNotes(in.dir)
+	return notErasable(own.driver.Warnings, notes.Warned, notes.Delivered)
 }
 
 // Status looks at everything and changes nothing. Whether the directory can be written to
@@ -234,6 +252,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 		s.NextFolded = delivery.NextFolds(m.in.dir)
 	}
 	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
+	s.Refusal, s.RefusedAt = notes.Refusal, notes.RefusedAt
 	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
 	s.CutOff = notes.Unfinished() && !s.Underway
@@ -402,6 +421,11 @@ type FlushReport struct {
 	Sent, Stayed, Kept, Lost, Running int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
+	// Refusal is why the receiver refused events for good, "" where it refused none. Unreported
+	// is how many reports of earlier losses it refused: these are not counted as lost, and not
+	// made again.
+	Refusal    string
+	Unreported int
 	// Warned counts, by the names of BackendInfo.Warnings, the warnings with which the receiver
 	// took events.
 	Warned map[string]int
@@ -424,7 +448,7 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
 	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
-		Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
+		Refusal: r.Refusal, Unreported: r.Unreported, Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
 	for _, n := range r.Lost {
 		report.Lost += n
 	}
@@ -446,7 +470,7 @@ func (m *Manager) Upload(ctx context.Context) error {
 	}
 	var erasing error
 	if in.outbox().Pending() {
-		erasing = (&eraser{in}).work(ctx, false, nil)
+		erasing = (&eraser{installation: in}).work(ctx, false, nil)
 	}
 	_, err := (&uploader{installation: in}).flush(ctx, nil)
 	return errors.Join(erasing, err)
@@ -464,6 +488,10 @@ type Erasure struct {
 	Receipt deletion.Receipt
 	// Receiver is who has taken it, where that is who events were sent to.
 	Receiver string
+	// NotErasable is how many of the events the receiver had taken with a warning that it may
+	// not find them again, so that the request may not reach them. It counts those of all IDs
+	// that were given up by the same reset, and is 0 once it is verified that nothing is left.
+	NotErasable int
 	// Problem is what went wrong the last time, empty if nothing did. Attempts counts such
 	// failures in a row.
 	Problem  string
@@ -516,13 +544,18 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		}
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
-	err = errors.Join(err, in.forget(), identifier{in}.retire())
+	retired := identifier{in}.retire()
+	err = errors.Join(err, in.forget(), retired)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	delivery.Quiesce(ctx, in.dir)
 	report.Arrived = min(max(delivery.ReadNotes(in.dir).Delivered-before, 0), erased)
 	report.Erased -= report.Arrived
-	err = errors.Join(err, in.forget(), (&eraser{in}).work(ctx, true, progress))
+	e := &eraser{installation: in, late: in.notErasable()}
+	if retired == nil { // else the next reset needs the notes
+		err = errors.Join(err, delivery.Forget(in.dir))
+	}
+	err = errors.Join(err, in.forget(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	all, readErr := m.Erasures()
@@ -540,7 +573,7 @@ func (m *Manager) Resume(ctx context.Context, progress func(done, total int)) ([
 	if m.in.dirErr != nil {
 		return nil, m.in.dirErr
 	}
-	err := (&eraser{m.in}).work(ctx, true, progress)
+	err := (&eraser{installation: m.in}).work(ctx, true, progress)
 	all, readErr := m.Erasures()
 	return all, errors.Join(err, readErr)
 }
@@ -555,7 +588,7 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 	var list []Erasure
 	for _, e := range entries {
 		list = append(list, Erasure{
-			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
 			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
 		})
 	}

@@ -121,7 +121,8 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 		return own.open(u.installation)
 	}
 	return driver.Classify(within(ctx, unstoredBudget, func(ctx context.Context) error {
-		return delivery.Unqueued(ctx, u.dir, u.now, events, own.driver, open)
+		_, err := delivery.Unqueued(ctx, u.dir, u.now, events, own.driver, open)
+		return err
 	})) == driver.ClassAccepted
 }
 
@@ -150,7 +151,7 @@ func (u *uploader) eraseSoon(ctx context.Context) error {
 	b := background{u.installation}
 	if b.vanishes() {
 		return within(ctx, inlineBudget, func(ctx context.Context) error {
-			return (&eraser{u.installation}).work(ctx, false, nil)
+			return (&eraser{installation: u.installation}).work(ctx, false, nil)
 		})
 	}
 	if err := u.outbox().Postpone(u.now().Add(backgroundLimit)); err != nil {

@@ -50,6 +50,15 @@ func addCheckFlag(cmd *cobra.Command) *bool {
 	return check
 }
 
+// checkHelp is what help says of --check, where it is offered.
+func checkHelp() string {
+	if !mayCheck {
+		return ""
+	}
+	return "\n\nWith --check it sends one event of the type telemetry.check to the declared receiver and\n" +
+		"says what that answers, if you have said yes. The exit code is 0 if it was accepted."
+}
+
 var errNoCheck = errors.New("this build sends no event to check its receiver; authors have one that does: go run -tags telemetrycheck")
 
 // check sends the event and shows the answer. The error says that it was not accepted, or
@@ -62,44 +71,70 @@ func (s *commandSet) check(cmd *cobra.Command, m *core.Manager, format outputFor
 	stop := at.show(screen.New(cmd.ErrOrStderr(), m.Lookup), "Sending one event to "+v.receiver(), events)
 	report, err := m.Check(ctx)
 	stop()
+	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend()}
 	switch {
-	case errors.Is(err, core.ErrOff):
-		return fmt.Errorf("%w, and nothing is sent without a yes, not even to check; to turn it on: %s", core.ErrOff, s.hint("enable"))
-	case errors.Is(err, core.ErrLocal):
-		return fmt.Errorf("%w; to have events sent: %s", core.ErrLocal, s.hint("enable"))
-	case errors.Is(err, core.ErrBusy):
-		return fmt.Errorf("%w at this moment; try again", core.ErrBusy)
 	case err != nil:
-		return err
-	}
-	if report.Class != driver.ClassAccepted {
-		err = fmt.Errorf("the event was not accepted by %s", v.receiver())
+		err = s.checkError(err, v)
+	default:
+		j.checkAnswer = &checkAnswer{
+			EventID: report.Event.ID, EventType: report.Event.Type,
+			Answer: report.Class.String(), Reason: report.Reason, Warned: v.warningsJSON(report.Warned),
+			WaitSeconds: int64(report.Wait / time.Second), TookMS: report.Took.Milliseconds(),
+		}
+		if report.Class != driver.ClassAccepted {
+			err = fmt.Errorf("the event was not accepted by %s", v.receiver())
+		}
 	}
 	if format == formatJSON {
-		j := checkJSON{
-			summaryJSON: v.summary(), Backend: v.backend(), EventID: report.Event.ID, EventType: report.Event.Type,
-			Answer: report.Class.String(), Reason: report.Reason,
-			WaitSeconds: int64(report.Wait / time.Second), TookMS: report.Took.Milliseconds(),
+		if err != nil {
+			j.Problem = err.Error()
 		}
 		if writeErr := screen.WriteJSON(cmd.OutOrStdout(), j); writeErr != nil {
 			return writeErr
 		}
 		return err
 	}
-	screen.New(cmd.OutOrStdout(), m.Lookup).Table(checkRows(v, report))
+	if j.checkAnswer != nil {
+		screen.New(cmd.OutOrStdout(), m.Lookup).Table(checkRows(v, report))
+	}
 	return err
 }
 
+// checkError says why no event was sent, in words for whoever typed it.
+func (s *commandSet) checkError(err error, v view) error {
+	switch {
+	case errors.Is(err, core.ErrOff):
+		return fmt.Errorf("%w, and nothing is sent without a yes, not even to check; %s", core.ErrOff, v.onHint(s.hint, true))
+	case errors.Is(err, core.ErrLocal):
+		if by, ok := v.Decision.Overrules(); ok {
+			return fmt.Errorf("%w; decided by %s, whatever you answer", core.ErrLocal, layerWords(by))
+		}
+		return fmt.Errorf("%w; to have events sent: %s", core.ErrLocal, s.hint("enable"))
+	case errors.Is(err, core.ErrBusy):
+		return fmt.Errorf("%w at this moment; try again", core.ErrBusy)
+	}
+	return err
+}
+
+// checkJSON is what check says in JSON. Its names are stable.
 type checkJSON struct {
 	summaryJSON
-	Backend   backendJSON `json:"backend"`
-	EventID   string      `json:"event_id"`
-	EventType string      `json:"event_type"`
+	Backend backendJSON `json:"backend"`
+	*checkAnswer
+	// Problem is why the event was not accepted, or why none was sent.
+	Problem string `json:"problem,omitempty"`
+}
+
+// checkAnswer is there if an event was sent.
+type checkAnswer struct {
+	EventID   string `json:"event_id"`
+	EventType string `json:"event_type"`
 	// Answer is "accepted", "unknown", "throttled", "permanent", "too large" or "partial".
-	Answer      string `json:"answer"`
-	Reason      string `json:"reason,omitempty"`
-	WaitSeconds int64  `json:"wait_seconds,omitempty"`
-	TookMS      int64  `json:"took_ms"`
+	Answer      string        `json:"answer"`
+	Reason      string        `json:"reason,omitempty"`
+	Warned      []warningJSON `json:"warned,omitempty"`
+	WaitSeconds int64         `json:"wait_seconds,omitempty"`
+	TookMS      int64         `json:"took_ms"`
 }
 
 func checkRows(v view, report core.CheckReport) []screen.Row {
@@ -118,8 +153,8 @@ func checkRows(v view, report core.CheckReport) []screen.Row {
 	if report.Wait > 0 {
 		rows = append(rows, screen.Row{Label: "It asks to wait", Value: report.Wait.Round(time.Second).String()})
 	}
-	for _, w := range report.Warnings {
-		rows = append(rows, screen.Row{Label: "With a warning", Value: screen.Clean(w.Doc), Colour: screen.Red})
+	for _, line := range v.warnings(report.Warned) {
+		rows = append(rows, screen.Row{Label: "With a warning", Value: line, Colour: screen.Red})
 	}
 	if report.Class == driver.ClassAccepted && v.Backend.Accepted != "" {
 		rows = append(rows, screen.Row{Label: "Which means", Value: screen.Clean(v.Backend.Accepted)})

@@ -58,7 +58,7 @@ func (s *commandSet) flush() *cobra.Command {
 		}
 		if *format == formatJSON {
 			j := flushJSON{
-				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
+				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Refusal: report.Refusal, Unreported: report.Unreported, Running: report.Running,
 				Warned: v.warningsJSON(report.Warned), PerMinute: report.Paced, PacedUntil: report.PacedUntil.UTC(),
 			}
 			if err != nil {
@@ -85,6 +85,10 @@ type flushJSON struct {
 	Kept    int    `json:"kept"`
 	Lost    int    `json:"lost"`
 	Running int    `json:"held_by_running_commands"`
+	Refusal string `json:"refusal,omitempty"`
+	// Unreported is how many reports of earlier losses were refused.
+	Unreported int `json:"loss_reports_refused,omitempty"`
+
 	NotSent string `json:"not_sent,omitempty"`
 	Problem string `json:"problem,omitempty"`
 
@@ -100,11 +104,18 @@ func printFlush(out io.Writer, receiver string, report core.FlushReport, complet
 	if report.Stayed > 0 {
 		fmt.Fprintf(out, "Put %s into the log on this machine.\n", events(report.Stayed))
 	}
-	if report.Sent+report.Stayed+report.Lost+report.Running == 0 && report.Left == "" && complete {
+	if report.Sent+report.Stayed+report.Lost+report.Unreported+report.Running == 0 && report.Left == "" && complete {
 		fmt.Fprintln(out, "Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {
 		fmt.Fprintf(out, "Lost %s%s.\n", events(report.Lost), lossWords(report.LostBy))
+	}
+	if n := report.Unreported; n > 0 {
+		fmt.Fprintf(out, "%s refused, so the receiver does not know of these; that is not sent again.\n",
+			screen.Count(n, "report of earlier losses was", "reports of earlier losses were"))
+	}
+	if report.Refusal != "" {
+		fmt.Fprintf(out, "Refused because: %s\n", screen.Clean(report.Refusal))
 	}
 	if report.Running > 0 {
 		fmt.Fprintf(out, "%s still running; what it holds is sent later.\n",
@@ -122,7 +133,7 @@ func (s *commandSet) flushError(ctx context.Context, err error, v view, timeout 
 	case errors.Is(err, core.ErrOff) && v.Queue.Events > 0:
 		return fmt.Errorf("%w, so %s not sent; decided by %s", core.ErrOff, screen.Count(v.Queue.Events, "event is", "events are"), v.decider())
 	case errors.Is(err, core.ErrOff):
-		return fmt.Errorf("%w, and nothing waits; to turn it on: %s", core.ErrOff, s.hint("enable"))
+		return fmt.Errorf("%w, and nothing waits; %s", core.ErrOff, v.onHint(s.hint, false))
 	case errors.Is(err, core.ErrBusy):
 		return fmt.Errorf("%w and sends what waits; see %s", core.ErrBusy, s.hint("status"))
 	case errors.Is(err, core.ErrWait):

@@ -71,7 +71,7 @@ func (s *commandSet) reset() *cobra.Command {
 			return s.notStored(before, err)
 		}
 		if *format == formatJSON {
-			j := resetJSON{look(m).summary(), report.Erased, before.NotErasable(), report.Unknown, erasuresJSON(report.Requests)}
+			j := resetJSON{look(m).summary(), report.Erased, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
 			if writeErr := screen.WriteJSON(out, j); writeErr != nil {
 				return writeErr
 			}
@@ -184,18 +184,17 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 	if variable, _, err := m.Identity(); err == nil {
 		fmt.Fprintf(out, "%s is set: unset it, since nothing is sent under an ID that is being erased.\n", variable)
 	}
-	if n := before.NotErasable(); n > 0 {
-		fmt.Fprintf(out, "\nOf what was sent, %s may stay with the receiver all the same:\n", events(n))
-		for _, w := range before.Backend.Warnings {
-			if w.NotErasable && before.Warned[w.Name] > 0 {
-				fmt.Fprintf(out, "  %s: %s\n", events(before.Warned[w.Name]), screen.Clean(w.Doc))
-			}
-		}
-	}
 	for _, e := range report.Requests {
 		fmt.Fprintf(out, "\nData sent under the machine ID %s:\n", e.MachineID)
 		for _, line := range s.erasureWords(m, e) {
 			fmt.Fprintf(out, "  %s\n", line)
+		}
+		if e.NotErasable > 0 && before.MachineID == e.MachineID {
+			for _, w := range before.Backend.Warnings {
+				if w.NotErasable && before.Warned[w.Name] > 0 {
+					fmt.Fprintf(out, "    %s: %s\n", events(before.Warned[w.Name]), screen.Clean(w.Doc))
+				}
+			}
 		}
 	}
 }
@@ -214,8 +213,18 @@ func nothingToAsk(before []core.Erasure) string {
 type resetJSON struct {
 	summaryJSON
 	Erased int `json:"erased"`
-	// NotErasable is how many of the events that were sent may stay all the same.
+	// NotErasable is how many of the events that were sent may stay all the same, the greatest
+	// number of a request.
 	NotErasable int           `json:"not_erasable,omitempty"`
 	Unknown     []string      `json:"damaged_identities,omitempty"`
 	Requests    []erasureJSON `json:"requests"`
+}
+
+// notErasable is the greatest number of events that one of the requests may not reach. Their
+// sum may count an event for several IDs.
+func notErasable(all []core.Erasure) (n int) {
+	for _, e := range all {
+		n = max(n, e.NotErasable)
+	}
+	return n
 }

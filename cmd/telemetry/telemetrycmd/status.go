@@ -80,10 +80,26 @@ func (v view) stateWords() (string, screen.Colour) {
 func (v view) decider() string {
 	for _, layer := range v.Decision.Layers {
 		if layer.Name == v.Decision.Decider {
-			return layer.Name + " (" + screen.Clean(layer.Detail) + ")"
+			return layerWords(layer)
 		}
 	}
 	return v.Decision.Decider + ", and silence is no"
+}
+
+func layerWords(layer consent.Layer) string {
+	return layer.Name + " (" + screen.Clean(layer.Detail) + ")"
+}
+
+// onHint says what turns telemetry on: a yes or, where that would not be followed, who keeps it
+// off. To send something, a restriction to this machine is in the way as well.
+func (v view) onHint(hint func(string) string, toSend bool) string {
+	switch by, ok := v.Decision.Overrules(); {
+	case ok && by.Verdict == consent.No:
+		return "decided by " + layerWords(by) + ", whatever you answer"
+	case ok && toSend:
+		return "a yes would not be enough: " + layerWords(by)
+	}
+	return "to turn it on: " + hint("enable")
 }
 
 // cutOffHint says what helps where commands have too little time to send.
@@ -100,7 +116,7 @@ func (s *commandSet) status() *cobra.Command {
 		Short: "Show whether telemetry is on, who decided, and what waits",
 		Long: "Show whether telemetry is on, who decided, and what waits to be sent.\n\n" +
 			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n" +
-			"when telemetry is off.",
+			"when telemetry is off." + checkHelp(),
 		Example: "  " + s.hint("status") + "\n  " + s.hint("status --explain") + "\n  " + s.hint("status --output json"),
 	}
 	format := addOutput(cmd)
@@ -182,6 +198,9 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	if v.TotalLost() > 0 {
 		warn("Lost", events(v.TotalLost())+lossWords(v.Lost))
 	}
+	if v.Refusal != "" {
+		warn("Last refusal", screen.When(v.RefusedAt)+", because: "+screen.Clean(v.Refusal))
+	}
 	if v.state() == stateOn {
 		add("Next upload", v.nextUpload())
 		if !v.NextFolded.IsZero() {
@@ -207,7 +226,11 @@ func (v view) rows(hint func(string) string) []screen.Row {
 		warn("Background", screen.Clean(v.Background))
 	}
 	for _, e := range v.Erasures {
-		line := string(e.State) + " on " + screen.When(e.Reached[e.State]) + "; see " + hint("reset --status")
+		line := string(e.State) + " on " + screen.When(e.Reached[e.State])
+		if e.NotErasable > 0 {
+			line += "; " + mayStay(e)
+		}
+		line += "; see " + hint("reset --status")
 		switch e.State {
 		case deletion.Requested, deletion.Refused, deletion.Manual:
 			warn("Deletion request", line)
@@ -330,6 +353,8 @@ type statusJSON struct {
 	LocalLog      string        `json:"local_log,omitempty"`
 	Lost          int           `json:"lost"`
 	LostBy        losses        `json:"lost_by,omitempty"`
+	Refusal       string        `json:"refusal,omitempty"`
+	RefusedAt     time.Time     `json:"refused_at,omitzero"`
 	Warned        []warningJSON `json:"warned,omitempty"`
 	NotErasable   int           `json:"not_erasable,omitempty"`
 	PerMinute     int           `json:"per_minute,omitempty"`
@@ -378,6 +403,8 @@ type backendJSON struct {
 	Name  string   `json:"name"`
 	Hosts []string `json:"hosts"`
 	Local bool     `json:"local"`
+	// AcceptedMeans is what the receiver's yes to an event means, and does not.
+	AcceptedMeans string `json:"accepted_means,omitempty"`
 }
 
 type queueJSON struct {
@@ -413,6 +440,8 @@ func (v view) json(explain bool) statusJSON {
 		LocalLog:      v.LocalLog,
 		Lost:          v.TotalLost(),
 		LostBy:        v.Lost,
+		Refusal:       v.Refusal,
+		RefusedAt:     v.RefusedAt.UTC(),
 		Warned:        v.warningsJSON(v.Warned),
 		NotErasable:   v.NotErasable(),
 		PerMinute:     v.Paced,
@@ -443,7 +472,7 @@ func (v view) json(explain bool) statusJSON {
 }
 
 func (v view) backend() backendJSON {
-	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local}
+	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local, v.Backend.Accepted}
 }
 
 func events(n int) string { return screen.Count(n, "event", "events") }

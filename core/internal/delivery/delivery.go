@@ -7,6 +7,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -35,6 +36,8 @@ var (
 	errWithout = errors.New("the batch is refused for some of its events")
 	errSplits  = errors.New("the server refuses so many batches that the rest is sent later")
 	errBlocked = errors.New("the server refuses every batch, also the smallest")
+	// errUnsaid stands for the reason of a receiver that gives none.
+	errUnsaid = errors.New("the receiver did not say why")
 	// errPaced says that the driver's rate lets no more go out for now. It is no failure.
 	errPaced = errors.New("the rest is sent later, for the receiver's rate")
 )
@@ -120,6 +123,8 @@ type Sender struct {
 	probed   bool     // an event behind the suspects was tried
 	grown    bool     // the size was just doubled, to see whether it may be
 	suspects []item
+	doubt    error // what the last of them was refused with
+	through  bool  // an event went out that is no report of losses
 	pace     pace
 }
 
@@ -158,6 +163,11 @@ type Report struct {
 	Busy int
 	// Lost counts the events that were given up, by reason.
 	Lost map[string]int
+	// Refusal is why the receiver refused events for good the last time, in the backend's
+	// words, "" where it refused none. Unreported is how many reports of losses were among
+	// them: they are not in Lost, and not made again.
+	Refusal    string
+	Unreported int
 	// Warned counts the warnings with which events were taken, by their names.
 	Warned map[string]int
 	// Paced is how many events a minute the receiver's driver allows, where that kept some of
@@ -185,7 +195,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.Dir.RemoveTemp() // here, where nobody waits for it
 	s.report = Report{Lost: map[string]int{}, Warned: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
-	s.attempts, s.receipt, s.suspects = nil, "", nil
+	s.attempts, s.receipt, s.suspects, s.through = nil, "", nil, false
 	s.hold, s.folded, s.unfixed = s.Daily && !FoldsDue(s.Dir, s.Now()), false, nil
 	if CheckNotes(s.Dir) != nil {
 		_, _ = s.Dir.SetAside(notesName) // told by status
@@ -238,23 +248,26 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 // The error is that of the backend, and may be one that accepts the events with warnings of
 // the driver d.
 func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events []driver.Event, d driver.Driver,
-	open func() (driver.Backend, error)) error {
+	open func() (driver.Backend, error)) (Single, error) {
+	var single Single
 	lock, err := dir.WaitLock(ctx, lockName)
 	if errors.Is(err, state.ErrBusy) {
-		return err
+		return single, err
 	}
 	if err == nil {
 		defer lock.Unlock()
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return single, err
 	}
+	start := time.Now()
 	backend, err := open()
 	if err != nil {
-		return err
+		return single, err
 	}
 	defer backend.Close()
 	err = attempt(ctx, backend, events)
+	single.Took = time.Since(start)
 	notes := ReadNotes(dir)
 	if d.Limits.PerMinute > 0 {
 		notes.pace.spend(len(events), now())
@@ -263,13 +276,22 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 		notes.Delivered += len(events)
 		notes.LastDelivered = now()
 		if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
-			for name, n := range warned(verdicts, len(events), d.Warnings) {
+			single.Warned = warned(verdicts, len(events), d.Warnings)
+			for name, n := range single.Warned {
 				notes.Warned[name] += n
 			}
 		}
 	}
 	_ = notes.write(dir)
-	return err
+	return single, err
+}
+
+// Single is how one attempt went.
+type Single struct {
+	// Took is how long the attempt itself lasted, without the wait for another process.
+	Took time.Duration
+	// Warned counts the warnings with which the events were accepted, by their names.
+	Warned map[string]int
 }
 
 // quiesceWait is longer than a vendor takes to answer, and no longer than a person waits.
@@ -359,6 +381,9 @@ type item struct {
 	event driver.Event
 }
 
+// reports tells whether it is a report of losses.
+func (it item) reports() bool { return it.event.Type == "telemetry.loss" }
+
 // items returns the events of a claim that may be sent, and settles those that never will
 // be.
 func (s *Sender) items(claim *spool.Claim, route Route) []item {
@@ -376,6 +401,7 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 		case s.Queue.Expired(event.Time):
 			gone = append(gone, s.giveUp(loss{spool.LossExpired, route.Receipt}, entry))
 		case route.Backend != nil && len(entry.Line)+stampBytes > limits.EventBytes:
+			s.because(fmt.Errorf("an event is larger than the %d bytes that may go to this receiver", limits.EventBytes))
 			gone = append(gone, s.giveUp(loss{spool.LossRefused, route.Receipt}, entry))
 		default:
 			if event.Time.After(now) && !now.Before(route.Since) && claim.Latest(entry).IsZero() {
@@ -508,12 +534,12 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 		if len(batch) > 1 {
 			return errSplit
 		}
-		return s.suspect(claim, route, batch[0])
+		return s.suspect(claim, route, batch[0], err)
 	case driver.ClassPermanent:
 		if len(batch) == 1 && s.size == 1 { // what was refused before it came down to this one
-			return s.suspect(claim, route, batch[0])
+			return s.suspect(claim, route, batch[0], err)
 		}
-		s.refuse(claim, route, batch...)
+		s.refuse(claim, route, err, batch...)
 		return nil
 	}
 	return err
@@ -574,11 +600,11 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	s.known(route, batch...)
 	s.grown = false
-	s.took(route, events(batch))
+	s.took(route, batch, 0)
 	s.settle(claim, entries(batch)...)
 	_ = s.notes.write(s.Dir)
 	if len(s.suspects) > 0 {
-		s.refuse(claim, route, s.suspects...)
+		s.refuse(claim, route, s.doubt, s.suspects...)
 		s.suspects, s.size = nil, 0 // it was they, not the size
 	}
 	if len(batch) == s.size {
@@ -592,7 +618,9 @@ func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	}
 }
 
-func (s *Sender) took(route Route, n int) {
+// took counts a batch as taken, but for so many of the events that it stands for.
+func (s *Sender) took(route Route, batch []item, refused int) {
+	n := events(batch) - refused
 	s.report.Sent += n
 	if route.Stays {
 		s.report.Stayed += n
@@ -601,18 +629,19 @@ func (s *Sender) took(route Route, n int) {
 	}
 	s.notes.Delivered += n
 	s.notes.LastDelivered = s.Now()
+	s.through = s.through || slices.ContainsFunc(batch, func(it item) bool { return !it.reports() })
 }
 
 // suspect is told of an event that was refused on its own, as too large or after all that
 // it was in a batch with. Near the driver's limit that is believed; far below it, only of a
 // receiver that takes others.
-func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
+func (s *Sender) suspect(claim *spool.Claim, route Route, it item, err error) error {
 	if s.AtMostOnce || s.report.Sent > s.report.Stayed || 4*len(it.entry.Line) > bounded(route.Limits).EventBytes {
-		s.refuse(claim, route, it)
+		s.refuse(claim, route, err, it)
 		s.size = 0 // it was this one, not the size
 		return nil
 	}
-	s.suspects = append(s.suspects, it)
+	s.suspects, s.doubt = append(s.suspects, it), err
 	if len(s.suspects) >= maxSuspects {
 		s.size = 0
 		return errBlocked
@@ -628,11 +657,11 @@ func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err err
 	}
 	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
-		lost := heaviest(batch, verdicts.Unnamed)
+		refused := heaviest(batch, verdicts.Unnamed)
 		s.known(route, batch...)
-		s.took(route, events(batch)-lost)
-		s.warn(warned(verdicts, len(batch)-min(verdicts.Unnamed, len(batch)), route.Warnings))
-		s.lose(loss{spool.LossRefused, route.Receipt}, lost)
+		s.took(route, batch, events(refused))
+		s.warn(warned(verdicts, len(batch)-len(refused), route.Warnings))
+		s.refused(route, err, refused...)
 		_ = s.notes.write(s.Dir)
 		s.settle(claim, entries(batch)...)
 		return nil
@@ -653,10 +682,8 @@ func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err err
 	}
 	done := slices.Concat(taken, refused)
 	s.known(route, done...)
-	s.took(route, events(taken))
-	for _, it := range refused {
-		s.refused(route, it)
-	}
+	s.took(route, taken, 0)
+	s.refused(route, err, refused...)
 	_ = s.notes.write(s.Dir)
 	s.settle(claim, entries(done)...)
 	switch {
@@ -720,10 +747,19 @@ func events(batch []item) (n int) {
 	return n
 }
 
-// heaviest is how many events n of a batch stand for at most, where nobody says which.
-func heaviest(batch []item, n int) int {
-	batch = slices.SortedFunc(slices.Values(batch), func(a, b item) int { return b.event.Count - a.event.Count })
-	return events(batch[:min(n, len(batch))])
+// heaviest returns those n of a batch that stand for the most events, where nobody says which:
+// reports of losses, whose refusal is not counted, are the last.
+func heaviest(batch []item, n int) []item {
+	batch = slices.SortedFunc(slices.Values(batch), func(a, b item) int {
+		switch {
+		case a.reports() == b.reports():
+			return b.event.Count - a.event.Count
+		case a.reports():
+			return 1
+		}
+		return -1
+	})
+	return batch[:min(n, len(batch))]
 }
 
 func weights(batch []item) (n int) {
@@ -736,21 +772,39 @@ func weights(batch []item) (n int) {
 }
 
 // refuse settles events that the receiver will never take.
-func (s *Sender) refuse(claim *spool.Claim, route Route, batch ...item) {
+func (s *Sender) refuse(claim *spool.Claim, route Route, err error, batch ...item) {
 	s.known(route, batch...)
-	for _, it := range batch {
-		s.refused(route, it)
-	}
+	s.refused(route, err, batch...)
 	_ = s.notes.write(s.Dir)
 	s.settle(claim, entries(batch)...)
 }
 
-// refused counts an event that the receiver will never take. A report of losses among them
+// refused counts events that the receiver will never take. A report of losses among them
 // is not reported again, or an endpoint that refuses everything would never be at rest.
-func (s *Sender) refused(route Route, it item) {
-	if it.event.Type != "telemetry.loss" {
-		s.lose(loss{spool.LossRefused, route.Receipt}, events([]item{it}))
+func (s *Sender) refused(route Route, err error, batch ...item) {
+	if len(batch) > 0 {
+		s.because(err)
 	}
+	for _, it := range batch {
+		if it.reports() {
+			s.report.Unreported++
+		} else {
+			s.lose(loss{spool.LossRefused, route.Receipt}, events([]item{it}))
+		}
+	}
+}
+
+// because keeps why events are refused for good: what a backend says of that, without the
+// counts of the batch that they were in.
+func (s *Sender) because(err error) {
+	if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
+		err = verdicts.Err
+	}
+	if err == nil {
+		err = errUnsaid
+	}
+	s.report.Refusal = describe(err)
+	s.notes.Refusal, s.notes.RefusedAt = s.report.Refusal, s.Now()
 }
 
 // lose counts events as lost. The count is on disk before they are gone.
@@ -829,6 +883,9 @@ func (s *Sender) note(err error) {
 		} else {
 			s.lose(loss{reason, s.receipt}, n)
 		}
+	}
+	if s.through && s.report.Refusal == "" {
+		s.notes.Refusal, s.notes.RefusedAt = "", time.Time{}
 	}
 	s.notes.pace = s.pace
 	s.notes.Paced, s.notes.PacedUntil = s.report.Paced, s.report.PacedUntil

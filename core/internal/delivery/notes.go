@@ -31,6 +31,11 @@ type Notes struct {
 	// time, and PacedUntil when it lets more go.
 	Paced      int
 	PacedUntil time.Time
+	// Refusal is why a receiver refused events for good the last time, in the backend's words,
+	// and RefusedAt when. Both are empty as soon as a run delivers events and has none refused;
+	// a report of losses is no such event, since it follows every refusal.
+	Refusal   string
+	RefusedAt time.Time
 	// Problem is what went wrong the last time, empty if nothing did, and Left why something
 	// waits that the process which looked last must not send.
 	Problem, Left string
@@ -69,6 +74,7 @@ func ReadNotes(dir state.Dir) Notes {
 	n.LastAttempt, n.LastDelivered, n.WaitUntil = when("last_attempt"), when("last_delivered"), when("wait_until")
 	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered"), count("stayed"), count("failures"), count("batch")
 	n.Problem, n.Left = r["problem"], r["left"]
+	n.Refusal, n.RefusedAt = r["refusal"], when("refused_at")
 	n.Paced, n.PacedUntil = count("paced"), when("paced_until")
 	n.pace = pace{count: count("minute_count"), until: when("minute_until")}
 	total := 0
@@ -116,6 +122,9 @@ func (n Notes) write(dir state.Dir) error {
 		"left":      n.Left,
 		lostField:   strconv.Itoa(n.TotalLost()),
 	}
+	if n.Refusal != "" {
+		r["refusal"] = n.Refusal
+	}
 	for reason, lost := range n.Lost {
 		r[lostPrefix+reason] = strconv.Itoa(lost)
 	}
@@ -130,7 +139,7 @@ func (n Notes) write(dir state.Dir) error {
 	}
 	for key, t := range map[string]time.Time{
 		"last_attempt": n.LastAttempt, "last_delivered": n.LastDelivered, "wait_until": n.WaitUntil,
-		"paced_until": n.PacedUntil, "minute_until": n.pace.until,
+		"paced_until": n.PacedUntil, "minute_until": n.pace.until, "refused_at": n.RefusedAt,
 	} {
 		if !t.IsZero() {
 			r[key] = t.UTC().Format(time.RFC3339)

@@ -257,10 +257,10 @@ func TestWhatNoQueueHoldsCountsForTheRateAndForTheWarnings(t *testing.T) {
 	f := paced(t, 20)
 	f.vendor.answer = warn(map[string]int{"nobody": 1, "from the server": 1})
 	d := driver.Driver{Limits: f.route.Limits, Warnings: warnings}
-	err := delivery.Unqueued(t.Context(), f.sender.Dir, f.sender.Now, []driver.Event{{ID: "a"}, {ID: "b"}}, d,
+	single, err := delivery.Unqueued(t.Context(), f.sender.Dir, f.sender.Now, []driver.Event{{ID: "a"}, {ID: "b"}}, d,
 		func() (driver.Backend, error) { return f.vendor, nil })
-	if driver.Classify(err) != driver.ClassAccepted {
-		t.Fatal(err)
+	if driver.Classify(err) != driver.ClassAccepted || single.Warned["nobody"] != 1 || single.Warned["other"] != 1 {
+		t.Fatal(single, err)
 	}
 	notes := delivery.ReadNotes(f.sender.Dir)
 	if notes.Delivered != 2 || notes.Warned["nobody"] != 1 || notes.Warned["other"] != 1 || len(notes.Warned) != 2 {
@@ -268,4 +268,26 @@ func TestWhatNoQueueHoldsCountsForTheRateAndForTheWarnings(t *testing.T) {
 	}
 	f.vendor.answer = nil
 	f.mustRun(perMinute-2, 20-(perMinute-2))
+}
+
+// Somebody who checks a receiver wants to know how fast that is, not how busy this machine is.
+func TestAnAttemptLastsFromItsOwnBeginning(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	if err := f.sender.Dir.Create(); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := f.sender.Dir.WaitLock(t.Context(), "upload.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const busy = 300 * time.Millisecond
+	start := time.Now() // before the lock is freed, and before the attempt begins
+	timer := time.AfterFunc(busy, lock.Unlock)
+	defer timer.Stop()
+	single, err := delivery.Unqueued(t.Context(), f.sender.Dir, f.sender.Now, []driver.Event{{ID: "a"}}, driver.Driver{},
+		func() (driver.Backend, error) { return f.vendor, nil })
+	if whole := time.Since(start); err != nil || whole < busy || single.Took <= 0 || single.Took > whole-busy {
+		t.Errorf("it took %v of %v, %v", single.Took, whole, err)
+	}
 }
