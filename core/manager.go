@@ -340,7 +340,7 @@ func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.
 		return in.dirErr
 	}
 	if answer == consent.AnswerNo {
-		_, err := m.no()
+		_, _, err := m.no()
 		return err
 	}
 	if seen.Answer == consent.AnswerNo || seen.Err != nil {
@@ -384,8 +384,7 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	if m.in.dirErr != nil {
 		return DisableReport{}, m.in.dirErr
 	}
-	before := delivery.ReadNotes(m.in.dir).Delivered
-	erased, err := m.no()
+	erased, before, err := m.no()
 	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
 	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
 	report.Erased = erased - report.Arrived
@@ -393,24 +392,26 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 }
 
 // no stores a no and erases what waits.
-func (m *Manager) no() (erased int, err error) {
+// delivered is how many events had arrived at any time when they were.
+func (m *Manager) no() (erased, delivered int, err error) {
 	in := m.in
 	version := in.tool.Telemetry.NoticeVersion
 	erase := func() (err error) {
+		delivered = delivery.ReadNotes(in.dir).Delivered
 		erased, err = in.eraseWaiting()
 		return err
 	}
 	storeErr := in.store().No(version, in.now())
 	if storeErr == nil {
 		if locked, err := in.store().WhileNo(false, erase); locked {
-			return erased, err
+			return erased, delivered, err
 		}
 	}
 	err = erase() // also where the no is not stored: there may be room for it now
 	if storeErr != nil {
 		storeErr = in.store().No(version, in.now())
 	}
-	return erased, errors.Join(storeErr, err)
+	return erased, delivered, errors.Join(storeErr, err)
 }
 
 // FlushReport is what Flush did.
@@ -535,8 +536,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
 		return report, nil // nothing was ever stored
 	}
-	before := delivery.ReadNotes(in.dir).Delivered
-	erased, err := m.no()
+	erased, before, err := m.no()
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
 		if err == nil {
