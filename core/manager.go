@@ -544,12 +544,13 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		}
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
-	retired := identifier{in}.retire()
+	delivered, retired := identifier{in}.retire()
 	err = errors.Join(err, in.forget(), retired)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	delivery.Quiesce(ctx, in.dir)
-	report.Arrived = min(max(delivery.ReadNotes(in.dir).Delivered-before, 0), erased)
+	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
+	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived
 	e := &eraser{installation: in, late: in.notErasable()}
 	if retired == nil { // else the next reset needs the notes
