@@ -13,6 +13,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/guard"
 )
 
 const (
@@ -22,23 +23,12 @@ const (
 	interrupt   = 2   // the number of the signal that Ctrl-C is
 )
 
-// asked returns what somebody's error answers, and otherwise where it panics: many do
-// whose pointer is nil. Telemetry never breaks the tool.
-func asked[T any](otherwise T, ask func() T) (answer T) {
-	defer func() {
-		if recover() != nil {
-			answer = otherwise
-		}
-	}()
-	return ask()
-}
-
 // errorText returns what an error says.
 func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
-	return asked("", err.Error)
+	return guard.Ask("", err.Error)
 }
 
 // endingSignals are the numbers of the signals by which a person, or whoever runs the tool,
@@ -61,7 +51,7 @@ func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	return asked(exitFailure, func() int { return exitCodeOf(err) })
+	return guard.Ask(exitFailure, func() int { return exitCodeOf(err) })
 }
 
 func exitCodeOf(err error) int {
@@ -97,7 +87,7 @@ func exitCode(outcome props.Outcome) int {
 func classOf(outcome props.Outcome, own []props.ErrorClass) props.ErrorClass {
 	class := outcome.Class
 	if class == "" && outcome.Err != nil {
-		class = asked(props.ErrorOther, func() props.ErrorClass { return derivedClass(outcome.Err) })
+		class = guard.Ask(props.ErrorOther, func() props.ErrorClass { return derivedClass(outcome.Err) })
 	}
 	if class == "" {
 		class = classOfExitCode(exitCode(outcome))

@@ -27,7 +27,7 @@ func Execute(root *cobra.Command, report ...func(error)) int {
 func ExecuteContext(ctx context.Context, root *cobra.Command, report ...func(error)) int {
 	root = root.Root()
 	e := &execution{w: wiringOf(root)}
-	e.begin()
+	e.begin(root)
 	returned := false
 	// No recover: the panic goes on with its own stack.
 	defer func() {
@@ -52,10 +52,11 @@ type execution struct {
 	outer *execution  // within a command of which this one was called
 }
 
-func (e *execution) begin() {
+func (e *execution) begin(root *cobra.Command) {
 	if e.w == nil {
 		return
 	}
+	e.w.giveWay(root)
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	e.outer, e.w.execution = e.w.execution, e
@@ -90,7 +91,7 @@ func (e *execution) end(cmd *cobra.Command, err error) int {
 		r, beforeRun = e.w.newRun(cmd), true
 	}
 	r.start()
-	r.record(r.outcome(err, code, beforeRun))
+	r.record(err, code, beforeRun)
 	r.leave()
 	return code
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/guard"
 )
 
 // Exit codes, as shells have them.
@@ -28,6 +29,10 @@ const (
 // an interruption is 130, a program that signal n ended is 128+n, and any other error is 1,
 // cobra's unknown command and wrong arguments among them.
 func ExitCode(err error) int {
+	return guard.Ask(exitFailure, func() int { return exitCodeOf(err) })
+}
+
+func exitCodeOf(err error) int {
 	own := has[interface {
 		error
 		ExitCode() int
@@ -91,7 +96,7 @@ func isUsage(err error) bool {
 	if has[*usageError](err) || isFlagError(err) {
 		return true
 	}
-	text := err.Error()
+	text := guard.Ask("", err.Error)
 	return slices.ContainsFunc(cobraUsage, func(part string) bool { return strings.Contains(text, part) })
 }
 
@@ -99,7 +104,7 @@ func isUsage(err error) bool {
 // that cobra refused the call.
 func (o *options) class(ctx context.Context, err error, beforeRun bool) props.ErrorClass {
 	if o.errorClass != nil {
-		if class := o.errorClass(err); class != "" {
+		if class := guard.Ask("", func() props.ErrorClass { return o.errorClass(err) }); class != "" {
 			return class
 		}
 	}
@@ -107,7 +112,7 @@ func (o *options) class(ctx context.Context, err error, beforeRun bool) props.Er
 		error
 		TelemetryClass() string
 	}](err); ok {
-		return props.ErrorClass(classed.TelemetryClass())
+		return props.ErrorClass(guard.Ask(string(props.ErrorOther), classed.TelemetryClass))
 	}
 	switch {
 	case beforeRun || isUsage(err):

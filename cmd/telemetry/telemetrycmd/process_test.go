@@ -311,4 +311,9 @@ func TestExitRecordsTheCommandAndEndsTheProcess(t *testing.T) {
 			t.Errorf("sent %s", got)
 		}
 	}
+	p := newPlace(t)
+	p.env = append(p.env, "TOOL_DIFFICULT=exit without a context")
+	if code := p.run(); code != 7 {
+		t.Errorf("without a context it ended with %d", code)
+	}
 }

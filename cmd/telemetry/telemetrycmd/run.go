@@ -17,7 +17,8 @@ import (
 // Annotate adds a pair to the metadata of the event that Wire records for the command
 // which runs; ctx is that command's context or comes from it. It is kept as extra of
 // Collector.Track is, and the last value of a key wins. In a context of no such command,
-// and after the event was recorded, it does nothing. Several goroutines may call it.
+// after the event was recorded, and with a nil context, which commands have whose RunE a
+// test calls, it does nothing. Several goroutines may call it.
 //
 //	telemetrycmd.Annotate(cmd.Context(), "format", "json")
 func Annotate(ctx context.Context, key, value string) {
@@ -31,11 +32,11 @@ func Annotate(ctx context.Context, key, value string) {
 //
 // It takes the command's context, or one that comes from it, because that is where Wire
 // leaves what knows the command: the package keeps no state of its own. With any other
-// context it is os.Exit.
+// context, and with nil, it is os.Exit.
 func Exit(ctx context.Context, code int) {
 	for r := runIn(ctx); r != nil; r = r.outer {
 		r.start() // in a hook it may not have been yet
-		r.record(props.Outcome{ExitCode: code})
+		r.record(nil, code, false)
 	}
 	os.Exit(code)
 }
@@ -65,8 +66,11 @@ type commandRun struct {
 // runKey is the key of a run in a context.
 type runKey struct{}
 
-// runIn returns the run that a context is of, nil if none.
+// runIn returns the run that a context, which may be nil, is of; nil if none.
 func runIn(ctx context.Context) *commandRun {
+	if ctx == nil {
+		return nil
+	}
 	r, _ := ctx.Value(runKey{}).(*commandRun)
 	return r
 }
@@ -178,7 +182,7 @@ func (r *commandRun) failHook(err error) {
 
 // end records a run that Execute does not.
 func (r *commandRun) end(err error) {
-	r.record(r.outcome(err, ExitCode(err), false))
+	r.record(err, ExitCode(err), false)
 	r.leave()
 }
 
@@ -206,8 +210,19 @@ func (r *commandRun) outcome(err error, code int, beforeRun bool) props.Outcome 
 	return outcome
 }
 
-// record records the run once, and has an upload started if one is due.
-func (r *commandRun) record(outcome props.Outcome) {
+// isRecording reports whether there is an event that is still to be recorded.
+func (r *commandRun) isRecording() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.invocation != nil && !r.recorded
+}
+
+// record records the run once, and has an upload started if one is due. See outcome.
+func (r *commandRun) record(err error, code int, beforeRun bool) {
+	var outcome props.Outcome
+	if r.isRecording() { // or the author's own code is run for nothing
+		outcome = r.outcome(err, code, beforeRun)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.recorded {

@@ -117,7 +117,7 @@ func unknownExclusions(cmd *cobra.Command) error {
 			all = append(all, fmt.Errorf("ExcludeFlags: %q has no flag --%s, and no command under it has; it may be misspelt", cmd.CommandPath(), name))
 		}
 	}
-	for _, c := range cmd.Commands() {
+	for _, c := range children(cmd) {
 		all = append(all, unknownExclusions(c))
 	}
 	return errors.Join(all...)
@@ -128,5 +128,5 @@ func declaresFlag(cmd *cobra.Command, name string) bool {
 	if cmd.Flags().Lookup(name) != nil || cmd.PersistentFlags().Lookup(name) != nil {
 		return true
 	}
-	return slices.ContainsFunc(cmd.Commands(), func(c *cobra.Command) bool { return declaresFlag(c, name) })
+	return slices.ContainsFunc(children(cmd), func(c *cobra.Command) bool { return declaresFlag(c, name) })
 }

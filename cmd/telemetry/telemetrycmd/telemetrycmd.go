@@ -92,7 +92,8 @@ func WithMachineReadable(rule func(*cobra.Command) bool) Option {
 
 // WithErrorClass gives errors a class that they cannot bring themselves by a method
 // TelemetryClass() string: one of package props, or of Telemetry.ErrorClasses. rule is called
-// with what a command returned, never nil; for "" the class is found as without it.
+// with what a command returned, never nil, and only where something is recorded; for "", and where it
+// panics, the class is found as without it.
 func WithErrorClass(rule func(error) props.ErrorClass) Option {
 	return func(o *options) { o.errorClass = rule }
 }
@@ -129,9 +130,9 @@ const (
 // and share under it, and the hidden upload.
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
-	path := func() string { return name + " telemetry" }
+	path := func() string { return name + " " + groupName }
 	group := &cobra.Command{
-		Use:   "telemetry",
+		Use:   groupName,
 		Short: "Look at and change what " + name + " reports about its use",
 		Long: "Look at and change what " + name + " reports about its use.\n\n" +
 			"Nothing is collected unless you say yes, and you can change your mind at any time.",
@@ -146,11 +147,13 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// The hooks of the tool's own root do not run for these commands: whoever says no
-		// must not need a working configuration or a login for it.
+		// must not need a working configuration or a login for it. See also keepFromOurs;
+		// nothing keeps cobra from what was given to cobra.OnInitialize.
 		PersistentPreRun:  func(*cobra.Command, []string) {},
 		PersistentPostRun: func(*cobra.Command, []string) {},
 	}
 	group.SetFlagErrorFunc(asUsageError)
+	requireNothing(group)
 	group.AddCommand(Commands(path, func() (*core.Manager, error) { return m, nil }, list...)...)
 	return group
 }
@@ -170,6 +173,7 @@ func Commands(path func() string, open func() (*core.Manager, error), list ...Op
 		}
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 		cmd.SetFlagErrorFunc(asUsageError)
+		requireNothing(cmd)
 	}
 	return commands
 }

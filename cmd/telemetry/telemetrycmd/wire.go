@@ -20,11 +20,15 @@ import (
 // it was; one whose context ends at the question is not run, and returns that. Calling it
 // again wires what was added since, with the options of the first time.
 //
+// Of the tool's words only "telemetry" is taken, and its help may list that. Flags of root
+// keep their shorthands: those of the telemetry commands give way.
+//
 // Where the author has not enabled props.TelemetryCmd it does nothing at all. A
 // Collector of another kind than props.Discard is kept, such as a test's.
 //
 // The error is a mistake of the author's: in what was declared, as core.Open says, a flag
-// to ExcludeFlags that there is not, or a command of root's own that is named telemetry.
+// to ExcludeFlags that there is not, or a command of root's own that is named telemetry or has
+// that alias.
 // The tool goes on, with the last of them without telemetry.
 func Wire(root *cobra.Command, p *props.Props, list ...Option) error {
 	if !p.Tool.Features.Enabled(props.TelemetryCmd) {
@@ -34,11 +38,14 @@ func Wire(root *cobra.Command, p *props.Props, list ...Option) error {
 	if p.Collector == nil {
 		p.Collector = props.Discard{}
 	}
-	group := child(root, "telemetry")
-	if group != nil && group.Annotations[groupMark] == "" {
-		return errors.New("the tool has a command of its own that is named telemetry; rename it, so that people can change their mind")
+	for _, c := range children(root) {
+		if !isOurs(c) && answersTo(c, groupName) {
+			return fmt.Errorf("the tool's own command %q is named telemetry, or has that alias; rename it, so that people can change their mind", c.Name())
+		}
 	}
+	group := child(root, groupName)
 	w := wiringOf(root)
+	alone := w == nil && root.Runnable() && !root.HasSubCommands()
 	var err error
 	if w == nil {
 		w = &wiring{props: p, options: gather(list)}
@@ -55,6 +62,10 @@ func Wire(root *cobra.Command, p *props.Props, list ...Option) error {
 		group.SetContext(context.WithValue(contextOf(group), wiringKey{}, w))
 	}
 	w.wrapTree(root)
+	if alone {
+		w.keepAlone(root, group)
+	}
+	w.giveWay(root)
 	if unknown := unknownExclusions(root); unknown != nil {
 		err = errors.Join(err, unknown)
 	}
@@ -69,6 +80,7 @@ type wiring struct {
 
 	mu        sync.Mutex
 	execution *execution // that runs, nil outside of Execute
+	notAlone  func()     // undoes keepAlone; nil where nothing is to be undone
 }
 
 // wiringKey is the key of a wiring in a context.
@@ -76,21 +88,12 @@ type wiringKey struct{}
 
 // wiringOf returns the wiring of a tree, nil for one without.
 func wiringOf(root *cobra.Command) *wiring {
-	for _, cmd := range []*cobra.Command{root, child(root, "telemetry")} {
+	for _, cmd := range []*cobra.Command{root, child(root, groupName)} {
 		if cmd == nil {
 			continue
 		}
 		if w, ok := contextOf(cmd).Value(wiringKey{}).(*wiring); ok {
 			return w
-		}
-	}
-	return nil
-}
-
-func child(cmd *cobra.Command, name string) *cobra.Command {
-	for _, c := range cmd.Commands() {
-		if c.Name() == name {
-			return c
 		}
 	}
 	return nil
@@ -102,7 +105,7 @@ func (w *wiring) wrapTree(cmd *cobra.Command) {
 		return
 	}
 	w.wrap(cmd)
-	for _, c := range cmd.Commands() {
+	for _, c := range children(cmd) {
 		w.wrapTree(c)
 	}
 }
@@ -140,6 +143,7 @@ func (w *wiring) wrap(cmd *cobra.Command) {
 	mark(cmd, wiredMark, name)
 	cmd.PersistentPreRunE, cmd.PersistentPreRun = w.wrapHook(cmd.PersistentPreRunE, cmd.PersistentPreRun)
 	cmd.PreRunE, cmd.PreRun = w.wrapHook(cmd.PreRunE, cmd.PreRun)
+	cmd.PersistentPostRunE, cmd.PersistentPostRun = keepFromOurs(cmd.PersistentPostRunE, cmd.PersistentPostRun)
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			return w.run(cmd, args, func() error { return run(cmd, args) })
@@ -163,6 +167,7 @@ type (
 // persistent hook is its parent's, so what it is called for may be a command that is not
 // wired.
 func (w *wiring) wrapHook(withError hookE, without hook) (hookE, hook) {
+	withError, without = keepFromOurs(withError, without)
 	wrappedE, wrapped := withError, without
 	if withError != nil {
 		wrappedE = func(cmd *cobra.Command, args []string) error {

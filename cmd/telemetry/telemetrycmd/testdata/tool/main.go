@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/core"
@@ -33,6 +34,12 @@ func run() int {
 		},
 	})
 	root := newRoot(p)
+	switch os.Getenv("TOOL_DIFFICULT") {
+	case "yes":
+		makeDifficult(root)
+	case "exit without a context":
+		telemetrycmd.Exit(new(cobra.Command).Context(), 7) // as where a test calls a RunE itself
+	}
 	state := os.Getenv("TOOL_STATE")
 	if err := telemetrycmd.Wire(root, p, telemetrycmd.WithCore(core.WithStateDir(state), core.WithPolicyFile(state+".policy"))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,6 +50,19 @@ func run() int {
 		return telemetrycmd.ExitCode(root.ExecuteContext(ctx))
 	}
 	return telemetrycmd.ExecuteContext(ctx, root)
+}
+
+// makeDifficult has the tool require of all commands what it can. The two that it changes
+// are global, so it needs a process of its own.
+func makeDifficult(root *cobra.Command) {
+	cobra.EnableTraverseRunHooks = true
+	pflag.CommandLine.StringP("opt", "o", "", "")
+	root.PersistentFlags().String("token", "", "")
+	if err := root.MarkPersistentFlagRequired("token"); err != nil {
+		panic(err)
+	}
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return errors.New("the hook before asks to log in") }
+	root.PersistentPostRun = func(*cobra.Command, []string) { fmt.Println("the hook after") }
 }
 
 func newRoot(p *props.Props) *cobra.Command {
