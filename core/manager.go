@@ -194,7 +194,7 @@ func (m *Manager) backend(d consent.Decision) props.BackendInfo {
 	if d.LocalOnly {
 		return localLog().info()
 	}
-	own, err := selectBackend(m.in.tool.Telemetry)
+	own, err := m.in.selectBackend()
 	if err != nil {
 		return props.Discard{}.BackendInfo()
 	}
