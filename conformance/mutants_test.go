@@ -572,6 +572,13 @@ func httpSubject() Subject {
 	}
 }
 
+// ofHTTP is the driver http with a change.
+func ofHTTP(name string, change func(*driver.Driver), fails string) mutant {
+	s := httpSubject()
+	change(&s.Driver)
+	return mutant{name: name, subject: s, fails: fails}
+}
+
 func httpMutant(name string, change func(*driver.Config), fails string) mutant {
 	s := httpSubject()
 	open := s.Driver.Open
@@ -843,6 +850,28 @@ func privacyMutants() []mutant {
 				return nil
 			},
 		}, "driver/error-names-field"),
+		broken("two-settings-that-only-open-tells", model{
+			describe: func(d *driver.Driver) {
+				d.Settings = append(d.Settings, driver.Setting{Name: "relay", Doc: "instead of region eu: URL of a relay"})
+			},
+			open: func(c *driver.Config) error {
+				if c.Settings["relay"] != "" {
+					return &driver.ConfigError{Field: "Telemetry.Settings[relay]", Problem: "region is set too: keep one of them"}
+				}
+				return nil
+			},
+		}, "driver/mistakes-told-before"),
+		ofHTTP("a-header-that-only-open-tells", func(d *driver.Driver) {
+			d.Check = func(driver.Config) error { return nil }
+		}, "driver/mistakes-told-before"),
+		ofHTTP("its-own-header-over-the-authors", func(d *driver.Driver) {
+			open := d.Open
+			d.Open = func(c driver.Config) (driver.Backend, error) {
+				c.Headers = maps.Clone(c.Headers)
+				c.Headers["User-Agent"] = "mytool/1"
+				return open(c)
+			}
+		}, "driver/headers-kept-or-refused"),
 	}
 }
 
