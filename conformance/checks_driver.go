@@ -22,7 +22,7 @@ func driverChecks() []Check {
 		{ID: "driver/error-names-field", Level: Should,
 			Sentence: "The error of a wrong setting is a *driver.ConfigError, which names the field.", do: mistakesNamed},
 		{ID: "driver/mistakes-told-before", Level: Must, needs: []need{checkable},
-			Sentence: "Whatever Open refuses with a *driver.ConfigError, Driver.Check refuses in the same words, so that nobody is asked or recorded before.", do: mistakesToldBefore},
+			Sentence: "Whatever Open refuses with a *driver.ConfigError, Driver.Check refuses too, so that nobody is asked or recorded before.", do: mistakesToldBefore},
 		{ID: "driver/headers-kept-or-refused", Level: Must, needs: []need{network, headers},
 			Sentence: "A header that an author sets arrives as it was set, or is refused: the backend's own does not take its place without a word.", do: headersKeptOrRefused},
 		{ID: "driver/warnings-explained", Level: Must,
@@ -212,17 +212,18 @@ func mistakesToldBefore(p *probe) {
 			b.Close()
 			return
 		}
-		told, mistake := error(nil), (*driver.ConfigError)(nil)
+		var mistake *driver.ConfigError
 		if !errors.As(err, &mistake) {
 			return
 		}
+		var told error
 		if p.subject.Driver.Check != nil {
 			c := p.config(resolved)
 			c.Headers, c.Transport, c.Dial, c.RootCAs, c.Stdout = headers, nil, nil, nil, nil
 			told = p.subject.Driver.Check(c)
 		}
-		if told == nil || told.Error() != err.Error() {
-			p.failOnly("Open refuses a configuration, and Driver.Check says %v of it: %v", told, err)
+		if !errors.As(told, &mistake) {
+			p.failOnly("Open refuses a configuration with %v, and Driver.Check returns %v", err, told)
 		}
 	}
 	for i, first := range alterations {

@@ -538,7 +538,7 @@ func deliveryMutants() []mutant {
 			delivery/batch-untouched delivery/same-content-again lifecycle/close-twice lifecycle/open-and-close-are-silent
 			delivery/endless-failure delivery/other-5xx
 			delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt`),
-		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
+		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added driver/headers-kept-or-refused"),
 	}
 }
 
@@ -867,8 +867,10 @@ func privacyMutants() []mutant {
 		ofHTTP("its-own-header-over-the-authors", func(d *driver.Driver) {
 			open := d.Open
 			d.Open = func(c driver.Config) (driver.Backend, error) {
-				c.Headers = maps.Clone(c.Headers)
-				c.Headers["User-Agent"] = "mytool/1"
+				headers := map[string]string{}
+				maps.Copy(headers, c.Headers)
+				headers["User-Agent"] = "gotoolbase-telemetry"
+				c.Headers = headers
 				return open(c)
 			}
 		}, "driver/headers-kept-or-refused"),
