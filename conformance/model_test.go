@@ -102,7 +102,7 @@ func (m model) driver() driver.Driver {
 		Name: "model", Doc: "a vendor that exists in tests only",
 		Settings: []driver.Setting{
 			{Name: "region", Doc: "us or eu", Required: true, Values: []string{"us", "eu"}},
-			{Name: "key", Doc: "the project's key", Required: true, Secret: true},
+			{Name: "key", Doc: "the project's key", Required: true, Secret: true, Check: checkModelKey},
 		},
 		Warnings: []driver.Warning{{Name: "belongs_to_nobody", Doc: "the event is stored, and will not be found by the machine ID", NotErasable: true}},
 		Limits:   driver.Limits{Events: 100, Bytes: 150_000, EventBytes: 20_000},
@@ -116,11 +116,6 @@ func (m model) driver() driver.Driver {
 			b := &modelBackend{model: m, key: c.Settings["key"], region: c.Settings["region"], tool: c.Tool, version: c.Version}
 			b.url = "https://" + b.region + ".intake.example/v2/batch"
 			b.client = &http.Client{Transport: c.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			for _, r := range b.key { // a key that no header can hold
-				if r < ' ' {
-					return nil, &driver.ConfigError{Field: "Telemetry.Settings[key]", Problem: "holds a control character"}
-				}
-			}
 			if m.opened != nil {
 				m.opened(b)
 			}
@@ -131,6 +126,14 @@ func (m model) driver() driver.Driver {
 		m.describe(&d)
 	}
 	return d
+}
+
+// checkModelKey refuses a key that no header can hold.
+func checkModelKey(key string) error {
+	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' }) {
+		return errors.New("holds a control character")
+	}
+	return nil
 }
 
 func (b *modelBackend) Send(ctx context.Context, events []driver.Event) error {

@@ -538,7 +538,7 @@ func deliveryMutants() []mutant {
 			delivery/batch-untouched delivery/same-content-again lifecycle/close-twice lifecycle/open-and-close-are-silent
 			delivery/endless-failure delivery/other-5xx
 			delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt`),
-		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
+		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added driver/headers-kept-or-refused"),
 	}
 }
 
@@ -570,6 +570,13 @@ func httpSubject() Subject {
 			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
 			"sample_rate", "redacted", "time_adjusted"},
 	}
+}
+
+// ofHTTP is the driver http with a change.
+func ofHTTP(name string, change func(*driver.Driver), fails string) mutant {
+	s := httpSubject()
+	change(&s.Driver)
+	return mutant{name: name, subject: s, fails: fails}
 }
 
 func httpMutant(name string, change func(*driver.Config), fails string) mutant {
@@ -843,6 +850,30 @@ func privacyMutants() []mutant {
 				return nil
 			},
 		}, "driver/error-names-field"),
+		broken("two-settings-that-only-open-tells", model{
+			describe: func(d *driver.Driver) {
+				d.Settings = append(d.Settings, driver.Setting{Name: "relay", Doc: "instead of region eu: URL of a relay"})
+			},
+			open: func(c *driver.Config) error {
+				if c.Settings["relay"] != "" {
+					return &driver.ConfigError{Field: "Telemetry.Settings[relay]", Problem: "region is set too: keep one of them"}
+				}
+				return nil
+			},
+		}, "driver/mistakes-told-before"),
+		ofHTTP("a-header-that-only-open-tells", func(d *driver.Driver) {
+			d.Check = func(driver.Config) error { return nil }
+		}, "driver/mistakes-told-before"),
+		ofHTTP("its-own-header-over-the-authors", func(d *driver.Driver) {
+			open := d.Open
+			d.Open = func(c driver.Config) (driver.Backend, error) {
+				headers := map[string]string{}
+				maps.Copy(headers, c.Headers)
+				headers["User-Agent"] = "gotoolbase-telemetry"
+				c.Headers = headers
+				return open(c)
+			}
+		}, "driver/headers-kept-or-refused"),
 	}
 }
 

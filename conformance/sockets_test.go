@@ -55,12 +55,13 @@ func (m syslog) driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
+		Check: checkSyslog,
 		Open: func(c driver.Config) (driver.Backend, error) {
 			if m.open != nil {
 				m.open(&c)
 			}
-			if _, err := drivernet.CheckAddress(c.Settings["address"], c.Insecure); err != nil {
-				return nil, &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+			if err := checkSyslog(c); err != nil {
+				return nil, err
 			}
 			return &syslogBackend{syslog: m, config: c, addr: c.Settings["address"]}, nil
 		},
@@ -69,6 +70,13 @@ func (m syslog) driver() driver.Driver {
 		m.describe(&d)
 	}
 	return d
+}
+
+func checkSyslog(c driver.Config) error {
+	if _, err := drivernet.CheckAddress(c.Settings["address"], c.Insecure); err != nil {
+		return &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+	}
+	return nil
 }
 
 func (b *syslogBackend) Send(ctx context.Context, events []driver.Event) error {
@@ -211,18 +219,25 @@ func (m statsd) driver() driver.Driver {
 		// A third of a datagram: a comma takes three bytes there.
 		Limits: driver.Limits{Events: 200, EventBytes: 2_600},
 		Hosts:  func(s map[string]string) []string { return []string{s["address"]} },
+		Check:  checkStatsd,
 		Open: func(c driver.Config) (driver.Backend, error) {
-			b := &statsdBackend{statsd: m, config: c, addr: "udp://" + c.Settings["address"]}
-			if _, err := drivernet.CheckAddress(b.addr, c.Insecure); err != nil {
-				return nil, &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+			if err := checkStatsd(c); err != nil {
+				return nil, err
 			}
-			return b, nil
+			return &statsdBackend{statsd: m, config: c, addr: "udp://" + c.Settings["address"]}, nil
 		},
 	}
 	if m.describe != nil {
 		m.describe(&d)
 	}
 	return d
+}
+
+func checkStatsd(c driver.Config) error {
+	if _, err := drivernet.CheckAddress("udp://"+c.Settings["address"], c.Insecure); err != nil {
+		return &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+	}
+	return nil
 }
 
 // Send stops at the first datagram that the system does not take. What went before it is

@@ -313,6 +313,14 @@ func ipSwitch(s *Subject) string {
 	return ""
 }
 
+// checkable says that the driver is in this process.
+func checkable(s *Subject) string {
+	if s.program != nil {
+		return "the backend is a program, which is asked nothing before it is opened"
+	}
+	return ""
+}
+
 func headers(s *Subject) string {
 	if len(s.Headers) == 0 {
 		return "the subject declares no Headers"

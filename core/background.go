@@ -163,7 +163,7 @@ func (b background) vanishes() bool {
 // declaration is where this process sends to, for the background process: its own may be
 // made from variables that it does not get. It goes through a pipe, because it holds keys.
 func (b background) declaration() []byte {
-	own, err := selectBackend(b.tool.Telemetry)
+	own, err := b.selectBackend()
 	if err != nil {
 		return nil
 	}

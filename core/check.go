@@ -46,7 +46,7 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 		return CheckReport{}, err
 	}
 	u := &uploader{installation: in, decision: in.decide()}
-	own, err := selectBackend(in.tool.Telemetry)
+	own, err := in.selectBackend()
 	switch {
 	case err != nil:
 		return CheckReport{}, err

@@ -107,7 +107,7 @@ func Open(tool props.Tool, options ...Option) (*Collector, error) {
 		return c, nil
 	}
 	if !decision.LocalOnly {
-		if s, err := selectBackend(tool.Telemetry); err != nil || s.reachesNobody() {
+		if s, err := in.selectBackend(); err != nil || s.reachesNobody() {
 			return c, err
 		}
 	}
@@ -123,7 +123,7 @@ func (c *Collector) BackendInfo() props.BackendInfo {
 	if c.in.decide().LocalOnly {
 		return localLog().info()
 	}
-	s, err := selectBackend(c.in.tool.Telemetry)
+	s, err := c.in.selectBackend()
 	if err != nil {
 		return props.Discard{}.BackendInfo()
 	}

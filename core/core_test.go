@@ -310,7 +310,7 @@ func TestATestBinaryDialsOnlyLoopback(t *testing.T) {
 	defer listener.Close()
 	var config driver.Config
 	tool := toolFor("")
-	tool.Telemetry = props.TelemetryConfig{Backend: "dialler", Drivers: []driver.Driver{{Name: "dialler", Open: func(c driver.Config) (driver.Backend, error) {
+	tool.Telemetry = props.TelemetryConfig{Backend: "dialler", Drivers: []driver.Driver{{Name: "dialler", Hosts: somewhere, Open: func(c driver.Config) (driver.Backend, error) {
 		config = c
 		return nil, errors.New("that is all")
 	}}}}
@@ -407,12 +407,15 @@ func TestTheUsersLocalOnlyOverrulesTheAuthor(t *testing.T) {
 	}
 }
 
+// somewhere are the hosts of a driver that contacts nobody in these tests.
+func somewhere(map[string]string) []string { return []string{"vendor.invalid"} }
+
 func TestSelection(t *testing.T) {
 	t.Parallel()
 	opens := func(driver.Config) (driver.Backend, error) { return nil, errors.New("not opened here") }
 	setting := driver.Setting{Name: "endpoint"}
-	otlp := driver.Driver{Name: "otlp", Open: opens, Settings: []driver.Setting{setting}}
-	posthog := driver.Driver{Name: "posthog", Open: opens, Settings: []driver.Setting{{Name: "project_key", Required: true, Secret: true}}}
+	otlp := driver.Driver{Name: "otlp", Open: opens, Hosts: somewhere, Settings: []driver.Setting{setting}}
+	posthog := driver.Driver{Name: "posthog", Open: opens, Hosts: somewhere, Settings: []driver.Setting{{Name: "project_key", Required: true, Secret: true}}}
 	for name, c := range map[string]struct {
 		config props.TelemetryConfig
 		want   string // the backend, or
@@ -430,6 +433,7 @@ func TestSelection(t *testing.T) {
 		"plain http":            {config: props.TelemetryConfig{Endpoint: "http://a.example"}, err: []string{"Telemetry.Endpoint"}},
 		"plain http, insecure":  {config: props.TelemetryConfig{Endpoint: "http://a.example", Insecure: true}, want: "http"},
 		"not a URL":             {config: props.TelemetryConfig{Endpoint: "::"}, err: []string{"Telemetry.Endpoint"}},
+		"a host not known":      {config: props.TelemetryConfig{Backend: "x", Drivers: []driver.Driver{{Name: "x", Open: opens}}}, err: []string{"Telemetry.Backend", "x", "Hosts"}},
 		"a driver twice":        {config: props.TelemetryConfig{Drivers: []driver.Driver{posthog, posthog}}, err: []string{"Telemetry.Drivers", "posthog"}},
 		"a built-in's name":     {config: props.TelemetryConfig{Drivers: []driver.Driver{{Name: "http", Open: opens}}}, err: []string{"Telemetry.Drivers", "http"}},
 		"a header of two lines": {config: props.TelemetryConfig{Endpoint: "https://a.example", Headers: map[string]string{"X-Key": "a\r\nb"}}, err: []string{"Telemetry.Headers"}},
@@ -750,7 +754,7 @@ func TestABackendThatDoesNotHeedItsContextCannotHoldTheCommand(t *testing.T) {
 	s := stuck{make(chan struct{}), make(chan struct{})}
 	tool := someTool()
 	tool.Telemetry = props.TelemetryConfig{Backend: "stuck", Drivers: []driver.Driver{{
-		Name: "stuck", Open: func(driver.Config) (driver.Backend, error) { return s, nil },
+		Name: "stuck", Hosts: somewhere, Open: func(driver.Config) (driver.Backend, error) { return s, nil },
 	}}}
 	c := open(t, tool, append(enabled(t, tool, nil), environment(map[string]string{"CI": "1"})))
 	c.Track("feature.used", "x", nil)
@@ -779,7 +783,7 @@ func TestHowAnAttemptInsideACommandEndedIsNotedWithinItsSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where time passes only while everybody waits
 		tool := someTool()
 		tool.Telemetry = props.TelemetryConfig{Backend: "hanging", Drivers: []driver.Driver{{
-			Name: "hanging", Open: func(driver.Config) (driver.Backend, error) { return hanging{}, nil },
+			Name: "hanging", Hosts: somewhere, Open: func(driver.Config) (driver.Backend, error) { return hanging{}, nil },
 		}}}
 		options := append(enabled(t, tool, nil), environment(map[string]string{"CI": "1"}))
 		c := open(t, tool, options)

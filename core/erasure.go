@@ -26,7 +26,7 @@ func (e *eraser) work(ctx context.Context, insist bool, progress func(done, tota
 	requestor, release := e.requestor()
 	defer release()
 	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, NotErasable: e.late, Insist: insist, Progress: progress}
-	if own, err := selectBackend(e.tool.Telemetry); err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
+	if own, err := e.selectBackend(); err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
 		run.Receiver = e.terms().Receiver()
 	}
 	if insist {
@@ -47,7 +47,7 @@ func (e *eraser) requestor() (r deletion.Requestor, release func()) {
 	always := func(receipt deletion.Receipt, err error) deletion.Requestor {
 		return deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) { return receipt, err })
 	}
-	s, err := selectBackend(e.tool.Telemetry)
+	s, err := e.selectBackend()
 	if err != nil {
 		return always(deletion.Receipt{}, err), func() {}
 	}

@@ -148,7 +148,7 @@ func (in *installation) terms() consent.Terms {
 	}
 	// With a mistake in the declaration there is no receiver: a yes now is no yes to the one
 	// that it names when it is mended.
-	if s, err := selectBackend(config); err == nil {
+	if s, err := in.selectBackend(); err == nil {
 		t.Backend, t.Hosts = s.driver.Name, s.info().Hosts
 	}
 	return t
@@ -277,7 +277,7 @@ func (in *installation) check() error {
 			return &driver.ConfigError{Field: "Telemetry.DeletionRequestor", Problem: err.Error()}
 		}
 	}
-	_, err := selectBackend(config)
+	_, err := in.selectBackend()
 	return err
 }
 

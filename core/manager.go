@@ -137,7 +137,7 @@ func notErasable(declared []driver.Warning, warned map[string]int, delivered int
 
 // notErasable is Status.NotErasable of the declared receiver, whatever the decision is by now.
 func (in *installation) notErasable() int {
-	own, err := selectBackend(in.tool.Telemetry)
+	own, err := in.selectBackend()
 	if err != nil {
 		return 0
 	}
@@ -212,7 +212,7 @@ func (m *Manager) backend(d consent.Decision) props.BackendInfo {
 	if d.LocalOnly {
 		return localLog().info()
 	}
-	own, err := selectBackend(m.in.tool.Telemetry)
+	own, err := m.in.selectBackend()
 	if err != nil {
 		return props.Discard{}.BackendInfo()
 	}

@@ -287,7 +287,7 @@ func TestAYesToNowhereIsNoYesToSomewhere(t *testing.T) {
 }
 
 var needy = driver.Driver{
-	Name: "needy", Settings: []driver.Setting{{Name: "key", Required: true, Secret: true}},
+	Name: "needy", Hosts: somewhere, Settings: []driver.Setting{{Name: "key", Required: true, Secret: true}},
 	Open: func(driver.Config) (driver.Backend, error) { return nil, errors.New("not opened here") },
 }
 
@@ -683,7 +683,7 @@ func TestWhatAnAcceptedEventDoesNotMeanIsTold(t *testing.T) {
 	t.Parallel()
 	tool := someTool()
 	tool.Telemetry = props.TelemetryConfig{Backend: "x", Drivers: []driver.Driver{{
-		Name: "x", Accepted: "it may be dropped later", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
+		Name: "x", Hosts: somewhere, Accepted: "it may be dropped later", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
 	}}}
 	if s := core.NewManager(tool, enabled(t, tool, nil)...).Status(); s.Backend.Accepted != "it may be dropped later" {
 		t.Errorf("%+v", s.Backend)

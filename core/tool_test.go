@@ -67,7 +67,7 @@ func processTool(endpoint string) props.Tool {
 	}
 	if endpoint == "kill:" { // whoever sends is killed in the middle of it
 		tool.Telemetry = props.TelemetryConfig{Backend: "kill", Drivers: []driver.Driver{{
-			Name: "kill", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
+			Name: "kill", Hosts: somewhere, Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
 		}}}
 	}
 	if server, resets := strings.CutPrefix(endpoint, "reset:"); resets {
@@ -83,7 +83,7 @@ type sight struct {
 }
 
 func spyDriver(url string) driver.Driver {
-	return driver.Driver{Name: "spy", Open: func(c driver.Config) (driver.Backend, error) { return spy{url, c.Transport}, nil }}
+	return driver.Driver{Name: "spy", Hosts: somewhere, Open: func(c driver.Config) (driver.Backend, error) { return spy{url, c.Transport}, nil }}
 }
 
 type spy struct {

@@ -51,7 +51,7 @@ type uploader struct {
 func (u *uploader) afterRecording(ctx context.Context, localOnly, mayWait, owed bool) error {
 	local := localOnly
 	if !localOnly {
-		own, err := selectBackend(u.tool.Telemetry)
+		own, err := u.selectBackend()
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ const unstoredBudget = 300 * time.Millisecond
 // sendUnstored makes one attempt to send events that are in memory only, and reports
 // whether they were accepted.
 func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
-	own, err := selectBackend(u.tool.Telemetry)
+	own, err := u.selectBackend()
 	if err != nil {
 		return false
 	}
@@ -192,7 +192,7 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 		return delivery.Report{}, delivery.ErrNotAllowed
 	}
 	defer u.close()
-	u.own, u.ownErr = selectBackend(u.tool.Telemetry)
+	u.own, u.ownErr = u.selectBackend()
 	interval := u.interval()
 	pause := time.Duration(0)
 	if u.inside {

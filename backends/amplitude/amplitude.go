@@ -114,17 +114,36 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
+		Check: func(c driver.Config) error {
+			_, err := check(c)
+			return err
+		},
 		Open: func(c driver.Config) (driver.Backend, error) {
-			u, err := address(c.Settings, c.Insecure)
+			u, err := check(c)
 			if err != nil {
 				return nil, err
-			}
-			if err := driverhttp.CheckHeaders(c.Headers); err != nil {
-				return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
 			}
 			return &backend{client: driverhttp.NewClient(c), url: u.String(), key: c.Settings["api_key"]}, nil
 		},
 	}
+}
+
+// check returns where batches are posted, or the mistake in the configuration.
+func check(c driver.Config) (*url.URL, error) {
+	u, err := address(c.Settings, c.Insecure)
+	if err != nil {
+		return nil, err
+	}
+	refuse := func(problem string) (*url.URL, error) {
+		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
+	}
+	if c.Settings["instance"] != "" && driverhttp.HasHeader(c.Headers, "Authorization") {
+		return refuse("Authorization is for the project's secret key, which must not be in a tool: leave it out")
+	}
+	if err := driverhttp.CheckHeaders(c.Headers); err != nil {
+		return refuse(err.Error())
+	}
+	return u, nil
 }
 
 func checkKey(key string) error {

@@ -228,7 +228,7 @@ func Driver() driver.Driver {
 			Doc:  "URL of a relay or proxy instead of Datadog's intake; " + path + " is added unless it is there",
 			// The path may hold a key.
 			Secret: true,
-			// Whether plain http will do is only known in Open.
+			// Whether plain http will do is only known in Check.
 			Check: func(value string) error {
 				_, err := relayURL(value, true)
 				return err
@@ -243,7 +243,8 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
-		Open: open,
+		Check: check,
+		Open:  open,
 	}
 }
 
@@ -390,23 +391,46 @@ func NewBackend(apiKey string, options ...Option) (driver.Backend, error) {
 	return d.Open(driver.Config{Settings: resolved})
 }
 
-func open(cfg driver.Config) (driver.Backend, error) {
-	settings := maps.Clone(cfg.Settings)
-	key, token, endpoint := settings["api_key"], settings["client_token"], settings["endpoint"]
+func check(cfg driver.Config) error {
+	key, token, endpoint := cfg.Settings["api_key"], cfg.Settings["client_token"], cfg.Settings["endpoint"]
 	switch {
 	case key != "" && token != "":
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[client_token]", Problem: "api_key is set too: keep one of them"}
+		return &driver.ConfigError{Field: "Telemetry.Settings[client_token]", Problem: "api_key is set too: keep one of them"}
 	case key == "" && token == "" && endpoint == "":
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[api_key]",
+		return &driver.ConfigError{Field: "Telemetry.Settings[api_key]",
 			Problem: "no key: set api_key or client_token, or the endpoint of a relay that adds one"}
 	case endpoint != "":
 		if _, err := relayURL(endpoint, cfg.Insecure); err != nil {
-			return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+			return &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
 		}
 	}
-	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	refuse := func(problem string) error {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
 	}
+	switch has := func(name string) bool { return driverhttp.HasHeader(cfg.Headers, name) }; {
+	case has("DD-APPLICATION-KEY"):
+		return refuse("DD-APPLICATION-KEY holds a key that acts as a person, which must not be in a tool: leave it out")
+	case has("DD-API-KEY"):
+		return refuse("DD-API-KEY is not to be set here: set Settings[api_key]")
+	case endpoint == "" && has("Authorization"):
+		return refuse("Authorization is for keys that act as a person, which must not be in a tool: leave it out")
+	}
+	own := []string{"Accept"}
+	if token != "" {
+		own = append(own, "DD-EVP-ORIGIN", "DD-EVP-ORIGIN-VERSION", "DD-REQUEST-ID")
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers, own...); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	settings := maps.Clone(cfg.Settings)
+	key, token, endpoint := settings["api_key"], settings["client_token"], settings["endpoint"]
 	if cfg.Transport == nil {
 		cfg.Transport = driverhttp.NewTransport()
 	}

@@ -306,7 +306,7 @@ func Driver() driver.Driver {
 			Required: true,
 			// The query may hold a key.
 			Secret: true,
-			// Whether plain http will do is only known in Open.
+			// Whether plain http will do is only known in Check.
 			Check: func(value string) error {
 				_, err := logsURL(value, true)
 				return err
@@ -345,29 +345,42 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
+		Check: func(cfg driver.Config) error {
+			_, _, err := destination(cfg)
+			return err
+		},
 		Open: open,
 	}
 }
 
-func open(cfg driver.Config) (driver.Backend, error) {
+// destination is where logs are posted and with which headers, or the mistake in that.
+func destination(cfg driver.Config) (*url.URL, map[string]string, error) {
 	u, err := logsURL(cfg.Settings["endpoint"], cfg.Insecure)
 	if err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+		return nil, nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
 	}
 	headers, err := parseHeaders(cfg.Settings["headers"])
 	if err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[headers]", Problem: err.Error()}
+		return nil, nil, &driver.ConfigError{Field: "Telemetry.Settings[headers]", Problem: err.Error()}
 	}
 	// Both kinds of headers go out. A name that is in both is refused as in either one:
 	// which of two keys is the right one only the author knows.
 	for name, value := range cfg.Headers {
 		if _, twice := headers[name]; twice {
-			return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: "a name is in Settings[headers] too: keep one"}
+			return nil, nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: "a name is in Settings[headers] too: keep one"}
 		}
 		headers[name] = value
 	}
 	if err := driverhttp.CheckHeaders(headers); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+		return nil, nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	}
+	return u, headers, nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	u, headers, err := destination(cfg)
+	if err != nil {
+		return nil, err
 	}
 	cfg.Headers = headers
 	b := &backend{url: u.String(), service: cfg.Settings["service"]}

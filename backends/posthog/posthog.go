@@ -248,7 +248,7 @@ func Driver() driver.Driver {
 		}, {
 			Name: "endpoint",
 			Doc:  "URL of a PostHog of your own or of a proxy, instead of instance, like https://posthog.example.com",
-			// Whether plain http will do is only known in Open.
+			// Whether plain http will do is only known in Check.
 			Check: func(value string) error { return checkEndpoint(value, true) },
 		}, {
 			Name: "intake",
@@ -277,7 +277,8 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
-		Open: open,
+		Check: check,
+		Open:  open,
 	}
 }
 
@@ -389,18 +390,39 @@ func endpoint(settings map[string]string) string {
 	return "https://us.i.posthog.com"
 }
 
-func open(cfg driver.Config) (driver.Backend, error) {
-	if own := cfg.Settings["endpoint"]; own != "" {
+func check(cfg driver.Config) error {
+	own := cfg.Settings["endpoint"]
+	if own != "" {
 		const field = "Telemetry.Settings[endpoint]"
 		if err := checkEndpoint(own, cfg.Insecure); err != nil {
-			return nil, &driver.ConfigError{Field: field, Problem: err.Error()}
+			return &driver.ConfigError{Field: field, Problem: err.Error()}
 		}
 		if cfg.Settings["instance"] != "" {
-			return nil, &driver.ConfigError{Field: field, Problem: "instance is set as well: keep one of them"}
+			return &driver.ConfigError{Field: field, Problem: "instance is set as well: keep one of them"}
 		}
 	}
-	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	if (cfg.Settings["group_type"] == "") != (cfg.Settings["group_key"] == "") {
+		return &driver.ConfigError{Field: "Telemetry.Settings[group_type]", Problem: "group_type and group_key go together: set both or none"}
+	}
+	refuse := func(problem string) error {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
+	}
+	var taken []string
+	switch {
+	case intake(cfg.Settings) == intakeV1:
+		taken = ownHeaders
+	case own == "" && driverhttp.HasHeader(cfg.Headers, "Authorization"):
+		return refuse("Authorization is for PostHog's personal keys, which must not be in a program that others run: leave it out")
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers, taken...); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
 	}
 	b := &backend{
 		client:   driverhttp.NewClient(cfg),
@@ -409,16 +431,8 @@ func open(cfg driver.Config) (driver.Backend, error) {
 		v1:       intake(cfg.Settings) == intakeV1,
 		persons:  cfg.Settings["person_properties"] == "on",
 	}
-	switch kind, key := cfg.Settings["group_type"], cfg.Settings["group_key"]; {
-	case (kind == "") != (key == ""):
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[group_type]", Problem: "group_type and group_key go together: set both or none"}
-	case kind != "":
-		b.groups = map[string]string{kind: key}
-	}
-	for name := range cfg.Headers {
-		if b.v1 && slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
-			return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: name + " is set by the backend with the intake v1: leave it out, or set Settings[intake] to batch"}
-		}
+	if kind := cfg.Settings["group_type"]; kind != "" {
+		b.groups = map[string]string{kind: cfg.Settings["group_key"]}
 	}
 	return b, nil
 }

@@ -118,13 +118,14 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
+		Check: func(c driver.Config) error {
+			_, err := check(c)
+			return err
+		},
 		Open: func(c driver.Config) (driver.Backend, error) {
-			u, err := address(c.Settings, c.Insecure)
+			u, err := check(c)
 			if err != nil {
 				return nil, err
-			}
-			if err := driverhttp.CheckHeaders(c.Headers); err != nil {
-				return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
 			}
 			return &backend{
 				client:  driverhttp.NewClient(c),
@@ -134,6 +135,18 @@ func Driver() driver.Driver {
 			}, nil
 		},
 	}
+}
+
+// check returns where batches are posted, or the mistake in the configuration.
+func check(c driver.Config) (*url.URL, error) {
+	u, err := address(c.Settings, c.Insecure)
+	if err != nil {
+		return nil, err
+	}
+	if err := driverhttp.CheckHeaders(c.Headers, "Authorization"); err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	}
+	return u, nil
 }
 
 func checkKey(key string) error {

@@ -66,6 +66,14 @@
 // kept. An event that is larger than the vendor's messages may be is never cut: it is
 // refused, by the driver's Limits or as Rejected. Package drivernet does most of it.
 //
+// # Mistakes of authors
+//
+// Resolve tells those in one setting, Driver.Check those that no setting shows by itself. The
+// collector asks both whenever a tool starts: with a mistake telemetry is off, nobody is asked
+// or thanked, and status names it. What only Open told would be found when events are sent, by
+// people who can mend nothing. So a driver whose Open returns a [ConfigError] has a Check that
+// returns it too; one body serves both.
+//
 // A driver is a value. A tool lists the drivers that it links, and
 // TelemetryConfig.Backend picks one of them by name. There is no registry and no
 // blank import, so the list in main is the list of vendors that a binary can reach.

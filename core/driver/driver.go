@@ -35,8 +35,17 @@ type Driver struct {
 	Local bool
 	// Hosts lists every host (host or host:port) that a backend opened with these
 	// settings may contact, but for the proxy that the person has set. It is called with
-	// resolved settings. nil means none.
+	// resolved settings, and may return none for those that Check refuses. nil means none,
+	// which only a Local driver has: nobody is asked for a yes to a host that is not known.
 	Hosts func(settings map[string]string) []string
+	// Check, where not nil, returns the first mistake that no setting shows by itself:
+	// settings that exclude or need one another, an address that Config.Insecure does not
+	// allow, a header that is not the author's to set. The error is a [*ConfigError]. The
+	// collector calls it at each start of a tool, before it asks, records or thanks for
+	// anything, so it contacts nothing, reads no file and allocates little; Config.Settings
+	// has been resolved, and Transport, Dial, RootCAs and Stdout are not set. Open calls it
+	// too, and refuses nothing else that an author can mend.
+	Check func(Config) error
 	// Open makes a backend. It contacts nothing, starts no goroutine and reads no
 	// environment variable. Config.Settings has been resolved.
 	Open func(Config) (Backend, error)
@@ -97,7 +106,7 @@ type Config struct {
 	// Settings are resolved: known names only, defaults filled in, values checked.
 	Settings map[string]string
 	// Headers are added to every request by drivers that speak HTTP, and checked by their
-	// Open. The values are secrets.
+	// Check. The values are secrets.
 	Headers map[string]string
 	// Insecure allows what is not encrypted, http:// among it, to hosts other than loopback.
 	Insecure bool

@@ -28,7 +28,8 @@ type TelemetryConfig struct {
 	// OTelEndpoint is the base URL of an OTLP/HTTP receiver. It needs the otlp driver
 	// among Drivers.
 	OTelEndpoint string
-	// Headers go with every request of the http and otlp backends. Values are secrets.
+	// Headers go with every request of backends that speak HTTP. Values are secrets. A header
+	// that the backend sets itself, or that holds a key which must not be in a tool, is an error.
 	Headers map[string]string
 	// Insecure allows http:// to hosts other than loopback.
 	Insecure bool

@@ -591,6 +591,7 @@ func TestNobodyIsAskedWhere(t *testing.T) {
 		"a program reads the output":        {args: []string{"hello", "--output", "json"}},
 		"the tool names no receiver":        {env: []string{toolEndpoint + "="}},
 		"the declaration is wrong":          {env: []string{toolEndpoint + "=http://example.com"}},
+		"a setting goes with no other":      {env: []string{toolEndpoint + "=setting:http://example.com"}},
 		"the feature is off":                {env: []string{toolFeature + "=off"}},
 		"the tool runs in the background":   {env: []string{toolLaunch + "=1"}},
 		"the help is shown":                 {args: []string{"hello", "--help"}},

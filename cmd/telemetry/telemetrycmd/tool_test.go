@@ -43,6 +43,9 @@ func smallTool() int {
 		Features:  props.SetFeatures(props.Enable(props.TelemetryCmd)),
 		Telemetry: props.TelemetryConfig{Endpoint: os.Getenv(toolEndpoint), Notice: os.Getenv(toolNotice)},
 	}
+	if own, set := strings.CutPrefix(tool.Telemetry.Endpoint, "setting:"); set {
+		tool.Telemetry = props.TelemetryConfig{Backend: "http", Settings: map[string]string{"endpoint": own}}
+	}
 	if os.Getenv(toolFeature) == "off" {
 		tool.Features = props.Features{}
 	}
