@@ -810,7 +810,10 @@ func privacyMutants() []mutant {
 			privacy/ip-storage-off fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version lifecycle/many-sends`),
-		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
+		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, `
+			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
+			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
+			driver/local-or-hosts`),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
 			delivery/retry-after-with-failures
 			delivery/each-its-own-deadline

@@ -316,7 +316,7 @@ func ipSwitch(s *Subject) string {
 // checkable says that the driver is in this process.
 func checkable(s *Subject) string {
 	if s.program != nil {
-		return "the backend is a program, which is asked nothing before it is opened"
+		return "a program declares no Check: it is asked nothing before it is opened"
 	}
 	return ""
 }

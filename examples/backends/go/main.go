@@ -189,13 +189,17 @@ func open(o opening) (*backend, *settingError) {
 	if region != "us" && region != "eu" {
 		return nil, &settingError{"region", "not one of us, eu"}
 	}
-	header := http.Header{}
+	header := http.Header{
+		"Acme-Key":     {o.Settings["key"]},
+		"Content-Type": {"application/json"},
+		"User-Agent":   {headerText(o.Tool + "/" + o.Version)},
+	}
 	for name, value := range o.Headers {
+		if header.Get(name) != "" {
+			return nil, &settingError{"headers", "one of them is set by the backend, or there twice: leave it out"}
+		}
 		header.Set(name, value)
 	}
-	header.Set("Acme-Key", o.Settings["key"])
-	header.Set("Content-Type", "application/json")
-	header.Set("User-Agent", headerText(o.Tool+"/"+o.Version))
 	for name := range header {
 		if header.Get(name) != headerText(header.Get(name)) {
 			field := "headers"

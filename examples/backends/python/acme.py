@@ -40,7 +40,10 @@ class Acme:
     def __init__(self, settings, headers, tool, version):
         if settings.get("region") not in ("us", "eu"):
             raise SettingError("region", "not one of us, eu")
-        self.headers = {**headers, "Acme-Key": settings.get("key", ""), "Content-Type": "application/json", "User-Agent": header_text(f"{tool}/{version}")}
+        own = {"Acme-Key": settings.get("key", ""), "Content-Type": "application/json", "User-Agent": header_text(f"{tool}/{version}")}
+        if any(name.title() in own for name in headers):
+            raise SettingError("headers", "one of them is set by the backend: leave it out")
+        self.headers = {**headers, **own}
         for name, value in self.headers.items():
             if value != header_text(value):
                 raise SettingError("key" if name == "Acme-Key" else "headers", "not a text that a header can hold")
