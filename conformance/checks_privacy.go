@@ -149,7 +149,8 @@ func (s *session) plantSurroundings(whose string) (*surroundings, error) {
 	}
 	ps.environment = append(ps.environment, signs...)
 	digits := hexOf(md5Of(token("run")))
-	run := fmt.Sprintf("%s-%s-7%s-8%s-%s", digits[:8], digits[8:12], digits[12:15], digits[15:18], digits[18:30])
+	began := time.Now().UnixMilli() // an older run is none that the collector would believe
+	run := fmt.Sprintf("%08x-%04x-7%s-8%s-%s", began>>16, began&0xffff, digits[:3], digits[3:6], digits[6:18])
 	ps.environment = append(ps.environment, runVariable+"="+plantText("the variable "+runVariable, run, run))
 	for i, name := range addresses {
 		t := token(fmt.Sprintf("url%d", i))

@@ -452,7 +452,7 @@ func parseResource(text string) ([][2]string, error) {
 		return nil, nil
 	}
 	for _, pair := range strings.Split(text, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		name, value, _ := strings.Cut(pair, "=")
 		switch {
 		case !slices.Contains(resourceNames(), name):
 			return nil, fmt.Errorf("%q is none of the attributes that may be added: %s", name, strings.Join(resourceNames(), ", "))
@@ -493,7 +493,6 @@ func parseConventions(text string) (map[string]bool, error) {
 		return keys, nil
 	}
 	for _, key := range strings.Split(text, ",") {
-		key = strings.TrimSpace(key)
 		if !slices.Contains(conventionNames(), key) {
 			return nil, fmt.Errorf("%q is none of the names that may be listed: %s", key, strings.Join(conventionNames(), ", "))
 		}

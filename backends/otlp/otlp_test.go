@@ -853,7 +853,7 @@ func TestMistakesAreNamedAndSecretsAreNot(t *testing.T) {
 		"a long value":           {setting("resource", "service.namespace="+strings.Repeat("a", 101)), resourceField, "1 to 100"},
 		"no pair at the end":     {setting("resource", "service.namespace=a,"), resourceField, "none of the attributes"},
 		"a name of no list":      {setting("conventions", "vcs.repository.url.full"), conventionsField, "vcs.provider.name"},
-		"a name with a space":    {setting("conventions", "vcs.provider name"), conventionsField, "none of the names"},
+		"a name with a space":    {setting("conventions", "vcs.provider.name, db.system.name"), conventionsField, "none of the names"},
 		"a name listed twice":    {setting("conventions", "vcs.ref.type,vcs.ref.type"), conventionsField, "twice"},
 		"a key without a name":   {setting("headers", canary), headersField, "pair 1: write name=value"},
 		"a padded key":           {setting("headers", canary+"=="), headersField, "pair 1: write name=value"},
