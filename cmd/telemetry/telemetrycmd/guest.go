@@ -85,12 +85,21 @@ func (w *wiring) giveWay(root *cobra.Command) {
 		w.notAlone()
 		w.notAlone = nil
 	}
-	if group := child(root, groupName); group != nil {
+	if group := child(root, groupName); group != nil && mayClash(root) {
 		giveUpShorthands(group)
 		for _, c := range children(group) {
 			giveUpShorthands(c)
 		}
 	}
+}
+
+// mayClash reports whether root hands on a flag that one of ours may clash with. Most tools'
+// have none, and this is looked at in every run.
+func mayClash(root *cobra.Command) (may bool) {
+	look := func(f *pflag.Flag) { may = may || f.Shorthand != "" || f.Name == "help" }
+	visitAsDeclared(pflag.CommandLine, look)
+	visitAsDeclared(root.PersistentFlags(), look)
+	return may
 }
 
 // giveUpShorthands takes from a command's own flags the shorthands that an inherited flag of

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -212,7 +213,7 @@ func TestWarningsAreThoseThatTheDriverDeclares(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 3)
 	f.route.Warnings = warnings
-	f.vendor.answer = warn(map[string]int{"nobody": 1 << 40, "late": -5, "from\nthe server": 1, "another": 1})
+	f.vendor.answer = warn(map[string]int{"nobody": math.MaxInt32, "late": -5, "from\nthe server": 1, "another": 1})
 	if r := f.mustRun(3, 0); len(r.Warned) != 2 || r.Warned["nobody"] != 3 || r.Warned["other"] != 2 {
 		t.Errorf("%v", r.Warned)
 	}
