@@ -167,6 +167,8 @@ func stored(backend string, e driver.Event) row {
 			"properties.event_name": e.Name, "properties.tool_name": "mytool", "properties.tool_version": "1.2.3",
 			"properties.$os": "linux", "properties.arch": "amd64", "properties.consent_id": consent,
 			"properties.$ip": "0.0.0.0", "properties.$geoip_disable": "true",
+			"properties.$lib": "github.com/gotoolbase/telemetry", "properties.$lib_version": "1.0.0",
+			"properties.ci": fmt.Sprint(e.CI), "properties.interactive": fmt.Sprint(e.Interactive), "properties.container": fmt.Sprint(e.Container),
 		},
 	}
 	inFull := map[string]row{
@@ -190,7 +192,10 @@ func stored(backend string, e driver.Event) row {
 			"properties.duration_ms": "1234", "properties.exit_code": "3",
 			"properties.args": `["--force","","größe"]`, "properties.error": "no such remote",
 			"properties.os_version": "debian 12", "properties.go_version": "go1.26",
-			"properties.format": "table", "properties.a.b": "<x>\n", "properties.truncated": "2",
+			"properties.format": "table", "properties.a.b": "<x>\n", "properties.truncated": "2", "properties.redacted": "1",
+			"properties.$session_id": id(900), "properties.run_id": id(900), "properties.agent": "codex", "properties.ci_provider": "github-actions",
+			"properties.flags": `["force"]`, "properties.error_class": "not_found", "properties.time_adjusted": "true",
+			"properties.count": "7", "properties.failures": "3", "properties.durations": "[5,0,2]", "properties.sample_rate": "10",
 		},
 	}
 	for _, ours := range []string{"http", "datadog"} {
