@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure test race torture lint bench size fuzz cross interop deps redact-report conformance-report
+.PHONY: help demo demo-erasure test race torture lint bench fold size fuzz cross interop deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -43,6 +43,9 @@ lint: ## gofmt, go vet, staticcheck, and go.mod being tidy
 
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(PKG)
+
+fold: ## Print what ten thousand calls of eight processes cost as events, and folded
+	@$(GO) test -count=1 -v -run TenThousand ./internal/folding | sed -n 's/^ *folding_test.go:[0-9]*: //p'
 
 size: ## What telemetry adds to a binary: KiB, modules, packages, ms before main
 	@$(GO) run ./internal/bench/size

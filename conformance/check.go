@@ -43,7 +43,7 @@ const (
 
 // Checks returns every check of backends, in the order of the contract.
 func Checks() []Check {
-	return dated(slices.Concat(driverChecks(), statusChecks(), answerChecks(), faultChecks(), deliveryChecks(), http2Checks(), instanceChecks(), fidelityChecks(), batchChecks(),
+	return dated(slices.Concat(driverChecks(), statusChecks(), answerChecks(), faultChecks(), deliveryChecks(), http2Checks(), instanceChecks(), fidelityChecks(), batchChecks(), contextChecks(),
 		privacyChecks(), lifecycleChecks(), watcherChecks(), collectorChecks(), socketChecks()))
 }
 

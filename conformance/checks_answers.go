@@ -39,13 +39,13 @@ func answerChecks() []Check {
 		{ID: "delivery/changed-acceptance", Level: Must, needs: []need{network, bodyDecides},
 			Sentence: "Where the body decides, an acceptance that is cut, buried, or changed in its one value is none.",
 			do: func(p *probe) {
-				certain, _ := lacking(p.subject.Accepted.Body)
+				certain, _ := lacking(p.filled(p.subject.Accepted, two).Body)
 				p.notAccepted(certain)
 			}},
 		{ID: "delivery/emptied-acceptance", Level: Should, needs: []need{network, bodyDecides},
 			Sentence: "Where the body decides, an acceptance that has lost what it says, or says it with a number out of all proportion, is none.",
 			do: func(p *probe) {
-				_, doubtful := lacking(p.subject.Accepted.Body)
+				_, doubtful := lacking(p.filled(p.subject.Accepted, two).Body)
 				p.notAccepted(doubtful)
 			}},
 		{ID: "delivery/mutated-answers", Level: Must, needs: []need{network},
@@ -99,8 +99,9 @@ func (p *probe) tryStatuses(statuses []int, forms func(status int) []Answer, rig
 	for _, status := range statuses {
 		for _, a := range forms(status) {
 			a.Status = status
-			p.server.reactWith(answer(a))
 			for _, n := range []int{3, 1} {
+				a := p.filled(a, n)
+				p.server.reactWith(answer(a))
 				want := right(a, n)
 				if v := p.send(b, p.batch(n)); !v.late && !slices.Contains(want, v.class) {
 					p.failf("status %d with the body %q to a batch of %d: Send returned %v, want one of %v", status, a.Body, n, v, want)
@@ -219,7 +220,7 @@ func switchedProtocols(p *probe) {
 	defer b.Close()
 	p.server.reactWith(func(x *exchange) bool {
 		// And then ends: where it does not, nothing but Close ends the reading of net/http.
-		x.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + p.subject.Accepted.Body)
+		x.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + p.filled(p.subject.Accepted, 3).Body)
 		x.conn.Close()
 		return false
 	})
@@ -245,6 +246,9 @@ func documentedAnswers(p *probe) {
 	}
 }
 
+// two is the batch of checks that change an acceptance.
+const two = 2
+
 // notAccepted answers with the acceptance in which the body is changed.
 func (p *probe) notAccepted(list []mutation) {
 	b, ok := p.open()
@@ -254,9 +258,9 @@ func (p *probe) notAccepted(list []mutation) {
 	defer b.Close()
 	for _, m := range list {
 		a := p.subject.Accepted
-		a.Body = m.body
+		a.Body, a.Of = m.body, nil
 		p.server.reactWith(answer(a))
-		if v := p.send(b, p.batch(2)); v.late || v.class == driver.ClassAccepted {
+		if v := p.send(b, p.batch(two)); v.late || v.class == driver.ClassAccepted {
 			p.failf("an acceptance, %s: Send returned %v", m.how, v)
 			return // the others are of the same kind
 		}
@@ -293,6 +297,11 @@ func mutatedVerdicts(p *probe) {
 		named := slices.Concat(partial.Accepted, partial.Rejected)
 		slices.Sort(named)
 		strange := slices.ContainsFunc(named, func(id string) bool { return !slices.Contains(sent, id) })
+		for warning, n := range partial.Warnings {
+			if n < 1 || n > len(partial.Accepted) {
+				p.failf("%s: %d times the warning %q on %d accepted events", how, n, warning, len(partial.Accepted))
+			}
+		}
 		if strange || len(slices.Compact(named)) < len(partial.Accepted)+len(partial.Rejected) || partial.Unnamed < 0 || partial.Unnamed > len(sent) {
 			p.failf("%s: got accepted %q, rejected %q, %d unnamed of %d events with the IDs %q", how, partial.Accepted, partial.Rejected, partial.Unnamed, len(sent), sent)
 		}
@@ -309,6 +318,7 @@ func (p *probe) mutate(answers []Answer, verdicts []Verdicts, look func(how stri
 	defer b.Close()
 	rng := rand.New(rand.NewPCG(p.seed, 0))
 	try := func(name string, a Answer, size int) bool {
+		a, a.Of = p.filled(a, size), nil
 		for _, m := range mutations(a.Body, enoughMutations, rng) {
 			a.Body = m.body
 			p.server.reactWith(answer(a))

@@ -49,7 +49,7 @@ func batchChecks() []Check {
 func (p *probe) accepted(b driver.Backend, what string, batch []driver.Event) bool {
 	before := len(p.server.seen())
 	v := p.send(b, batch)
-	if v.late || v.err != nil {
+	if !v.accepted() {
 		p.failf("%s: Send returned %v", what, v)
 		return false
 	}
@@ -200,11 +200,20 @@ func mixedBatch(p *probe) {
 		e.GoVersion = one("go1.26", "go1.25.4", "")
 		e.Type = one("command.invocation", "feature.used", "command.error", "sampletool.deploy")
 		e.Truncated *= random.IntN(2)
+		e.Redacted *= random.IntN(2)
+		e.CI, e.Interactive, e.Container, e.TimeAdjusted = random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(2) == 0
+		if !e.CI {
+			e.CIProvider = ""
+		}
+		e.Agent, e.ErrorClass, e.RunID = one("codex", "other", ""), one("usage", "quota_exceeded", ""), one(e.RunID, "")
+		if random.IntN(2) == 0 { // a single event
+			e.Count, e.Failures, e.Durations, e.SampleRate = 0, 0, nil, 0
+		}
 		switch random.IntN(8) {
 		case 0: // neither timed nor ended
 			e.DurationMS, e.ExitCode = nil, nil
 		case 1:
-			e.Metadata, e.Args, e.Error = nil, nil, ""
+			e.Metadata, e.Args, e.Flags, e.Error = nil, nil, nil, ""
 		}
 	}
 	p.passes("a mixed batch", events)
@@ -252,7 +261,7 @@ func nothingMadeUp(p *probe) {
 		if want.Name == "" && (got.Name == want.Type || slices.Contains(p.subject.Constants, got.Name)) {
 			want.Name = got.Name
 		}
-		if want.MachineID == "" && (got.MachineID == want.ID || slices.Contains(p.subject.Constants, got.MachineID)) {
+		if want.MachineID == "" && (got.MachineID == want.ID || got.MachineID == want.RunID || slices.Contains(p.subject.Constants, got.MachineID)) {
 			want.MachineID = got.MachineID
 		}
 	})
@@ -277,7 +286,7 @@ func (p *probe) acceptedOrRefused(b driver.Backend, batch []driver.Event) (taken
 	switch {
 	case v.late:
 		return nil, false
-	case v.err == nil:
+	case v.accepted():
 		return batch, true
 	case isPartial:
 		return slices.DeleteFunc(slices.Clone(batch), func(e driver.Event) bool { return !slices.Contains(partial.Accepted, e.ID) }), true
@@ -297,7 +306,7 @@ func oldAndAhead(p *probe) {
 		61 * time.Minute, time.Minute, 0, -time.Minute, -16 * time.Minute, -time.Hour} {
 		e := sampleEvent(p.base, i)
 		e.Time = p.base.Add(-age)
-		e.ID = sampleID(e.Time, i)
+		e.ID, e.RunID = sampleID(e.Time, i), sampleRun(e.Time, i)
 		events = append(events, e)
 	}
 	b, ok := p.open()
@@ -353,7 +362,11 @@ const (
 	longestArg   = 256
 	mostArgs     = 33 // the last one says that there were more
 	mostPairs    = 32
+	mostFlags    = 32
+	longestFlag  = 64
 	longestTool  = 64
+	// longestWord is that of a class of errors, and more than any name of a system or agent.
+	longestWord = 64
 	// longestSystem is that of OSVersion.
 	longestSystem = 32
 )
@@ -370,6 +383,15 @@ func longest(p *probe) {
 		func(e *driver.Event) { e.Name = longText(longestName-1) + "x" },
 		func(e *driver.Event) { e.Name = strings.Repeat("名", longestName/3) + "x" },
 		func(e *driver.Event) { e.Error = longText(longestError-1) + "x" },
+		func(e *driver.Event) {
+			e.Flags = nil
+			for i := range mostFlags {
+				e.Flags = append(e.Flags, fmt.Sprintf("%02d-%sx", i, strings.Repeat("f", longestFlag-4)))
+			}
+		},
+		func(e *driver.Event) {
+			e.ErrorClass, e.CIProvider, e.Agent = strings.Repeat("class_", longestWord/6)+"xxxx", strings.Repeat("c", longestWord), strings.Repeat("a", longestWord)
+		},
 		func(e *driver.Event) { e.Tool = strings.Repeat("t", longestTool) },
 		func(e *driver.Event) {
 			e.Version = "v1.2.3-0.20261126010203-" + strings.Repeat("abcdef0", 20) + "+dirty"
@@ -639,7 +661,7 @@ func (p *probe) fitsOrAsks(b driver.Backend, what string, batch []driver.Event) 
 		return false
 	case smaller && len(requests) == 0:
 		return false
-	case v.err != nil:
+	case !v.accepted():
 		p.failOnly("%s: Send returned %v", what, v)
 		return false
 	case len(requests) > 1 && datagrams(p.subject) != "":

@@ -56,7 +56,7 @@ func faults() []fault {
 		{id: "delivery/reset-in-answer", limit: longTime, answered: true,
 			sentence: "A connection that is reset in the middle of the answer loses nothing.",
 			arrange: func(p *probe) {
-				a := p.subject.Accepted
+				a := p.filled(p.subject.Accepted, 2)
 				p.server.reactWith(func(x *exchange) bool {
 					x.write(a.head(len(a.Body)+100) + a.Body)
 					return drop(x)
@@ -82,7 +82,7 @@ func faults() []fault {
 		{id: "delivery/hang-in-answer", limit: shortTime, answered: true,
 			sentence: "The deadline holds while the rest of an answer does not come.",
 			arrange: func(p *probe) {
-				a := p.subject.Accepted
+				a := p.filled(p.subject.Accepted, 2)
 				p.server.reactWith(func(x *exchange) bool {
 					x.write(a.head(len(a.Body)+100) + a.Body)
 					return hang(x)

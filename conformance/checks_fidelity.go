@@ -41,7 +41,7 @@ func (p *probe) roundTrip(events ...driver.Event) {
 		return
 	}
 	defer b.Close()
-	if v := p.send(b, events); v.late || v.err != nil {
+	if v := p.send(b, events); !v.accepted() {
 		p.failf("Send returned %v", v)
 		return
 	}
@@ -67,9 +67,9 @@ func (p *probe) roundTrip(events ...driver.Event) {
 func zeroAndAbsent(p *probe) {
 	zero, absent := sampleEvent(p.base, 1), sampleEvent(p.base, 2)
 	*zero.ExitCode, *zero.DurationMS = 0, 0
-	absent.ExitCode, absent.DurationMS = nil, nil
-	absent.Args, absent.Error, absent.Metadata, absent.Truncated = nil, "", nil, 0
-	absent.Version, absent.OSVersion, absent.GoVersion, absent.ConsentID = "", "", "", ""
+	lean(&absent)
+	absent.Interactive = false
+	absent.Version, absent.OSVersion, absent.GoVersion, absent.ConsentID, absent.RunID = "", "", "", "", ""
 	p.roundTrip(zero, absent)
 }
 
@@ -86,6 +86,8 @@ func numbers(p *probe) {
 	for i, n := range []int64{math.MaxInt64, math.MinInt64, -(1 << 53) - 1} {
 		e := sampleEvent(p.base, len(events))
 		*e.DurationMS, *e.ExitCode, e.Truncated = n, int(codes[i]), math.MaxInt32-i
+		e.Count, e.Failures, e.Redacted, e.SampleRate = math.MaxInt32-10-i, math.MaxInt32-20-i, math.MaxInt32-30-i, math.MaxInt32-40-i
+		e.Durations = []int{math.MaxInt32 - 50 - i, 0, 1}
 		events = append(events, e)
 	}
 	p.roundTrip(events...)
@@ -135,7 +137,7 @@ func invalidUTF8(p *probe) {
 	bad, good := sampleEvent(p.base, 1), sampleEvent(p.base, 2)
 	bad.Name = "cut \xc3"
 	bad.Error = "surrogate \xed\xa0\x80, overlong \xc0\xaf, lone \x80\xff"
-	bad.Args = []string{"\xfe", "fine"}
+	bad.Args, bad.Flags = []string{"\xfe", "fine"}, []string{"\xfd", "fine"}
 	bad.Metadata = map[string]string{"value": "a\xffb", "k\xc3ey": "v"}
 	p.roundTrip(bad, good)
 	if got, ok := p.arrived(); ok && len(got) != 2 {
@@ -152,6 +154,9 @@ var reservedNames = []string{
 	"message", "timestamp", "@timestamp", "_timestamp", "date", "published_date", "time", "_time", "_msg",
 	"service.name", "log.record.uid", "app.installation.id", "event.name", "error.type", "process.exit.code", "telemetry.sdk.name",
 	"id", "name", "type", "tool_name", "machine_id", "consent_id", "gotoolbase.consent.id", "exit_code", "duration_ms", "metadata", "truncated", "args", "error",
+	"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "session_id", "$session_id", "session.id",
+	"count", "failures", "durations", "sample_rate", "redacted", "time_adjusted", "duration", "usr.id", "error.kind", "error.message", "exception.message",
+	"env", "process.executable.name", "anonymousId", "userId", "messageId", "insert_id", "device_id", "event_type", "event_properties", "user_properties",
 	"os", "os_version", "arch", "go_version", "version", "tool_version", "ip", "user", "user_id", "email", "__proto__", "constructor",
 }
 
@@ -174,9 +179,9 @@ func reservedMetadata(p *probe) {
 	// Where a field is absent, a name like the field's must not fill it.
 	for i := range len(events) {
 		bare := sampleEvent(p.base, 50+i)
+		lean(&bare)
 		bare.Metadata = events[i].Metadata
-		bare.DurationMS, bare.ExitCode, bare.Args, bare.Error, bare.Truncated = nil, nil, nil, "", 0
-		bare.Version, bare.OSVersion, bare.GoVersion, bare.ConsentID = "", "", "", ""
+		bare.Version, bare.OSVersion, bare.GoVersion, bare.ConsentID, bare.RunID = "", "", "", "", ""
 		events = append(events, bare)
 	}
 	p.roundTrip(events...)

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -66,17 +67,55 @@ func (m Verdicts) of(list []Received) (a Answer, want driver.Partial, ok bool) {
 
 func (p *probe) compare(name string, v verdict, want driver.Partial, size int) {
 	all := want.Unnamed == 0 && len(want.Accepted)+len(want.Rejected) == size
-	if all && len(want.Rejected) == 0 && v.class == driver.ClassAccepted || all && len(want.Accepted) == 0 && v.class == driver.ClassPermanent {
+	if all && len(want.Rejected) == 0 && v.err == nil || all && len(want.Accepted) == 0 && v.class == driver.ClassPermanent {
 		return
 	}
 	partial, named := asPartial(v.err)
-	if v.class != driver.ClassPartial || !named {
+	if !named || partial == nil {
 		p.failf("%s, of %d: Send returned %v, want a driver.Partial", name, size, v)
 		return
 	}
 	if !sameSet(partial.Accepted, want.Accepted) || !sameSet(partial.Rejected, want.Rejected) || partial.Unnamed != want.Unnamed {
 		p.failf("%s, of %d: got accepted %q, rejected %q, %d unnamed; want accepted %q, rejected %q, %d unnamed", name, size,
 			partial.Accepted, partial.Rejected, partial.Unnamed, want.Accepted, want.Rejected, want.Unnamed)
+	}
+}
+
+// warningsCounted gives the answers with which a vendor remarks on what it accepts, and those
+// without.
+func warningsCounted(p *probe) {
+	b, ok := p.open()
+	if !ok {
+		return
+	}
+	defer b.Close()
+	for _, mixed := range p.subject.Partial {
+		sizes := mixed.Sizes
+		if len(sizes) == 0 {
+			sizes = []int{three}
+		}
+		for _, size := range sizes {
+			v, want, arrived := p.mixed(b, mixed, size)
+			if v.late || !arrived {
+				p.failf("%s: the batch did not arrive", mixed.Name)
+				continue
+			}
+			var counted map[string]int
+			if partial, named := asPartial(v.err); named && partial != nil {
+				counted = partial.Warnings
+			}
+			if !maps.Equal(counted, want.Warnings) {
+				p.failf("%s, of %d: got the warnings %v, want %v", mixed.Name, size, counted, want.Warnings)
+			}
+			for warning := range counted {
+				if !slices.ContainsFunc(p.subject.Driver.Warnings, func(w driver.Warning) bool { return w.Name == warning }) {
+					p.failf("%s: the warning %q is none of Driver.Warnings, so people are not told what it means", mixed.Name, warning)
+				}
+			}
+			if len(want.Warnings) > 0 && len(want.Accepted) == size && !v.accepted() {
+				p.failf("%s, of %d: Send returned %v, want an acceptance: a Partial without Err that names every event", mixed.Name, size, v)
+			}
+		}
 	}
 }
 

@@ -83,6 +83,19 @@ var addresses = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
 }
 
+// signs are variables by which systems for continuous integration, coding agents and
+// containers make themselves known, as they set them. None of the values is a person's, so
+// nobody looks for them; what they change shows.
+var signs = []string{
+	"CI=true", "GITHUB_ACTIONS=true", "GITLAB_CI=true", "TF_BUILD=True", "BUILDKITE=true", "CIRCLECI=true", "JENKINS_URL=http://127.0.0.1:9/", "BUILD_ID=7",
+	"CLAUDECODE=1", "CODEX_SANDBOX=seatbelt", "CURSOR_AGENT=1", "GEMINI_CLI=1", "AI_AGENT=1",
+	"container=docker", "KUBERNETES_SERVICE_HOST=127.0.0.1", "CODESPACES=true", "AWS_LAMBDA_FUNCTION_NAME=f",
+}
+
+// runVariable is what the sample tool hands its own children: a backend has no more to do
+// with it than with the others.
+const runVariable = "SAMPLETOOL_TELEMETRY_RUN"
+
 // places are variables that name a directory of the user's.
 var places = []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "TMPDIR"}
 
@@ -134,6 +147,11 @@ func (s *session) plantSurroundings(whose string) (*surroundings, error) {
 		t := token(fmt.Sprintf("var%d", i))
 		ps.environment = append(ps.environment, name+"="+plantText("the variable "+name, t, t))
 	}
+	ps.environment = append(ps.environment, signs...)
+	digits := hexOf(md5Of(token("run")))
+	began := time.Now().UnixMilli() // an older run is none that the collector would believe
+	run := fmt.Sprintf("%08x-%04x-7%s-8%s-%s", began>>16, began&0xffff, digits[:3], digits[3:6], digits[6:18])
+	ps.environment = append(ps.environment, runVariable+"="+plantText("the variable "+runVariable, run, run))
 	for i, name := range addresses {
 		t := token(fmt.Sprintf("url%d", i))
 		// A port where nobody listens, on this machine.

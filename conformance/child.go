@@ -274,7 +274,13 @@ func childSends(o *orders, s *Subject) (a account) {
 // childBatches is how many batches a child sends in a round.
 const childBatches = 3
 
-func childBatch(base time.Time, i int) []driver.Event { return sampleEvents(base, 10*i, 3) }
+// childBatch has an event in its middle that leaves room for what surroundings could say.
+func childBatch(base time.Time, i int) []driver.Event {
+	batch := sampleEvents(base, 10*i, 3)
+	lean(&batch[1])
+	batch[1].Interactive, batch[1].RunID = false, ""
+	return batch
+}
 
 // openFiles names what this process has open, nothing where the system does not tell.
 func openFiles() []string {

@@ -33,17 +33,38 @@ func sampleEvent(base time.Time, n int) driver.Event {
 	return driver.Event{
 		ID: sampleID(at, n), Type: "command.invocation", Name: fmt.Sprintf("remote add-%d", n), Time: at,
 		DurationMS: &duration, ExitCode: &exit, Args: []string{"--depth", fmt.Sprint("level-", n)},
-		Error: fmt.Sprintf("error number %d", n), Tool: toolName, Version: toolVersion, OS: "linux", Arch: "arm64",
-		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("5ca1ab1e", 4), ConsentID: sampleConsent(n),
-		Metadata:  map[string]string{"colour": fmt.Sprint("green-", n), "format": "table"},
-		Truncated: n%5 + 2,
+		Flags: []string{"depth", fmt.Sprint("flag-", n)},
+		Error: fmt.Sprintf("error number %d", n), ErrorClass: sampleClasses[n%len(sampleClasses)], Tool: toolName, Version: toolVersion, OS: "linux", Arch: "arm64",
+		OSVersion: "debian 12", GoVersion: "go1.26",
+		CI: true, CIProvider: "github-actions", Interactive: true, Agent: "codex", Container: true, RunID: sampleRun(base, n),
+		MachineID: strings.Repeat("5ca1ab1e", 4), ConsentID: sampleConsent(n),
+		Metadata: map[string]string{"colour": fmt.Sprint("green-", n), "format": "table"},
+		Count:    300 + n, Failures: 200 + n, Durations: []int{100 + n, 0, 7}, SampleRate: 10 + n%5,
+		Truncated: n%5 + 2, Redacted: n%5 + 3, TimeAdjusted: true,
 	}
+}
+
+// sampleClasses are classes of errors, one of them an author's own.
+var sampleClasses = []string{"usage", "timeout", "other", "quota_exceeded"}
+
+// sampleRun is the same for three events in a row, as if each command had recorded so many.
+// A run begins before its events: some vendors look at the time in a session's ID.
+func sampleRun(base time.Time, n int) string { return sampleID(base.Add(-time.Minute), 0xf0000+n/3) }
+
+// lean takes from an event what not every event has, so that it is a single one of a person
+// at a terminal.
+func lean(e *driver.Event) {
+	e.DurationMS, e.ExitCode, e.Args, e.Flags, e.Error, e.ErrorClass, e.Metadata = nil, nil, nil, nil, "", "", nil
+	e.CI, e.CIProvider, e.Agent, e.Container = false, "", "", false
+	e.Count, e.Failures, e.Durations, e.SampleRate = 0, 0, nil, 0
+	e.Truncated, e.Redacted, e.TimeAdjusted = 0, 0, false
 }
 
 // smallEvent is one with nothing that may be left out but the IDs and versions.
 func smallEvent(base time.Time, n int) driver.Event {
 	e := sampleEvent(base, n)
-	e.Type, e.DurationMS, e.ExitCode, e.Args, e.Error, e.Metadata, e.Truncated = "feature.used", nil, nil, nil, "", nil, 0
+	lean(&e)
+	e.Type = "feature.used"
 	return e
 }
 
@@ -72,7 +93,7 @@ func copyEvents(events []driver.Event) []driver.Event {
 	list := slices.Clone(events)
 	for i := range list {
 		e := &list[i]
-		e.Args = slices.Clone(e.Args)
+		e.Args, e.Flags, e.Durations = slices.Clone(e.Args), slices.Clone(e.Flags), slices.Clone(e.Durations)
 		e.Metadata = maps.Clone(e.Metadata)
 		if e.DurationMS != nil {
 			d := *e.DurationMS
@@ -119,14 +140,26 @@ func (s *Subject) differences(got Received, want driver.Event) []string {
 		{"Type", got.Type, w.Type}, {"Name", got.Name, w.Name}, {"Error", got.Error, w.Error}, {"Tool", got.Tool, w.Tool},
 		{"Version", got.Version, w.Version}, {"OS", got.OS, w.OS}, {"Arch", got.Arch, w.Arch}, {"OSVersion", got.OSVersion, w.OSVersion},
 		{"GoVersion", got.GoVersion, w.GoVersion}, {"MachineID", got.MachineID, w.MachineID}, {"ConsentID", got.ConsentID, w.ConsentID},
+		{"ErrorClass", got.ErrorClass, w.ErrorClass}, {"CIProvider", got.CIProvider, w.CIProvider}, {"Agent", got.Agent, w.Agent}, {"RunID", got.RunID, w.RunID},
 	} {
 		compare(f.name, sameText(f.got), sameText(f.want))
 	}
 	compare("Time", got.Time.UTC().Format(time.RFC3339Nano), w.Time.UTC().Format(time.RFC3339Nano))
 	compare("DurationMS", pointed(got.DurationMS), pointed(w.DurationMS))
 	compare("ExitCode", pointed(got.ExitCode), pointed(w.ExitCode))
-	compare("Truncated", fmt.Sprint(got.Truncated), fmt.Sprint(w.Truncated))
+	for _, f := range []struct {
+		name      string
+		got, want any
+	}{
+		{"CI", got.CI, w.CI}, {"Interactive", got.Interactive, w.Interactive}, {"Container", got.Container, w.Container},
+		{"Count", got.Count, w.Count}, {"Failures", got.Failures, w.Failures}, {"Durations", sameBuckets(got.Durations), sameBuckets(w.Durations)},
+		{"SampleRate", got.SampleRate, w.SampleRate}, {"Truncated", got.Truncated, w.Truncated}, {"Redacted", got.Redacted, w.Redacted},
+		{"TimeAdjusted", got.TimeAdjusted, w.TimeAdjusted},
+	} {
+		compare(f.name, fmt.Sprint(f.got), fmt.Sprint(f.want))
+	}
 	compare("Args", joined(got.Args), joined(w.Args))
+	compare("Flags", joined(got.Flags), joined(w.Flags))
 	if _, omitted := s.Omits["Metadata"]; !omitted {
 		gotMeta, wantMeta := sameTexts(got.Metadata), sameTexts(w.Metadata)
 		for _, key := range slices.Sorted(maps.Keys(wantMeta)) {

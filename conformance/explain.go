@@ -61,6 +61,7 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 	text(standard...)
 	text(s.Constants...)
 	text(toolName, toolVersion)
+	text("true", "false") // which say no more than that their name is there
 	for _, c := range s.Constants {
 		x.numbers[c] = true
 	}
@@ -90,7 +91,9 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 	}
 	for _, e := range events {
 		text(e.ID, e.Type, e.Name, e.Error, e.Tool, e.Version, e.OS, e.Arch, e.OSVersion, e.GoVersion, e.MachineID, e.ConsentID)
+		text(e.ErrorClass, e.CIProvider, e.Agent, e.RunID)
 		text(e.Args...)
+		text(e.Flags...)
 		text(slices.Collect(maps.Keys(e.Metadata))...)
 		text(slices.Collect(maps.Values(e.Metadata))...)
 		for _, layout := range layouts {
@@ -100,7 +103,15 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		number(e.Time.UnixMilli())
 		number(e.Time.UnixMicro())
 		number(e.Time.UnixNano())
-		number(int64(e.Truncated))
+		number(idTime(e.RunID)) // when a session began
+		for _, n := range append([]int{e.Truncated, e.Redacted, e.Count, e.Failures, e.SampleRate}, e.Durations...) {
+			number(int64(n))
+		}
+		sum := int64(0)
+		for _, n := range e.Durations { // as cumulative histograms have it
+			sum += int64(n)
+			number(sum)
+		}
 		if e.DurationMS != nil {
 			number(*e.DurationMS)
 			number(*e.DurationMS * 1e6) // in nanoseconds
@@ -110,6 +121,13 @@ func newExplainer(s *Subject, events []driver.Event) *explainer {
 		}
 	}
 	return x
+}
+
+// idTime is the time that a version 7 UUID holds, in milliseconds since 1970, 0 without one.
+func idTime(id string) int64 {
+	digits := strings.ReplaceAll(id, "-", "")
+	ms, _ := strconv.ParseInt(digits[:min(12, len(digits))], 16, 64)
+	return ms
 }
 
 func (x *explainer) fault(where, what string) {

@@ -11,9 +11,11 @@ import (
 
 var codeBlock = regexp.MustCompile("(?ms)^```go (\\S+)\n(.*?)^```$")
 
-// excerpts are parts of files that are compiled and run elsewhere: the first in a module
+// excerpts are parts of files that are compiled and run elsewhere: segment.go in a module
 // that has the SDK.
 var excerpts = map[string]string{
+	"address.go": filepath.Join("..", "backends", "segment", "segment.go"),
+	"later.go":   filepath.Join("..", "backends", "amplitude", "amplitude.go"),
 	"segment.go": filepath.Join("..", "internal", "interop", "segment", "segment.go"),
 	"syslog.go":  filepath.Join("..", "core", "driver", "drivernet", "example_test.go"),
 }

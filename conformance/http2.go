@@ -199,7 +199,7 @@ func overHTTP2(p *probe) {
 	var all sync.WaitGroup
 	for i := range senders {
 		all.Go(func() {
-			if v := p.send(b, sampleEvents(p.base, i*size, size)); v.err != nil {
+			if v := p.send(b, sampleEvents(p.base, i*size, size)); !v.accepted() {
 				p.failf("one of %d Sends at once over HTTP/2: %v", senders, v)
 			}
 		})

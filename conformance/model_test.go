@@ -26,7 +26,8 @@ import (
 //	 "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"}]}
 //
 // answers 200 and {"status":"ok"}, or {"status":"busy"} where it has not taken them. With "rejected":[uuid] the others were taken; with
-// "quota":"exceeded" none was. 400 and {"errors":[text]} refuses a batch for one event in
+// "quota":"exceeded" none was. "nameless":[uuid] are among those that were taken, and belong
+// to nobody. 400 and {"errors":[text]} refuses a batch for one event in
 // it, 400 and {"rejected":[uuid]} says for which. At most 100 events and 200 000 bytes.
 type model struct {
 	// describe changes the driver, open what Open is given.
@@ -52,24 +53,38 @@ type model struct {
 }
 
 type modelItem struct {
-	ID        string            `json:"uuid"`
-	Type      string            `json:"kind"`
-	Name      string            `json:"event"`
-	Time      string            `json:"at"`
-	Duration  *int64            `json:"ms,omitempty"`
-	Exit      *int              `json:"exit,omitempty"`
-	Args      []string          `json:"argv,omitempty"`
-	Error     string            `json:"error,omitempty"`
-	Tool      string            `json:"tool"`
-	Version   string            `json:"version,omitempty"`
-	OS        string            `json:"os"`
-	Arch      string            `json:"arch"`
-	OSVersion string            `json:"os_version,omitempty"`
-	Go        string            `json:"go,omitempty"`
-	Machine   string            `json:"subject"`
-	Consent   string            `json:"consent,omitempty"`
-	Meta      map[string]string `json:"props,omitempty"`
-	Truncated int               `json:"cut,omitempty"`
+	ID           string            `json:"uuid"`
+	Type         string            `json:"kind"`
+	Name         string            `json:"event"`
+	Time         string            `json:"at"`
+	Duration     *int64            `json:"ms,omitempty"`
+	Exit         *int              `json:"exit,omitempty"`
+	Args         []string          `json:"argv,omitempty"`
+	Error        string            `json:"error,omitempty"`
+	Tool         string            `json:"tool"`
+	Version      string            `json:"version,omitempty"`
+	OS           string            `json:"os"`
+	Arch         string            `json:"arch"`
+	OSVersion    string            `json:"os_version,omitempty"`
+	Go           string            `json:"go,omitempty"`
+	Machine      string            `json:"subject"`
+	Consent      string            `json:"consent,omitempty"`
+	Flags        []string          `json:"flags,omitempty"`
+	Class        string            `json:"error_class,omitempty"`
+	CI           bool              `json:"ci"`
+	CIProvider   string            `json:"ci_provider,omitempty"`
+	Interactive  bool              `json:"interactive"`
+	Agent        string            `json:"agent,omitempty"`
+	Container    bool              `json:"container"`
+	Run          string            `json:"run_id,omitempty"`
+	Count        int               `json:"count,omitempty"`
+	Failures     int               `json:"failures,omitempty"`
+	Durations    []int             `json:"durations,omitempty"`
+	SampleRate   int               `json:"sample_rate,omitempty"`
+	Redacted     int               `json:"redacted,omitempty"`
+	TimeAdjusted bool              `json:"time_adjusted,omitempty"`
+	Meta         map[string]string `json:"props,omitempty"`
+	Truncated    int               `json:"cut,omitempty"`
 	// extra is added at the top level.
 	extra map[string]any
 }
@@ -87,10 +102,11 @@ func (m model) driver() driver.Driver {
 		Name: "model", Doc: "a vendor that exists in tests only",
 		Settings: []driver.Setting{
 			{Name: "region", Doc: "us or eu", Required: true, Values: []string{"us", "eu"}},
-			{Name: "key", Doc: "the project's key", Required: true, Secret: true},
+			{Name: "key", Doc: "the project's key", Required: true, Secret: true, Check: checkModelKey},
 		},
-		Limits: driver.Limits{Events: 100, Bytes: 150_000, EventBytes: 20_000},
-		Hosts:  func(s map[string]string) []string { return []string{s["region"] + ".intake.example"} },
+		Warnings: []driver.Warning{{Name: "belongs_to_nobody", Doc: "the event is stored, and will not be found by the machine ID", NotErasable: true}},
+		Limits:   driver.Limits{Events: 100, Bytes: 150_000, EventBytes: 20_000},
+		Hosts:    func(s map[string]string) []string { return []string{s["region"] + ".intake.example"} },
 		Open: func(c driver.Config) (driver.Backend, error) {
 			if m.open != nil {
 				if err := m.open(&c); err != nil {
@@ -100,11 +116,6 @@ func (m model) driver() driver.Driver {
 			b := &modelBackend{model: m, key: c.Settings["key"], region: c.Settings["region"], tool: c.Tool, version: c.Version}
 			b.url = "https://" + b.region + ".intake.example/v2/batch"
 			b.client = &http.Client{Transport: c.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			for _, r := range b.key { // a key that no header can hold
-				if r < ' ' {
-					return nil, &driver.ConfigError{Field: "Telemetry.Settings[key]", Problem: "holds a control character"}
-				}
-			}
 			if m.opened != nil {
 				m.opened(b)
 			}
@@ -115,6 +126,14 @@ func (m model) driver() driver.Driver {
 		m.describe(&d)
 	}
 	return d
+}
+
+// checkModelKey refuses a key that no header can hold.
+func checkModelKey(key string) error {
+	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' }) {
+		return errors.New("holds a control character")
+	}
+	return nil
 }
 
 func (b *modelBackend) Send(ctx context.Context, events []driver.Event) error {
@@ -215,20 +234,27 @@ func (b *modelBackend) refused(err error, events []driver.Event, text []byte) er
 
 func (b *modelBackend) accepted(events []driver.Event, text []byte) error {
 	var said struct {
-		Status, Quota string
-		Rejected      []string
+		Status, Quota      string
+		Rejected, Nameless []string
 	}
 	err := json.Unmarshal(text, &said)
-	rejected := sentAmong(said.Rejected, events)
+	rejected, nameless := sentAmong(said.Rejected, events), sentAmong(said.Nameless, events)
+	both := slices.ContainsFunc(nameless, func(id string) bool { return slices.Contains(rejected, id) })
 	switch {
-	case err != nil, said.Status != "ok", len(rejected) < len(said.Rejected):
+	case err != nil, said.Status != "ok", both, len(rejected) < len(said.Rejected), len(nameless) < len(said.Nameless):
 		return errors.New("model: not a word of the vendor's")
 	case said.Quota != "":
 		return driver.Throttled(errors.New("model: the quota is used up"), time.Hour)
-	case len(said.Rejected) == 0:
+	case len(rejected)+len(nameless) == 0:
 		return nil
 	}
-	partial := &driver.Partial{Rejected: rejected, Err: errors.New("model: some were refused")}
+	partial := &driver.Partial{Rejected: rejected}
+	if len(rejected) > 0 {
+		partial.Err = errors.New("model: some were refused")
+	}
+	if len(nameless) > 0 {
+		partial.Warnings = map[string]int{"belongs_to_nobody": len(nameless)}
+	}
 	for _, e := range events {
 		if !slices.Contains(rejected, e.ID) {
 			partial.Accepted = append(partial.Accepted, e.ID)
@@ -275,6 +301,9 @@ func (b *modelBackend) encode(events []driver.Event) []byte {
 			ID: e.ID, Type: e.Type, Name: e.Name, Time: e.Time.Format(time.RFC3339Nano), Duration: e.DurationMS, Exit: e.ExitCode,
 			Args: e.Args, Error: e.Error, Tool: e.Tool, Version: e.Version, OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion,
 			Go: e.GoVersion, Machine: e.MachineID, Consent: e.ConsentID, Meta: e.Metadata, Truncated: e.Truncated,
+			Flags: e.Flags, Class: e.ErrorClass, CI: e.CI, CIProvider: e.CIProvider, Interactive: e.Interactive, Agent: e.Agent,
+			Container: e.Container, Run: e.RunID, Count: e.Count, Failures: e.Failures, Durations: e.Durations, SampleRate: e.SampleRate,
+			Redacted: e.Redacted, TimeAdjusted: e.TimeAdjusted,
 		}
 		if b.item != nil {
 			b.item(&item)
@@ -363,11 +392,30 @@ func modelSubject(m model) Subject {
 				return Answer{Status: 400, Body: string(text)}
 			},
 			Want: func(b []Received) driver.Partial { return driver.Partial{Rejected: receivedIDs(b)} },
+		}, {
+			Name: "all but the first belong to nobody", Sizes: []int{2, 3, 50},
+			Answer: func(b []Received) Answer {
+				text, _ := json.Marshal(map[string]any{"status": "ok", "nameless": receivedIDs(b[1:])})
+				return Answer{Body: string(text)}
+			},
+			Want: func(b []Received) driver.Partial {
+				return driver.Partial{Accepted: receivedIDs(b), Warnings: map[string]int{"belongs_to_nobody": len(b) - 1}}
+			},
+		}, {
+			Name: "one belongs to nobody, one is rejected", Sizes: []int{2, 3},
+			Answer: func(b []Received) Answer {
+				return Answer{Body: `{"status":"ok","nameless":["` + b[0].ID + `"],"rejected":["` + b[1].ID + `"]}`}
+			},
+			Want: func(b []Received) driver.Partial {
+				return driver.Partial{Accepted: append(receivedIDs(b[:1]), receivedIDs(b[2:])...), Rejected: receivedIDs(b[1:2]), Warnings: map[string]int{"belongs_to_nobody": 1}}
+			},
 		}},
 		Decode: decodeModel,
 		Limits: driver.Limits{Events: 100, Bytes: 200_000},
 		Constants: []string{"eu.intake.example", "/v2/batch", "X-Key", "sent_at", "store_ip", "events", "uuid", "kind", "event", "at", "ms",
-			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut"},
+			"exit", "argv", "error", "tool", "version", "os", "arch", "os_version", "go", "subject", "consent", "props", "cut",
+			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
+			"sample_rate", "redacted", "time_adjusted"},
 		Varies: map[string]string{"sent_at": "the time of sending"},
 		NoIP: func(r Request) error {
 			var body struct {
@@ -384,24 +432,38 @@ func modelSubject(m model) Subject {
 func decodeModel(r Request) ([]Received, error) {
 	var body struct {
 		Events []struct {
-			ID         string            `json:"uuid"`
-			Type       string            `json:"kind"`
-			Name       string            `json:"event"`
-			Time       time.Time         `json:"at"`
-			DurationMS *int64            `json:"ms"`
-			ExitCode   *int              `json:"exit"`
-			Args       []string          `json:"argv"`
-			Error      string            `json:"error"`
-			Tool       string            `json:"tool"`
-			Version    string            `json:"version"`
-			OS         string            `json:"os"`
-			Arch       string            `json:"arch"`
-			OSVersion  string            `json:"os_version"`
-			GoVersion  string            `json:"go"`
-			MachineID  string            `json:"subject"`
-			ConsentID  string            `json:"consent"`
-			Metadata   map[string]string `json:"props"`
-			Truncated  int               `json:"cut"`
+			ID           string            `json:"uuid"`
+			Type         string            `json:"kind"`
+			Name         string            `json:"event"`
+			Time         time.Time         `json:"at"`
+			DurationMS   *int64            `json:"ms"`
+			ExitCode     *int              `json:"exit"`
+			Args         []string          `json:"argv"`
+			Flags        []string          `json:"flags"`
+			Error        string            `json:"error"`
+			ErrorClass   string            `json:"error_class"`
+			Tool         string            `json:"tool"`
+			Version      string            `json:"version"`
+			OS           string            `json:"os"`
+			Arch         string            `json:"arch"`
+			OSVersion    string            `json:"os_version"`
+			GoVersion    string            `json:"go"`
+			CI           bool              `json:"ci"`
+			CIProvider   string            `json:"ci_provider"`
+			Interactive  bool              `json:"interactive"`
+			Agent        string            `json:"agent"`
+			Container    bool              `json:"container"`
+			RunID        string            `json:"run_id"`
+			MachineID    string            `json:"subject"`
+			ConsentID    string            `json:"consent"`
+			Metadata     map[string]string `json:"props"`
+			Count        int               `json:"count"`
+			Failures     int               `json:"failures"`
+			Durations    []int             `json:"durations"`
+			SampleRate   int               `json:"sample_rate"`
+			Truncated    int               `json:"cut"`
+			Redacted     int               `json:"redacted"`
+			TimeAdjusted bool              `json:"time_adjusted"`
 		} `json:"events"`
 	}
 	if err := json.Unmarshal(r.Body, &body); err != nil {

@@ -35,7 +35,7 @@ func onStatuses(mark func(error) error, statuses ...int) model {
 
 func answerMutants() []mutant {
 	accept := func(error) error { return nil }
-	return slices.Concat(statusMutants(accept), bodyMutants(), pageMutants(), []mutant{
+	return slices.Concat(statusMutants(accept), bodyMutants(), pageMutants(), warningMutants(), []mutant{
 		broken("waits-on-429-and-503-only", judging(func(_ *modelBackend, _ []driver.Event, r *http.Response, _ []byte) (error, bool) {
 			return errModel, r.StatusCode >= 500 && r.StatusCode != 503
 		}), "delivery/retry-after-with-failures delivery/retry-after-with-any-status"),
@@ -120,7 +120,7 @@ func bodyMutants() []mutant {
 		broken("looks-for-ok-in-the-text", judging(func(_ *modelBackend, _ []driver.Event, r *http.Response, text []byte) (error, bool) {
 			said := string(text)
 			return nil, r.StatusCode == 200 && strings.Contains(said, ok) && !strings.Contains(said, "quota") && !strings.Contains(said, "rejected")
-		}), "delivery/changed-acceptance"),
+		}), "delivery/changed-acceptance delivery/warnings-counted"),
 		broken("any-status-but-a-bad-one", judging(func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) (error, bool) {
 			var said map[string]any
 			err := json.Unmarshal(text, &said)
@@ -150,7 +150,7 @@ func bodyMutants() []mutant {
 				partial.Rejected = partial.Rejected[:min(len(partial.Rejected), 10)]
 			}
 			return err, true
-		}), "delivery/partial-names-events"),
+		}), "delivery/partial-names-events delivery/warnings-counted"),
 		broken("one-event-has-no-verdict-of-its-own", judging(func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) (error, bool) {
 			err := b.verdict(e, r, text)
 			return errModel, len(e) == 1 && driver.Classify(err) == driver.ClassPartial
@@ -193,4 +193,61 @@ func statusAlone(name string, known func(*http.Response, []byte) bool, fails str
 	s.BodyDecides, s.NotAccepted, s.Answers, s.Partial = false, nil, nil, nil
 	s.Statuses[202], s.Statuses[204] = driver.ClassAccepted, driver.ClassAccepted
 	return mutant{name: name, subject: s, fails: fails}
+}
+
+// remarked is a backend that makes something else of the vendor's remarks on a batch.
+func remarked(name string, change func(partial *driver.Partial, events []driver.Event) error, fails string) mutant {
+	return broken(name, model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
+		err := b.verdict(e, r, text)
+		if partial, ok := asPartial(err); ok && len(partial.Warnings) > 0 {
+			return change(partial, e)
+		}
+		return err
+	}}, fails)
+}
+
+// warningMutants hear remarks and say something else.
+func warningMutants() []mutant {
+	const nobody = "belongs_to_nobody"
+	nameless := func(p *driver.Partial) []string {
+		return p.Accepted[len(p.Accepted)-min(p.Warnings[nobody], len(p.Accepted)):]
+	}
+	without := func(list, other []string) []string {
+		return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return slices.Contains(other, id) })
+	}
+	return []mutant{
+		remarked("does-not-hear-remarks", func(p *driver.Partial, _ []driver.Event) error {
+			p.Warnings = nil
+			return p
+		}, "delivery/warnings-counted"),
+		remarked("a-remark-is-a-failure", func(p *driver.Partial, _ []driver.Event) error {
+			p.Err = errModel
+			return p
+		}, "delivery/warnings-counted"),
+		remarked("remarks-in-the-vendors-words", func(p *driver.Partial, _ []driver.Event) error {
+			p.Warnings = map[string]int{"nameless": p.Warnings[nobody]}
+			return p
+		}, "delivery/warnings-counted"),
+		remarked("counts-a-remark-once", func(p *driver.Partial, _ []driver.Event) error {
+			p.Warnings = map[string]int{nobody: 1}
+			return p
+		}, "delivery/warnings-counted"),
+		remarked("a-remark-is-a-refusal", func(p *driver.Partial, _ []driver.Event) error {
+			p.Rejected = append(p.Rejected, nameless(p)...)
+			p.Accepted = without(p.Accepted, p.Rejected)
+			return p
+		}, "delivery/partial-names-events delivery/warnings-counted"),
+		remarked("names-only-what-was-remarked-on", func(p *driver.Partial, _ []driver.Event) error {
+			p.Accepted = nameless(p)
+			return p
+		}, "delivery/partial-names-events delivery/warnings-counted"),
+		remarked("names-nobody", func(p *driver.Partial, _ []driver.Event) error {
+			p.Accepted = nil
+			return p
+		}, "delivery/partial-names-the-batch delivery/partial-names-events delivery/warnings-counted"),
+		broken("remarks-without-a-word", model{describe: func(d *driver.Driver) { d.Warnings[0].Doc = "" }}, "driver/warnings-explained"),
+		broken("remarks-as-a-sentence", model{describe: func(d *driver.Driver) {
+			d.Warnings = append(d.Warnings, driver.Warning{Name: "Belongs to nobody", Doc: "x"})
+		}}, "driver/warnings-explained"),
+	}
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,7 +79,7 @@ func contentMutants() []mutant {
 				seen[key] = true
 				return again
 			})
-		}), "delivery/equal-events"),
+		}), "delivery/equal-events fidelity/folded"),
 		broken("drops-older-than-a-day", changing(func(events []driver.Event) []driver.Event {
 			return slices.DeleteFunc(events, func(e driver.Event) bool { return time.Since(e.Time) > 24*time.Hour })
 		}), "fidelity/old-and-ahead"),
@@ -396,10 +397,14 @@ func TestTheLongestTextsAreThoseThatTheCollectorLetsThrough(t *testing.T) {
 		for i := range pairs - 1 {
 			metadata[fmt.Sprint(i)] = "x"
 		}
+		flags := append([]string{strings.Repeat("f", longestFlag+more)}, slices.Repeat([]string{"v"}, mostFlags-1+more)...)
 		home := coretest.New(t, tool)
 		c := home.Collector()
-		c.TrackCommandExtended(longText(longestName-1+more)+"x", slices.Repeat([]string{"-v"}, mostArgs-1+more), 1, 0,
-			longText(longestError-1+more)+"x", metadata)
+		command := c.Command(longText(longestName-1+more) + "x").Flags(flags...).Args(slices.Repeat([]string{"-v"}, mostArgs-1+more)...)
+		for key, value := range metadata {
+			command.Annotate(key, value)
+		}
+		command.Done(props.Outcome{Err: errors.New(longText(longestError-1+more) + "x")})
 		if err := c.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -412,9 +417,9 @@ func TestTheLongestTextsAreThoseThatTheCollectorLetsThrough(t *testing.T) {
 	if e := record(mostPairs, 0); e.Truncated != 0 {
 		t.Errorf("of the longest texts %d were cut: %s", e.Truncated, e.AppendJSON(nil))
 	}
-	// Name, argument, error, and the pair of the long key and value.
-	if e := record(1, 1); e.Truncated != 4 || len(e.Args) != mostArgs {
-		t.Errorf("of texts that are one longer %d were cut, %d arguments are left: %s", e.Truncated, len(e.Args), e.AppendJSON(nil))
+	// Name, argument, error, the pair of the long key and value, the long flag and the last one.
+	if e := record(1, 1); e.Truncated != 6 || len(e.Args) != mostArgs || len(e.Flags) != mostFlags {
+		t.Errorf("of texts that are one longer %d were cut, %d arguments and %d flags are left: %s", e.Truncated, len(e.Args), len(e.Flags), e.AppendJSON(nil))
 	}
 	if e := record(mostPairs+1, 0); e.Truncated != 1 || len(e.Metadata) != mostPairs {
 		t.Errorf("of one pair too many %d were dropped", e.Truncated)

@@ -37,6 +37,7 @@ type modelState struct {
 	kept    []driver.Event
 	files   []*os.File
 	last    error
+	answers int
 	n       atomic.Int64
 }
 
@@ -72,6 +73,7 @@ func mutants() []mutant {
 		ofKind("answers", answerMutants()),
 		ofKind("fidelity", fidelityMutants()),
 		ofKind("batches", batchMutants()),
+		ofKind("context", contextMutants()),
 		ofKind("privacy", privacyMutants()),
 		ofKind("lifecycle", lifecycleMutants()),
 		ofKind("local", localMutants()),
@@ -232,7 +234,7 @@ func deliveryMutants() []mutant {
 			delivery/cancelled-before delivery/cancelled-during delivery/certificate-of-another-host delivery/cut-answer-not-accepted
 			delivery/endless-answer delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer
 			delivery/hang-in-answer delivery/hang-while-connecting delivery/html-not-accepted delivery/late-answer
-			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/redirect-not-followed
+			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/warnings-counted delivery/redirect-not-followed
 			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
 			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
 			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send`),
@@ -269,7 +271,7 @@ func deliveryMutants() []mutant {
 			delivery/retry-after-with-failures
 			delivery/answers-as-documented delivery/interim-answers delivery/retry-after-with-any-status
 			collector/400-costs-one-event collector/413-splits delivery/400-as-documented delivery/401-as-documented
-			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events
+			delivery/403-as-documented delivery/404-as-documented delivery/413-as-documented delivery/partial-names-events delivery/warnings-counted
 			delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds`),
 		broken("429-is-permanent", onStatus(429, driver.Permanent), `
 			delivery/endless-failure delivery/other-4xx delivery/web-page-not-refused
@@ -327,21 +329,21 @@ func deliveryMutants() []mutant {
 			delivery/page-of-any-type delivery/page-with-any-2xx-not-accepted
 			collector/random-failures delivery/202-as-documented delivery/204-as-documented delivery/endless-answer
 			delivery/garbage-answer-not-accepted delivery/html-not-accepted delivery/lookalike-not-accepted
-			delivery/partial-names-events`),
+			delivery/partial-names-events delivery/warnings-counted`),
 		broken("partial-is-success", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if driver.Classify(err) == driver.ClassPartial {
 				return nil
 			}
 			return err
-		}}, "delivery/mutated-answers delivery/partial-names-events"),
+		}}, "delivery/mutated-answers delivery/partial-names-events delivery/warnings-counted"),
 		broken("partial-mixes-up-the-lists", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			err := b.verdict(e, r, text)
 			if partial, ok := asPartial(err); ok {
 				partial.Accepted, partial.Rejected = partial.Rejected, partial.Accepted
 			}
 			return err
-		}}, "delivery/partial-names-events"),
+		}}, "delivery/partial-names-the-batch delivery/partial-names-events delivery/warnings-counted"),
 		broken("cut-answer-is-accepted", model{read: func(r io.Reader) ([]byte, error) {
 			text, err := io.ReadAll(io.LimitReader(r, 64<<10))
 			if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -410,10 +412,10 @@ func deliveryMutants() []mutant {
 			delivery/partial-names-the-batch
 			collector/400-costs-one-event collector/eight-processes collector/killed-after-answer collector/oversized-event
 			collector/random-failures delivery/concurrent-sends delivery/every-event-once delivery/largest-batch
-			delivery/partial-names-events delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
+			delivery/partial-names-events delivery/warnings-counted delivery/same-ids-again fidelity/every-field fidelity/metadata-empty-and-huge fidelity/numbers
 			fidelity/reserved-names fidelity/times
 			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
-			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead `+otherSamples),
 		broken("sorts-by-id-backwards", model{send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 			sorted := slices.Clone(events)
 			slices.SortFunc(sorted, func(a, b driver.Event) int { return strings.Compare(b.ID, a.ID) })
@@ -424,11 +426,11 @@ func deliveryMutants() []mutant {
 			i.ID = fmt.Sprintf("%08x%s", time.Now().UnixNano()&0xffffffff, i.ID[8:])
 		}}, `
 			collector/killed-after-answer collector/random-failures delivery/concurrent-sends delivery/every-event-once
-			delivery/keeps-nothing delivery/largest-batch delivery/partial-names-events delivery/same-ids-again lifecycle/config-copied
+			delivery/keeps-nothing delivery/largest-batch delivery/partial-names-events delivery/warnings-counted delivery/same-ids-again lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
-			fidelity/old-and-ahead lifecycle/many-sends`),
+			fidelity/old-and-ahead lifecycle/many-sends `+otherSamples),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
 			delivery/same-content-again
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
@@ -482,7 +484,7 @@ func deliveryMutants() []mutant {
 			return err
 		}}, `
 			delivery/answers-as-documented delivery/partial-names-the-batch
-			collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events collector/413-splits delivery/keeps-nothing delivery/same-ids-again`),
+			collector/400-costs-one-event delivery/400-as-documented delivery/partial-names-events delivery/warnings-counted collector/413-splits delivery/keeps-nothing delivery/same-ids-again`),
 		broken("accepts-first-delivers-later", model{
 			send: func(b *modelBackend, ctx context.Context, events []driver.Event) error {
 				b.state.mu.Lock()
@@ -519,13 +521,13 @@ func deliveryMutants() []mutant {
 			delivery/concurrent-sends delivery/cut-answer-not-accepted delivery/endless-answer delivery/every-event-once
 			delivery/expired-certificate delivery/garbage-answer-not-accepted delivery/hang-before-answer delivery/hang-in-answer
 			delivery/hang-while-connecting delivery/html-not-accepted delivery/keeps-nothing delivery/largest-batch delivery/late-answer
-			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/redirect-not-followed
+			delivery/lookalike-not-accepted delivery/lookalike-not-refused delivery/partial-names-events delivery/warnings-counted delivery/redirect-not-followed
 			delivery/refused-keeps-batch delivery/reset-before-answer delivery/reset-in-answer delivery/reset-in-request
 			delivery/reset-on-connect delivery/retry-after-absurd delivery/retry-after-date delivery/retry-after-seconds
 			delivery/slow-answer delivery/unknown-authority delivery/web-page-not-refused lifecycle/close-during-send
 			lifecycle/config-copied lifecycle/instances-are-independent lifecycle/open-and-close-are-silent lifecycle/send-after-close
 			delivery/batch-sizes delivery/equal-events delivery/escaped-batch fidelity/every-type fidelity/longest
-			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead lifecycle/many-sends`),
+			fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead lifecycle/many-sends `+otherSamples),
 		broken("panics-at-a-server-error", model{judge: func(b *modelBackend, e []driver.Event, r *http.Response, text []byte) error {
 			if r.StatusCode == 500 {
 				panic("unexpected status")
@@ -536,7 +538,7 @@ func deliveryMutants() []mutant {
 			delivery/batch-untouched delivery/same-content-again lifecycle/close-twice lifecycle/open-and-close-are-silent
 			delivery/endless-failure delivery/other-5xx
 			delivery/web-page-not-refused delivery/500-as-documented delivery/one-attempt`),
-		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added"),
+		httpMutant("drops-config-headers", func(c *driver.Config) { c.Headers = nil }, "delivery/headers-added driver/headers-kept-or-refused"),
 	}
 }
 
@@ -564,8 +566,17 @@ func httpSubject() Subject {
 		},
 		Decode: func(r Request) ([]Received, error) { return decodeCanonical(r.Body) },
 		Constants: []string{"/v1", "gotoolbase-telemetry", "id", "type", "name", "timestamp", "duration_ms", "exit_code", "args", "error",
-			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated"},
+			"tool_name", "tool_version", "os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
+			"flags", "error_class", "ci", "ci_provider", "interactive", "agent", "container", "run_id", "count", "failures", "durations",
+			"sample_rate", "redacted", "time_adjusted"},
 	}
+}
+
+// ofHTTP is the driver http with a change.
+func ofHTTP(name string, change func(*driver.Driver), fails string) mutant {
+	s := httpSubject()
+	change(&s.Driver)
+	return mutant{name: name, subject: s, fails: fails}
 }
 
 func httpMutant(name string, change func(*driver.Config), fails string) mutant {
@@ -581,24 +592,38 @@ func httpMutant(name string, change func(*driver.Config), fails string) mutant {
 // decodeCanonical reads rows or an array of the canonical encoding.
 func decodeCanonical(b []byte) ([]Received, error) {
 	type item struct {
-		ID         string            `json:"id"`
-		Type       string            `json:"type"`
-		Name       string            `json:"name"`
-		Time       time.Time         `json:"timestamp"`
-		DurationMS *int64            `json:"duration_ms"`
-		ExitCode   *int              `json:"exit_code"`
-		Args       []string          `json:"args"`
-		Error      string            `json:"error"`
-		Tool       string            `json:"tool_name"`
-		Version    string            `json:"tool_version"`
-		OS         string            `json:"os"`
-		Arch       string            `json:"arch"`
-		OSVersion  string            `json:"os_version"`
-		GoVersion  string            `json:"go_version"`
-		MachineID  string            `json:"machine_id"`
-		ConsentID  string            `json:"consent_id"`
-		Metadata   map[string]string `json:"metadata"`
-		Truncated  int               `json:"truncated"`
+		ID           string            `json:"id"`
+		Type         string            `json:"type"`
+		Name         string            `json:"name"`
+		Time         time.Time         `json:"timestamp"`
+		DurationMS   *int64            `json:"duration_ms"`
+		ExitCode     *int              `json:"exit_code"`
+		Args         []string          `json:"args"`
+		Flags        []string          `json:"flags"`
+		Error        string            `json:"error"`
+		ErrorClass   string            `json:"error_class"`
+		Tool         string            `json:"tool_name"`
+		Version      string            `json:"tool_version"`
+		OS           string            `json:"os"`
+		Arch         string            `json:"arch"`
+		OSVersion    string            `json:"os_version"`
+		GoVersion    string            `json:"go_version"`
+		CI           bool              `json:"ci"`
+		CIProvider   string            `json:"ci_provider"`
+		Interactive  bool              `json:"interactive"`
+		Agent        string            `json:"agent"`
+		Container    bool              `json:"container"`
+		RunID        string            `json:"run_id"`
+		MachineID    string            `json:"machine_id"`
+		ConsentID    string            `json:"consent_id"`
+		Metadata     map[string]string `json:"metadata"`
+		Count        int               `json:"count"`
+		Failures     int               `json:"failures"`
+		Durations    []int             `json:"durations"`
+		SampleRate   int               `json:"sample_rate"`
+		Truncated    int               `json:"truncated"`
+		Redacted     int               `json:"redacted"`
+		TimeAdjusted bool              `json:"time_adjusted"`
 	}
 	var list []Received
 	for d := json.NewDecoder(bytes.NewReader(b)); ; {
@@ -626,7 +651,7 @@ func decodeCanonical(b []byte) ([]Received, error) {
 
 func fidelityMutants() []mutant {
 	return []mutant{
-		broken("drops-duration-and-exit-code", model{item: func(i *modelItem) { i.Duration, i.Exit = nil, nil }}, "delivery/same-content-again fidelity/*"),
+		broken("drops-duration-and-exit-code", model{item: func(i *modelItem) { i.Duration, i.Exit = nil, nil }}, everySample+"fidelity/error-class"),
 		broken("exit-code-0-is-none", model{item: func(i *modelItem) {
 			if i.Exit != nil && *i.Exit == 0 {
 				i.Exit = nil
@@ -650,14 +675,16 @@ func fidelityMutants() []mutant {
 		}), `
 			delivery/same-content-again
 			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
-			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
+			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead
+			fidelity/context fidelity/error-class fidelity/flags`),
 		broken("consent-ids-swapped", consents(func(list []driver.Event) {
 			last := len(list) - 1
 			list[0].ConsentID, list[last].ConsentID = list[last].ConsentID, list[0].ConsentID
 		}), `
 			delivery/same-content-again
 			fidelity/every-field fidelity/invalid-utf8 fidelity/metadata-empty-and-huge fidelity/numbers fidelity/reserved-names fidelity/times fidelity/zero-and-absent
-			fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up fidelity/old-and-ahead`),
+			fidelity/every-type fidelity/longest fidelity/nothing-made-up fidelity/old-and-ahead
+			fidelity/context fidelity/error-class fidelity/flags`),
 		broken("truncates-values", model{item: func(i *modelItem) {
 			i.Meta = maps.Clone(i.Meta)
 			for k, v := range i.Meta {
@@ -690,7 +717,9 @@ func fidelityMutants() []mutant {
 					i.extra[k] = v
 				}
 			}
-		}}, "fidelity/reserved-names"),
+		}}, `
+			fidelity/reserved-names
+			fidelity/every-type collector/400-costs-one-event collector/413-splits collector/oversized-event`),
 	}
 }
 
@@ -776,12 +805,15 @@ func privacyMutants() []mutant {
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/concurrent-sends
 			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
-			delivery/partial-names-events delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied
+			delivery/partial-names-events delivery/warnings-counted delivery/redirect-not-followed delivery/same-ids-again lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/declared-hosts-only privacy/everything-explained
 			privacy/ip-storage-off fidelity/*
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version lifecycle/many-sends`),
-		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, "driver/local-or-hosts"),
+		broken("names-no-hosts", model{describe: func(d *driver.Driver) { d.Hosts = nil }}, `
+			collector/400-costs-one-event collector/413-splits collector/consent-id collector/consent-withdrawn
+			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
+			driver/local-or-hosts`),
 		broken("plain-http", model{request: func(r *http.Request) { r.URL.Scheme = "http" }}, `
 			delivery/retry-after-with-failures
 			delivery/each-its-own-deadline
@@ -790,7 +822,7 @@ func privacyMutants() []mutant {
 			collector/eight-processes collector/killed-after-answer collector/oversized-event collector/random-failures
 			delivery/200-as-documented delivery/400-as-documented delivery/401-as-documented delivery/403-as-documented
 			delivery/404-as-documented delivery/413-as-documented delivery/cancelled-during delivery/concurrent-sends
-			delivery/every-event-once delivery/largest-batch delivery/partial-names-events delivery/retry-after-absurd
+			delivery/every-event-once delivery/largest-batch delivery/partial-names-events delivery/warnings-counted delivery/retry-after-absurd
 			delivery/retry-after-date delivery/retry-after-seconds lifecycle/close-during-send lifecycle/config-copied
 			lifecycle/instances-are-independent lifecycle/no-file-left-open privacy/no-digest-of-planted-value privacy/no-planted-value
 			privacy/plain-text-refused privacy/prints-nothing privacy/same-in-any-environment fidelity/*
@@ -821,6 +853,30 @@ func privacyMutants() []mutant {
 				return nil
 			},
 		}, "driver/error-names-field"),
+		broken("two-settings-that-only-open-tells", model{
+			describe: func(d *driver.Driver) {
+				d.Settings = append(d.Settings, driver.Setting{Name: "relay", Doc: "instead of region eu: URL of a relay"})
+			},
+			open: func(c *driver.Config) error {
+				if c.Settings["relay"] != "" {
+					return &driver.ConfigError{Field: "Telemetry.Settings[relay]", Problem: "region is set too: keep one of them"}
+				}
+				return nil
+			},
+		}, "driver/mistakes-told-before"),
+		ofHTTP("a-header-that-only-open-tells", func(d *driver.Driver) {
+			d.Check = func(driver.Config) error { return nil }
+		}, "driver/mistakes-told-before"),
+		ofHTTP("its-own-header-over-the-authors", func(d *driver.Driver) {
+			open := d.Open
+			d.Open = func(c driver.Config) (driver.Backend, error) {
+				headers := map[string]string{}
+				maps.Copy(headers, c.Headers)
+				headers["User-Agent"] = "gotoolbase-telemetry"
+				c.Headers = headers
+				return open(c)
+			}
+		}, "driver/headers-kept-or-refused"),
 	}
 }
 

@@ -45,6 +45,10 @@ func newProbe(s *session) (*probe, error) {
 		return nil, err
 	}
 	p := &probe{session: s, label: fmt.Sprintf("probe %016x", rand.Uint64()), server: server, stdout: &output{}}
+	server.batch = func(x *exchange) []Received {
+		list, _ := p.decode(x)
+		return list
+	}
 	p.wire = newWire(server.addr(), server.sockets.Addr().String(), roots)
 	p.dir, err = s.tempDir()
 	if s.watcher != nil {
@@ -229,6 +233,9 @@ func (v verdict) String() string {
 	return fmt.Sprintf("%v (%s)", v.err, v.class)
 }
 
+// accepted reports whether the collector would take the batch for delivered.
+func (v verdict) accepted() bool { return !v.late && v.class == driver.ClassAccepted }
+
 // kept reports whether the collector would send the batch again as it is.
 func (v verdict) kept() bool {
 	return !v.late && (v.class == driver.ClassUnknown || v.class == driver.ClassThrottled)
@@ -292,11 +299,27 @@ func (p *probe) sendUnder(ctx context.Context, b driver.Backend, events []driver
 		p.failf("Send had not returned %v after its context had ended", slack())
 		return verdict{late: true}
 	}
-	return verdict{err: err, class: driver.Classify(err)}
+	v := verdict{err: err, class: driver.Classify(err)}
+	if partial, named := asPartial(err); named && partial != nil && v.class == driver.ClassAccepted && !sameSet(partial.Accepted, eventIDs(events)) {
+		v.class = driver.ClassPartial // the collector goes by the lists, and keeps the others
+	}
+	return v
 }
 
 // batch returns the first n sample events.
 func (p *probe) batch(n int) []driver.Event { return sampleEvents(p.base, 0, n) }
+
+// filled is an answer with the body that it has for the first n sample events.
+func (p *probe) filled(a Answer, n int) Answer {
+	if a.Body == "" && a.Of != nil {
+		var batch []Received
+		for _, e := range p.batch(n) {
+			batch = append(batch, received(e))
+		}
+		a.Body = a.Of(batch)
+	}
+	return a
+}
 
 // decode reads an exchange as the vendor does.
 func (p *probe) decode(x *exchange) ([]Received, bool) {

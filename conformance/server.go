@@ -23,6 +23,9 @@ type server struct {
 	closed   chan struct{}
 	all      sync.WaitGroup
 
+	// batch reads the events of an exchange, for answers that name them.
+	batch func(*exchange) []Received
+
 	mu        sync.Mutex
 	certify   func(name string) (*tls.Certificate, error)
 	greet     func(*net.TCPConn) bool // before TLS; false ends the connection
@@ -284,6 +287,9 @@ func answer(a Answer) reaction {
 			return a.status() == http.StatusOK && a.Body == ""
 		}
 		body := a.Body
+		if body == "" && a.Of != nil {
+			body = a.Of(x.server.batch(x))
+		}
 		if a.status() == http.StatusNoContent || a.status() == http.StatusNotModified {
 			body = ""
 		}

@@ -55,12 +55,13 @@ func (m syslog) driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
+		Check: checkSyslog,
 		Open: func(c driver.Config) (driver.Backend, error) {
 			if m.open != nil {
 				m.open(&c)
 			}
-			if _, err := drivernet.CheckAddress(c.Settings["address"], c.Insecure); err != nil {
-				return nil, &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+			if err := checkSyslog(c); err != nil {
+				return nil, err
 			}
 			return &syslogBackend{syslog: m, config: c, addr: c.Settings["address"]}, nil
 		},
@@ -69,6 +70,13 @@ func (m syslog) driver() driver.Driver {
 		m.describe(&d)
 	}
 	return d
+}
+
+func checkSyslog(c driver.Config) error {
+	if _, err := drivernet.CheckAddress(c.Settings["address"], c.Insecure); err != nil {
+		return &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+	}
+	return nil
 }
 
 func (b *syslogBackend) Send(ctx context.Context, events []driver.Event) error {
@@ -211,18 +219,25 @@ func (m statsd) driver() driver.Driver {
 		// A third of a datagram: a comma takes three bytes there.
 		Limits: driver.Limits{Events: 200, EventBytes: 2_600},
 		Hosts:  func(s map[string]string) []string { return []string{s["address"]} },
+		Check:  checkStatsd,
 		Open: func(c driver.Config) (driver.Backend, error) {
-			b := &statsdBackend{statsd: m, config: c, addr: "udp://" + c.Settings["address"]}
-			if _, err := drivernet.CheckAddress(b.addr, c.Insecure); err != nil {
-				return nil, &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+			if err := checkStatsd(c); err != nil {
+				return nil, err
 			}
-			return b, nil
+			return &statsdBackend{statsd: m, config: c, addr: "udp://" + c.Settings["address"]}, nil
 		},
 	}
 	if m.describe != nil {
 		m.describe(&d)
 	}
 	return d
+}
+
+func checkStatsd(c driver.Config) error {
+	if _, err := drivernet.CheckAddress("udp://"+c.Settings["address"], c.Insecure); err != nil {
+		return &driver.ConfigError{Field: "Telemetry.Settings[address]", Problem: err.Error()}
+	}
+	return nil
 }
 
 // Send stops at the first datagram that the system does not take. What went before it is
@@ -298,7 +313,8 @@ func statsdLine(e driver.Event) string {
 	tag("tool", e.Tool)
 	tag("os", e.OS)
 	tag("arch", e.Arch)
-	for _, optional := range [][2]string{{"version", e.Version}, {"os_version", e.OSVersion}, {"go", e.GoVersion}, {"machine", e.MachineID}, {"consent", e.ConsentID}} {
+	for _, optional := range [][2]string{{"version", e.Version}, {"os_version", e.OSVersion}, {"go", e.GoVersion}, {"machine", e.MachineID}, {"consent", e.ConsentID},
+		{"class", e.ErrorClass}, {"provider", e.CIProvider}, {"agent", e.Agent}, {"run", e.RunID}} {
 		if optional[1] != "" {
 			tag(optional[0], optional[1])
 		}
@@ -309,8 +325,15 @@ func statsdLine(e driver.Event) string {
 	if e.ExitCode != nil {
 		tag("exit", fmt.Sprint(*e.ExitCode))
 	}
-	if e.Truncated != 0 {
-		tag("cut", fmt.Sprint(e.Truncated))
+	for name, number := range map[string]int{"cut": e.Truncated, "redacted": e.Redacted, "count": e.Count, "failures": e.Failures, "one_in": e.SampleRate} {
+		if number != 0 {
+			tag(name, fmt.Sprint(number))
+		}
+	}
+	for name, truth := range map[string]bool{"ci": e.CI, "interactive": e.Interactive, "container": e.Container, "adjusted": e.TimeAdjusted} {
+		if truth {
+			tag(name, "yes")
+		}
 	}
 	for key, value := range e.Metadata {
 		tag("meta."+key, value)
@@ -326,8 +349,10 @@ func statsdSubject(m statsd) Subject {
 		FreeForm: []string{"address"},
 		Limits:   driver.Limits{Bytes: statsdLimit},
 		Constants: []string{"cli.event", "1", "c", "id", "type", "name", "at", "tool", "os", "arch", "version", "os_version", "go", "machine",
-			"consent", "ms", "exit", "cut", "meta"},
-		Omits: map[string]string{"Args": "a tag is no place for a list", "Error": "every text would be a time series of its own"},
+			"consent", "ms", "exit", "cut", "meta", "class", "provider", "agent", "run", "redacted", "count", "failures", "one_in",
+			"ci", "interactive", "container", "adjusted", "yes"},
+		Omits: map[string]string{"Args": "a tag is no place for a list", "Flags": "nor this one", "Durations": "nor this one",
+			"Error": "every text would be a time series of its own"},
 	}
 }
 
@@ -342,7 +367,10 @@ func decodeStatsd(datagram []byte) (r Received, err error) {
 		return n
 	}
 	texts := map[string]*string{"id": &r.ID, "type": &r.Type, "name": &r.Name, "tool": &r.Tool, "os": &r.OS, "arch": &r.Arch, "version": &r.Version,
-		"os_version": &r.OSVersion, "go": &r.GoVersion, "machine": &r.MachineID, "consent": &r.ConsentID}
+		"os_version": &r.OSVersion, "go": &r.GoVersion, "machine": &r.MachineID, "consent": &r.ConsentID,
+		"class": &r.ErrorClass, "provider": &r.CIProvider, "agent": &r.Agent, "run": &r.RunID}
+	numbers := map[string]*int{"cut": &r.Truncated, "redacted": &r.Redacted, "count": &r.Count, "failures": &r.Failures, "one_in": &r.SampleRate}
+	truths := map[string]*bool{"ci": &r.CI, "interactive": &r.Interactive, "container": &r.Container, "adjusted": &r.TimeAdjusted}
 	r.Metadata = map[string]string{}
 	for tag := range strings.SplitSeq(tags, ",") {
 		key, value, _ := strings.Cut(tag, ":")
@@ -365,8 +393,10 @@ func decodeStatsd(datagram []byte) (r Received, err error) {
 		case key == "exit":
 			n := int(number(value))
 			r.ExitCode = &n
-		case key == "cut":
-			r.Truncated = int(number(value))
+		case numbers[key] != nil:
+			*numbers[key] = int(number(value))
+		case truths[key] != nil:
+			*truths[key] = value == "yes"
 		default:
 			err = errors.Join(err, fmt.Errorf("an unknown tag %q", key))
 		}
@@ -499,7 +529,7 @@ func socketMutants() []mutant {
 			return err
 		}}, "delivery/one-attempt-over-a-socket"),
 		tlsSyslog("syslog-counts-characters", syslog{count: utf8.RuneCountInString}, `
-			delivery/any-name-and-version delivery/escaped-batch fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/unicode`),
+			delivery/any-name-and-version delivery/escaped-batch fidelity/every-type fidelity/flags fidelity/longest fidelity/mixed-batch fidelity/unicode`),
 		tlsSyslog("syslog-in-plain-text", syslog{open: func(c *driver.Config) { c.Insecure = true }}, "privacy/plain-socket-refused"),
 		tlsSyslog("syslog-names-the-host", syslog{host: func(driver.Event) string { name, _ := os.Hostname(); return name }}, `
 			privacy/everything-explained privacy/no-planted-value privacy/same-in-any-environment fidelity/*`),

@@ -120,7 +120,9 @@ func (w *Window) holds(t time.Time, margin time.Duration) bool {
 }
 
 // Received is an event as the vendor reads it: [driver.Event] without its JSON names,
-// so that a test has to write down the vendor's.
+// so that a test has to write down the vendor's. What the vendor is not told is the zero
+// value, so a truth that is left out is false. Of Durations, buckets at the end that hold
+// nothing may be there or not.
 type Received struct {
 	ID         string
 	Type       string
@@ -129,17 +131,34 @@ type Received struct {
 	DurationMS *int64
 	ExitCode   *int
 	Args       []string
+	Flags      []string
 	Error      string
+	ErrorClass string
 	Tool       string
 	Version    string
 	OS         string
 	Arch       string
 	OSVersion  string
 	GoVersion  string
-	MachineID  string
-	ConsentID  string
-	Metadata   map[string]string
-	Truncated  int
+
+	CI          bool
+	CIProvider  string
+	Interactive bool
+	Agent       string
+	Container   bool
+	RunID       string
+
+	MachineID string
+	ConsentID string
+	Metadata  map[string]string
+
+	Count        int
+	Failures     int
+	Durations    []int
+	SampleRate   int
+	Truncated    int
+	Redacted     int
+	TimeAdjusted bool
 }
 
 // Request is what arrived at the vendor.
@@ -170,6 +189,9 @@ type Answer struct {
 	Type   string
 	Header http.Header
 	Body   string
+	// Of makes the body of the batch that arrived, where the vendor names its events. It is
+	// not called if Body is set.
+	Of func(batch []Received) string
 }
 
 // Meaning is an answer with what the vendor's documentation says that it means.
@@ -193,7 +215,8 @@ type Verdicts struct {
 	// Answer makes the answer to a batch.
 	Answer func(batch []Received) Answer
 	// Want is what the backend has to make of it; Wait and Err are not compared. Where all
-	// of a batch is accepted nil is as good, and where all of it is rejected, Permanent.
+	// of a batch is accepted without Warnings nil is as good, and where all of it is rejected,
+	// Permanent. Warnings are those of Driver.Warnings.
 	Want func(batch []Received) driver.Partial
 }
 
@@ -233,6 +256,13 @@ func keepsSomething(s *Subject) string {
 func partialVerdicts(s *Subject) string {
 	if len(s.Partial) == 0 {
 		return "the subject declares no Partial: its vendor gives one verdict a batch"
+	}
+	return ""
+}
+
+func remarks(s *Subject) string {
+	if len(s.Driver.Warnings) == 0 {
+		return "the driver declares no Warnings: its vendor remarks on nothing that it accepts"
 	}
 	return ""
 }
@@ -279,6 +309,14 @@ func bodyDecides(s *Subject) string {
 func ipSwitch(s *Subject) string {
 	if s.NoIP == nil {
 		return "the subject declares no NoIP: its vendor has no switch"
+	}
+	return ""
+}
+
+// checkable says that the driver is in this process.
+func checkable(s *Subject) string {
+	if s.program != nil {
+		return "a program declares no Check: it is asked nothing before it is opened"
 	}
 	return ""
 }

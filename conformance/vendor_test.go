@@ -109,7 +109,14 @@ request:
     consent_id: under
     metadata: labels2
     truncated: cut
-omits: {error: no place for texts}
+    flags: with
+    error_class: [labels, class]
+    ci: {at: run.ci, form: text}
+    interactive: run.tty
+    run_id: run.id
+    count: n
+    durations: {at: spread, form: text}
+omits: {error: no place for texts, ci_provider: nor this, agent: nor this, container: nor this, failures: nor this, sample_rate: nor this, redacted: nor this, time_adjusted: nor this}
 statuses: {2xx: accepted, 3xx: again, 4xx: throttled, 413: too_large, 5xx: throttled, 500: permanent}
 `
 
@@ -121,12 +128,14 @@ func TestARequestIsReadAsTheFileDescribes(t *testing.T) {
 	}
 	s := v.Subject(driver.Driver{})
 	good := Request{Method: "PUT", URL: "https://in.strange.example/bulk?x=1", Header: map[string][]string{"X-Key": {"k 1"}},
-		Body: []byte(`{"meta":{"version":2,"store_ip":false,"source":"tool"},"data":{"items":[{"uid":"1","labels":{"event.type":"t"},"what":"n","at":1700000000123,` +
-			`"took":"-5","code":9007199254740993,"argv":["a",""],"by":["tool","v1","linux","arm64"],"who":"m","under":null,"labels2":{"k":"v"},"context":{"ip":"none"}}]}}`)}
+		Body: []byte(`{"meta":{"version":2,"store_ip":false,"source":"tool"},"data":{"items":[{"uid":"1","labels":{"event.type":"t","class":"usage"},"what":"n","at":1700000000123,` +
+			`"took":"-5","code":9007199254740993,"argv":["a",""],"by":["tool","v1","linux","arm64"],"who":"m","under":null,"labels2":{"k":"v"},"context":{"ip":"none"},` +
+			`"with":["b","a"],"run":{"ci":"true","tty":false,"id":"r"},"n":2147483647,"spread":["0","2","0"]}]}}`)}
 	got, err := s.Decode(good)
 	took, code := int64(-5), 9007199254740993
 	want := Received{ID: "1", Type: "t", Name: "n", Time: time.UnixMilli(1700000000123), DurationMS: &took, ExitCode: &code,
-		Args: []string{"a", ""}, Tool: "tool", Version: "v1", OS: "linux", Arch: "arm64", MachineID: "m", Metadata: map[string]string{"k": "v"}}
+		Args: []string{"a", ""}, Tool: "tool", Version: "v1", OS: "linux", Arch: "arm64", MachineID: "m", Metadata: map[string]string{"k": "v"},
+		Flags: []string{"b", "a"}, ErrorClass: "usage", CI: true, RunID: "r", Count: math.MaxInt32, Durations: []int{0, 2, 0}}
 	if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 		t.Fatalf("%v\n got %+v\nwant %+v", err, got, want)
 	}
@@ -160,6 +169,14 @@ func TestARequestIsReadAsTheFileDescribes(t *testing.T) {
 		"arguments are a text":      replaced(`["a",""]`, `"a"`),
 		"metadata is a list":        replaced(`{"k":"v"}`, `["k"]`),
 		"metadata holds a number":   replaced(`{"k":"v"}`, `{"k":1}`),
+		"a flag is a number":        replaced(`["b","a"]`, `["b",1]`),
+		"a truth for its text":      replaced(`"ci":"true"`, `"ci":true`),
+		"another text for a truth":  replaced(`"ci":"true"`, `"ci":"yes"`),
+		"a text for a truth":        replaced(`"tty":false`, `"tty":"false"`),
+		"a number for a truth":      replaced(`"tty":false`, `"tty":0`),
+		"half an event":             replaced(`"n":2147483647`, `"n":0.5`),
+		"buckets are one number":    replaced(`["0","2","0"]`, `2`),
+		"a bucket is a number":      replaced(`["0","2","0"]`, `["0",2,"0"]`),
 		"an event that is no event": replaced(`"items":[{`, `"items":[1,{`),
 	} {
 		r := good
@@ -251,16 +268,16 @@ func TestAMistakeInAVendorFileIsNamedWithFileLineAndKey(t *testing.T) {
 		"unknown key":            {"doc:", "docs:", `:2: docs: unknown key; did you mean "doc"?`},
 		"no name":                {"name: strange\n", "", ": name: not set"},
 		"no hosts":               {"hosts: [in.strange.example]\n", "", ": hosts: not set"},
-		"no class":               {"2xx: accepted", "2xx: ok", ":30: statuses.2xx: not a class: accepted, again"},
-		"no status":              {"2xx: accepted", "2yy: accepted", ":30: statuses.2yy: not a status from 200 to 599"},
-		"a row is missing":       {"4xx: throttled, ", "", ":30: statuses: no row for 400"},
-		"a refusal accepts":      {"4xx: throttled", "4xx: accepted", ":30: statuses.4xx: only 2xx can be an acceptance"},
-		"a 503 loses":            {"5xx: throttled", "5xx: permanent", ":30: statuses.5xx: no vendor judges a batch with a 502"},
+		"no class":               {"2xx: accepted", "2xx: ok", ":37: statuses.2xx: not a class: accepted, again"},
+		"no status":              {"2xx: accepted", "2yy: accepted", ":37: statuses.2yy: not a status from 200 to 599"},
+		"a row is missing":       {"4xx: throttled, ", "", ":37: statuses: no row for 400"},
+		"a refusal accepts":      {"4xx: throttled", "4xx: accepted", ":37: statuses.4xx: only 2xx can be an acceptance"},
+		"a 503 loses":            {"5xx: throttled", "5xx: permanent", ":37: statuses.5xx: no vendor judges a batch with a 502"},
 		"a field is left out":    {"    args: argv\n", "", ":4: request: fields has no place for args"},
-		"a field and no field":   {"omits: {error", "omits: {args", ":29: omits: args has a place in request.fields"},
+		"a field and no field":   {"omits: {error", "omits: {args", ":36: omits: args has a place in request.fields"},
 		"an unknown field":       {"    args: argv\n", "    argv: argv\n", `:18: request.fields.argv: unknown key; did you mean "args"?`},
-		"an unknown omission":    {"omits: {error", "omits: {errors", ":29: omits.errors: no field of an event"},
-		"no reason":              {"no place for texts", `""`, ":29: omits.error: needs a reason"},
+		"an unknown omission":    {"omits: {error", "omits: {errors", ":36: omits.errors: no field of an event"},
+		"no reason":              {"no place for texts", `""`, ":36: omits.error: needs a reason"},
 		"an unknown form":        {"form: unix_ms", "form: epoch", ":15: request.fields.timestamp: not one of its forms: rfc3339, unix"},
 		"a form for a text":      {"name: what", "name: {at: what, form: text}", ":14: request.fields.name: not one of its forms: it has none"},
 		"a name that is a path":  {"name: ", "name: ../../", ":1: name: is not lower case"},
@@ -269,13 +286,13 @@ func TestAMistakeInAVendorFileIsNamedWithFileLineAndKey(t *testing.T) {
 		"another form of body":   {"  events: data.items", "  format: xml", ":9: request.format: must be json or ndjson"},
 		"an idle switch":         {"{event: context.ip, is: \"none\"}", "{is: none}", ":10: request.no_ip: needs body, event or header"},
 		"a setting, no value":    {"request:", "settings: {key: {doc: a key}}\nrequest:", ":4: settings.key: needs a value"},
-		"an odd answer":          {"omits:", "accepted: {status: 99}\nomits:", ":29: accepted: the status is not between 200 and 599"},
-		"an odd verdict":         {"omits:", "partial: [{name: x, answer: {body: '{{id two}}'}}]\nomits:", ":29: partial[0]: the answer's body has a {{…}}"},
-		"a verdict on no event":  {"omits:", "partial: [{name: x, rejected: [4]}]\nomits:", ":29: partial[0].rejected: must be between 1 and 3"},
-		"everybody is the other": {"omits:", "partial: [{name: x, rejected: others, accepted: others}]\nomits:", ":29: partial[0]: accepted and rejected cannot both"},
-		"an answer, no class":    {"omits:", "answers: [{name: x, answer: {status: 200}}]\nomits:", ":29: answers[0]: needs a name, for the report, and the class"},
-		"an idle window":         {"omits:", "window: {past: 24h}\nomits:", ":29: window: needs past, the greatest age of an event, and the reason"},
-		"an odd window":          {"omits:", "window: {past: 1d}\nomits:", ":29: window.past: must be a duration with its unit"},
+		"an odd answer":          {"omits:", "accepted: {status: 99}\nomits:", ":36: accepted: the status is not between 200 and 599"},
+		"an odd verdict":         {"omits:", "partial: [{name: x, answer: {body: '{{id two}}'}}]\nomits:", ":36: partial[0]: the answer's body has a {{…}}"},
+		"a verdict on no event":  {"omits:", "partial: [{name: x, rejected: [4]}]\nomits:", ":36: partial[0].rejected: must be between 1 and 3"},
+		"everybody is the other": {"omits:", "partial: [{name: x, rejected: others, accepted: others}]\nomits:", ":36: partial[0]: accepted and rejected cannot both"},
+		"an answer, no class":    {"omits:", "answers: [{name: x, answer: {status: 200}}]\nomits:", ":36: answers[0]: needs a name, for the report, and the class"},
+		"an idle window":         {"omits:", "window: {past: 24h}\nomits:", ":36: window: needs past, the greatest age of an event, and the reason"},
+		"an odd window":          {"omits:", "window: {past: 1d}\nomits:", ":36: window.past: must be a duration with its unit"},
 		"not YAML":               {"name: strange", "name: [", ":2: not valid YAML"},
 		"an anchor":              {"name: strange", "name: &x strange", ":1: name: anchors and aliases"},
 	} {

@@ -195,7 +195,20 @@ func eventFields() []eventField {
 			return err
 		}
 	}
-	numbers := []string{"number", "text"}
+	numbers, truths := []string{"number", "text"}, []string{"bool", "text"}
+	count := func(of func(*Received) *int) func(*Received, any, string) error {
+		return func(r *Received, v any, form string) error {
+			n, err := asNumber(v, form)
+			*of(r) = int(n)
+			return err
+		}
+	}
+	truth := func(of func(*Received) *bool) func(*Received, any, string) error {
+		return func(r *Received, v any, form string) (err error) {
+			*of(r), err = asTruth(v, form)
+			return err
+		}
+	}
 	return []eventField{
 		{name: "id", in: "ID", read: text(func(r *Received) *string { return &r.ID })},
 		{name: "type", in: "Type", read: text(func(r *Received) *string { return &r.Type })},
@@ -212,22 +225,32 @@ func eventFields() []eventField {
 			r.ExitCode = &code
 			return err
 		}},
-		{name: "args", in: "Args", read: readArgs},
+		{name: "args", in: "Args", read: readTexts(func(r *Received) *[]string { return &r.Args })},
+		{name: "flags", in: "Flags", read: readTexts(func(r *Received) *[]string { return &r.Flags })},
 		{name: "error", in: "Error", read: text(func(r *Received) *string { return &r.Error })},
+		{name: "error_class", in: "ErrorClass", read: text(func(r *Received) *string { return &r.ErrorClass })},
 		{name: "tool_name", in: "Tool", read: text(func(r *Received) *string { return &r.Tool })},
 		{name: "tool_version", in: "Version", read: text(func(r *Received) *string { return &r.Version })},
 		{name: "os", in: "OS", read: text(func(r *Received) *string { return &r.OS })},
 		{name: "arch", in: "Arch", read: text(func(r *Received) *string { return &r.Arch })},
 		{name: "os_version", in: "OSVersion", read: text(func(r *Received) *string { return &r.OSVersion })},
 		{name: "go_version", in: "GoVersion", read: text(func(r *Received) *string { return &r.GoVersion })},
+		{name: "ci", in: "CI", forms: truths, read: truth(func(r *Received) *bool { return &r.CI })},
+		{name: "ci_provider", in: "CIProvider", read: text(func(r *Received) *string { return &r.CIProvider })},
+		{name: "interactive", in: "Interactive", forms: truths, read: truth(func(r *Received) *bool { return &r.Interactive })},
+		{name: "agent", in: "Agent", read: text(func(r *Received) *string { return &r.Agent })},
+		{name: "container", in: "Container", forms: truths, read: truth(func(r *Received) *bool { return &r.Container })},
+		{name: "run_id", in: "RunID", read: text(func(r *Received) *string { return &r.RunID })},
 		{name: "machine_id", in: "MachineID", read: text(func(r *Received) *string { return &r.MachineID })},
 		{name: "consent_id", in: "ConsentID", read: text(func(r *Received) *string { return &r.ConsentID })},
 		{name: "metadata", in: "Metadata", read: readMetadata},
-		{name: "truncated", in: "Truncated", forms: numbers, read: func(r *Received, v any, form string) error {
-			n, err := asNumber(v, form)
-			r.Truncated = int(n)
-			return err
-		}},
+		{name: "count", in: "Count", forms: numbers, read: count(func(r *Received) *int { return &r.Count })},
+		{name: "failures", in: "Failures", forms: numbers, read: count(func(r *Received) *int { return &r.Failures })},
+		{name: "durations", in: "Durations", forms: numbers, read: readCounts},
+		{name: "sample_rate", in: "SampleRate", forms: numbers, read: count(func(r *Received) *int { return &r.SampleRate })},
+		{name: "truncated", in: "Truncated", forms: numbers, read: count(func(r *Received) *int { return &r.Truncated })},
+		{name: "redacted", in: "Redacted", forms: numbers, read: count(func(r *Received) *int { return &r.Redacted })},
+		{name: "time_adjusted", in: "TimeAdjusted", forms: truths, read: truth(func(r *Received) *bool { return &r.TimeAdjusted })},
 	}
 }
 
@@ -255,6 +278,33 @@ func asNumber(v any, form string) (int64, error) {
 		return 0, errors.New("not a whole number")
 	}
 	return n, nil
+}
+
+// asTruth returns a truth value, which stands there as one or as a text.
+func asTruth(v any, form string) (bool, error) {
+	truth, ok := v.(bool)
+	if s, is := v.(string); is && form == "text" {
+		truth, ok = s == "true", s == "true" || s == "false"
+	}
+	if !ok || form == "text" && v == any(truth) {
+		return false, fmt.Errorf("neither true nor false, as a %s", form)
+	}
+	return truth, nil
+}
+
+func readCounts(r *Received, v any, form string) error {
+	list, ok := v.([]any)
+	if !ok {
+		return errors.New("not a list")
+	}
+	for _, element := range list {
+		n, err := asNumber(element, form)
+		if err != nil {
+			return err
+		}
+		r.Durations = append(r.Durations, int(n))
+	}
+	return nil
 }
 
 func readTime(r *Received, v any, form string) error {
@@ -293,19 +343,21 @@ func readTime(r *Received, v any, form string) error {
 	return nil
 }
 
-func readArgs(r *Received, v any, _ string) error {
-	list, ok := v.([]any)
-	if !ok {
-		return errors.New("not a list")
-	}
-	for _, item := range list {
-		s, err := asText(item)
-		if err != nil {
-			return err
+func readTexts(of func(*Received) *[]string) func(*Received, any, string) error {
+	return func(r *Received, v any, _ string) error {
+		list, ok := v.([]any)
+		if !ok {
+			return errors.New("not a list")
 		}
-		r.Args = append(r.Args, s)
+		for _, item := range list {
+			s, err := asText(item)
+			if err != nil {
+				return err
+			}
+			*of(r) = append(*of(r), s)
+		}
+		return nil
 	}
-	return nil
 }
 
 func readMetadata(r *Received, v any, _ string) error {

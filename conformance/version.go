@@ -20,7 +20,7 @@ import (
 // its ID is not used again, and a new one takes its place. A check that tries its sentence
 // on more input, and a sentence that says the same in other words, change no version.
 // CHANGELOG.md beside this file tells of every version.
-const ContractVersion = "1.1"
+const ContractVersion = "1.2"
 
 // releasedFiles has a file for each version that was given out: its clauses, one a line.
 //

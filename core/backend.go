@@ -29,8 +29,10 @@ type selection struct {
 // localLog is where events go that stay on this machine.
 func localLog() selection { return selection{driver: file.Driver()} }
 
-// selectBackend follows the order that TelemetryConfig documents.
-func selectBackend(config props.TelemetryConfig) (selection, error) {
+// selectBackend follows the order that TelemetryConfig documents. The error is the first
+// mistake in it.
+func (in *installation) selectBackend() (selection, error) {
+	config := in.tool.Telemetry
 	drivers, err := linkedDrivers(config)
 	if err != nil {
 		return selection{}, err
@@ -70,7 +72,20 @@ func selectBackend(config props.TelemetryConfig) (selection, error) {
 		return selection{}, &driver.ConfigError{Field: field, Problem: problem}
 	}
 	resolved, err := d.Resolve(settings)
-	return selection{d, resolved}, err
+	if err != nil {
+		return selection{}, err
+	}
+	s := selection{d, resolved}
+	if d.Check != nil {
+		if err := d.Check(s.config(in)); err != nil {
+			return selection{}, err
+		}
+	}
+	if !d.Local && len(s.info().Hosts) == 0 {
+		return selection{}, &driver.ConfigError{Field: field, Problem: fmt.Sprintf(
+			"backend %q does not say which host it contacts, so nobody can be asked; mend the Hosts of its driver", name)}
+	}
+	return s, nil
 }
 
 // linkedDrivers returns what this binary can reach, by name.
@@ -89,17 +104,22 @@ func linkedDrivers(config props.TelemetryConfig) (map[string]driver.Driver, erro
 	return all, nil
 }
 
-// open opens the backend for an installation.
-func (s selection) open(in *installation) (driver.Backend, error) {
-	config := driver.Config{
+// config is what an author declared and where files go, without a way to anybody.
+func (s selection) config(in *installation) driver.Config {
+	return driver.Config{
 		Settings: s.settings,
 		Headers:  in.tool.Telemetry.Headers,
 		Insecure: in.tool.Telemetry.Insecure,
 		Tool:     in.tool.Name,
 		Version:  in.tool.Version,
-		Stdout:   in.stdout,
 		Dir:      in.dir.Join(localDir),
 	}
+}
+
+// open opens the backend for an installation.
+func (s selection) open(in *installation) (driver.Backend, error) {
+	config := s.config(in)
+	config.Stdout = in.stdout
 	if inTestBinary() {
 		setLoopbackOnly(&config)
 	}
@@ -110,7 +130,7 @@ func (s selection) open(in *installation) (driver.Backend, error) {
 func (s selection) reachesNobody() bool { return s.driver.Name == "noop" }
 
 func (s selection) info() props.BackendInfo {
-	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local, Accepted: s.driver.Accepted}
+	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local, Accepted: s.driver.Accepted, Warnings: s.driver.Warnings}
 	if s.driver.Hosts != nil {
 		info.Hosts = s.driver.Hosts(s.settings)
 	}

@@ -163,7 +163,7 @@ func (b background) vanishes() bool {
 // declaration is where this process sends to, for the background process: its own may be
 // made from variables that it does not get. It goes through a pipe, because it holds keys.
 func (b background) declaration() []byte {
-	own, err := selectBackend(b.tool.Telemetry)
+	own, err := b.selectBackend()
 	if err != nil {
 		return nil
 	}
@@ -221,8 +221,8 @@ func runBackground(in *installation) {
 	ctx, cancel := context.WithTimeout(context.Background(), backgroundLimit*9/10)
 	defer cancel()
 	// Erasing first: it was asked for, and events can wait.
-	failed := in.outbox().Pending() && (&eraser{in}).work(ctx, false, nil) != nil
-	if _, err := (&uploader{installation: in}).send(ctx, nil, backgroundWait); err != nil && !errors.Is(err, delivery.ErrNotAllowed) {
+	failed := in.outbox().Pending() && (&eraser{installation: in}).work(ctx, false, nil) != nil
+	if _, err := (&uploader{installation: in, daily: true}).send(ctx, nil, backgroundWait); err != nil && !errors.Is(err, delivery.ErrNotAllowed) {
 		failed = true
 	}
 	n.ended, n.failures, n.problem = b.now(), 0, ""

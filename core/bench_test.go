@@ -11,6 +11,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -46,8 +47,16 @@ var extra = map[string]string{"format": "json", "count": "3", "mode": "fast"}
 // Track on disk beside its floor, an append of the same bytes: in turns of a hundred, so
 // that both meet the same machine. The medians and the median of the ratios are what to
 // quote.
-func BenchmarkTrack(b *testing.B) {
+func BenchmarkTrack(b *testing.B) { benchmarkTrack(b, someTool()) }
+
+// The same where calls are folded.
+func BenchmarkTrackFolded(b *testing.B) {
 	tool := someTool()
+	tool.Telemetry.Fold = true
+	benchmarkTrack(b, tool)
+}
+
+func benchmarkTrack(b *testing.B, tool props.Tool) {
 	tool.Telemetry.MaxQueueBytes = 1 << 40 // no slot is ever full
 	options := enabled(b, tool, nil)
 	c, err := core.Open(tool, options...)
@@ -56,7 +65,7 @@ func BenchmarkTrack(b *testing.B) {
 	}
 	track := func() { c.TrackCommand("count", 142, 0, extra) }
 	track()
-	slot := filepath.Join(stateDir(options), "queue", "0000.events")
+	slot := filepath.Join(stateDir(options), "queue", "0000.events2")
 	content, err := os.ReadFile(slot)
 	if err != nil {
 		b.Fatal(err)
@@ -92,6 +101,52 @@ func BenchmarkTrack(b *testing.B) {
 	b.ReportMetric(testing.AllocsPerRun(1000, track), "allocs/track")
 }
 
+// A command that is recorded with its start noted, beside its floor: what makes, fills,
+// empties and gives back a file under a lock, and appends the same event.
+func BenchmarkCommand(b *testing.B) {
+	tool := someTool()
+	tool.Telemetry.MaxQueueBytes = 1 << 40
+	c, err := core.Open(tool, enabled(b, tool, nil)...)
+	if err != nil || !c.Enabled() {
+		b.Fatal(err, c.Enabled())
+	}
+	track := func() { c.TrackCommand("count", 142, 0, nil) }
+	command := func() { c.Command("count").End(nil) }
+	command() // takes the slot
+	const turn = 20
+	timed := func(what func()) float64 {
+		start := time.Now()
+		for range turn {
+			what()
+		}
+		return float64(time.Since(start).Nanoseconds()) / turn
+	}
+	line := make([]byte, 450)
+	path := filepath.Join(b.TempDir(), "floor")
+	floor := func() {
+		f, err := state.OpenExclusive(path)
+		if err == nil {
+			_, err = f.Write(line)
+		}
+		if err == nil {
+			err = errors.Join(f.Truncate(0), state.CloseExclusive(f))
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		track()
+	}
+	var floors, commands, ratios []float64
+	for b.Loop() {
+		one, ours := timed(floor), timed(command)
+		floors, commands, ratios = append(floors, one), append(commands, ours), append(ratios, ours/one)
+	}
+	b.ReportMetric(0, "ns/op") // of a turn, which means nothing
+	b.ReportMetric(median(floors), "floor-ns")
+	b.ReportMetric(median(commands), "command-ns")
+	b.ReportMetric(median(ratios), "command/floor")
+}
+
 func median(list []float64) float64 {
 	slices.Sort(list)
 	return list[len(list)/2]
@@ -118,6 +173,21 @@ func BenchmarkTrackOff(b *testing.B) {
 
 // The first event of a process, as a short command makes it: the upload is not due.
 func BenchmarkOpenTrackClose(b *testing.B) {
+	benchmarkRun(b, func(c *core.Collector) { c.TrackCommand("count", 142, 0, extra) })
+}
+
+// The same with the command's start noted.
+func BenchmarkOpenCommandClose(b *testing.B) {
+	benchmarkRun(b, func(c *core.Collector) {
+		command := c.Command("count")
+		for key, value := range extra {
+			command.Annotate(key, value)
+		}
+		command.End(nil)
+	})
+}
+
+func benchmarkRun(b *testing.B, record func(*core.Collector)) {
 	tool := someTool()
 	options := append(enabled(b, tool, nil), core.WithUploadCommand("not started"))
 	notDue(b, stateDir(options))
@@ -127,7 +197,7 @@ func BenchmarkOpenTrackClose(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.TrackCommand("count", 142, 0, extra)
+		record(c)
 		if err := c.Close(b.Context()); err != nil {
 			b.Fatal(err)
 		}

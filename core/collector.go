@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
@@ -26,6 +27,8 @@ const (
 	maxValue    = 1024
 	maxName     = 256
 	maxError    = 512
+	maxFlags    = 32
+	maxFlag     = 64
 )
 
 // minRoom is the room in a slot below which another one is taken: most events are smaller.
@@ -42,19 +45,30 @@ type Collector struct {
 
 	mu       sync.Mutex
 	slot     *slot   // what is written to, nil before the first event
+	granted  grant   // under which the last slot was taken, or the last start noted
 	taking   *taking // a slot that is being taken, where locks are slow
 	local    bool    // the last slot was for this machine only
 	scrub    *redact.Scrubber
-	declared []pair // the author's Metadata, scrubbed and sorted
+	static   []pair // the author's Metadata, scrubbed and sorted, where nothing is declared
 	keys     map[string]*metadataKey
-	recorded bool           // something was, since Open or Close
-	unstored unstored       // events that the disk did not take
-	lost     map[string]int // events that were not recorded, by reason, not yet reported
-	retryAt  time.Time      // not before this after a failure
+	specs    map[props.EventType]*spec // of declared events that were recorded
+	recorded bool                      // something was, since Open or Close
+	single   bool                      // so was something that is not folded
+	crowded  bool                      // the queue was found filling up
+	unstored unstored                  // events that the disk did not take
+	lost     map[string]int            // events that were not recorded, by reason, not yet reported
+	retryAt  time.Time                 // not before this after a failure
 	// uncountable says that losses could not be written down.
 	uncountable bool
 	inside      *insideUpload // for a command that runs for long
 
+	// running are the notes of the commands that run. A file that nothing refers to is closed,
+	// which would look as if its command's process had ended. slowLocks says that no more are
+	// made.
+	running   map[*slot]bool
+	slowLocks bool
+
+	run     string // its ID, "" before it is needed
 	encoder *encoder
 	line    []byte // of the event being recorded, reused
 }
@@ -93,7 +107,7 @@ func Open(tool props.Tool, options ...Option) (*Collector, error) {
 		return c, nil
 	}
 	if !decision.LocalOnly {
-		if s, err := selectBackend(tool.Telemetry); err != nil || s.reachesNobody() {
+		if s, err := in.selectBackend(); err != nil || s.reachesNobody() {
 			return c, err
 		}
 	}
@@ -109,7 +123,7 @@ func (c *Collector) BackendInfo() props.BackendInfo {
 	if c.in.decide().LocalOnly {
 		return localLog().info()
 	}
-	s, err := selectBackend(c.in.tool.Telemetry)
+	s, err := c.in.selectBackend()
 	if err != nil {
 		return props.Discard{}.BackendInfo()
 	}
@@ -131,6 +145,7 @@ func (c *Collector) TrackCommand(name string, durationMs int64, exitCode int, ex
 	}
 	c.record(event{
 		kind: props.EventCommandInvocation, name: name, timed: true, durationMS: durationMs, exitCode: exitCode,
+		class: classOfExitCode(exitCode),
 	}, extra)
 }
 
@@ -144,25 +159,33 @@ func (c *Collector) TrackCommandExtended(name string, args []string, durationMs 
 	}
 	c.record(event{
 		kind: props.EventCommandInvocation, name: name, timed: true, durationMS: durationMs, exitCode: exitCode,
-		args: args, errMsg: errMsg,
+		args: args, errMsg: errMsg, class: classOfExitCode(exitCode),
 	}, extra)
 }
 
 // event is what a caller of Track says.
 type event struct {
+	id         string // "" for a new one
 	kind       props.EventType
 	name       string
 	timed      bool // it is a command's: kind is ours, durationMS and exitCode mean something
 	durationMS int64
 	exitCode   int
 	args       []string
+	flags      []string
 	errMsg     string
+	class      props.ErrorClass
+	folded     bool // it is recorded as a record of one
+	sampleRate int
 }
 
 // record completes, scrubs and stores one event.
 func (c *Collector) record(input event, extra map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.complete(&input) {
+		return
+	}
 	now := c.in.now()
 	err := c.ready(now, minRoom)
 	if errors.Is(err, errOff) {
@@ -174,30 +197,27 @@ func (c *Collector) record(input event, extra map[string]string) {
 		c.countLost()
 		return
 	}
-	cut := 0
-	input.name = scrubbed(input.name, maxName, &cut)
-	if !input.timed { // else the type is one of ours
-		input.kind = props.EventType(scrubbed(string(input.kind), maxName, &cut))
-		if input.kind == "" {
-			c.lose(spool.LossInvalid, 1)
-			c.countLost()
-			return
-		}
+	var count tally
+	if loss := c.admit(&input, extra, now, &count); loss != "" {
+		c.lose(loss, 1)
+		c.countLost()
+		return
 	}
 	if len(input.args) > 0 {
-		var argsCut int
-		input.args, argsCut = c.scrub.Args(input.args, strings.Fields(input.name)...)
-		cut += argsCut
+		var argsCut, argsRedacted int
+		input.args, argsCut, argsRedacted = c.scrub.Args(input.args, strings.Fields(input.name)...)
+		count.cut, count.redacted = count.cut+argsCut, count.redacted+argsRedacted
+	}
+	if len(input.flags) > 0 {
+		input.flags = count.scrubbedFlags(input.flags)
 	}
 	if input.errMsg != "" {
-		var errCut bool
-		if input.errMsg, errCut = c.scrub.ErrorText(input.errMsg, maxError); errCut {
-			cut++
-		}
+		text, cut := c.scrub.ErrorText(input.errMsg, maxError)
+		count.add(input.errMsg, text, cut)
+		input.errMsg = text
 	}
-	cut += c.mergeMetadata(extra)
 	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
-	c.line = append(c.encoder.appendEnd(c.line, cut), '\n')
+	c.line = append(c.encoder.appendEnd(c.line, &input, count), '\n')
 	if inMemory {
 		c.unstored.add(c.in, c.line)
 		return
@@ -207,16 +227,31 @@ func (c *Collector) record(input event, extra map[string]string) {
 		c.countLost()
 		return
 	}
+	c.single = c.single || !input.folded
 	if !c.recorded {
 		c.recorded = true
 		c.startInside()
 	}
 }
 
+// complete says how an event is recorded as the author declares it. It returns false where
+// its run is one that sampling leaves out.
+func (c *Collector) complete(e *event) bool {
+	e.sampleRate = c.in.sampleRate(e.kind)
+	if e.sampleRate > 1 && !isSampled(c.runID(), e.sampleRate) {
+		return false
+	}
+	if e.folded = c.in.folds(e.kind); e.folded {
+		e.args, e.errMsg = nil, ""
+	}
+	return true
+}
+
 // store appends the line to the slot, or to the next one if it does not fit.
 func (c *Collector) store(now time.Time) error {
 	err := c.slot.writer.Append(c.line)
 	if errors.Is(err, spool.ErrFull) {
+		c.crowded = true
 		c.seal()
 		if err := c.ready(now, len(c.line)); err != nil {
 			if errors.Is(err, spool.ErrFull) {
@@ -245,37 +280,120 @@ func (c *Collector) mayKeepInMemory() bool {
 	return true
 }
 
-// scrubbed returns a name of the author's without what it must not hold, adding 1 to cut
-// if it was cut. The names of the person are left in it: where an account is called
-// "build", the command `build` is not that person.
-func scrubbed(name string, limit int, cut *int) string {
-	out, wasCut := (&redact.Scrubber{}).Value(name, limit)
-	if wasCut {
-		*cut++
+// tally counts what of an event is not as the author gave it.
+type tally struct{ cut, redacted int }
+
+// add counts a value of which kept is what was kept.
+func (t *tally) add(value, kept string, cut bool) {
+	if cut {
+		t.cut++
 	}
-	return out
+	if redact.Replaced(value, kept, cut) {
+		t.redacted++
+	}
 }
 
-// mergeMetadata puts the author's pairs and the call's, which win, into the encoder and
-// returns how many were cut or left out.
-func (c *Collector) mergeMetadata(extra map[string]string) (cut int) {
-	c.encoder.pairs = append(c.encoder.pairs[:0], c.declared...)
-	allowed := c.in.tool.Telemetry.MetadataKeys
-	for name, value := range extra {
-		if allowed != nil && !slices.Contains(allowed, name) {
-			cut++
+// nameless is a Scrubber that knows no names, and is never changed. Made where it is used,
+// it would be allocated.
+var nameless redact.Scrubber
+
+// scrubbed returns a name of the author's without what it must not hold. The names of the
+// person are left in it: where an account is called "build", the command `build` is not
+// that person.
+func (t *tally) scrubbed(name string, limit int) string {
+	kept, cut := nameless.Value(name, limit)
+	t.add(name, kept, cut)
+	return kept
+}
+
+// scrubbedFlags returns names of flags as they may be kept: without dashes before them, and
+// without a value that somebody handed over as well. What is no name is left out.
+func (t *tally) scrubbedFlags(names []string) []string {
+	list := make([]string, 0, min(len(names), maxFlags))
+	for _, given := range names {
+		name, value, _ := strings.Cut(strings.TrimLeft(given, "-"), "=")
+		if len(list) == maxFlags || !isFlagName(name) {
+			t.cut++
 			continue
 		}
-		key := c.key(name)
-		if key.secret {
-			value = redact.Secret
+		if value != "" {
+			t.redacted++
 		}
-		value, valueCut := c.scrub.Value(value, maxValue)
-		if !c.encoder.put(pair{key, value}) || key.cut || valueCut {
-			cut++
+		list = append(list, t.scrubbed(name, maxFlag))
+	}
+	return list
+}
+
+func isFlagName(name string) bool {
+	return name != "" && strings.IndexFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:", r)
+	}) < 0
+}
+
+// admit leaves of an event's type, name and metadata what may be kept, the metadata in the
+// encoder. It returns why there is no event left, "" if there is.
+func (c *Collector) admit(input *event, extra map[string]string, now time.Time, count *tally) (loss string) {
+	config := &c.in.tool.Telemetry
+	if !declares(config) {
+		input.name = count.scrubbed(input.name, maxName)
+		if !input.timed { // else the type is one of ours
+			input.kind = props.EventType(count.scrubbed(string(input.kind), maxName))
+		}
+		if input.kind == "" {
+			return spool.LossInvalid
+		}
+		c.putScrubbed(extra, count)
+	} else {
+		if input.kind == "" {
+			return spool.LossInvalid
+		}
+		today := c.encoder.date(now)
+		s := c.spec(input.kind, today)
+		if s == nil {
+			return spool.LossUndeclared
+		}
+		input.name = s.keepName(input.name, count)
+		c.encoder.pairs = c.encoder.pairs[:0]
+		c.putDeclared(s, today, config.Metadata, count)
+		c.putDeclared(s, today, extra, count)
+	}
+	for _, p := range c.encoder.pairs {
+		if p.cut || p.key.count.cut > 0 {
+			count.cut++
+		}
+		if p.redacted || p.key.count.redacted > 0 {
+			count.redacted++
 		}
 	}
-	return cut
+	return ""
+}
+
+// putScrubbed puts the author's pairs and the call's, which win, into the encoder.
+func (c *Collector) putScrubbed(extra map[string]string, count *tally) {
+	c.encoder.pairs = append(c.encoder.pairs[:0], c.static...)
+	allowed := c.in.tool.Telemetry.MetadataKeys
+	for name, value := range extra {
+		if allowed != nil && !slices.Contains(allowed, name) || !c.encoder.put(c.pair(name, value)) {
+			count.cut++
+		}
+	}
+}
+
+// pair returns what may be kept of a pair that is not declared.
+func (c *Collector) pair(name, value string) pair {
+	key := c.key(name)
+	if key.named && len(value) <= maxShort {
+		return c.shortPair(key, value)
+	}
+	if key.secret {
+		return pair{key: key, value: redact.Secret, redacted: value != redact.Secret}
+	}
+	return c.scrubbedPair(key, value, maxValue)
+}
+
+func (c *Collector) scrubbedPair(key *metadataKey, value string, limit int) pair {
+	kept, cut := c.scrub.Value(value, limit)
+	return pair{key: key, value: kept, cut: cut, redacted: redact.Replaced(value, kept, cut)}
 }
 
 // maxKnownKeys bounds the memory of a tool that makes up its keys.
@@ -285,6 +403,7 @@ func (c *Collector) key(name string) *metadataKey {
 	key := c.keys[name]
 	if key == nil {
 		key = newMetadataKey(name)
+		key.named = slices.Contains(c.in.tool.Telemetry.MetadataKeys, name)
 		if len(c.keys) < maxKnownKeys {
 			c.keys[name] = key
 		}
@@ -317,7 +436,8 @@ func (c *Collector) ready(now time.Time, room int) error {
 		c.failed(now)
 		return err
 	}
-	c.slot, c.local = slot, slot.receipt.Local
+	c.slot, c.granted, c.local = slot, slot.grant, slot.receipt.Local
+	c.crowded = c.crowded || slot.writer.Crowded
 	if c.scrub == nil {
 		c.prepare()
 	}
@@ -339,7 +459,7 @@ func (c *Collector) storeUnstored() {
 			c.lose(spool.LossUnwritten, len(lines)-i)
 			return
 		}
-		c.recorded = true
+		c.recorded, c.single = true, true
 	}
 }
 
@@ -401,9 +521,9 @@ func (c *Collector) takeSlot(room int) (*slot, error) {
 	if c.taking != nil {
 		return c.takeLateSlot(room)
 	}
-	t := &taking{done: make(chan struct{})}
+	t, known := &taking{done: make(chan struct{})}, c.granted
 	go func() {
-		t.slot, t.err = takeSlot(c.in, room, &t.watch)
+		t.slot, t.err = takeSlot(c.in, (*spool.Queue).Writer, room, known, &t.watch)
 		close(t.done)
 	}()
 	if !t.watch.Wait(t.done) {
@@ -469,17 +589,15 @@ func (c *Collector) countLost() {
 func (c *Collector) prepare() {
 	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
-	c.keys = map[string]*metadataKey{}
-	c.encoder = newEncoder(c.in.tool)
-	for name, value := range c.in.tool.Telemetry.Metadata {
-		key := c.key(name)
-		if key.secret {
-			value = redact.Secret
+	c.keys, c.specs = map[string]*metadataKey{}, map[props.EventType]*spec{}
+	c.running = map[*slot]bool{}
+	c.encoder = newEncoder(c.in.tool, c.in.context(), c.runID())
+	if config := &c.in.tool.Telemetry; !declares(config) {
+		for name, value := range config.Metadata {
+			c.encoder.put(c.pair(name, value))
 		}
-		value, _ = c.scrub.Value(value, maxValue)
-		c.encoder.put(pair{key, value})
+		c.static = slices.Clone(c.encoder.pairs)
 	}
-	c.declared = slices.Clone(c.encoder.pairs)
 }
 
 // newScrubber returns a scrubber that knows the person and the machine.
@@ -488,9 +606,13 @@ func newScrubber(lookup func(string) (string, bool)) *redact.Scrubber {
 	if home == "" {
 		home, _ = lookup("USERPROFILE")
 	}
-	user, _ := lookup("USER") // differs from the account under su and sudo: take out both
+	names := identity.UserName()
+	for _, variable := range []string{"USER", "LOGNAME", "SUDO_USER", "DOAS_USER", "USERNAME"} { // others under su and sudo
+		name, _ := lookup(variable)
+		names += " " + name
+	}
 	host, _ := os.Hostname()
-	return redact.New(home, user+" "+identity.UserName(), host, identity.FullName())
+	return redact.New(home, names, host, identity.FullName())
 }
 
 // seal gives the slot back, so that it can be sent.
@@ -510,19 +632,19 @@ func (c *Collector) seal() {
 func (c *Collector) Close(ctx context.Context) error {
 	u := &uploader{installation: c.in}
 	owed := c.owes && c.in.outbox().Due()
-	recorded, local := false, false
+	recorded, local, mayWait := false, false, false
 	if c.on.Load() {
 		c.mu.Lock()
 		c.stopInside()
 		c.sendUnstored(ctx)
 		c.seal()
 		c.saveLost()
-		recorded, local = c.recorded, c.local
-		c.recorded = false
+		recorded, local, mayWait = c.recorded, c.local, !c.single && !c.crowded
+		c.recorded, c.single, c.crowded = false, false, false
 		c.mu.Unlock()
 	}
 	if recorded {
-		return u.afterRecording(ctx, local, owed)
+		return u.afterRecording(ctx, local, mayWait, owed)
 	}
 	if owed {
 		return u.eraseSoon(ctx)
@@ -580,7 +702,8 @@ func (c *Collector) uploadInside(ctx context.Context, up *insideUpload) {
 		c.mu.Lock()
 		c.seal()
 		c.mu.Unlock()
-		if _, err := (&uploader{installation: c.in}).send(ctx, nil, 0); errors.Is(err, delivery.ErrWithdrawn) {
+		u := &uploader{installation: c.in, daily: !background{c.in}.vanishes()}
+		if _, err := u.send(ctx, nil, 0); errors.Is(err, delivery.ErrWithdrawn) {
 			c.on.Store(false)
 			return
 		}

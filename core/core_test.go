@@ -34,6 +34,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 5 && os.Args[1] == "tool" {
 		runTool(os.Args[2], os.Args[3], os.Args[4])
 	}
+	if len(os.Args) == 5 && os.Args[1] == "command" {
+		runCommand(os.Args[2], os.Args[3], os.Args[4])
+	}
+	if len(os.Args) == 4 && os.Args[1] == "panic" {
+		runPanic(os.Args[2], os.Args[3])
+	}
 	if len(os.Args) == 4 && os.Args[1] == "reset" {
 		runReset(os.Args[2], os.Args[3])
 	}
@@ -179,7 +185,7 @@ func TestTheLineOnDiskIsTheCanonicalEncoding(t *testing.T) {
 		c := open(t, tool, options)
 		c.TrackCommandExtended("x\ny", []string{"--verbose", "--format=json"}, -5, 0, "it \"failed\"\n", map[string]string{"m": "\xff\x00", "k": strings.Repeat("long ", 900)})
 		c.Track("custom.type", "", map[string]string{"m": "1"})
-		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
+		content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events2"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +220,7 @@ func TestEventIDsAreVersion7UUIDsAndUnique(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events"))
+	content, err := os.ReadFile(filepath.Join(stateDir(options), "queue", "0000.events2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +252,7 @@ func TestWithoutAYesNothingIsWrittenAnywhere(t *testing.T) {
 		tool := someTool()
 		c := open(t, tool, []core.Option{core.WithStateDir(dir), environment(env)})
 		c.TrackCommand("count", 1, 0, extra)
+		c.Command("count").End(nil)
 		if err := errors.Join(c.Flush(t.Context()), c.Close(t.Context())); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -268,6 +275,7 @@ func TestATestBinarySleepsUnlessATestAsks(t *testing.T) { // not parallel: it se
 	tool := someTool()
 	c := open(t, tool, nil)
 	c.Track("feature.used", "x", nil)
+	defer c.Command("count").End(nil)
 	m := core.NewManager(tool)
 	if _, err := m.Disable(t.Context()); err == nil {
 		t.Error("a test binary may change the real state")
@@ -302,7 +310,7 @@ func TestATestBinaryDialsOnlyLoopback(t *testing.T) {
 	defer listener.Close()
 	var config driver.Config
 	tool := toolFor("")
-	tool.Telemetry = props.TelemetryConfig{Backend: "dialler", Drivers: []driver.Driver{{Name: "dialler", Open: func(c driver.Config) (driver.Backend, error) {
+	tool.Telemetry = props.TelemetryConfig{Backend: "dialler", Drivers: []driver.Driver{{Name: "dialler", Hosts: somewhere, Open: func(c driver.Config) (driver.Backend, error) {
 		config = c
 		return nil, errors.New("that is all")
 	}}}}
@@ -399,12 +407,15 @@ func TestTheUsersLocalOnlyOverrulesTheAuthor(t *testing.T) {
 	}
 }
 
+// somewhere are the hosts of a driver that contacts nobody in these tests.
+func somewhere(map[string]string) []string { return []string{"vendor.invalid"} }
+
 func TestSelection(t *testing.T) {
 	t.Parallel()
 	opens := func(driver.Config) (driver.Backend, error) { return nil, errors.New("not opened here") }
 	setting := driver.Setting{Name: "endpoint"}
-	otlp := driver.Driver{Name: "otlp", Open: opens, Settings: []driver.Setting{setting}}
-	posthog := driver.Driver{Name: "posthog", Open: opens, Settings: []driver.Setting{{Name: "project_key", Required: true, Secret: true}}}
+	otlp := driver.Driver{Name: "otlp", Open: opens, Hosts: somewhere, Settings: []driver.Setting{setting}}
+	posthog := driver.Driver{Name: "posthog", Open: opens, Hosts: somewhere, Settings: []driver.Setting{{Name: "project_key", Required: true, Secret: true}}}
 	for name, c := range map[string]struct {
 		config props.TelemetryConfig
 		want   string // the backend, or
@@ -422,6 +433,7 @@ func TestSelection(t *testing.T) {
 		"plain http":            {config: props.TelemetryConfig{Endpoint: "http://a.example"}, err: []string{"Telemetry.Endpoint"}},
 		"plain http, insecure":  {config: props.TelemetryConfig{Endpoint: "http://a.example", Insecure: true}, want: "http"},
 		"not a URL":             {config: props.TelemetryConfig{Endpoint: "::"}, err: []string{"Telemetry.Endpoint"}},
+		"a host not known":      {config: props.TelemetryConfig{Backend: "x", Drivers: []driver.Driver{{Name: "x", Open: opens}}}, err: []string{"Telemetry.Backend", "x", "Hosts"}},
 		"a driver twice":        {config: props.TelemetryConfig{Drivers: []driver.Driver{posthog, posthog}}, err: []string{"Telemetry.Drivers", "posthog"}},
 		"a built-in's name":     {config: props.TelemetryConfig{Drivers: []driver.Driver{{Name: "http", Open: opens}}}, err: []string{"Telemetry.Drivers", "http"}},
 		"a header of two lines": {config: props.TelemetryConfig{Endpoint: "https://a.example", Headers: map[string]string{"X-Key": "a\r\nb"}}, err: []string{"Telemetry.Headers"}},
@@ -553,7 +565,7 @@ func TestDamagedStateIsSurvivedAndReported(t *testing.T) {
 		"the identity is damaged":         func(dir string) error { return os.WriteFile(filepath.Join(dir, "identity"), []byte("noise"), 0o600) },
 		"the queue is a file":             func(dir string) error { return os.WriteFile(filepath.Join(dir, "queue"), nil, 0o600) },
 		"the queue holds noise": func(dir string) error {
-			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000.events"), []byte("noise\x00\n"), 0o600))
+			return errors.Join(os.Mkdir(filepath.Join(dir, "queue"), 0o700), os.WriteFile(filepath.Join(dir, "queue", "0000.events2"), []byte("noise\x00\n"), 0o600))
 		},
 		"the directory belongs to another": func(dir string) error { return foreign(dir) },
 	} {
@@ -742,7 +754,7 @@ func TestABackendThatDoesNotHeedItsContextCannotHoldTheCommand(t *testing.T) {
 	s := stuck{make(chan struct{}), make(chan struct{})}
 	tool := someTool()
 	tool.Telemetry = props.TelemetryConfig{Backend: "stuck", Drivers: []driver.Driver{{
-		Name: "stuck", Open: func(driver.Config) (driver.Backend, error) { return s, nil },
+		Name: "stuck", Hosts: somewhere, Open: func(driver.Config) (driver.Backend, error) { return s, nil },
 	}}}
 	c := open(t, tool, append(enabled(t, tool, nil), environment(map[string]string{"CI": "1"})))
 	c.Track("feature.used", "x", nil)
@@ -771,7 +783,7 @@ func TestHowAnAttemptInsideACommandEndedIsNotedWithinItsSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where time passes only while everybody waits
 		tool := someTool()
 		tool.Telemetry = props.TelemetryConfig{Backend: "hanging", Drivers: []driver.Driver{{
-			Name: "hanging", Open: func(driver.Config) (driver.Backend, error) { return hanging{}, nil },
+			Name: "hanging", Hosts: somewhere, Open: func(driver.Config) (driver.Backend, error) { return hanging{}, nil },
 		}}}
 		options := append(enabled(t, tool, nil), environment(map[string]string{"CI": "1"}))
 		c := open(t, tool, options)
@@ -934,5 +946,61 @@ func TestTheStdoutBackendPrintsWhenTheCommandCloses(t *testing.T) {
 	var e driver.Event
 	if err := json.Unmarshal(out.Bytes(), &e); err != nil || e.Name != "export" || len(e.MachineID) != 32 {
 		t.Errorf("%v: %s", err, &out)
+	}
+}
+
+// What a no finds on its way may arrive, and is then not said to be erased.
+func TestANoTellsWhatWasErasedFromWhatArrivedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, no := range map[string]func(m *core.Manager) (erased, arrived int, err error){
+		"disable": func(m *core.Manager) (int, int, error) {
+			r, err := m.Disable(context.Background())
+			return r.Erased, r.Arrived, err
+		},
+		"reset": func(m *core.Manager) (int, int, error) {
+			r, err := m.Reset(context.Background(), nil)
+			return r.Erased, r.Arrived, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newIntake(t)
+			came, answer := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			in.answer = func(http.ResponseWriter) {
+				once.Do(func() { close(came) })
+				<-answer
+			}
+			tool := toolFor(in.URL)
+			options := enabled(t, tool, nil)
+			c := open(t, tool, options)
+			for range 4 {
+				c.Track("feature.used", "x", nil)
+			}
+			flushed := make(chan error)
+			go func() { flushed <- c.Flush(context.Background()) }()
+			<-came
+			c2 := open(t, tool, options)
+			c2.Track("feature.used", "later", nil)
+			m := core.NewManager(tool, options...)
+			var erased, arrived int
+			done := make(chan error)
+			go func() {
+				var err error
+				erased, arrived, err = no(m)
+				done <- err
+			}()
+			for slots := []string{""}; len(slots) > 0; runtime.Gosched() {
+				slots, _ = filepath.Glob(filepath.Join(stateDir(options), "queue", "*.events2"))
+			}
+			close(answer)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			<-flushed
+			if erased != 1 || arrived != 4 {
+				t.Errorf("%d erased, %d arrived; want 1 and 4", erased, arrived)
+			}
+		})
 	}
 }

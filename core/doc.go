@@ -6,7 +6,9 @@
 //
 // # The way of an event
 //
-//	Track            is the slot still ours, and its receipt in force?     slot.go, consent
+//	Command          a note that it runs, which becomes its event if
+//	                 nothing else does                                     started.go, internal/spool
+//	Track, End       is the slot still ours, and its receipt in force?     slot.go, consent
 //	  ├ (first)      decide → receipt → a slot whose head names it         consent, internal/spool
 //	  ├ scrub        closed fields + the author's metadata                 collector.go, internal/redact
 //	  └ append       one JSON line to the slot: it is durable              encode.go, internal/spool

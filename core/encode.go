@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/detect"
 	"github.com/gotoolbase/telemetry/core/internal/redact"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -17,49 +18,70 @@ import (
 // the two together), without making an Event first: what is the same for all events of
 // a process is encoded once. That halves the cost of Track.
 type encoder struct {
-	constant []byte // from tool_name to go_version
+	constant []byte // from tool_name to container
+	run      []byte // run_id
 	second   int64  // the Unix time that clock holds
 	clock    []byte // "2026-11-22T10:00:00"
+	today    string // "2026-11-22"
 	pairs    []pair // reused
+	bounds   []int64
 }
 
 // pair is a key and a value of an event's metadata.
 type pair struct {
-	key   *metadataKey
-	value string
+	key           *metadataKey
+	value         string
+	cut, redacted bool // the author's was another one
 }
 
 // metadataKey is what is known of a key: tools use the same few again and again.
 type metadataKey struct {
 	name   string // scrubbed
 	quoted string // as JSON, with the colon
-	cut    bool   // the author's was longer
-	secret bool   // its values are never kept
+	count  tally  // of what scrubbing did to the name
+	secret bool   // its values are never kept, unless the author named it
+	named  bool   // in MetadataKeys
 }
 
 func newMetadataKey(name string) *metadataKey {
-	cut := 0
-	key := &metadataKey{name: scrubbed(name, maxKey, &cut), secret: redact.SecretName(name)}
-	key.cut = cut > 0
-	key.quoted = string(append(driver.AppendJSONString(nil, key.name), ':'))
+	var count tally
+	key := declaredKey(count.scrubbed(name, maxKey))
+	key.count, key.secret = count, redact.SecretName(name)
 	return key
 }
 
-func newEncoder(tool props.Tool) *encoder {
+// declaredKey returns the key of a declared field, whose form was checked.
+func declaredKey(name string) *metadataKey {
+	return &metadataKey{name: name, quoted: string(append(driver.AppendJSONString(nil, name), ':'))}
+}
+
+func newEncoder(tool props.Tool, where detect.Context, runID string) *encoder {
 	b := append([]byte(nil), `,"tool_name":`...)
 	b = driver.AppendJSONString(b, tool.Name)
-	if tool.Version != "" {
-		b = append(b, `,"tool_version":`...)
-		b = driver.AppendJSONString(b, tool.Version)
+	optional := func(name, value string) {
+		if value != "" {
+			b = driver.AppendJSONString(append(b, `,"`+name+`":`...), value)
+		}
 	}
+	optional("tool_version", tool.Version)
 	b = append(b, `,"os":"`+runtime.GOOS+`","arch":"`+runtime.GOARCH+`","go_version":"`+runtime.Version()+`"`...)
-	return &encoder{constant: b, pairs: make([]pair, 0, maxMetadata)}
+	b = strconv.AppendBool(append(b, `,"ci":`...), where.CI)
+	optional("ci_provider", where.CIProvider)
+	b = strconv.AppendBool(append(b, `,"interactive":`...), where.Interactive)
+	optional("agent", where.Agent)
+	b = strconv.AppendBool(append(b, `,"container":`...), where.Container)
+	run := driver.AppendJSONString([]byte(`,"run_id":`), runID)
+	return &encoder{constant: b, run: run, pairs: make([]pair, 0, maxMetadata), bounds: driver.DurationBounds()}
 }
 
 // appendEvent appends everything but the metadata and what follows it.
 func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 	b = append(b, `{"id":"`...)
-	b = appendID(b, now)
+	if e.id == "" {
+		b = appendID(b, now)
+	} else {
+		b = append(b, e.id...)
+	}
 	if e.timed {
 		b = append(b, `","type":"`+string(props.EventCommandInvocation)+`","name":`...)
 	} else {
@@ -71,32 +93,49 @@ func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 	b = append(b, `,"timestamp":"`...)
 	b = enc.appendTime(b, now)
 	b = append(b, '"')
-	if e.timed {
+	if e.timed && !e.folded {
 		b = append(b, `,"duration_ms":`...)
 		b = strconv.AppendInt(b, e.durationMS, 10)
+	}
+	if e.timed {
 		b = append(b, `,"exit_code":`...)
 		b = strconv.AppendInt(b, int64(e.exitCode), 10)
 	}
-	for i, arg := range e.args {
-		if i == 0 {
-			b = append(b, `,"args":[`...)
-		} else {
-			b = append(b, ',')
-		}
-		b = driver.AppendJSONString(b, arg)
-	}
-	if len(e.args) > 0 {
-		b = append(b, ']')
-	}
+	b = appendList(b, `,"args":[`, e.args)
+	b = appendList(b, `,"flags":[`, e.flags)
 	if e.errMsg != "" {
 		b = append(b, `,"error":`...)
 		b = driver.AppendJSONString(b, e.errMsg)
 	}
-	return append(b, enc.constant...)
+	if e.class != "" {
+		b = append(b, `,"error_class":`...)
+		b = driver.AppendJSONString(b, string(e.class))
+	}
+	b = append(b, enc.constant...)
+	if e.folded {
+		return b
+	}
+	return append(b, enc.run...)
 }
 
-// appendEnd appends the metadata in enc.pairs, which are sorted, and closes the event.
-func (enc *encoder) appendEnd(b []byte, cut int) []byte {
+func appendList(b []byte, key string, list []string) []byte {
+	for i, s := range list {
+		if i == 0 {
+			b = append(b, key...)
+		} else {
+			b = append(b, ',')
+		}
+		b = driver.AppendJSONString(b, s)
+	}
+	if len(list) > 0 {
+		b = append(b, ']')
+	}
+	return b
+}
+
+// appendEnd appends the metadata in enc.pairs, which are sorted, and what follows it, and
+// closes the event.
+func (enc *encoder) appendEnd(b []byte, e *event, count tally) []byte {
 	for i, p := range enc.pairs {
 		if i == 0 {
 			b = append(b, `,"metadata":{`...)
@@ -109,11 +148,49 @@ func (enc *encoder) appendEnd(b []byte, cut int) []byte {
 	if len(enc.pairs) > 0 {
 		b = append(b, '}')
 	}
-	if cut > 0 {
+	if e.folded {
+		b = enc.appendRecordOfOne(b, e)
+	}
+	if e.sampleRate > 1 {
+		b = append(b, `,"sample_rate":`...)
+		b = strconv.AppendInt(b, int64(e.sampleRate), 10)
+	}
+	if count.cut > 0 {
 		b = append(b, `,"truncated":`...)
-		b = strconv.AppendInt(b, int64(cut), 10)
+		b = strconv.AppendInt(b, int64(count.cut), 10)
+	}
+	if count.redacted > 0 {
+		b = append(b, `,"redacted":`...)
+		b = strconv.AppendInt(b, int64(count.redacted), 10)
 	}
 	return append(b, '}')
+}
+
+// appendRecordOfOne appends what records are added up by.
+func (enc *encoder) appendRecordOfOne(b []byte, e *event) []byte {
+	b = append(b, `,"count":1`...)
+	if !e.timed {
+		return b
+	}
+	if e.exitCode != 0 {
+		b = append(b, `,"failures":1`...)
+	}
+	b = append(b, `,"durations":[`...)
+	bucket := 0
+	for bucket < len(enc.bounds) && e.durationMS > enc.bounds[bucket] {
+		bucket++
+	}
+	for i := range len(enc.bounds) + 1 {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if i == bucket {
+			b = append(b, '1')
+		} else {
+			b = append(b, '0')
+		}
+	}
+	return append(b, ']')
 }
 
 // put adds a pair to enc.pairs, replacing one with the same key. It reports whether
@@ -138,12 +215,26 @@ func (enc *encoder) put(p pair) bool {
 	return true
 }
 
-// appendTime appends UTC in whole milliseconds. The second is formatted once.
-func (enc *encoder) appendTime(b []byte, now time.Time) []byte {
+// setClock formats the second of now once.
+func (enc *encoder) setClock(now time.Time) {
 	if second := now.Unix(); second != enc.second || enc.clock == nil {
 		enc.second = second
 		enc.clock = now.UTC().AppendFormat(enc.clock[:0], "2006-01-02T15:04:05")
 	}
+}
+
+// date returns the day of now, in UTC.
+func (enc *encoder) date(now time.Time) string {
+	enc.setClock(now)
+	if day := enc.clock[:len(time.DateOnly)]; string(day) != enc.today {
+		enc.today = string(day)
+	}
+	return enc.today
+}
+
+// appendTime appends UTC in whole milliseconds.
+func (enc *encoder) appendTime(b []byte, now time.Time) []byte {
+	enc.setClock(now)
 	b = append(b, enc.clock...)
 	if ms := now.Nanosecond() / int(time.Millisecond); ms > 0 {
 		b = append(b, '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10))
@@ -170,31 +261,24 @@ func appendID(b []byte, now time.Time) []byte {
 	return append(b, text[:]...)
 }
 
-// recordedFields are the fields of an event that the tool itself fills in: every one of
-// driver.Event but arguments and error texts, which the author has to allow.
-var recordedFields = []string{
-	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "tool_name", "tool_version", "os", "arch",
-	"os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
-}
-
-// complete fills in the fields of an event of our own that no caller gives.
-func complete(e *driver.Event, tool props.Tool, now time.Time) {
+// complete fills in the fields of an event of our own that no caller gives. Such an event
+// is of no run.
+func (in *installation) complete(e *driver.Event) {
+	now, run := in.now(), in.context()
 	e.ID = string(appendID(nil, now))
 	e.Time = now.UTC().Truncate(time.Millisecond)
-	e.Tool = tool.Name
-	e.Version = tool.Version
-	e.OS = runtime.GOOS
-	e.Arch = runtime.GOARCH
-	e.GoVersion = runtime.Version()
+	e.Tool, e.Version = in.tool.Name, in.tool.Version
+	e.OS, e.Arch, e.GoVersion = runtime.GOOS, runtime.GOARCH, runtime.Version()
+	e.CI, e.CIProvider, e.Interactive, e.Agent, e.Container = run.CI, run.CIProvider, run.Interactive, run.Agent, run.Container
 }
 
 // lossLine encodes the event that says that others were lost.
-func lossLine(tool props.Tool, loss spool.Loss, now time.Time) []byte {
+func (in *installation) lossLine(loss spool.Loss) []byte {
 	e := driver.Event{
 		Type:     string(props.EventLoss),
 		Name:     loss.Reason,
 		Metadata: map[string]string{"count": strconv.Itoa(loss.Count)},
 	}
-	complete(&e, tool, now)
+	in.complete(&e)
 	return append(e.AppendJSON(nil), '\n')
 }

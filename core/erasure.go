@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/outbox"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // eraser has erased what was sent under identities that were retired.
-type eraser struct{ *installation }
+type eraser struct {
+	*installation
+	late int // outbox.Run.NotErasable
+}
 
 // outboxWait is how long somebody who waits lets a background process finish its work on
 // the deletion requests.
@@ -23,8 +25,8 @@ const outboxWait = 5 * time.Second
 func (e *eraser) work(ctx context.Context, insist bool, progress func(done, total int)) error {
 	requestor, release := e.requestor()
 	defer release()
-	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, Insist: insist, Progress: progress}
-	if own, err := selectBackend(e.tool.Telemetry); err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
+	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, NotErasable: e.late, Insist: insist, Progress: progress}
+	if own, err := e.selectBackend(); err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
 		run.Receiver = e.terms().Receiver()
 	}
 	if insist {
@@ -45,7 +47,7 @@ func (e *eraser) requestor() (r deletion.Requestor, release func()) {
 	always := func(receipt deletion.Receipt, err error) deletion.Requestor {
 		return deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) { return receipt, err })
 	}
-	s, err := selectBackend(e.tool.Telemetry)
+	s, err := e.selectBackend()
 	if err != nil {
 		return always(deletion.Receipt{}, err), func() {}
 	}
@@ -59,6 +61,5 @@ func (e *eraser) requestor() (r deletion.Requestor, release func()) {
 	if err != nil {
 		return always(deletion.Receipt{}, err), func() {}
 	}
-	fill := func(event *driver.Event) { complete(event, e.tool, e.now()) }
-	return deletion.Event(backend, fill), func() { backend.Close() }
+	return deletion.Event(backend, e.complete), func() { backend.Close() }
 }

@@ -163,7 +163,7 @@ func TestALaterCommandsBackgroundProcessMakesTheRequestWhileTelemetryIsOff(t *te
 	if s := m.Status(); s.Queue.Events != 0 || s.MachineID != "" {
 		t.Errorf("telemetry is off, and yet: %+v", s)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "queue", "0000.events")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "queue", "0000.events2")); err == nil {
 		t.Error("an event was recorded")
 	}
 }

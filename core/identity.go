@@ -62,7 +62,7 @@ func (i identifier) identify() (string, error) {
 		}
 		// A reset was killed before it could forget them. Under an ID that is being erased
 		// nothing more may be sent.
-		if err := i.handOver(ids); err != nil {
+		if _, err := i.handOver(ids); err != nil {
 			return "", err
 		}
 		ids = identity.Identities{}
@@ -137,39 +137,44 @@ func (i identifier) noteSending(machineID, receiver string) error {
 
 // retire hands the identity over to the outbox. Killed in between, the next reset or yes
 // does the same again. One that cannot be read is set aside.
-func (i identifier) retire() error {
+func (i identifier) retire() (delivered int, err error) {
 	lock, err := i.stored().Lock()
 	if err != nil {
-		return fmt.Errorf("retiring the identity: %w", err)
+		return 0, fmt.Errorf("retiring the identity: %w", err)
 	}
 	defer lock.Unlock()
 	ids, err := i.stored().Load()
 	if errors.Is(err, state.ErrCorrupt) {
 		if err := i.stored().SetAside(); err != nil { // see ResetReport.Unknown
-			return fmt.Errorf("retiring the identity: %w", err)
+			return 0, fmt.Errorf("retiring the identity: %w", err)
 		}
 		ids, err = i.stored().Load() // what is whole of it can still be asked for
 	}
 	if err != nil {
-		return fmt.Errorf("retiring the identity: %w", err)
+		return 0, fmt.Errorf("retiring the identity: %w", err)
 	}
 	return i.handOver(ids)
 }
 
 // handOver moves the keys of an identity into the outbox, if anything was sent under them,
-// and forgets it. It is called with the identities locked.
-func (i identifier) handOver(ids identity.Identities) error {
+// and forgets it with the notes of its deliveries. It returns how many of those there were. It
+// is called with the identities locked.
+func (i identifier) handOver(ids identity.Identities) (delivered int, err error) {
 	if ids.Used && len(ids.Keys()) > 0 {
 		keys := map[string]string{}
 		for _, key := range ids.Keys() {
 			keys[key.MachineID()] = key.Hex()
 		}
-		if err := i.outbox().Put(keys, i.stored().Receivers(i.terms().Receiver())); err != nil {
-			return fmt.Errorf("storing the deletion request: %w", err)
+		if err := i.outbox().Put(keys, i.stored().Receivers(i.terms().Receiver()), i.notErasable()); err != nil {
+			return 0, fmt.Errorf("storing the deletion request: %w", err)
 		}
 	}
-	if err := i.stored().Forget(ids); err != nil {
-		return fmt.Errorf("retiring the identity: %w", err)
+	delivered = delivery.ReadNotes(i.dir).Delivered
+	if err := delivery.Forget(i.dir); err != nil { // what they count goes with the identity, and not before
+		return 0, fmt.Errorf("forgetting what was sent: %w", err)
 	}
-	return nil
+	if err := i.stored().Forget(ids); err != nil {
+		return 0, fmt.Errorf("retiring the identity: %w", err)
+	}
+	return delivered, nil
 }

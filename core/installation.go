@@ -128,16 +128,27 @@ func (in *installation) terms() consent.Terms {
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
-		Fields:        recordedFields,
-		AnyKey:        config.MetadataKeys == nil,
+		Fields:        recordedFields(),
+		AnyEvent:      !declares(&config),
+		AnyKey:        !declares(&config) && config.MetadataKeys == nil,
 		MetadataKeys:  slices.AppendSeq(slices.Clone(config.MetadataKeys), maps.Keys(config.Metadata)),
 		Extended:      config.ExtendedCollection,
 		NoticeVersion: config.NoticeVersion,
 		NoticeDigest:  consent.DigestText(config.Notice),
 	}
+	fields := config.Fields
+	for _, e := range config.Events {
+		if !isShared(e.Type) {
+			t.Events = append(t.Events, string(e.Type))
+		}
+		fields = slices.Concat(fields, e.Fields)
+	}
+	for _, f := range fields {
+		t.MetadataKeys = append(t.MetadataKeys, f.Name)
+	}
 	// With a mistake in the declaration there is no receiver: a yes now is no yes to the one
 	// that it names when it is mended.
-	if s, err := selectBackend(config); err == nil {
+	if s, err := in.selectBackend(); err == nil {
 		t.Backend, t.Hosts = s.driver.Name, s.info().Hosts
 	}
 	return t
@@ -178,7 +189,7 @@ func (in *installation) queue() *spool.Queue {
 		MaxBytes: orDefault(config.MaxQueueBytes, defaultQueueBytes),
 		MaxAge:   orDefault(config.MaxEventAge, defaultEventAge),
 		Now:      in.now,
-		LossLine: func(loss spool.Loss) []byte { return lossLine(in.tool, loss, in.now()) },
+		LossLine: in.lossLine,
 	}
 }
 
@@ -188,13 +199,13 @@ func (in *installation) eraseWaiting() (int, error) {
 	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
 }
 
-// forget removes what was logged on this machine, and what is known of deliveries.
+// forget removes what was logged on this machine, and the trouble with background processes.
 func (in *installation) forget() error {
 	err := os.RemoveAll(in.dir.Join(localDir))
 	if err != nil {
 		err = state.Bare(err)
 	}
-	return errors.Join(err, delivery.Forget(in.dir), background{in}.forget())
+	return errors.Join(err, background{in}.forget())
 }
 
 func (in *installation) interval() time.Duration {
@@ -243,6 +254,7 @@ func (in *installation) check() error {
 		"MaxEventAge":    config.MaxEventAge < 0,
 		"UploadInterval": config.UploadInterval < 0,
 		"NoticeVersion":  config.NoticeVersion < 0,
+		"SampleRate":     config.SampleRate < 0,
 	} {
 		if negative {
 			return &driver.ConfigError{Field: "Telemetry." + field, Problem: "is negative; leave it 0 for the default"}
@@ -250,6 +262,12 @@ func (in *installation) check() error {
 	}
 	if len(config.Metadata) > maxMetadata {
 		return &driver.ConfigError{Field: "Telemetry.Metadata", Problem: fmt.Sprintf("has %d pairs; %d fit in an event", len(config.Metadata), maxMetadata)}
+	}
+	if err := checkClasses(config.ErrorClasses); err != nil {
+		return err
+	}
+	if err := checkDeclared(&config); err != nil {
+		return err
 	}
 	if err := driverhttp.CheckHeaders(config.Headers); err != nil {
 		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
@@ -259,7 +277,7 @@ func (in *installation) check() error {
 			return &driver.ConfigError{Field: "Telemetry.DeletionRequestor", Problem: err.Error()}
 		}
 	}
-	_, err := selectBackend(config)
+	_, err := in.selectBackend()
 	return err
 }
 

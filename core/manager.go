@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
@@ -28,6 +29,8 @@ var (
 	ErrOff = delivery.ErrNotAllowed
 	// ErrBusy: another process is delivering.
 	ErrBusy = state.ErrBusy
+	// ErrLocal: everything stays on this machine, so nothing is sent.
+	ErrLocal = errors.New("everything stays on this machine")
 )
 
 // Manager is the user's side of an installation: what the telemetry commands do. It
@@ -76,10 +79,25 @@ type Status struct {
 	// LastDelivered and LastAttempt are zero if there was none, NextUpload is the earliest
 	// time of the next, WaitUntil what the server asked for.
 	LastDelivered, LastAttempt, NextUpload, WaitUntil time.Time
+	// NextFolded is until when calls of today wait that are folded, because this day had its
+	// delivery; zero if they go with the next upload.
+	NextFolded time.Time
 	// Delivered counts the events since the last reset that left this machine, Stayed those
 	// that went to the log on it, and Lost, by reason, those that were given up.
 	Delivered, Stayed int
 	Lost              map[string]int
+	// Refusal is why the receiver refused events for good the last time, in the backend's
+	// words, and RefusedAt when. Both are empty as soon as events were delivered by a run in
+	// which none was refused; a report of losses is no such event.
+	Refusal   string
+	RefusedAt time.Time
+	// Warned counts, by the names of Backend.Warnings, the warnings with which the receiver
+	// accepted events. A name that is not there is another receiver's, or nobody's.
+	Warned map[string]int
+	// Paced is how many events a minute go to the receiver at most, where that kept some of
+	// them here the last time, and PacedUntil when more go.
+	Paced      int
+	PacedUntil time.Time
 	// Underway says that the last attempt has not noted its outcome, and may still be made;
 	// CutOff that it was ended before that.
 	Underway, CutOff bool
@@ -101,6 +119,30 @@ func (s Status) TotalLost() int {
 		total += n
 	}
 	return total
+}
+
+// NotErasable is how many of the delivered events the receiver may not find again when the
+// data of their machine ID is to be erased, as far as it says so.
+func (s Status) NotErasable() int { return notErasable(s.Backend.Warnings, s.Warned, s.Delivered) }
+
+func notErasable(declared []driver.Warning, warned map[string]int, delivered int) int {
+	total := 0
+	for _, w := range declared {
+		if w.NotErasable {
+			total += warned[w.Name]
+		}
+	}
+	return min(total, delivered)
+}
+
+// notErasable is Status.NotErasable of the declared receiver, whatever the decision is by now.
+func (in *installation) notErasable() int {
+	own, err := in.selectBackend()
+	if err != nil {
+		return 0
+	}
+	notes := delivery.ReadNotes(in.dir)
+	return notErasable(own.driver.Warnings, notes.Warned, notes.Delivered)
 }
 
 // Status looks at everything and changes nothing. Whether the directory can be written to
@@ -170,7 +212,7 @@ func (m *Manager) backend(d consent.Decision) props.BackendInfo {
 	if d.LocalOnly {
 		return localLog().info()
 	}
-	own, err := selectBackend(m.in.tool.Telemetry)
+	own, err := m.in.selectBackend()
 	if err != nil {
 		return props.Discard{}.BackendInfo()
 	}
@@ -206,12 +248,19 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	notes := delivery.ReadNotes(m.in.dir)
 	s.LastDelivered, s.LastAttempt, s.WaitUntil = notes.LastDelivered, notes.LastAttempt, notes.WaitUntil
 	s.NextUpload = delivery.NextAt(m.in.dir)
-	s.Delivered, s.Stayed, s.Lost = notes.Delivered, notes.Stayed, notes.Lost
+	if !delivery.FoldsDue(m.in.dir, s.At) {
+		s.NextFolded = delivery.NextFolds(m.in.dir)
+	}
+	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
+	s.Refusal, s.RefusedAt = notes.Refusal, notes.RefusedAt
+	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
 	s.CutOff = notes.Unfinished() && !s.Underway
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
 	for reason, n := range spool.Losses(m.in.dir) {
-		s.Lost[reason] += n
+		if _, again := spool.ReportedAgain(reason); !again {
+			s.Lost[reason] += n
+		}
 	}
 }
 
@@ -291,7 +340,7 @@ func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.
 		return in.dirErr
 	}
 	if answer == consent.AnswerNo {
-		_, err := m.no()
+		_, _, err := m.no()
 		return err
 	}
 	if seen.Answer == consent.AnswerNo || seen.Err != nil {
@@ -320,8 +369,9 @@ func (m *Manager) Enable(local bool) error {
 type DisableReport struct {
 	// Off says that the no stands.
 	Off bool
-	// Erased is how many events were still waiting, and are gone.
-	Erased int
+	// Erased is how many events were still waiting, and are gone, but for those of a batch that
+	// was on its way and has arrived: these are Arrived.
+	Erased, Arrived int
 	// Sending says that a batch was on its way when the no was stored, and that its end was
 	// not seen within three seconds: it may still arrive, and nothing after it.
 	Sending bool
@@ -334,33 +384,34 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	if m.in.dirErr != nil {
 		return DisableReport{}, m.in.dirErr
 	}
-	erased, err := m.no()
-	return DisableReport{
-		Off:     m.Stored().Answer == consent.AnswerNo,
-		Erased:  erased,
-		Sending: delivery.Quiesce(ctx, m.in.dir),
-	}, err
+	erased, before, err := m.no()
+	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
+	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
+	report.Erased = erased - report.Arrived
+	return report, err
 }
 
 // no stores a no and erases what waits.
-func (m *Manager) no() (erased int, err error) {
+// delivered is how many events had arrived at any time when they were.
+func (m *Manager) no() (erased, delivered int, err error) {
 	in := m.in
 	version := in.tool.Telemetry.NoticeVersion
 	erase := func() (err error) {
+		delivered = delivery.ReadNotes(in.dir).Delivered
 		erased, err = in.eraseWaiting()
 		return err
 	}
 	storeErr := in.store().No(version, in.now())
 	if storeErr == nil {
 		if locked, err := in.store().WhileNo(false, erase); locked {
-			return erased, err
+			return erased, delivered, err
 		}
 	}
 	err = erase() // also where the no is not stored: there may be room for it now
 	if storeErr != nil {
 		storeErr = in.store().No(version, in.now())
 	}
-	return erased, errors.Join(storeErr, err)
+	return erased, delivered, errors.Join(storeErr, err)
 }
 
 // FlushReport is what Flush did.
@@ -371,6 +422,18 @@ type FlushReport struct {
 	Sent, Stayed, Kept, Lost, Running int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
+	// Refusal is why the receiver refused events for good, "" where it refused none. Unreported
+	// is how many reports of earlier losses it refused: these are not counted as lost, and not
+	// made again.
+	Refusal    string
+	Unreported int
+	// Warned counts, by the names of BackendInfo.Warnings, the warnings with which the receiver
+	// took events.
+	Warned map[string]int
+	// Paced is how many events a minute go to the receiver at most, where that is why some of
+	// those that are kept were not sent, and PacedUntil when more go. Zero where it is not.
+	Paced      int
+	PacedUntil time.Time
 	// Left says why some of those that are kept are not for this run to send.
 	Left string
 }
@@ -385,7 +448,8 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 		return FlushReport{}, err
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
-	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left}
+	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
+		Refusal: r.Refusal, Unreported: r.Unreported, Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
 	for _, n := range r.Lost {
 		report.Lost += n
 	}
@@ -407,7 +471,7 @@ func (m *Manager) Upload(ctx context.Context) error {
 	}
 	var erasing error
 	if in.outbox().Pending() {
-		erasing = (&eraser{in}).work(ctx, false, nil)
+		erasing = (&eraser{installation: in}).work(ctx, false, nil)
 	}
 	_, err := (&uploader{installation: in}).flush(ctx, nil)
 	return errors.Join(erasing, err)
@@ -425,6 +489,10 @@ type Erasure struct {
 	Receipt deletion.Receipt
 	// Receiver is who has taken it, where that is who events were sent to.
 	Receiver string
+	// NotErasable is how many of the events the receiver had taken with a warning that it may
+	// not find them again, so that the request may not reach them. It counts those of all IDs
+	// that were given up by the same reset, and is 0 once it is verified that nothing is left.
+	NotErasable int
 	// Problem is what went wrong the last time, empty if nothing did. Attempts counts such
 	// failures in a row.
 	Problem  string
@@ -439,8 +507,8 @@ func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State =
 
 // ResetReport is what Reset did.
 type ResetReport struct {
-	// Erased is how many events were still waiting, and are gone.
-	Erased int
+	// Erased and Arrived are as in DisableReport.
+	Erased, Arrived int
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -468,7 +536,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
 		return report, nil // nothing was ever stored
 	}
-	erased, err := m.no()
+	erased, before, err := m.no()
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
 		if err == nil {
@@ -476,11 +544,19 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		}
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
-	err = errors.Join(err, in.forget(), identifier{in}.retire())
+	delivered, retired := identifier{in}.retire()
+	err = errors.Join(err, in.forget(), retired)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	delivery.Quiesce(ctx, in.dir)
-	err = errors.Join(err, in.forget(), (&eraser{in}).work(ctx, true, progress))
+	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
+	report.Arrived = min(max(delivered-before, 0), erased)
+	report.Erased -= report.Arrived
+	e := &eraser{installation: in, late: in.notErasable()}
+	if retired == nil { // else the next reset needs the notes
+		err = errors.Join(err, delivery.Forget(in.dir))
+	}
+	err = errors.Join(err, in.forget(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	all, readErr := m.Erasures()
@@ -498,7 +574,7 @@ func (m *Manager) Resume(ctx context.Context, progress func(done, total int)) ([
 	if m.in.dirErr != nil {
 		return nil, m.in.dirErr
 	}
-	err := (&eraser{m.in}).work(ctx, true, progress)
+	err := (&eraser{installation: m.in}).work(ctx, true, progress)
 	all, readErr := m.Erasures()
 	return all, errors.Join(err, readErr)
 }
@@ -513,7 +589,7 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 	var list []Erasure
 	for _, e := range entries {
 		list = append(list, Erasure{
-			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
 			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
 		})
 	}

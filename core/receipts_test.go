@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -286,7 +287,7 @@ func TestAYesToNowhereIsNoYesToSomewhere(t *testing.T) {
 }
 
 var needy = driver.Driver{
-	Name: "needy", Settings: []driver.Setting{{Name: "key", Required: true, Secret: true}},
+	Name: "needy", Hosts: somewhere, Settings: []driver.Setting{{Name: "key", Required: true, Secret: true}},
 	Open: func(driver.Config) (driver.Backend, error) { return nil, errors.New("not opened here") },
 }
 
@@ -449,6 +450,48 @@ func TestWhatAVersionWithoutReceiptsLeftIsDeliveredUnderTheStoredAnswer(t *testi
 		if r.Sent != want.Sent || r.Stayed != want.Stayed || len(in.received()) != want.Sent || m.Stored().Receipt == "" {
 			t.Errorf("%s: %+v, receipt %q", answer, r, m.Stored().Receipt)
 		}
+	}
+}
+
+// A line as it was written before events had a context, flags, classes and runs.
+func TestWhatTheVersionBeforeLeftIsDeliveredAsItWasRecorded(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	options := enabled(t, tool, nil)
+	m := core.NewManager(tool, options...)
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	old := "#receipt=" + m.Stored().Receipt + "\n" +
+		`{"id":"01a2150d-a995-7239-8af8-60356f595c14","type":"command.invocation","name":"remote add","timestamp":"` +
+		at.Format(time.RFC3339Nano) + `","duration_ms":142,"exit_code":3,"args":["--format","<path>"],"error":"it \"failed\"",` +
+		`"tool_name":"sometool","tool_version":"1.1.0","os":"linux","arch":"amd64","go_version":"go1.26.0",` +
+		`"metadata":{"format":"json"},"truncated":2}` + "\n"
+	slot := filepath.Join(stateDir(options), "queue", "0000.events")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(slot), 0o700), os.WriteFile(slot, []byte(old), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, tool, options)
+	c.Track("feature.used", "new", nil)
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := in.received()
+	if len(got) != 2 || got[1].Name != "new" || got[1].RunID == "" {
+		t.Fatalf("%+v", got)
+	}
+	duration, code := int64(142), 3
+	want := driver.Event{
+		ID: "01a2150d-a995-7239-8af8-60356f595c14", Type: "command.invocation", Name: "remote add", Time: at,
+		DurationMS: &duration, ExitCode: &code, Args: []string{"--format", "<path>"}, Error: "it \"failed\"",
+		Tool: "sometool", Version: "1.1.0", OS: "linux", Arch: "amd64", GoVersion: "go1.26.0",
+		OSVersion: got[0].OSVersion, MachineID: got[1].MachineID, ConsentID: m.Stored().Receipt,
+		Metadata: map[string]string{"format": "json"}, Truncated: 2,
+	}
+	if !reflect.DeepEqual(got[0], want) {
+		t.Errorf("arrived %+v\nwanted  %+v", got[0], want)
+	}
+	if left, err := os.ReadFile(slot); err != nil || len(left) != 0 {
+		t.Errorf("%q is left, %v", left, err)
 	}
 }
 
@@ -640,7 +683,7 @@ func TestWhatAnAcceptedEventDoesNotMeanIsTold(t *testing.T) {
 	t.Parallel()
 	tool := someTool()
 	tool.Telemetry = props.TelemetryConfig{Backend: "x", Drivers: []driver.Driver{{
-		Name: "x", Accepted: "it may be dropped later", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
+		Name: "x", Hosts: somewhere, Accepted: "it may be dropped later", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
 	}}}
 	if s := core.NewManager(tool, enabled(t, tool, nil)...).Status(); s.Backend.Accepted != "it may be dropped later" {
 		t.Errorf("%+v", s.Backend)

@@ -11,11 +11,27 @@ import (
 
 // slot is this process's slot of the queue, and the receipt under which it records.
 type slot struct {
-	writer  *spool.Writer
+	writer *spool.Writer
+	grant
+	looked time.Time
+	safe   int64 // the size of the slot at that time
+}
+
+// grant is what may be recorded under, as it was found.
+type grant struct {
 	receipt consent.Receipt
-	stamp   state.Stamp // of the stored answer when it was looked at
-	looked  time.Time
-	safe    int64 // the size of the slot at that time
+	stamp   state.Stamp // of the stored answer
+	at      time.Time
+}
+
+// grantAge is how long a decision is not made again as long as the stored answer is the
+// same: from the start of a short command to its end.
+const grantAge = time.Second
+
+// holds reports whether the decision need not be made again.
+func (g grant) holds(in *installation) bool {
+	age := in.now().Sub(g.at)
+	return g.receipt.ID != "" && age >= 0 && age < grantAge && in.store().Stamp() == g.stamp
 }
 
 var (
@@ -25,8 +41,13 @@ var (
 	errRetaken = errors.New("the slot is no longer the one to record in")
 )
 
-// takeSlot takes a slot with that much room for what is recorded now.
-func takeSlot(in *installation, room int, watch *state.Watch) (*slot, error) {
+// taker takes a file of the queue: Queue.Writer for events, Queue.Start for a command that
+// begins.
+type taker func(q *spool.Queue, receipt string, room int) (*spool.Writer, error)
+
+// takeSlot takes a slot with that much room for what is recorded now. known is what the
+// last one was taken with.
+func takeSlot(in *installation, take taker, room int, known grant, watch *state.Watch) (*slot, error) {
 	if err := in.dir.Create(); err != nil {
 		return nil, err
 	}
@@ -35,42 +56,52 @@ func takeSlot(in *installation, room int, watch *state.Watch) (*slot, error) {
 	const tries = 10
 	err := errRetaken
 	for range tries {
+		if !known.holds(in) {
+			if known, err = in.grant(); errors.Is(err, errRetaken) {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+		}
 		var s *slot
-		if s, err = tryTakeSlot(in, room, watch); !errors.Is(err, errRetaken) {
+		if s, err = tryTakeSlot(in, take, room, known, watch); !errors.Is(err, errRetaken) {
 			return s, err
 		}
+		known = grant{}
 	}
 	return nil, err
 }
 
-func tryTakeSlot(in *installation, room int, watch *state.Watch) (*slot, error) {
+// grant decides what may be recorded under now.
+func (in *installation) grant() (grant, error) {
 	stamp := in.store().Stamp()
 	decision := in.decide()
 	if !decision.Enabled {
 		if decision.Withdrawn {
 			_, _ = in.store().WhileNo(true, func() error { _, err := in.eraseWaiting(); return err })
 		}
-		return nil, errOff
+		return grant{}, errOff
 	}
 	receipt, err := in.store().Record(decision, in.terms(), in.now())
 	if errors.Is(err, consent.ErrRetired) {
-		return nil, errRetaken
+		return grant{}, errRetaken
 	}
-	if err != nil {
-		return nil, err
-	}
+	return grant{receipt, stamp, in.now()}, err
+}
+
+func tryTakeSlot(in *installation, take taker, room int, known grant, watch *state.Watch) (*slot, error) {
 	queue := in.queue()
 	queue.Watch = watch
-	writer, err := queue.Writer(receipt.ID, room)
+	writer, err := take(queue, known.receipt.ID, room)
 	if err != nil {
 		return nil, err
 	}
-	s := &slot{writer: writer, receipt: receipt, stamp: stamp, looked: in.now(), safe: writer.Size()}
+	s := &slot{writer: writer, grant: known, looked: in.now(), safe: writer.Size()}
 	// The slot first, then the question: a no is stored and receipts are ended before slots
 	// are deleted, so either we see that or our slot is deleted under us.
-	if !in.store().Holds(receipt.ID) {
+	if !in.store().Holds(known.receipt.ID) {
 		err = errRetaken
-	} else if in.store().Stamp() != stamp {
+	} else if in.store().Stamp() != known.stamp {
 		_, err = s.look(in)
 	}
 	if err != nil {
@@ -115,6 +146,12 @@ func (s *slot) look(in *installation) (gone int, err error) {
 	}
 	s.stamp, s.safe = stamp, s.writer.Size()
 	return 0, nil
+}
+
+// takeBack is release for a file of a command, with nothing left of it.
+func (s *slot) takeBack() {
+	_ = s.writer.TakeBack()
+	s.release()
 }
 
 // release gives the slot back. Where that takes long, which a file system with slow locks

@@ -67,7 +67,7 @@ func processTool(endpoint string) props.Tool {
 	}
 	if endpoint == "kill:" { // whoever sends is killed in the middle of it
 		tool.Telemetry = props.TelemetryConfig{Backend: "kill", Drivers: []driver.Driver{{
-			Name: "kill", Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
+			Name: "kill", Hosts: somewhere, Open: func(driver.Config) (driver.Backend, error) { return killer{}, nil },
 		}}}
 	}
 	if server, resets := strings.CutPrefix(endpoint, "reset:"); resets {
@@ -83,7 +83,7 @@ type sight struct {
 }
 
 func spyDriver(url string) driver.Driver {
-	return driver.Driver{Name: "spy", Open: func(c driver.Config) (driver.Backend, error) { return spy{url, c.Transport}, nil }}
+	return driver.Driver{Name: "spy", Hosts: somewhere, Open: func(c driver.Config) (driver.Backend, error) { return spy{url, c.Transport}, nil }}
 }
 
 type spy struct {
@@ -189,8 +189,9 @@ func TestTheBackgroundProcessCarriesNothingOfTheUsersShell(t *testing.T) {
 	defer server.Close()
 	endpoint := "spy:" + server.URL
 	dir := said(t, endpoint)
+	someRun := runAt(time.Now())
 	cmd := command(dir, endpoint, 1, "AWS_SECRET_ACCESS_KEY=canary", "OTEL_RESOURCE_ATTRIBUTES=canary", "DD_API_KEY=canary",
-		"HOME="+t.TempDir(), "SOMETOOL_TELEMETRY=on", "NO_PROXY=127.0.0.1")
+		"HOME="+t.TempDir(), "SOMETOOL_TELEMETRY=on", "NO_PROXY=127.0.0.1", runVariable+"="+someRun)
 	cmd.Dir = t.TempDir()
 	r, w, err := os.Pipe() // as the shell's `3>…`, which must not be held open
 	if err != nil {
@@ -213,7 +214,7 @@ func TestTheBackgroundProcessCarriesNothingOfTheUsersShell(t *testing.T) {
 		t.Error(err)
 	}
 	all := strings.Join(s.Env, "\n")
-	if strings.Contains(all, "canary") || !strings.Contains(all, "SOMETOOL_TELEMETRY=on") || !strings.Contains(all, "NO_PROXY=") {
+	if strings.Contains(all, "canary") || strings.Contains(all, someRun) || !strings.Contains(all, "SOMETOOL_TELEMETRY=on") || !strings.Contains(all, "NO_PROXY=") {
 		t.Errorf("its environment is\n%s", all)
 	}
 	if s.Dir != filepath.VolumeName(s.Dir)+string(filepath.Separator) {

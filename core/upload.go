@@ -36,6 +36,7 @@ var ErrWait = errors.New("the server asked not to be called yet")
 type uploader struct {
 	*installation
 	inside    bool // a command that is about to end: it keeps its own interval
+	daily     bool // what is folded waits for its day to be over, if that had its delivery
 	decision  consent.Decision
 	own       selection // the receiver that this process declares
 	ownErr    error
@@ -46,17 +47,17 @@ type uploader struct {
 }
 
 // afterRecording has what was recorded sent: by a background process or, where that would
-// end with this one, right here.
-func (u *uploader) afterRecording(ctx context.Context, localOnly, owed bool) error {
+// end with this one, right here. What was recorded may wait until folded events are due.
+func (u *uploader) afterRecording(ctx context.Context, localOnly, mayWait, owed bool) error {
 	local := localOnly
 	if !localOnly {
-		own, err := selectBackend(u.tool.Telemetry)
+		own, err := u.selectBackend()
 		if err != nil {
 			return err
 		}
 		local = own.driver.Local
 	}
-	due := delivery.Due(u.dir, u.now())
+	due := delivery.Due(u.dir, u.now()) && (!mayWait || delivery.FoldsDue(u.dir, u.now()))
 	b := background{u.installation}
 	switch {
 	case local, due && b.vanishes():
@@ -97,7 +98,7 @@ const unstoredBudget = 300 * time.Millisecond
 // sendUnstored makes one attempt to send events that are in memory only, and reports
 // whether they were accepted.
 func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
-	own, err := selectBackend(u.tool.Telemetry)
+	own, err := u.selectBackend()
 	if err != nil {
 		return false
 	}
@@ -113,20 +114,16 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 		}
 	}
 	answer := u.store().Load()
-	send := func(ctx context.Context) error {
+	open := func() (driver.Backend, error) {
 		if decision := u.decide(); !decision.Enabled || decision.LocalOnly || !sameAnswer(decision.Stored, answer) {
-			return delivery.ErrNotAllowed
+			return nil, delivery.ErrNotAllowed
 		}
-		backend, err := own.open(u.installation)
-		if err != nil {
-			return err
-		}
-		defer backend.Close()
-		return backend.Send(ctx, events)
+		return own.open(u.installation)
 	}
-	return within(ctx, unstoredBudget, func(ctx context.Context) error {
-		return delivery.Unqueued(ctx, u.dir, u.now, len(events), send)
-	}) == nil
+	return driver.Classify(within(ctx, unstoredBudget, func(ctx context.Context) error {
+		_, err := delivery.Unqueued(ctx, u.dir, u.now, events, own.driver, open)
+		return err
+	})) == driver.ClassAccepted
 }
 
 // receiptInMemory is the ID of the stored answer's receipt, or a new one for a decision
@@ -154,7 +151,7 @@ func (u *uploader) eraseSoon(ctx context.Context) error {
 	b := background{u.installation}
 	if b.vanishes() {
 		return within(ctx, inlineBudget, func(ctx context.Context) error {
-			return (&eraser{u.installation}).work(ctx, false, nil)
+			return (&eraser{installation: u.installation}).work(ctx, false, nil)
 		})
 	}
 	if err := u.outbox().Postpone(u.now().Add(backgroundLimit)); err != nil {
@@ -195,29 +192,44 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 		return delivery.Report{}, delivery.ErrNotAllowed
 	}
 	defer u.close()
-	u.own, u.ownErr = selectBackend(u.tool.Telemetry)
+	u.own, u.ownErr = u.selectBackend()
 	interval := u.interval()
 	pause := time.Duration(0)
 	if u.inside {
 		interval, pause = min(interval, inlineInterval), inlineInterval
 	}
 	sender := delivery.Sender{
-		Dir:        u.dir,
-		Queue:      u.queue(),
-		Route:      u.route,
-		AtMostOnce: u.tool.Telemetry.DeliveryMode == props.DeliveryAtMostOnce,
-		OSVersion:  identity.OSVersion(),
-		Interval:   interval,
-		Pause:      pause,
-		Now:        u.now,
-		Erase:      u.eraseWithdrawn,
-		Progress:   progress,
+		Dir:         u.dir,
+		Queue:       u.queue(),
+		Route:       u.route,
+		AtMostOnce:  u.tool.Telemetry.DeliveryMode == props.DeliveryAtMostOnce,
+		OSVersion:   identity.OSVersion(),
+		Interval:    interval,
+		Pause:       pause,
+		Now:         u.now,
+		ReportUnder: u.reportUnder,
+		Erase:       u.eraseWithdrawn,
+		Daily:       u.daily,
+		Progress:    progress,
 	}
 	report, err := sender.Run(ctx, wait)
 	if err == nil {
 		u.store().Prune(sender.Queue.Holds)
 	}
 	return report, err
+}
+
+// reportUnder returns the receipt of what would be recorded now, "" where that would go to
+// nobody.
+func (u *uploader) reportUnder() string {
+	if !u.decision.Enabled || u.decision.LocalOnly || u.ownErr != nil || u.own.driver.Local {
+		return ""
+	}
+	receipt, err := u.store().Record(u.decision, u.terms(), u.now())
+	if err != nil {
+		return ""
+	}
+	return receipt.ID
 }
 
 // eraseWithdrawn erases what waits, unless there is a yes again.
@@ -274,7 +286,7 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		return delivery.Route{Keep: fmt.Sprintf("recorded for %s, and this run of %s sends to %s: an earlier version or other settings of it would deliver",
 			receipt.Terms.Receiver(), u.tool.Name, u.terms().Receiver())}, nil
 	}
-	route.Local, route.Limits = u.own.driver.Local, u.own.driver.Limits
+	route.Local, route.Limits, route.Warnings = u.own.driver.Local, u.own.driver.Limits, u.own.driver.Warnings
 	route.Backend, err = u.open(&u.remote, u.own)
 	return route, err
 }

@@ -35,12 +35,12 @@ func Event(backend driver.Backend, complete func(*driver.Event)) Requestor {
 // ofOne makes a verdict on a batch one on its only event. Those that backends have for
 // batches mean nothing to whoever makes a request.
 func ofOne(err error, id string) error {
-	class := driver.Classify(err)
-	if class != driver.ClassPartial && class != driver.ClassTooLarge {
+	partial, _ := errors.AsType[*driver.Partial](err)
+	if partial == nil && driver.Classify(err) != driver.ClassTooLarge {
 		return err
 	}
 	bare := errors.New(err.Error())
-	if partial, ok := errors.AsType[*driver.Partial](err); ok {
+	if partial != nil {
 		switch {
 		case slices.Contains(partial.Accepted, id):
 			return nil

@@ -22,28 +22,66 @@
 //	               any host or service, and revoking it stops everything else that uses it.
 //
 // A client token goes where Datadog's mobile SDKs take theirs, to browser-intake-… with
-// DD-EVP-ORIGIN beside the key. That Datadog takes it from other programs is unverified:
+// DD-EVP-ORIGIN (the setting source), DD-EVP-ORIGIN-VERSION (the tool's version) and
+// DD-REQUEST-ID (the ID of the first event) beside the key, and ddsource in the query. That Datadog takes it from other programs is unverified:
 // try it before you ship it. This intake records the sender's address
 // (network.client.ip); whether the one for API keys does is not documented. Only a relay
 // keeps it from them. An application key is refused: it acts as a person.
 //
 // # Where an event's fields go
 //
-//	Type, Name       message "type: name" (cut to 200 bytes), event_type, event_name
-//	Tool             service; tool_name where the setting "service" takes that place
-//	setting source   ddsource
-//	MachineID        hostname: Datadog deletes by host and service
-//	Time             event_time, RFC 3339; timestamp, the log's official date (see below)
-//	Type, Version,   ddtags event_type, tool_version, os, arch, with _ for what a tag
-//	OS, Arch         cannot hold; the exact values are attributes of the same names
-//	ID               event_id            ConsentID   consent_id
-//	DurationMS       duration_ms         OSVersion   os_version
-//	ExitCode         exit_code           GoVersion   go_version
-//	Args             args                Truncated   truncated
-//	Error            error               Metadata    metadata, nested
+// The number is the page below that says what Datadog makes of it. Without one the name is
+// ours, which is that of the canonical JSON where it has one, and means nothing to Datadog.
+// Its own names have a dot in them where its pages write one: usr.id is not nested.
+//
+//	Type, Name       message "type: name", cut to 200 bytes [3]; event_type, event_name
+//	Tool             service [3], in lower case: what is searched for, and erased, has to be
+//	                 what was sent. tool_name where that is not the same, also because the
+//	                 setting "service" takes the place
+//	setting source   ddsource [3]
+//	MachineID        hostname [3]: Datadog deletes by host and service; usr.id [7]
+//	Time             event_time, RFC 3339; timestamp, the log's official date (see below) [3]
+//	Version          tag version [9]; tool_version, exact
+//	setting env      tag env [9]
+//	Type, OS, Arch   tags event_type, os, arch, with _ for what a tag cannot hold [4]; the
+//	                 exact values are attributes of the same names
+//	outcome          status: info, warn or error (see below) [8]
+//	DurationMS       duration, in nanoseconds [7]; duration_ms in its place where that is
+//	                 beyond an int64, which is 292 years
+//	ErrorClass       error.kind [7] [10]
+//	Error            error.message [7] [10], only where there is a text
+//	ID               event_id            ConsentID      consent_id
+//	RunID            run_id              Metadata       metadata, nested
+//	ExitCode         exit_code           OSVersion      os_version
+//	Args, Flags      args, flags         GoVersion      go_version
+//	CI, CIProvider   ci, ci_provider     Container      container
+//	Interactive      interactive         Agent          agent
+//	Count, Failures  count, failures     SampleRate     sample_rate
+//	Truncated        truncated           Redacted       redacted
+//	TimeAdjusted     time_adjusted
+//	Durations        duration_buckets.le_10ms and so on to .le_300000ms and .over_300000ms:
+//	                 how many runs took so long and longer than the bucket before, so that
+//	                 records are merged with a sum of each
 //
 // Metadata stays under one key because the intake reads some names (host, status, date,
 // service…) wherever a log begins with them.
+//
+// # Status
+//
+// Datadog reads status by its first letters [8]:
+//
+//	error   an error class, a text of an error, an exit code other than 0, failures in a
+//	        folded record, or the type command.error; but for the following
+//	warn    ended_unrecorded, of which nobody knows whether it failed; telemetry.loss
+//	info    interrupted, since who ends a command makes no error of it; everything else
+//
+// Error Tracking takes logs with the status error, a service, and error.kind or error.stack
+// [10], so every failure with a class, which the collector gives each. It groups them by
+// what they have: there is never an error.stack, which would hold paths, so no frames, no
+// suspect commits and no code beside an issue, and without ExtendedCollection no text
+// either. An issue is then a class of errors in a service, and says how many and in which
+// versions. It has to be switched on for logs in Datadog. This is what is documented: no
+// account was at hand to try it.
 //
 // # Late events
 //
@@ -81,24 +119,32 @@
 //
 // # Sources
 //
-//	docs.datadoghq.com/api/latest/logs/#send-logs                    call, statuses, errors, limits
-//	docs.datadoghq.com/agent/guide/agent-retry/                      what the Agent sends again
-//	docs.datadoghq.com/logs/log_configuration/pipelines/             names that are read, dates
-//	docs.datadoghq.com/getting_started/tagging/                      form of a tag
-//	docs.datadoghq.com/getting_started/site/                         sites
-//	docs.datadoghq.com/account_management/api-app-keys/              keys and client tokens
-//	github.com/DataDog/datadog-api-client-go v2.67.0, api/datadog    sites, header of the key
-//	github.com/DataDog/dd-sdk-android, LogsRequestFactory            form with a client token
+//	[1]  docs.datadoghq.com/api/latest/logs/#send-logs                  call, statuses, errors, limits
+//	[2]  docs.datadoghq.com/agent/guide/agent-retry/                    what the Agent sends again
+//	[3]  docs.datadoghq.com/logs/log_configuration/pipelines/           names that are read, dates
+//	[4]  docs.datadoghq.com/getting_started/tagging/                    form of a tag
+//	[5]  docs.datadoghq.com/getting_started/site/                       sites
+//	[6]  docs.datadoghq.com/account_management/api-app-keys/            keys and client tokens
+//	[7]  docs.datadoghq.com/standard-attributes/                        duration, usr.id, error.*
+//	[8]  docs.datadoghq.com/logs/log_configuration/processors/log_status_remapper/
+//	[9]  docs.datadoghq.com/getting_started/tagging/unified_service_tagging/
+//	[10] docs.datadoghq.com/error_tracking/backend/logs/                what becomes an issue, and
+//	     names with a dot beside nested ones
+//	[11] docs.datadoghq.com/logs/explorer/search_syntax/                what a search finds unquoted
+//	[12] github.com/DataDog/datadog-api-client-go v2.67.0, api/datadog  sites, header of the key
+//	[13] github.com/DataDog/dd-sdk-android, LogsRequestFactory          form with a client token
 package datadog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -121,9 +167,10 @@ const (
 	maxBatch = 4_900_000
 	maxItem  = 990_000
 	// added is how much larger than its canonical encoding an event gets at most: the
-	// message, at 6 bytes a byte where all is escaped (1200), four tags (437), source and
-	// service (200), names and the date (150). A test looks for worse.
-	added = 2000
+	// message, at 6 bytes a byte where all is escaped (1200), five tags (538), source,
+	// service and usr.id (300), names of buckets (180), other names and the date (180). A
+	// test looks for worse.
+	added = 2500
 	// maxMessage, maxTag and maxLabel bound what is written twice or set by the author.
 	// Datadog takes 200 characters of a tag and 100 of a service.
 	maxMessage = 200
@@ -170,26 +217,34 @@ func Driver() driver.Driver {
 			Check:   checkSource,
 		}, {
 			Name:  "service",
-			Doc:   "service of every log; the tool's name if not set",
+			Doc:   "service of every log; the tool's name in lower case if not set",
+			Check: checkLabel,
+		}, {
+			Name:  "env",
+			Doc:   "tag env of every log, like prod; none if not set",
 			Check: checkLabel,
 		}, {
 			Name: "endpoint",
-			Doc:  "URL of a relay or proxy instead of Datadog's intake; " + path + " is added to it",
+			Doc:  "URL of a relay or proxy instead of Datadog's intake; " + path + " is added unless it is there",
 			// The path may hold a key.
 			Secret: true,
-			// Whether plain http will do is only known in Open.
-			Check: func(value string) error { return checkEndpoint(value, true) },
+			// Whether plain http will do is only known in Check.
+			Check: func(value string) error {
+				_, err := relayURL(value, true)
+				return err
+			},
 		}},
 		// Datadog's limits less what the encoding here adds to the canonical one.
 		Limits: driver.Limits{Events: maxItems, Bytes: maxBatch - maxItems*added, EventBytes: maxItem - added},
 		Hosts: func(settings map[string]string) []string {
 			u, err := url.Parse(base(settings))
-			if err != nil {
+			if err != nil || u.Host == "" {
 				return nil
 			}
 			return []string{u.Host}
 		},
-		Open: open,
+		Check: check,
+		Open:  open,
 	}
 }
 
@@ -217,7 +272,11 @@ func site(settings map[string]string) string {
 func base(settings map[string]string) string {
 	switch site := site(settings); {
 	case settings["endpoint"] != "":
-		return strings.TrimRight(settings["endpoint"], "/")
+		u, err := relayURL(settings["endpoint"], true)
+		if err != nil {
+			return ""
+		}
+		return u.String()
 	case settings["client_token"] != "":
 		dot := strings.LastIndexByte(site, '.')
 		return "https://browser-intake-" + strings.ReplaceAll(site[:dot], ".", "-") + site[dot:]
@@ -270,12 +329,23 @@ func checkLabel(value string) error {
 	return nil
 }
 
-func checkEndpoint(value string, insecure bool) error {
+// relayURL makes the address that path is added to of the one that an author sets.
+func relayURL(value string, insecure bool) (*url.URL, error) {
 	u, err := driverhttp.CheckEndpoint(value, insecure)
-	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
-		err = errors.New("query in the URL: put what the relay wants to see into Telemetry.Headers")
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if u.RawQuery != "" || u.ForceQuery {
+		return nil, errors.New("query in the URL: put what the relay wants to see into Telemetry.Headers")
+	}
+	// The intake before this one, which also took the key as what follows.
+	_, older := driverhttp.CutEnding(u, "/v1/input")
+	_, olderWithKey := driverhttp.CutEnding(u.JoinPath(".."), "/v1/input")
+	if older || olderWithKey {
+		return nil, errors.New("an address of Datadog's intake before this one: leave out /v1/input and what follows, " + path + " is added, and the key is a setting")
+	}
+	u, _ = driverhttp.CutEnding(u, path)
+	return u, nil
 }
 
 // Option changes what [NewBackend] opens.
@@ -291,6 +361,9 @@ func WithSource(source string) Option { return with("source", source) }
 
 // WithService sets the service of every log, the event's tool if not set.
 func WithService(service string) Option { return with("service", service) }
+
+// WithEnv sets the tag env of every log. There is none if not set.
+func WithEnv(env string) Option { return with("env", env) }
 
 // WithEndpoint sets the URL of a relay or proxy: https, or http on this machine.
 func WithEndpoint(endpoint string) Option { return with("endpoint", endpoint) }
@@ -318,23 +391,46 @@ func NewBackend(apiKey string, options ...Option) (driver.Backend, error) {
 	return d.Open(driver.Config{Settings: resolved})
 }
 
-func open(cfg driver.Config) (driver.Backend, error) {
-	settings := maps.Clone(cfg.Settings)
-	key, token, endpoint := settings["api_key"], settings["client_token"], settings["endpoint"]
+func check(cfg driver.Config) error {
+	key, token, endpoint := cfg.Settings["api_key"], cfg.Settings["client_token"], cfg.Settings["endpoint"]
 	switch {
 	case key != "" && token != "":
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[client_token]", Problem: "api_key is set too: keep one of them"}
+		return &driver.ConfigError{Field: "Telemetry.Settings[client_token]", Problem: "api_key is set too: keep one of them"}
 	case key == "" && token == "" && endpoint == "":
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[api_key]",
+		return &driver.ConfigError{Field: "Telemetry.Settings[api_key]",
 			Problem: "no key: set api_key or client_token, or the endpoint of a relay that adds one"}
 	case endpoint != "":
-		if err := checkEndpoint(endpoint, cfg.Insecure); err != nil {
-			return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+		if _, err := relayURL(endpoint, cfg.Insecure); err != nil {
+			return &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
 		}
 	}
-	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	refuse := func(problem string) error {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
 	}
+	switch has := func(name string) bool { return driverhttp.HasHeader(cfg.Headers, name) }; {
+	case has("DD-APPLICATION-KEY"):
+		return refuse("DD-APPLICATION-KEY holds a key that acts as a person, which must not be in a tool: leave it out")
+	case has("DD-API-KEY"):
+		return refuse("DD-API-KEY is not to be set here: set Settings[api_key]")
+	case endpoint == "" && has("Authorization"):
+		return refuse("Authorization is for keys that act as a person, which must not be in a tool: leave it out")
+	}
+	own := []string{"Accept"}
+	if token != "" {
+		own = append(own, "DD-EVP-ORIGIN", "DD-EVP-ORIGIN-VERSION", "DD-REQUEST-ID")
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers, own...); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	settings := maps.Clone(cfg.Settings)
+	key, token, endpoint := settings["api_key"], settings["client_token"], settings["endpoint"]
 	if cfg.Transport == nil {
 		cfg.Transport = driverhttp.NewTransport()
 	}
@@ -358,7 +454,7 @@ func open(cfg driver.Config) (driver.Backend, error) {
 	b := &backend{
 		client: carrier.client, sdk: sdk.NewAPIClient(config), url: server + path, query: url.Values{},
 		header: map[string]string{"Content-Type": "application/json", "Accept": "application/json"},
-		source: settings["source"], service: settings["service"],
+		source: settings["source"], service: settings["service"], env: settings["env"],
 	}
 	if token != "" {
 		key, b.token = token, true
@@ -373,57 +469,125 @@ func open(cfg driver.Config) (driver.Backend, error) {
 }
 
 type backend struct {
-	client          *driverhttp.Client
-	sdk             *sdk.APIClient
-	url             string
-	query           url.Values
-	header          map[string]string
-	source, service string
-	token           bool
+	client               *driverhttp.Client
+	sdk                  *sdk.APIClient
+	url                  string
+	query                url.Values
+	header               map[string]string
+	source, service, env string
+	token                bool
 }
 
-// item is a log, as the call of the SDK documents it: six names that Datadog reads, and
+// item is a log, as the call of the SDK documents it: seven names that Datadog reads, and
 // attributes.
 type item struct {
 	Message   string `json:"message"`
+	Status    string `json:"status"`
 	Source    string `json:"ddsource"`
 	Service   string `json:"service,omitempty"`
 	Hostname  string `json:"hostname,omitempty"`
 	Tags      string `json:"ddtags,omitempty"`
 	Timestamp int64  `json:"timestamp"` // in ms
 
-	ID         string            `json:"event_id"`
-	Type       string            `json:"event_type"`
-	Name       string            `json:"event_name"`
-	Time       string            `json:"event_time"`
-	DurationMS *int64            `json:"duration_ms,omitempty"`
-	ExitCode   *int              `json:"exit_code,omitempty"`
-	Args       []string          `json:"args,omitempty"`
-	Error      string            `json:"error,omitempty"`
-	Tool       string            `json:"tool_name,omitempty"`
-	Version    string            `json:"tool_version,omitempty"`
-	OS         string            `json:"os"`
-	Arch       string            `json:"arch"`
-	OSVersion  string            `json:"os_version,omitempty"`
-	GoVersion  string            `json:"go_version,omitempty"`
-	ConsentID  string            `json:"consent_id,omitempty"`
-	Metadata   map[string]string `json:"metadata,omitempty"`
-	Truncated  int               `json:"truncated,omitempty"`
+	ID           string            `json:"event_id"`
+	Type         string            `json:"event_type"`
+	Name         string            `json:"event_name"`
+	Time         string            `json:"event_time"`
+	User         string            `json:"usr.id,omitempty"`
+	RunID        string            `json:"run_id,omitempty"`
+	Duration     *int64            `json:"duration,omitempty"` // in ns
+	DurationMS   *int64            `json:"duration_ms,omitempty"`
+	ExitCode     *int              `json:"exit_code,omitempty"`
+	Args         []string          `json:"args,omitempty"`
+	Flags        []string          `json:"flags,omitempty"`
+	ErrorKind    string            `json:"error.kind,omitempty"`
+	ErrorMessage string            `json:"error.message,omitempty"`
+	Tool         string            `json:"tool_name,omitempty"`
+	Version      string            `json:"tool_version,omitempty"`
+	OS           string            `json:"os"`
+	Arch         string            `json:"arch"`
+	OSVersion    string            `json:"os_version,omitempty"`
+	GoVersion    string            `json:"go_version,omitempty"`
+	CI           bool              `json:"ci"`
+	CIProvider   string            `json:"ci_provider,omitempty"`
+	Interactive  bool              `json:"interactive"`
+	Agent        string            `json:"agent,omitempty"`
+	Container    bool              `json:"container"`
+	ConsentID    string            `json:"consent_id,omitempty"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
+	Count        int               `json:"count,omitempty"`
+	Failures     int               `json:"failures,omitempty"`
+	Durations    map[string]int    `json:"duration_buckets,omitempty"`
+	SampleRate   int               `json:"sample_rate,omitempty"`
+	Truncated    int               `json:"truncated,omitempty"`
+	Redacted     int               `json:"redacted,omitempty"`
+	TimeAdjusted bool              `json:"time_adjusted,omitempty"`
 }
 
 func (b *backend) item(e *driver.Event, now time.Time) item {
 	i := item{
-		Message: cut(e.Type+": "+e.Name, maxMessage), Source: b.source, Service: e.Tool, Hostname: e.MachineID,
-		Tags:      tags("event_type", e.Type, "tool_version", e.Version, "os", e.OS, "arch", e.Arch),
+		Message: cut(e.Type+": "+e.Name, maxMessage), Status: status(e.Severity()),
+		Source: b.source, Service: cmp.Or(b.service, serviceOf(e.Tool)), Hostname: e.MachineID,
+		Tags:      tags("event_type", e.Type, "version", e.Version, "env", b.env, "os", e.OS, "arch", e.Arch),
 		Timestamp: officialDate(e.Time, now).UnixMilli(),
 		ID:        e.ID, Type: e.Type, Name: e.Name, Time: e.Time.UTC().Format(time.RFC3339Nano),
-		DurationMS: e.DurationMS, ExitCode: e.ExitCode, Args: e.Args, Error: e.Error, Version: e.Version,
-		OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion, GoVersion: e.GoVersion, ConsentID: e.ConsentID, Metadata: e.Metadata, Truncated: e.Truncated,
+		User: plain(e.MachineID), RunID: e.RunID, ExitCode: e.ExitCode, Args: e.Args, Flags: e.Flags, ErrorKind: e.ErrorClass, ErrorMessage: e.Error,
+		Version: e.Version, OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion, GoVersion: e.GoVersion,
+		CI: e.CI, CIProvider: e.CIProvider, Interactive: e.Interactive, Agent: e.Agent, Container: e.Container,
+		ConsentID: e.ConsentID, Metadata: e.Metadata, Count: e.Count, Failures: e.Failures, Durations: buckets(e.Durations),
+		SampleRate: e.SampleRate, Truncated: e.Truncated, Redacted: e.Redacted, TimeAdjusted: e.TimeAdjusted,
 	}
-	if b.service != "" {
-		i.Service, i.Tool = b.service, e.Tool
+	if i.Service != e.Tool {
+		i.Tool = e.Tool
 	}
+	i.Duration, i.DurationMS = nanoseconds(e.DurationMS)
 	return i
+}
+
+func status(s driver.Severity) string {
+	switch s {
+	case driver.SeverityError:
+		return "error"
+	case driver.SeverityWarn:
+		return "warn"
+	}
+	return "info"
+}
+
+// serviceOf returns the service of a tool's logs: of every name that a tool may have, one
+// that package deletion/datadog searches for.
+func serviceOf(tool string) string {
+	service := strings.ToLower(plain(tool))
+	if service != "" && strings.Contains("-./", service[:1]) {
+		return "_" + service[1:]
+	}
+	return service
+}
+
+// nanoseconds converts a duration. What does not fit is returned as it is, beside nil.
+func nanoseconds(ms *int64) (ns, tooLong *int64) {
+	const each = int64(time.Millisecond)
+	if ms == nil || *ms > math.MaxInt64/each || *ms < math.MinInt64/each {
+		return nil, ms
+	}
+	n := *ms * each
+	return &n, nil
+}
+
+// buckets names each count of an event's durations by what it counts.
+func buckets(counts []int) map[string]int {
+	if len(counts) == 0 {
+		return nil
+	}
+	named, bounds := make(map[string]int, len(counts)), driver.DurationBounds()
+	for i, n := range counts {
+		if i < len(bounds) {
+			named[fmt.Sprintf("le_%dms", bounds[i])] = n
+		} else {
+			named[fmt.Sprintf("over_%dms", bounds[len(bounds)-1])] += n
+		}
+	}
+	return named
 }
 
 // officialDate moves a time to where the intake accepts it, with an hour to spare on

@@ -68,18 +68,26 @@ func Driver() driver.Driver {
 		}},
 		Limits: driver.Limits{Bytes: maxBatch},
 		Local:  true,
+		Check:  check,
 		Open: func(cfg driver.Config) (driver.Backend, error) {
+			if err := check(cfg); err != nil {
+				return nil, err
+			}
 			path := cfg.Settings["path"]
 			if path == "" {
-				if cfg.Dir == "" {
-					return nil, &driver.ConfigError{Field: "Telemetry.Settings[path]",
-						Problem: "required where the tool has no directory of its own: set an absolute path"}
-				}
 				path = filepath.Join(cfg.Dir, LogName)
 			}
 			return &backend{path: path}, nil
 		},
 	}
+}
+
+func check(cfg driver.Config) error {
+	if cfg.Settings["path"] == "" && cfg.Dir == "" {
+		return &driver.ConfigError{Field: "Telemetry.Settings[path]",
+			Problem: "required where the tool has no directory of its own: set an absolute path"}
+	}
+	return nil
 }
 
 // backend opens the file for each batch: another process may have renamed it since.

@@ -89,7 +89,7 @@ func Driver() driver.Driver {
 			Required: true,
 			// The query may hold a key.
 			Secret: true,
-			// Whether plain http will do is only known in Open.
+			// Whether plain http will do is only known in Check.
 			Check: func(value string) error {
 				_, err := driverhttp.CheckEndpoint(value, true)
 				return err
@@ -108,21 +108,28 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
-		Open: open,
+		Check: check,
+		Open:  open,
 	}
 }
 
-func open(cfg driver.Config) (driver.Backend, error) {
-	endpoint := cfg.Settings["endpoint"]
-	if _, err := driverhttp.CheckEndpoint(endpoint, cfg.Insecure); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+func check(cfg driver.Config) error {
+	if _, err := driverhttp.CheckEndpoint(cfg.Settings["endpoint"], cfg.Insecure); err != nil {
+		return &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
 	}
 	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
 	}
 	return &backend{
 		client:   driverhttp.NewClient(cfg),
-		endpoint: endpoint,
+		endpoint: cfg.Settings["endpoint"],
 		gzip:     cfg.Settings["compression"] != "none",
 	}, nil
 }

@@ -11,6 +11,12 @@
 //	headers   as those pages show it for OTEL_EXPORTER_OTLP_HEADERS, such as
 //	          Authorization=Basic%20aWQ6a2V5; adds to TelemetryConfig.Headers
 //	service   service.name, the tool's name if left out
+//	resource  attributes of the resource, like
+//	          service.namespace=acme,deployment.environment.name=production; from a closed
+//	          list, see below
+//	conventions
+//	          keys of metadata that are names of the semantic conventions, like
+//	          vcs.provider.name,db.system.name; from a closed list, see below
 //
 // A key in a program that people download is a key that they can read: give it the right
 // to write logs and no other, or send to a Collector of your own that adds the key.
@@ -18,39 +24,105 @@
 // # What becomes of an event
 //
 // Every event is one log record with an event name. Names of the semantic conventions
-// are those of version 1.44.0; what they have no name for is under "gotoolbase.".
+// are those of version 1.44.0; what they have no name for is under "gotoolbase.", as the
+// canonical JSON calls it. The number is the page below that says so.
 //
 //	event        OTLP                                       stability of the name
-//	ID           attribute log.record.uid                   development
-//	Type         EventName, gotoolbase.event.type           stable, ours
+//	ID           attribute log.record.uid [3]               development
+//	RunID        attribute session.id [4]                   development
+//	Type         EventName [1], gotoolbase.event.type       stable, ours
 //	Name         attribute gotoolbase.event.name            ours
-//	Type, Name   body "type: name"                          stable
-//	Time         TimeUnixNano and ObservedTimeUnixNano      stable
-//	             SeverityNumber 9 (INFO)                    stable
+//	Type, Name   body "type: name" [1]                      stable
+//	Time         TimeUnixNano and ObservedTimeUnixNano [1]  stable
+//	outcome      SeverityNumber and SeverityText [2]:       stable
+//	             9 INFO, 13 WARN, 17 ERROR, see below
 //	DurationMS   attribute gotoolbase.duration_ms, integer  ours
-//	ExitCode     attribute process.exit.code, integer       release candidate
-//	             attribute error.type "_OTHER" on failure   stable
-//	Args         attribute gotoolbase.args, list of strings ours
-//	Error        attribute gotoolbase.error                 ours
-//	Tool         resource service.name                      stable
-//	Version      resource service.version                   stable
-//	OS           attribute os.type                          development
-//	OSVersion    attribute os.version                       development
-//	Arch         attribute host.arch                        development
-//	GoVersion    attribute process.runtime.version,         release candidate
+//	ExitCode     attribute process.exit.code, integer [5]   release candidate
+//	ErrorClass   attribute error.type [6]; "_OTHER" where   stable
+//	             something failed and has no class
+//	Error        attribute exception.message [7], only      stable
+//	             where there is a text
+//	Args, Flags  attributes gotoolbase.args and .flags,     ours
+//	             lists of strings
+//	Tool         resource service.name [8],                 stable
+//	             attribute process.executable.name [5]      release candidate
+//	Version      resource service.version [8]               stable
+//	OS           attribute os.type [9]                      development
+//	OSVersion    attribute os.version [9]                   development
+//	Arch         attribute host.arch [10]                   development
+//	GoVersion    attribute process.runtime.version [5],     release candidate
 //	             with process.runtime.name "go"
-//	MachineID    attribute app.installation.id              development
+//	Interactive  attribute process.interactive [5], boolean release candidate
+//	CI, CIProvider attributes gotoolbase.ci, boolean, and   ours
+//	             gotoolbase.ci_provider
+//	Agent        attribute gotoolbase.agent                 ours
+//	Container    attribute gotoolbase.container, boolean    ours
+//	MachineID    attribute app.installation.id [11]         development
 //	ConsentID    attribute gotoolbase.consent.id            ours
-//	Metadata     attribute gotoolbase.metadata.<key>        ours
-//	Truncated    attribute gotoolbase.truncated, integer    ours
+//	Metadata     attribute gotoolbase.metadata.<key>, or    ours
+//	             <key> where the setting conventions has it as [12] says
+//	Count, Failures attributes gotoolbase.count and         ours
+//	             gotoolbase.failures, integers
+//	Durations    attributes gotoolbase.durations.           ours
+//	             bucket_counts and .explicit_bounds_ms,
+//	             lists of integers: named, counted and
+//	             merged as OTLP's histograms are [13]
+//	SampleRate, Truncated, Redacted                         ours
+//	             attributes gotoolbase.sample_rate,
+//	             .truncated and .redacted, integers
+//	TimeAdjusted attribute gotoolbase.time_adjusted,        ours
+//	             boolean, only where true
+//
+// The resource names what sends by telemetry.sdk.name (this module), .language and .version
+// (of this table), as does the scope of the records [8].
 //
 // What an event does not have makes no attribute. The type is there twice because some
 // stores drop EventName. Values that the conventions spell in a way of their own are
-// spelt so: os.type "dragonflybsd", host.arch "x86" and "arm32". If the setting
-// "service" names another service, the resource also has gotoolbase.tool. Platform and
-// installation are attributes of the record, not of the resource: the Collector's
-// resourcedetection processor overwrites a resource with the Collector's own machine,
-// and some stores make an index, with a price, of every resource.
+// spelt so: os.type "dragonflybsd", host.arch "x86" and "arm32". The name of the
+// executable is the one that the author declared: what a person calls the file is theirs.
+// Of whether the process is connected to an interactive shell, as the conventions have it,
+// the tool knows that standard input and standard error are terminals.
+// Platform, installation and process are attributes of the record, not of the resource: the
+// Collector's resourcedetection processor overwrites a resource with the Collector's own
+// machine, and some stores make an index, with a price, of every resource.
+//
+// ERROR is a failure: an error class, a text of an error, an exit code other than 0,
+// failures in a folded record, or the type command.error. WARN is what ended_unrecorded, of
+// which nobody knows whether it failed, and telemetry.loss get. INFO is everything else,
+// also what a person interrupted; error.type then is "interrupted".
+//
+// # What has no name in the conventions
+//
+// cicd.* has names for pipelines, runs, tasks and workers, and none for the system that
+// runs them [14]; those that it has would say whose pipeline it is. container.* has names
+// that identify a container or its image, and one for the runtime, which a tool inside
+// cannot tell [15]. There is none for a coding agent.
+//
+// # Names that an author may add
+//
+// Resource attributes are the same for everybody who has the build. A value has up to 100
+// letters, digits and _-./+, a letter or digit first. No name is taken that could hold a
+// person, a machine or a place: host.*, user.*, service.instance.id and so on.
+//
+//	app.build_id                 development
+//	deployment.environment.name  stable
+//	service.namespace            stable
+//	telemetry.distro.name        stable
+//	telemetry.distro.version     stable
+//
+// The setting conventions says that the author means what the conventions mean by a key of
+// metadata. Its names say of what kind something was, never which one. All are strings in
+// the conventions, as metadata are; none is one that the backend sets.
+//
+//	cicd.pipeline.action.name    cicd.pipeline.task.type
+//	cloud.platform               cloud.provider
+//	container.runtime.name       db.system.name
+//	feature_flag.key             feature_flag.provider.name
+//	feature_flag.result.reason   feature_flag.result.variant
+//	http.request.method          messaging.system
+//	network.protocol.name        network.protocol.version
+//	network.transport            rpc.system.name
+//	vcs.provider.name            vcs.ref.type
 //
 // # What an answer means
 //
@@ -98,7 +170,20 @@
 //     OTLP/HTTP Response
 //   - types: https://github.com/open-telemetry/opentelemetry-proto, collector/logs/v1
 //     and logs/v1 (both stable), in the build without gRPC, go.opentelemetry.io/proto/slim/otlp
-//   - names: https://github.com/open-telemetry/semantic-conventions/tree/v1.44.0/docs
+//   - [1] https://opentelemetry.io/docs/specs/otel/logs/data-model/, and for events
+//     https://opentelemetry.io/docs/specs/semconv/general/events/
+//   - [2] https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
+//
+// and of https://github.com/open-telemetry/semantic-conventions/tree/v1.44.0, below docs:
+//
+//	[3]  registry/attributes/log.md       [4]  registry/attributes/session.md
+//	[5]  registry/attributes/process.md   [6]  registry/attributes/error.md
+//	[7]  exceptions/exceptions-logs.md    [8]  registry/attributes/service.md
+//	[9]  registry/attributes/os.md        [10] registry/attributes/host.md
+//	[11] registry/attributes/app.md       [12] registry/attributes/README.md
+//	[14] registry/attributes/cicd.md      [15] registry/attributes/container.md
+//
+// and [13] of opentelemetry-proto, metrics/v1, HistogramDataPoint.
 package otlp
 
 import (
@@ -135,7 +220,7 @@ const (
 	// sdkName must not be "opentelemetry", which is reserved for its own SDKs.
 	sdkName = "github.com/gotoolbase/telemetry"
 	// sdkVersion goes up when the mapping of the package comment changes.
-	sdkVersion = "2"
+	sdkVersion = "3"
 	// own is the prefix of names that the conventions do not have.
 	own = "gotoolbase."
 )
@@ -145,8 +230,11 @@ const (
 	maxEvents = 512
 	// maxBatch keeps the worst case below 1,000,000 bytes, which Kafka exporters behind a
 	// Collector take: metadata of one-letter keys and values grows from 8 bytes of JSON to
-	// 30 of OTLP. A receiver itself takes 20 MiB.
-	maxBatch = 256 << 10
+	// 30 of OTLP, and where versions alternate there is a resource for each event. A receiver
+	// itself takes 20 MiB.
+	maxBatch = 200 << 10
+	// maxValue is the length of a resource attribute's value: what others take for a name.
+	maxValue = 100
 	// maxEvent leaves room for the names of attributes below 64 KiB, which is what Loki
 	// (and so Grafana Cloud) takes as structured metadata of one line.
 	maxEvent = 60_000
@@ -171,6 +259,21 @@ func WithHeaders(headers map[string]string) Option {
 // WithService sets service.name, which is the tool's name otherwise.
 func WithService(name string) Option {
 	return func(cfg *driver.Config) { cfg.Settings["service"] = name }
+}
+
+// WithResource adds attributes to the resource: see the package comment for their names.
+func WithResource(attributes map[string]string) Option {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		pairs = append(pairs, name+"="+attributes[name])
+	}
+	return func(cfg *driver.Config) { cfg.Settings["resource"] = strings.Join(pairs, ",") }
+}
+
+// WithConventions lists keys of metadata that mean what the semantic conventions mean by
+// them: see the package comment for those that there may be.
+func WithConventions(keys ...string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["conventions"] = strings.Join(keys, ",") }
 }
 
 // WithInsecure allows plain http:// to hosts other than loopback.
@@ -203,7 +306,7 @@ func Driver() driver.Driver {
 			Required: true,
 			// The query may hold a key.
 			Secret: true,
-			// Whether plain http will do is only known in Open.
+			// Whether plain http will do is only known in Check.
 			Check: func(value string) error {
 				_, err := logsURL(value, true)
 				return err
@@ -219,6 +322,20 @@ func Driver() driver.Driver {
 		}, {
 			Name: "service",
 			Doc:  "service.name of the records, the tool's name if left out",
+		}, {
+			Name: "resource",
+			Doc:  "attributes of the resource, like service.namespace=acme,deployment.environment.name=production",
+			Check: func(value string) error {
+				_, err := parseResource(value)
+				return err
+			},
+		}, {
+			Name: "conventions",
+			Doc:  "keys of metadata that are names of the semantic conventions, like vcs.provider.name,db.system.name",
+			Check: func(value string) error {
+				_, err := parseConventions(value)
+				return err
+			},
 		}},
 		Limits: driver.Limits{Events: maxEvents, Bytes: maxBatch, EventBytes: maxEvent},
 		Hosts: func(settings map[string]string) []string {
@@ -228,32 +345,53 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
+		Check: func(cfg driver.Config) error {
+			_, _, err := destination(cfg)
+			return err
+		},
 		Open: open,
 	}
 }
 
-func open(cfg driver.Config) (driver.Backend, error) {
+// destination is where logs are posted and with which headers, or the mistake in that.
+func destination(cfg driver.Config) (*url.URL, map[string]string, error) {
 	u, err := logsURL(cfg.Settings["endpoint"], cfg.Insecure)
 	if err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+		return nil, nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
 	}
 	headers, err := parseHeaders(cfg.Settings["headers"])
 	if err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[headers]", Problem: err.Error()}
+		return nil, nil, &driver.ConfigError{Field: "Telemetry.Settings[headers]", Problem: err.Error()}
 	}
 	// Both kinds of headers go out. A name that is in both is refused as in either one:
 	// which of two keys is the right one only the author knows.
 	for name, value := range cfg.Headers {
 		if _, twice := headers[name]; twice {
-			return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: "a name is in Settings[headers] too: keep one"}
+			return nil, nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: "a name is in Settings[headers] too: keep one"}
 		}
 		headers[name] = value
 	}
 	if err := driverhttp.CheckHeaders(headers); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+		return nil, nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	}
+	return u, headers, nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	u, headers, err := destination(cfg)
+	if err != nil {
+		return nil, err
 	}
 	cfg.Headers = headers
-	return &backend{client: driverhttp.NewClient(cfg), url: u.String(), service: cfg.Settings["service"]}, nil
+	b := &backend{url: u.String(), service: cfg.Settings["service"]}
+	if b.resource, err = parseResource(cfg.Settings["resource"]); err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Settings[resource]", Problem: err.Error()}
+	}
+	if b.conventions, err = parseConventions(cfg.Settings["conventions"]); err != nil {
+		return nil, &driver.ConfigError{Field: "Telemetry.Settings[conventions]", Problem: err.Error()}
+	}
+	b.client = driverhttp.NewClient(cfg)
+	return b, nil
 }
 
 // logsURL makes the address that logs are posted to of the one that an author sets.
@@ -262,15 +400,15 @@ func logsURL(endpoint string, insecure bool) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch path := strings.TrimRight(u.EscapedPath(), "/"); {
-	case strings.HasSuffix(path, "/v1/traces"), strings.HasSuffix(path, "/v1/metrics"):
+	for _, signal := range []string{"/v1/traces", "/v1/metrics", "/v1development/profiles"} {
 		// Such a place answers 404 or 400 to logs, which is final.
-		return nil, errors.New("the address of another signal: leave out what begins with /v1/")
-	case strings.HasSuffix(path, "/v1/logs"):
-		// Without a slash at the end, which some receivers answer with a 404.
-		return u.JoinPath("..", "logs"), nil
+		if _, found := driverhttp.CutEnding(u, signal); found {
+			return nil, errors.New("the address of another signal: leave out what begins with /v1")
+		}
 	}
-	return u.JoinPath("v1", "logs"), nil
+	// Without a slash at the end, which some receivers answer with a 404.
+	base, _ := driverhttp.CutEnding(u, "/v1/logs")
+	return base.JoinPath("v1", "logs"), nil
 }
 
 // parseHeaders reads the form of OTEL_EXPORTER_OTLP_HEADERS, which is what vendors'
@@ -301,9 +439,76 @@ func parseHeaders(text string) (map[string]string, error) {
 	return headers, nil
 }
 
+// resourceNames are the attributes that an author may add to the resource.
+func resourceNames() []string {
+	return []string{"app.build_id", "deployment.environment.name", "service.namespace", "telemetry.distro.name", "telemetry.distro.version"}
+}
+
+// parseResource reads pairs with commas between them, and returns them in the order of
+// their names.
+func parseResource(text string) ([][2]string, error) {
+	var pairs [][2]string
+	if text == "" {
+		return nil, nil
+	}
+	for _, pair := range strings.Split(text, ",") {
+		name, value, _ := strings.Cut(pair, "=")
+		switch {
+		case !slices.Contains(resourceNames(), name):
+			return nil, fmt.Errorf("%q is none of the attributes that may be added: %s", name, strings.Join(resourceNames(), ", "))
+		case slices.ContainsFunc(pairs, func(p [2]string) bool { return p[0] == name }):
+			return nil, fmt.Errorf("%s is there twice: keep one", name)
+		case !isResourceValue(value):
+			return nil, fmt.Errorf("the value of %s: use 1 to %d letters, digits and _-./+, a letter or digit first", name, maxValue)
+		}
+		pairs = append(pairs, [2]string{name, value})
+	}
+	slices.SortFunc(pairs, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	return pairs, nil
+}
+
+// isResourceValue has no room for an address, a path with a home in it or a sentence.
+func isResourceValue(s string) bool {
+	if s == "" || len(s) > maxValue || strings.Contains("_-./+", s[:1]) {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("_-./+", r)
+	})
+}
+
+// conventionNames are the keys of metadata that an author may mean as the conventions do.
+func conventionNames() []string {
+	return []string{
+		"cicd.pipeline.action.name", "cicd.pipeline.task.type", "cloud.platform", "cloud.provider", "container.runtime.name", "db.system.name",
+		"feature_flag.key", "feature_flag.provider.name", "feature_flag.result.reason", "feature_flag.result.variant", "http.request.method",
+		"messaging.system", "network.protocol.name", "network.protocol.version", "network.transport", "rpc.system.name", "vcs.provider.name", "vcs.ref.type",
+	}
+}
+
+// parseConventions reads names with commas between them.
+func parseConventions(text string) (map[string]bool, error) {
+	keys := map[string]bool{}
+	if text == "" {
+		return keys, nil
+	}
+	for _, key := range strings.Split(text, ",") {
+		if !slices.Contains(conventionNames(), key) {
+			return nil, fmt.Errorf("%q is none of the names that may be listed: %s", key, strings.Join(conventionNames(), ", "))
+		}
+		if keys[key] {
+			return nil, fmt.Errorf("%s is there twice: keep one", key)
+		}
+		keys[key] = true
+	}
+	return keys, nil
+}
+
 type backend struct {
 	client       *driverhttp.Client
 	url, service string
+	resource     [][2]string
+	conventions  map[string]bool
 }
 
 func (b *backend) Send(ctx context.Context, events []driver.Event) error {
@@ -344,7 +549,7 @@ func (b *backend) request(events []driver.Event) *collector.ExportLogsServiceReq
 		}
 		records := make([]*logs.LogRecord, n)
 		for i := range records {
-			records[i] = record(&events[i])
+			records[i] = b.record(&events[i])
 		}
 		r.ResourceLogs = append(r.ResourceLogs, &logs.ResourceLogs{
 			Resource:  &resource.Resource{Attributes: b.program(first)},
@@ -361,24 +566,24 @@ type attributes []*common.KeyValue
 
 // program returns the resource: the tool, and by what it sends.
 func (b *backend) program(e *driver.Event) attributes {
-	a := make(attributes, 0, 6)
-	service := cmp.Or(b.service, e.Tool)
-	a.text("service.name", service)
+	a := make(attributes, 0, 5+len(b.resource))
+	a.text("service.name", cmp.Or(b.service, e.Tool))
 	a.text("service.version", e.Version)
-	if service != e.Tool {
-		a.text(own+"tool", e.Tool)
-	}
 	a.text("telemetry.sdk.name", sdkName)
 	a.text("telemetry.sdk.language", "go")
 	a.text("telemetry.sdk.version", sdkVersion)
+	for _, pair := range b.resource {
+		a.text(pair[0], pair[1])
+	}
 	return a
 }
 
 // record returns the log record of an event.
-func record(e *driver.Event) *logs.LogRecord {
-	const most = 17 // of them, apart from metadata
+func (b *backend) record(e *driver.Event) *logs.LogRecord {
+	const most = 31 // of them, apart from metadata
 	a := make(attributes, 0, most+len(e.Metadata))
 	a.text("log.record.uid", e.ID)
+	a.text("session.id", e.RunID)
 	a.text("app.installation.id", e.MachineID)
 	a.text(own+"consent.id", e.ConsentID)
 	a.text(own+"event.type", e.Type)
@@ -386,22 +591,21 @@ func record(e *driver.Event) *logs.LogRecord {
 	if e.DurationMS != nil {
 		a.number(own+"duration_ms", *e.DurationMS)
 	}
+	a.text("process.executable.name", e.Tool)
 	if e.ExitCode != nil {
 		a.number("process.exit.code", int64(*e.ExitCode))
 	}
-	if e.Error != "" || e.ExitCode != nil && *e.ExitCode != 0 {
-		// What is known of a failure is its text, which is no class: hence the value that
-		// the conventions have for all others. It makes failures countable in any store.
+	severity := e.Severity()
+	switch {
+	case e.ErrorClass != "":
+		a.text("error.type", e.ErrorClass)
+	case severity == driver.SeverityError:
+		// The conventions' value for all others makes failures countable in any store.
 		a.text("error.type", "_OTHER")
 	}
-	a.text(own+"error", e.Error)
-	if len(e.Args) > 0 {
-		list := make([]*common.AnyValue, len(e.Args))
-		for i, arg := range e.Args {
-			list[i] = stringValue(arg)
-		}
-		a.add(own+"args", &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: list}}})
-	}
+	a.text("exception.message", e.Error)
+	a.texts(own+"args", e.Args)
+	a.texts(own+"flags", e.Flags)
 	a.text("os.type", osType(e.OS))
 	a.text("os.version", e.OSVersion)
 	a.text("host.arch", hostArch(e.Arch))
@@ -409,13 +613,31 @@ func record(e *driver.Event) *logs.LogRecord {
 		a.text("process.runtime.name", "go")
 		a.text("process.runtime.version", e.GoVersion)
 	}
-	if e.Truncated != 0 {
-		a.number(own+"truncated", int64(e.Truncated))
+	a.boolean("process.interactive", e.Interactive)
+	a.boolean(own+"ci", e.CI)
+	a.text(own+"ci_provider", e.CIProvider)
+	a.text(own+"agent", e.Agent)
+	a.boolean(own+"container", e.Container)
+	a.count(own+"count", e.Count)
+	a.count(own+"failures", e.Failures)
+	if len(e.Durations) > 0 {
+		a.add(own+"durations.bucket_counts", listOf(e.Durations, numberValue))
+		a.add(own+"durations.explicit_bounds_ms", listOf(driver.DurationBounds(), numberValue))
+	}
+	a.count(own+"sample_rate", e.SampleRate)
+	a.count(own+"truncated", e.Truncated)
+	a.count(own+"redacted", e.Redacted)
+	if e.TimeAdjusted {
+		a.boolean(own+"time_adjusted", true)
 	}
 	// Sorted, so that the same events make the same bytes.
 	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
+		name := key
+		if !b.conventions[key] {
+			name = own + "metadata." + mend(key)
+		}
 		// An empty value is the author's, and stays.
-		a.add(own+"metadata."+mend(key), stringValue(e.Metadata[key]))
+		a.add(name, stringValue(e.Metadata[key]))
 	}
 
 	body := e.Type // the line that people read
@@ -426,14 +648,26 @@ func record(e *driver.Event) *logs.LogRecord {
 	// that of sending, or a batch that comes again would differ. A clock before 1970 would
 	// come out as the year 2554.
 	at := uint64(max(e.Time.UnixNano(), 0))
+	number, text := severityOf(severity)
 	return &logs.LogRecord{
 		TimeUnixNano:         at,
 		ObservedTimeUnixNano: at,
-		SeverityNumber:       logs.SeverityNumber_SEVERITY_NUMBER_INFO,
+		SeverityNumber:       number,
+		SeverityText:         text,
 		EventName:            mend(e.Type),
 		Body:                 stringValue(body),
 		Attributes:           a,
 	}
+}
+
+func severityOf(s driver.Severity) (logs.SeverityNumber, string) {
+	switch s {
+	case driver.SeverityError:
+		return logs.SeverityNumber_SEVERITY_NUMBER_ERROR, "ERROR"
+	case driver.SeverityWarn:
+		return logs.SeverityNumber_SEVERITY_NUMBER_WARN, "WARN"
+	}
+	return logs.SeverityNumber_SEVERITY_NUMBER_INFO, "INFO"
 }
 
 // text adds a value unless it is empty.
@@ -444,11 +678,42 @@ func (a *attributes) text(key, value string) {
 }
 
 func (a *attributes) number(key string, value int64) {
-	a.add(key, &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: value}})
+	a.add(key, numberValue(value))
+}
+
+// count adds a number unless it is 0.
+func (a *attributes) count(key string, n int) {
+	if n != 0 {
+		a.number(key, int64(n))
+	}
+}
+
+func (a *attributes) boolean(key string, value bool) {
+	a.add(key, &common.AnyValue{Value: &common.AnyValue_BoolValue{BoolValue: value}})
+}
+
+// texts adds a list unless it is empty.
+func (a *attributes) texts(key string, list []string) {
+	if len(list) > 0 {
+		a.add(key, listOf(list, stringValue))
+	}
 }
 
 func (a *attributes) add(key string, value *common.AnyValue) {
 	*a = append(*a, &common.KeyValue{Key: key, Value: value})
+}
+
+// listOf makes an attribute's value of several.
+func listOf[T any](list []T, value func(T) *common.AnyValue) *common.AnyValue {
+	values := make([]*common.AnyValue, len(list))
+	for i, v := range list {
+		values[i] = value(v)
+	}
+	return &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: values}}}
+}
+
+func numberValue[T int | int64](n T) *common.AnyValue {
+	return &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: int64(n)}}
 }
 
 // stringValue makes one allocation where the two types alone would make two: nine of

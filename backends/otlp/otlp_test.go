@@ -44,7 +44,10 @@ func full(n int) driver.Event {
 		Time: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), DurationMS: &duration, ExitCode: &exit,
 		Args: []string{"--force", "", "c"}, Error: "no such remote", Tool: "mytool", Version: "v1.2.3", OS: "linux", Arch: "amd64",
 		OSVersion: "debian 12", GoVersion: "go1.26", MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
-		Metadata: map[string]string{"format": "table", "colour": "green", "empty": ""}, Truncated: 2,
+		Flags: []string{"force", "depth"}, ErrorClass: "not_found", CI: true, CIProvider: "github-actions", Interactive: true, Agent: "codex", Container: true,
+		RunID:    "01890a5d-ac96-774b-bcce-b302099a0000",
+		Metadata: map[string]string{"format": "table", "colour": "green", "empty": ""}, Count: 7, Failures: 3, Durations: []int{5, 0, 2}, SampleRate: 10,
+		Truncated: 2, Redacted: 1, TimeAdjusted: true,
 	}
 }
 
@@ -208,7 +211,7 @@ func TestEveryFieldHasItsPlace(t *testing.T) {
 	}
 	scope, record := groups[0].ScopeLogs[0], groups[0].ScopeLogs[0].LogRecords[0]
 	const schema = "https://opentelemetry.io/schemas/1.44.0"
-	if groups[0].SchemaUrl != schema || scope.SchemaUrl != schema || scope.Scope.Name != "github.com/gotoolbase/telemetry" || scope.Scope.Version != "2" {
+	if groups[0].SchemaUrl != schema || scope.SchemaUrl != schema || scope.Scope.Name != "github.com/gotoolbase/telemetry" || scope.Scope.Version != "3" {
 		t.Errorf("schemas %q, %q, scope %v", groups[0].SchemaUrl, scope.SchemaUrl, scope.Scope)
 	}
 	same(t, pairs(t, groups[0].Resource.Attributes), map[string]string{
@@ -216,18 +219,35 @@ func TestEveryFieldHasItsPlace(t *testing.T) {
 		"service.version":        `{"stringValue":"v1.2.3"}`,
 		"telemetry.sdk.name":     `{"stringValue":"github.com/gotoolbase/telemetry"}`,
 		"telemetry.sdk.language": `{"stringValue":"go"}`,
-		"telemetry.sdk.version":  `{"stringValue":"2"}`,
+		"telemetry.sdk.version":  `{"stringValue":"3"}`,
 	})
 	same(t, pairs(t, record.Attributes), map[string]string{
-		"log.record.uid":             `{"stringValue":"01890a5d-ac96-774b-bcce-000000000001"}`,
-		"app.installation.id":        `{"stringValue":"abababababababababababababababab"}`,
-		"gotoolbase.consent.id":      `{"stringValue":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"}`,
-		"gotoolbase.event.type":      `{"stringValue":"command.invocation"}`,
-		"gotoolbase.event.name":      `{"stringValue":"remote add"}`,
-		"gotoolbase.duration_ms":     `{"intValue":"1234"}`,
-		"process.exit.code":          `{"intValue":"3"}`,
-		"error.type":                 `{"stringValue":"_OTHER"}`,
-		"gotoolbase.error":           `{"stringValue":"no such remote"}`,
+		"log.record.uid":                     `{"stringValue":"01890a5d-ac96-774b-bcce-000000000001"}`,
+		"app.installation.id":                `{"stringValue":"abababababababababababababababab"}`,
+		"gotoolbase.consent.id":              `{"stringValue":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"}`,
+		"gotoolbase.event.type":              `{"stringValue":"command.invocation"}`,
+		"gotoolbase.event.name":              `{"stringValue":"remote add"}`,
+		"gotoolbase.duration_ms":             `{"intValue":"1234"}`,
+		"process.exit.code":                  `{"intValue":"3"}`,
+		"error.type":                         `{"stringValue":"not_found"}`,
+		"exception.message":                  `{"stringValue":"no such remote"}`,
+		"session.id":                         `{"stringValue":"01890a5d-ac96-774b-bcce-b302099a0000"}`,
+		"process.executable.name":            `{"stringValue":"mytool"}`,
+		"process.interactive":                `{"boolValue":true}`,
+		"gotoolbase.flags":                   `{"arrayValue":{"values":[{"stringValue":"force"},{"stringValue":"depth"}]}}`,
+		"gotoolbase.ci":                      `{"boolValue":true}`,
+		"gotoolbase.ci_provider":             `{"stringValue":"github-actions"}`,
+		"gotoolbase.agent":                   `{"stringValue":"codex"}`,
+		"gotoolbase.container":               `{"boolValue":true}`,
+		"gotoolbase.count":                   `{"intValue":"7"}`,
+		"gotoolbase.failures":                `{"intValue":"3"}`,
+		"gotoolbase.durations.bucket_counts": `{"arrayValue":{"values":[{"intValue":"5"},{"intValue":"0"},{"intValue":"2"}]}}`,
+		"gotoolbase.durations.explicit_bounds_ms": `{"arrayValue":{"values":[{"intValue":"10"},{"intValue":"25"},{"intValue":"50"},{"intValue":"100"},` +
+			`{"intValue":"250"},{"intValue":"500"},{"intValue":"1000"},{"intValue":"2500"},{"intValue":"5000"},{"intValue":"10000"},` +
+			`{"intValue":"30000"},{"intValue":"60000"},{"intValue":"300000"}]}}`,
+		"gotoolbase.sample_rate":     `{"intValue":"10"}`,
+		"gotoolbase.redacted":        `{"intValue":"1"}`,
+		"gotoolbase.time_adjusted":   `{"boolValue":true}`,
 		"gotoolbase.args":            `{"arrayValue":{"values":[{"stringValue":"--force"},{"stringValue":""},{"stringValue":"c"}]}}`,
 		"os.type":                    `{"stringValue":"linux"}`,
 		"os.version":                 `{"stringValue":"debian 12"}`,
@@ -243,8 +263,8 @@ func TestEveryFieldHasItsPlace(t *testing.T) {
 	if record.TimeUnixNano != at || record.ObservedTimeUnixNano != at {
 		t.Errorf("times %d and %d, want %d", record.TimeUnixNano, record.ObservedTimeUnixNano, int64(at))
 	}
-	if record.EventName != "command.invocation" || record.Body.GetStringValue() != "command.invocation: remote add" || record.SeverityNumber != 9 {
-		t.Errorf("event name %q, body %v, severity %d", record.EventName, record.Body, record.SeverityNumber)
+	if record.EventName != "command.invocation" || record.Body.GetStringValue() != "command.invocation: remote add" {
+		t.Errorf("event name %q, body %v", record.EventName, record.Body)
 	}
 }
 
@@ -265,13 +285,16 @@ func TestWhatAnEventDoesNotHaveMakesNoAttribute(t *testing.T) {
 		}, ": n"},
 		"an error without an exit code is a failure": {driver.Event{ID: "1", Type: "a", Error: "e"}, map[string]string{
 			"log.record.uid": `{"stringValue":"1"}`, "gotoolbase.event.type": `{"stringValue":"a"}`,
-			"gotoolbase.error": `{"stringValue":"e"}`, "error.type": `{"stringValue":"_OTHER"}`,
+			"exception.message": `{"stringValue":"e"}`, "error.type": `{"stringValue":"_OTHER"}`,
 		}, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			group := send(t, nil, tt.event)[0]
 			record := group.ScopeLogs[0].LogRecords[0]
+			for _, always := range []string{"process.interactive", "gotoolbase.ci", "gotoolbase.container"} {
+				tt.want[always] = `{"boolValue":false}`
+			}
 			same(t, pairs(t, record.Attributes), tt.want)
 			if record.Body.GetStringValue() != tt.body {
 				t.Errorf("body %v, want %q", record.Body, tt.body)
@@ -334,50 +357,155 @@ func TestEachVersionHasAResourceOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestServiceTakesTheToolsPlace(t *testing.T) {
+func TestServiceTakesTheToolsPlaceAndTheProcessKeepsItsName(t *testing.T) {
 	t.Parallel()
-	for service, want := range map[string][2]string{
-		"":          {`{"stringValue":"mytool"}`, ""},
-		"mytool":    {`{"stringValue":"mytool"}`, ""},
-		"acme-clis": {`{"stringValue":"acme-clis"}`, `{"stringValue":"mytool"}`},
-	} {
-		resource := pairs(t, send(t, func(cfg *driver.Config) { cfg.Settings["service"] = service }, full(1))[0].Resource.Attributes)
-		if got := [2]string{resource["service.name"], resource["gotoolbase.tool"]}; got != want {
-			t.Errorf("service %q: got %q", service, got)
+	for service, want := range map[string]string{"": "mytool", "mytool": "mytool", "acme-clis": "acme-clis"} {
+		group := send(t, func(cfg *driver.Config) { cfg.Settings["service"] = service }, full(1))[0]
+		name := pairs(t, group.Resource.Attributes)["service.name"]
+		process := pairs(t, group.ScopeLogs[0].LogRecords[0].Attributes)["process.executable.name"]
+		if name != `{"stringValue":"`+want+`"}` || process != `{"stringValue":"mytool"}` {
+			t.Errorf("service %q: got %s of the process %s", service, name, process)
 		}
 	}
+}
+
+func TestTheSeverityIsTheOutcome(t *testing.T) {
+	t.Parallel()
+	zero, one := 0, 1
+	for _, tt := range []struct {
+		number logs.SeverityNumber
+		text   string
+		class  string // error.type
+		event  driver.Event
+	}{
+		{9, "INFO", "", driver.Event{}},
+		{9, "INFO", "", driver.Event{ExitCode: &zero}},
+		{9, "INFO", "interrupted", driver.Event{ErrorClass: "interrupted", ExitCode: &one}},
+		{13, "WARN", "ended_unrecorded", driver.Event{ErrorClass: "ended_unrecorded"}},
+		{13, "WARN", "", driver.Event{Type: "telemetry.loss"}},
+		{17, "ERROR", "usage", driver.Event{ErrorClass: "usage"}},
+		{17, "ERROR", "other", driver.Event{ErrorClass: "other", ExitCode: &one}},
+		{17, "ERROR", "_OTHER", driver.Event{ExitCode: &one}},
+		{17, "ERROR", "_OTHER", driver.Event{Error: "no such remote"}},
+		{17, "ERROR", "_OTHER", driver.Event{Type: "command.error"}},
+		{17, "ERROR", "_OTHER", driver.Event{Count: 5, Failures: 1}},
+	} {
+		record := send(t, nil, tt.event)[0].ScopeLogs[0].LogRecords[0]
+		want := ""
+		if tt.class != "" {
+			want = `{"stringValue":"` + tt.class + `"}`
+		}
+		if got := pairs(t, record.Attributes)["error.type"]; record.SeverityNumber != tt.number || record.SeverityText != tt.text || got != want {
+			t.Errorf("%+v: severity %d %q, error.type %s", tt.event, record.SeverityNumber, record.SeverityText, got)
+		}
+	}
+}
+
+func TestAnAuthorAddsWhatHoldsForTheBuildToTheResource(t *testing.T) {
+	t.Parallel()
+	const build = "6cff0a7e-cefc-4668-96f5-1273d8b334d0"
+	got := pairs(t, send(t, func(cfg *driver.Config) {
+		cfg.Settings["resource"] = "service.namespace=Acme,deployment.environment.name=production,telemetry.distro.name=acme/cli,telemetry.distro.version=v1.0+x,app.build_id=" + build
+	}, full(1))[0].Resource.Attributes)
+	same(t, got, map[string]string{
+		"service.name":                `{"stringValue":"mytool"}`,
+		"service.version":             `{"stringValue":"v1.2.3"}`,
+		"telemetry.sdk.name":          `{"stringValue":"github.com/gotoolbase/telemetry"}`,
+		"telemetry.sdk.language":      `{"stringValue":"go"}`,
+		"telemetry.sdk.version":       `{"stringValue":"3"}`,
+		"service.namespace":           `{"stringValue":"Acme"}`,
+		"deployment.environment.name": `{"stringValue":"production"}`,
+		"telemetry.distro.name":       `{"stringValue":"acme/cli"}`,
+		"telemetry.distro.version":    `{"stringValue":"v1.0+x"}`,
+		"app.build_id":                `{"stringValue":"` + build + `"}`,
+	})
+}
+
+func TestMetadataThatAnAuthorMeansAsTheConventionsDoHasTheirNames(t *testing.T) {
+	t.Parallel()
+	e := full(1)
+	e.Metadata = map[string]string{"vcs.provider.name": "github", "db.system.name": "", "cloud.provider": "aws", "process.exit.code": "9", "x": "y"}
+	got := pairs(t, send(t, func(cfg *driver.Config) { cfg.Settings["conventions"] = "vcs.provider.name,db.system.name" }, e)[0].ScopeLogs[0].LogRecords[0].Attributes)
+	for name, want := range map[string]string{
+		"vcs.provider.name": `{"stringValue":"github"}`, "db.system.name": `{"stringValue":""}`,
+		"gotoolbase.metadata.cloud.provider": `{"stringValue":"aws"}`, "gotoolbase.metadata.process.exit.code": `{"stringValue":"9"}`,
+		"gotoolbase.metadata.x": `{"stringValue":"y"}`, "process.exit.code": `{"intValue":"3"}`,
+		"cloud.provider": "", "gotoolbase.metadata.vcs.provider.name": "",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+}
+
+// No name that an author may list is one that the backend sets, or of a kind that can name a
+// person, a machine, a repository or a run.
+func TestTheListsOfNamesHoldNothingThatIsTakenOrTells(t *testing.T) {
+	t.Parallel()
+	group := send(t, nil, full(1))[0]
+	taken := pairs(t, group.ScopeLogs[0].LogRecords[0].Attributes)
+	maps.Copy(taken, pairs(t, group.Resource.Attributes))
+	all := append(listed(t, "conventions", "?"), listed(t, "resource", "?=1")...)
+	if len(all) != 18+5 {
+		t.Errorf("%d names: %q", len(all), all)
+	}
+	for _, name := range all {
+		if taken[name] != "" {
+			t.Errorf("%s is set by the backend", name)
+		}
+		for _, tells := range []string{"host.", "user", "url", ".path", ".address", "pipeline.name", "repository", "owner", ".id", "message", "device", "geo.", "session"} {
+			if strings.Contains(name, tells) {
+				t.Errorf("%s may be listed", name)
+			}
+		}
+	}
+}
+
+// listed returns the names of a setting, which its error names.
+func listed(t *testing.T, setting, wrong string) []string {
+	t.Helper()
+	_, err := open(t, newReceiver(t, intake, success), func(cfg *driver.Config) { cfg.Settings[setting] = wrong })
+	_, names, found := strings.Cut(fmt.Sprint(err), ": \"?\" is none of the ")
+	_, names, _ = strings.Cut(names, ": ")
+	if !found {
+		t.Fatal(err)
+	}
+	return strings.Split(names, ", ")
 }
 
 func TestInvalidUTF8IsMendedInEveryField(t *testing.T) {
 	t.Parallel()
 	const bad, good = "a\xff\xfeb\xc3", "a\ufffdb\ufffd"
 	e := full(1)
-	for _, field := range []*string{&e.ID, &e.Type, &e.Name, &e.Error, &e.Tool, &e.Version, &e.OS, &e.Arch, &e.OSVersion, &e.GoVersion, &e.MachineID, &e.ConsentID} {
+	for _, field := range []*string{&e.ID, &e.Type, &e.Name, &e.Error, &e.Tool, &e.Version, &e.OS, &e.Arch, &e.OSVersion, &e.GoVersion, &e.MachineID, &e.ConsentID,
+		&e.ErrorClass, &e.CIProvider, &e.Agent, &e.RunID} {
 		*field = bad
 	}
-	e.Args, e.Metadata = []string{bad}, map[string]string{bad: bad}
+	e.Args, e.Flags, e.Metadata = []string{bad}, []string{bad}, map[string]string{bad: bad}
 	groups := send(t, func(cfg *driver.Config) { cfg.Settings["service"] = "s" + bad }, e)
 	record := groups[0].ScopeLogs[0].LogRecords[0]
 	resource, attributes := pairs(t, groups[0].Resource.Attributes), pairs(t, record.Attributes)
 	if resource["service.name"] != `{"stringValue":"s`+good+`"}` {
 		t.Errorf("service %s", resource["service.name"])
 	}
-	for _, value := range []string{resource["gotoolbase.tool"], resource["service.version"], attributes["log.record.uid"],
+	for _, value := range []string{attributes["process.executable.name"], attributes["error.type"], attributes["gotoolbase.ci_provider"],
+		attributes["gotoolbase.agent"], attributes["session.id"], resource["service.version"], attributes["log.record.uid"],
 		attributes["os.type"], attributes["os.version"], attributes["host.arch"], attributes["process.runtime.version"], attributes["app.installation.id"], attributes["gotoolbase.consent.id"],
-		attributes["gotoolbase.event.name"], attributes["gotoolbase.error"], attributes["gotoolbase.metadata."+good]} {
+		attributes["gotoolbase.event.name"], attributes["exception.message"], attributes["gotoolbase.metadata."+good]} {
 		if value != `{"stringValue":"`+good+`"}` {
 			t.Errorf("got %s", value)
 		}
 	}
-	if record.EventName != good || !strings.Contains(attributes["gotoolbase.args"], good) {
-		t.Errorf("event name %q, arguments %s", record.EventName, attributes["gotoolbase.args"])
+	if record.EventName != good || !strings.Contains(attributes["gotoolbase.args"], good) || !strings.Contains(attributes["gotoolbase.flags"], good) {
+		t.Errorf("event name %q, arguments %s, flags %s", record.EventName, attributes["gotoolbase.args"], attributes["gotoolbase.flags"])
 	}
 }
 
 func TestGzipWhereItPays(t *testing.T) {
 	t.Parallel()
-	short := full(1)
-	short.Args, short.Error, short.Metadata = nil, "", nil
+	whole := full(1)
+	short := driver.Event{ID: whole.ID, Type: whole.Type, Name: whole.Name, Time: whole.Time, Tool: whole.Tool, Version: whole.Version, OS: whole.OS,
+		Arch: whole.Arch, MachineID: whole.MachineID, RunID: whole.RunID}
 	for _, tt := range []struct {
 		events   []driver.Event
 		encoding string
@@ -407,7 +535,8 @@ func TestTheWorstBatchFitsBehindACollector(t *testing.T) {
 	t.Parallel()
 	const most = 1_000_000
 	limits := otlp.Driver().Limits
-	crowded := driver.Event{Metadata: map[string]string{}}
+	// A folded one, of which the bounds are on the wire too.
+	crowded := driver.Event{Count: 1, Durations: []int{1}, Failures: 1, SampleRate: 2, Truncated: 1, Redacted: 1, TimeAdjusted: true, Metadata: map[string]string{}}
 	for i := range 32 { // as many as the collector lets through
 		crowded.Metadata[string(rune('A'+i))] = "v"
 	}
@@ -419,7 +548,11 @@ func TestTheWorstBatchFitsBehindACollector(t *testing.T) {
 		}
 	}
 	r := newReceiver(t, intake, success)
-	if err := mustOpen(t, r, nil).Send(t.Context(), events); err != nil {
+	value := strings.Repeat("a", 100)
+	if err := mustOpen(t, r, func(cfg *driver.Config) {
+		cfg.Settings["resource"] = "service.namespace=" + value + ",deployment.environment.name=" + value + ",telemetry.distro.name=" + value +
+			",telemetry.distro.version=" + value + ",app.build_id=" + value
+	}).Send(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d events, %d bytes", len(events), len(r.bodies[0]))
@@ -638,6 +771,7 @@ func TestTheEndpointIsABaseOrTheWholeAddress(t *testing.T) {
 		"https://h.example/insert/opentelemetry":  "https://h.example/insert/opentelemetry/v1/logs",
 		"https://h.example/v1/logs":               "https://h.example/v1/logs",
 		"https://h.example/otlp/v1/logs/":         "https://h.example/otlp/v1/logs",
+		"https://h.example/otlp/V1//Logs//":       "https://h.example/otlp/v1/logs",
 		"https://h.example/a%2Fb?key=1":           "https://h.example/a%2Fb/v1/logs?key=1",
 		"https://h.example/v1/logs?key=1":         "https://h.example/v1/logs?key=1",
 		"https://h.example/xv1/logs":              "https://h.example/xv1/logs/v1/logs",
@@ -695,6 +829,7 @@ func TestHeadersOfBothKindsGoOut(t *testing.T) {
 func TestMistakesAreNamedAndSecretsAreNot(t *testing.T) {
 	t.Parallel()
 	const endpointField, headersField, configHeaders = "Telemetry.Settings[endpoint]", "Telemetry.Settings[headers]", "Telemetry.Headers"
+	const resourceField, conventionsField = "Telemetry.Settings[resource]", "Telemetry.Settings[conventions]"
 	setting := func(name, value string) func(*driver.Config) {
 		return func(cfg *driver.Config) { cfg.Settings[name] = value }
 	}
@@ -707,7 +842,19 @@ func TestMistakesAreNamedAndSecretsAreNot(t *testing.T) {
 		"http to elsewhere":      {setting("endpoint", "http://h.example/"+canary), endpointField, "Insecure"},
 		"a password in it":       {setting("endpoint", "https://u:"+canary+"@h.example"), endpointField, "Telemetry.Headers"},
 		"the address for traces": {setting("endpoint", endpoint+"/"+canary+"/v1/traces"), endpointField, "another signal"},
-		"and metrics":            {setting("endpoint", endpoint+"/v1/metrics/"), endpointField, "another signal"},
+		"and metrics":            {setting("endpoint", endpoint+"/V1//metrics/"), endpointField, "another signal"},
+		"a resource of no list":  {setting("resource", "host.name="+canary), resourceField, "service.namespace"},
+		"one of the backend's":   {setting("resource", "service.name=x"), resourceField, "none of the attributes"},
+		"a pair twice":           {setting("resource", "service.namespace=a,service.namespace=b"), resourceField, "twice"},
+		"no value":               {setting("resource", "service.namespace="), resourceField, "1 to 100"},
+		"a sentence":             {setting("resource", "service.namespace=a "+canary), resourceField, "1 to 100"},
+		"an address":             {setting("resource", "service.namespace="+canary+"@example.com"), resourceField, "1 to 100"},
+		"a path":                 {setting("resource", "service.namespace=/home/"+canary), resourceField, "first"},
+		"a long value":           {setting("resource", "service.namespace="+strings.Repeat("a", 101)), resourceField, "1 to 100"},
+		"no pair at the end":     {setting("resource", "service.namespace=a,"), resourceField, "none of the attributes"},
+		"a name of no list":      {setting("conventions", "vcs.repository.url.full"), conventionsField, "vcs.provider.name"},
+		"a name with a space":    {setting("conventions", "vcs.provider.name, db.system.name"), conventionsField, "none of the names"},
+		"a name listed twice":    {setting("conventions", "vcs.ref.type,vcs.ref.type"), conventionsField, "twice"},
 		"a key without a name":   {setting("headers", canary), headersField, "pair 1: write name=value"},
 		"a padded key":           {setting("headers", canary+"=="), headersField, "pair 1: write name=value"},
 		"an empty pair":          {setting("headers", "X-A="+canary+","), headersField, "pair 2: write name=value"},
@@ -739,7 +886,8 @@ func TestMistakesAreNamedAndSecretsAreNot(t *testing.T) {
 func TestNewBackendTakesOptions(t *testing.T) {
 	t.Parallel()
 	headers := map[string]string{"X-A": "1"}
-	b, err := otlp.NewBackend(endpoint, otlp.WithHeaders(headers), otlp.WithHeaders(map[string]string{"X-B": "2"}), otlp.WithService("acme"))
+	b, err := otlp.NewBackend(endpoint, otlp.WithHeaders(headers), otlp.WithHeaders(map[string]string{"X-B": "2"}), otlp.WithService("acme"),
+		otlp.WithResource(map[string]string{"service.namespace": "a", "app.build_id": "b"}), otlp.WithConventions("vcs.ref.type", "cloud.provider"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -759,6 +907,11 @@ func TestNewBackendTakesOptions(t *testing.T) {
 		t.Error(err)
 	} else {
 		b.Close()
+	}
+	for _, wrong := range []otlp.Option{otlp.WithResource(map[string]string{"host.name": "a"}), otlp.WithConventions("host.name")} {
+		if _, err := otlp.NewBackend(endpoint, wrong); err == nil {
+			t.Error("a mistake in an option was taken")
+		}
 	}
 	for _, wrong := range []string{"", "otlp.example.com", endpoint + "/v1/traces"} {
 		if _, err := otlp.NewBackend(wrong); err == nil {

@@ -7,25 +7,42 @@
 //		Settings: map[string]string{"project_key": "phc_…", "instance": "eu"},
 //	}
 //
+// What PostHog then shows, and the steps to retention, a funnel and a failure rate, are in
+// docs/posthog.md.
+//
 // # What becomes of an event
 //
 //	driver.Event        PostHog
 //	ID                  uuid
-//	Type                event
+//	Type                event; "other" for one of PostHog's own, which begins with $ and may
+//	                    join persons, with properties.event_type
 //	MachineID           distinct_id; the event's own ID where there is none
 //	Time                timestamp
+//	RunID               $session_id and properties.run_id
 //	ConsentID           properties.consent_id
 //	Name                properties.event_name
 //	Tool, Version       properties.tool_name, .tool_version
 //	OS, OSVersion       properties.$os, .os_version (a family, "debian 12")
 //	Arch, GoVersion     properties.arch, .go_version
+//	CI, CIProvider      properties.ci, .ci_provider
+//	Interactive, Agent  properties.interactive, .agent
+//	Container           properties.container
 //	DurationMS          properties.duration_ms
 //	ExitCode            properties.exit_code
-//	Args, Error         properties.args, .error
-//	Truncated           properties.truncated
+//	ErrorClass          properties.error_class
+//	Flags, Args, Error  properties.flags, .args, .error
+//	Count, Failures     properties.count, .failures
+//	Durations           properties.durations, in the buckets of driver.DurationBounds
+//	SampleRate          properties.sample_rate
+//	Truncated, Redacted properties.truncated, .redacted
+//	TimeAdjusted        properties.time_adjusted
 //	Metadata            properties, each under its own key, or under metadata_<key>
 //	-                   properties.$ip = "0.0.0.0", .$geoip_disable = true
-//	-                   sent_at, once a batch: PostHog corrects a wrong clock with it
+//	-                   properties.$lib, .$lib_version: this module, and the version of this table
+//	-                   the time of sending, in the batch and with v1 in a header too: PostHog
+//	                    corrects a wrong clock with it
+//	-                   with v1 the headers PostHog-Sdk-Info (this module), -Attempt (1) and
+//	                    -Request-Id (random, of one request)
 //
 // Metadata is merged into the properties, because PostHog's filters and breakdowns offer
 // properties and not what is nested in them. A key that has a meaning of its own gets the
@@ -34,29 +51,72 @@
 // distinct_id, which the intake also looks for in there, and whatever begins with
 // metadata_, so that no two keys become one.
 //
-// Nothing else is sent. The SDK adds its name, the Go version and the exact release and
-// distribution of the system, and puts its own value over $os; all of it is taken out
+// PostHog counts a $session_id in its sessions if it is a UUID of version 7, not later than
+// the session's first event and less than 24 hours before its last one. A run's ID is one.
+//
+// Nothing else is sent. The SDK adds the Go version and the exact release and distribution of
+// the system, its own name, and in places its own value over ours; all of it is taken out
 // again before a byte leaves.
 //
-// # What an answer means
+// # Two intakes
+//
+//	v1      POST /i/v1/analytics/events, PostHog's present one, which says of each event what
+//	        became of it. The default for instance us and eu, which serve it.
+//	batch   POST /batch/, the older one, which answers Ok to what it drops. The default for
+//	        endpoint: v1 is served only where a PostHog of one's own enables it, and a proxy
+//	        may let only the older paths through.
+//
+// Set intake to v1 beside an endpoint that serves it: `telemetry status --check` tells. One
+// that does not answers 404 or, where the path is known and leads nowhere, 503; both are kept
+// and say so, and name the setting.
+//
+// # What an answer of v1 means
+//
+//	2xx with a verdict for each event
+//	  ok                                 accepted
+//	  warning                            accepted, and counted by the name of the warning
+//	  drop                               lost, with PostHog's reason
+//	  retry                              kept, for as long as Retry-After says, or 1 s
+//	  no verdict, two, one unknown       kept
+//	2xx that names an event of no batch  kept: it is no answer to this batch
+//	2xx with anything else               kept: a captive portal, or another site
+//	400 about events (duplicate_event_uuid, request_parsing_error …)
+//	                                     one event spoils a batch, so the batch comes again
+//	                                     in halves; an event that is refused alone is lost
+//	400 with another code                kept, 1 h: about headers, or a body that was changed
+//	                                     on the way
+//	400 with anything else               kept: not PostHog's words
+//	401 402 403 404, every other 4xx     kept, 1 h: key, plan, intake or address are wrong,
+//	                                     the events are not
+//	408 425 429, every 5xx               kept; where Retry-After is given, for that long; but a
+//	                                     429 with billing_limit_exceeded 1 h
+//	413                                  too large: comes again in smaller batches
+//	3xx, the rest                        kept; a redirect is never followed
+//	2xx, 4xx with a web page             kept; but for 408, 413, 425 and 429, which say the
+//	                                     same from there
+//
+// The verdicts are those of the SDK, which takes what it does not know, and what is missing,
+// for accepted. So an event counts as accepted or dropped where both agree, the SDK and the
+// answer as it is read here.
+//
+// # What an answer of batch means
 //
 //	2xx with {"status": "Ok"} or 1       accepted, which is what PostHog says on receipt
 //	the same with quota_limited          kept, 1 h: PostHog has dropped the events
-//	2xx with anything else               kept: a captive portal, or another site
-//	400 with a text                      one event spoils a batch, so the batch comes again
-//	                                     in halves; an event that is refused alone is lost
-//	413                                  too large: comes again in smaller batches
-//	401 402 403 404, every other 4xx     kept, 1 h: key, plan or address are wrong, the
-//	                                     events are not
-//	408 425 429, every 5xx               kept; where Retry-After is given, for that long
-//	3xx, the rest                        kept; a redirect is never followed
-//	4xx with a web page, empty 400       kept: PostHog's capture says in a text what is
-//	                                     wrong with an event, so something in between
-//	                                     answered; but for 408, 413, 425 and 429, which say
-//	                                     the same from there
+//	400 with a text                      one event spoils a batch, as above
+//	400 with nothing                     kept
+//	everything else                      as above
 //
-// PostHog may drop events over quota, or for an unknown key, and still answer Ok. That
-// cannot be seen from here.
+// This intake may drop events over quota, or for an unknown key, and still answer Ok. That
+// cannot be seen from here. The other one tells, but for an unknown key.
+//
+// # Warnings
+//
+// person_processing_disabled says that PostHog kept the event and no person behind it. It
+// does that where one distinct_id sends about 5000 events a minute for a while, which is why
+// Limits.PerMinute is less. PostHog deletes events by the person whom they belong to, so such
+// an event may stay when the person is deleted. An operator may switch persons off for an ID
+// in PostHog without any warning; whether events are left is what deletion/posthog looks at.
 //
 // # Addresses and keys
 //
@@ -65,15 +125,25 @@
 // own servers log of a connection is theirs. Switch on "Discard client IP data" in the
 // project as well: the two do not depend on each other.
 //
-// A project key is meant to be public. Whoever has it can write events and read none.
+// A project key is meant to be public. Whoever has it can write events and read none. With v1
+// it is in the header Authorization, which Telemetry.Headers then cannot hold.
 //
-// # Persons
+// # Persons and groups
 //
 // PostHog keeps a profile for each distinct_id, which costs more than events without one.
 // It stays on: PostHog deletes events by the person whom they belong to, so events without
-// a profile could not be erased on request. No property of a person is ever set. An event
-// without a machine ID, which the collector sends where it can store none, is nobody's to
-// have erased, and gets no profile: $process_person_profile is false.
+// a profile could not be erased on request. An event without a machine ID, which the
+// collector sends where it can store none, is nobody's to have erased, and gets no profile:
+// $process_person_profile is false.
+//
+// The setting person_properties puts os, arch and tool_version on the profile as well, as
+// the last event had them, so that persons can be filtered by what they use now. It is off
+// where an author does not ask for it: breakdowns need only the event's own properties, and
+// what is not kept of a person need not be erased. There is no other property of a person.
+//
+// group_type and group_key put every event of the tool into one group, such as product and
+// its name, where several tools share a project. They are the author's words, and the same
+// for everybody. A group is not a person: deleting either leaves the other.
 //
 // # What the SDK does to a process
 //
@@ -85,17 +155,25 @@
 //
 // # Sources
 //
-//   - posthog-go v1.27.0: capture.go (properties that it adds), posthog.go (batches, retries)
+//   - posthog-go v1.27.0: capture.go, capture_v1.go and capture_v1_send.go (what it adds, its
+//     verdicts), posthog.go (batches, retries)
+//   - posthog-go, docs/migration-v2.md: who serves v1, 402 for billing, what is checked per event
+//   - PostHog/posthog, rust/capture/src/v1: error.rs (statuses and codes), analytics/types.rs
+//     (verdicts, options, what becomes of PostHog-Sdk-Info), analytics/process.rs,
+//     analytics/constants.rs and quota_limiter_shim.rs (reasons), context.rs (headers)
 //   - https://posthog.com/docs/api/capture: batch, uuid, sent_at, size of a request
+//   - https://posthog.com/docs/data/sessions: what a $session_id must be
+//   - https://posthog.com/docs/data/ingestion-warnings and PostHog/posthog.com, pull request
+//     18299: 5000 events a minute of one distinct_id
 //   - PostHog/posthog, rust/capture: api.rs and v0_endpoint.rs (statuses, the texts of
 //     refusals, status and quota_limited), payload/decompression.rs (gzip), and rust/common/types/event.rs
 //     (token and distinct_id among the properties)
 //   - PostHog/posthog, posthog/models/event/sql.py: copies are merged by uuid, event,
 //     distinct_id and day. All are the same at every attempt, but for an event within
 //     moments of midnight (UTC), whose corrected time may fall on either day. The newer
-//     table for native JSON also merges by the time itself, which sent_at makes differ by
-//     the moments between two attempts: there a lost answer leaves two rows with one uuid.
-//     Without sent_at wrong clocks would stay wrong, and an event from the future would
+//     table for native JSON also merges by the time itself, which the time of sending makes
+//     differ by the moments between two attempts: there a lost answer leaves two rows with one
+//     uuid. Without it wrong clocks would stay wrong, and an event from the future would
 //     escape its erasure, so it stays: count uuids
 package posthog
 
@@ -106,10 +184,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/posthog/posthog-go"
 
@@ -119,10 +201,10 @@ import (
 
 const (
 	// maxEvents and maxBatch keep a batch below 500 000 bytes as the SDK encodes it, where
-	// that would make two requests of it: an event grows by 600 bytes at most, but for
+	// that would make two requests of it: an event grows by 1100 bytes at most, but for
 	// characters that the SDK escapes and the canonical encoding does not. A batch that is
-	// full of those is refused in [backend.request].
-	maxEvents = 250
+	// full of those is refused before it is sent.
+	maxEvents = 130
 	maxBatch  = 350_000
 	// maxEvent leaves room below the same 500 000 bytes for an event in which every
 	// character is escaped, which makes six of it.
@@ -130,6 +212,19 @@ const (
 	// repairWait is how long a wrong key or address, or an exhausted quota, is left alone.
 	// It takes a new release of the tool to repair, or somebody with the account.
 	repairWait = time.Hour
+	// perMinute is four fifths of what PostHog documents for one distinct_id, which is about
+	// 5000: its servers count in windows of their own, and what waits on the way arrives later
+	// and closer together than it left.
+	perMinute = 4000
+	// maxGroupType and maxGroupKey are more than names of products have, and little in each
+	// event.
+	maxGroupType, maxGroupKey = 40, 100
+)
+
+// The intakes.
+const (
+	intakeV1    = "v1"
+	intakeBatch = "batch"
 )
 
 // Driver returns the driver "posthog".
@@ -137,7 +232,8 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name:     "posthog",
 		Doc:      "sends events to PostHog Cloud (US or EU) or a PostHog of your own",
-		Accepted: "PostHog answers alike to events that it drops, over the project's quota or under a key that it does not know",
+		Accepted: "PostHog answers alike to events that it drops under a key that it does not know and, with the older intake, over the project's quota",
+		Warnings: warnings(),
 		Settings: []driver.Setting{{
 			Name:     "project_key",
 			Doc:      "the project's key, which begins with phc_",
@@ -152,10 +248,28 @@ func Driver() driver.Driver {
 		}, {
 			Name: "endpoint",
 			Doc:  "URL of a PostHog of your own or of a proxy, instead of instance, like https://posthog.example.com",
-			// Whether plain http will do is only known in Open.
+			// Whether plain http will do is only known in Check.
 			Check: func(value string) error { return checkEndpoint(value, true) },
+		}, {
+			Name: "intake",
+			// No Default: it depends on whether there is an endpoint.
+			Doc:    "PostHog's way in: v1, which says of each event what became of it, or the older batch; v1 for an instance, batch for an endpoint",
+			Values: []string{intakeV1, intakeBatch},
+		}, {
+			Name:    "person_properties",
+			Doc:     "on also keeps os, arch and tool_version on the person's profile, as the last event had them",
+			Default: "off",
+			Values:  []string{"on", "off"},
+		}, {
+			Name:  "group_type",
+			Doc:   "type of the group that all events of the tool belong to, like product; with group_key",
+			Check: checkGroupType,
+		}, {
+			Name:  "group_key",
+			Doc:   "the group that all events of the tool belong to, like the name of the product; with group_type",
+			Check: checkGroupKey,
 		}},
-		Limits: driver.Limits{Events: maxEvents, Bytes: maxBatch, EventBytes: maxEvent},
+		Limits: driver.Limits{Events: maxEvents, Bytes: maxBatch, EventBytes: maxEvent, PerMinute: perMinute},
 		Hosts: func(settings map[string]string) []string {
 			u, err := driverhttp.CheckEndpoint(endpoint(settings), true)
 			if err != nil {
@@ -163,7 +277,8 @@ func Driver() driver.Driver {
 			}
 			return []string{u.Host}
 		},
-		Open: open,
+		Check: check,
+		Open:  open,
 	}
 }
 
@@ -178,6 +293,11 @@ func WithInstance(region string) Option {
 // WithEndpoint names a PostHog of one's own, or a proxy.
 func WithEndpoint(url string) Option {
 	return func(settings map[string]string) { settings["endpoint"] = url }
+}
+
+// WithIntake chooses PostHog's way in: "v1" or "batch".
+func WithIntake(intake string) Option {
+	return func(settings map[string]string) { settings["intake"] = intake }
 }
 
 // NewBackend makes a backend for direct use, without a collector. It sends to the US
@@ -217,12 +337,46 @@ func checkKey(key string) error {
 	return nil
 }
 
+// intakePaths are the paths of PostHog's intake, older ones among them. What ends in one is an
+// address that was copied from PostHog's documentation, to which another would be added.
+var intakePaths = []string{"/batch", "/capture", "/e", "/engage", "/i/v0/e", "/i/v1/analytics/events", "/track"}
+
 func checkEndpoint(value string, insecure bool) error {
 	u, err := driverhttp.CheckEndpoint(value, insecure)
-	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
-		err = errors.New("query in the URL: leave out ? and what follows, /batch/ is added at the end")
+	if err != nil {
+		return err
 	}
-	return err
+	if u.RawQuery != "" || u.ForceQuery {
+		return errors.New("query in the URL: leave out ? and what follows, the intake's path is added at the end")
+	}
+	for _, known := range intakePaths {
+		if _, is := driverhttp.CutEnding(u, known); is {
+			return fmt.Errorf("the URL ends in %s/, a path of PostHog's intake: leave that out, the path is added at the end (see the setting intake)", known)
+		}
+	}
+	return nil
+}
+
+func checkGroupType(value string) error {
+	for _, r := range value {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' {
+			return errors.New("not a group type: it has small letters, digits, _ and - only, like product")
+		}
+	}
+	if len(value) > maxGroupType {
+		return fmt.Errorf("too long: a group type has %d characters at most", maxGroupType)
+	}
+	return nil
+}
+
+func checkGroupKey(value string) error {
+	switch {
+	case len(value) > maxGroupKey:
+		return fmt.Errorf("too long: a group key has %d bytes at most", maxGroupKey)
+	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		return errors.New("not a group key: it holds a control character, or is no UTF-8")
+	}
+	return nil
 }
 
 // endpoint returns the URL of the intake, without a slash at its end.
@@ -236,29 +390,77 @@ func endpoint(settings map[string]string) string {
 	return "https://us.i.posthog.com"
 }
 
-func open(cfg driver.Config) (driver.Backend, error) {
-	if own := cfg.Settings["endpoint"]; own != "" {
+func check(cfg driver.Config) error {
+	own := cfg.Settings["endpoint"]
+	if own != "" {
 		const field = "Telemetry.Settings[endpoint]"
 		if err := checkEndpoint(own, cfg.Insecure); err != nil {
-			return nil, &driver.ConfigError{Field: field, Problem: err.Error()}
+			return &driver.ConfigError{Field: field, Problem: err.Error()}
 		}
 		if cfg.Settings["instance"] != "" {
-			return nil, &driver.ConfigError{Field: field, Problem: "instance is set as well: keep one of them"}
+			return &driver.ConfigError{Field: field, Problem: "instance is set as well: keep one of them"}
 		}
 	}
-	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	if (cfg.Settings["group_type"] == "") != (cfg.Settings["group_key"] == "") {
+		return &driver.ConfigError{Field: "Telemetry.Settings[group_type]", Problem: "group_type and group_key go together: set both or none"}
 	}
-	return &backend{
+	refuse := func(problem string) error {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
+	}
+	var taken []string
+	switch {
+	case intake(cfg.Settings) == intakeV1:
+		taken = ownHeaders
+	case own == "" && driverhttp.HasHeader(cfg.Headers, "Authorization"):
+		return refuse("Authorization is for PostHog's personal keys, which must not be in a program that others run: leave it out")
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers, taken...); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	b := &backend{
 		client:   driverhttp.NewClient(cfg),
 		endpoint: endpoint(cfg.Settings),
 		key:      cfg.Settings["project_key"],
-	}, nil
+		v1:       intake(cfg.Settings) == intakeV1,
+		persons:  cfg.Settings["person_properties"] == "on",
+	}
+	if kind := cfg.Settings["group_type"]; kind != "" {
+		b.groups = map[string]string{kind: cfg.Settings["group_key"]}
+	}
+	return b, nil
 }
+
+// intake is the one that the settings choose.
+func intake(settings map[string]string) string {
+	switch {
+	case settings["intake"] != "":
+		return settings["intake"]
+	case settings["endpoint"] != "":
+		return intakeBatch
+	}
+	return intakeV1
+}
+
+// Who sends, for PostHog's $lib and $lib_version. The version is that of the table in the
+// package comment: its first number grows where a property changes its meaning, its second
+// where one is added. Which release of a tool sent an event is in tool_version.
+const (
+	libName    = "github.com/gotoolbase/telemetry"
+	libVersion = "1.0.0"
+)
 
 type backend struct {
 	client        *driverhttp.Client
 	endpoint, key string
+	v1, persons   bool
+	groups        map[string]string // nil for none
 }
 
 // Send has the SDK encode the batch and make one attempt.
@@ -272,15 +474,26 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	if slices.ContainsFunc(events, unfit) {
 		return driver.Refused(errors.New("posthog backend: an event has no type or time, or an ID that is no UUID"), n)
 	}
+	var answer driverhttp.Answer // written before the attempt ends, read after
+	prepare, mode := b.batchRequest, posthog.CaptureModeLegacy
+	if b.v1 {
+		prepare, mode = b.v1Request, posthog.CaptureModeAnalyticsV1
+	}
 	attempt := b.client.OneAttempt(ctx,
-		func(r *http.Request) (driverhttp.Request, error) { return b.request(r, events) },
-		func(a driverhttp.Answer) error { return verdict(a, n, time.Now()) })
+		func(r *http.Request) (driverhttp.Request, error) { return prepare(r, events) },
+		func(a driverhttp.Answer) error {
+			answer = a
+			return b.verdict(a, n, time.Now())
+		})
+	told := &callback{attempt: attempt, n: n, verdicts: map[string]string{}}
 	client, err := posthog.NewWithConfig(b.key, posthog.Config{
-		Endpoint:  b.endpoint,
-		Transport: attempt,
-		Callback:  dropped{attempt, n},
-		Logger:    silent{}, // or it writes to the person's terminal
-		IsServer:  posthog.Ptr(false),
+		Endpoint:    b.endpoint,
+		CaptureMode: mode,
+		MaxRetries:  posthog.Ptr(0), // of what PostHog asks to be sent again
+		Transport:   attempt,
+		Callback:    told,
+		Logger:      silent{}, // or it writes to the person's terminal
+		IsServer:    posthog.Ptr(false),
 		// One batch, and queues that are allocated up front no longer than it is.
 		BatchSize:           n,
 		MaxQueueSize:        n,
@@ -295,8 +508,8 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	for i := range events {
 		e := &events[i]
 		if err = client.Enqueue(posthog.Capture{
-			Uuid: e.ID, Event: e.Type, DistinctId: cmp.Or(e.MachineID, e.ID), Timestamp: e.Time,
-			Properties: posthog.Properties{ours: properties(e)},
+			Uuid: e.ID, Event: eventName(e), DistinctId: cmp.Or(e.MachineID, e.ID), Timestamp: e.Time,
+			Properties: b.sdkProperties(e),
 		}); err != nil {
 			break // what is missing then keeps the request from being sent
 		}
@@ -308,7 +521,11 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = client.CloseWithContext(over)
-	if err := attempt.Err(); err != nil {
+	err = attempt.Err()
+	if err == nil && b.v1 {
+		err = settle(events, answer, told.all(), time.Now())
+	}
+	if err != nil {
 		return fmt.Errorf("posthog backend: %w", err)
 	}
 	return nil
@@ -349,32 +566,91 @@ func isUUID(s string) bool {
 // is beside it in the SDK's request is not ours and is left out; see [wrapped].
 const ours = "ours"
 
+// other is the event in place of one that PostHog would act on.
+const other = "other"
+
+// isPostHogs reports whether PostHog has a meaning for a type: $create_alias, for one, joins two
+// persons.
+func isPostHogs(eventType string) bool { return strings.HasPrefix(eventType, "$") }
+
+func eventName(e *driver.Event) string {
+	if isPostHogs(e.Type) {
+		return other
+	}
+	return e.Type
+}
+
+// sdkProperties are what the SDK is given. What it lifts out of the properties with v1 is
+// beside ours.
+func (b *backend) sdkProperties(e *driver.Event) posthog.Properties {
+	p := b.properties(e)
+	given := posthog.Properties{ours: p}
+	for _, name := range []string{sessionID, personProfile} {
+		if value, there := p[name]; there && b.v1 {
+			given[name] = value
+			delete(p, name)
+		}
+	}
+	return given
+}
+
+const (
+	sessionID     = "$session_id"
+	personProfile = "$process_person_profile"
+)
+
 // properties is the table of the package comment.
-func properties(e *driver.Event) map[string]any {
+func (b *backend) properties(e *driver.Event) map[string]any {
 	p := map[string]any{
 		// An address that is no one's: for one that is empty PostHog takes the sender's.
 		"$ip":            "0.0.0.0",
 		"$geoip_disable": true,
+		"$lib":           libName,
+		"$lib_version":   libVersion,
 		"event_name":     e.Name,
 		"tool_name":      e.Tool,
 		"$os":            e.OS,
 		"arch":           e.Arch,
+		"ci":             e.CI,
+		"interactive":    e.Interactive,
+		"container":      e.Container,
 	}
-	optional := func(key, value string) {
+	text := func(key, value string) {
 		if value != "" {
 			p[key] = value
 		}
 	}
-	if e.MachineID == "" {
-		p["$process_person_profile"] = false
+	number := func(key string, value int) {
+		if value != 0 {
+			p[key] = value
+		}
 	}
-	optional("tool_version", e.Version)
-	optional("os_version", e.OSVersion)
-	optional("go_version", e.GoVersion)
-	optional("error", e.Error)
-	optional("consent_id", e.ConsentID)
+	if isPostHogs(e.Type) {
+		p["event_type"] = e.Type
+	}
+	text("tool_version", e.Version)
+	text("os_version", e.OSVersion)
+	text("go_version", e.GoVersion)
+	text("ci_provider", e.CIProvider)
+	text("agent", e.Agent)
+	text("run_id", e.RunID)
+	text(sessionID, e.RunID)
+	text("error", e.Error)
+	text("error_class", e.ErrorClass)
+	text("consent_id", e.ConsentID)
+	number("count", e.Count)
+	number("failures", e.Failures)
+	number("sample_rate", e.SampleRate)
+	number("truncated", e.Truncated)
+	number("redacted", e.Redacted)
+	if len(e.Flags) > 0 {
+		p["flags"] = e.Flags
+	}
 	if len(e.Args) > 0 {
 		p["args"] = e.Args
+	}
+	if len(e.Durations) > 0 {
+		p["durations"] = e.Durations
 	}
 	if e.DurationMS != nil {
 		p["duration_ms"] = *e.DurationMS
@@ -382,8 +658,17 @@ func properties(e *driver.Event) map[string]any {
 	if e.ExitCode != nil {
 		p["exit_code"] = *e.ExitCode
 	}
-	if e.Truncated != 0 {
-		p["truncated"] = e.Truncated
+	if e.TimeAdjusted {
+		p["time_adjusted"] = true
+	}
+	if b.groups != nil {
+		p["$groups"] = b.groups
+	}
+	switch {
+	case e.MachineID == "":
+		p[personProfile] = false
+	case b.persons:
+		p["$set"] = person(e)
 	}
 	for key, value := range e.Metadata {
 		if reserved(key) {
@@ -394,13 +679,23 @@ func properties(e *driver.Event) map[string]any {
 	return p
 }
 
+// person is all that is kept on the profile of a person.
+func person(e *driver.Event) map[string]string {
+	p := map[string]string{"os": e.OS, "arch": e.Arch}
+	if e.Version != "" {
+		p["tool_version"] = e.Version
+	}
+	return p
+}
+
 const metadataPrefix = "metadata_"
 
 // reserved reports whether a key of the author's would mean something else as a property.
 func reserved(key string) bool {
 	switch key {
-	case "event_name", "tool_name", "tool_version", "arch", "os_version", "go_version",
-		"duration_ms", "exit_code", "args", "error", "consent_id", "truncated": // ours
+	case "event_type", "event_name", "tool_name", "tool_version", "arch", "os_version", "go_version", "ci", "ci_provider", "interactive",
+		"agent", "container", "run_id", "duration_ms", "exit_code", "flags", "args", "error", "error_class", "consent_id",
+		"count", "failures", "durations", "sample_rate", "truncated", "redacted", "time_adjusted": // ours
 		return true
 	case "token", "distinct_id": // read by the intake
 		return true
@@ -408,19 +703,26 @@ func reserved(key string) bool {
 	return strings.HasPrefix(key, "$") || strings.HasPrefix(key, metadataPrefix)
 }
 
-// body is that of a batch. P is what its events have as properties.
-type body[P any] struct {
-	APIKey string    `json:"api_key"`
-	SentAt time.Time `json:"sent_at"`
-	Batch  []item[P] `json:"batch"`
+// fits reports what is wrong with the SDK's request for a batch. The SDK makes several of
+// one that is too large for it, and leaves out an event that is. One Send is one request, or
+// none.
+func fits[P any](sdk []item[P], events []driver.Event) error {
+	if !slices.EqualFunc(sdk, events, func(i item[P], e driver.Event) bool { return i.UUID == e.ID }) {
+		return driver.Refused(errors.New("the batch does not fit into one request of the SDK's"), len(events))
+	}
+	return nil
 }
 
+// item is an event on the wire. P is what it has as properties.
 type item[P any] struct {
 	UUID       string `json:"uuid"`
 	Event      string `json:"event"`
 	DistinctID string `json:"distinct_id"`
 	Timestamp  string `json:"timestamp"`
-	Properties P      `json:"properties"`
+	// SessionID and Options are v1's.
+	SessionID  string          `json:"session_id,omitempty"`
+	Options    json.RawMessage `json:"options,omitempty"`
+	Properties P               `json:"properties"`
 }
 
 // wrapped is what the SDK makes of the properties: ours in one of them, beside its own.
@@ -428,50 +730,63 @@ type wrapped struct {
 	Ours json.RawMessage `json:"ours"`
 }
 
-// request makes the request that is sent out of the SDK's: the same fields, the properties
-// that are ours, and the time of sending.
-func (b *backend) request(r *http.Request, events []driver.Event) (driverhttp.Request, error) {
-	var sdk body[wrapped]
-	if err := json.NewDecoder(r.Body).Decode(&sdk); err != nil {
-		return driverhttp.Request{}, errors.New("the SDK's request cannot be read")
+// unwrap returns the events without what the SDK adds to them.
+func unwrap(sdk []item[wrapped]) []item[json.RawMessage] {
+	list := make([]item[json.RawMessage], len(sdk))
+	for n, i := range sdk {
+		list[n] = item[json.RawMessage]{i.UUID, i.Event, i.DistinctID, i.Timestamp, i.SessionID, i.Options, i.Properties.Ours}
 	}
-	// The SDK makes several requests of a batch that is too large for it, and leaves out
-	// an event that is. One Send is one request, or none.
-	if !slices.EqualFunc(sdk.Batch, events, func(i item[wrapped], e driver.Event) bool { return i.UUID == e.ID }) {
-		return driverhttp.Request{}, driver.Refused(errors.New("the batch does not fit into one request of the SDK's"), len(events))
-	}
-	sent := body[json.RawMessage]{APIKey: sdk.APIKey, SentAt: time.Now().UTC(), Batch: make([]item[json.RawMessage], len(sdk.Batch))}
-	for n, i := range sdk.Batch {
-		sent.Batch[n] = item[json.RawMessage]{i.UUID, i.Event, i.DistinctID, i.Timestamp, i.Properties.Ours}
-	}
+	return list
+}
+
+// encode returns the JSON text of a body, with <, > and & as they are.
+func encode(body any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(sent); err != nil {
-		return driverhttp.Request{}, errors.New("the request cannot be encoded")
+	if err := encoder.Encode(body); err != nil {
+		return nil, errors.New("the request cannot be encoded")
 	}
-	return driverhttp.Request{
-		URL:    b.endpoint + "/batch/",
-		Header: http.Header{"Content-Type": {"application/json"}},
-		Body:   text.Bytes(),
-		Gzip:   true,
-	}, nil
+	return text.Bytes(), nil
 }
 
-// dropped is a posthog.Callback for the n events of an attempt.
-type dropped struct {
+// callback is a posthog.Callback for the n events of an attempt. The SDK calls it from
+// goroutines of its own, which may be late.
+type callback struct {
 	attempt *driverhttp.OneAttempt
 	n       int
+
+	mu       sync.Mutex
+	verdicts map[string]string // by event ID: what the SDK makes of the answer
 }
 
-// Success implements posthog.Callback. What is accepted is known already.
-func (dropped) Success(posthog.APIMessage) {}
+// Success implements posthog.Callback.
+func (c *callback) Success(m posthog.APIMessage) { c.note(m, resultOK) }
 
-// Failure implements posthog.Callback: an event too large for the SDK makes no request.
-func (d dropped) Failure(_ posthog.APIMessage, err error) {
+// Failure implements posthog.Callback: of an event that makes no request because it is too
+// large for the SDK, of one with a verdict of its own, or of all of them.
+func (c *callback) Failure(m posthog.APIMessage, err error) {
 	if errors.Is(err, posthog.ErrMessageTooBig) {
-		d.attempt.Fail(driver.Refused(errors.New("an event is too large for the SDK"), d.n))
+		c.attempt.Fail(driver.Refused(errors.New("an event is too large for the SDK"), c.n))
 	}
+	if own, ok := errors.AsType[*posthog.CaptureEventError](err); ok {
+		c.note(m, own.Result)
+	}
+}
+
+func (c *callback) note(m posthog.APIMessage, verdict string) {
+	if sent, ok := m.(posthog.CaptureInApi); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.verdicts[sent.Uuid] = verdict
+	}
+}
+
+// all returns the verdicts so far.
+func (c *callback) all() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.verdicts)
 }
 
 // silent is a posthog.Logger.
@@ -482,11 +797,17 @@ func (silent) Logf(string, ...any)   {}
 func (silent) Warnf(string, ...any)  {}
 func (silent) Errorf(string, ...any) {}
 
-// verdict is the table of the package comment, for an answer to a batch of n events.
-func verdict(a driverhttp.Answer, n int, now time.Time) error {
+// verdict is what an answer means to a batch of n events as a whole, as the tables of the
+// package comment have it.
+func (b *backend) verdict(a driverhttp.Answer, n int, now time.Time) error {
 	say := func(next string) error { return fmt.Errorf("answered %d: %s", a.Status, next) }
 	switch a.Status {
-	case 408, 425, 429:
+	case 429:
+		if b.v1 && errorCode(a) == unpaid {
+			return driver.Throttled(say("PostHog wants to be paid: check the project's plan"), repairWait)
+		}
+		return later(a, now, say("PostHog asks to try again"))
+	case 408, 425:
 		return later(a, now, say("PostHog asks to try again"))
 	case 413:
 		return driver.TooLarge(say("the batch is too large"))
@@ -496,10 +817,10 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	}
 	switch a.Status {
 	case 400:
-		if len(bytes.TrimSpace(a.Body)) == 0 {
-			return say("without a reason, so this is not PostHog: check Settings[endpoint], and what is in between")
+		if b.v1 {
+			return refusedV1(a, n, say)
 		}
-		return driver.Refused(say("PostHog does not take one of the events"), n)
+		return refusedBatch(a, n, say)
 	case 401, 403:
 		return driver.Throttled(say("the key is refused: check Settings[project_key] and its region"), repairWait)
 	case 402:
@@ -507,31 +828,29 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	}
 	switch a.Status / 100 {
 	case 2:
+		if driverhttp.LooksLikeHTML(a) {
+			return say("with a web page, so the events are not known to be stored: log in to this network, or check Settings[endpoint]")
+		}
+		if b.v1 {
+			return answeredV1(a, say)
+		}
 		return acknowledged(a, say)
 	case 3:
 		return say("redirects are not followed: check Settings[endpoint], or log in to this network")
 	case 4:
-		return driver.Throttled(say("no events are taken at this address: check Settings[endpoint]"), repairWait)
+		return driver.Throttled(say("no events are taken at this address: check Settings[endpoint]"+b.otherIntake()), repairWait)
 	case 5:
-		return later(a, now, say("PostHog failed"))
+		return later(a, now, say("PostHog failed"+b.otherIntake()))
 	}
 	return say("not an answer to a POST: check Settings[endpoint]")
 }
 
-// acknowledged reads the body of a 2xx, which alone says whether PostHog has the events.
-func acknowledged(a driverhttp.Answer, say func(string) error) error {
-	var body struct {
-		Status       any             `json:"status"`
-		QuotaLimited json.RawMessage `json:"quota_limited"`
+// otherIntake says what else may be wrong where a PostHog is asked that may not serve v1.
+func (b *backend) otherIntake() string {
+	if b.v1 && !strings.HasSuffix(b.endpoint, ".i.posthog.com") {
+		return "; a PostHog of one's own may not serve v1: then set Settings[intake] to batch"
 	}
-	if err := json.Unmarshal(a.Body, &body); err != nil || body.Status != "Ok" && body.Status != 1.0 {
-		return say("without PostHog's acknowledgement, so the events are not stored: log in to this network, or check Settings[endpoint]")
-	}
-	switch string(body.QuotaLimited) {
-	case "", "null", "[]", "false":
-		return nil
-	}
-	return driver.Throttled(say("the project's quota is used up, and PostHog has dropped the events"), repairWait)
+	return ""
 }
 
 // later marks err with the wait that the answer asks for, if it does.

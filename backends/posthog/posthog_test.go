@@ -2,6 +2,7 @@ package posthog_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -30,8 +31,12 @@ import (
 const (
 	key    = "phc_S3cr3tS3cr3tS3cr3t"
 	canary = "c4n4ry"
-	intake = "https://eu.i.posthog.com/batch/"
+	host   = "https://eu.i.posthog.com"
+	run    = "01890a5d-ac96-7aaa-8bbb-0123456789ab"
 )
+
+// intakes are the paths of both, by the setting.
+var intakes = map[string]string{"v1": "/i/v1/analytics/events", "batch": "/batch/"}
 
 // patient ends a test that would hang. Nothing is ever measured against it.
 func patient(t *testing.T) context.Context {
@@ -55,22 +60,85 @@ func open(t testing.TB, cfg driver.Config, settings map[string]string) (driver.B
 	return b, err
 }
 
-// mock is a PostHog in the EU that answers as respond says.
+// mock is a PostHog in the EU that answers the older intake as respond says.
 func mock(t testing.TB, respond httpmock.Responder) (driver.Backend, *httpmock.MockTransport) {
 	t.Helper()
+	return mockOf(t, map[string]string{"intake": "batch"}, respond)
+}
+
+// mockOf is one for a backend with more settings than the key and the instance.
+func mockOf(t testing.TB, settings map[string]string, respond httpmock.Responder) (driver.Backend, *httpmock.MockTransport) {
+	t.Helper()
 	transport := httpmock.NewMockTransport()
-	transport.RegisterResponder("POST", intake, respond)
-	b, err := open(t, driver.Config{Tool: "mytool", Version: "v1", Transport: transport},
-		map[string]string{"project_key": key, "instance": "eu"})
+	transport.RegisterResponder("POST", host+intakes[cmp.Or(settings["intake"], "v1")], respond)
+	settings = maps.Clone(settings)
+	settings["project_key"], settings["instance"] = key, "eu"
+	b, err := open(t, driver.Config{Tool: "mytool", Version: "v1", Transport: transport}, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b, transport
 }
 
+// each runs a test for both intakes.
+func each(t *testing.T, test func(t *testing.T, settings map[string]string)) {
+	for intake := range intakes {
+		t.Run(intake, func(t *testing.T) {
+			t.Parallel()
+			test(t, map[string]string{"intake": intake})
+		})
+	}
+}
+
+// accept takes everything, in the words of the intake that is asked.
 func accept(r *http.Request) (*http.Response, error) {
-	_, err := io.Copy(io.Discard, r.Body)
-	return httpmock.NewStringResponse(200, `{"status":"Ok"}`), err
+	text, err := body(r)
+	if err != nil {
+		return nil, err
+	}
+	return acceptance(r.URL.Path, text)
+}
+
+func acceptance(path string, text []byte) (*http.Response, error) {
+	var sent request
+	if err := json.Unmarshal(text, &sent); err != nil {
+		return nil, err
+	}
+	if path == intakes["batch"] {
+		return httpmock.NewStringResponse(200, `{"status":"Ok"}`), nil
+	}
+	results := map[string]map[string]string{}
+	for _, e := range sent.Batch {
+		results[e.UUID] = map[string]string{"result": "ok"}
+	}
+	return httpmock.NewJsonResponse(200, map[string]any{"results": results})
+}
+
+// request is what both intakes are sent.
+type request struct {
+	SentAt    string `json:"sent_at"`
+	CreatedAt string `json:"created_at"`
+	Batch     []struct {
+		UUID       string         `json:"uuid"`
+		DistinctID string         `json:"distinct_id"`
+		Options    map[string]any `json:"options"`
+		Properties map[string]any `json:"properties"`
+	} `json:"batch"`
+}
+
+// recorder accepts, and keeps the last request and its text.
+func recorder(t testing.TB, settings map[string]string) (b driver.Backend, got *request, text *[]byte, header *http.Header) {
+	got, text, header = new(request), new([]byte), new(http.Header)
+	b, _ = mockOf(t, settings, func(r *http.Request) (*http.Response, error) {
+		var err error
+		*text, err = body(r)
+		*got, *header = request{}, r.Header.Clone()
+		if err := errors.Join(err, json.Unmarshal(*text, got)); err != nil {
+			return nil, err
+		}
+		return acceptance(r.URL.Path, *text)
+	})
+	return b, got, text, header
 }
 
 // body returns what a request carries, unpacked.
@@ -85,30 +153,6 @@ func body(r *http.Request) ([]byte, error) {
 	return io.ReadAll(unpacked)
 }
 
-// recorder accepts, and keeps the properties of the events that arrive.
-func recorder(t testing.TB) (driver.Backend, *[]map[string]any) {
-	var list []map[string]any
-	b, _ := mock(t, func(r *http.Request) (*http.Response, error) {
-		text, err := body(r)
-		if err != nil {
-			return nil, err
-		}
-		var got struct {
-			Batch []struct {
-				Properties map[string]any `json:"properties"`
-			} `json:"batch"`
-		}
-		if err := json.Unmarshal(text, &got); err != nil {
-			return nil, err
-		}
-		for _, item := range got.Batch {
-			list = append(list, item.Properties)
-		}
-		return accept(r)
-	})
-	return b, &list
-}
-
 func events(n int) []driver.Event {
 	list := make([]driver.Event, n)
 	for i := range list {
@@ -116,51 +160,73 @@ func events(n int) []driver.Event {
 		list[i] = driver.Event{
 			ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i), Type: "command.invocation", Name: "remote " + canary,
 			Time: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), DurationMS: &duration, ExitCode: &exit,
-			Args: []string{"--x"}, Error: "<failed> & \u2028", Tool: "mytool", Version: "v1", OS: "plan9", Arch: "mips",
-			OSVersion: "debian 12", GoVersion: "go1.2", MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16),
-			Metadata: map[string]string{"k": "v"}, Truncated: 1,
+			Args: []string{"--x"}, Flags: []string{"force"}, Error: "<failed> & \u2028", ErrorClass: "timeout",
+			Tool: "mytool", Version: "v1", OS: "plan9", Arch: "mips", OSVersion: "debian 12", GoVersion: "go1.2",
+			CI: true, CIProvider: "github-actions", Interactive: true, Agent: "codex", Container: true, RunID: run,
+			MachineID: strings.Repeat("ab", 16), ConsentID: strings.Repeat("cd", 16), Metadata: map[string]string{"k": "v"},
+			Count: 3, Failures: 2, Durations: []int{1, 0, 2}, SampleRate: 10, Truncated: 1, Redacted: 4, TimeAdjusted: true,
 		}
 	}
 	return list
 }
 
-// What the SDK adds or overwrites ($lib, $os, $os_version, $os_distro, $go_version…) would
-// be in the comparison.
+// What the SDK adds or overwrites ($os, $os_version, $os_distro, $go_version, its own $lib…)
+// would be in the comparison.
 func TestOneEventIsTheseBytes(t *testing.T) {
 	t.Parallel()
-	var got []byte
-	before := time.Now().Add(-time.Second)
-	b, transport := mock(t, func(r *http.Request) (*http.Response, error) {
-		if names := slices.Sorted(maps.Keys(r.Header)); !slices.Equal(names, []string{"Content-Type", "User-Agent"}) ||
-			r.UserAgent() != "mytool/v1 gotoolbase-telemetry" || r.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("headers %v", r.Header)
+	const properties = `"$ip":"0.0.0.0","$geoip_disable":true,"$lib":"github.com/gotoolbase/telemetry","$lib_version":"1.0.0",
+		"event_name":"remote c4n4ry","tool_name":"mytool","tool_version":"v1","$os":"plan9","os_version":"debian 12","arch":"mips","go_version":"go1.2",
+		"ci":true,"ci_provider":"github-actions","interactive":true,"agent":"codex","container":true,"run_id":"` + run + `",
+		"duration_ms":1234,"exit_code":0,"flags":["force"],"args":["--x"],"error":"<failed> & \u2028","error_class":"timeout",
+		"count":3,"failures":2,"durations":[1,0,2],"sample_rate":10,"truncated":1,"redacted":4,"time_adjusted":true,
+		"consent_id":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","k":"v"`
+	const head = `"uuid":"01890a5d-ac96-774b-bcce-000000000000","event":"command.invocation",
+		"distinct_id":"abababababababababababababababab","timestamp":"2026-02-03T04:05:06.789Z"`
+	want := map[string]string{
+		"batch": `{"api_key":"phc_S3cr3tS3cr3tS3cr3t","sent_at":"NOW","batch":[{` + head + `,
+			"properties":{"$session_id":"` + run + `",` + properties + `}}]}`,
+		"v1": `{"created_at":"NOW","batch":[{` + head + `,"session_id":"` + run + `","options":{},"properties":{` + properties + `}}]}`,
+	}
+	each(t, func(t *testing.T, settings map[string]string) {
+		before := time.Now().Add(-2 * time.Second)
+		now := func(stamp string) {
+			if at, err := time.Parse(time.RFC3339, stamp); err != nil || at.Before(before) || at.After(time.Now().Add(time.Second)) {
+				t.Errorf("%q is not the time of sending", stamp)
+			}
 		}
-		got, _ = body(r)
-		return accept(r)
+		b, got, text, header := recorder(t, settings)
+		if err := b.Send(patient(t), events(1)); err != nil {
+			t.Fatal(err)
+		}
+		now(cmp.Or(got.SentAt, got.CreatedAt))
+		wantHeader := map[string]string{"Content-Type": "application/json", "User-Agent": "mytool/v1 gotoolbase-telemetry"}
+		if settings["intake"] == "v1" {
+			now(header.Get("PostHog-Request-Timestamp"))
+			if id := header.Get("PostHog-Request-Id"); len(id) != 36 {
+				t.Errorf("request ID %q", id)
+			}
+			header.Del("PostHog-Request-Timestamp")
+			header.Del("PostHog-Request-Id")
+			wantHeader["Authorization"], wantHeader["Posthog-Attempt"] = "Bearer "+key, "1"
+			wantHeader["Posthog-Sdk-Info"] = "github.com/gotoolbase/telemetry/1.0.0"
+		}
+		for name := range *header {
+			if header.Get(name) != wantHeader[name] {
+				t.Errorf("%s: %q, want %q", name, header.Get(name), wantHeader[name])
+			}
+		}
+		if len(*header) != len(wantHeader) {
+			t.Errorf("headers %v", *header)
+		}
+		stamped := bytes.Replace(*text, []byte(cmp.Or(got.SentAt, got.CreatedAt)), []byte("NOW"), 1)
+		var gotValue, wantValue any
+		if err := errors.Join(json.Unmarshal(stamped, &gotValue), json.Unmarshal([]byte(want[settings["intake"]]), &wantValue)); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(gotValue, wantValue) {
+			t.Errorf("got %s\nwant %s", stamped, want[settings["intake"]])
+		}
 	})
-	if err := b.Send(patient(t), events(1)); err != nil || transport.GetTotalCallCount() != 1 {
-		t.Fatalf("%v after %d requests", err, transport.GetTotalCallCount())
-	}
-	var times struct {
-		SentAt time.Time `json:"sent_at"`
-	}
-	if err := json.Unmarshal(got, &times); err != nil || times.SentAt.Before(before) || times.SentAt.After(time.Now().Add(time.Second)) {
-		t.Errorf("sent_at %v, %v", times.SentAt, err)
-	}
-	got = bytes.Replace(got, []byte(times.SentAt.Format(time.RFC3339Nano)), []byte("NOW"), 1)
-	const want = `{"api_key":"phc_S3cr3tS3cr3tS3cr3t","sent_at":"NOW","batch":[{
-		"uuid":"01890a5d-ac96-774b-bcce-000000000000","event":"command.invocation",
-		"distinct_id":"abababababababababababababababab","timestamp":"2026-02-03T04:05:06.789Z",
-		"properties":{"$ip":"0.0.0.0","$geoip_disable":true,"event_name":"remote c4n4ry","tool_name":"mytool","tool_version":"v1",
-			"$os":"plan9","os_version":"debian 12","arch":"mips","go_version":"go1.2","duration_ms":1234,"exit_code":0,
-			"args":["--x"],"error":"<failed> & \u2028","consent_id":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","truncated":1,"k":"v"}}]}`
-	var gotValue, wantValue any
-	if err := errors.Join(json.Unmarshal(got, &gotValue), json.Unmarshal([]byte(want), &wantValue)); err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(gotValue, wantValue) {
-		t.Errorf("got %s\nwant %s", got, want)
-	}
 }
 
 // The table is the one of the package comment, written out once more: deriving it from
@@ -350,16 +416,18 @@ func TestAnEventThatSpoilsABatchIsNotSent(t *testing.T) {
 		"braced UUID": func(e *driver.Event) { e.ID = "{" + e.ID + "}" },
 		"capitals":    func(e *driver.Event) { e.ID = strings.ToUpper(e.ID) },
 	} {
-		b, transport := mock(t, accept)
-		for n, want := range map[int]driver.Class{1: driver.ClassPermanent, 3: driver.ClassTooLarge} {
-			batch := events(n)
-			spoil(&batch[n-1])
-			if err := b.Send(patient(t), batch); driver.Classify(err) != want || strings.Contains(err.Error(), canary) {
-				t.Errorf("%s, %d events: %v, want %v", name, n, err, want)
+		for intake := range intakes {
+			b, transport := mockOf(t, map[string]string{"intake": intake}, accept)
+			for n, want := range map[int]driver.Class{1: driver.ClassPermanent, 3: driver.ClassTooLarge} {
+				batch := events(n)
+				spoil(&batch[n-1])
+				if err := b.Send(patient(t), batch); driver.Classify(err) != want || strings.Contains(err.Error(), canary) {
+					t.Errorf("%s, %d events: %v, want %v", name, n, err, want)
+				}
 			}
-		}
-		if transport.GetTotalCallCount() != 0 {
-			t.Errorf("%s: %d requests", name, transport.GetTotalCallCount())
+			if transport.GetTotalCallCount() != 0 {
+				t.Errorf("%s: %d requests", name, transport.GetTotalCallCount())
+			}
 		}
 	}
 }
@@ -368,40 +436,67 @@ func TestAnEventThatSpoilsABatchIsNotSent(t *testing.T) {
 // that has no machine ID, so there must be no profile of a person behind it either.
 func TestAnEventWithoutAMachineIDIsNobodys(t *testing.T) {
 	t.Parallel()
-	var got struct {
-		Batch []struct {
-			UUID       string         `json:"uuid"`
-			DistinctID string         `json:"distinct_id"`
-			Properties map[string]any `json:"properties"`
+	each(t, func(t *testing.T, settings map[string]string) {
+		settings["person_properties"] = "on"
+		b, got, _, _ := recorder(t, settings)
+		batch := events(2)
+		batch[0].MachineID = ""
+		if err := b.Send(patient(t), batch); err != nil || len(got.Batch) != 2 {
+			t.Fatalf("%v, %d events", err, len(got.Batch))
 		}
-	}
-	b, _ := mock(t, func(r *http.Request) (*http.Response, error) {
-		text, err := body(r)
-		if err := errors.Join(err, json.Unmarshal(text, &got)); err != nil {
-			t.Error(err)
+		for i, e := range got.Batch {
+			profile := e.Properties["$process_person_profile"]
+			if settings["intake"] == "v1" {
+				if profile != nil {
+					t.Errorf("event %d: what v1 has an option for is a property too", i)
+				}
+				profile = e.Options["process_person_profile"]
+			}
+			nobodys := i == 0
+			if nobodys && (e.DistinctID != batch[i].ID || profile != false || e.Properties["$set"] != nil) ||
+				!nobodys && (e.DistinctID != batch[i].MachineID || profile != nil || e.Properties["$set"] == nil) {
+				t.Errorf("event %d: distinct_id %q, profile %v, person %v", i, e.DistinctID, profile, e.Properties["$set"])
+			}
 		}
-		return accept(r)
 	})
-	batch := events(2)
-	batch[0].MachineID = ""
-	if err := b.Send(patient(t), batch); err != nil || len(got.Batch) != 2 {
-		t.Fatalf("%v, %d events", err, len(got.Batch))
-	}
-	if e := got.Batch[0]; e.DistinctID != batch[0].ID || e.Properties["$process_person_profile"] != false {
-		t.Errorf("without a machine ID: distinct_id %q, profile %v", e.DistinctID, e.Properties["$process_person_profile"])
-	}
-	if e := got.Batch[1]; e.DistinctID != batch[1].MachineID || e.Properties["$process_person_profile"] != nil {
-		t.Errorf("with one: distinct_id %q, profile %v", e.DistinctID, e.Properties["$process_person_profile"])
+}
+
+// The closed list of what a profile holds is three words long.
+func TestPersonPropertiesAndGroupsAreWhatTheAuthorChose(t *testing.T) {
+	t.Parallel()
+	for intake := range intakes {
+		for _, tt := range []struct {
+			settings    map[string]string
+			set, groups any
+		}{
+			{map[string]string{}, nil, nil},
+			{map[string]string{"person_properties": "off"}, nil, nil},
+			{map[string]string{"person_properties": "on"}, map[string]any{"os": "plan9", "arch": "mips", "tool_version": "v1"}, nil},
+			{map[string]string{"group_type": "product", "group_key": "My Tool"}, nil, map[string]any{"product": "My Tool"}},
+		} {
+			tt.settings["intake"] = intake
+			b, got, _, _ := recorder(t, tt.settings)
+			if err := b.Send(patient(t), events(1)); err != nil {
+				t.Fatal(err)
+			}
+			if p := got.Batch[0].Properties; !reflect.DeepEqual(p["$set"], tt.set) || !reflect.DeepEqual(p["$groups"], tt.groups) || p["$set_once"] != nil {
+				t.Errorf("%v: $set %v, $groups %v", tt.settings, p["$set"], p["$groups"])
+			}
+		}
 	}
 }
 
 func TestMetadataOverwritesNothing(t *testing.T) {
 	t.Parallel()
-	b, got := recorder(t)
+	each(t, metadataOverwritesNothing)
+}
+
+func metadataOverwritesNothing(t *testing.T, settings map[string]string) {
+	b, got, _, _ := recorder(t, settings)
 	if err := b.Send(patient(t), events(1)); err != nil {
 		t.Fatal(err)
 	}
-	plain := (*got)[0]
+	plain := got.Batch[0].Properties
 	// Every name that is sent, what PostHog knows, and one that is meant to meet a prefix.
 	batch := events(1)
 	batch[0].Metadata = map[string]string{"k": "v", "metadata_exit_code": canary}
@@ -410,13 +505,13 @@ func TestMetadataOverwritesNothing(t *testing.T) {
 			batch[0].Metadata[name] = canary
 		}
 	}
-	for _, name := range []string{"$set", "$set_once", "$process_person_profile", "$groups", "$lib", "$", "token", "distinct_id"} {
+	for _, name := range []string{"$set", "$set_once", "$process_person_profile", "$groups", "$lib", "$session_id", "$", "token", "distinct_id"} {
 		batch[0].Metadata[name] = canary
 	}
 	if err := b.Send(patient(t), batch); err != nil {
 		t.Fatal(err)
 	}
-	mixed := (*got)[1]
+	mixed := got.Batch[0].Properties
 	for name, value := range plain {
 		if !reflect.DeepEqual(mixed[name], value) {
 			t.Errorf("%s is %v, want %v", name, mixed[name], value)
@@ -439,14 +534,16 @@ func TestWhatTheSDKWouldSplitIsNotSent(t *testing.T) {
 		n, size int
 		want    driver.Class
 	}{{20, 20_000, driver.ClassTooLarge}, {2, 90_000, driver.ClassTooLarge}, {1, 90_000, driver.ClassPermanent}, {1, 65_000, driver.ClassAccepted}} {
-		b, transport := mock(t, accept)
-		batch := events(tt.n)
-		for i := range batch {
-			batch[i].Metadata["k"] = strings.Repeat("<", tt.size) // six bytes each for the SDK
-		}
-		err := b.Send(patient(t), batch)
-		if calls := transport.GetTotalCallCount(); driver.Classify(err) != tt.want || calls > 0 != (err == nil) {
-			t.Errorf("%d events of %d bytes: %v after %d requests, want %v", tt.n, tt.size, err, calls, tt.want)
+		for intake := range intakes {
+			b, transport := mockOf(t, map[string]string{"intake": intake}, accept)
+			batch := events(tt.n)
+			for i := range batch {
+				batch[i].Metadata["k"] = strings.Repeat("<", tt.size) // six bytes each for the SDK
+			}
+			err := b.Send(patient(t), batch)
+			if calls := transport.GetTotalCallCount(); driver.Classify(err) != tt.want || calls > 0 != (err == nil) {
+				t.Errorf("%s, %d events of %d bytes: %v after %d requests, want %v", intake, tt.n, tt.size, err, calls, tt.want)
+			}
 		}
 	}
 }
@@ -469,19 +566,30 @@ func TestTheLargestBatchIsOneRequest(t *testing.T) {
 			batch[i].Name += strings.Repeat("x", missing)
 		}
 	}
-	b, transport := mock(t, accept)
-	if err := b.Send(patient(t), batch); err != nil || transport.GetTotalCallCount() != 1 {
-		t.Errorf("%v after %d requests", err, transport.GetTotalCallCount())
-	}
+	each(t, func(t *testing.T, settings map[string]string) {
+		settings["person_properties"] = "on"
+		settings["group_type"], settings["group_key"] = strings.Repeat("x", 40), strings.Repeat("\"", 100)
+		b, transport := mockOf(t, settings, accept)
+		if err := b.Send(patient(t), batch); err != nil || transport.GetTotalCallCount() != 1 {
+			t.Errorf("%v after %d requests", err, transport.GetTotalCallCount())
+		}
+	})
 }
 
 // Not parallel: it looks at every goroutine of the process.
 func TestSendLeavesNothingOfTheSDKBehind(t *testing.T) {
 	hang := func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }
 	unavailable := func(*http.Request) (*http.Response, error) { return httpmock.NewStringResponse(503, ""), nil }
-	for name, respond := range map[string]httpmock.Responder{"accepted": accept, "failed": unavailable, "hung": hang} {
-		b, _ := mock(t, respond)
-		for range 3 {
+	retry := func(r *http.Request) (*http.Response, error) {
+		return httpmock.NewStringResponse(200, answerV1(toRetry, toRetry, toRetry)), nil
+	}
+	for name, respond := range map[string]httpmock.Responder{"accepted": accept, "failed": unavailable, "hung": hang, "to be sent again": retry} {
+		b, _ := mockOf(t, map[string]string{}, respond)
+		older, _ := mock(t, respond)
+		for i := range 6 {
+			if i%2 == 0 {
+				b, older = older, b
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			b.Send(ctx, events(3))
 			cancel()
@@ -525,9 +633,23 @@ func TestAMistakeInTheDeclarationNamesFieldAndFix(t *testing.T) {
 		"unknown instance":      {map[string]string{"project_key": key, "instance": "eu1"}, nil, false, "Telemetry.Settings[instance]", "us, eu"},
 		"instance in capitals":  {map[string]string{"project_key": key, "instance": "EU"}, nil, false, "Telemetry.Settings[instance]", "us, eu"},
 		"region and endpoint":   {map[string]string{"project_key": key, "instance": "eu", "endpoint": "https://h"}, nil, false, endpointField, "keep one"},
+		"the older intake":      {map[string]string{"project_key": key, "intake": "batch"}, nil, false, "", ""},
+		"unknown intake":        {map[string]string{"project_key": key, "intake": "v2"}, nil, false, "Telemetry.Settings[intake]", "v1, batch"},
+		"group":                 {map[string]string{"project_key": key, "group_type": "product", "group_key": "My Tool"}, nil, false, "", ""},
+		"half a group":          {map[string]string{"project_key": key, "group_key": "My Tool"}, nil, false, "Telemetry.Settings[group_type]", "both or none"},
+		"the other half":        {map[string]string{"project_key": key, "group_type": "product"}, nil, false, "Telemetry.Settings[group_type]", "both or none"},
+		"group type":            {map[string]string{"project_key": key, "group_type": "My Product", "group_key": "x"}, nil, false, "Telemetry.Settings[group_type]", "small letters"},
+		"long group type":       {map[string]string{"project_key": key, "group_type": strings.Repeat("x", 41), "group_key": "x"}, nil, false, "Telemetry.Settings[group_type]", "40"},
+		"long group key":        {map[string]string{"project_key": key, "group_type": "x", "group_key": strings.Repeat("x", 101)}, nil, false, "Telemetry.Settings[group_key]", "100"},
+		"torn group key":        {map[string]string{"project_key": key, "group_type": "x", "group_key": "a\nb"}, nil, false, "Telemetry.Settings[group_key]", "control"},
+		"persons":               {map[string]string{"project_key": key, "person_properties": "yes"}, nil, false, "Telemetry.Settings[person_properties]", "on, off"},
+		"v1's Authorization":    {map[string]string{"project_key": key}, map[string]string{"authorization": canary}, false, "Telemetry.Headers", "Authorization is set by the backend"},
+		"v1's attempt":          {map[string]string{"project_key": key}, map[string]string{"PostHog-Attempt": canary}, false, "Telemetry.Headers", "Posthog-Attempt is set by the backend"},
+		"a proxy's of batch":    {map[string]string{"project_key": key, "endpoint": "https://h"}, map[string]string{"Authorization": canary}, false, "", ""},
+		"a personal key":        {map[string]string{"project_key": key, "intake": "batch"}, map[string]string{"authorization": canary}, false, "Telemetry.Headers", "personal keys"},
 		"query":                 {map[string]string{"project_key": key, "endpoint": "https://h/?" + canary}, nil, false, endpointField, "query"},
 		"not a URL":             {map[string]string{"project_key": key, "endpoint": "c4n4ry:%"}, nil, false, endpointField, "https://"},
-		"unknown setting":       {map[string]string{"project_key": key, "region": canary}, nil, false, "Telemetry.Settings[region]", "project_key, instance, endpoint"},
+		"unknown setting":       {map[string]string{"project_key": key, "region": canary}, nil, false, "Telemetry.Settings[region]", "project_key, instance, endpoint, intake, person_properties, group_type, group_key"},
 		"torn header":           {map[string]string{"project_key": key}, map[string]string{"X-Key": canary + "\n"}, false, "Telemetry.Headers", "X-Key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -654,3 +776,37 @@ func (quiet) Debugf(string, ...any) {}
 func (quiet) Logf(string, ...any)   {}
 func (quiet) Warnf(string, ...any)  {}
 func (quiet) Errorf(string, ...any) {}
+
+// $create_alias joins two persons, $identify makes somebody of another.
+func TestATypeThatPostHogActsOnIsNoEventOfPostHogs(t *testing.T) {
+	t.Parallel()
+	for _, intake := range []string{"batch", "v1"} {
+		for eventType, want := range map[string]string{
+			"$create_alias": "other", "$identify": "other", "$merge_dangerously": "other", "$set": "other", "export.finished": "export.finished",
+		} {
+			var sent struct {
+				Batch []struct {
+					Event      string
+					Properties map[string]any
+				}
+			}
+			b, _ := mockOf(t, map[string]string{"intake": intake}, func(r *http.Request) (*http.Response, error) {
+				text, err := body(r)
+				if err := errors.Join(err, json.Unmarshal(text, &sent)); err != nil {
+					t.Error(err)
+				}
+				return httpmock.NewStringResponse(503, ""), nil
+			})
+			list := events(1)
+			list[0].Type, list[0].Metadata = eventType, map[string]string{"alias": "victim", "event_type": "authors"}
+			_ = b.Send(patient(t), list)
+			if len(sent.Batch) != 1 || sent.Batch[0].Event != want {
+				t.Fatalf("%s at %s: %+v", eventType, intake, sent)
+			}
+			told := sent.Batch[0].Properties["event_type"]
+			if want == "other" && told != eventType || want != "other" && told != nil || sent.Batch[0].Properties["metadata_event_type"] != "authors" {
+				t.Errorf("%s at %s: %+v", eventType, intake, sent.Batch[0].Properties)
+			}
+		}
+	}
+}

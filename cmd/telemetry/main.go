@@ -10,17 +10,21 @@ package main
 import (
 	"os"
 
+	"github.com/gotoolbase/telemetry/backends/amplitude"
 	"github.com/gotoolbase/telemetry/backends/datadog"
 	"github.com/gotoolbase/telemetry/backends/otlp"
 	"github.com/gotoolbase/telemetry/backends/posthog"
+	"github.com/gotoolbase/telemetry/backends/segment"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/cli"
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 func main() {
 	os.Exit(cli.Main([]driver.Driver{ // noop, stdout, file and http are always there
+		amplitude.Driver(),
 		datadog.Driver(),
 		otlp.Driver(),
 		posthog.Driver(),
+		segment.Driver(),
 	}))
 }

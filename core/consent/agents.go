@@ -16,7 +16,8 @@ var agents = []struct {
 	// https://ampcode.com/manual/appendix#permissions-delegation
 	// https://github.com/microsoft/vscode/issues/311734 lists the thread's. Amp sets CLAUDECODE too.
 	{"amp", []string{"AGENT=amp", "AMP_CURRENT_THREAD_ID"}},
-	// https://github.com/aaif-goose/goose/pull/7017, https://github.com/aaif-goose/goose/pull/4205
+	// https://github.com/aaif-goose/goose/pull/7017, https://github.com/aaif-goose/goose/pull/4205. The
+	// observations below find neither in version 1.52.
 	{"goose", []string{"AGENT=goose", "GOOSE_TERMINAL"}},
 	// https://github.com/charmbracelet/crush/pull/2484
 	{"crush", []string{"CRUSH"}},
@@ -64,6 +65,15 @@ func Agent(lookup func(string) (string, bool)) (name string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// Agents returns the names that Agent knows.
+func Agents() []string {
+	names := make([]string, len(agents))
+	for i, agent := range agents {
+		names[i] = agent.name
+	}
+	return names
 }
 
 // shows reports whether a variable is set to something other than no, or, for a sign

@@ -66,6 +66,21 @@ type Decision struct {
 	Stored Stored
 }
 
+// Overrules returns the layer that a yes of the person cannot change: one that says no or,
+// where none does, one that keeps everything on this machine.
+func (d Decision) Overrules() (by Layer, ok bool) {
+	for _, layer := range d.Layers {
+		switch {
+		case layer.Name == layerAnswer:
+		case layer.Verdict == No:
+			return layer, true
+		case layer.Local && !ok:
+			by, ok = layer, true
+		}
+	}
+	return by, ok
+}
+
 // Input is everything that a decision depends on.
 type Input struct {
 	// Feature says that the tool's author turned telemetry on as a feature.

@@ -20,7 +20,7 @@ func FuzzReceipt(f *testing.F) {
 			ID: "0123456789abcdef0123456789abcdef", At: time.Unix(at, 0).UTC(), By: SourceCommand, Local: local, revision: revision,
 			Terms: Terms{
 				Tool: tool, Backend: backend, Hosts: []string{host, other}, Fields: []string{other, key, host}, MetadataKeys: []string{key, tool},
-				AnyKey: anyKey, Extended: extended, NoticeVersion: notice, NoticeDigest: DigestText(key),
+				Events: []string{key, other}, AnyEvent: extended, AnyKey: anyKey, Extended: extended, NoticeVersion: notice, NoticeDigest: DigestText(key),
 			},
 		}
 		r := state.Record{}

@@ -22,6 +22,9 @@ type Terms struct {
 	Hosts   []string
 	// Fields are the fields of an event that the tool itself fills in.
 	Fields []string
+	// Events are the event types of the author's own; AnyEvent says that there may be others.
+	Events   []string
+	AnyEvent bool
 	// MetadataKeys are the keys that the author declared; AnyKey says that there may be
 	// others.
 	MetadataKeys []string
@@ -73,6 +76,13 @@ func (t Terms) Beyond(shown Terms, local bool) []string {
 	if fields := missing(t.Fields, shown.Fields); len(fields) > 0 {
 		list = append(list, "the fields "+strings.Join(fields, ", "))
 	}
+	if !shown.AnyEvent {
+		if t.AnyEvent {
+			list = append(list, "events of any type")
+		} else if events := missing(t.Events, shown.Events); len(events) > 0 {
+			list = append(list, "the events "+strings.Join(events, ", "))
+		}
+	}
 	if !shown.AnyKey {
 		if t.AnyKey {
 			list = append(list, "metadata under any key")
@@ -115,6 +125,9 @@ func (t Terms) put(r state.Record) {
 	r["backend"] = plain(t.Backend)
 	r["hosts"] = joinNames(t.Hosts)
 	r["fields"] = joinNames(t.Fields)
+	if !t.AnyEvent { // else nothing is stored, as by versions that knew no other terms
+		r["events"] = joinNames(t.Events)
+	}
 	r["metadata_keys"] = joinNames(t.MetadataKeys)
 	if t.AnyKey {
 		r["metadata_keys"] = "*"
@@ -128,6 +141,11 @@ func (t Terms) put(r state.Record) {
 func termsIn(r state.Record) (Terms, error) {
 	t := Terms{Tool: r["tool"], Backend: r["backend"], NoticeDigest: r["notice_digest"]}
 	t.Hosts, t.Fields = splitNames(r["hosts"]), splitNames(r["fields"])
+	if events, stored := r["events"]; stored {
+		t.Events = splitNames(events)
+	} else {
+		t.AnyEvent = true
+	}
 	if r["metadata_keys"] == "*" {
 		t.AnyKey = true
 	} else {

@@ -14,7 +14,7 @@ import (
 func shown() consent.Terms {
 	return consent.Terms{
 		Tool: "my-tool", Backend: "http", Hosts: []string{"a.example.com", "b.example.com"},
-		Fields: []string{"version", "os", "arch"}, MetadataKeys: []string{"format", "mode"},
+		Fields: []string{"version", "os", "arch"}, Events: []string{"exported", "imported"}, MetadataKeys: []string{"format", "mode"},
 		NoticeVersion: 2, NoticeDigest: consent.DigestText("the words"),
 	}
 }
@@ -57,6 +57,8 @@ func TestWhereMoreIsDeclaredThanWasShownNobodyHasSaidYes(t *testing.T) {
 		"a key":                 {stored, with(func(d *consent.Terms) { d.MetadataKeys = append(d.MetadataKeys, "plan") }), "the metadata plan"},
 		"a key for another":     {stored, with(func(d *consent.Terms) { d.MetadataKeys = []string{"plan"} }), "the metadata plan"},
 		"any key":               {stored, with(func(d *consent.Terms) { d.MetadataKeys, d.AnyKey = nil, true }), "metadata under any key"},
+		"an event":              {stored, with(func(d *consent.Terms) { d.Events = append(d.Events, "trial") }), "the events trial"},
+		"any event":             {stored, with(func(d *consent.Terms) { d.AnyEvent = true }), "events of any type"},
 		"arguments":             {stored, with(func(d *consent.Terms) { d.Extended = true }), "arguments and error texts"},
 		"a newer notice":        {stored, with(func(d *consent.Terms) { d.NoticeVersion = 4 }), "the notice, version 4 after 2"},
 		"several at once": {stored, with(func(d *consent.Terms) { d.Extended = true; d.Fields = append(d.Fields, "shell") }),
@@ -80,6 +82,7 @@ func TestWhereMoreIsDeclaredThanWasShownNobodyHasSaidYes(t *testing.T) {
 func TestAYesCoversWhatIsLessOrTheSameInOtherWords(t *testing.T) {
 	t.Parallel()
 	_, stored := accepted(t, consent.AnswerYes, shown())
+	_, toAnyEvent := accepted(t, consent.AnswerYes, with(func(d *consent.Terms) { d.Events, d.AnyEvent = nil, true }))
 	_, toAnyKey := accepted(t, consent.AnswerYes, with(func(d *consent.Terms) { d.MetadataKeys, d.AnyKey, d.Extended = nil, true, true }))
 	for name, c := range map[string]struct {
 		stored consent.Stored
@@ -90,6 +93,8 @@ func TestAYesCoversWhatIsLessOrTheSameInOtherWords(t *testing.T) {
 		"nobody":       {stored, with(func(d *consent.Terms) { d.Backend, d.Hosts = "noop", nil })},
 		"fewer fields": {stored, with(func(d *consent.Terms) { d.Fields = d.Fields[:1] })},
 		"fewer keys":   {stored, with(func(d *consent.Terms) { d.MetadataKeys = d.MetadataKeys[:1] })},
+		"fewer events": {stored, with(func(d *consent.Terms) { d.Events = d.Events[1:] })},
+		"no events":    {stored, with(func(d *consent.Terms) { d.Events = nil })},
 		"no keys":      {stored, with(func(d *consent.Terms) { d.MetadataKeys = nil })},
 		"an older notice, as of an older version of the tool": {stored, with(func(d *consent.Terms) { d.NoticeVersion = 1 })},
 		"other words under the same version":                  {stored, with(func(d *consent.Terms) { d.NoticeDigest = consent.DigestText("others") })},
@@ -98,7 +103,9 @@ func TestAYesCoversWhatIsLessOrTheSameInOtherWords(t *testing.T) {
 			slices.Reverse(d.Fields)
 			d.MetadataKeys = []string{"mode", "format", "mode"}
 		})},
-		"some keys instead of any": {toAnyKey, shown()},
+		"some keys instead of any":   {toAnyKey, shown()},
+		"some events instead of any": {toAnyEvent, shown()},
+		"any event, as before":       {toAnyEvent, with(func(d *consent.Terms) { d.AnyEvent = true })},
 	} {
 		d := decide(consent.Input{Stored: c.stored, Terms: c.terms})
 		if !d.Enabled || d.LocalOnly || len(d.Beyond) > 0 || d.Source != consent.SourceQuestion || !d.Since.Equal(noon) {

@@ -33,8 +33,9 @@ func New(t testing.TB, tool props.Tool, options ...core.Option) *Home {
 	h.tool.Telemetry.Backend = "recorder"
 	h.tool.Telemetry.Settings = nil
 	h.tool.Telemetry.Drivers = []driver.Driver{{
-		Name: "recorder",
-		Open: func(driver.Config) (driver.Backend, error) { return h.recorder, nil },
+		Name:  "recorder",
+		Hosts: func(map[string]string) []string { return []string{"recorder.invalid"} },
+		Open:  func(driver.Config) (driver.Backend, error) { return h.recorder, nil },
 	}}
 	h.options = append([]core.Option{
 		core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")),

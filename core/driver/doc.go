@@ -20,11 +20,19 @@
 //	durability          keeps events until settled     keeps nothing after Send returns
 //	retry, backoff      decides, across processes      never; one attempt
 //	splitting           keeps batches within Limits    says TooLarge when that was not enough
+//	rate                keeps below PerMinute          declares it where the vendor has one
 //	deadline            sets it on the context         honours it, also while connecting
 //	identity, time      fixed before Send, stable      passes them on unchanged
 //	environment         reads what consent needs       reads none of it, nor the host's names
 //	                                                   (proxies: driverhttp.NewTransport does)
+//	context of a run    finds out, when it records     passes it on: what sends is another process
+//	folding, sampling   adds up before Send            passes Count and SampleRate on, as one event
+//	words of lists      has the lists, which grow      passes on those that it does not know
 //	errors              reported by status             hold no secret and no event content
+//
+// A vendor may accept an event and warn of something, as of one that nobody will be able to
+// have erased. Then Send returns a Partial that accepts, with the Warnings that the driver
+// declares: the collector counts them, and people are told what they mean.
 //
 // Which status of the vendor's means what is the backend's to say: OTLP forbids
 // sending again after a 500, Datadog and PostHog expect it. Not every answer is the
@@ -33,6 +41,15 @@
 // judges events, in the form in which the vendor does it. All else is an unmarked error
 // or Throttled. Nor is a web page ever an acceptance, whatever its status, or the 202 with
 // which a cloud's firewall challenges a client.
+//
+// # What an event does not have
+//
+// An event without a class of error, an agent or a run arrives without: no "unknown", no
+// session that the backend makes up. Where a vendor insists on a name or a person, they are
+// made of the event itself, such as its ID. What is false may be left out, as may buckets at
+// the end of Durations that hold nothing; an exit code and a duration of 0 may not. A vendor
+// that has no place for a field goes without it, and the backend's conformance test says so,
+// with the reason.
 //
 // # Vendors that do not answer
 //
@@ -48,6 +65,14 @@
 // is as over HTTP: one attempt, the deadline also while the receiver does not read, nothing
 // kept. An event that is larger than the vendor's messages may be is never cut: it is
 // refused, by the driver's Limits or as Rejected. Package drivernet does most of it.
+//
+// # Mistakes of authors
+//
+// Resolve tells those in one setting, Driver.Check those that no setting shows by itself. The
+// collector asks both whenever a tool starts: with a mistake telemetry is off, nobody is asked
+// or thanked, and status names it. What only Open told would be found when events are sent, by
+// people who can mend nothing. So a driver whose Open returns a [ConfigError] has a Check that
+// returns it too; one body serves both.
 //
 // A driver is a value. A tool lists the drivers that it links, and
 // TelemetryConfig.Backend picks one of them by name. There is no registry and no

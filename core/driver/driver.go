@@ -27,13 +27,25 @@ type Driver struct {
 	// Accepted says in one sentence what an accepted batch does not mean, where the vendor
 	// answers alike to events that it does not keep; status shows it.
 	Accepted string
+	// Warnings lists those with which the vendor may accept an event. Partial.Warnings counts
+	// them by name, and status shows what they mean.
+	Warnings []Warning
 	// Local says that no network is involved. The collector then delivers from the
 	// command itself, without a child process.
 	Local bool
 	// Hosts lists every host (host or host:port) that a backend opened with these
 	// settings may contact, but for the proxy that the person has set. It is called with
-	// resolved settings. nil means none.
+	// resolved settings, and may return none for those that Check refuses. nil means none,
+	// which only a Local driver has: nobody is asked for a yes to a host that is not known.
 	Hosts func(settings map[string]string) []string
+	// Check, where not nil, returns the first mistake that no setting shows by itself:
+	// settings that exclude or need one another, an address that Config.Insecure does not
+	// allow, a header that is not the author's to set. The error is a [*ConfigError]. The
+	// collector calls it at each start of a tool, before it asks, records or thanks for
+	// anything, so it contacts nothing, reads no file and allocates little; Config.Settings
+	// has been resolved, and Transport, Dial, RootCAs and Stdout are not set. Open calls it
+	// too, and refuses nothing else that an author can mend.
+	Check func(Config) error
 	// Open makes a backend. It contacts nothing, starts no goroutine and reads no
 	// environment variable. Config.Settings has been resolved.
 	Open func(Config) (Backend, error)
@@ -57,7 +69,19 @@ type Setting struct {
 	Check func(value string) error
 }
 
-// Limits bounds a batch. Zero means that the collector's own bound applies. Sizes
+// Warning is what a vendor warns of when it accepts an event.
+type Warning struct {
+	// Name is a word of lower-case letters, digits and underscores: the driver's own, never
+	// a text that a server sent.
+	Name string
+	// Doc says in one sentence, for the people who run a tool, what became of such an event.
+	Doc string
+	// NotErasable says that the vendor may not find the event again when the data of its
+	// machine ID is to be erased, so that no deletion request may promise that.
+	NotErasable bool
+}
+
+// Limits bounds a batch, and how many events go out. Zero means that the collector's own bound applies. Sizes
 // are those of the canonical JSON encoding, so a driver whose own encoding is larger
 // declares less than its vendor allows.
 type Limits struct {
@@ -69,6 +93,11 @@ type Limits struct {
 	// EventBytes is the greatest size of one event. A larger one is refused as
 	// permanent without an attempt.
 	EventBytes int
+	// PerMinute is the greatest number of events that one installation sends within any 60
+	// seconds, whichever of its processes does it, those included of which nobody knows
+	// whether they arrived. The collector keeps the rest for later, and never makes one batch
+	// of more. Zero means that there is no such bound.
+	PerMinute int
 }
 
 // Config is what a backend is opened with. The backend owns none of the maps: it
@@ -77,7 +106,7 @@ type Config struct {
 	// Settings are resolved: known names only, defaults filled in, values checked.
 	Settings map[string]string
 	// Headers are added to every request by drivers that speak HTTP, and checked by their
-	// Open. The values are secrets.
+	// Check. The values are secrets.
 	Headers map[string]string
 	// Insecure allows what is not encrypted, http:// among it, to hosts other than loopback.
 	Insecure bool

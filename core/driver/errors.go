@@ -50,8 +50,13 @@ func Refused(err error, n int) error {
 	return Permanent(err)
 }
 
-// Partial is the error of a batch with more than one verdict. Events named in
-// neither list are kept and sent again, unless Unnamed is set.
+// Partial is the error of a batch with more than one verdict, or one that was accepted with
+// warnings. Events named in neither list are kept and sent again, unless Unnamed is set.
+//
+// One that names every event of the batch as accepted, and has no Err, is an acceptance like
+// nil: it only carries Warnings, and Classify says so. What is settled goes by the lists all the
+// same, so that an event that is in neither is never taken for accepted. A nil *Partial is a
+// mistake, and an unknown outcome.
 type Partial struct {
 	// Accepted and Rejected are event IDs: those that the vendor has, and those that
 	// it will never take.
@@ -59,13 +64,20 @@ type Partial struct {
 	// Unnamed is how many events the vendor refused without saying which (OTLP). The
 	// whole batch then counts as settled and is never sent again.
 	Unnamed int
+	// Warnings counts the warnings with which the vendor took events of Accepted, by the names
+	// of Driver.Warnings. One that is not declared there is counted as "other".
+	Warnings map[string]int
 	// Wait is the least time before the rest is sent again.
 	Wait time.Duration
-	// Err is the vendor's reason. It holds no event content.
+	// Err is the vendor's reason not to accept the others, nil where there are none. It holds
+	// no event content.
 	Err error
 }
 
 func (e *Partial) Error() string {
+	if e == nil {
+		return "no verdict"
+	}
 	text := fmt.Sprintf("%d events accepted, %d rejected", len(e.Accepted), len(e.Rejected))
 	if e.Unnamed > 0 {
 		text = fmt.Sprintf("%d events rejected", e.Unnamed)
@@ -76,13 +88,23 @@ func (e *Partial) Error() string {
 	return text
 }
 
-func (e *Partial) Unwrap() error { return e.Err }
+func (e *Partial) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// accepts reports whether e has nothing to say but that events were accepted.
+func (e *Partial) accepts() bool {
+	return len(e.Accepted) > 0 && len(e.Rejected) == 0 && e.Unnamed == 0 && e.Wait == 0 && e.Err == nil
+}
 
 // Class is what the collector makes of the error that Send returned.
 type Class int
 
 const (
-	// ClassAccepted is the class of nil alone.
+	// ClassAccepted is the class of nil, and of a Partial that only accepts.
 	ClassAccepted Class = iota
 	// ClassUnknown: not known to be delivered; kept, sent again with the same IDs.
 	ClassUnknown
@@ -118,10 +140,15 @@ func (c Class) String() string {
 // error carries several marks, Partial counts before TooLarge, Permanent and
 // Throttled, in this order.
 func Classify(err error) Class {
+	partial, named := errors.AsType[*Partial](err)
 	switch {
 	case err == nil:
 		return ClassAccepted
-	case is[*Partial](err):
+	case named && partial == nil:
+		return ClassUnknown
+	case named && partial.accepts():
+		return ClassAccepted
+	case named:
 		return ClassPartial
 	case is[*tooLargeError](err):
 		return ClassTooLarge

@@ -31,9 +31,16 @@ type Event struct {
 	// Args are the command's arguments, scrubbed. Empty unless the tool's author
 	// turned ExtendedCollection on.
 	Args []string `json:"args,omitempty"`
+	// Flags are the names of the flags that were set, as the author declared them and in the
+	// order in which the command declares them, without dashes: never a value.
+	Flags []string `json:"flags,omitempty"`
 	// Error is the command's error text, scrubbed. Empty unless the tool's author
 	// turned ExtendedCollection on.
 	Error string `json:"error,omitempty"`
+	// ErrorClass says in one word of a closed list what went wrong, such as "usage" or
+	// "timeout": one of package props, or one that the tool's author declared. Empty where
+	// nothing did, or where nobody knows.
+	ErrorClass string `json:"error_class,omitempty"`
 	// Tool and Version name the program as its author declared it.
 	Tool    string `json:"tool_name"`
 	Version string `json:"tool_version,omitempty"`
@@ -45,6 +52,21 @@ type Event struct {
 	OSVersion string `json:"os_version,omitempty"`
 	// GoVersion is the Go release that built the tool, for example "go1.26".
 	GoVersion string `json:"go_version,omitempty"`
+	// CI says that the tool ran in continuous integration. CIProvider is the system's name
+	// from a closed list, such as "github-actions", and empty for one that is not in it.
+	CI         bool   `json:"ci"`
+	CIProvider string `json:"ci_provider,omitempty"`
+	// Interactive says that standard input and standard error were terminals.
+	Interactive bool `json:"interactive"`
+	// Agent is the coding agent that ran the tool, from a closed list, such as "codex", or
+	// "other"; empty where none made itself known.
+	Agent string `json:"agent,omitempty"`
+	// Container says that the tool ran in a container, as far as that shows.
+	Container bool `json:"container"`
+	// RunID is common to what one run of the tool recorded, and to what its children did
+	// that were handed it: a version 7 UUID like ID, random, derived from nothing. Empty in
+	// what no run recorded, which are reports of losses and records of several runs.
+	RunID string `json:"run_id,omitempty"`
 	// MachineID is the installation's pseudonym: 32 hexadecimal characters, different
 	// for each tool, gone with reset. It is put in when the event is sent, and empty where
 	// none can be stored: nobody could have the event erased by it.
@@ -56,9 +78,33 @@ type Event struct {
 	ConsentID string `json:"consent_id,omitempty"`
 	// Metadata holds the author's own pairs.
 	Metadata map[string]string `json:"metadata,omitempty"`
-	// Truncated counts the author's values that were cut to their cap or dropped for
-	// it, so that a reader knows what is missing.
+	// Count is how many events this one stands for, where events were folded into one for
+	// each command, outcome and day: 0 means that it is a single one. Records of the same
+	// command, outcome and day are merged by adding Count, Failures and Durations up.
+	Count int `json:"count,omitempty"`
+	// Failures is how many of them ended with an exit code other than 0.
+	Failures int `json:"failures,omitempty"`
+	// Durations says how long they took: how many were in each bucket of [DurationBounds].
+	// Empty for a single event, whose duration is DurationMS.
+	Durations []int `json:"durations,omitempty"`
+	// SampleRate is n where one run of n is recorded, 0 where every one is.
+	SampleRate int `json:"sample_rate,omitempty"`
+	// Truncated counts the author's values that were cut to their cap, and those that were
+	// left out, for a cap or because the author did not declare them: so a reader knows that
+	// something is missing.
 	Truncated int `json:"truncated,omitempty"`
+	// Redacted counts the author's values of which the scrubber replaced something.
+	Redacted int `json:"redacted,omitempty"`
+	// TimeAdjusted says that the clock was ahead when the event was recorded, so that Time is
+	// that of sending.
+	TimeAdjusted bool `json:"time_adjusted,omitempty"`
+}
+
+// DurationBounds are the upper bounds in milliseconds, inclusive, of all buckets of
+// [Event.Durations] but the last, which has none. They never change: records of different
+// versions can be merged.
+func DurationBounds() []int64 {
+	return []int64{10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000}
 }
 
 // maxSortedKeys is how many metadata keys are sorted without allocating. The
@@ -87,17 +133,10 @@ func (e *Event) AppendJSON(b []byte) []byte {
 		b = append(b, `,"exit_code":`...)
 		b = strconv.AppendInt(b, int64(*e.ExitCode), 10)
 	}
-	if len(e.Args) > 0 {
-		b = append(b, `,"args":[`...)
-		for i, arg := range e.Args {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = AppendJSONString(b, arg)
-		}
-		b = append(b, ']')
-	}
+	b = appendStrings(b, `,"args":[`, e.Args)
+	b = appendStrings(b, `,"flags":[`, e.Flags)
 	b = appendOptional(b, `,"error":`, e.Error)
+	b = appendOptional(b, `,"error_class":`, e.ErrorClass)
 	b = append(b, `,"tool_name":`...)
 	b = AppendJSONString(b, e.Tool)
 	b = appendOptional(b, `,"tool_version":`, e.Version)
@@ -107,15 +146,36 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	b = AppendJSONString(b, e.Arch)
 	b = appendOptional(b, `,"os_version":`, e.OSVersion)
 	b = appendOptional(b, `,"go_version":`, e.GoVersion)
+	b = strconv.AppendBool(append(b, `,"ci":`...), e.CI)
+	b = appendOptional(b, `,"ci_provider":`, e.CIProvider)
+	b = strconv.AppendBool(append(b, `,"interactive":`...), e.Interactive)
+	b = appendOptional(b, `,"agent":`, e.Agent)
+	b = strconv.AppendBool(append(b, `,"container":`...), e.Container)
+	b = appendOptional(b, `,"run_id":`, e.RunID)
 	b = appendOptional(b, `,"machine_id":`, e.MachineID)
 	b = appendOptional(b, `,"consent_id":`, e.ConsentID)
 	if len(e.Metadata) > 0 {
 		b = append(b, `,"metadata":`...)
 		b = appendMap(b, e.Metadata)
 	}
-	if e.Truncated != 0 {
-		b = append(b, `,"truncated":`...)
-		b = strconv.AppendInt(b, int64(e.Truncated), 10)
+	b = appendCount(b, `,"count":`, e.Count)
+	b = appendCount(b, `,"failures":`, e.Failures)
+	for i, n := range e.Durations {
+		if i == 0 {
+			b = append(b, `,"durations":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	if len(e.Durations) > 0 {
+		b = append(b, ']')
+	}
+	b = appendCount(b, `,"sample_rate":`, e.SampleRate)
+	b = appendCount(b, `,"truncated":`, e.Truncated)
+	b = appendCount(b, `,"redacted":`, e.Redacted)
+	if e.TimeAdjusted {
+		b = append(b, `,"time_adjusted":true`...)
 	}
 	return append(b, '}')
 }
@@ -137,6 +197,28 @@ func appendOptional(b []byte, key, value string) []byte {
 		return b
 	}
 	return AppendJSONString(append(b, key...), value)
+}
+
+func appendStrings(b []byte, key string, list []string) []byte {
+	for i, s := range list {
+		if i == 0 {
+			b = append(b, key...)
+		} else {
+			b = append(b, ',')
+		}
+		b = AppendJSONString(b, s)
+	}
+	if len(list) > 0 {
+		b = append(b, ']')
+	}
+	return b
+}
+
+func appendCount(b []byte, key string, n int) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, key...), int64(n), 10)
 }
 
 func appendMap(b []byte, m map[string]string) []byte {

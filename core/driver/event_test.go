@@ -17,24 +17,38 @@ import (
 func full() driver.Event {
 	duration, exit := int64(1234), 3
 	return driver.Event{
-		ID:         "01890a5d-ac96-774b-bcce-b302099a8057",
-		Type:       "command.invocation",
-		Name:       "remote add",
-		Time:       time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC),
-		DurationMS: &duration,
-		ExitCode:   &exit,
-		Args:       []string{"--force", "", `C:\temp`},
-		Error:      "no such remote",
-		Tool:       "mytool",
-		Version:    "v1.2.3",
-		OS:         "linux",
-		Arch:       "amd64",
-		OSVersion:  "debian 12",
-		GoVersion:  "go1.26",
-		MachineID:  "0123456789abcdef0123456789abcdef",
-		ConsentID:  "fedcba98765432100123456789abcdef",
-		Metadata:   map[string]string{"z": "last", "a": "first", "": "empty key", "m": ""},
-		Truncated:  2,
+		ID:           "01890a5d-ac96-774b-bcce-b302099a8057",
+		Type:         "command.invocation",
+		Name:         "remote add",
+		Time:         time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC),
+		DurationMS:   &duration,
+		ExitCode:     &exit,
+		Args:         []string{"--force", "", `C:\temp`},
+		Flags:        []string{"force", "depth"},
+		Error:        "no such remote",
+		ErrorClass:   "not_found",
+		Tool:         "mytool",
+		Version:      "v1.2.3",
+		OS:           "linux",
+		Arch:         "amd64",
+		OSVersion:    "debian 12",
+		GoVersion:    "go1.26",
+		CI:           true,
+		CIProvider:   "github-actions",
+		Interactive:  true,
+		Agent:        "codex",
+		Container:    true,
+		RunID:        "01890a5d-ac96-774b-bcce-b302099a8058",
+		MachineID:    "0123456789abcdef0123456789abcdef",
+		ConsentID:    "fedcba98765432100123456789abcdef",
+		Metadata:     map[string]string{"z": "last", "a": "first", "": "empty key", "m": ""},
+		Count:        7,
+		Failures:     3,
+		Durations:    []int{1, 0, 6},
+		SampleRate:   10,
+		Truncated:    2,
+		Redacted:     1,
+		TimeAdjusted: true,
 	}
 }
 
@@ -101,11 +115,16 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 		many[fmt.Sprint("key ", i)] = fmt.Sprint(i)
 	}
 	cases := map[string]func(*driver.Event){
-		"every field set":          func(*driver.Event) {},
-		"no field set":             func(e *driver.Event) { *e = driver.Event{} },
-		"zero is a value":          func(e *driver.Event) { e.DurationMS, e.ExitCode = &zeroDuration, &zeroExit },
-		"negative numbers":         func(e *driver.Event) { e.DurationMS, e.ExitCode, e.Truncated = &minDuration, &minExit, -1 },
-		"empty slice and map":      func(e *driver.Event) { e.Args, e.Metadata = []string{}, map[string]string{} },
+		"every field set": func(*driver.Event) {},
+		"no field set":    func(e *driver.Event) { *e = driver.Event{} },
+		"zero is a value": func(e *driver.Event) { e.DurationMS, e.ExitCode = &zeroDuration, &zeroExit },
+		"negative numbers": func(e *driver.Event) {
+			e.DurationMS, e.ExitCode, e.Truncated, e.Redacted = &minDuration, &minExit, -1, -1
+			e.Count, e.Failures, e.SampleRate, e.Durations = -1, -1, -1, []int{-1}
+		},
+		"empty slice and map": func(e *driver.Event) {
+			e.Args, e.Flags, e.Durations, e.Metadata = []string{}, []string{}, []int{}, map[string]string{}
+		},
 		"one empty argument":       func(e *driver.Event) { e.Args = []string{""} },
 		"more keys than the array": func(e *driver.Event) { e.Metadata = many },
 		"keys that are prefixes":   func(e *driver.Event) { e.Metadata = map[string]string{"ab": "", "a": "", "abc": "", "b": ""} },
@@ -119,6 +138,7 @@ func TestAppendJSONEqualsEncodingJSON(t *testing.T) {
 		cases["string: "+name] = func(e *driver.Event) {
 			e.ID, e.Type, e.Name, e.Error, e.Tool, e.Version = s, s, s, s, s, s
 			e.OS, e.Arch, e.OSVersion, e.GoVersion, e.MachineID, e.ConsentID = s, s, s, s, s, s
+			e.ErrorClass, e.CIProvider, e.Agent, e.RunID, e.Flags = s, s, s, s, []string{s, s}
 			e.Args, e.Metadata = []string{s, s}, map[string]string{s: s, "other": s}
 		}
 	}
@@ -199,7 +219,9 @@ func FuzzAppendJSON(f *testing.F) {
 			ID: a, Type: b, Name: c, Time: time.UnixMilli(millis).UTC(),
 			DurationMS: &number, ExitCode: &exit, Args: []string{c, a}, Error: b,
 			Tool: c, Version: a, OS: b, Arch: c, OSVersion: a, GoVersion: b, MachineID: c, ConsentID: a,
-			Metadata: map[string]string{a: b, b: c, c: a}, Truncated: exit,
+			Flags: []string{a, b}, ErrorClass: c, CI: exit > 0, CIProvider: a, Interactive: exit < 0, Agent: b, Container: exit == 0, RunID: c,
+			Metadata: map[string]string{a: b, b: c, c: a}, Truncated: exit, Redacted: exit, TimeAdjusted: exit > 0,
+			Count: exit, Failures: exit, Durations: []int{exit, 0}, SampleRate: exit,
 		}
 		if got, want := string(e.AppendJSON(nil)), reference(t, e); got != want {
 			t.Errorf("AppendJSON differs\n got %s\nwant %s", got, want)

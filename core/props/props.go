@@ -6,6 +6,8 @@ package props
 import (
 	"context"
 	"strings"
+
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // Tool declares a command-line tool.
@@ -45,11 +47,26 @@ type Collector interface {
 	// When Track returns, the event is on disk.
 	Track(eventType EventType, name string, extra map[string]string)
 	// TrackCommand records that a command ran, as EventCommandInvocation whatever the
-	// exit code: a failure is an invocation too.
+	// exit code: a failure is an invocation too. Its class is what the exit code tells:
+	// ErrorInterrupted where shells say that a signal ended it, else ErrorOther.
 	TrackCommand(name string, durationMs int64, exitCode int, extra map[string]string)
 	// TrackCommandExtended is TrackCommand with the arguments and the error text. Both
 	// are scrubbed, and dropped unless the author set ExtendedCollection.
 	TrackCommandExtended(name string, args []string, durationMs int64, exitCode int, errMsg string, extra map[string]string)
+	// Command says that a command begins, by its path without the tool's name. End of what
+	// it returns records it, with what was told about it in between:
+	//
+	//	func build() (err error) {
+	//		defer p.Collector.Command("build").End(&err)
+	//
+	// A command that never comes to its End, because something ended the process, is recorded
+	// by a later run with the class ErrorUnrecorded, without duration and exit code.
+	Command(name string) Invocation
+	// RunEnv returns what makes the events of a child of this tool's own be of the same run,
+	// for its environment: cmd.Env = append(cmd.Environ(), p.Collector.RunEnv()...). nil
+	// where nothing is recorded. A variable is handed on: what the child starts is of the run
+	// too, unless it takes the variable out. It is believed for a day, and not beyond an answer.
+	RunEnv() []string
 	// Flush sends everything that waits, now, and returns when it is sent or ctx ends. A
 	// nil error means that nothing waits any more but what other commands, still running,
 	// hold.
@@ -77,6 +94,8 @@ type BackendInfo struct {
 	// Accepted says what the receiver's acceptance does not mean, empty if it means that it
 	// keeps the events.
 	Accepted string
+	// Warnings are those with which the receiver may accept an event.
+	Warnings []driver.Warning
 }
 
 // String is for people: "posthog (eu.i.posthog.com)".
@@ -104,10 +123,18 @@ const (
 	// EventLoss is recorded by the collector itself: Name says why events were lost
 	// and the metadata key "count" how many.
 	EventLoss EventType = "telemetry.loss"
+	// EventCheck is what the author's own check sends, to see what the receiver answers.
+	EventCheck EventType = "telemetry.check"
 )
 
 // Discard is the Collector that does nothing.
 type Discard struct{}
+
+// Command returns an Invocation that records nothing. Its End gives a panic on.
+func (Discard) Command(string) Invocation { return discarded{} }
+
+// RunEnv returns nil.
+func (Discard) RunEnv() []string { return nil }
 
 // Track does nothing, like every method of Discard.
 func (Discard) Track(EventType, string, map[string]string) {}

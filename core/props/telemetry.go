@@ -28,7 +28,8 @@ type TelemetryConfig struct {
 	// OTelEndpoint is the base URL of an OTLP/HTTP receiver. It needs the otlp driver
 	// among Drivers.
 	OTelEndpoint string
-	// Headers go with every request of the http and otlp backends. Values are secrets.
+	// Headers go with every request of backends that speak HTTP. Values are secrets. A header
+	// that the backend sets itself, or that holds a key which must not be in a tool, is an error.
 	Headers map[string]string
 	// Insecure allows http:// to hosts other than loopback.
 	Insecure bool
@@ -42,11 +43,24 @@ type TelemetryConfig struct {
 	// ExtendedCollection allows arguments and error texts in events, scrubbed. Meant for
 	// tools inside one organisation, whose users know.
 	ExtendedCollection bool
-	// Metadata is added to every event.
+	// Events declares the events of the tool's own, and what goes with those that every tool
+	// shares. Fields declares metadata that any event may hold. Where one of them is not nil,
+	// everything is declared: an event of another type is dropped and counted as lost, a key
+	// or a value that is not declared is left out and counted in the event, and neither is
+	// written anywhere. The types that every tool shares are always recorded.
+	Events []EventSpec
+	Fields []Field
+	// Metadata is added to every event. With Events or Fields, Fields has to declare its keys.
 	Metadata map[string]string
-	// MetadataKeys, where not nil, lists the only keys that Track's extra may hold;
-	// others are dropped and counted in the event.
+	// MetadataKeys, where not nil, lists the only keys that Track's extra may hold; others
+	// are left out and counted in the event. Values are scrubbed, but not for the sake of
+	// their key: "session" and "auth_method" are kept, and so are a UUID and a number. Fields
+	// says more of a key, so there cannot be both.
 	MetadataKeys []string
+	// ErrorClasses are classes of the tool's own that an error may have, beside those of
+	// ErrorClass: short words, such as "quota_exceeded". An error has the one that its method
+	// TelemetryClass() string returns.
+	ErrorClasses []ErrorClass
 	// DeletionRequestor asks for a machine's data to be erased. nil sends a
 	// data.deletion_request event through the backend.
 	DeletionRequestor deletion.Requestor
@@ -67,6 +81,18 @@ type TelemetryConfig struct {
 	MaxEventAge time.Duration
 	// UploadInterval is the least time between two uploads. 0 means 10 minutes.
 	UploadInterval time.Duration
+
+	// Fold keeps, in place of an event for each call, one record for each command, outcome and
+	// day of UTC (and version, context, flags and metadata): with Count, Failures and Durations
+	// of driver.Event, and without what tells one call from another: its run, its exact time and
+	// duration, and, whatever ExtendedCollection says, arguments and error text. Who receives
+	// several records of a kind adds them up. The first call of a day is delivered as soon as
+	// any event, the others of that day once it is over, with the first of another day, or by
+	// a flush. Events of other types are folded where EventSpec.Fold says so.
+	Fold bool
+	// SampleRate n records one run in n, chosen at random, with all that it does, and notes n in
+	// each event. 0 and 1 record every run. What is not recorded is no loss.
+	SampleRate int
 }
 
 // DeliveryMode says what happens where it is unknown whether a batch arrived.

@@ -1,6 +1,7 @@
 package toolfile
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -36,8 +37,11 @@ func telemetryFields(config *props.TelemetryConfig) []strictyaml.Field {
 		{Name: "Installation", Read: strictyaml.Text(&config.Installation)},
 		{Name: "DeliveryMode", Read: strictyaml.Text((*string)(&config.DeliveryMode))},
 		{Name: "ExtendedCollection", Read: strictyaml.Flag(&config.ExtendedCollection)},
+		{Name: "Events", Read: events(&config.Events)},
+		{Name: "Fields", Read: fields(&config.Fields)},
 		{Name: "Metadata", Read: strictyaml.Texts(&config.Metadata)},
 		{Name: "MetadataKeys", Read: strictyaml.List(&config.MetadataKeys, "[format, shell]")},
+		{Name: "ErrorClasses", Read: strictyaml.List(&config.ErrorClasses, "[quota_exceeded]")},
 		{Name: "DeletionRequestor", Read: requestor(&config.DeletionRequestor)},
 		{Name: "Notice", Read: strictyaml.Text(&config.Notice)},
 		{Name: "NoticeVersion", Read: strictyaml.Number(&config.NoticeVersion)},
@@ -45,6 +49,98 @@ func telemetryFields(config *props.TelemetryConfig) []strictyaml.Field {
 		{Name: "MaxQueueBytes", Read: size(&config.MaxQueueBytes)},
 		{Name: "MaxEventAge", Read: strictyaml.Duration(&config.MaxEventAge)},
 		{Name: "UploadInterval", Read: strictyaml.Duration(&config.UploadInterval)},
+		{Name: "Fold", Read: strictyaml.Flag(&config.Fold)},
+		{Name: "SampleRate", Read: strictyaml.Number(&config.SampleRate)},
+	}
+}
+
+// eventFields are the fields of props.EventSpec, in its order.
+func eventFields(e *props.EventSpec) []strictyaml.Field {
+	return []strictyaml.Field{
+		{Name: "Type", Read: strictyaml.Text((*string)(&e.Type))},
+		{Name: "Purpose", Read: strictyaml.Text(&e.Purpose)},
+		{Name: "Names", Read: strictyaml.List(&e.Names, "[import, export]")},
+		{Name: "Fields", Read: fields(&e.Fields)},
+		{Name: "Since", Read: strictyaml.Number(&e.Since)},
+		{Name: "Until", Read: strictyaml.Text(&e.Until)},
+		{Name: "Fold", Read: strictyaml.Flag(&e.Fold)},
+	}
+}
+
+// fieldFields are the fields of props.Field, in its order.
+func fieldFields(f *props.Field) []strictyaml.Field {
+	return []strictyaml.Field{
+		{Name: "Name", Read: strictyaml.Text(&f.Name)},
+		{Name: "Type", Read: fieldType(&f.Type)},
+		{Name: "Purpose", Read: strictyaml.Text(&f.Purpose)},
+		{Name: "Since", Read: strictyaml.Number(&f.Since)},
+		{Name: "Until", Read: strictyaml.Text(&f.Until)},
+	}
+}
+
+func events(to *[]props.EventSpec) strictyaml.Reader {
+	return listOf(to, "- Type: export.finished", eventFields)
+}
+
+func fields(to *[]props.Field) strictyaml.Reader {
+	return listOf(to, "- {Name: format, Type: Bool}", fieldFields)
+}
+
+// listOf reads a list of mappings. An empty list is not nil.
+func listOf[T any](to *[]T, example string, fieldsOf func(*T) []strictyaml.Field) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
+		*to = []T{}
+		return strictyaml.EachItem(n, key, example, func(i int, item *strictyaml.Node) error {
+			var value T
+			err := strictyaml.Fields(item, fmt.Sprintf("%s[%d]", key, i), fieldsOf(&value))
+			*to = append(*to, value)
+			return err
+		})
+	}
+}
+
+// fieldType reads a kind by its name, or one with what it takes: {OneOf: [json, csv]},
+// {Buckets: [10, 100]}.
+func fieldType(to *props.FieldType) strictyaml.Reader {
+	const known = "must be Number, Bool, Version, Text, {OneOf: [json, csv]} or {Buckets: [10, 100]}"
+	return func(n *strictyaml.Node, key string) error {
+		if len(n.Content) > 0 {
+			var values, bounds []string
+			err := strictyaml.Fields(n, key, []strictyaml.Field{
+				{Name: "OneOf", Read: strictyaml.List(&values, "[json, csv]")},
+				{Name: "Buckets", Read: strictyaml.List(&bounds, "[10, 100]")},
+			})
+			if err != nil {
+				return err
+			}
+			if len(n.Content) > 2 { // a key and its value
+				return &Error{Line: n.Line, Key: key, Problem: known}
+			}
+			if values != nil {
+				*to = props.OneOf(values...)
+				return nil
+			}
+			*to = props.Buckets()
+			for _, text := range bounds {
+				bound, err := strconv.ParseInt(text, 10, 64)
+				if err != nil {
+					return &Error{Line: n.Line, Key: strictyaml.Join(key, "Buckets"), Problem: "must be whole numbers"}
+				}
+				to.Bounds = append(to.Bounds, bound)
+			}
+			return nil
+		}
+		name, err := strictyaml.Scalar(n, key)
+		if err != nil {
+			return err
+		}
+		kinds := map[string]props.FieldType{"Number": props.Number(), "Bool": props.Bool(), "Version": props.Version(), "Text": props.Text()}
+		kind, ok := kinds[name]
+		if !ok {
+			return &Error{Line: n.Line, Key: key, Problem: known}
+		}
+		*to = kind
+		return nil
 	}
 }
 

@@ -8,6 +8,17 @@
 //	  Backend: posthog
 //	  Settings: {project_key: phc_x, instance: eu}
 //	  UploadInterval: 10m
+//	  Events:
+//	    - Type: export.finished
+//	      Purpose: which formats matter
+//	      Until: 2027-06-30
+//	      Fields:
+//	        - {Name: format, Type: {OneOf: [json, csv]}, Purpose: what was asked for}
+//	        - {Name: rows, Type: {Buckets: [10, 100, 1000]}}
+//	        - {Name: compressed, Type: Bool}
+//
+// The type of a field is Number, Bool, Version or Text, {OneOf: [VALUE, …]} or
+// {Buckets: [BOUND, …]}, as the functions of package props.
 //
 // The file is the author's word, so it is read strictly: whatever is unknown, twice
 // there or of another kind is an error that names the line, the key and what would be

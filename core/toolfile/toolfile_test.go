@@ -35,8 +35,25 @@ Telemetry:
   Installation: suite
   DeliveryMode: at_most_once
   ExtendedCollection: true
+  Events:
+    - Type: export.finished
+      Purpose: which formats matter
+      Names: [scheduled, by hand]
+      Since: 2
+      Until: 2027-06-30
+      Fold: true
+      Fields:
+        - {Name: format, Type: {OneOf: [json, csv]}, Purpose: what was asked for, Since: 3, Until: 2027-01-31}
+        - {Name: rows, Type: {Buckets: [10, 100, 1000]}}
+        - {Name: compressed, Type: Bool}
+    - Type: command.invocation
+  Fields:
+    - {Name: edition, Type: Text}
+    - {Name: engine, Type: Version}
+    - {Name: cores, Type: Number}
   Metadata: {channel: stable}
   MetadataKeys: [format, shell]
+  ErrorClasses: [quota_exceeded, not_logged_in]
   DeletionRequestor:
     Endpoint: https://relay.example.com/v1/erasures
     Headers: {X-Relay: $TOKEN}
@@ -49,6 +66,8 @@ Telemetry:
   MaxQueueBytes: 8MiB
   MaxEventAge: 720h
   UploadInterval: 10m
+  Fold: true
+  SampleRate: 20
 `
 
 func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
@@ -76,8 +95,20 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		Installation:       "suite",
 		DeliveryMode:       props.DeliveryAtMostOnce,
 		ExtendedCollection: true,
-		Metadata:           map[string]string{"channel": "stable"},
-		MetadataKeys:       []string{"format", "shell"},
+		Events: []props.EventSpec{
+			{Type: "export.finished", Purpose: "which formats matter", Names: []string{"scheduled", "by hand"}, Since: 2, Until: "2027-06-30", Fold: true, Fields: []props.Field{
+				{Name: "format", Type: props.OneOf("json", "csv"), Purpose: "what was asked for", Since: 3, Until: "2027-01-31"},
+				{Name: "rows", Type: props.Buckets(10, 100, 1000)},
+				{Name: "compressed", Type: props.Bool()},
+			}},
+			{Type: "command.invocation"},
+		},
+		Fields: []props.Field{
+			{Name: "edition", Type: props.Text()}, {Name: "engine", Type: props.Version()}, {Name: "cores", Type: props.Number()},
+		},
+		Metadata:     map[string]string{"channel": "stable"},
+		MetadataKeys: []string{"format", "shell"},
+		ErrorClasses: []props.ErrorClass{"quota_exceeded", "not_logged_in"},
 		DeletionRequestor: deletion.Several{
 			httpjson.Requestor{Endpoint: "https://relay.example.com/v1/erasures", Headers: map[string]string{"X-Relay": "$TOKEN"}},
 			deletion.Email{To: "privacy@example.com"},
@@ -88,6 +119,8 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		MaxQueueBytes:  8 << 20,
 		MaxEventAge:    720 * time.Hour,
 		UploadInterval: 10 * time.Minute,
+		Fold:           true,
+		SampleRate:     20,
 	}}
 	if !reflect.DeepEqual(tool, want) {
 		t.Errorf("got  %+v\nwant %+v", tool, want)
@@ -116,7 +149,9 @@ func TestEveryFieldOfPropsHasAKey(t *testing.T) {
 	}
 	compare(props.Tool{}, toolFields(&props.Tool{}))
 	compare(props.TelemetryConfig{}, telemetryFields(&props.TelemetryConfig{}))
-	for _, f := range slices.Concat(toolFields(&props.Tool{}), telemetryFields(&props.TelemetryConfig{})) {
+	compare(props.EventSpec{}, eventFields(&props.EventSpec{}))
+	compare(props.Field{}, fieldFields(&props.Field{}))
+	for _, f := range slices.Concat(toolFields(&props.Tool{}), telemetryFields(&props.TelemetryConfig{}), eventFields(&props.EventSpec{}), fieldFields(&props.Field{})) {
 		if f.Read != nil && !strings.Contains(whole, f.Name+":") {
 			t.Errorf("the test file sets no %s", f.Name)
 		}
@@ -145,6 +180,13 @@ func TestAnEmptyListOfMetadataKeysAllowsNoneRatherThanAll(t *testing.T) {
 	tool, err := Parse([]byte("Name: mytool\nTelemetry: {MetadataKeys: []}"))
 	if err != nil || tool.Telemetry.MetadataKeys == nil {
 		t.Errorf("MetadataKeys = %#v, err %v", tool.Telemetry.MetadataKeys, err)
+	}
+}
+
+func TestAnEmptyListOfEventsDeclaresThatThereAreNone(t *testing.T) {
+	tool, err := Parse([]byte("Name: mytool\nTelemetry: {Events: [], Fields: []}"))
+	if err != nil || tool.Telemetry.Events == nil || tool.Telemetry.Fields == nil {
+		t.Errorf("%#v, %#v, err %v", tool.Telemetry.Events, tool.Telemetry.Fields, err)
 	}
 }
 
@@ -199,6 +241,15 @@ func TestMistakesAreNamedWithLineAndKeyAndWithoutTheValue(t *testing.T) {
 		"a word for a list":   {"Telemetry: {MetadataKeys: " + secret + "}", "line 1: Telemetry.MetadataKeys: must be a list, such as [format, shell]"},
 		"a map in settings":   {"Telemetry: {Settings: {key: {a: " + secret + "}}}", "line 1: Telemetry.Settings.key: must be a single value"},
 		"a map in a list":     {"Telemetry: {MetadataKeys: [{a: " + secret + "}]}", "line 1: Telemetry.MetadataKeys: must be a single value"},
+		"events in a map":     {"Telemetry: {Events: {Type: " + secret + "}}", "line 1: Telemetry.Events: must be a list, such as - Type: export.finished"},
+		"a misspelt event":    {"Telemetry:\n  Events:\n    - {Typ: " + secret + "}", `line 3: Telemetry.Events[0].Typ: unknown key; did you mean "Type"?`},
+		"a field twice":       {"Telemetry: {Fields: [{Name: a}, {Name: a, Name: " + secret + "}]}", "line 1: Telemetry.Fields[1].Name: stands here a second time; the first is in line 1"},
+		"an unknown type":     {"Telemetry: {Fields: [{Name: a, Type: " + secret + "}]}", "line 1: Telemetry.Fields[0].Type: must be Number, Bool, Version, Text, {OneOf: [json, csv]} or {Buckets: [10, 100]}"},
+		"a lower-case type":   {"Telemetry: {Fields: [{Name: a, Type: bool}]}", "line 1: Telemetry.Fields[0].Type: must be Number, Bool, Version, Text, {OneOf: [json, csv]} or {Buckets: [10, 100]}"},
+		"a set without list":  {"Telemetry: {Fields: [{Name: a, Type: {OneOf: " + secret + "}}]}", "line 1: Telemetry.Fields[0].Type.OneOf: must be a list, such as [json, csv]"},
+		"two types":           {"Telemetry: {Fields: [{Name: a, Type: {OneOf: [a], Buckets: [1]}}]}", "line 1: Telemetry.Fields[0].Type: must be Number, Bool, Version, Text, {OneOf: [json, csv]} or {Buckets: [10, 100]}"},
+		"bounds of words":     {"Telemetry: {Fields: [{Name: a, Type: {Buckets: [" + secret + "]}}]}", "line 1: Telemetry.Fields[0].Type.Buckets: must be whole numbers"},
+		"an anchored type":    {"Telemetry: {Fields: [{Name: a, Type: &x {OneOf: [" + secret + "]}}]}", "line 1: Telemetry.Fields[0].Type: " + aliasProblem},
 		"not a bool":          {"Telemetry: {Insecure: yes}", "line 1: Telemetry.Insecure: must be true or false"},
 		"not a number":        {"Telemetry: {NoticeVersion: " + secret + "}", "line 1: Telemetry.NoticeVersion: must be a whole number"},
 		"a bare number":       {"Telemetry: {UploadInterval: 600}", "line 1: Telemetry.UploadInterval: must be a duration with its unit, such as 30s, 10m or 720h"},

@@ -15,7 +15,8 @@
 // # How Datadog erases
 //
 // A request names a search, "host:<machine ID> service:<service>", and a window of dates.
-// It waits for ten days, in which it can be cancelled ([Requestor.Cancel]), and cannot be
+// The service is Config.Service, or the tool's name in lower case, which is what package
+// backends/datadog sends; a test holds the two together. It waits for ten days, in which it can be cancelled ([Requestor.Cancel]), and cannot be
 // undone after them. It reaches indexes, Flex and Online Archives; it does not reach
 // metrics made of logs, nor, as far as is documented, archives in buckets of one's own.
 //
@@ -60,8 +61,8 @@
 //	github.com/DataDog/datadog-api-client-go v2.67.0     sites, headers, recorded bodies
 //
 // Not documented, and so not relied on: the words for a state, except pending and canceled;
-// how the list compares a search; the order in which it joins one; what displayed_total is
-// for.
+// how the list compares a search; whether a search tells apart what differs in case only; the
+// order in which it joins one; what displayed_total is for.
 package datadog
 
 import (
@@ -112,7 +113,7 @@ type Config struct {
 	// APIKey and ApplicationKey belong to the same organisation.
 	APIKey, ApplicationKey string
 	// Service is the service of the logs, for tools whose backend sets one. If it is empty,
-	// it is the request's tool.
+	// it is the request's tool, in lower case.
 	Service string
 	// Retention is how long logs are kept, in the longest of all places. There is no
 	// default: what is older than a guess would stay.
@@ -159,7 +160,7 @@ func New(cfg Config) (*Requestor, error) {
 	}
 	switch {
 	case cfg.Service != "" && !servicePattern.MatchString(cfg.Service):
-		return wrong("Service", "not a service that can be searched for: use at most 100 lower case letters, digits and ._-, a letter or digit first")
+		return wrong("Service", "not a service that can be searched for: use at most 100 lower case letters, digits and ._-/, a letter, a digit or _ first")
 	case cfg.Retention == 0:
 		return wrong("Retention", "not set: how long the logs are kept, like 15 * 24 * time.Hour")
 	case cfg.Retention < minRetention || cfg.Retention > maxRetention:
@@ -312,8 +313,21 @@ const (
 	nothing   = "Datadog stores no logs of this machine."
 )
 
-// servicePattern is what is found without quotes and means nothing else in a search.
-var servicePattern = regexp.MustCompile(`\A[a-z0-9][a-z0-9._-]{0,99}\z`)
+// servicePattern is what is found without quotes and means nothing else in a search. It
+// has all services that package backends/datadog sends.
+var servicePattern = regexp.MustCompile(`\A[a-z0-9_][a-z0-9._/-]{0,99}\z`)
+
+// lowerCase is what the backend makes of a tool's name: whether Datadog's search tells
+// apart what differs in case only, it does not say.
+func lowerCase(tool string) string {
+	// Not strings.ToLower, which makes letters of a to z of others too.
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, tool)
+}
 
 // subject is whose logs a search finds. It is made by subjectOf and readQuery alone, which
 // let nothing pass that could mean more in a search.
@@ -325,7 +339,7 @@ func (r *Requestor) subjectOf(tool, machineID string) (subject, error) {
 	}
 	s := subject{host: machineID, service: r.service}
 	if s.service == "" {
-		s.service = tool
+		s.service = lowerCase(tool)
 	}
 	if !servicePattern.MatchString(s.service) {
 		return subject{}, driver.Permanent(fmt.Errorf("datadog deletion: %w", ErrService))

@@ -1238,7 +1238,7 @@ func TestWhatIsNoServiceIsAskedForNowhere(t *testing.T) {
 	o := newOrg(t, standin.Options{})
 	o.logs(1, other, "another")
 	r := o.requestor(t, nil)
-	for _, name := range []string{"", "*", "my*", "a b", "a OR *", "a:b", `a"b`, "MyTool", "-a", ".a", "a\n", "a)", "(a", "a/b", "ä", strings.Repeat("a", 101)} {
+	for _, name := range []string{"", "*", "my*", "a b", "a OR *", "a:b", `a"b`, "-a", ".a", "/a", "a\n", "a)", "(a", "ä", "mytoo\u212a", strings.Repeat("a", 101)} {
 		_, err := r.RequestDeletion(t.Context(), deletion.Request{Tool: name, MachineID: machine, RequestedAt: noon})
 		if !errors.Is(err, datadog.ErrService) || driver.Classify(err) != driver.ClassPermanent || strings.Contains(err.Error(), "*") {
 			t.Errorf("%q: %v", name, err)
@@ -1250,11 +1250,70 @@ func TestWhatIsNoServiceIsAskedForNowhere(t *testing.T) {
 	if n := len(o.Calls()); n != 0 {
 		t.Errorf("%d calls were made", n)
 	}
-	for _, name := range []string{"a", "0", "a.b-c_d", strings.Repeat("a", 100)} {
+	for _, name := range []string{"a", "0", "_", "a.b-c_d/e", "MyTool", strings.Repeat("a", 100)} {
 		if _, err := r.RequestDeletion(t.Context(), deletion.Request{Tool: name, MachineID: machine, RequestedAt: noon}); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+// The backend itself sends, under every name that a tool may have (which core decides), and
+// what it sent is found and asked for.
+func TestWhateverTheBackendSendsCanBeErased(t *testing.T) {
+	t.Parallel()
+	var names []string
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+	for _, c := range letters {
+		names = append(names, "a"+string(c), "My"+string(c)+"Tool", strings.Repeat("x"+string(c), 32))
+		if c != '-' && c != '.' {
+			names = append(names, string(c), string(c)+"Z9")
+		}
+	}
+	for _, service := range []string{"", "fleet", "a/b.c-d_e", "x" + strings.Repeat("/", 99)} {
+		tools := names
+		if service != "" {
+			tools = []string{"MyTool"}
+		}
+		for _, name := range tools {
+			sent := serviceOf(t, service, name)
+			o := newOrg(t, standin.Options{})
+			o.Store(standin.Log{Host: machine, Service: sent, Date: noon.Add(-time.Hour)})
+			r := o.requestor(t, func(c *datadog.Config) { c.Service = service })
+			found, err := r.Find(t.Context(), name, machine)
+			if err != nil || found.Logs != 1 || found.Elsewhere != 0 {
+				t.Errorf("%q is sent as %q: found %+v, %v", name, sent, found, err)
+			}
+			_, err = r.RequestDeletion(t.Context(), deletion.Request{Tool: name, MachineID: machine, RequestedAt: noon})
+			if err != nil || len(o.Requests()) != 1 || o.Requests()[0].Query != "host:"+machine+" service:"+sent {
+				t.Errorf("%q is sent as %q: asked for %+v, %v", name, sent, o.Requests(), err)
+			}
+		}
+	}
+}
+
+// serviceOf returns the service of a log as the backend sends it.
+func serviceOf(t *testing.T, service, tool string) string {
+	t.Helper()
+	var logs []struct{ Service, Hostname string }
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := json.NewDecoder(r.Body).Decode(&logs); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer server.Close()
+	b, err := backend.NewBackend("", backend.WithEndpoint(server.URL), backend.WithService(service))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Send(t.Context(), []driver.Event{{ID: "1", Type: "a", Time: noon, Tool: tool, MachineID: machine}}); err != nil {
+		t.Fatal(err)
+	}
+	if len(logs) != 1 || logs[0].Hostname != machine {
+		t.Fatalf("sent %+v", logs)
+	}
+	return logs[0].Service
 }
 
 func TestEachSiteHasItsHost(t *testing.T) {

@@ -72,11 +72,16 @@ var _ deletion.Follower = Requestor{}
 
 // Check returns a *driver.ConfigError where Endpoint or Headers cannot be used.
 func (r Requestor) Check() error {
-	if _, err := driverhttp.CheckEndpoint(r.Endpoint, r.Insecure); err != nil {
+	u, err := driverhttp.CheckEndpoint(r.Endpoint, r.Insecure)
+	if err != nil {
 		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: err.Error()}
 	}
-	if strings.HasSuffix(r.Endpoint, "/") && strings.Count(r.Endpoint, "/") > 3 {
-		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: "ends in a slash; the path of a relay does not"}
+	// A relay serves one path and would answer 404 or 405 to these.
+	switch path := u.EscapedPath(); {
+	case path != "/" && strings.HasSuffix(path, "/"):
+		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: "the path ends in a slash; that of a relay does not: leave it out"}
+	case strings.Contains(path, "//"):
+		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: "two slashes in a row in the path: leave one out"}
 	}
 	if err := driverhttp.CheckHeaders(r.Headers); err != nil {
 		return &driver.ConfigError{Field: "Requestor.Headers", Problem: err.Error()}

@@ -244,10 +244,12 @@ func TestAnEndpointThatCannotBeUsedIsAMistakeOfTheAuthors(t *testing.T) {
 	}
 }
 
-func TestAnAddressWithASlashAtItsEndIsNamed(t *testing.T) {
+func TestAnAddressWithASlashTooManyIsNamed(t *testing.T) {
 	t.Parallel()
 	for address, fine := range map[string]bool{
 		"https://relay.example.com/v1/erasures": true, "https://relay.example.com/v1/erasures/": false, "https://relay.example.com/": true,
+		"https://relay.example.com": true, "https://relay.example.com//": false, "https://relay.example.com//v1/erasures": false,
+		"https://relay.example.com/v1/erasures/?a=1": false, "https://relay.example.com/v1/erasures?a=/": true,
 	} {
 		if err := (httpjson.Requestor{Endpoint: address}).Check(); (err == nil) != fine {
 			t.Errorf("%s: %v", address, err)

@@ -33,6 +33,19 @@
 // A key and a project that belong together but are the wrong ones also hold nothing of an
 // ID. Look a known one up with [Requestor.Find] before trusting them.
 //
+// # What else the backend sends
+//
+// What the setting person_properties keeps on a profile goes with the profile. A group stays:
+// it is the same for everybody who runs the tool, and the events in it go as all others.
+//
+// An event that PostHog took with the warning person_processing_disabled has no profile made
+// for it. Whether the sweep takes such an event with the profile of its ID is not documented,
+// so nothing here relies on it: Verified needs a count of no events by distinct_id. If some
+// are left, Status returns a [*RemainsError], and the request that is made again a
+// [*LeftoverError], because there is no profile any more to find them by. They are for
+// PostHog's support. `status` and `reset` of the tool say how many events were taken like
+// that; the rate of the backend is there so that none are.
+//
 // # What an answer means
 //
 //	202 that says one profile and its events    Acknowledged

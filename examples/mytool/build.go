@@ -25,6 +25,17 @@ type build struct{ version, endpoint, backend, settings, interval, erasures stri
 
 func built() build { return build{version, endpoint, backend, settings, interval, erasures} }
 
+// events are all that mytool records beside the commands that ran. Whoever adds one, or a
+// value, is told by TestWhatIsSentIsWhatTheNoticeSays what else there is to do.
+var events = []props.EventSpec{{
+	Type:    props.EventFeatureUsed,
+	Purpose: "burst shows that no event is lost",
+	Names:   []string{"burst"},
+	Fields: []props.Field{
+		{Name: "i", Type: props.Number(), Purpose: "which event of the burst it is"},
+	},
+}}
+
 // declare says what mytool is. Where the build is wrong it returns, with the error, a
 // tool that reports to nobody; the telemetry commands are there all the same, for
 // whoever wants to say no.
@@ -43,6 +54,8 @@ func declare(b build) (props.Tool, error) {
 		return tool, err
 	}
 	tool.Telemetry = props.TelemetryConfig{
+		NoticeVersion:  1,
+		Events:         events,
 		Endpoint:       b.endpoint,
 		Backend:        b.backend,
 		Drivers:        vendors,

@@ -26,11 +26,7 @@ func run() int {
 	if err := telemetrycmd.Wire(root, p); err != nil {
 		complain(fmt.Errorf("telemetry is off: %w", err))
 	}
-	err = root.Execute()
-	if err != nil {
-		complain(err)
-	}
-	return telemetrycmd.ExitCode(err)
+	return telemetrycmd.Execute(root, complain)
 }
 
 // complain prints an error, which may be several joined ones.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/coretest"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -113,6 +114,15 @@ func TestVersionFlagPrintsTheVersion(t *testing.T) {
 	if out, err := runTool(t, "--version"); err != nil || out != "mytool version 1.2.3\n" {
 		t.Errorf("got %q, %v", out, err)
 	}
+}
+
+// What may be sent is in telemetry.lock and TELEMETRY.md.
+func TestWhatIsSentIsWhatTheNoticeSays(t *testing.T) {
+	tool, err := declare(built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	coretest.CheckSchema(t, tool)
 }
 
 func TestDeclareTakesWhatTheBuildSays(t *testing.T) {

@@ -10,8 +10,9 @@ import (
 // documented are the fields that an event may have: a literal copy of the list in the
 // README, so that a new one is not let through by the code that adds it.
 var documented = []string{
-	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "tool_name", "tool_version",
-	"os", "arch", "os_version", "go_version", "machine_id", "consent_id", "metadata", "truncated",
+	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "flags", "error_class", "tool_name", "tool_version",
+	"os", "arch", "os_version", "go_version", "ci", "ci_provider", "interactive", "agent", "container", "run_id",
+	"machine_id", "consent_id", "metadata", "count", "failures", "durations", "sample_rate", "truncated", "redacted", "time_adjusted",
 }
 
 func fieldsOf(raw []byte) ([]string, error) {

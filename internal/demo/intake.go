@@ -25,6 +25,12 @@ type event struct {
 	MachineID string            `json:"machine_id"`
 	Metadata  map[string]string `json:"metadata"`
 
+	Flags       []string `json:"flags"`
+	ErrorClass  string   `json:"error_class"`
+	Interactive bool     `json:"interactive"`
+	Agent       string   `json:"agent"`
+	RunID       string   `json:"run_id"`
+
 	raw json.RawMessage
 }
 

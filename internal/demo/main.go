@@ -92,6 +92,7 @@ func run(ctx context.Context, dir string) {
 
 	d.silence()
 	d.question()
+	d.circumstances()
 	d.accidents()
 	d.away()
 	d.withdrawal()
@@ -179,6 +180,7 @@ func (d *demo) question() {
 	d.state = s.StateDir
 	d.claim(s.State == "on" && s.MachineID == a.events[0].MachineID, "status says that telemetry is on, under the ID that was sent", s)
 
+	d.claim(a.events[0].Interactive && a.events[0].Agent == "", "the event says that a person at a terminal ran it", a.events[0])
 	d.say("This is the whole request. Its body is %d bytes in one line, indented here:", len(a.body))
 	request := a.method + " " + a.path + "\n"
 	for _, name := range slices.Sorted(maps.Keys(a.header)) {
@@ -211,6 +213,40 @@ func (d *demo) secrets() []secret {
 	return slices.DeleteFunc(list, func(s secret) bool { return len(s.text) < tellable })
 }
 
+// typed is what nobody may find in an event: as a flag's value, and in place of words that the
+// tool has.
+const typed = "typed-by-a-person"
+
+// circumstances runs commands as a coding agent does, one of them right and two of them
+// wrongly called.
+func (d *demo) circumstances() {
+	d.title("Who ran it, with which flags, and what went wrong")
+	d.say("A coding agent says so by a variable. What is typed here is nowhere to be found in the events:")
+	d.tool.env = append(d.tool.env, "CLAUDECODE=1", "MYTOOL_NOTE="+typed)
+	for _, args := range [][]string{{"sleep", "1ms"}, {"fail", "--code=5"}, {"fail", "--" + typed + "=1"}, {typed}} {
+		d.do(args...)
+	}
+	d.tool.env = d.tool.env[:len(d.tool.env)-2]
+	arrived := d.flush()
+	d.claim(len(arrived) == 4, "four events arrived, also of what the tool refused to run", len(arrived))
+	want := map[string]string{ // by name and exit code
+		"sleep 0": "", "fail 5": "other", "fail 2": "usage", "mytool 1": "usage",
+	}
+	runs := map[string]bool{}
+	for _, e := range arrived {
+		d.json(e.raw)
+		class, known := want[fmt.Sprintf("%s %d", e.Name, *e.ExitCode)]
+		d.claim(known && e.ErrorClass == class && e.Agent == "claude-code" && !e.Interactive,
+			fmt.Sprintf("%s ended with %d, class %q, run by claude-code and not at a terminal", e.Name, *e.ExitCode, class), string(e.raw))
+		d.claim(!strings.Contains(string(e.raw), typed), "nothing in it was typed by a person", string(e.raw))
+		if *e.ExitCode == 5 {
+			d.claim(slices.Equal(e.Flags, []string{"code"}), "the flag is named, without its value", e.Flags)
+		}
+		runs[e.RunID] = true
+	}
+	d.claim(len(runs) == 4 && !runs[""], "each run has an ID of its own")
+}
+
 func (d *demo) accidents() {
 	d.title("A command that fails, and one that is killed")
 	r := d.do("fail", "--code", "3")
@@ -226,17 +262,22 @@ func (d *demo) accidents() {
 
 	s := got(d.tool.status(d.ctx))
 	waiting := d.queued()
-	d.claim(len(waiting) == s.Queue.Events, "status counts what is in the files of the queue", len(waiting), s.Queue.Events)
+	d.claim(len(waiting)+1 == s.Queue.Events, "status counts what is in the files of the queue, and that burst came to no end", len(waiting), s.Queue.Events)
 	// Track may have returned when the kill came before the line was printed.
-	d.claim(s.Queue.Events == 1+tracked || s.Queue.Events == 2+tracked,
-		fmt.Sprintf("%d events wait: the failure, and each that burst has said is safe", s.Queue.Events), s.Queue.Events, tracked)
+	d.claim(len(waiting) == 1+tracked || len(waiting) == 2+tracked,
+		fmt.Sprintf("%d events are in them: the failure, and each that burst has said is safe", len(waiting)), len(waiting), tracked)
 	failed := slices.IndexFunc(waiting, func(e event) bool { return e.Name == "fail" })
 	d.claim(failed >= 0 && waiting[failed].ExitCode != nil && *waiting[failed].ExitCode == 3, "the failure among them, with exit code 3")
 	d.json(waiting[failed].raw)
 	d.do("telemetry", "status")
 	d.say("The next upload is not due yet, so the person sends them now:")
 	arrived := d.flush()
-	d.sameOnce(waiting, arrived, "the same events arrived, each once")
+	ended := slices.IndexFunc(arrived, func(e event) bool { return e.ErrorClass == "ended_unrecorded" })
+	d.claim(ended >= 0 && arrived[ended].Name == "burst" && arrived[ended].ExitCode == nil,
+		"one tells that burst began and came to no end that it could have told", arrived)
+	d.json(arrived[ended].raw)
+	arrived = slices.Delete(arrived, ended, ended+1)
+	d.sameOnce(waiting, arrived, "beside it the same events arrived, each once")
 	seen := map[string]bool{}
 	for _, e := range arrived {
 		if e.Name == "burst" {
@@ -343,7 +384,7 @@ func (d *demo) here(dir string) {
 	arrived := d.flush() // of a process without the variable
 	d.claim(len(arrived) == 0, "nothing of them was sent, though telemetry is on for everything else", len(arrived))
 	log := got(os.ReadFile(filepath.Join(d.state, "local", "events.ndjson")))
-	d.claim(strings.Count(string(log), "\n") == len(waiting), "they are in the log on this machine", string(log))
+	d.claim(strings.Count(string(log), "\n") == len(waiting)+1, "they are in the log on this machine, and that burst was killed", string(log))
 }
 
 func (d *demo) more(dir string) {

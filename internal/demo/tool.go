@@ -207,7 +207,7 @@ func (t *tool) status(ctx context.Context) (status, error) {
 // on the tool's word alone. It must run while nothing is being delivered.
 func queued(stateDir string) ([]event, error) {
 	var list []event
-	files, err := filepath.Glob(filepath.Join(stateDir, "queue", "[0-9]*"))
+	files, err := filepath.Glob(filepath.Join(stateDir, "queue", "[0-9]*.events*"))
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {

@@ -308,7 +308,7 @@ func (w *world) forgotten(id string) {
 		w.t.Errorf("the vendor still stores %d events", n)
 	}
 	w.operator(deletion.Verified)
-	w.person(deletion.Verified, "That it is gone was verified.")
+	w.person(deletion.Verified, "That nothing is left under this machine ID was verified.")
 	if s := w.manager.Status(); s.MachineID != "" || s.Decision.Enabled || s.Queue.Events != 0 {
 		w.t.Errorf("the machine still knows an identity or events: %+v", s)
 	}

@@ -47,12 +47,12 @@ func Texts(to *map[string]string) Reader {
 }
 
 // List reads a list of texts. An empty list is not nil. example shows one.
-func List(to *[]string, example string) Reader {
+func List[T ~string](to *[]T, example string) Reader {
 	return func(n *Node, key string) error {
-		*to = []string{}
+		*to = []T{}
 		return EachItem(n, key, example, func(_ int, item *Node) error {
 			content, err := Scalar(item, key)
-			*to = append(*to, content)
+			*to = append(*to, T(content))
 			return err
 		})
 	}

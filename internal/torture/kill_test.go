@@ -299,7 +299,7 @@ func (s *stage) lose(t *testing.T, n int64) {
 // damage adds a line to the one slot of the queue that nobody wrote.
 func (s *stage) damage(t *testing.T) {
 	t.Helper()
-	slots, err := filepath.Glob(filepath.Join(s.dir, "queue", "*.events"))
+	slots, err := filepath.Glob(filepath.Join(s.dir, "queue", "*.events2"))
 	if err != nil || len(slots) != 1 {
 		t.Fatalf("%v, %v", slots, err)
 	}

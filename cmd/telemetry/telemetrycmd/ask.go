@@ -17,6 +17,7 @@ import (
 	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/internal/guard"
 )
 
 // skipFlag is the flag of commands that ask by themselves; see AddSkipFlag.
@@ -145,7 +146,7 @@ func (o *options) wouldCostTooMuch(ctx context.Context) bool {
 // machineReads reports whether another program reads what cmd prints, as far as its
 // flags tell. The names are those in common use.
 func (o *options) machineReads(cmd *cobra.Command) bool {
-	if o.machineReadable != nil && o.machineReadable(cmd) {
+	if o.machineReadable != nil && guard.Ask(true, func() bool { return o.machineReadable(cmd) }) {
 		return true
 	}
 	machine := false

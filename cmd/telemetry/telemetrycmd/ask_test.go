@@ -218,7 +218,12 @@ func untouched(t *testing.T, dir string) {
 const theQuestion = "Send usage data? [y/N] "
 
 func TestAYesIsAskedForOnceAndRecordsTheCommandThatAsked(t *testing.T) {
-	x := start(t, setup{args: []string{"hello"}})
+	t.Run("Execute", func(t *testing.T) { askedOnce(t) })
+	t.Run("Wire alone", func(t *testing.T) { askedOnce(t, toolPlain+"=yes") })
+}
+
+func askedOnce(t *testing.T, env ...string) {
+	x := start(t, setup{args: []string{"hello"}, env: env})
 	x.expect(1, theQuestion)
 	untouched(t, x.dir)
 	x.typed("y\n")
@@ -230,7 +235,7 @@ func TestAYesIsAskedForOnceAndRecordsTheCommandThatAsked(t *testing.T) {
 	if q := queued(t, x.dir); strings.Count(q, `"name":"hello"`) != 1 {
 		t.Errorf("recorded %q", q)
 	}
-	again := start(t, setup{args: []string{"hello"}, dir: x.dir})
+	again := start(t, setup{args: []string{"hello"}, dir: x.dir, env: env})
 	if screen := again.end(); screen != "hello\n" {
 		t.Errorf("the second run showed %q", screen)
 	}
@@ -586,6 +591,7 @@ func TestNobodyIsAskedWhere(t *testing.T) {
 		"a program reads the output":        {args: []string{"hello", "--output", "json"}},
 		"the tool names no receiver":        {env: []string{toolEndpoint + "="}},
 		"the declaration is wrong":          {env: []string{toolEndpoint + "=http://example.com"}},
+		"a setting goes with no other":      {env: []string{toolEndpoint + "=setting:http://example.com"}},
 		"the feature is off":                {env: []string{toolFeature + "=off"}},
 		"the tool runs in the background":   {env: []string{toolLaunch + "=1"}},
 		"the help is shown":                 {args: []string{"hello", "--help"}},

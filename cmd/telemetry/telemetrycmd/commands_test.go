@@ -87,6 +87,15 @@ func TestStatusSaysWhatIsSo(t *testing.T) {
 			h.answers(http.StatusTooManyRequests, "Retry-After", "86400") // the cap, which no jitter moves
 			h.run("telemetry", "flush")
 		},
+		"calls_wait": func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			midnight := time.Date(2026, 2, 4, 0, 0, 0, 0, time.UTC) // of the day that the clock shows
+			replace(h, "next-folds", "")
+			if err := os.Chtimes(filepath.Join(h.dir, "next-folds"), midnight, midnight); err != nil {
+				h.t.Fatal(err)
+			}
+		},
 		"deletion_pending": func(h *home) {
 			h.sendOne()
 			h.answers(http.StatusInternalServerError)
@@ -581,6 +590,7 @@ func TestTheShellCompletesCommandsAndFormats(t *testing.T) {
 	for line, want := range map[string]string{
 		"telemetry ":                 "disable\t",
 		"telemetry status --output ": "json\tfor programs",
+		"telemetry schema --output ": "jsonschema\tto check events with",
 		"telemetry reset ":           ":4", // no file names
 	} {
 		args := strings.Split(line, " ")
@@ -609,19 +619,42 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 			h.must("telemetry", "enable")
 		}
 		out := h.must(append(append([]string{"telemetry"}, strings.Fields(command)...), "-o", "json")...)
-		var fields map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(out), &fields); err != nil {
-			t.Fatalf("%s: %v", command, err)
+		wantNames(t, command, out, want)
+	}
+	h, _ = newStubbornHome(t)
+	h.record(2)
+	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here lost refusal sent state tool")
+	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here loss_reports_refused lost refusal sent state tool")
+	wantNames(t, "status", h.must("telemetry", "status", "-o", "json"),
+		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at since state state_dir tool")
+	h = newVendorHome(t)
+	checked := h.check("-o", "json")
+	wantNames(t, "check", checked, "answer backend decided_by event_id event_type state took_ms tool warned")
+	var parts struct{ Backend json.RawMessage }
+	if err := json.Unmarshal([]byte(checked), &parts); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, "backend", string(parts.Backend), "hosts local name")
+	h.env["DO_NOT_TRACK"] = "1"
+	object, _, _ := strings.Cut(h.check("-o", "json"), "\n}")
+	wantNames(t, "check", object+"}", "backend decided_by problem state tool")
+}
+
+// wantNames compares the names in a JSON object.
+func wantNames(t *testing.T, command, out, want string) {
+	t.Helper()
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(out), &fields); err != nil {
+		t.Fatalf("%s: %v", command, err)
+	}
+	for _, name := range strings.Fields(want) {
+		if _, ok := fields[name]; !ok {
+			t.Errorf("%s has no %s", command, name)
 		}
-		for _, name := range strings.Fields(want) {
-			if _, ok := fields[name]; !ok {
-				t.Errorf("%s has no %s", command, name)
-			}
-			delete(fields, name)
-		}
-		if len(fields) > 0 {
-			t.Errorf("%s has also %v", command, fields)
-		}
+		delete(fields, name)
+	}
+	if len(fields) > 0 {
+		t.Errorf("%s has also %v", command, fields)
 	}
 }
 

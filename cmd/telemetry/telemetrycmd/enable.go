@@ -3,6 +3,7 @@ package telemetrycmd
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -95,13 +96,14 @@ func (s *commandSet) disable() *cobra.Command {
 			if writeErr := screen.WriteJSON(cmd.OutOrStdout(), struct {
 				summaryJSON
 				Erased  int  `json:"erased"`
+				Arrived int  `json:"arrived,omitempty"`
 				Sending bool `json:"still_sending,omitempty"`
-			}{v.summary(), report.Erased, report.Sending}); writeErr != nil {
+			}{v.summary(), report.Erased, report.Arrived, report.Sending}); writeErr != nil {
 				return writeErr
 			}
 		} else {
 			out := screen.New(cmd.OutOrStdout(), m.Lookup)
-			fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+v.tool+" is off."), erasedWords(report.Erased))
+			fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+v.tool+" is off."), erasedWords(report.Erased, report.Arrived))
 			if report.Sending {
 				fmt.Fprintln(out, "A batch is still on its way and may arrive; nothing is sent after it.")
 			}
@@ -132,12 +134,20 @@ func (s *commandSet) notStored(v view, err error) error {
 	return fmt.Errorf("the no could not be stored (%w); set %s=off in your environment instead", flat{err}, consent.EnvName(v.tool))
 }
 
-func erasedWords(n int) string {
-	switch n {
-	case 0:
-		return "Nothing was waiting to be sent."
-	case 1:
-		return "The event that was waiting to be sent is erased."
+// erasedWords says what became of what waited: n events are erased, and so many of a batch that
+// was on its way have arrived.
+func erasedWords(n, arrived int) string {
+	late := ""
+	if arrived > 0 {
+		late = fmt.Sprintf("%s on the way and arrived.", screen.Count(arrived, "event was", "events were"))
 	}
-	return fmt.Sprintf("The %d events that were waiting to be sent are erased.", n)
+	switch {
+	case n == 0 && arrived > 0:
+		return late
+	case n == 0:
+		return "Nothing was waiting to be sent."
+	case n == 1:
+		return strings.TrimSpace("The event that was waiting to be sent is erased. " + late)
+	}
+	return strings.TrimSpace(fmt.Sprintf("The %d events that were waiting to be sent are erased. ", n) + late)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,17 +26,17 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, "there was no time to"))
 		add("It is kept, and later commands make it again, also while telemetry is off.")
 		add("To try again now: %s", s.hint("reset --resume"))
-		return append(lines, askTheAuthors(m, "Or ask")...)
+		return slices.Concat(lines, askTheAuthors(m, "Or ask"), stayWords(e))
 	case deletion.Refused:
 		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), "nobody said why"))
 		add("It is kept. To ask again: %s", s.hint("reset --resume"))
-		return append(lines, askTheAuthors(m, "Or ask")...)
+		return slices.Concat(lines, askTheAuthors(m, "Or ask"), stayWords(e))
 	case deletion.Delivered:
 		add("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
 	case deletion.Acknowledged:
 		add("The deletion request was handed over to %s, with the answer that the data will be deleted.", receiver)
 	case deletion.Verified:
-		add("The data is deleted. That it is gone was verified.")
+		add("The data is deleted. That nothing is left under this machine ID was verified.")
 	case deletion.Manual:
 		add("The deletion request is NOT complete: you have to finish it yourself.")
 	default:
@@ -57,7 +58,19 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 	if e.State != deletion.Verified && !e.Next.IsZero() {
 		add("How it goes on: %s", s.hint("reset --status"))
 	}
-	return lines
+	return append(lines, stayWords(e)...)
+}
+
+// mayStay says how many events a request may not reach.
+func mayStay(e core.Erasure) string { return events(e.NotErasable) + " may stay all the same" }
+
+// stayWords says it with the reason, where there are any. Nothing is said of them once nothing
+// is left under the machine ID: that is looked for by the ID, which these events have too.
+func stayWords(e core.Erasure) []string {
+	if e.NotErasable == 0 {
+		return nil
+	}
+	return []string{mayStay(e) + ": they were accepted with a warning that the receiver may not find them again."}
 }
 
 // receiver names whoever was asked.
@@ -226,6 +239,9 @@ type erasureJSON struct {
 	RefusedAt      time.Time `json:"refused_at,omitzero"`
 	ManualAt       time.Time `json:"manual_at,omitzero"`
 	receiptJSON
+	// NotErasable is how many events the request may not reach; see core.Erasure.
+	NotErasable int `json:"not_erasable,omitempty"`
+
 	Attempts int       `json:"attempts,omitempty"`
 	Problem  string    `json:"problem,omitempty"`
 	NextAt   time.Time `json:"next_at,omitzero"`
@@ -257,7 +273,7 @@ func erasuresJSON(all []core.Erasure) []erasureJSON {
 			MachineID: e.MachineID, State: string(e.State),
 			RequestedAt: at(deletion.Requested), DeliveredAt: at(deletion.Delivered), AcknowledgedAt: at(deletion.Acknowledged),
 			VerifiedAt: at(deletion.Verified), RefusedAt: at(deletion.Refused), ManualAt: at(deletion.Manual),
-			receiptJSON: toReceiptJSON(e.Receipt), Attempts: e.Attempts, Problem: e.Problem, NextAt: e.Next.UTC(),
+			receiptJSON: toReceiptJSON(e.Receipt), NotErasable: e.NotErasable, Attempts: e.Attempts, Problem: e.Problem, NextAt: e.Next.UTC(),
 		}
 		for _, part := range e.Receipt.Parts {
 			j.Parts = append(j.Parts, partJSON{string(part.State), toReceiptJSON(part)})

@@ -3,12 +3,16 @@ package telemetrycmd
 import (
 	"context"
 	"errors"
-	"os/exec"
+	"fmt"
+	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/guard"
 )
 
 // Exit codes, as shells have them.
@@ -17,48 +21,51 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 	exitPanic   = 2 // what Go's runtime ends with
-	exitSignal  = 128
 )
 
 // ExitCode returns the exit code of a command that ended with err, for os.Exit and for
-// what is recorded:
-//
-//	nil                                            0
-//	an error with the method ExitCode() int        what that returns
-//	*exec.ExitError                                the other program's; 128+n if signal n ended it
-//	a wrong flag, or what UsageError marks         2
-//	a signal, at the question of Wire or Ask       128+n, where the tool's context tells it; else 130
-//	any other                                      1
+// what is recorded: 2 for a wrong flag and for what UsageError marks, and else what
+// core.ExitCode says of err. So an error with the method ExitCode() int brings its own,
+// an interruption is 130, a program that signal n ended is 128+n, and any other error is 1,
+// cobra's unknown command and wrong arguments among them.
 func ExitCode(err error) int {
-	if err == nil {
-		return exitOK
-	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-			return exitSignal + int(status.Signal())
-		}
-	}
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		if code := coded.ExitCode(); code >= 0 {
-			return code
-		}
-		return exitFailure
-	}
-	var (
-		unknown *pflag.NotExistError
-		missing *pflag.ValueRequiredError
-		value   *pflag.InvalidValueError
-		syntax  *pflag.InvalidSyntaxError
-	)
-	if errors.As(err, &unknown) || errors.As(err, &missing) || errors.As(err, &value) || errors.As(err, &syntax) {
-		return exitUsage
-	}
-	return exitFailure
+	return guard.Ask(exitFailure, func() int { return exitCodeOf(err) })
 }
 
-// UsageError marks err as a mistake in how a command was called: its ExitCode is 2.
+func exitCodeOf(err error) int {
+	own := has[interface {
+		error
+		ExitCode() int
+	}](err)
+	if !own && isFlagError(err) {
+		return exitUsage
+	}
+	return core.ExitCode(err)
+}
+
+// exitCodeIn is ExitCode where the context of the command is known: its cause may tell
+// which signal ended it.
+func exitCodeIn(ctx context.Context, err error) int {
+	if endedBySignal(ctx) && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
+	}
+	return ExitCode(err)
+}
+
+// endedBySignal reports whether a signal ended ctx, by signal.NotifyContext.
+func endedBySignal(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, context.Canceled) && strings.HasSuffix(cause.Error(), " signal received")
+}
+
+// has reports whether an error in err's tree is a T.
+func has[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
+}
+
+// UsageError marks err as a mistake in how a command was called: its ExitCode is 2, its
+// class props.ErrorUsage, and its text is never recorded.
 func UsageError(err error) error { return &usageError{err} }
 
 type usageError struct{ err error }
@@ -66,6 +73,55 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 func (e *usageError) ExitCode() int { return exitUsage }
+
+// isFlagError recognises what pflag says of a wrong flag.
+func isFlagError(err error) bool {
+	return has[*pflag.NotExistError](err) || has[*pflag.ValueRequiredError](err) ||
+		has[*pflag.InvalidValueError](err) || has[*pflag.InvalidSyntaxError](err)
+}
+
+// cobraUsage are what cobra's errors about wrong use have in common: they have no type.
+// They need to be known where a command returns them itself, which calls cobra's validators
+// or has a tree of commands under it that nobody wired.
+var cobraUsage = []string{
+	`unknown command "`, "unknown flag: --", "unknown shorthand flag: ", "flag needs an argument: ",
+	`invalid argument "`, "arg(s), ", `required flag(s) "`, "flags in the group [",
+}
+
+// isUsage recognises mistakes in how a command was called.
+func isUsage(err error) bool {
+	if err == nil {
+		return false
+	}
+	if has[*usageError](err) || isFlagError(err) {
+		return true
+	}
+	text := guard.Ask("", err.Error)
+	return slices.ContainsFunc(cobraUsage, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// class returns the class of an error as far as core does not derive it. beforeRun says
+// that cobra refused the call.
+func (o *options) class(ctx context.Context, err error, beforeRun bool) props.ErrorClass {
+	if o.errorClass != nil {
+		if class := guard.Ask("", func() props.ErrorClass { return o.errorClass(err) }); class != "" {
+			return class
+		}
+	}
+	if classed, ok := errors.AsType[interface {
+		error
+		TelemetryClass() string
+	}](err); ok {
+		return props.ErrorClass(guard.Ask(string(props.ErrorOther), classed.TelemetryClass))
+	}
+	switch {
+	case beforeRun || isUsage(err):
+		return props.ErrorUsage
+	case endedBySignal(ctx): // whatever its libraries made of that
+		return props.ErrorInterrupted
+	}
+	return ""
+}
 
 // endedError says that a context ended while a question was waiting for its answer.
 type endedError struct{ ctx context.Context }
@@ -77,19 +133,12 @@ func (e *endedError) Error() string {
 func (e *endedError) Unwrap() error { return e.ctx.Err() }
 
 // ExitCode is a signal's, unless it was the time that ran out: what else cancels a
-// command that only waits for a person is the key that they press. Which signal it was
-// is in what signal.NotifyContext gives as the cause, in words only.
+// command that only waits for a person is the key that they press.
 func (e *endedError) ExitCode() int {
 	if errors.Is(e.ctx.Err(), context.DeadlineExceeded) {
 		return exitFailure
 	}
-	cause := context.Cause(e.ctx).Error()
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
-		if cause == s.String()+" signal received" {
-			return exitSignal + int(s)
-		}
-	}
-	return exitSignal + int(syscall.SIGINT)
+	return core.ExitCode(fmt.Errorf("%w: %w", e.ctx.Err(), context.Cause(e.ctx)))
 }
 
 // flat puts an error of several lines, which is what errors.Join makes, into one.

@@ -53,9 +53,13 @@ func (s *commandSet) flush() *cobra.Command {
 		if err == nil && report.Left != "" && report.Kept > 0 {
 			err = fmt.Errorf("%s not sent: %s", screen.Count(report.Kept, "event was", "events were"), screen.Clean(report.Left))
 		}
+		if err == nil && report.Paced > 0 && report.Kept > 0 {
+			err = fmt.Errorf("%s not sent yet: %s", screen.Count(report.Kept, "event was", "events were"), paceWords(report.Paced, report.PacedUntil))
+		}
 		if *format == formatJSON {
 			j := flushJSON{
-				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Running: report.Running,
+				summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Refusal: report.Refusal, Unreported: report.Unreported, Running: report.Running,
+				Warned: v.warningsJSON(report.Warned), PerMinute: report.Paced, PacedUntil: report.PacedUntil.UTC(),
 			}
 			if err != nil {
 				j.Problem = err.Error()
@@ -66,6 +70,9 @@ func (s *commandSet) flush() *cobra.Command {
 			return err
 		}
 		printFlush(cmd.OutOrStdout(), receiver, report, err == nil)
+		for _, line := range v.warnings(report.Warned) {
+			fmt.Fprintf(cmd.OutOrStdout(), "With a warning: %s.\n", line)
+		}
 		return err
 	})
 	return cmd
@@ -78,8 +85,16 @@ type flushJSON struct {
 	Kept    int    `json:"kept"`
 	Lost    int    `json:"lost"`
 	Running int    `json:"held_by_running_commands"`
+	Refusal string `json:"refusal,omitempty"`
+	// Unreported is how many reports of earlier losses were refused.
+	Unreported int `json:"loss_reports_refused,omitempty"`
+
 	NotSent string `json:"not_sent,omitempty"`
 	Problem string `json:"problem,omitempty"`
+
+	Warned     []warningJSON `json:"warned,omitempty"`
+	PerMinute  int           `json:"per_minute,omitempty"`
+	PacedUntil time.Time     `json:"paced_until,omitzero"`
 }
 
 func printFlush(out io.Writer, receiver string, report core.FlushReport, complete bool) {
@@ -89,11 +104,18 @@ func printFlush(out io.Writer, receiver string, report core.FlushReport, complet
 	if report.Stayed > 0 {
 		fmt.Fprintf(out, "Put %s into the log on this machine.\n", events(report.Stayed))
 	}
-	if report.Sent+report.Stayed+report.Lost+report.Running == 0 && report.Left == "" && complete {
+	if report.Sent+report.Stayed+report.Lost+report.Unreported+report.Running == 0 && report.Left == "" && complete {
 		fmt.Fprintln(out, "Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {
 		fmt.Fprintf(out, "Lost %s%s.\n", events(report.Lost), lossWords(report.LostBy))
+	}
+	if n := report.Unreported; n > 0 {
+		fmt.Fprintf(out, "%s refused, so the receiver does not know of these; that is not sent again.\n",
+			screen.Count(n, "report of earlier losses was", "reports of earlier losses were"))
+	}
+	if report.Refusal != "" {
+		fmt.Fprintf(out, "Refused because: %s\n", screen.Clean(report.Refusal))
 	}
 	if report.Running > 0 {
 		fmt.Fprintf(out, "%s still running; what it holds is sent later.\n",
@@ -111,7 +133,7 @@ func (s *commandSet) flushError(ctx context.Context, err error, v view, timeout 
 	case errors.Is(err, core.ErrOff) && v.Queue.Events > 0:
 		return fmt.Errorf("%w, so %s not sent; decided by %s", core.ErrOff, screen.Count(v.Queue.Events, "event is", "events are"), v.decider())
 	case errors.Is(err, core.ErrOff):
-		return fmt.Errorf("%w, and nothing waits; to turn it on: %s", core.ErrOff, s.hint("enable"))
+		return fmt.Errorf("%w, and nothing waits; %s", core.ErrOff, v.onHint(s.hint, false))
 	case errors.Is(err, core.ErrBusy):
 		return fmt.Errorf("%w and sends what waits; see %s", core.ErrBusy, s.hint("status"))
 	case errors.Is(err, core.ErrWait):

@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(toolSwitch) != "" {
 		os.Exit(smallTool())
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(builtIn)
+	os.Exit(code)
 }
 
 // golden compares what people read with testdata/name.golden. What differs between

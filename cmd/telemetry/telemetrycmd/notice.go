@@ -15,12 +15,15 @@ import (
 // fieldWords says in words what each field of an event holds, by its JSON name. A test
 // holds it against driver.Event, so that the notice names all that is sent.
 var fieldWords = []struct{ fields, words string }{
-	{"type name", "what happened, such as which command ran"},
-	{"timestamp duration_ms exit_code", "when, how long it took and its exit code"},
+	{"type name flags", "what happened, such as which command ran and with which flags, but not with what values"},
+	{"timestamp duration_ms exit_code error_class", "when, how long it took, its exit code and, in a word, what went wrong"},
 	{"tool_name tool_version go_version", "the tool, its version and the Go version it was built with"},
-	{"os os_version arch", "the kind of operating system and processor"},
+	{"os os_version arch container", "the kind of operating system and processor, and whether it is a container"},
+	{"ci ci_provider interactive agent", "whether a person, a coding agent or a build system ran it, and which of these"},
 	{"machine_id", "a machine ID, which stands for you in this tool only"},
-	{"id consent_id truncated", "random numbers that mark the report and your answer, and how many of its values were cut"},
+	{"id run_id consent_id", "random numbers that mark the report, the run and your answer"},
+	{"truncated redacted time_adjusted count failures durations sample_rate",
+		"about the report itself: what was cut or taken out, whether your clock was wrong, how many uses it counts"},
 	{"metadata", ""}, // metadataWords
 	{"args error", ""},
 }
@@ -77,10 +80,17 @@ func generalNotice(b *strings.Builder, tool props.Tool) {
 
 // metadataWords says what the author's own pairs are, as far as the declaration tells.
 func metadataWords(config props.TelemetryConfig) string {
-	if config.MetadataKeys == nil {
+	keys := slices.Concat(slices.Collect(maps.Keys(config.Metadata)), config.MetadataKeys)
+	fields := config.Fields
+	for _, e := range config.Events {
+		fields = slices.Concat(fields, e.Fields)
+	}
+	for _, f := range fields {
+		keys = append(keys, f.Name)
+	}
+	if config.MetadataKeys == nil && config.Events == nil && config.Fields == nil {
 		return "details that the tool adds, such as an output format"
 	}
-	keys := slices.Concat(slices.Collect(maps.Keys(config.Metadata)), config.MetadataKeys)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	if len(keys) == 0 {

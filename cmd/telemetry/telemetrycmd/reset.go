@@ -71,7 +71,7 @@ func (s *commandSet) reset() *cobra.Command {
 			return s.notStored(before, err)
 		}
 		if *format == formatJSON {
-			j := resetJSON{look(m).summary(), report.Erased, report.Unknown, erasuresJSON(report.Requests)}
+			j := resetJSON{look(m).summary(), report.Erased, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
 			if writeErr := screen.WriteJSON(out, j); writeErr != nil {
 				return writeErr
 			}
@@ -169,7 +169,7 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 		fmt.Fprintf(out, "Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.\n", before.tool)
 		return
 	}
-	fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased))
+	fmt.Fprintf(out, "%s %s\n", out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased, report.Arrived))
 	for _, name := range report.Unknown {
 		fmt.Fprintf(out, "\nAn identity was damaged and is kept as %s.\n", name)
 		fmt.Fprintln(out, "Whether anything was sent under it is not known here. Only the authors can look:")
@@ -189,6 +189,13 @@ func (s *commandSet) printReset(out screen.Screen, m *core.Manager, before view,
 		for _, line := range s.erasureWords(m, e) {
 			fmt.Fprintf(out, "  %s\n", line)
 		}
+		if e.NotErasable > 0 && before.MachineID == e.MachineID {
+			for _, w := range before.Backend.Warnings {
+				if w.NotErasable && before.Warned[w.Name] > 0 {
+					fmt.Fprintf(out, "    %s: %s\n", events(before.Warned[w.Name]), screen.Clean(w.Doc))
+				}
+			}
+		}
 	}
 }
 
@@ -205,7 +212,19 @@ func nothingToAsk(before []core.Erasure) string {
 
 type resetJSON struct {
 	summaryJSON
-	Erased   int           `json:"erased"`
-	Unknown  []string      `json:"damaged_identities,omitempty"`
-	Requests []erasureJSON `json:"requests"`
+	Erased int `json:"erased"`
+	// NotErasable is how many of the events that were sent may stay all the same, the greatest
+	// number of a request.
+	NotErasable int           `json:"not_erasable,omitempty"`
+	Unknown     []string      `json:"damaged_identities,omitempty"`
+	Requests    []erasureJSON `json:"requests"`
+}
+
+// notErasable is the greatest number of events that one of the requests may not reach. Their
+// sum may count an event for several IDs.
+func notErasable(all []core.Erasure) (n int) {
+	for _, e := range all {
+		n = max(n, e.NotErasable)
+	}
+	return n
 }

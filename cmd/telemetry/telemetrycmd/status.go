@@ -12,6 +12,7 @@ import (
 	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
@@ -79,10 +80,26 @@ func (v view) stateWords() (string, screen.Colour) {
 func (v view) decider() string {
 	for _, layer := range v.Decision.Layers {
 		if layer.Name == v.Decision.Decider {
-			return layer.Name + " (" + screen.Clean(layer.Detail) + ")"
+			return layerWords(layer)
 		}
 	}
 	return v.Decision.Decider + ", and silence is no"
+}
+
+func layerWords(layer consent.Layer) string {
+	return layer.Name + " (" + screen.Clean(layer.Detail) + ")"
+}
+
+// onHint says what turns telemetry on: a yes or, where that would not be followed, who keeps it
+// off. To send something, a restriction to this machine is in the way as well.
+func (v view) onHint(hint func(string) string, toSend bool) string {
+	switch by, ok := v.Decision.Overrules(); {
+	case ok && by.Verdict == consent.No:
+		return "decided by " + layerWords(by) + ", whatever you answer"
+	case ok && toSend:
+		return "a yes would not be enough: " + layerWords(by)
+	}
+	return "to turn it on: " + hint("enable")
 }
 
 // cutOffHint says what helps where commands have too little time to send.
@@ -99,12 +116,19 @@ func (s *commandSet) status() *cobra.Command {
 		Short: "Show whether telemetry is on, who decided, and what waits",
 		Long: "Show whether telemetry is on, who decided, and what waits to be sent.\n\n" +
 			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n" +
-			"when telemetry is off.",
+			"when telemetry is off." + checkHelp(),
 		Example: "  " + s.hint("status") + "\n  " + s.hint("status --explain") + "\n  " + s.hint("status --output json"),
 	}
 	format := addOutput(cmd)
 	explain := cmd.Flags().Bool("explain", false, "show everything that has a say, and which of it decided")
+	check := addCheckFlag(cmd)
 	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
+		if *check && !mayCheck {
+			return UsageError(errNoCheck)
+		}
+		if *check {
+			return s.check(cmd, m, *format)
+		}
 		v := look(m)
 		if *format == formatJSON {
 			return screen.WriteJSON(cmd.OutOrStdout(), v.json(*explain))
@@ -165,14 +189,26 @@ func (v view) rows(hint func(string) string) []screen.Row {
 	if v.Delivered > 0 && v.Backend.Accepted != "" {
 		add("Which means", "accepted: "+screen.Clean(v.Backend.Accepted))
 	}
+	for _, line := range v.warnings(v.Warned) {
+		warn("With a warning", line)
+	}
 	if v.LocalLog != "" {
 		add("Kept here", events(v.Stayed)+", in "+v.LocalLog)
 	}
 	if v.TotalLost() > 0 {
 		warn("Lost", events(v.TotalLost())+lossWords(v.Lost))
 	}
+	if v.Refusal != "" {
+		warn("Last refusal", screen.When(v.RefusedAt)+", because: "+screen.Clean(v.Refusal))
+	}
 	if v.state() == stateOn {
 		add("Next upload", v.nextUpload())
+		if !v.NextFolded.IsZero() {
+			add("Calls of today", "are added up, and sent with the first command after "+screen.When(v.NextFolded))
+		}
+	}
+	if v.PacedUntil.After(v.At) && v.Queue.Events > 0 {
+		add("Not all at once", paceWords(v.Paced, v.PacedUntil))
 	}
 	if v.WaitUntil.After(v.At) {
 		add("The server asked", "not to be called before "+screen.When(v.WaitUntil))
@@ -190,7 +226,11 @@ func (v view) rows(hint func(string) string) []screen.Row {
 		warn("Background", screen.Clean(v.Background))
 	}
 	for _, e := range v.Erasures {
-		line := string(e.State) + " on " + screen.When(e.Reached[e.State]) + "; see " + hint("reset --status")
+		line := string(e.State) + " on " + screen.When(e.Reached[e.State])
+		if e.NotErasable > 0 {
+			line += "; " + mayStay(e)
+		}
+		line += "; see " + hint("reset --status")
 		switch e.State {
 		case deletion.Requested, deletion.Refused, deletion.Manual:
 			warn("Deletion request", line)
@@ -205,6 +245,28 @@ func (v view) rows(hint func(string) string) []screen.Row {
 		add("Kept in", v.StateDir)
 	}
 	return rows
+}
+
+// warnings says with what warnings the receiver accepted events, a line for each.
+func (v view) warnings(warned map[string]int) []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(warned)) {
+		what := driver.Warning{Doc: "the receiver warned of what this version of " + v.tool + " does not know"}
+		if i := slices.IndexFunc(v.Backend.Warnings, func(w driver.Warning) bool { return w.Name == name }); i >= 0 {
+			what = v.Backend.Warnings[i]
+		}
+		line := events(warned[name]) + ": " + screen.Clean(what.Doc)
+		if what.NotErasable {
+			line += "; a reset asks for their deletion like that of the others, and may not reach them"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// paceWords says why not everything is sent at once, and until when.
+func paceWords(perMinute int, until time.Time) string {
+	return fmt.Sprintf("at most %d events a minute go to this receiver from one installation; the rest goes after %s", perMinute, screen.When(until))
 }
 
 // lossWords names the reasons of losses.
@@ -231,6 +293,7 @@ var reasonWords = map[string]string{
 	"unconfirmed": "given up after one attempt",
 	"unwritten":   "not taken by the disk, or not in time",
 	"invalid":     "without a type",
+	"undeclared":  "of a type that the tool does not declare",
 	"withdrawn":   "recorded before a no",
 }
 
@@ -290,9 +353,16 @@ type statusJSON struct {
 	LocalLog      string        `json:"local_log,omitempty"`
 	Lost          int           `json:"lost"`
 	LostBy        losses        `json:"lost_by,omitempty"`
+	Refusal       string        `json:"refusal,omitempty"`
+	RefusedAt     time.Time     `json:"refused_at,omitzero"`
+	Warned        []warningJSON `json:"warned,omitempty"`
+	NotErasable   int           `json:"not_erasable,omitempty"`
+	PerMinute     int           `json:"per_minute,omitempty"`
+	PacedUntil    time.Time     `json:"paced_until,omitzero"`
 	LastDelivered time.Time     `json:"last_delivered,omitzero"`
 	LastAttempt   time.Time     `json:"last_attempt,omitzero"`
 	NextUpload    time.Time     `json:"next_upload,omitzero"`
+	NextFolded    time.Time     `json:"next_folded_upload,omitzero"`
 	WaitUntil     time.Time     `json:"wait_until,omitzero"`
 	Underway      bool          `json:"upload_under_way,omitempty"`
 	Problem       string        `json:"problem,omitempty"`
@@ -304,6 +374,28 @@ type statusJSON struct {
 	Layers        []layerJSON   `json:"layers,omitempty"`
 }
 
+// warningJSON is a warning with which the receiver accepted events.
+type warningJSON struct {
+	Name        string `json:"name"`
+	Events      int    `json:"events"`
+	Meaning     string `json:"meaning,omitempty"`
+	NotErasable bool   `json:"not_erasable,omitempty"`
+}
+
+func (v view) warningsJSON(warned map[string]int) []warningJSON {
+	var list []warningJSON
+	for _, name := range slices.Sorted(maps.Keys(warned)) {
+		entry := warningJSON{Name: name, Events: warned[name]}
+		for _, w := range v.Backend.Warnings {
+			if w.Name == name {
+				entry.Meaning, entry.NotErasable = w.Doc, w.NotErasable
+			}
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
 // losses counts events by the reason for which they were lost.
 type losses map[string]int
 
@@ -311,6 +403,8 @@ type backendJSON struct {
 	Name  string   `json:"name"`
 	Hosts []string `json:"hosts"`
 	Local bool     `json:"local"`
+	// AcceptedMeans is what the receiver's yes to an event means, and does not.
+	AcceptedMeans string `json:"accepted_means,omitempty"`
 }
 
 type queueJSON struct {
@@ -346,9 +440,16 @@ func (v view) json(explain bool) statusJSON {
 		LocalLog:      v.LocalLog,
 		Lost:          v.TotalLost(),
 		LostBy:        v.Lost,
+		Refusal:       v.Refusal,
+		RefusedAt:     v.RefusedAt.UTC(),
+		Warned:        v.warningsJSON(v.Warned),
+		NotErasable:   v.NotErasable(),
+		PerMinute:     v.Paced,
+		PacedUntil:    v.PacedUntil.UTC(),
 		LastDelivered: v.LastDelivered.UTC(),
 		LastAttempt:   v.LastAttempt.UTC(),
 		NextUpload:    v.NextUpload.UTC(),
+		NextFolded:    v.NextFolded.UTC(),
 		WaitUntil:     v.WaitUntil.UTC(),
 		Underway:      v.Underway,
 		Problem:       v.Problem,
@@ -371,7 +472,7 @@ func (v view) json(explain bool) statusJSON {
 }
 
 func (v view) backend() backendJSON {
-	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local}
+	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local, v.Backend.Accepted}
 }
 
 func events(n int) string { return screen.Count(n, "event", "events") }

@@ -6,33 +6,66 @@
 //	p := props.New(tool)
 //	root := newRoot(p)
 //	err := telemetrycmd.Wire(root, p) // last, when all commands are in the tree
-//	os.Exit(telemetrycmd.ExitCode(root.Execute()))
+//	os.Exit(telemetrycmd.Execute(root))
 //
 // # What is recorded
 //
-// The command's path without the root ("remote add"), how long it ran and its exit
-// code, by ExitCode; arguments and error text too where the author set
-// ExtendedCollection. A panic is recorded as exit code 2 and goes on as it would; one in
-// a goroutine that the command started ends the process before anything can be recorded.
+// One event for each command that is run:
 //
-// Not recorded are help, version, shell completion and the telemetry commands; what
-// never became a run, such as an unknown flag; what a PostRun hook makes of a command
-// that succeeded; and a command that ends the process itself, by os.Exit or a signal:
-// return an error with an ExitCode method instead, or call Collector.TrackCommand
-// before. Commands that a person named (aliases, plugins) would send those names: add
-// them to the tree after Wire.
+//   - its path without the root ("remote add"), the root's own name for the root, or what
+//     RecordAs says;
+//   - how long it ran: with Execute from its first hook to its last, else its RunE, and 0
+//     where it never came so far;
+//   - its exit code, by ExitCode, and with Execute what that returns;
+//   - the names of the flags that were set when its first hook began, as the author declared
+//     them and in that order: the command's own, then those of its parents. Never a value.
+//     Left out are hidden and deprecated flags, those given to ExcludeFlags, cobra's own
+//     --help and --version, and --skip-telemetry;
+//   - where something went wrong, the class of the error: what WithErrorClass says, or the
+//     error's method TelemetryClass() string; else usage, interrupted, or what the standard
+//     library knows of it; see props.ErrorClass;
+//   - what Annotate adds, as metadata.
+//
+// Only where the author set ExtendedCollection there are also the positional arguments and
+// the error's text, both scrubbed, and neither after a usage error: a misspelt word may be
+// anything, and cobra's text repeats it.
+//
+// A panic is recorded with exit code 2 and goes on as it would.
+//
+// # What only Execute sees
+//
+// Wire alone sees what a command's hooks before it and its RunE return. With Execute in place
+// of root.Execute the event tells how the execution ended: what PostRun made of it, and
+// what cobra refused, which are unknown commands and flags, wrong arguments, required flags
+// and groups of flags. Those have the name of the deepest command that was recognised
+// ("remote" for `mytool remote tpyo`), the class usage unless their error brings another one,
+// and nothing of what was typed. So has a group that is called without one of its commands,
+// which cobra answers with help and exit code 0.
+//
+// # What is not recorded
+//
+// Help, version, shell completion and the telemetry commands, what NeverRecord is said of,
+// and commands that are added to the tree after Wire: that is where those belong which a
+// person named, such as aliases and plugins. A panic before the first hook, in a validator of
+// arguments or in cobra.OnInitialize, has no command yet.
+//
+// A command that ends the process itself, by os.Exit, is not recorded by this run: return an
+// error with an ExitCode method instead, or call Exit. See props.Collector for what a later
+// run says of it.
 package telemetrycmd
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/props"
 )
 
 // Option changes what Wire, New, Commands and Ask do. Tools rarely need one.
@@ -42,6 +75,7 @@ type options struct {
 	core            []core.Option
 	machineReadable func(*cobra.Command) bool
 	patience        time.Duration
+	errorClass      func(error) props.ErrorClass
 	openURL         func(lookup func(string) (string, bool), link string) error
 }
 
@@ -54,6 +88,14 @@ func WithCore(with ...core.Option) Option {
 // program reads the output of a command: then nobody is asked anything.
 func WithMachineReadable(rule func(*cobra.Command) bool) Option {
 	return func(o *options) { o.machineReadable = rule }
+}
+
+// WithErrorClass gives errors a class that they cannot bring themselves by a method
+// TelemetryClass() string: one of package props, or of Telemetry.ErrorClasses. rule is called
+// with what a command returned, never nil, and only where something is recorded; for "", and where it
+// panics, the class is found as without it.
+func WithErrorClass(rule func(error) props.ErrorClass) Option {
+	return func(o *options) { o.errorClass = rule }
 }
 
 // withPatience is how long the question waits, for tests.
@@ -84,13 +126,13 @@ const (
 	wiredMark = "telemetrycmd.wired"
 )
 
-// New returns the `telemetry` command with enable, disable, status, reset, flush and
-// share under it, and the hidden upload.
+// New returns the `telemetry` command with enable, disable, status, schema, reset, flush
+// and share under it, and the hidden upload.
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
-	path := func() string { return name + " telemetry" }
+	path := func() string { return name + " " + groupName }
 	group := &cobra.Command{
-		Use:   "telemetry",
+		Use:   groupName,
 		Short: "Look at and change what " + name + " reports about its use",
 		Long: "Look at and change what " + name + " reports about its use.\n\n" +
 			"Nothing is collected unless you say yes, and you can change your mind at any time.",
@@ -105,11 +147,13 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// The hooks of the tool's own root do not run for these commands: whoever says no
-		// must not need a working configuration or a login for it.
+		// must not need a working configuration or a login for it. See also keepFromOurs;
+		// nothing keeps cobra from what was given to cobra.OnInitialize.
 		PersistentPreRun:  func(*cobra.Command, []string) {},
 		PersistentPostRun: func(*cobra.Command, []string) {},
 	}
 	group.SetFlagErrorFunc(asUsageError)
+	requireNothing(group)
 	group.AddCommand(Commands(path, func() (*core.Manager, error) { return m, nil }, list...)...)
 	return group
 }
@@ -121,7 +165,7 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 func Commands(path func() string, open func() (*core.Manager, error), list ...Option) []*cobra.Command {
 	set := &commandSet{path: path, open: open, options: gather(list)}
 	commands := []*cobra.Command{
-		set.enable(), set.disable(), set.status(), set.reset(), set.flush(), set.share(), set.upload(),
+		set.enable(), set.disable(), set.status(), set.schema(), set.reset(), set.flush(), set.share(), set.upload(),
 	}
 	for _, cmd := range commands {
 		if cmd.Args == nil {
@@ -129,6 +173,7 @@ func Commands(path func() string, open func() (*core.Manager, error), list ...Op
 		}
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 		cmd.SetFlagErrorFunc(asUsageError)
+		requireNothing(cmd)
 	}
 	return commands
 }
@@ -179,8 +224,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return errors.New(text)
 }
 
-// outputFormat is the value of --output. As a flag.Value it refuses anything else when
-// flags are parsed, which is a usage error.
+// outputFormat is what a command prints.
 type outputFormat string
 
 const (
@@ -188,25 +232,41 @@ const (
 	formatJSON outputFormat = "json"
 )
 
-func (f *outputFormat) String() string { return string(*f) }
-func (f *outputFormat) Type() string   { return "text|json" }
-
-func (f *outputFormat) Set(value string) error {
-	switch outputFormat(value) {
-	case formatText, formatJSON:
-		*f = outputFormat(value)
-		return nil
-	}
-	return errors.New("must be text or json")
+// formatWords say what formats are for, in completions.
+var formatWords = map[outputFormat]string{
+	formatText: "for people", formatJSON: "for programs", formatMarkdown: "for a page", formatJSONSchema: "to check events with",
 }
 
-// addOutput adds --output to a command.
-func addOutput(cmd *cobra.Command) *outputFormat {
+// formatFlag is the flag --output. As a flag.Value it refuses what is not among its formats
+// when flags are parsed, which is a usage error.
+type formatFlag struct {
+	format  *outputFormat
+	formats []string
+}
+
+func (f formatFlag) String() string { return string(*f.format) }
+func (f formatFlag) Type() string   { return strings.Join(f.formats, "|") }
+
+func (f formatFlag) Set(value string) error {
+	if !slices.Contains(f.formats, value) {
+		last := len(f.formats) - 1
+		return errors.New("must be " + strings.Join(f.formats[:last], ", ") + " or " + f.formats[last])
+	}
+	*f.format = outputFormat(value)
+	return nil
+}
+
+// addOutput adds --output to a command, with formats beside text and JSON.
+func addOutput(cmd *cobra.Command, others ...outputFormat) *outputFormat {
 	format := formatText
-	cmd.Flags().VarP(&format, "output", "o", "for people or for programs")
-	complete := cobra.FixedCompletions([]string{
-		string(formatText) + "\tfor people", string(formatJSON) + "\tfor programs",
-	}, cobra.ShellCompDirectiveNoFileComp)
+	flag := formatFlag{format: &format}
+	var completions []string
+	for _, f := range append([]outputFormat{formatText, formatJSON}, others...) {
+		flag.formats = append(flag.formats, string(f))
+		completions = append(completions, string(f)+"\t"+formatWords[f])
+	}
+	cmd.Flags().VarP(flag, "output", "o", "for people or for programs")
+	complete := cobra.FixedCompletions(completions, cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
 		panic(err) // the flag was added two lines above
 	}

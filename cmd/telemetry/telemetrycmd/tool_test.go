@@ -30,6 +30,7 @@ const (
 	toolFeature  = "SMALL_TOOL_FEATURE"
 	toolLaunch   = "SMALL_TOOL_LAUNCH" // start this tool as a job in the background
 	toolDeadline = "SMALL_TOOL_DEADLINE"
+	toolPlain    = "SMALL_TOOL_PLAIN" // without Execute
 )
 
 func smallTool() int {
@@ -41,6 +42,9 @@ func smallTool() int {
 		Name:      "mytool",
 		Features:  props.SetFeatures(props.Enable(props.TelemetryCmd)),
 		Telemetry: props.TelemetryConfig{Endpoint: os.Getenv(toolEndpoint), Notice: os.Getenv(toolNotice)},
+	}
+	if own, set := strings.CutPrefix(tool.Telemetry.Endpoint, "setting:"); set {
+		tool.Telemetry = props.TelemetryConfig{Backend: "http", Settings: map[string]string{"endpoint": own}}
 	}
 	if os.Getenv(toolFeature) == "off" {
 		tool.Features = props.Features{}
@@ -68,7 +72,10 @@ func smallTool() int {
 	}
 	ctx, stop := smallContext()
 	defer stop()
-	return ExitCode(root.ExecuteContext(ctx))
+	if os.Getenv(toolPlain) != "" {
+		return ExitCode(root.ExecuteContext(ctx))
+	}
+	return ExecuteContext(ctx, root)
 }
 
 func smallRoot() *cobra.Command {

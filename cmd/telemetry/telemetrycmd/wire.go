@@ -1,13 +1,12 @@
 package telemetrycmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
+	"sync"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -17,31 +16,59 @@ import (
 // Wire gives a tool its telemetry, in one line: it opens the collector and puts it into
 // p, adds the `telemetry` commands to root, and has every other command in the tree
 // record itself and, before the first one, the person asked. Call it last, when all
-// commands are in the tree. What commands return and print stays as it was; one whose
-// context ends at the question is not run, and returns that.
+// commands are in the tree; Execute then runs it. What commands return and print stays as
+// it was; one whose context ends at the question is not run, and returns that. Calling it
+// again wires what was added since, with the options of the first time.
+//
+// Of the tool's words only "telemetry" is taken, and its help may list that. Flags of root
+// keep their shorthands: those of the telemetry commands give way.
 //
 // Where the author has not enabled props.TelemetryCmd it does nothing at all. A
 // Collector of another kind than props.Discard is kept, such as a test's.
 //
-// The error is a mistake of the author's: in what was declared, as core.Open says, or a
-// command of root's own that is named telemetry. The tool goes on without telemetry.
+// The error is a mistake of the author's: in what was declared, as core.Open says, a flag
+// to ExcludeFlags that there is not, or a command of root's own that is named telemetry or has
+// that alias.
+// The tool goes on, with the last of them without telemetry.
 func Wire(root *cobra.Command, p *props.Props, list ...Option) error {
 	if !p.Tool.Features.Enabled(props.TelemetryCmd) {
 		_, err := core.Open(p.Tool, gather(list).core...)
 		return err
 	}
-	w := &wiring{props: p, options: gather(list)}
-	w.manager = core.NewManager(p.Tool, w.core...)
-	var err error
-	if _, silent := p.Collector.(props.Discard); p.Collector == nil || silent {
-		p.Collector, err = core.Open(p.Tool, w.core...)
+	if p.Collector == nil {
+		p.Collector = props.Discard{}
 	}
-	if taken := child(root, "telemetry"); taken == nil {
-		root.AddCommand(New(w.manager, list...))
-	} else if taken.Annotations[groupMark] == "" {
-		err = errors.Join(err, errors.New("the tool has a command of its own that is named telemetry; rename it, so that people can change their mind"))
+	for _, c := range children(root) {
+		if !isOurs(c) && answersTo(c, groupName) {
+			return fmt.Errorf("the tool's own command %q is named telemetry, or has that alias; rename it, so that people can change their mind", c.Name())
+		}
+	}
+	group := child(root, groupName)
+	w := wiringOf(root)
+	alone := w == nil && root.Runnable() && !root.HasSubCommands()
+	var err error
+	if w == nil {
+		w = &wiring{props: p, options: gather(list)}
+		w.manager = core.NewManager(p.Tool, w.core...)
+		if _, silent := p.Collector.(props.Discard); silent {
+			p.Collector, err = core.Open(p.Tool, w.core...)
+		}
+		if group == nil {
+			group = New(w.manager, list...)
+			root.AddCommand(group)
+		}
+		// A tool may give root another context before it runs; the group's it has no use for.
+		root.SetContext(context.WithValue(contextOf(root), wiringKey{}, w))
+		group.SetContext(context.WithValue(contextOf(group), wiringKey{}, w))
 	}
 	w.wrapTree(root)
+	if alone {
+		w.keepAlone(root, group)
+	}
+	w.giveWay(root)
+	if unknown := unknownExclusions(root); unknown != nil {
+		err = errors.Join(err, unknown)
+	}
 	return err
 }
 
@@ -50,12 +77,23 @@ type wiring struct {
 	*options
 	props   *props.Props
 	manager *core.Manager
+
+	mu        sync.Mutex
+	execution *execution // that runs, nil outside of Execute
+	notAlone  func()     // undoes keepAlone; nil where nothing is to be undone
 }
 
-func child(cmd *cobra.Command, name string) *cobra.Command {
-	for _, c := range cmd.Commands() {
-		if c.Name() == name {
-			return c
+// wiringKey is the key of a wiring in a context.
+type wiringKey struct{}
+
+// wiringOf returns the wiring of a tree, nil for one without.
+func wiringOf(root *cobra.Command) *wiring {
+	for _, cmd := range []*cobra.Command{root, child(root, groupName)} {
+		if cmd == nil {
+			continue
+		}
+		if w, ok := contextOf(cmd).Value(wiringKey{}).(*wiring); ok {
+			return w
 		}
 	}
 	return nil
@@ -67,7 +105,7 @@ func (w *wiring) wrapTree(cmd *cobra.Command) {
 		return
 	}
 	w.wrap(cmd)
-	for _, c := range cmd.Commands() {
+	for _, c := range children(cmd) {
 		w.wrapTree(c)
 	}
 }
@@ -86,16 +124,26 @@ func isPlumbing(cmd *cobra.Command) bool {
 	return false
 }
 
+// isWired reports whether cmd was in the tree when it was wired: the name of another may
+// be a person's.
+func isWired(cmd *cobra.Command) bool { return cmd.Annotations[wiredMark] != "" }
+
 func (w *wiring) wrap(cmd *cobra.Command) {
-	if cmd.Annotations[wiredMark] != "" {
+	if isWired(cmd) {
 		return
 	}
-	if cmd.Annotations == nil {
-		cmd.Annotations = map[string]string{}
+	// What it is named now the author said. Later it may be under a command that a person named.
+	name := w.props.Tool.Name
+	if parent := cmd.Parent(); parent != nil {
+		name = cmd.Name()
+		if parent.HasParent() {
+			name = parent.Annotations[wiredMark] + " " + name
+		}
 	}
-	cmd.Annotations[wiredMark] = "yes"
-	cmd.PersistentPreRunE = w.wrapHook(cmd.PersistentPreRunE)
-	cmd.PreRunE = w.wrapHook(cmd.PreRunE)
+	mark(cmd, wiredMark, name)
+	cmd.PersistentPreRunE, cmd.PersistentPreRun = w.wrapHook(cmd.PersistentPreRunE, cmd.PersistentPreRun)
+	cmd.PreRunE, cmd.PreRun = w.wrapHook(cmd.PreRunE, cmd.PreRun)
+	cmd.PersistentPostRunE, cmd.PersistentPostRun = keepFromOurs(cmd.PersistentPostRunE, cmd.PersistentPostRun)
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			return w.run(cmd, args, func() error { return run(cmd, args) })
@@ -110,85 +158,86 @@ func (w *wiring) wrap(cmd *cobra.Command) {
 	}
 }
 
-type runE = func(*cobra.Command, []string) error
+type (
+	hookE = func(*cobra.Command, []string) error
+	hook  = func(*cobra.Command, []string)
+)
 
-// wrapHook records the command whose hook failed: it never comes to its Run. A
-// persistent hook is its parent's, so cmd may be a command that is not recorded.
-func (w *wiring) wrapHook(hook runE) runE {
-	if hook == nil {
-		return nil
-	}
-	return func(cmd *cobra.Command, args []string) error {
-		start := time.Now()
-		err := hook(cmd, args)
-		if err != nil && cmd.Annotations[wiredMark] != "" {
-			w.tell(cmd)
-			w.record(w.props.Collector, cmd, args, start, err)
+// wrapHook wraps both forms of a hook, of which cobra runs the first that there is. A
+// persistent hook is its parent's, so what it is called for may be a command that is not
+// wired.
+func (w *wiring) wrapHook(withError hookE, without hook) (hookE, hook) {
+	withError, without = keepFromOurs(withError, without)
+	wrappedE, wrapped := withError, without
+	if withError != nil {
+		wrappedE = func(cmd *cobra.Command, args []string) error {
+			return w.runHook(cmd, args, func() error { return withError(cmd, args) })
 		}
-		return err
 	}
+	if without != nil {
+		wrapped = func(cmd *cobra.Command, args []string) {
+			_ = w.runHook(cmd, args, func() error { without(cmd, args); return nil })
+		}
+	}
+	return wrappedE, wrapped
+}
+
+// runHook runs a hook and records the command if that fails: it never comes to its Run.
+func (w *wiring) runHook(cmd *cobra.Command, args []string, do func() error) error {
+	if !isWired(cmd) {
+		return do()
+	}
+	r := w.runOf(cmd, args, false)
+	outermost := !r.inHook // hooks call those of the parent
+	r.inHook = true
+	if r.execution != nil {
+		r.start()
+	}
+	returned := false
+	// No recover: the panic goes on with its own stack.
+	defer func() {
+		if !outermost {
+			return
+		}
+		r.inHook = false
+		if !returned {
+			r.failHook(errPanic)
+		}
+	}()
+	err := do()
+	returned = true
+	if err != nil && outermost {
+		r.failHook(err)
+	}
+	return err
 }
 
 // run runs a command and records how it went. Where telemetry is off, and it was found
 // out that nobody is to be asked, it sees to deletion requests that are due, and adds
 // nothing else. A context that ends at the question is the end: the command is not run.
-func (w *wiring) run(cmd *cobra.Command, args []string, run func() error) error {
-	if w.props.Collector.Enabled() {
-		w.tell(cmd)
-	} else {
+func (w *wiring) run(cmd *cobra.Command, args []string, do func() error) error {
+	r := w.runOf(cmd, args, true)
+	if !w.props.Collector.Enabled() && !isNeverRecorded(cmd) {
 		if err := w.question(cmd); err != nil {
-			return err
-		}
-		if !w.props.Collector.Enabled() {
-			err := run()
-			_ = w.props.Collector.Close(contextOf(cmd)) // reset --status tells what went wrong
+			r.leave()
 			return err
 		}
 	}
-	collector := w.props.Collector
-	start := time.Now()
+	r.start()
+	if r.execution != nil {
+		r.err = do()
+		return r.err
+	}
 	returned := false
-	// No recover: the panic goes on with its own stack.
 	defer func() {
 		if !returned {
-			w.record(collector, cmd, args, start, errPanic)
+			r.end(errPanic)
 		}
 	}()
-	err := run()
+	err := do()
 	returned = true
-	w.record(collector, cmd, args, start, err)
+	r.end(err)
 	return err
-}
-
-// errPanic stands for a command that did not return.
-var errPanic error = panicError{}
-
-type panicError struct{}
-
-func (panicError) Error() string { return "panic" }
-func (panicError) ExitCode() int { return exitPanic }
-
-// record records one run, and has an upload started if one is due.
-func (w *wiring) record(collector props.Collector, cmd *cobra.Command, args []string, start time.Time, err error) {
-	if !collector.Enabled() || errors.Is(err, pflag.ErrHelp) { // cobra prints the help for it
-		return
-	}
-	took := time.Since(start).Milliseconds()
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	collector.TrackCommandExtended(commandName(cmd), args, took, ExitCode(err), text, nil)
-	_ = collector.Close(contextOf(cmd)) // status tells what went wrong
-}
-
-// commandName is the command's path without the root, or the root's name.
-func commandName(cmd *cobra.Command) string {
-	root := cmd.Root()
-	if cmd == root {
-		return root.Name()
-	}
-	return strings.TrimPrefix(cmd.CommandPath(), root.CommandPath()+" ")
 }
 
 // question asks the person once and opens the collector anew, so that the command that

@@ -84,7 +84,7 @@ func TestEveryCommandRecordsItselfAndWhatSaysNothingIsNotRecorded(t *testing.T) 
 		"coded":                  {name: "coded", exitCode: 42, errMsg: "wrapped: it failed"},
 		"pre":                    {name: "pre", exitCode: 3, errMsg: "it failed"},
 		"remote add --early x":   {name: "remote add", args: []string{"x"}, exitCode: 9, errMsg: "it failed"},
-		"usage":                  nil,
+		"usage":                  {name: "usage"}, // it came to its RunE, which asked for the usage
 		"--help":                 nil,
 		"--version":              nil,
 		"version":                nil,
@@ -290,6 +290,10 @@ func TestExitCodes(t *testing.T) {
 		"wrong value":       {flags.Parse([]string{"--n=x"}), 2},
 		"missing value":     {flags.Parse([]string{"--n"}), 2},
 		"wrong use":         {UsageError(errors.New("x")), 2},
+		"coded wrong flag":  {fmt.Errorf("%w: %w", coded(64), flags.Parse([]string{"--x"})), 64},
+		"unknown command":   {errors.New(`unknown command "x" for "mytool"`), 1},
+		"cancelled":         {fmt.Errorf("wrapped: %w", context.Canceled), 130},
+		"late":              {context.DeadlineExceeded, 1},
 		// Which signal it was is tested with real ones.
 		"cancelled at the question": {fmt.Errorf("wrapped: %w", &endedError{cancelled()}), 130},
 		"late at the question":      {&endedError{late}, 1},

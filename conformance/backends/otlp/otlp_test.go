@@ -2,6 +2,8 @@ package otlp_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +20,18 @@ import (
 // The statuses are those of the OTLP specification: of the failures, 429, 502, 503 and
 // 504 may be sent again, and what a receiver refuses in its own form must not. 401, 403,
 // 404 and 408 are kept because they are not about the records.
-func TestConformance(t *testing.T) {
+func TestConformance(t *testing.T) { conformance.Run(t, subject(nil)) }
+
+func TestConformanceWithNamesOfTheConventions(t *testing.T) {
+	s := subject(map[string]string{
+		"service": "fleet", "resource": "service.namespace=acme,deployment.environment.name=production", "conventions": "vcs.provider.name,db.system.name",
+	})
+	s.Name = "otlp-conventions"
+	s.Constants = append(s.Constants, "service.namespace", "acme", "deployment.environment.name", "production")
+	conformance.Run(t, s)
+}
+
+func subject(more map[string]string) conformance.Subject {
 	const accepted, again, later, split = driver.ClassAccepted, driver.ClassUnknown, driver.ClassThrottled, driver.ClassTooLarge
 	const protobuf, json = "application/x-protobuf", "application/json"
 	rejects := func(body, kind string, n int) conformance.Verdicts {
@@ -30,10 +43,12 @@ func TestConformance(t *testing.T) {
 			Want: func(b []conformance.Received) driver.Partial { return driver.Partial{Unnamed: min(n, len(b))} },
 		}
 	}
-	conformance.Run(t, conformance.Subject{
+	return conformance.Subject{
 		Driver: otlp.Driver(),
 		Settings: func(endpoint string) map[string]string {
-			return map[string]string{"endpoint": endpoint, "headers": "X-Scope=tenant-0123456789"}
+			settings := map[string]string{"endpoint": endpoint, "headers": "X-Scope=tenant-0123456789"}
+			maps.Copy(settings, more)
+			return settings
 		},
 		Headers: map[string]string{"Authorization": "Bearer 0123456789secret"},
 		Statuses: map[int]driver.Class{
@@ -70,16 +85,20 @@ func TestConformance(t *testing.T) {
 			rejects(`{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"full"}}`, json, 1),
 		},
 		Decode: decode,
-		Constants: []string{"/v1/logs", "gotoolbase-telemetry", "X-Scope", "tenant-0123456789", "9",
-			"https://opentelemetry.io/schemas/1.44.0", "github.com/gotoolbase/telemetry", "2", "go", "_OTHER",
+		Constants: []string{"/v1/logs", "gotoolbase-telemetry", "X-Scope", "tenant-0123456789", "9", "INFO", "13", "WARN", "17", "ERROR",
+			"https://opentelemetry.io/schemas/1.44.0", "github.com/gotoolbase/telemetry", "3", "go", "_OTHER",
 			"service.name", "service.version", "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version",
-			"log.record.uid", "app.installation.id", "gotoolbase.consent.id", "process.exit.code", "error.type", "os.type", "os.version", "host.arch",
-			"process.runtime.name", "process.runtime.version", "gotoolbase.event.type", "gotoolbase.event.name",
-			"gotoolbase.duration_ms", "gotoolbase.args", "gotoolbase.error", "gotoolbase.truncated", "gotoolbase.metadata"},
+			"log.record.uid", "session.id", "app.installation.id", "gotoolbase.consent.id", "process.executable.name", "process.exit.code",
+			"error.type", "exception.message", "os.type", "os.version", "host.arch", "process.runtime.name", "process.runtime.version",
+			"process.interactive", "gotoolbase.event.type", "gotoolbase.event.name", "gotoolbase.duration_ms", "gotoolbase.args", "gotoolbase.flags",
+			"gotoolbase.ci", "gotoolbase.ci_provider", "gotoolbase.agent", "gotoolbase.container", "gotoolbase.count", "gotoolbase.failures",
+			"gotoolbase.durations.bucket_counts", "gotoolbase.durations.explicit_bounds_ms", "gotoolbase.sample_rate", "gotoolbase.truncated",
+			"gotoolbase.redacted", "gotoolbase.time_adjusted", "gotoolbase.metadata",
+			"10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000", "30000", "60000", "300000"},
 		// What Kafka exporters behind a Collector take, which is less than its own 20 MiB.
 		Limits:   driver.Limits{Bytes: 1_000_000},
-		FreeForm: []string{"service"},
-	})
+		FreeForm: []string{"service", "resource"},
+	}
 }
 
 // decode reads a request with the types that OpenTelemetry publishes, by the names of its
@@ -90,35 +109,51 @@ func decode(r conformance.Request) (events []conformance.Received, err error) {
 		return nil, err
 	}
 	text := func(v *common.AnyValue) string { return v.GetStringValue() }
+	texts := func(v *common.AnyValue) (list []string) {
+		for _, v := range v.GetArrayValue().Values {
+			list = append(list, text(v))
+		}
+		return list
+	}
 	for _, group := range request.ResourceLogs {
 		resource := map[string]string{}
 		for _, a := range group.Resource.Attributes {
 			resource[a.Key] = text(a.Value)
 		}
 		for _, record := range group.ScopeLogs[0].LogRecords {
-			e := conformance.Received{Type: record.EventName, Tool: resource["service.name"], Version: resource["service.version"],
+			e := conformance.Received{Type: record.EventName, Version: resource["service.version"],
 				Time: time.Unix(0, int64(record.TimeUnixNano)), Metadata: map[string]string{}}
 			for _, a := range record.Attributes {
 				number := a.Value.GetIntValue()
 				switch a.Key {
 				case "log.record.uid":
 					e.ID = text(a.Value)
+				case "session.id":
+					e.RunID = text(a.Value)
 				case "app.installation.id":
 					e.MachineID = text(a.Value)
 				case "gotoolbase.consent.id":
 					e.ConsentID = text(a.Value)
+				case "gotoolbase.event.type", "process.runtime.name":
+					// The same is elsewhere.
 				case "gotoolbase.event.name":
 					e.Name = text(a.Value)
 				case "gotoolbase.duration_ms":
 					e.DurationMS = &number
+				case "process.executable.name":
+					e.Tool = text(a.Value)
 				case "process.exit.code":
 					code := int(number)
 					e.ExitCode = &code
-				case "gotoolbase.args":
-					for _, v := range a.Value.GetArrayValue().Values {
-						e.Args = append(e.Args, text(v))
+				case "error.type":
+					if class := text(a.Value); class != "_OTHER" {
+						e.ErrorClass = class
 					}
-				case "gotoolbase.error":
+				case "gotoolbase.args":
+					e.Args = texts(a.Value)
+				case "gotoolbase.flags":
+					e.Flags = texts(a.Value)
+				case "exception.message":
 					e.Error = text(a.Value)
 				case "os.type":
 					e.OS = text(a.Value)
@@ -128,12 +163,42 @@ func decode(r conformance.Request) (events []conformance.Received, err error) {
 					e.Arch = text(a.Value)
 				case "process.runtime.version":
 					e.GoVersion = text(a.Value)
+				case "process.interactive":
+					e.Interactive = a.Value.GetBoolValue()
+				case "gotoolbase.ci":
+					e.CI = a.Value.GetBoolValue()
+				case "gotoolbase.ci_provider":
+					e.CIProvider = text(a.Value)
+				case "gotoolbase.agent":
+					e.Agent = text(a.Value)
+				case "gotoolbase.container":
+					e.Container = a.Value.GetBoolValue()
+				case "gotoolbase.count":
+					e.Count = int(number)
+				case "gotoolbase.failures":
+					e.Failures = int(number)
+				case "gotoolbase.durations.bucket_counts":
+					for _, v := range a.Value.GetArrayValue().Values {
+						e.Durations = append(e.Durations, int(v.GetIntValue()))
+					}
+				case "gotoolbase.durations.explicit_bounds_ms":
+					var bounds []int64
+					for _, v := range a.Value.GetArrayValue().Values {
+						bounds = append(bounds, v.GetIntValue())
+					}
+					if !slices.Equal(bounds, []int64{10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000}) {
+						return nil, fmt.Errorf("bounds of %v", bounds)
+					}
+				case "gotoolbase.sample_rate":
+					e.SampleRate = int(number)
 				case "gotoolbase.truncated":
 					e.Truncated = int(number)
+				case "gotoolbase.redacted":
+					e.Redacted = int(number)
+				case "gotoolbase.time_adjusted":
+					e.TimeAdjusted = a.Value.GetBoolValue()
 				default:
-					if key, own := strings.CutPrefix(a.Key, "gotoolbase.metadata."); own {
-						e.Metadata[key] = text(a.Value)
-					}
+					e.Metadata[strings.TrimPrefix(a.Key, "gotoolbase.metadata.")] = text(a.Value)
 				}
 			}
 			events = append(events, e)

@@ -53,15 +53,51 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
+// CutEnding returns u without the path that an author copied along with it, and reports
+// whether it ended so: whatever the case of its letters, with slashes at its end, doubled
+// or percent-encoded letters. The path of what is returned has no slash at its end, and
+// none twice.
+func CutEnding(u *url.URL, ending string) (*url.URL, bool) {
+	clean := u.JoinPath() // without empty segments and dots
+	segments, want := segments(clean.EscapedPath()), segments(ending)
+	rest := len(segments) - len(want)
+	if rest >= 0 && slices.EqualFunc(segments[rest:], want, func(s, want string) bool {
+		plain, err := url.PathUnescape(s)
+		return err == nil && strings.EqualFold(plain, want)
+	}) {
+		return withPath(clean, segments[:rest]), true
+	}
+	return withPath(clean, segments), false
+}
+
+func segments(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+}
+
+// withPath returns a copy of u with the path of these escaped segments.
+func withPath(u *url.URL, segments []string) *url.URL {
+	bare := *u
+	bare.Path, bare.RawPath = "", ""
+	if len(segments) == 0 {
+		return &bare // to which JoinPath would add a slash
+	}
+	return bare.JoinPath(segments...)
+}
+
 // reserved are the headers that follow from the body and the connection. Set by an
 // author they would garble the request.
 var reserved = []string{"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect",
 	"Host", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// CheckHeaders says what is wrong with Config.Headers. Drivers call it in Open, so
-// that a mistake is one error at the author's desk and not a batch that never leaves.
-// The error repeats no value, and a name only if that is well-formed.
-func CheckHeaders(headers map[string]string) error {
+// CheckHeaders says what is wrong with Config.Headers. Drivers call it in Driver.Check, so
+// that a mistake is one error at the author's desk and not a batch that never leaves. own
+// are the headers that the driver sets itself, beside those that follow from the body and
+// the connection: the author's would be dropped without a word. The error repeats no value,
+// and a name only if that is well-formed.
+func CheckHeaders(headers map[string]string, own ...string) error {
+	if len(headers) == 0 {
+		return nil
+	}
 	seen := make(map[string]bool, len(headers))
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }) {
@@ -69,7 +105,7 @@ func CheckHeaders(headers map[string]string) error {
 		}
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
-		case slices.Contains(reserved, canonical):
+		case slices.Contains(reserved, canonical), slices.ContainsFunc(own, func(name string) bool { return strings.EqualFold(name, canonical) }):
 			return fmt.Errorf("%s is set by the backend: leave it out", canonical)
 		case seen[canonical]:
 			return fmt.Errorf("%s is there twice, in different spellings: keep one", canonical)
@@ -79,4 +115,14 @@ func CheckHeaders(headers map[string]string) error {
 		seen[canonical] = true
 	}
 	return nil
+}
+
+// HasHeader reports whether Config.Headers set a header, in whatever spelling.
+func HasHeader(headers map[string]string, name string) bool {
+	for given := range headers {
+		if strings.EqualFold(given, name) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,6 +3,7 @@
 package driverhttp_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -123,5 +124,52 @@ func TestCheckHeadersSaysWhatIsWrongWithoutAValue(t *testing.T) {
 				t.Errorf("got %v, want %q in it and no canary", err, tt.says)
 			}
 		})
+	}
+}
+
+func TestAnEndingIsFoundHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
+	const ending = "/api/v2/logs"
+	for raw, want := range map[string]string{
+		"https://h.example/api/v2/logs":             "https://h.example",
+		"https://h.example/api/v2/logs/":            "https://h.example",
+		"https://h.example/api/v2/logs///":          "https://h.example",
+		"https://h.example//api//v2//logs":          "https://h.example",
+		"https://h.example/API/V2/Logs":             "https://h.example",
+		"https://h.example/api/v2/%6Cogs":           "https://h.example",
+		"https://h.example/api/v2/./logs/.":         "https://h.example",
+		"https://h.example/api/v2/x/../logs":        "https://h.example",
+		"https://h.example:8443/dd/api/v2/logs?a=1": "https://h.example:8443/dd?a=1",
+		"https://h.example/a%2Fb/api/v2/logs":       "https://h.example/a%2Fb",
+		"https://h.example/api/v2/logs/api/v2/logs": "https://h.example/api/v2/logs",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, found := driverhttp.CutEnding(u, ending); !found || got.String() != want {
+			t.Errorf("%s: got %s, %t, want %s", raw, got, found, want)
+		}
+		if u.String() != raw {
+			t.Errorf("%s was changed to %s", raw, u)
+		}
+	}
+	for raw, want := range map[string]string{
+		"https://h.example":                 "https://h.example",
+		"https://h.example/":                "https://h.example",
+		"https://h.example//dd//":           "https://h.example/dd",
+		"https://h.example/a%2Fb/":          "https://h.example/a%2Fb",
+		"https://h.example/v2/logs":         "https://h.example/v2/logs",
+		"https://h.example/xapi/v2/logs":    "https://h.example/xapi/v2/logs",
+		"https://h.example/api/v2/logs/x":   "https://h.example/api/v2/logs/x",
+		"https://h.example/api%2Fv2%2Flogs": "https://h.example/api%2Fv2%2Flogs",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, found := driverhttp.CutEnding(u, ending); found || got.String() != want {
+			t.Errorf("%s: got %s, %t, want %s", raw, got, found, want)
+		}
 	}
 }

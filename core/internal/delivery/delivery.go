@@ -7,6 +7,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -35,6 +36,10 @@ var (
 	errWithout = errors.New("the batch is refused for some of its events")
 	errSplits  = errors.New("the server refuses so many batches that the rest is sent later")
 	errBlocked = errors.New("the server refuses every batch, also the smallest")
+	// errUnsaid stands for the reason of a receiver that gives none.
+	errUnsaid = errors.New("the receiver did not say why")
+	// errPaced says that the driver's rate lets no more go out for now. It is no failure.
+	errPaced = errors.New("the rest is sent later, for the receiver's rate")
 )
 
 const (
@@ -43,8 +48,9 @@ const (
 	defaultEvents     = 500
 	defaultBytes      = 1 << 20
 	defaultEventBytes = 64 << 10
-	// stampBytes is what ConsentID, MachineID and OSVersion add to a line of the spool.
-	stampBytes = 192
+	// stampBytes is what ConsentID, MachineID, OSVersion and TimeAdjusted add to a line of the
+	// spool.
+	stampBytes = 224
 	// attemptTimeout bounds one Send, so that a server that hangs costs one of them.
 	attemptTimeout = 20 * time.Second
 	// maxWait caps what a server may ask for, and the backoff: a hostile or mistaken
@@ -68,6 +74,8 @@ const (
 	maxLeft = 500
 	// maxAside is how much of damaged lines is kept for a look: enough to recognise them.
 	maxAside = 16 << 10
+	// otherWarning stands for a warning that the driver does not declare.
+	otherWarning = "other"
 	// AsideName is the file that holds the damaged lines of the last time.
 	AsideName = "unreadable"
 )
@@ -88,8 +96,13 @@ type Sender struct {
 	// whatever the outcome.
 	Interval, Pause time.Duration
 	Now             func() time.Time
+	// ReportUnder returns the receipt to report losses under where nothing was for the network,
+	// "" if there is none. nil means that there is none.
+	ReportUnder func() string
 	// Erase erases what waits where that was withdrawn.
 	Erase func() error
+	// Daily says that folded events of a day which had its delivery wait until it is over.
+	Daily bool
 	// Progress, where not nil, is told how many events of how many are done with.
 	Progress func(done, total int)
 
@@ -97,6 +110,9 @@ type Sender struct {
 	notes    Notes // kept on disk after every batch: a process may be killed at any time
 	total    int
 	losses   map[loss]int
+	hold     bool           // folded events of today, which had its delivery
+	folded   bool           // folded events were delivered
+	unfixed  error          // why some could not be: they were not fixed in their slot
 	receipt  string         // of the last slot that was for the network: losses of no slot are reported under it
 	failed   map[bool]error // by Route.Local: the receiver that failed is not tried again
 	attempts *attempts      // nil before the first over the network
@@ -107,6 +123,9 @@ type Sender struct {
 	probed   bool     // an event behind the suspects was tried
 	grown    bool     // the size was just doubled, to see whether it may be
 	suspects []item
+	doubt    error // what the last of them was refused with
+	through  bool  // an event went out that is no report of losses
+	pace     pace
 }
 
 // Route is what may be done with what was recorded under one receipt. Exactly one of
@@ -115,6 +134,8 @@ type Route struct {
 	// Backend takes the events, within Limits.
 	Backend driver.Backend
 	Limits  driver.Limits
+	// Warnings are those that the driver declares.
+	Warnings []driver.Warning
 	// Local says that no network is involved, Stays that it is the log on this machine.
 	Local, Stays bool
 	// Receipt and MachineID complete the events.
@@ -142,6 +163,17 @@ type Report struct {
 	Busy int
 	// Lost counts the events that were given up, by reason.
 	Lost map[string]int
+	// Refusal is why the receiver refused events for good the last time, in the backend's
+	// words, "" where it refused none. Unreported is how many reports of losses were among
+	// them: they are not in Lost, and not made again.
+	Refusal    string
+	Unreported int
+	// Warned counts the warnings with which events were taken, by their names.
+	Warned map[string]int
+	// Paced is how many events a minute the receiver's driver allows, where that kept some of
+	// them here, and PacedUntil when it lets more go. Zero where it did not.
+	Paced      int
+	PacedUntil time.Time
 	// Left says why some of what is kept was not for this process to send, "" if nothing was.
 	Left string
 	// NextAt is the earliest time of the next upload, WaitUntil what the server asked
@@ -161,14 +193,17 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	defer lock.Unlock()
 	s.Dir.RemoveTemp() // here, where nobody waits for it
-	s.report = Report{Lost: map[string]int{}}
+	s.report = Report{Lost: map[string]int{}, Warned: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
-	s.attempts, s.receipt, s.suspects = nil, "", nil
+	s.attempts, s.receipt, s.suspects, s.through = nil, "", nil, false
+	s.hold, s.folded, s.unfixed = s.Daily && !FoldsDue(s.Dir, s.Now()), false, nil
 	if CheckNotes(s.Dir) != nil {
 		_, _ = s.Dir.SetAside(notesName) // told by status
 	}
 	s.notes = ReadNotes(s.Dir)
 	s.size, s.streak, s.splits = s.notes.Batch, 0, 0
+	s.pace, s.notes.Paced, s.notes.PacedUntil = s.notes.pace, 0, time.Time{}
+	s.Queue.Recover()
 	slots, err := s.Queue.Slots()
 	if err != nil {
 		return s.report, err
@@ -176,6 +211,14 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	if s.Progress != nil {
 		stats, _ := s.Queue.Stats()
 		s.total = stats.Total()
+	}
+	if err := s.settleAbsorbed(slots); err != nil {
+		return s.report, err
+	}
+	if s.Daily || wait > 0 { // who is in a hurry takes what there is
+		if err := s.gather(slots); err != nil {
+			return s.report, err
+		}
 	}
 	err = s.each(ctx, slots)
 	// Commands hold a slot for milliseconds. Who can wait for another sender waits for them.
@@ -185,7 +228,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	s.report.Busy = len(s.busy)
 	if err == nil {
-		err = errors.Join(s.failed[false], s.failed[true])
+		err = errors.Join(s.failed[false], s.failed[true], s.unfixed)
 	}
 	if errors.Is(err, ErrWithdrawn) {
 		err = errors.Join(err, s.Erase())
@@ -198,27 +241,57 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	return s.report, err
 }
 
-// Unqueued makes one delivery of events that no queue holds, and counts them. As any other
-// it is alone, and a no waits for it, except where there are no locks.
-func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events int, send func(context.Context) error) error {
+// Unqueued makes one attempt to deliver events that no queue holds, and counts them. open
+// looks whether they may be sent, and returns the backend, which is closed afterwards. As any
+// other delivery it is alone, and a no waits for it, except where there are no locks.
+//
+// The error is that of the backend, and may be one that accepts the events with warnings of
+// the driver d.
+func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events []driver.Event, d driver.Driver,
+	open func() (driver.Backend, error)) (Single, error) {
+	var single Single
 	lock, err := dir.WaitLock(ctx, lockName)
 	if errors.Is(err, state.ErrBusy) {
-		return err
+		return single, err
 	}
 	if err == nil {
 		defer lock.Unlock()
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return single, err
 	}
-	if err := send(ctx); err != nil {
-		return err
+	start := time.Now()
+	backend, err := open()
+	if err != nil {
+		return single, err
 	}
+	defer backend.Close()
+	err = attempt(ctx, backend, events)
+	single.Took = time.Since(start)
 	notes := ReadNotes(dir)
-	notes.Delivered += events
-	notes.LastDelivered = now()
+	if d.Limits.PerMinute > 0 {
+		notes.pace.spend(len(events), now())
+	}
+	if driver.Classify(err) == driver.ClassAccepted {
+		notes.Delivered += len(events)
+		notes.LastDelivered = now()
+		if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
+			single.Warned = warned(verdicts, len(events), d.Warnings)
+			for name, n := range single.Warned {
+				notes.Warned[name] += n
+			}
+		}
+	}
 	_ = notes.write(dir)
-	return nil
+	return single, err
+}
+
+// Single is how one attempt went.
+type Single struct {
+	// Took is how long the attempt itself lasted, without the wait for another process.
+	Took time.Duration
+	// Warned counts the warnings with which the events were accepted, by their names.
+	Warned map[string]int
 }
 
 // quiesceWait is longer than a vendor takes to answer, and no longer than a person waits.
@@ -279,14 +352,23 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 		}
 		return nil
 	}
-	if len(items) == 0 || s.failed[route.Local] != nil {
+	if len(items) == 0 || s.failed[route.Local] != nil || !route.Local && s.report.Paced > 0 {
 		return nil
 	}
+	items, held := s.fold(claim, route, items)
+	s.stamp(route, items)
 	err = s.deliverAll(ctx, claim, route, items)
 	switch {
+	case err == nil:
+		s.folded = s.folded || !route.Local && slices.ContainsFunc(items, folds)
+		held.compact(claim)
+		return nil
 	case errors.Is(err, ErrErased):
 		return nil
-	case err == nil, ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
+	case errors.Is(err, errPaced):
+		s.report.Paced, s.report.PacedUntil = route.Limits.PerMinute, s.pace.until
+		return nil
+	case ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
 		return err
 	}
 	s.failed[route.Local] = err
@@ -298,6 +380,9 @@ type item struct {
 	entry spool.Entry
 	event driver.Event
 }
+
+// reports tells whether it is a report of losses.
+func (it item) reports() bool { return it.event.Type == "telemetry.loss" }
 
 // items returns the events of a claim that may be sent, and settles those that never will
 // be.
@@ -316,9 +401,9 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 		case s.Queue.Expired(event.Time):
 			gone = append(gone, s.giveUp(loss{spool.LossExpired, route.Receipt}, entry))
 		case route.Backend != nil && len(entry.Line)+stampBytes > limits.EventBytes:
+			s.because(fmt.Errorf("an event is larger than the %d bytes that may go to this receiver", limits.EventBytes))
 			gone = append(gone, s.giveUp(loss{spool.LossRefused, route.Receipt}, entry))
 		default:
-			event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
 			if event.Time.After(now) && !now.Before(route.Since) && claim.Latest(entry).IsZero() {
 				_ = claim.SetLatest(now) // a full disk: then the time may differ between attempts
 			}
@@ -327,7 +412,7 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 	}
 	for i := range items {
 		if latest := claim.Latest(items[i].entry); !latest.IsZero() && items[i].event.Time.After(latest) {
-			items[i].event.Time = latest
+			items[i].event.Time, items[i].event.TimeAdjusted = latest, true
 		}
 	}
 	if len(gone) > 0 {
@@ -336,6 +421,14 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 	}
 	s.setAside(claim, route.Receipt, damaged)
 	return items
+}
+
+// stamp puts in what the queue does not hold.
+func (s *Sender) stamp(route Route, items []item) {
+	for i := range items {
+		event := &items[i].event
+		event.ConsentID, event.MachineID, event.OSVersion = route.Receipt, route.MachineID, s.OSVersion
+	}
 }
 
 func bounded(l driver.Limits) driver.Limits {
@@ -356,7 +449,11 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 	limits := bounded(route.Limits)
 	s.suspects, s.probed = nil, false
 	for len(items) > 0 {
-		n := s.fitting(items, limits)
+		room := s.room(route)
+		if room == 0 {
+			return errPaced
+		}
+		n := min(s.fitting(items, limits), room)
 		err := s.deliver(ctx, claim, route, items[:n])
 		switch {
 		case err == nil:
@@ -371,6 +468,9 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 			// Bad events at the head must not block the rest: the one at the far end tells more.
 			s.probed, s.size = true, 1
 			last := len(items) - 1
+			if s.room(route) == 0 {
+				return errPaced
+			}
 			probe := s.deliver(ctx, claim, route, items[last:])
 			if s.size = 0; probe != nil || len(s.suspects) > 0 {
 				return err
@@ -391,6 +491,9 @@ func (s *Sender) deliverAll(ctx context.Context, claim *spool.Claim, route Route
 	}
 	return nil
 }
+
+// room is how many events the driver's rate lets out now.
+func (s *Sender) room(route Route) int { return s.pace.room(route.Limits.PerMinute, s.Now()) }
 
 // fitting returns how many of the items are the next batch.
 func (s *Sender) fitting(items []item, limits driver.Limits) int {
@@ -416,24 +519,28 @@ func (s *Sender) deliver(ctx context.Context, claim *spool.Claim, route Route, b
 			return err // not marked, so not sent: at most once
 		}
 	}
-	err := s.attempt(ctx, route.Backend, batch)
+	events := make([]driver.Event, len(batch))
+	for i := range batch {
+		events[i] = batch[i].event
+	}
+	err := attempt(ctx, route.Backend, events)
+	if !route.Local && route.Limits.PerMinute > 0 {
+		s.pace.spend(len(batch), s.Now()) // also what is not known to have arrived
+	}
 	switch driver.Classify(err) {
-	case driver.ClassAccepted:
-		s.accepted(claim, route, batch)
-		return nil
+	case driver.ClassAccepted, driver.ClassPartial:
+		return s.verdicts(claim, route, batch, err)
 	case driver.ClassTooLarge:
 		if len(batch) > 1 {
 			return errSplit
 		}
-		return s.suspect(claim, route, batch[0])
+		return s.suspect(claim, route, batch[0], err)
 	case driver.ClassPermanent:
 		if len(batch) == 1 && s.size == 1 { // what was refused before it came down to this one
-			return s.suspect(claim, route, batch[0])
+			return s.suspect(claim, route, batch[0], err)
 		}
-		s.refuse(claim, route, batch...)
+		s.refuse(claim, route, err, batch...)
 		return nil
-	case driver.ClassPartial:
-		return s.partial(claim, route, batch, err)
 	}
 	return err
 }
@@ -476,7 +583,13 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 	if claim.Gone() {
 		return ErrErased
 	}
-	if !route.Local && s.attempts == nil {
+	if route.Local {
+		return nil
+	}
+	if route.Limits.PerMinute > 0 {
+		s.notes.pace = spent(route.Limits.PerMinute, s.Now())
+	}
+	if s.attempts == nil {
 		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Pause, s.Now())
 	}
 	return nil
@@ -487,11 +600,11 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	s.known(route, batch...)
 	s.grown = false
-	s.took(route, len(batch))
+	s.took(route, batch, 0)
 	s.settle(claim, entries(batch)...)
 	_ = s.notes.write(s.Dir)
 	if len(s.suspects) > 0 {
-		s.refuse(claim, route, s.suspects...)
+		s.refuse(claim, route, s.doubt, s.suspects...)
 		s.suspects, s.size = nil, 0 // it was they, not the size
 	}
 	if len(batch) == s.size {
@@ -505,7 +618,9 @@ func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	}
 }
 
-func (s *Sender) took(route Route, n int) {
+// took counts a batch as taken, but for so many of the events that it stands for.
+func (s *Sender) took(route Route, batch []item, refused int) {
+	n := events(batch) - refused
 	s.report.Sent += n
 	if route.Stays {
 		s.report.Stayed += n
@@ -514,18 +629,19 @@ func (s *Sender) took(route Route, n int) {
 	}
 	s.notes.Delivered += n
 	s.notes.LastDelivered = s.Now()
+	s.through = s.through || slices.ContainsFunc(batch, func(it item) bool { return !it.reports() })
 }
 
 // suspect is told of an event that was refused on its own, as too large or after all that
 // it was in a batch with. Near the driver's limit that is believed; far below it, only of a
 // receiver that takes others.
-func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
+func (s *Sender) suspect(claim *spool.Claim, route Route, it item, err error) error {
 	if s.AtMostOnce || s.report.Sent > s.report.Stayed || 4*len(it.entry.Line) > bounded(route.Limits).EventBytes {
-		s.refuse(claim, route, it)
+		s.refuse(claim, route, err, it)
 		s.size = 0 // it was this one, not the size
 		return nil
 	}
-	s.suspects = append(s.suspects, it)
+	s.suspects, s.doubt = append(s.suspects, it), err
 	if len(s.suspects) >= maxSuspects {
 		s.size = 0
 		return errBlocked
@@ -533,44 +649,78 @@ func (s *Sender) suspect(claim *spool.Claim, route Route, it item) error {
 	return nil
 }
 
-func (s *Sender) partial(claim *spool.Claim, route Route, batch []item, err error) error {
+// verdicts settles a batch event by event. What a backend does not name is kept.
+func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err error) error {
+	if err == nil {
+		s.accepted(claim, route, batch)
+		return nil
+	}
 	verdicts, _ := errors.AsType[*driver.Partial](err)
 	if verdicts.Unnamed > 0 {
-		lost := min(verdicts.Unnamed, len(batch))
+		refused := heaviest(batch, verdicts.Unnamed)
 		s.known(route, batch...)
-		s.took(route, len(batch)-lost)
-		s.lose(loss{spool.LossRefused, route.Receipt}, lost)
+		s.took(route, batch, events(refused))
+		s.warn(warned(verdicts, len(batch)-len(refused), route.Warnings))
+		s.refused(route, err, refused...)
 		_ = s.notes.write(s.Dir)
 		s.settle(claim, entries(batch)...)
 		return nil
 	}
-	var done []spool.Entry
+	var taken, refused []item
 	for _, it := range batch {
 		switch {
 		case slices.Contains(verdicts.Rejected, it.event.ID):
-			s.refused(route, it)
+			refused = append(refused, it)
 		case slices.Contains(verdicts.Accepted, it.event.ID):
-			s.took(route, 1)
-		default:
-			continue
+			taken = append(taken, it)
 		}
-		s.known(route, it)
-		done = append(done, it.entry)
 	}
+	s.warn(warned(verdicts, len(taken), route.Warnings))
+	if len(taken) == len(batch) {
+		s.accepted(claim, route, batch)
+		return nil
+	}
+	done := slices.Concat(taken, refused)
+	s.known(route, done...)
+	s.took(route, taken, 0)
+	s.refused(route, err, refused...)
 	_ = s.notes.write(s.Dir)
-	s.settle(claim, done...)
+	s.settle(claim, entries(done)...)
 	switch {
 	case len(done) == len(batch):
 		return nil
-	case len(done) > 0 && len(verdicts.Accepted) == 0 && verdicts.Wait == 0 && !s.AtMostOnce:
+	case len(done) > 0 && len(taken) == 0 && verdicts.Wait == 0 && !s.AtMostOnce:
 		return errWithout // the others were not taken because of those
 	}
 	return err
 }
 
+// warned counts the warnings with which a vendor took events: no more of each than there are
+// events, and by names that the driver declares, since a text of a server's may be anything.
+func warned(verdicts *driver.Partial, taken int, declared []driver.Warning) map[string]int {
+	counts := map[string]int{}
+	for name, n := range verdicts.Warnings {
+		if !slices.ContainsFunc(declared, func(w driver.Warning) bool { return w.Name == name }) {
+			name = otherWarning
+		}
+		if n = min(counts[name]+max(n, 0), taken); n > 0 {
+			counts[name] = n
+		}
+	}
+	return counts
+}
+
+// warn adds warnings to what is reported and noted.
+func (s *Sender) warn(counts map[string]int) {
+	for name, n := range counts {
+		s.report.Warned[name] += n
+		s.notes.Warned[name] += n
+	}
+}
+
 // attempt calls Send once. A backend that panics has failed, no more: it may be a
 // stranger's, inside somebody's command.
-func (s *Sender) attempt(ctx context.Context, backend driver.Backend, batch []item) (err error) {
+func attempt(ctx context.Context, backend driver.Backend, events []driver.Event) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	defer func() {
@@ -578,10 +728,6 @@ func (s *Sender) attempt(ctx context.Context, backend driver.Backend, batch []it
 			err = errors.New("the backend panicked")
 		}
 	}()
-	events := make([]driver.Event, len(batch))
-	for i := range batch {
-		events[i] = batch[i].event
-	}
 	return backend.Send(ctx, events)
 }
 
@@ -593,29 +739,72 @@ func entries(batch []item) []spool.Entry {
 	return list
 }
 
+// events is how many events a batch stands for.
+func events(batch []item) (n int) {
+	for _, it := range batch {
+		n += max(it.event.Count, 1)
+	}
+	return n
+}
+
+// heaviest returns those n of a batch that stand for the most events, where nobody says which:
+// reports of losses, whose refusal is not counted, are the last.
+func heaviest(batch []item, n int) []item {
+	batch = slices.SortedFunc(slices.Values(batch), func(a, b item) int {
+		switch {
+		case a.reports() == b.reports():
+			return b.event.Count - a.event.Count
+		case a.reports():
+			return 1
+		}
+		return -1
+	})
+	return batch[:min(n, len(batch))]
+}
+
 func weights(batch []item) (n int) {
 	for _, it := range batch {
-		n += spool.Weight(it.entry.Line)
+		if _, is := spool.ReportOf(it.entry.Line); !is {
+			n += spool.Events(it.entry.Line)
+		}
 	}
 	return n
 }
 
 // refuse settles events that the receiver will never take.
-func (s *Sender) refuse(claim *spool.Claim, route Route, batch ...item) {
+func (s *Sender) refuse(claim *spool.Claim, route Route, err error, batch ...item) {
 	s.known(route, batch...)
-	for _, it := range batch {
-		s.refused(route, it)
-	}
+	s.refused(route, err, batch...)
 	_ = s.notes.write(s.Dir)
 	s.settle(claim, entries(batch)...)
 }
 
-// refused counts an event that the receiver will never take. A report of losses among them
+// refused counts events that the receiver will never take. A report of losses among them
 // is not reported again, or an endpoint that refuses everything would never be at rest.
-func (s *Sender) refused(route Route, it item) {
-	if it.event.Type != "telemetry.loss" {
-		s.lose(loss{spool.LossRefused, route.Receipt}, 1)
+func (s *Sender) refused(route Route, err error, batch ...item) {
+	if len(batch) > 0 {
+		s.because(err)
 	}
+	for _, it := range batch {
+		if it.reports() {
+			s.report.Unreported++
+		} else {
+			s.lose(loss{spool.LossRefused, route.Receipt}, events([]item{it}))
+		}
+	}
+}
+
+// because keeps why events are refused for good: what a backend says of that, without the
+// counts of the batch that they were in.
+func (s *Sender) because(err error) {
+	if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
+		err = verdicts.Err
+	}
+	if err == nil {
+		err = errUnsaid
+	}
+	s.report.Refusal = describe(err)
+	s.notes.Refusal, s.notes.RefusedAt = s.report.Refusal, s.Now()
 }
 
 // lose counts events as lost. The count is on disk before they are gone.
@@ -630,7 +819,11 @@ func (s *Sender) lose(what loss, n int) {
 
 // giveUp counts an event as lost and returns it, to be settled.
 func (s *Sender) giveUp(what loss, entry spool.Entry) spool.Entry {
-	s.lose(what, spool.Weight(entry.Line))
+	if report, is := spool.ReportOf(entry.Line); is {
+		s.losses[loss{report.Reason, what.receipt}] += report.Count
+	} else {
+		s.lose(what, spool.Events(entry.Line))
+	}
 	return entry
 }
 
@@ -681,15 +874,33 @@ func (s *Sender) reportLosses() {
 func (s *Sender) note(err error) {
 	counted := spool.Losses(s.Dir)
 	own := maps.Clone(s.report.Lost)
-	for reason, n := range counted {
-		s.lose(loss{reason, s.receipt}, n)
+	if s.receipt == "" && len(counted) > 0 && s.ReportUnder != nil {
+		s.receipt = s.ReportUnder()
 	}
+	for reason, n := range counted {
+		if of, again := spool.ReportedAgain(reason); again {
+			s.losses[loss{of, s.receipt}] += n
+		} else {
+			s.lose(loss{reason, s.receipt}, n)
+		}
+	}
+	if s.through && s.report.Refusal == "" {
+		s.notes.Refusal, s.notes.RefusedAt = "", time.Time{}
+	}
+	s.notes.pace = s.pace
+	s.notes.Paced, s.notes.PacedUntil = s.report.Paced, s.report.PacedUntil
 	s.report.NextAt = s.Now().Add(s.Interval)
 	if s.attempts != nil || err != nil {
 		s.report.NextAt = s.notes.conclude(s.attempts, err, s.Interval, s.Now())
 	}
+	if err == nil && s.report.Paced > 0 {
+		s.report.NextAt = s.report.PacedUntil
+	}
 	if least := s.Now().Add(s.Pause); s.report.NextAt.Before(least) {
 		s.report.NextAt = least
+	}
+	if s.Daily && s.folded && err == nil && s.report.Paced == 0 {
+		postponeFolds(s.Dir, s.Now())
 	}
 	s.notes.Left = plaintext.Line(s.report.Left, maxLeft)
 	s.notes.Batch = s.size

@@ -52,6 +52,8 @@ type fixture struct {
 	sender *delivery.Sender
 	// route is what is answered for the receipt that events are recorded under.
 	route delivery.Route
+	// folds makes track queue records of one.
+	folds bool
 }
 
 // receipt is what events are recorded under where a test does not say otherwise.
@@ -95,6 +97,9 @@ func (f *fixture) track(from, to int) {
 	defer func() { w.Close() }()
 	for i := from; i < to; i++ {
 		e := driver.Event{ID: id(i), Type: "feature.used", Name: "export", Time: time.Now().UTC().Truncate(time.Millisecond)}
+		if f.folds {
+			e.Count = 1
+		}
 		line := append(e.AppendJSON(nil), '\n')
 		err := w.Append(line)
 		if errors.Is(err, spool.ErrFull) {
@@ -417,7 +422,7 @@ func TestADoubtStopsWithoutErasing(t *testing.T) {
 func TestDamageIsSetAsideOnceAndCounted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
-	slot := f.sender.Dir.Join("queue") + "/0000.events"
+	slot := f.sender.Dir.Join("queue") + "/0000.events2"
 	whole, err := os.ReadFile(slot)
 	if err != nil {
 		t.Fatal(err)

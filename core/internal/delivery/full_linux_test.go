@@ -34,12 +34,15 @@ func onFullDisk(t *testing.T, f *fixture, events int) (free func()) {
 	f.sender.Dir, f.sender.Queue.Dir = state.At(mount), state.At(mount)
 	f.track(0, events-1)
 	// The last event ends with a page, so that not even a mark fits behind it.
-	slot := filepath.Join(mount, "queue", "0000.events")
+	slot := filepath.Join(mount, "queue", "0000.events2")
 	info, err := os.Stat(slot)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := driver.Event{ID: id(events - 1), Type: "feature.used", Name: "x", Time: time.Now().UTC().Truncate(time.Millisecond)}
+	if f.folds {
+		e.Count = 1
+	}
 	room := 2*4096 - int(info.Size())%4096
 	e.Name = strings.Repeat("x", room-len(e.AppendJSON(nil)))
 	w, err := f.sender.Queue.Writer(receipt, room)
@@ -96,5 +99,21 @@ func TestOnAFullDiskWhatIsAcceptedIsNotSentAgain(t *testing.T) {
 	f.wantAccepted(ids(0, 8))
 	if notes := delivery.ReadNotes(f.sender.Dir); notes.Failures != 0 {
 		t.Errorf("%+v", notes)
+	}
+}
+
+// What was sent and is not fixed could be added to something else later, and count twice.
+func TestOnAFullDiskRecordsWaitUntilTheirSumCanBeFixed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	f.folds = true
+	free := onFullDisk(t, f, 8)
+	if r, err := f.run(); !errors.Is(err, syscall.ENOSPC) || r.Kept != 8 || len(r.Lost) > 0 || len(f.vendor.attempts) > 0 {
+		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
+	}
+	free()
+	f.mustRun(8, 0)
+	if sent := f.vendor.attempts[0]; len(sent) != 2 || sent[0].Count+sent[1].Count != 8 {
+		t.Errorf("%+v", sent)
 	}
 }

@@ -17,7 +17,7 @@ import (
 const notesName = "delivery"
 
 // Notes is how deliveries went, for people to look at. Nothing depends on them but the
-// backoff and the size of batches.
+// backoff, the size of batches and the rate at which they go out.
 type Notes struct {
 	LastAttempt, LastDelivered, WaitUntil time.Time
 	// Delivered counts the events that left this machine since the notes began, Stayed those
@@ -25,18 +25,31 @@ type Notes struct {
 	Delivered, Stayed, Failures int
 	// Lost counts what was given up since the notes began, by reason.
 	Lost map[string]int
+	// Warned counts the warnings with which events were accepted since the notes began, by name.
+	Warned map[string]int
+	// Paced is how many events a minute the driver allows, where that kept some here the last
+	// time, and PacedUntil when it lets more go.
+	Paced      int
+	PacedUntil time.Time
+	// Refusal is why a receiver refused events for good the last time, in the backend's words,
+	// and RefusedAt when. Both are empty as soon as a run delivers events and has none refused;
+	// a report of losses is no such event, since it follows every refusal.
+	Refusal   string
+	RefusedAt time.Time
 	// Problem is what went wrong the last time, empty if nothing did, and Left why something
 	// waits that the process which looked last must not send.
 	Problem, Left string
 	// Batch is how many events a batch may have at most, 0 if nothing bounds it but the
 	// driver: a receiver has refused more.
 	Batch int
+
+	pace pace
 }
 
 const (
 	lostField = "lost"
-	// lostPrefix is followed by a reason.
-	lostPrefix = "lost_"
+	// lostPrefix is followed by a reason, warnedPrefix by a name.
+	lostPrefix, warnedPrefix = "lost_", "warned_"
 )
 
 // Unfinished reports whether the last attempt has noted no outcome: it is under way, or was
@@ -45,7 +58,7 @@ func (n Notes) Unfinished() bool { return n.Problem == cutOff }
 
 // ReadNotes returns the notes, empty ones where none can be read.
 func ReadNotes(dir state.Dir) Notes {
-	n := Notes{Lost: map[string]int{}}
+	n := Notes{Lost: map[string]int{}, Warned: map[string]int{}}
 	r, err := dir.ReadRecord(notesName)
 	if err != nil {
 		return n
@@ -61,11 +74,17 @@ func ReadNotes(dir state.Dir) Notes {
 	n.LastAttempt, n.LastDelivered, n.WaitUntil = when("last_attempt"), when("last_delivered"), when("wait_until")
 	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered"), count("stayed"), count("failures"), count("batch")
 	n.Problem, n.Left = r["problem"], r["left"]
+	n.Refusal, n.RefusedAt = r["refusal"], when("refused_at")
+	n.Paced, n.PacedUntil = count("paced"), when("paced_until")
+	n.pace = pace{count: count("minute_count"), until: when("minute_until")}
 	total := 0
 	for key := range r {
 		if reason, ok := strings.CutPrefix(key, lostPrefix); ok {
 			n.Lost[reason] = count(key)
 			total += n.Lost[reason]
+		}
+		if name, ok := strings.CutPrefix(key, warnedPrefix); ok {
+			n.Warned[name] = count(key)
 		}
 	}
 	// An older version knows one number, and adds to it.
@@ -103,11 +122,24 @@ func (n Notes) write(dir state.Dir) error {
 		"left":      n.Left,
 		lostField:   strconv.Itoa(n.TotalLost()),
 	}
+	if n.Refusal != "" {
+		r["refusal"] = n.Refusal
+	}
 	for reason, lost := range n.Lost {
 		r[lostPrefix+reason] = strconv.Itoa(lost)
 	}
+	for name, warned := range n.Warned {
+		r[warnedPrefix+name] = strconv.Itoa(warned)
+	}
+	if n.pace.count > 0 {
+		r["minute_count"] = strconv.Itoa(n.pace.count)
+	}
+	if n.Paced > 0 {
+		r["paced"] = strconv.Itoa(n.Paced)
+	}
 	for key, t := range map[string]time.Time{
 		"last_attempt": n.LastAttempt, "last_delivered": n.LastDelivered, "wait_until": n.WaitUntil,
+		"paced_until": n.PacedUntil, "minute_until": n.pace.until, "refused_at": n.RefusedAt,
 	} {
 		if !t.IsZero() {
 			r[key] = t.UTC().Format(time.RFC3339)

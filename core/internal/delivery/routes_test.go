@@ -78,7 +78,8 @@ func (f *fixture) waiting() map[string][]string {
 			if strings.HasPrefix(text, "loss-") {
 				_, name, _ := strings.Cut(string(entry.Line), `"name":"`)
 				name, _, _ = strings.Cut(name, `"`)
-				text = fmt.Sprintf("%s=%d", name, spool.Weight(entry.Line))
+				report, _ := spool.ReportOf(entry.Line)
+				text = fmt.Sprintf("%s=%d", name, report.Count)
 			}
 			list[claim.Receipt] = append(list[claim.Receipt], text)
 		}
@@ -97,7 +98,7 @@ func TestEverySlotIsAskedForOnceByItsReceipt(t *testing.T) {
 	queue := f.sender.Dir.Join("queue")
 	err := errors.Join(
 		os.WriteFile(filepath.Join(queue, "0000"), append(legacy.AppendJSON(nil), '\n'), 0o600),
-		os.WriteFile(filepath.Join(queue, "0077.events"), append([]byte("#receipt=damaged\n"), append(legacy.AppendJSON(nil), '\n')...), 0o600),
+		os.WriteFile(filepath.Join(queue, "0077.events2"), append([]byte("#receipt=damaged\n"), append(legacy.AppendJSON(nil), '\n')...), 0o600),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +282,7 @@ func TestATimeToComeIsThatOfTheFirstAttemptAtEveryAttempt(t *testing.T) {
 	for range 3 {
 		f.run() //nolint:errcheck // it is down
 		f.now = f.now.Add(time.Hour)
-		slot, err := os.ReadFile(filepath.Join(f.sender.Dir.Join("queue"), "0000.events"))
+		slot, err := os.ReadFile(filepath.Join(f.sender.Dir.Join("queue"), "0000.events2"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,6 +296,9 @@ func TestATimeToComeIsThatOfTheFirstAttemptAtEveryAttempt(t *testing.T) {
 	for i, batch := range f.vendor.attempts {
 		if !batch[0].Time.Equal(first.Add(-time.Hour)) || !batch[1].Time.Equal(first) {
 			t.Errorf("attempt %d says %v and %v, want %v and %v", i, batch[0].Time, batch[1].Time, first.Add(-time.Hour), first)
+		}
+		if batch[0].TimeAdjusted || !batch[1].TimeAdjusted {
+			t.Errorf("attempt %d marks them as adjusted: %v and %v, want only the second", i, batch[0].TimeAdjusted, batch[1].TimeAdjusted)
 		}
 	}
 }
@@ -322,6 +326,10 @@ func TestATimeToComeDoesNotChangeTheTimesOfWhatIsRecordedLater(t *testing.T) {
 			t.Errorf("sent with %v, %v and %v; want %v, %v and %v",
 				batch[0].Time, batch[1].Time, batch[2].Time, first, first.Add(time.Hour), second)
 		}
+		if !batch[0].TimeAdjusted || batch[1].TimeAdjusted || !batch[2].TimeAdjusted {
+			t.Errorf("marked as adjusted: %v, %v and %v; want the first and the last",
+				batch[0].TimeAdjusted, batch[1].TimeAdjusted, batch[2].TimeAdjusted)
+		}
 	}
 }
 
@@ -333,8 +341,8 @@ func TestAClockBehindTheReceiptChangesNoTime(t *testing.T) {
 	f.route.Since = recorded.Add(-time.Minute)
 	f.now = recorded.Add(-24 * time.Hour) // a board that starts in the past
 	f.mustRun(1, 0)
-	if got := f.vendor.attempts[0][0].Time; !got.Equal(recorded) {
-		t.Errorf("sent with %v, want %v", got, recorded)
+	if got := f.vendor.attempts[0][0]; !got.Time.Equal(recorded) || got.TimeAdjusted {
+		t.Errorf("sent with %v, adjusted %v; want %v as it was", got.Time, got.TimeAdjusted, recorded)
 	}
 }
 
@@ -355,5 +363,49 @@ func TestAnEndedContextEndsTheRunAndCountsAsNoFailure(t *testing.T) {
 	}
 	if notes := delivery.ReadNotes(f.sender.Dir); notes.Failures != 3 || notes.Problem != "" {
 		t.Errorf("%+v", notes)
+	}
+}
+
+// Where nothing waits, nothing says under which receipt to report; the present decision does.
+func TestALossIsReportedAlsoWhereNothingElseWaits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	f.sender.ReportUnder = func() string { return second }
+	if err := spool.AddLosses(f.sender.Dir, spool.LossUndeclared, 7); err != nil {
+		t.Fatal(err)
+	}
+	f.routes(map[string]delivery.Route{})
+	if r := f.mustRun(0, 1); r.Lost[spool.LossUndeclared] != 7 {
+		t.Errorf("%+v", r)
+	}
+	if got := f.waiting()[second]; !slices.Equal(got, []string{"undeclared=7"}) {
+		t.Errorf("waits: %q", got)
+	}
+}
+
+// A report that is too old itself is made anew. What it reports was counted before.
+func TestALossIsCountedOnceHoweverOftenItsReportIsLost(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	w, err := f.sender.Queue.Writer(second, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := driver.Event{ID: "loss-00000000000000000000000000000000", Type: "telemetry.loss", Name: spool.LossExpired,
+		Time: f.sender.Now().Add(-40 * 24 * time.Hour), Metadata: map[string]string{"count": "10"}}
+	old.ID = old.ID[:36]
+	if err := w.Append(append(old.AppendJSON(nil), '\n')); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	f.routes(map[string]delivery.Route{second: to(&vendor{}, second, false)})
+	if r := f.mustRun(0, 1); len(r.Lost) != 0 {
+		t.Errorf("counted again: %+v", r.Lost)
+	}
+	if got := f.waiting()[second]; !slices.Equal(got, []string{"expired=10"}) {
+		t.Errorf("waits: %q", got)
+	}
+	if total := delivery.ReadNotes(f.sender.Dir).TotalLost(); total != 0 {
+		t.Errorf("%d losses are noted", total)
 	}
 }

@@ -26,9 +26,34 @@ func NextAt(dir state.Dir) time.Time { return dir.Time(nextName) }
 // uploads are more frequent, no more.
 func Postpone(dir state.Dir, until time.Time) { _ = dir.SetTime(nextName, until) }
 
+// nextFoldsName is a file whose time says when folded events are delivered next.
+const nextFoldsName = "next-folds"
+
+const day = 24 * time.Hour
+
+// FoldsDue reports whether folded events may be delivered that were recorded today: the
+// first of a day are, and those after them wait until it is over. It costs one stat. A time
+// further away than a day means that the clock was turned back: then they are due.
+func FoldsDue(dir state.Dir, now time.Time) bool {
+	next := NextFolds(dir)
+	return !now.Before(next) || next.Sub(now) > day
+}
+
+// NextFolds returns when this day is over, zero if it never had its delivery.
+func NextFolds(dir state.Dir) time.Time { return dir.Time(nextFoldsName) }
+
+// postponeFolds notes that this day had its delivery. Where that fails there are more of
+// them, no more.
+func postponeFolds(dir state.Dir, now time.Time) {
+	_ = dir.SetTime(nextFoldsName, dayOf(now).Add(day))
+}
+
+// dayOf returns the beginning of the day, which is one of UTC.
+func dayOf(t time.Time) time.Time { return t.UTC().Truncate(day) }
+
 // Forget removes what deliveries left behind, but for the queue itself.
 func Forget(dir state.Dir) error {
-	for _, name := range []string{notesName, nextName, AsideName} {
+	for _, name := range []string{notesName, nextName, nextFoldsName, AsideName} {
 		if err := dir.Remove(name); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,29 @@ func parseOSRelease(text string) string {
 			version = unquote(value)
 		}
 	}
-	return family(familyName(id), version)
+	return family(distribution(id), version)
+}
+
+// distributions are those that many people use, by the ID that os-release(5) has of them. A
+// name that is not here may be one that an employer gave to a system of its own.
+var distributions = []string{
+	"almalinux", "alpine", "amzn", "anolis", "arch", "artix", "azurelinux", "bazzite", "bottlerocket", "cachyos", "centos", "chimera",
+	"chimeraos", "clear-linux-os", "cos", "debian", "deepin", "devuan", "elementary", "endeavouros", "fedora", "flatcar", "garuda",
+	"gentoo", "guix", "kali", "kylin", "linuxmint", "mageia", "manjaro", "mariner", "mx", "neon", "nixos", "nobara", "ol", "openeuler",
+	"openmandriva", "opensuse-leap", "opensuse-microos", "opensuse-tumbleweed", "openwrt", "parrot", "photon", "pika", "pop", "pureos",
+	"raspbian", "red-hat", "rhel", "rocky", "sle-micro", "sled", "sles", "slackware", "solus", "steamos", "tails", "ubuntu", "uos",
+	"vanilla", "void", "wolfi", "zorin",
+}
+
+// otherSystem is what is said of the others.
+const otherSystem = "other"
+
+func distribution(id string) string {
+	name := familyName(id)
+	if name != "" && !slices.Contains(distributions, name) {
+		return otherSystem
+	}
+	return name
 }
 
 // unquote undoes the quoting that os-release allows. Backslashes are dropped: no

@@ -24,6 +24,10 @@ type Entry struct {
 	// who has taken the request.
 	Receivers []string
 	Taken     string
+	// NotErasable is how many of the events the receiver had taken with a warning that it may
+	// not find them again, whichever ID of the installation they went out under. It is 0 once
+	// the data is known to be gone.
+	NotErasable int
 	// Reached is when each state was reached for the first time.
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
@@ -91,6 +95,9 @@ func (e Entry) record() state.Record {
 	}
 	put(r, "erasure_key", e.Key)
 	put(r, "taken_by", line(e.Taken, maxText))
+	if e.NotErasable > 0 {
+		r["not_erasable"] = strconv.Itoa(e.NotErasable)
+	}
 	for i, receiver := range e.Receivers[:min(len(e.Receivers), maxParts)] {
 		put(r, "receiver_"+strconv.Itoa(i), line(receiver, maxText))
 	}
@@ -154,6 +161,10 @@ func parse(r state.Record) (Entry, error) {
 	errs = append(errs, err, (deletion.Request{MachineID: e.MachineID}).Validate())
 	if e.Key != "" && !deletion.Proves(e.Key, e.MachineID) {
 		errs = append(errs, state.ErrCorrupt)
+	}
+	if r["not_erasable"] != "" { // not written by older versions
+		e.NotErasable, err = strconv.Atoi(r["not_erasable"])
+		errs = append(errs, err)
 	}
 	e.Next = when("next")
 	for _, s := range states {

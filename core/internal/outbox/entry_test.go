@@ -30,8 +30,8 @@ func full() Entry {
 	receipt.Parts = []deletion.Receipt{part, {State: deletion.Delivered}}
 	return Entry{
 		MachineID: deletion.MachineID(k), Key: key, State: deletion.Manual, Receipt: receipt,
-		Reached:  map[deletion.State]time.Time{deletion.Requested: at, deletion.Manual: at.Add(time.Minute)},
-		Attempts: 3, Problem: "503", Next: at.Add(time.Hour),
+		Reached:     map[deletion.State]time.Time{deletion.Requested: at, deletion.Manual: at.Add(time.Minute)},
+		NotErasable: 5, Attempts: 3, Problem: "503", Next: at.Add(time.Hour),
 	}
 }
 

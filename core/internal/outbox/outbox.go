@@ -76,8 +76,9 @@ func (b Box) Pending() bool {
 }
 
 // Put stores requests for the keys, in hexadecimal, of machine IDs, under which something was
-// sent to those receivers. One that is stored already stays as it is.
-func (b Box) Put(keys map[string]string, receivers []string) error {
+// sent to those receivers, and so many events that they may not find again. One that is stored
+// already stays as it is.
+func (b Box) Put(keys map[string]string, receivers []string, notErasable int) error {
 	return b.noted(func() error {
 		// First the time, so that a crash leaves no request that nobody looks at.
 		if err := b.setNext(b.Now()); err != nil {
@@ -88,7 +89,7 @@ func (b Box) Put(keys map[string]string, receivers []string) error {
 				continue
 			}
 			now := b.Now()
-			e := Entry{MachineID: id, Key: key, State: deletion.Requested, Receivers: receivers,
+			e := Entry{MachineID: id, Key: key, State: deletion.Requested, Receivers: receivers, NotErasable: notErasable,
 				Reached: map[deletion.State]time.Time{deletion.Requested: now}, Next: now}
 			if err := b.write(e); err != nil {
 				return err
@@ -156,6 +157,9 @@ type Run struct {
 	// then nobody is asked who received nothing. Empty where the author named somebody.
 	Receiver string
 	Tool     string
+	// NotErasable is the count of Put with what arrived since. It is that of the requests that
+	// were not made yet.
+	NotErasable int
 	// Insist takes up every request that is not known to be finished, whatever its time.
 	Insist bool
 	// Wait is how long to wait for another process.
@@ -206,6 +210,9 @@ func (b Box) isDue(e Entry, insist bool) bool {
 
 // advance takes one request a step further.
 func (b Box) advance(ctx context.Context, r Run, e Entry) error {
+	if e.State == deletion.Requested && e.Attempts == 0 {
+		e.NotErasable = max(e.NotErasable, r.NotErasable)
+	}
 	if e.isFor(r.Receiver) {
 		return b.write(e.waitingFor(b.Now()))
 	}
@@ -281,7 +288,7 @@ func settled(e Entry, receipt deletion.Receipt, now time.Time, follows bool) Ent
 	e.reach(receipt.State, now)
 	switch {
 	case e.State == deletion.Verified:
-		e.Key = ""
+		e.Key, e.NotErasable = "", 0
 	case e.State == deletion.Refused, !follows, now.Sub(e.Reached[deletion.Requested]) > followFor:
 	default:
 		e.Next = now.Add(jitter(followEvery))

@@ -40,9 +40,13 @@ func Parse(line []byte) (driver.Event, error) {
 			n := int(p.int())
 			e.ExitCode = &n
 		case "args":
-			e.Args = p.strings()
+			e.Args = list(&p, p.string)
+		case "flags":
+			e.Flags = list(&p, p.string)
 		case "error":
 			e.Error = p.string()
+		case "error_class":
+			e.ErrorClass = p.string()
 		case "tool_name":
 			e.Tool = p.string()
 		case "tool_version":
@@ -55,6 +59,18 @@ func Parse(line []byte) (driver.Event, error) {
 			e.OSVersion = p.string()
 		case "go_version":
 			e.GoVersion = p.string()
+		case "ci":
+			e.CI = p.bool()
+		case "ci_provider":
+			e.CIProvider = p.string()
+		case "interactive":
+			e.Interactive = p.bool()
+		case "agent":
+			e.Agent = p.string()
+		case "container":
+			e.Container = p.bool()
+		case "run_id":
+			e.RunID = p.string()
 		case "machine_id":
 			e.MachineID = p.string()
 		case "consent_id":
@@ -62,8 +78,20 @@ func Parse(line []byte) (driver.Event, error) {
 		case "metadata":
 			e.Metadata = map[string]string{}
 			p.members(func(key string) { e.Metadata[key] = p.string() })
+		case "count":
+			e.Count = int(p.int())
+		case "failures":
+			e.Failures = int(p.int())
+		case "durations":
+			e.Durations = list(&p, func() int { return int(p.int()) })
+		case "sample_rate":
+			e.SampleRate = int(p.int())
 		case "truncated":
 			e.Truncated = int(p.int())
+		case "redacted":
+			e.Redacted = int(p.int())
+		case "time_adjusted":
+			e.TimeAdjusted = p.bool()
 		default:
 			p.failed = true
 		}
@@ -116,17 +144,29 @@ func (p *parser) members(value func(key string)) {
 	p.expect('}')
 }
 
-func (p *parser) strings() []string {
-	var list []string
+// list reads an array of at least one element.
+func list[T any](p *parser, element func() T) []T {
+	var elements []T
 	p.expect('[')
 	for !p.failed {
-		list = append(list, p.string())
+		elements = append(elements, element())
 		if !p.accept(',') {
 			break
 		}
 	}
 	p.expect(']')
-	return list
+	return elements
+}
+
+func (p *parser) bool() bool {
+	for _, word := range []string{"true", "false"} {
+		if len(p.rest) >= len(word) && string(p.rest[:len(word)]) == word {
+			p.rest = p.rest[len(word):]
+			return word == "true"
+		}
+	}
+	p.failIf(true)
+	return false
 }
 
 func (p *parser) int() int64 {

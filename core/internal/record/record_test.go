@@ -16,12 +16,16 @@ func full() driver.Event {
 		ID: "0193a3c0-0000-7000-8000-000000000001", Type: "command.invocation", Name: "count",
 		Time:       time.Date(2026, 11, 22, 10, 0, 0, 5e6, time.UTC),
 		DurationMS: &duration, ExitCode: &code,
-		Args: []string{"--format", "<path>", "quote \" back \\ tab\t"}, Error: "line one\nline two",
+		Args: []string{"--format", "<path>", "quote \" back \\ tab\t"}, Flags: []string{"format", "dry-run"},
+		Error: "line one\nline two", ErrorClass: "quota_exceeded",
 		Tool: "mytool", Version: "1.2.3", OS: "linux", Arch: "amd64", OSVersion: "debian 12", GoVersion: "go1.26",
+		CI: true, CIProvider: "github-actions", Interactive: true, Agent: "codex", Container: true,
+		RunID:     "0193a3c0-0000-7000-8000-00000000000a",
 		MachineID: "0123456789abcdef0123456789abcdef",
 		ConsentID: "fedcba98765432100123456789abcdef",
 		Metadata:  map[string]string{"a": "1", "ключ": "значение", "emoji": "👩‍🚀", "sep": "\u2028\u2029", "nul": "\x00\x1f\x7f"},
-		Truncated: 2,
+		Count:     9, Failures: 3, Durations: []int{0, 4, 0, 5}, SampleRate: 10,
+		Truncated: 2, Redacted: 1, TimeAdjusted: true,
 	}
 }
 

@@ -19,17 +19,18 @@ const (
 // behind the name of a secret, by the marker of what it is, or by <arg>. So no
 // argument can leave by looking harmless.
 //
-// cut counts the arguments that were left off or shortened for their length.
-func (s *Scrubber) Args(args []string, declared ...string) (out []string, cut int) {
+// cut counts the arguments that were left off or shortened for their length, redacted
+// those that are not as they were.
+func (s *Scrubber) Args(args []string, declared ...string) (out []string, cut, redacted int) {
 	if len(args) == 0 {
-		return nil, 0
+		return nil, 0, 0
 	}
 	words := strings.Fields(strings.Join(declared, " "))
 	out = make([]string, 0, min(len(args), maxArgs+1))
 	secret, literal := false, false
 	for i, arg := range args {
 		if i == maxArgs {
-			return append(out, markMore), cut + len(args) - i
+			return append(out, markMore), cut + len(args) - i, redacted
 		}
 		if len(arg) > maxArgBytes {
 			cut++
@@ -51,9 +52,12 @@ func (s *Scrubber) Args(args []string, declared ...string) (out []string, cut in
 		default:
 			arg = s.operand(arg)
 		}
+		if arg != args[i] {
+			redacted++
+		}
 		out = append(out, arg)
 	}
-	return out, cut
+	return out, cut, redacted
 }
 
 // longFlag scrubs "--name" or "--name=value". secret says that the next argument is

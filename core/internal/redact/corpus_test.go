@@ -93,7 +93,7 @@ func (c *sample) wrong(s *Scrubber) (wrong []string) {
 		outs["ErrorText"], _ = s.ErrorText(c.text, limit)
 	}
 	if c.where == "args" {
-		args, _ := s.Args(strings.Fields(c.text))
+		args, _, _ := s.Args(strings.Fields(c.text))
 		outs["Args"] = strings.Join(args, " ")
 	}
 	for how, out := range outs {

@@ -32,6 +32,7 @@
 package redact
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -62,6 +63,15 @@ func (s *Scrubber) Value(v string, limit int) (out string, cut bool) {
 // Secret is what stands for the value of a secret's name, also as a Value.
 const Secret = markSecret
 
+// Replaced reports whether something was replaced in a text that Value or ErrorText was
+// given, beyond what was cut off at its end.
+func Replaced(v, out string, cut bool) bool {
+	if cut {
+		return !strings.HasPrefix(v, strings.TrimSuffix(out, markCut))
+	}
+	return out != v
+}
+
 // SecretName reports that a name is given to secrets: "password", "API-Key", "dbPass",
 // "AWS_SECRET_ACCESS_KEY". Nothing of a pair with such a key may be kept but the key.
 func SecretName(name string) bool { return secretName(name) }
@@ -89,7 +99,7 @@ func (s *Scrubber) scrub(v string, limit int, strict bool) (string, bool) {
 	for range maxPasses {
 		out := s.decodedPass(v, strict)
 		if out == "" {
-			if out = s.pass(v, strict); out == v {
+			if out = joinPaths(s.pass(v, strict)); out == v {
 				return v, cut
 			}
 		}
@@ -98,6 +108,33 @@ func (s *Scrubber) scrub(v string, limit int, strict bool) (string, bool) {
 	}
 	v, more = shorten(markSecret, limit)
 	return v, cut || more
+}
+
+// between are the words that stand between two paths. Others are part of one path, whose names
+// have blanks in them.
+var between = []string{"to", "and", "or", "from", "in", "into", "as", "with", "not", "is", "->", "=>", "=", "-", "|", "&&"}
+
+// joinPaths makes one marker of two and what is between them, unless that is a word from the
+// list above or ends a clause.
+func joinPaths(v string) string {
+	for from := 0; ; {
+		first := strings.Index(v[from:], markPath)
+		if first < 0 {
+			return v
+		}
+		first += from + len(markPath)
+		next := strings.Index(v[first:], markPath)
+		if next < 0 {
+			return v
+		}
+		words := strings.TrimSpace(v[first : first+next])
+		if words == "" || strings.ContainsAny(words, ":,;()[]{}\"'`<>?!") || slices.Contains(between, words) {
+			from = first
+			continue
+		}
+		v = v[:first] + v[first+next+len(markPath):]
+		from = first - len(markPath)
+	}
 }
 
 func (s *Scrubber) pass(v string, strict bool) string {

@@ -19,6 +19,14 @@ const (
 	mostLosses = 1_000_000_000
 )
 
+// againPrefix is followed by the reason of losses whose report was lost itself. They were counted
+// before, and are only to be reported again.
+const againPrefix = "again-"
+
+// ReportedAgain tells a reason that Losses returns of what was counted before, and what that
+// reason was.
+func ReportedAgain(reason string) (of string, is bool) { return strings.CutPrefix(reason, againPrefix) }
+
 // lossFiles is how many files there may be for a reason: who finds one in use counts in the
 // next. At the cap many processes drop at once, and one may be stopped in the middle.
 const lossFiles = 10

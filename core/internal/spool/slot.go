@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/record"
@@ -19,6 +20,12 @@ const (
 	markByte  = '='
 	// latestMark follows markByte in a mark that sets the latest time.
 	latestMark = '@'
+	// foldByte begins and ends a line that puts events in the place of others, foldSep ends
+	// each of its parts: JSON has no such byte, so a line that was cut does not end in both.
+	foldByte = '~'
+	foldSep  = '\t'
+	// absorbByte begins a part of it that lists IDs of events in other slots.
+	absorbByte = '+'
 )
 
 func appendHead(b []byte, receipt string) []byte {
@@ -53,6 +60,9 @@ func tornHead(content []byte) bool {
 type Entry struct {
 	start, end int64
 	latest     time.Time // that it may have, zero if no mark says so
+	// Fixed says that it is what a sender made of others, and may have been sent: it stays as
+	// it is.
+	Fixed bool
 	// Line is its encoding, without the newline. It is only valid as long as its Claim.
 	Line []byte
 }
@@ -89,8 +99,12 @@ func parseSlot(content []byte) *Claim {
 			for ; bounded < len(all); bounded++ {
 				all[bounded].latest = latest
 			}
-		} else if spans, ok := parseMark(line); ok {
+		} else if spans, ok := parseMark(line, int64(start)); ok {
 			settled = append(settled, spans...)
+		} else if len(line) > 0 && line[0] == foldByte { // one that was cut says nothing
+			replaced, events, absorbed := parseFold(line, int64(start))
+			settled, all = append(settled, replaced...), append(all, events...)
+			c.Absorbed = append(c.Absorbed, absorbed...)
 		} else if len(line) > 0 {
 			all = append(all, Entry{start: int64(start), end: int64(end), Line: line})
 		}
@@ -123,16 +137,21 @@ func parseLatest(line []byte) (time.Time, bool) {
 
 type span struct{ start, end int64 }
 
-func parseMark(line []byte) ([]span, bool) {
+// parseMark returns what a mark, which begins at start, settles.
+func parseMark(line []byte, start int64) ([]span, bool) {
 	if len(line) == 0 || line[0] != markByte {
 		return nil, false
 	}
-	var spans []span
-	for part := range bytes.SplitSeq(line[1:], []byte{','}) {
+	return parseSpans(line[1:], start)
+}
+
+// parseSpans returns the byte ranges of a list, which all end at most there.
+func parseSpans(list []byte, most int64) (spans []span, ok bool) {
+	for part := range bytes.SplitSeq(list, []byte{','}) {
 		from, to, found := bytes.Cut(part, []byte{'-'})
 		start, err1 := strconv.ParseInt(string(from), 10, 64)
 		end, err2 := strconv.ParseInt(string(to), 10, 64)
-		if !found || err1 != nil || err2 != nil || start < 0 || end <= start {
+		if !found || err1 != nil || err2 != nil || start < 0 || end <= start || end > most {
 			return nil, false
 		}
 		spans = append(spans, span{start, end})
@@ -140,19 +159,84 @@ func parseMark(line []byte) ([]span, bool) {
 	return spans, true
 }
 
-// Weight is how many of the author's events a line stands for: 1, or for a report of
-// losses as many as it reports, so that dropping the report loses no count.
-func Weight(line []byte) int {
+// parseFold returns the byte ranges that a fold line, which begins at start, replaces, and the
+// events that stand for them, which are entries of their own inside of the line, and the IDs of
+// events in other slots for which they stand too.
+func parseFold(line []byte, start int64) (replaced []span, events []Entry, absorbed []string) {
+	parts := bytes.Split(line, []byte{foldSep})
+	last := len(parts) - 1
+	if last < 2 || string(parts[last]) != string(foldByte) {
+		return nil, nil, nil
+	}
+	if ids := parts[last-1]; len(ids) > 0 && ids[0] == absorbByte {
+		absorbed = strings.Split(string(ids[1:]), ",")
+		last--
+	}
+	replaced, ok := parseSpans(parts[0][1:], start)
+	at := start + int64(len(parts[0])) + 1
+	for _, part := range parts[1:last] {
+		_, err := record.Parse(part)
+		ok = ok && err == nil
+		end := at + int64(len(part)) + 1
+		events = append(events, Entry{start: at, end: end, Line: part, Fixed: true})
+		at = end
+	}
+	if !ok {
+		return nil, nil, nil
+	}
+	return replaced, events, absorbed
+}
+
+// foldLine is what parseFold reads.
+func foldLine(replaced []Entry, events [][]byte, absorbed []string) []byte {
+	line := appendSpans([]byte{foldByte}, replaced)
+	for _, event := range events {
+		line = append(append(line, foldSep), event...)
+	}
+	if len(absorbed) > 0 {
+		line = append(append(line, foldSep, absorbByte), strings.Join(absorbed, ",")...)
+	}
+	return append(line, foldSep, foldByte)
+}
+
+// appendSpans appends the byte ranges of entries to a line that has its first byte. Ranges
+// that touch are one.
+func appendSpans(line []byte, entries []Entry) []byte {
+	for i := 0; i < len(entries); {
+		start, end := entries[i].start, entries[i].end
+		for i++; i < len(entries) && entries[i].start == end; i++ {
+			end = entries[i].end
+		}
+		if len(line) > 1 {
+			line = append(line, ',')
+		}
+		line = append(strconv.AppendInt(line, start, 10), '-')
+		line = strconv.AppendInt(line, end, 10)
+	}
+	return line
+}
+
+// Events is how many events a line stands for: 1, or as many as were folded into it.
+func Events(line []byte) int {
+	if bytes.Contains(line, []byte(`,"count":`)) { // which may be a key of the author's too
+		if e, err := record.Parse(line); err == nil {
+			return max(e.Count, 1)
+		}
+	}
+	return 1
+}
+
+// ReportOf returns what a line reports, where it is a report of losses. Such a line is none of
+// the events that are counted when they are lost: what it reports was counted before, and is
+// reported anew.
+func ReportOf(line []byte) (report Loss, is bool) {
 	if !bytes.Contains(line, []byte(`"type":"telemetry.loss"`)) {
-		return 1
+		return Loss{}, false
 	}
 	e, err := record.Parse(line)
 	if err != nil || e.Type != "telemetry.loss" {
-		return 1
+		return Loss{}, false
 	}
 	n, err := strconv.Atoi(e.Metadata["count"])
-	if err != nil || n < 0 {
-		return 1
-	}
-	return n
+	return Loss{Reason: e.Name, Count: n}, err == nil && n >= 0
 }

@@ -1,8 +1,10 @@
 // Package spool is the durable queue between the commands that record events and the
 // process that sends them. Any number of processes use it at once.
 //
-//	queue/0000.events   a slot: an append-only file, held by one process at a time
-//	queue/0001.events
+//	queue/0000.events2  a slot: an append-only file, held by one process at a time
+//	queue/0001.events2
+//	…
+//	queue/00.running    a command that runs: see Queue.Start
 //	…
 //
 //	#receipt=6f1c…        the head: under which receipt everything here was recorded
@@ -11,6 +13,9 @@
 //	=85-897,1705-2119     a mark: the events in these byte ranges are settled
 //	=@1764061200000       a mark: where an event before it is later than this, in Unix
 //	                      milliseconds, the clock was wrong when it was recorded
+//	~85-897<tab>{…}<tab>~ a fold: the events between the tabs are in the place of those in
+//	                      these byte ranges, and of those in other slots whose IDs a last
+//	                      part lists after a +
 //
 // A writer takes the first slot that is free, not full and either empty or of the same
 // receipt, and keeps it until it closes or dies: the lock is the open file. The sender
@@ -20,16 +25,21 @@
 // directory. Only Erase deletes slots. A process that still holds one then writes
 // into a file that nobody can open any more, which it notices.
 //
-// No slot grows above its share of MaxBytes, and there are only so many: that is the cap.
+// No slot grows above its share of MaxBytes, and there are only so many: that is the cap,
+// the commands that run included. Only the slot that is being sent may be above its share, by
+// what the sender adds.
 //
 // Nothing is synced: what was written survives the death of every process, and a power
 // cut may cost the last seconds. A torn last line costs that line.
 //
-// Versions without receipts used files named queue/0000. What waits in them is read and
-// never added to.
+// What an older version could not read whole, it would drop as damaged. So the names say
+// what the lines may hold, and whoever adds a field to them takes the next name: versions
+// before the present fields used queue/0000.events, and those without receipts queue/0000.
+// What waits in such slots is read and never added to.
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -43,7 +53,9 @@ import (
 
 const (
 	dirName    = "queue"
-	slotSuffix = ".events"
+	slotSuffix = ".events2"
+	// olderSuffix is that of slots which differ from ours only in what a line may hold.
+	olderSuffix = ".events"
 	// slotsAtCap is into how many slots MaxBytes is divided: as many processes can record at
 	// once, and a drop at the cap costs that share of the queue.
 	slotsAtCap = 128
@@ -53,6 +65,8 @@ const (
 	// maxSlot bounds what the sender holds in memory of a slot, and maxSlots the search for
 	// room. Where both apply, the cap is what maxSlots hold.
 	maxSlot, maxSlots = 4 << 20, 9999
+	// crowdedFrom is the part of the slots that may be full before somebody should see to it.
+	crowdedFrom = 4
 	// clockDoubt is the age beyond MaxAge at which we doubt the clock rather than the
 	// event: a board without a battery starts in 1970. Such events are kept; the cap by
 	// bytes still holds.
@@ -77,8 +91,16 @@ const (
 	LossUnsent     = "unconfirmed" // given up after one attempt, in at-most-once mode
 	LossUnwritten  = "unwritten"   // the disk did not take it
 	LossInvalid    = "invalid"     // no event: the caller gave it no type
+	LossUndeclared = "undeclared"  // of a type that the author did not declare, or not for so long
 	LossWithdrawn  = "withdrawn"   // recorded under a consent that no longer holds
 )
+
+// LossReasons returns all of them.
+func LossReasons() []string {
+	return []string{
+		LossCap, LossExpired, LossUnreadable, LossRefused, LossUnsent, LossUnwritten, LossInvalid, LossUndeclared, LossWithdrawn,
+	}
+}
 
 // Queue is the spool in a state directory. The zero limits are not useful; see
 // props.TelemetryConfig for the defaults. A Queue holds nothing open.
@@ -102,22 +124,58 @@ func slotName(i int) string {
 	return string([]byte{'0' + byte(i/1000%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)}) + slotSuffix
 }
 
-// isSlot recognises slots by their name; legacy ones are of versions without receipts.
-func isSlot(name string) (legacy, ok bool) {
-	digits, current := strings.CutSuffix(name, slotSuffix)
-	if len(digits) != 4 || strings.Trim(digits, "0123456789") != "" {
-		return false, false
+// kind is what a file of the queue is.
+type kind int
+
+const (
+	foreign kind = iota // not one of ours
+	running
+	legacySlot // of a version without receipts
+	olderSlot
+	currentSlot
+)
+
+// kindOf tells by its name what a file of the queue is.
+func kindOf(name string) kind {
+	digits, _, _ := strings.Cut(name, ".")
+	suffix := name[len(digits):]
+	switch {
+	case strings.Trim(digits, "0123456789") != "":
+		return foreign
+	case len(digits) == 2 && suffix == runningSuffix:
+		return running
+	case len(digits) != 4:
+		return foreign
+	case suffix == slotSuffix:
+		return currentSlot
+	case suffix == olderSuffix:
+		return olderSlot
+	case suffix == "":
+		return legacySlot
 	}
-	return !current, true
+	return foreign
 }
 
 // shares is how many slots there are at the cap, and how large each is.
 func (q *Queue) shares() (slots int, size int64) {
+	room := q.MaxBytes - int64(q.runningFiles())*maxRunning
 	size = min(max(q.MaxBytes/slotsAtCap, minSlot), maxSlot)
-	if q.MaxBytes/size < minSlots {
-		return minSlots, q.MaxBytes / minSlots
+	if room/size < minSlots {
+		return minSlots, room / minSlots
 	}
-	return int(min(q.MaxBytes/size, maxSlots)), size
+	return int(min(room/size, maxSlots)), size
+}
+
+// SlotBytes is how large a slot may grow.
+func (q *Queue) SlotBytes() int64 {
+	_, size := q.shares()
+	return size
+}
+
+// SlotCount is how many slots there are at the cap.
+func (q *Queue) SlotCount() int {
+	slots, _ := q.shares()
+	return slots
 }
 
 // expired reports whether an event of time t is too old to be sent.
@@ -129,14 +187,19 @@ func (q *Queue) expired(t time.Time) bool {
 // Expired reports whether an event of time t is too old to be sent.
 func (q *Queue) Expired(t time.Time) bool { return q.expired(t) }
 
+// make makes the directory of the queue, if there is none.
+func (q *Queue) make() error {
+	if err := os.Mkdir(q.path(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return state.Bare(err)
+	}
+	return state.At(q.path()).Check()
+}
+
 // Writer takes a slot for events under a receipt that has room for that many bytes,
 // making room at the cap by dropping the oldest slot. The caller closes it. Errors wrap
 // those of package state, an errno, or ErrFull.
 func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
-	if err := os.Mkdir(q.path(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, state.Bare(err)
-	}
-	if err := state.At(q.path()).Check(); err != nil {
+	if err := q.make(); err != nil {
 		return nil, err
 	}
 	slots, size := q.shares()
@@ -148,10 +211,12 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		at   time.Time
 	}
 	var full []candidate
+	crowded := 0
 	for i := range slots {
 		path := q.slotPath(slotName(i))
 		if info, err := os.Lstat(path); err == nil && info.Size()+int64(room) > size && !q.expired(info.ModTime()) {
 			full = append(full, candidate{path, info.ModTime()})
+			crowded++
 			continue
 		}
 		w, err := q.take(path, receipt, size)
@@ -165,6 +230,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		case w.size+int64(room) > size: // filled since it was looked at
 			_ = w.Close()
 		default:
+			w.Crowded = crowdedFrom*crowded >= slots
 			return w, nil
 		}
 	}
@@ -177,7 +243,11 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return q.recycle(f, receipt, size, LossCap)
+		w, err := q.recycle(f, receipt, size, LossCap)
+		if err == nil {
+			w.Crowded = true
+		}
+		return w, err
 	}
 	return nil, ErrFull
 }
@@ -204,14 +274,21 @@ func (q *Queue) take(path, receipt string, limit int64) (*Writer, error) {
 
 // recycle counts and drops what a slot holds, and starts it anew.
 func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) (*Writer, error) {
-	lost := 0
+	lost, again := 0, map[string]int{}
 	if content, err := readSlot(f); err == nil {
 		for _, entry := range parseSlot(content).Entries {
-			lost += Weight(entry.Line)
+			if report, is := ReportOf(entry.Line); is {
+				again[report.Reason] += report.Count
+			} else {
+				lost += Events(entry.Line)
+			}
 		}
 	}
 	if lost > 0 { // counted before they are gone: a process may be killed in between
 		_ = AddLosses(q.Dir, reason, lost)
+	}
+	for reason, n := range again {
+		_ = AddLosses(q.Dir, againPrefix+reason, n)
 	}
 	if err := f.Truncate(0); err != nil {
 		_ = state.CloseExclusive(f)
@@ -222,7 +299,10 @@ func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) 
 
 // Slots returns the names of the slots that hold something, to be claimed one by one: the
 // ones of older versions first.
-func (q *Queue) Slots() ([]string, error) {
+func (q *Queue) Slots() ([]string, error) { return q.list(legacySlot, olderSlot, currentSlot) }
+
+// list returns the names of the files of some kinds that hold something, in that order.
+func (q *Queue) list(kinds ...kind) ([]string, error) {
 	entries, err := os.ReadDir(q.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -230,33 +310,30 @@ func (q *Queue) Slots() ([]string, error) {
 	if err != nil {
 		return nil, state.Bare(err)
 	}
-	var old, slots []string
-	for _, entry := range entries {
-		legacy, ok := isSlot(entry.Name())
-		if !ok {
-			continue
-		}
-		info, err := entry.Info()
-		switch {
-		case err != nil || !info.Mode().IsRegular() || info.Size() == 0:
-		case legacy:
-			old = append(old, entry.Name())
-		default:
-			slots = append(slots, entry.Name())
+	var names []string
+	for _, kind := range kinds {
+		for _, entry := range entries {
+			if kindOf(entry.Name()) != kind {
+				continue
+			}
+			if info, err := entry.Info(); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+				names = append(names, entry.Name())
+			}
 		}
 	}
-	return append(old, slots...), nil
+	return names, nil
 }
 
-// Holds reports whether something in the queue was recorded under a receipt.
+// Holds reports whether something in the queue was recorded under a receipt, or is to be
+// once a command ends.
 func (q *Queue) Holds(receipt string) bool {
-	slots, err := q.Slots()
+	names, err := q.list(running, legacySlot, olderSlot, currentSlot)
 	if err != nil {
 		return true // not known: nothing may be done that needs a no
 	}
 	head := make([]byte, headBytes)
-	for _, slot := range slots {
-		f, err := os.Open(q.slotPath(slot))
+	for _, name := range names {
+		f, err := os.Open(q.slotPath(name))
 		if err != nil {
 			continue // erased meanwhile
 		}
@@ -283,13 +360,33 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 	}
 	c := parseSlot(content)
 	c.f = f
-	c.Legacy, _ = isSlot(slot)
+	c.Legacy = kindOf(slot) == legacySlot
 	c.settled = map[int64]bool{}
 	return c, nil
 }
 
-// Stats is what waits: the lines that look like events, by their receipt, which is empty
-// for those of older versions; the lines that do not; and the bytes on disk.
+// Absorbed returns the slots by the IDs of the events that they have taken over from others:
+// of most queues none, because whoever takes over empties the other slots at once.
+func (q *Queue) Absorbed(slots []string) map[string]string {
+	by := map[string]string{}
+	for _, slot := range slots {
+		f, err := os.Open(q.slotPath(slot))
+		if err != nil {
+			continue // erased meanwhile
+		}
+		content, _ := readSlot(f)
+		f.Close()
+		if bytes.Contains(content, []byte{foldSep, absorbByte}) {
+			for _, id := range parseSlot(content).Absorbed {
+				by[id] = slot
+			}
+		}
+	}
+	return by
+}
+
+// Stats is what waits: the events, also those that were folded, by their receipt, which is
+// empty for those of older versions; the lines that are none; and the bytes on disk.
 type Stats struct {
 	Events  map[string]int
 	Damaged int
@@ -312,7 +409,24 @@ func (q *Queue) Stats() (Stats, error) {
 	for _, slot := range slots {
 		q.look(slot, &s)
 	}
+	if names, listErr := q.list(running); listErr == nil {
+		for _, name := range names {
+			if q.ended(name) {
+				q.look(name, &s)
+			}
+		}
+	}
 	return s, err
+}
+
+// ended reports whether the command of a file has ended, so that its event waits like others.
+func (q *Queue) ended(name string) bool {
+	f, err := state.OpenExclusive(q.slotPath(name))
+	if err != nil {
+		return false
+	}
+	_ = state.CloseExclusive(f)
+	return true
 }
 
 // look adds what one slot holds. One that was erased meanwhile holds nothing.
@@ -329,7 +443,7 @@ func (q *Queue) look(slot string, s *Stats) {
 	c := parseSlot(content)
 	for _, entry := range c.Entries {
 		if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
-			s.Events[c.Receipt]++
+			s.Events[c.Receipt] += Events(entry.Line)
 		} else {
 			s.Damaged++
 		}
@@ -337,9 +451,20 @@ func (q *Queue) look(slot string, s *Stats) {
 	s.Bytes += int64(len(content))
 }
 
-// Erase deletes everything that waits and returns how many events that was. The error
-// says that something could not be deleted; the rest is.
+// Erase deletes everything that waits, and what is known of commands that run. It returns
+// how many events waited. The error says that something could not be deleted; the rest is.
 func (q *Queue) Erase() (int, error) {
+	// Looked at again after the commands' files are gone: see requeue.
+	ended, failed := q.erase(running)
+	erased, err := q.erase(legacySlot, olderSlot, currentSlot)
+	if err == nil {
+		err = failed
+	}
+	return ended + erased, err
+}
+
+// erase deletes the files of some kinds, and returns how many events waited in them.
+func (q *Queue) erase(kinds ...kind) (int, error) {
 	entries, err := os.ReadDir(q.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -350,11 +475,13 @@ func (q *Queue) Erase() (int, error) {
 	var failed error
 	erased := 0
 	for _, entry := range entries {
-		if _, ok := isSlot(entry.Name()); !ok {
+		if !slices.Contains(kinds, kindOf(entry.Name())) {
 			continue
 		}
 		events := Stats{Events: map[string]int{}}
-		q.look(entry.Name(), &events)
+		if kindOf(entry.Name()) != running || q.ended(entry.Name()) {
+			q.look(entry.Name(), &events)
+		}
 		switch err := os.Remove(q.slotPath(entry.Name())); {
 		case err == nil:
 			erased += events.Total()

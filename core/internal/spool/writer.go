@@ -13,6 +13,10 @@ type Writer struct {
 	size  int64
 	limit int64
 	torn  bool // the file does not end in a newline
+	// Crowded says that a quarter of the slots was full when this one was taken.
+	Crowded bool
+	// started is the size of a command's file before the command.
+	started int64
 }
 
 // openWriter makes a Writer of a slot that is open, and closes it on an error: errOther if
@@ -87,6 +91,15 @@ func (w *Writer) Append(line []byte) error {
 	return nil
 }
 
+// TakeBack removes what was appended to a file that Start took: the command is recorded by
+// now, or is not to be.
+func (w *Writer) TakeBack() error {
+	if err := w.f.Truncate(w.started); err != nil {
+		return state.Bare(err)
+	}
+	return nil
+}
+
 // Size is how much is in the slot: what was recorded between two calls of it lies between
 // the sizes.
 func (w *Writer) Size() int64 { return w.size }
@@ -103,7 +116,9 @@ func (w *Writer) CountSince(size int64) int {
 	}
 	n := 0
 	for _, entry := range parseSlot(content).Entries {
-		n += Weight(entry.Line)
+		if _, is := ReportOf(entry.Line); !is {
+			n += Events(entry.Line)
+		}
 	}
 	return n
 }

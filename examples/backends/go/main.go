@@ -115,14 +115,38 @@ type event struct {
 	DurationMS                                 *int64            `json:"duration_ms"`
 	ExitCode                                   *int              `json:"exit_code"`
 	Args                                       []string          `json:"args"`
+	Flags                                      []string          `json:"flags"`
+	ErrorClass                                 string            `json:"error_class"`
 	Tool                                       string            `json:"tool_name"`
 	Version                                    string            `json:"tool_version"`
 	OSVersion                                  string            `json:"os_version"`
 	GoVersion                                  string            `json:"go_version"`
+	RunID                                      string            `json:"run_id"`
 	MachineID                                  string            `json:"machine_id"`
 	ConsentID                                  string            `json:"consent_id"`
 	Metadata                                   map[string]string `json:"metadata"`
+	SampleRate                                 int               `json:"sample_rate"`
 	Truncated                                  int               `json:"truncated"`
+	Redacted                                   int               `json:"redacted"`
+	TimeAdjusted                               bool              `json:"time_adjusted"`
+	circumstances
+	folded
+}
+
+// circumstances are those of a run; Acme has them in an object of their own.
+type circumstances struct {
+	CI          bool   `json:"ci"`
+	CIProvider  string `json:"ci_provider,omitempty"`
+	Interactive bool   `json:"interactive"`
+	Agent       string `json:"agent,omitempty"`
+	Container   bool   `json:"container"`
+}
+
+// folded is what an event holds that stands for several.
+type folded struct {
+	Count     int   `json:"count,omitempty"`
+	Failures  int   `json:"failures,omitempty"`
+	Durations []int `json:"durations,omitempty"`
 }
 
 type log struct {
@@ -133,13 +157,21 @@ type log struct {
 	Duration *int64            `json:"duration_ms,omitempty"`
 	Exit     *int              `json:"exit,omitempty"`
 	Args     []string          `json:"args,omitempty"`
+	Flags    []string          `json:"flags,omitempty"`
 	Error    string            `json:"error,omitempty"`
+	Class    string            `json:"error_class,omitempty"`
 	App      string            `json:"app"`
 	Version  string            `json:"version,omitempty"`
 	Platform []string          `json:"platform"`
 	Install  string            `json:"install,omitempty"`
 	Consent  string            `json:"consent,omitempty"`
+	Run      string            `json:"run,omitempty"`
+	Context  circumstances     `json:"context"`
+	Folded   folded            `json:"folded,omitzero"`
+	OneIn    int               `json:"one_in,omitempty"`
 	Cut      int               `json:"cut,omitempty"`
+	Redacted int               `json:"redacted,omitempty"`
+	Adjusted bool              `json:"time_adjusted,omitempty"`
 	Extra    map[string]string `json:"extra,omitempty"`
 }
 
@@ -157,13 +189,17 @@ func open(o opening) (*backend, *settingError) {
 	if region != "us" && region != "eu" {
 		return nil, &settingError{"region", "not one of us, eu"}
 	}
-	header := http.Header{}
+	header := http.Header{
+		"Acme-Key":     {o.Settings["key"]},
+		"Content-Type": {"application/json"},
+		"User-Agent":   {headerText(o.Tool + "/" + o.Version)},
+	}
 	for name, value := range o.Headers {
+		if header.Get(name) != "" {
+			return nil, &settingError{"headers", "one of them is set by the backend, or there twice: leave it out"}
+		}
 		header.Set(name, value)
 	}
-	header.Set("Acme-Key", o.Settings["key"])
-	header.Set("Content-Type", "application/json")
-	header.Set("User-Agent", headerText(o.Tool+"/"+o.Version))
 	for name := range header {
 		if header.Get(name) != headerText(header.Get(name)) {
 			field := "headers"
@@ -225,8 +261,13 @@ func (b *backend) send(ctx context.Context, events []event) sent {
 	}
 	logs := make([]log, len(events))
 	for i, e := range events {
-		logs[i] = log{e.ID, e.Type, e.Name, e.Timestamp, e.DurationMS, e.ExitCode, e.Args, e.Error, e.Tool, e.Version,
-			[]string{e.OS, e.Arch, e.OSVersion, e.GoVersion}, e.MachineID, e.ConsentID, e.Truncated, e.Metadata}
+		logs[i] = log{
+			UID: e.ID, Kind: e.Type, Message: e.Name, Time: e.Timestamp, Duration: e.DurationMS, Exit: e.ExitCode,
+			Args: e.Args, Flags: e.Flags, Error: e.Error, Class: e.ErrorClass, App: e.Tool, Version: e.Version,
+			Platform: []string{e.OS, e.Arch, e.OSVersion, e.GoVersion}, Install: e.MachineID, Consent: e.ConsentID,
+			Run: e.RunID, Context: e.circumstances, Folded: e.folded, OneIn: e.SampleRate,
+			Cut: e.Truncated, Redacted: e.Redacted, Adjusted: e.TimeAdjusted, Extra: e.Metadata,
+		}
 	}
 	noAnswer := sent{Class: "again", Error: "acme: no answer"}
 	var body bytes.Buffer

@@ -40,7 +40,10 @@ class Acme:
     def __init__(self, settings, headers, tool, version):
         if settings.get("region") not in ("us", "eu"):
             raise SettingError("region", "not one of us, eu")
-        self.headers = {**headers, "Acme-Key": settings.get("key", ""), "Content-Type": "application/json", "User-Agent": header_text(f"{tool}/{version}")}
+        own = {"Acme-Key": settings.get("key", ""), "Content-Type": "application/json", "User-Agent": header_text(f"{tool}/{version}")}
+        if any(name.title() in own for name in headers):
+            raise SettingError("headers", "one of them is set by the backend: leave it out")
+        self.headers = {**headers, **own}
         for name, value in self.headers.items():
             if value != header_text(value):
                 raise SettingError("key" if name == "Acme-Key" else "headers", "not a text that a header can hold")
@@ -85,12 +88,20 @@ def log(e):
     """What Acme calls an event. What it does not have is left out."""
     entry = {
         "uid": e["id"], "kind": e["type"], "message": e["name"], "time": e["timestamp"],
-        "duration_ms": e.get("duration_ms"), "exit": e.get("exit_code"), "args": e.get("args"), "error": e.get("error"),
+        "duration_ms": e.get("duration_ms"), "exit": e.get("exit_code"), "args": e.get("args"), "flags": e.get("flags"),
+        "error": e.get("error"), "error_class": e.get("error_class"), "run": e.get("run_id"),
         "app": e["tool_name"], "version": e.get("tool_version"), "install": e.get("machine_id"), "consent": e.get("consent_id"),
         "platform": [e["os"], e["arch"], e.get("os_version", ""), e.get("go_version", "")],
-        "cut": e.get("truncated"), "extra": e.get("metadata"),
+        "context": some(e, "ci", "ci_provider", "interactive", "agent", "container"), "folded": some(e, "count", "failures", "durations"),
+        "one_in": e.get("sample_rate"), "cut": e.get("truncated"), "redacted": e.get("redacted"),
+        "time_adjusted": e.get("time_adjusted"), "extra": e.get("metadata"),
     }
     return {name: value for name, value in entry.items() if value is not None}
+
+
+def some(e, *names):
+    """Those of the fields that an event has, None if it has none of them."""
+    return {name: e[name] for name in names if name in e} or None
 
 
 def verdict(status, headers, body):

@@ -30,6 +30,8 @@ var programs = [...]struct{ module, pkg, over, what string }{
 	{".", here + "/posthogsdk", "nethttp", "the bare SDK instead: posthog-go"},
 	{".", here + "/datadog", "nethttp", "telemetry instead: core and the datadog backend"},
 	{".", here + "/datadogsdk", "nethttp", "the bare SDK instead: the core of datadog-api-client-go"},
+	{".", here + "/segment", "nethttp", "telemetry instead: core and the segment backend"},
+	{".", here + "/amplitude", "nethttp", "telemetry instead: core and the amplitude backend"},
 	{".", here + "/otlp", "nethttp", "telemetry instead: core and the otlp backend"},
 	{".", here + "/otlpproto", "nethttp", "the generated types of OTLP and net/http instead"},
 	{interop, "bench/otelsdk", "nethttp", "the bare SDK instead: OpenTelemetry's, with otlploghttp"},

@@ -55,7 +55,10 @@ func full(n int) driver.Event {
 	e.Type, e.Name = "command.invocation", "remote add"
 	e.DurationMS, e.ExitCode = &duration, &exit
 	e.Args, e.Error = []string{"--force", "", "größe"}, "no such remote"
-	e.OSVersion, e.GoVersion, e.Truncated = "debian 12", "go1.26", 2
+	e.OSVersion, e.GoVersion, e.Truncated, e.Redacted, e.TimeAdjusted = "debian 12", "go1.26", 2, 1, true
+	e.Flags, e.ErrorClass, e.RunID = []string{"force"}, "not_found", id(900)
+	e.CI, e.CIProvider, e.Interactive, e.Agent, e.Container = true, "github-actions", true, "codex", true
+	e.Count, e.Failures, e.Durations, e.SampleRate = 7, 3, []int{5, 0, 2}, 10
 	e.Metadata = map[string]string{"format": "table", "empty": "", "service.name": "theirs"}
 	return e
 }
@@ -67,7 +70,7 @@ func resource(version string) map[string]any {
 		"service.version":        version,
 		"telemetry.sdk.name":     "github.com/gotoolbase/telemetry",
 		"telemetry.sdk.language": "go",
-		"telemetry.sdk.version":  "2",
+		"telemetry.sdk.version":  "3",
 	}
 }
 
@@ -76,17 +79,21 @@ func plainRecord(n int) arrived {
 	at := happened.Add(time.Duration(n) * time.Millisecond)
 	return arrived{
 		Resource: resource("1.2.3"), SchemaURL: schema, ScopeSchemaURL: schema,
-		Scope: "github.com/gotoolbase/telemetry", ScopeVersion: "2",
+		Scope: "github.com/gotoolbase/telemetry", ScopeVersion: "3",
 		EventName: "feature.used", Body: "feature.used: export",
-		Severity: plog.SeverityNumberInfo, Time: at, Observed: at,
+		Severity: plog.SeverityNumberInfo, SeverityText: "INFO", Time: at, Observed: at,
 		Attributes: map[string]any{
-			"log.record.uid":        id(n),
-			"app.installation.id":   strings.Repeat("ab", 16),
-			"gotoolbase.consent.id": strings.Repeat("cd", 16),
-			"gotoolbase.event.type": "feature.used",
-			"gotoolbase.event.name": "export",
-			"os.type":               "linux",
-			"host.arch":             "amd64",
+			"log.record.uid":          id(n),
+			"app.installation.id":     strings.Repeat("ab", 16),
+			"gotoolbase.consent.id":   strings.Repeat("cd", 16),
+			"gotoolbase.event.type":   "feature.used",
+			"gotoolbase.event.name":   "export",
+			"process.executable.name": "mytool",
+			"process.interactive":     false,
+			"gotoolbase.ci":           false,
+			"gotoolbase.container":    false,
+			"os.type":                 "linux",
+			"host.arch":               "amd64",
 		},
 	}
 }
@@ -96,14 +103,30 @@ func plainRecord(n int) arrived {
 func fullRecord(n int) arrived {
 	r := plainRecord(n)
 	r.EventName, r.Body = "command.invocation", "command.invocation: remote add"
+	r.Severity, r.SeverityText = plog.SeverityNumberError, "ERROR"
 	maps.Copy(r.Attributes, map[string]any{
-		"gotoolbase.event.type":            "command.invocation",
-		"gotoolbase.event.name":            "remote add",
-		"gotoolbase.duration_ms":           int64(1234),
-		"process.exit.code":                int64(3),
-		"error.type":                       "_OTHER",
-		"gotoolbase.args":                  []any{"--force", "", "größe"},
-		"gotoolbase.error":                 "no such remote",
+		"gotoolbase.event.type":              "command.invocation",
+		"gotoolbase.event.name":              "remote add",
+		"gotoolbase.duration_ms":             int64(1234),
+		"process.exit.code":                  int64(3),
+		"error.type":                         "not_found",
+		"gotoolbase.args":                    []any{"--force", "", "größe"},
+		"gotoolbase.flags":                   []any{"force"},
+		"exception.message":                  "no such remote",
+		"session.id":                         id(900),
+		"process.interactive":                true,
+		"gotoolbase.ci":                      true,
+		"gotoolbase.ci_provider":             "github-actions",
+		"gotoolbase.agent":                   "codex",
+		"gotoolbase.container":               true,
+		"gotoolbase.count":                   int64(7),
+		"gotoolbase.failures":                int64(3),
+		"gotoolbase.durations.bucket_counts": []any{int64(5), int64(0), int64(2)},
+		"gotoolbase.durations.explicit_bounds_ms": []any{int64(10), int64(25), int64(50), int64(100), int64(250), int64(500), int64(1000),
+			int64(2500), int64(5000), int64(10_000), int64(30_000), int64(60_000), int64(300_000)},
+		"gotoolbase.sample_rate":           int64(10),
+		"gotoolbase.redacted":              int64(1),
+		"gotoolbase.time_adjusted":         true,
 		"os.version":                       "debian 12",
 		"process.runtime.name":             "go",
 		"process.runtime.version":          "go1.26",
@@ -175,19 +198,42 @@ func TestAnEventArrivesFieldByField(t *testing.T) {
 
 func TestAFailureIsMarkedAndASuccessIsNot(t *testing.T) {
 	t.Parallel()
-	zero, negative := 0, -1
-	succeeded, crashed, failed := plain(0), plain(1), plain(2)
-	succeeded.ExitCode, crashed.ExitCode, failed.Error = &zero, &negative, "boom"
+	zero, negative, interrupted := 0, -1, 130
+	events := batch(5)
+	events[0].ExitCode = &zero
+	events[1].ExitCode = &negative
+	events[2].Error = "boom"
+	events[3].ExitCode, events[3].ErrorClass = &interrupted, "interrupted"
+	events[4].ErrorClass = "ended_unrecorded"
 	r := listen(t)
 	b, _ := r.open(nil)
-	mustSend(t, b, []driver.Event{succeeded, crashed, failed})
-	want := []arrived{plainRecord(0), plainRecord(1), plainRecord(2)}
+	mustSend(t, b, events)
+	want := []arrived{plainRecord(0), plainRecord(1), plainRecord(2), plainRecord(3), plainRecord(4)}
 	want[0].Attributes["process.exit.code"] = int64(0)
 	want[1].Attributes["process.exit.code"] = int64(-1)
 	want[1].Attributes["error.type"] = "_OTHER"
-	want[2].Attributes["gotoolbase.error"] = "boom"
+	want[2].Attributes["exception.message"] = "boom"
 	want[2].Attributes["error.type"] = "_OTHER"
+	want[3].Attributes["process.exit.code"] = int64(130)
+	want[3].Attributes["error.type"] = "interrupted"
+	want[4].Attributes["error.type"] = "ended_unrecorded"
+	want[1].Severity, want[1].SeverityText = plog.SeverityNumberError, "ERROR"
+	want[2].Severity, want[2].SeverityText = plog.SeverityNumberError, "ERROR"
+	want[4].Severity, want[4].SeverityText = plog.SeverityNumberWarn, "WARN"
 	compare(t, r.records(), want)
+}
+
+func TestNamesOfTheConventionsThatAnAuthorAddsArriveAsTheyAre(t *testing.T) {
+	t.Parallel()
+	r := listen(t)
+	b, _ := r.open(map[string]string{"resource": "service.namespace=acme,deployment.environment.name=production", "conventions": "vcs.provider.name"})
+	e := plain(0)
+	e.Metadata = map[string]string{"vcs.provider.name": "github", "db.system.name": "sqlite"}
+	mustSend(t, b, []driver.Event{e})
+	want := plainRecord(0)
+	want.Resource["service.namespace"], want.Resource["deployment.environment.name"] = "acme", "production"
+	want.Attributes["vcs.provider.name"], want.Attributes["gotoolbase.metadata.db.system.name"] = "github", "sqlite"
+	compare(t, r.records(), []arrived{want})
 }
 
 func TestPlatformsAreSpeltAsTheConventionsDo(t *testing.T) {
@@ -225,19 +271,19 @@ func TestEachVersionOfTheToolIsAResource(t *testing.T) {
 	compare(t, r.records(), want)
 }
 
-func TestAnotherServiceKeepsTheNameOfTheTool(t *testing.T) {
+func TestAnotherServiceLeavesTheProcessItsName(t *testing.T) {
 	t.Parallel()
 	r := listen(t)
 	b, _ := r.open(map[string]string{"service": "devtools"})
 	mustSend(t, b, batch(1))
 	want := plainRecord(0)
-	want.Resource["service.name"], want.Resource["gotoolbase.tool"] = "devtools", "mytool"
+	want.Resource["service.name"] = "devtools"
 	compare(t, r.records(), []arrived{want})
 }
 
 func TestEveryFormOfTheEndpointLeadsToTheLogs(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"", "/", "/v1/logs", "/v1/logs/"} {
+	for _, path := range []string{"", "/", "/v1/logs", "/v1/logs/", "//V1//logs"} {
 		t.Run("path "+path, func(t *testing.T) {
 			t.Parallel()
 			r := listen(t)
@@ -312,7 +358,7 @@ func TestOneByteThatIsNoUTF8DoesNotKeepTheBatchFromArriving(t *testing.T) {
 	maps.DeleteFunc(mended.Attributes, func(key string, _ any) bool { return strings.HasPrefix(key, "gotoolbase.metadata.") })
 	mended.Attributes["gotoolbase.event.name"] = "re\ufffdmote"
 	mended.Attributes["gotoolbase.args"] = []any{"\ufffd("}
-	mended.Attributes["gotoolbase.error"] = "\ufffd(\ufffd"
+	mended.Attributes["exception.message"] = "\ufffd(\ufffd"
 	mended.Attributes["gotoolbase.metadata.ke\ufffdy"] = "val\ufffdue"
 	last := plainRecord(2)
 	last.OfResource = 2
@@ -342,8 +388,8 @@ func TestTheWorstBatchOfTheDriversLimitsIsTaken(t *testing.T) {
 		t.Errorf("%d events arrived, want %d in order", len(got), len(want))
 	}
 	for _, a := range r.records() {
-		if len(a.Attributes) != 7+40 {
-			t.Fatalf("a record has %d attributes, want 47", len(a.Attributes))
+		if len(a.Attributes) != 11+40 {
+			t.Fatalf("a record has %d attributes, want 51", len(a.Attributes))
 		}
 	}
 }

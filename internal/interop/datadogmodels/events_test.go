@@ -72,6 +72,25 @@ func randomEvent(r *rand.Rand, now time.Time) driver.Event {
 		MachineID: sometimes(r, func() string { return fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()) }, "", strings.Repeat("0", 32)),
 		ConsentID: sometimes(r, func() string { return fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()) }, ""),
 		Truncated: sometimes(r, func() int { return r.IntN(1000) }, 0, 1, math.MaxInt),
+
+		ErrorClass:   sometimes(r, func() string { return text(r, 10) }, "", "", "usage", "interrupted", "ended_unrecorded"),
+		CI:           r.IntN(2) == 0,
+		CIProvider:   sometimes(r, func() string { return text(r, 5) }, "", "github-actions"),
+		Interactive:  r.IntN(2) == 0,
+		Agent:        sometimes(r, func() string { return text(r, 5) }, "", "codex"),
+		Container:    r.IntN(2) == 0,
+		RunID:        sometimes(r, func() string { return text(r, 20) }, "", "01890a5d-ac96-774b-bcce-b302099a0000"),
+		Count:        sometimes(r, func() int { return r.IntN(1000) }, 0, math.MaxInt),
+		Failures:     sometimes(r, func() int { return r.IntN(1000) }, 0, 0),
+		SampleRate:   sometimes(r, func() int { return r.IntN(1000) }, 0),
+		Redacted:     sometimes(r, func() int { return r.IntN(1000) }, 0),
+		TimeAdjusted: r.IntN(2) == 0,
+	}
+	for range r.IntN(len(buckets) + 1) {
+		e.Durations = append(e.Durations, r.IntN(1000))
+	}
+	for range r.IntN(4) {
+		e.Flags = append(e.Flags, text(r, 5))
 	}
 	if r.IntN(3) > 0 {
 		d := integer(r)
@@ -131,6 +150,9 @@ func handPicked() []driver.Event {
 	add(func(e *driver.Event) { e.Time = now.Add(-30 * time.Hour) })
 	add(func(e *driver.Event) { e.Time = now.Add(30 * time.Hour) })
 	add(func(e *driver.Event) { e.Truncated = 7 })
+	add(func(e *driver.Event) { e.DurationMS = new(int64(math.MaxInt64)) })
+	add(func(e *driver.Event) { e.ExitCode, e.ErrorClass = new(130), "interrupted" })
+	add(func(e *driver.Event) { e.Tool = "MyTool" })
 	add(func(e *driver.Event) { e.Error = "open \"a\\b\": <no> & \u2028\u2029\x00\x1f" })
 	add(func(e *driver.Event) { e.Name, e.Args = "日本 🙂", []string{"e\u0301", "\U0010ffff"} })
 	add(func(e *driver.Event) { e.Name = strings.Repeat("é", 500) })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -26,7 +27,7 @@ import (
 // The settings that change what a log holds.
 var variants = map[string]map[string]string{
 	"as it comes":         {"api_key": apiKey},
-	"service and source":  {"api_key": apiKey, "service": "fleet", "source": "cli"},
+	"service and source":  {"api_key": apiKey, "service": "fleet", "source": "cli", "env": "prod"},
 	"with a client token": {"client_token": "pubfedcba9876543210", "site": "eu1"},
 }
 
@@ -89,6 +90,12 @@ func normal(e driver.Event) driver.Event {
 	if len(e.Metadata) == 0 {
 		e.Metadata = nil
 	}
+	if len(e.Flags) == 0 {
+		e.Flags = nil
+	}
+	if len(e.Durations) == 0 {
+		e.Durations = nil
+	}
 	return e
 }
 
@@ -119,16 +126,45 @@ func eventOf(t *testing.T, settings map[string]string, log datadogV2.HTTPLogItem
 			t.Errorf("service %q", log.GetService())
 		}
 		e.Tool = ""
-		take("tool_name", &e.Tool)
+	}
+	take("tool_name", &e.Tool) // where it is not the service
+	var user, status string
+	take("usr.id", &user)
+	take("status", &status)
+	if user != e.MachineID {
+		t.Errorf("usr.id %q of the host %q", user, e.MachineID)
 	}
 	take("event_id", &e.ID)
 	take("event_type", &e.Type)
 	take("event_name", &e.Name)
 	take("event_time", &e.Time)
+	var ns *int64
+	take("duration", &ns)
 	take("duration_ms", &e.DurationMS)
+	if ns != nil {
+		e.DurationMS = new(*ns / 1e6)
+	}
 	take("exit_code", &e.ExitCode)
 	take("args", &e.Args)
-	take("error", &e.Error)
+	take("flags", &e.Flags)
+	take("error.kind", &e.ErrorClass)
+	take("error.message", &e.Error)
+	take("run_id", &e.RunID)
+	take("ci", &e.CI)
+	take("ci_provider", &e.CIProvider)
+	take("interactive", &e.Interactive)
+	take("agent", &e.Agent)
+	take("container", &e.Container)
+	take("count", &e.Count)
+	take("failures", &e.Failures)
+	take("sample_rate", &e.SampleRate)
+	take("redacted", &e.Redacted)
+	take("time_adjusted", &e.TimeAdjusted)
+	var named map[string]int
+	take("duration_buckets", &named)
+	for _, bucket := range buckets[:len(named)] {
+		e.Durations = append(e.Durations, named[bucket])
+	}
 	take("tool_version", &e.Version)
 	take("os", &e.OS)
 	take("arch", &e.Arch)
@@ -139,6 +175,9 @@ func eventOf(t *testing.T, settings map[string]string, log datadogV2.HTTPLogItem
 	take("truncated", &e.Truncated)
 	var date int64
 	take("timestamp", &date)
+	if status != statusOf(e) {
+		t.Errorf("status %q of %s", status, e.AppendJSON(nil))
+	}
 	if len(rest) > 0 {
 		t.Errorf("attributes that are no event's: %v", rest)
 	}
@@ -150,6 +189,23 @@ func eventOf(t *testing.T, settings map[string]string, log datadogV2.HTTPLogItem
 		t.Errorf("official date %v from now", -age)
 	}
 	return e
+}
+
+// buckets are the names of a folded event's durations, in their order.
+var buckets = []string{"le_10ms", "le_25ms", "le_50ms", "le_100ms", "le_250ms", "le_500ms", "le_1000ms", "le_2500ms", "le_5000ms", "le_10000ms",
+	"le_30000ms", "le_60000ms", "le_300000ms", "over_300000ms"}
+
+// statusOf is the outcome as the backend's documentation has it.
+func statusOf(e driver.Event) string {
+	switch {
+	case e.ErrorClass == "interrupted":
+		return "info"
+	case e.ErrorClass == "ended_unrecorded" || e.Type == "telemetry.loss":
+		return "warn"
+	case e.ErrorClass != "" || e.Error != "" || e.ExitCode != nil && *e.ExitCode != 0 || e.Failures > 0 || e.Type == "command.error":
+		return "error"
+	}
+	return "info"
 }
 
 // The mapping is written here a second time, from the documentation and into Datadog's
@@ -172,22 +228,32 @@ func logsOf(settings map[string]string, events []driver.Event, now time.Time) []
 		log := datadogV2.NewHTTPLogItem(atMost(200, e.Type+": "+e.Name))
 		log.SetDdsource(sourceOf(settings))
 		log.AdditionalProperties = map[string]any{
-			"timestamp":  acceptable(e.Time, now).UnixMilli(),
-			"event_id":   e.ID,
-			"event_type": e.Type,
-			"event_name": e.Name,
-			"event_time": e.Time,
-			"os":         e.OS,
-			"arch":       e.Arch,
+			"timestamp":   acceptable(e.Time, now).UnixMilli(),
+			"event_id":    e.ID,
+			"event_type":  e.Type,
+			"event_name":  e.Name,
+			"event_time":  e.Time,
+			"os":          e.OS,
+			"arch":        e.Arch,
+			"ci":          e.CI,
+			"interactive": e.Interactive,
+			"container":   e.Container,
+			"status":      statusOf(e),
 		}
 		set := func(name string, value any) {
 			if !reflect.ValueOf(value).IsZero() {
 				log.AdditionalProperties[name] = value
 			}
 		}
-		service := e.Tool
+		// The tool as a tag's value, in lower case and with nothing first that a search reads.
+		service := strings.ToLower(notInATag.ReplaceAllString(atMost(100, e.Tool), "_"))
+		if service != "" && strings.ContainsAny(service[:1], "-./") {
+			service = "_" + service[1:]
+		}
 		if settings["service"] != "" {
 			service = settings["service"]
+		}
+		if service != e.Tool {
 			set("tool_name", e.Tool)
 		}
 		if service != "" {
@@ -195,9 +261,10 @@ func logsOf(settings map[string]string, events []driver.Event, now time.Time) []
 		}
 		if e.MachineID != "" {
 			log.SetHostname(e.MachineID)
+			set("usr.id", e.MachineID)
 		}
 		var tags []string
-		for _, tag := range [][2]string{{"event_type", e.Type}, {"tool_version", e.Version}, {"os", e.OS}, {"arch", e.Arch}} {
+		for _, tag := range [][2]string{{"event_type", e.Type}, {"version", e.Version}, {"env", settings["env"]}, {"os", e.OS}, {"arch", e.Arch}} {
 			if tag[1] != "" {
 				tags = append(tags, tag[0]+":"+notInATag.ReplaceAllString(atMost(100, tag[1]), "_"))
 			}
@@ -205,9 +272,32 @@ func logsOf(settings map[string]string, events []driver.Event, now time.Time) []
 		if tags != nil {
 			log.SetDdtags(strings.Join(tags, ","))
 		}
-		set("duration_ms", e.DurationMS)
+		if ms := e.DurationMS; ms != nil && (*ms > math.MaxInt64/1_000_000 || *ms < math.MinInt64/1_000_000) {
+			set("duration_ms", ms)
+		} else if ms != nil {
+			set("duration", new(*ms*1_000_000))
+		}
 		set("exit_code", e.ExitCode)
-		set("error", e.Error)
+		set("error.kind", e.ErrorClass)
+		set("error.message", e.Error)
+		set("run_id", e.RunID)
+		set("ci_provider", e.CIProvider)
+		set("agent", e.Agent)
+		set("count", e.Count)
+		set("failures", e.Failures)
+		set("sample_rate", e.SampleRate)
+		set("redacted", e.Redacted)
+		set("time_adjusted", e.TimeAdjusted)
+		if len(e.Flags) > 0 {
+			set("flags", e.Flags)
+		}
+		if len(e.Durations) > 0 {
+			named := map[string]int{}
+			for i, n := range e.Durations {
+				named[buckets[i]] = n
+			}
+			set("duration_buckets", named)
+		}
 		set("tool_version", e.Version)
 		set("os_version", e.OSVersion)
 		set("go_version", e.GoVersion)

@@ -30,10 +30,15 @@ const (
 )
 
 // open opens our backend as the collector does, for a server or, without a network, with
-// the store as transport.
+// the store as transport. It uses the older intake, which is an endpoint's default.
 func open(t *testing.T, s *posthogstore.Store, server *httptest.Server) driver.Backend {
 	t.Helper()
-	settings := map[string]string{"project_key": projectKey, "endpoint": "https://posthog.example.com"}
+	return openIntake(t, s, server, "")
+}
+
+func openIntake(t *testing.T, s *posthogstore.Store, server *httptest.Server, intake string) driver.Backend {
+	t.Helper()
+	settings := map[string]string{"project_key": projectKey, "endpoint": "https://posthog.example.com", "intake": intake}
 	cfg := driver.Config{Tool: "mytool", Version: "v1.2.3", Transport: s}
 	if server != nil {
 		settings["endpoint"], cfg.Transport = server.URL, nil
@@ -64,8 +69,10 @@ func eventsAt(at time.Time, n int) []driver.Event {
 		events[i] = driver.Event{
 			ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i), Type: "command.invocation", Name: fmt.Sprint("remote add ", i),
 			Time: at.UTC().Truncate(time.Millisecond), DurationMS: new(int64(142)), ExitCode: new(0), Args: []string{"--depth", "3"},
-			Error: "no such remote", Tool: "mytool", Version: "v1.2.3", OS: "linux", Arch: "amd64", OSVersion: "debian 12",
-			GoVersion: "go1.26", MachineID: machine, ConsentID: strings.Repeat("cd", 16), Metadata: map[string]string{"format": "json"}, Truncated: 1,
+			Flags: []string{"depth"}, Error: "no such remote", ErrorClass: "not_found",
+			Tool: "mytool", Version: "v1.2.3", OS: "linux", Arch: "amd64", OSVersion: "debian 12", GoVersion: "go1.26",
+			CI: true, CIProvider: "github-actions", Agent: "codex", Container: true, RunID: "01890a5d-ac96-7aaa-8bbb-0123456789ab",
+			MachineID: machine, ConsentID: strings.Repeat("cd", 16), Metadata: map[string]string{"format": "json"}, Truncated: 1,
 		}
 	}
 	return events
@@ -114,7 +121,12 @@ func randomEvents(r *rand.Rand, n int) []driver.Event {
 		e.Tool, e.Version, e.OS, e.Arch = text(r, 4), text(r, 4), text(r, 2), text(r, 2)
 		e.OSVersion, e.GoVersion = text(r, 3), text(r, 3)
 		e.MachineID = fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())
-		e.Truncated = r.IntN(3)
+		e.Truncated, e.Redacted, e.Count, e.Failures, e.SampleRate = r.IntN(3), r.IntN(3), r.IntN(3), r.IntN(3), r.IntN(3)
+		e.CI, e.Interactive, e.Container, e.TimeAdjusted = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+		e.Flags, e.Durations, e.Agent, e.CIProvider, e.ErrorClass = nil, nil, "", "", ""
+		if r.IntN(2) == 0 {
+			e.Flags, e.Durations, e.Agent, e.CIProvider, e.ErrorClass = []string{"a" + text(r, 3)}, []int{r.IntN(9), 1}, text(r, 3), text(r, 3), text(r, 3)
+		}
 		e.DurationMS, e.ExitCode = nil, nil
 		if r.IntN(2) == 0 {
 			e.DurationMS, e.ExitCode = new(int64(r.Uint64())), new(int(r.Uint32())-math.MaxInt32)
@@ -136,7 +148,9 @@ func randomEvents(r *rand.Rand, n int) []driver.Event {
 // documented is the list of properties in the package comment of the backend.
 var documented = []string{
 	"$ip", "$geoip_disable", "event_name", "tool_name", "tool_version", "$os", "os_version", "arch", "go_version", "duration_ms",
-	"exit_code", "args", "error", "consent_id", "truncated",
+	"exit_code", "args", "error", "consent_id", "truncated", "$lib", "$lib_version", "$session_id", "run_id", "ci", "ci_provider",
+	"interactive", "agent", "container", "error_class", "flags", "count", "failures", "durations", "sample_rate", "redacted",
+	"time_adjusted",
 }
 
 // propertyOf is where the package comment puts a pair of the author's.
@@ -152,9 +166,9 @@ var address = regexp.MustCompile(`\b\d{1,3}(\.\d{1,3}){3}\b|\b[0-9a-fA-F]{0,4}(:
 
 func TestNoAddressAndNothingUndocumentedIsStored(t *testing.T) {
 	t.Parallel()
-	check := func(t *testing.T, events []driver.Event, lookForAddresses bool) {
+	check := func(t *testing.T, intake string, events []driver.Event, lookForAddresses bool) {
 		s := &posthogstore.Store{}
-		if err := open(t, s, serve(t, s)).Send(t.Context(), events); err != nil {
+		if err := openIntake(t, s, serve(t, s), intake).Send(t.Context(), events); err != nil {
 			t.Fatal(err)
 		}
 		rows := s.Rows()
@@ -197,17 +211,19 @@ func TestNoAddressAndNothingUndocumentedIsStored(t *testing.T) {
 			}
 		}
 	}
-	t.Run("plain events", func(t *testing.T) {
-		t.Parallel()
-		check(t, eventsAt(time.Now(), 50), true)
-	})
-	t.Run("random events", func(t *testing.T) {
-		t.Parallel()
-		r := random(t)
-		for range 10 {
-			check(t, randomEvents(r, 1+r.IntN(100)), false) // which hold anything, also what looks like one
-		}
-	})
+	for _, intake := range []string{"v1", "batch"} {
+		t.Run("plain events, "+intake, func(t *testing.T) {
+			t.Parallel()
+			check(t, intake, eventsAt(time.Now(), 50), true)
+		})
+		t.Run("random events, "+intake, func(t *testing.T) {
+			t.Parallel()
+			r := random(t)
+			for range 10 {
+				check(t, intake, randomEvents(r, 1+r.IntN(100)), false) // which hold anything, also what looks like one
+			}
+		})
+	}
 }
 
 func TestEveryEventCanBeErasedByItsPerson(t *testing.T) {
@@ -215,17 +231,19 @@ func TestEveryEventCanBeErasedByItsPerson(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"a clock that is right": 0, "a clock 3 h ahead": 3 * time.Hour, "a clock 30 h ahead": 30 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &posthogstore.Store{Now: func() time.Time { return time.Now().Add(-skew) }}
-			if err := open(t, s, serve(t, s)).Send(t.Context(), eventsAt(time.Now(), 20)); err != nil {
-				t.Fatal(err)
-			}
-			for _, row := range s.Rows() {
-				if late := time.Now().Add(-skew).Sub(row.Time); late < 0 || late > time.Minute {
-					t.Errorf("stored as %v before now", late)
+			for _, intake := range []string{"v1", "batch"} {
+				s := &posthogstore.Store{Now: func() time.Time { return time.Now().Add(-skew) }}
+				if err := openIntake(t, s, serve(t, s), intake).Send(t.Context(), eventsAt(time.Now(), 20)); err != nil {
+					t.Fatal(err)
 				}
-			}
-			if erased := s.Erase(machine, s.Now()); erased != 20 || len(s.Inserted()) != 0 {
-				t.Errorf("%d erased, %d left", erased, len(s.Inserted()))
+				for _, row := range s.Rows() {
+					if late := time.Now().Add(-skew).Sub(row.Time); late < 0 || late > time.Minute {
+						t.Errorf("%s: stored as %v before now", intake, late)
+					}
+				}
+				if erased := s.Erase(machine, s.Now()); erased != 20 || len(s.Inserted()) != 0 {
+					t.Errorf("%s: %d erased, %d left", intake, erased, len(s.Inserted()))
+				}
 			}
 		})
 	}

@@ -166,7 +166,7 @@ func TestTheCollectorLosesThePoisonedEventAndReportsIt(t *testing.T) {
 	if len(rows) != 50 {
 		t.Fatalf("%d rows, want 50", len(rows))
 	}
-	if last := rows[49]; last.Event != "telemetry.loss" || fmt.Sprint(last.Properties["count"]) != "1" {
+	if last := rows[49]; last.Event != "telemetry.loss" || fmt.Sprint(last.Properties["metadata_count"]) != "1" {
 		t.Errorf("the last row is %+v", last)
 	}
 }

@@ -5,7 +5,7 @@
 // It does as these say, and knows nothing of our backend:
 //
 //	PostHog/posthog, rust/capture: v0_request.rs, v0_endpoint.rs, token.rs (what is
-//	refused, and with which status), rust/common/types: event.rs (distinct_id),
+//	refused, and with which status), src/v1 (the same of capture v1, and its verdicts), rust/common/types: event.rs (distinct_id),
 //	timestamp.rs (correction of a clock), posthog/models/event/sql.py (which copies are
 //	one row), posthog/models/person (what an erasure takes); posthog.com/docs/api/capture
 package posthogstore
@@ -56,10 +56,18 @@ type Store struct {
 	Now func() time.Time
 	// Latency is how long a request is under way to RoundTrip.
 	Latency time.Duration
-	// Poison, where not nil, says which events the intake refuses for reasons of its own.
+	// Poison, where not nil, says which events the older intake refuses for reasons of its own,
+	// and Judge what capture v1 says of one, the zero value for nothing in particular.
 	Poison func(event string) bool
+	Judge  func(event string) Verdict
+	// OverQuota drops everything: capture v1 says so, the older intake does not.
+	OverQuota bool
+	// PerMinute is how many events of one distinct_id have a person within any minute, 0 for
+	// all of them. Capture v1 warns of those that have none, the older intake does not.
+	PerMinute int
 
 	mu       sync.Mutex
+	arrived  map[string][]time.Time // by distinct_id
 	next     []Behaviour
 	inserted []Row
 	answers  int
@@ -171,12 +179,21 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	behave(w, r, func() (int, string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if r.Method != http.MethodPost || r.URL.Path != "/batch/" {
+		if r.Method != http.MethodPost || r.URL.Path != "/batch/" && r.URL.Path != v1Path {
 			return http.StatusNotFound, "not found"
+		}
+		if r.URL.Path == v1Path {
+			status, answer, rows := s.readV1(r, body, decodeErr)
+			s.requests[n].Rows = len(rows)
+			s.inserted = append(s.inserted, rows...)
+			return status, answer
 		}
 		rows, refused := s.read(r, body, decodeErr)
 		if refused != nil {
 			return refused.status, refused.reason
+		}
+		if s.OverQuota {
+			rows = nil
 		}
 		s.requests[n].Rows = len(rows)
 		s.inserted = append(s.inserted, rows...)
@@ -268,11 +285,7 @@ func (s *Store) read(r *http.Request, body []byte, decodeErr error) ([]Row, *ref
 			keys[*key] = true
 		}
 	}
-	now := time.Now()
-	if s.Now != nil {
-		now = s.Now()
-	}
-	now = now.UTC()
+	now := s.now()
 	sentAt, sentErr := time.Parse(time.RFC3339Nano, b.SentAt)
 	var rows []Row
 	for _, raw := range b.Batch {
@@ -305,16 +318,9 @@ func (s *Store) read(r *http.Request, body []byte, decodeErr error) ([]Row, *ref
 		}
 		known := sentErr == nil && row.Properties["$ignore_sent_at"] != true
 		row.Time = corrected(e.Timestamp, sentAt, known, now)
-		// An address that is empty, null or false is none, so the connection's is taken.
-		switch ip := row.Properties["$ip"]; ip {
-		case nil, "", false, json.Number("0"):
-			row.Properties["$ip"], _, _ = net.SplitHostPort(r.RemoteAddr)
-		}
-		if row.Properties["$geoip_disable"] != true {
-			row.Properties["$geoip_country_code"] = "XX"
-		}
-		if row.Properties["$process_person_profile"] != false {
-			row.Person = "person of " + id
+		row = s.row(r, row)
+		if s.tooFast(id, now) {
+			row.Person = ""
 		}
 		rows = append(rows, row)
 	}

@@ -124,12 +124,12 @@ func (silent) Errorf(string, ...any) {}
 // The differences between our request and that of the SDK alone, given the same events,
 // are these and no other.
 var (
-	// What the SDK adds of its own making: itself, and the system to its exact release.
-	removed = []string{"$lib", "$lib_version", "$go_version", "$os_version", "$os_distro"}
+	// What the SDK adds of its own making: the system to its exact release.
+	removed = []string{"$go_version", "$os_version", "$os_distro"}
 	// Without it PostHog takes the address of the connection.
 	added = map[string]any{"$ip": "0.0.0.0"}
-	// The SDK puts its own value over the caller's: ours is the event's.
-	replaced = "$os"
+	// The SDK puts its own values over the caller's: ours are the event's system, and us.
+	replaced = []string{"$os", "$lib", "$lib_version"}
 )
 
 func TestTheSDKAloneSendsTheSameButForAShortList(t *testing.T) {
@@ -184,10 +184,15 @@ func TestTheSDKAloneSendsTheSameButForAShortList(t *testing.T) {
 				}
 				delete(our, name)
 			}
-			if our[replaced] != events[i].OS {
-				t.Errorf("event %d: %s is %v, want %q", i, replaced, our[replaced], events[i].OS)
+			if our["$os"] != events[i].OS || our["$lib"] != "github.com/gotoolbase/telemetry" {
+				t.Errorf("event %d: $os is %v, want %q; $lib is %v", i, our["$os"], events[i].OS, our["$lib"])
 			}
-			their[replaced] = events[i].OS
+			for _, name := range replaced {
+				if _, there := their[name]; !there {
+					t.Errorf("the SDK does not add %s any more", name)
+				}
+				their[name] = our[name]
+			}
 			if !reflect.DeepEqual(our, their) {
 				names := maps.Clone(our)
 				maps.Copy(names, their)
@@ -201,20 +206,21 @@ func TestTheSDKAloneSendsTheSameButForAShortList(t *testing.T) {
 		if !reflect.DeepEqual(ours, theirs) {
 			t.Errorf("beside the properties:\nours   %v\ntheirs %v", ours, theirs)
 		}
-		for _, name := range []string{"$lib", "$lib_version", "$go_version"} { // the rest depends on the system
-			if !seen[name] {
-				t.Errorf("the SDK does not add %s any more", name)
-			}
+		if !seen["$go_version"] { // the rest depends on the system
+			t.Error("the SDK does not add $go_version any more")
 		}
 	})
 }
 
 // captureOf maps an event as the backend's documentation says, a second time.
 func captureOf(e driver.Event) sdk.Capture {
-	p := sdk.NewProperties().Set("event_name", e.Name).Set("tool_name", e.Tool).Set("$os", e.OS).Set("arch", e.Arch)
+	p := sdk.NewProperties().Set("event_name", e.Name).Set("tool_name", e.Tool).Set("$os", e.OS).Set("arch", e.Arch).
+		Set("ci", e.CI).Set("interactive", e.Interactive).Set("container", e.Container)
 	for name, v := range map[string]any{
 		"tool_version": e.Version, "os_version": e.OSVersion, "go_version": e.GoVersion, "error": e.Error, "consent_id": e.ConsentID, "truncated": e.Truncated,
-		"duration_ms": e.DurationMS, "exit_code": e.ExitCode,
+		"duration_ms": e.DurationMS, "exit_code": e.ExitCode, "ci_provider": e.CIProvider, "agent": e.Agent, "run_id": e.RunID,
+		"$session_id": e.RunID, "error_class": e.ErrorClass, "count": e.Count, "failures": e.Failures, "sample_rate": e.SampleRate,
+		"redacted": e.Redacted, "time_adjusted": e.TimeAdjusted, "flags": e.Flags, "durations": e.Durations,
 	} {
 		if !reflect.ValueOf(v).IsZero() {
 			p.Set(name, v)

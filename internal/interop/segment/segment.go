@@ -1,7 +1,10 @@
-// Package segment sends events to Segment, with Segment's own SDK.
+// Package segment sends events to Segment with Segment's own SDK: docs/write-a-backend.md
+// shows by it what an SDK takes. Tools use backends/segment, which has none; the tests here
+// let the SDK's types read what that one sends.
 package segment
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -59,7 +62,11 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 		return errors.New("segment: the SDK refuses its configuration")
 	}
 	for _, e := range events {
-		if err := sdk.Enqueue(message(e)); err != nil {
+		m, err := message(e)
+		if err == nil {
+			err = sdk.Enqueue(m)
+		}
+		if err != nil {
 			attempt.Fail(driver.Refused(errors.New("the SDK refuses an event"), n))
 		}
 	}
@@ -70,31 +77,20 @@ func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	return nil
 }
 
-func message(e driver.Event) analytics.Track {
-	p := analytics.Properties{"name": e.Name, "tool_name": e.Tool, "os": e.OS, "arch": e.Arch}
-	for key, value := range map[string]string{"tool_version": e.Version, "os_version": e.OSVersion, "go_version": e.GoVersion,
-		"consent_id": e.ConsentID, "error": e.Error} {
-		if value != "" {
-			p[key] = value
-		}
+// message is an event with everything that has no field of its own as a property, by the
+// names of our JSON.
+func message(e driver.Event) (analytics.Track, error) {
+	var p analytics.Properties
+	d := json.NewDecoder(bytes.NewReader(e.AppendJSON(nil)))
+	d.UseNumber() // or large ones lose their last digits
+	if err := d.Decode(&p); err != nil {
+		return analytics.Track{}, errors.New("an event cannot be read")
 	}
-	if e.DurationMS != nil {
-		p["duration_ms"] = *e.DurationMS
-	}
-	if e.ExitCode != nil {
-		p["exit_code"] = *e.ExitCode
-	}
-	if len(e.Args) > 0 {
-		p["args"] = e.Args
-	}
-	if len(e.Metadata) > 0 {
-		p["metadata"] = e.Metadata
-	}
-	if e.Truncated != 0 {
-		p["truncated"] = e.Truncated
+	for _, name := range []string{"id", "machine_id", "type", "timestamp"} {
+		delete(p, name)
 	}
 	// The SDK invents an ID and a time where there are none. Segment wants somebody.
-	return analytics.Track{MessageId: e.ID, AnonymousId: cmp.Or(e.MachineID, e.ID), Event: e.Type, Timestamp: e.Time, Properties: p}
+	return analytics.Track{MessageId: e.ID, AnonymousId: cmp.Or(e.MachineID, e.ID), Event: e.Type, Timestamp: e.Time, Properties: p}, nil
 }
 
 // request makes the request that is sent of the SDK's: its events, without the random ID

@@ -25,7 +25,8 @@ func TestConformance(t *testing.T) {
 		Decode:      decode,
 		Constants: []string{"/v1/batch", "Authorization", "Basic d2swMTIzNDU2Nzg5YWJjZGVmOg==", "gotoolbase-telemetry", "sentAt", "batch", "type", "track",
 			"messageId", "anonymousId", "event", "timestamp", "properties", "name", "tool_name", "tool_version", "os", "os_version", "arch", "go_version",
-			"consent_id", "duration_ms", "exit_code", "args", "error", "metadata", "truncated"},
+			"consent_id", "duration_ms", "exit_code", "args", "flags", "error", "error_class", "ci", "ci_provider", "interactive", "agent", "container",
+			"run_id", "metadata", "count", "failures", "durations", "sample_rate", "truncated", "redacted", "time_adjusted"},
 		Varies: map[string]string{"sentAt": "the time of sending, with which Segment corrects a wrong clock"},
 	})
 }
@@ -44,18 +45,36 @@ func decode(r conformance.Request) (events []conformance.Received, err error) {
 				ConsentID             string `json:"consent_id"`
 				DurationMS            *int64 `json:"duration_ms"`
 				ExitCode              *int   `json:"exit_code"`
-				Args                  []string
+				Args, Flags           []string
+				ErrorClass            string `json:"error_class"`
+				CI                    bool
+				CIProvider            string `json:"ci_provider"`
+				Interactive           bool
+				Agent                 string
+				Container             bool
+				RunID                 string `json:"run_id"`
 				Metadata              map[string]string
-				Truncated             int
+				Count, Failures       int
+				Durations             []int
+				SampleRate            int `json:"sample_rate"`
+				Truncated, Redacted   int
+				TimeAdjusted          bool `json:"time_adjusted"`
 			}
 		}
 	}
 	err = json.Unmarshal(r.Body, &body)
 	for _, m := range body.Batch {
 		p := m.Properties
-		events = append(events, conformance.Received{ID: m.MessageID, Type: m.Event, Name: p.Name, Time: m.Timestamp, DurationMS: p.DurationMS,
-			ExitCode: p.ExitCode, Args: p.Args, Error: p.Error, Tool: p.Tool, Version: p.Version, OS: p.OS, Arch: p.Arch, OSVersion: p.OSVersion,
-			GoVersion: p.GoVersion, MachineID: m.AnonymousID, ConsentID: p.ConsentID, Truncated: p.Truncated, Metadata: p.Metadata})
+		e := conformance.Received{ID: m.MessageID, Type: m.Event, Name: p.Name, Time: m.Timestamp, DurationMS: p.DurationMS,
+			ExitCode: p.ExitCode, Args: p.Args, Flags: p.Flags, Error: p.Error, ErrorClass: p.ErrorClass, Tool: p.Tool, Version: p.Version,
+			OS: p.OS, Arch: p.Arch, OSVersion: p.OSVersion, GoVersion: p.GoVersion, CI: p.CI, CIProvider: p.CIProvider,
+			Interactive: p.Interactive, Agent: p.Agent, Container: p.Container, RunID: p.RunID, ConsentID: p.ConsentID, Metadata: p.Metadata,
+			Count: p.Count, Failures: p.Failures, Durations: p.Durations, SampleRate: p.SampleRate, Truncated: p.Truncated,
+			Redacted: p.Redacted, TimeAdjusted: p.TimeAdjusted}
+		if m.AnonymousID != m.MessageID {
+			e.MachineID = m.AnonymousID
+		}
+		events = append(events, e)
 	}
 	return events, err
 }

@@ -3,7 +3,8 @@
 // profiles in memory and plays the part of PostHog's API by which an operator has them
 // erased:
 //
-//	POST /batch/                                        events come in
+//	POST /i/v1/analytics/events                         events come in, and each is answered
+//	POST /batch/                                        the same, for older clients
 //	GET  /api/projects/:id/persons/?distinct_id=        whose profile is it
 //	POST /api/projects/:id/persons/bulk_delete/         erase
 //	GET  /api/projects/:id/persons/deletion_status/     how far is it
@@ -54,6 +55,8 @@ type Options struct {
 	// Queues makes it the newest generation, which deletes profiles in the background,
 	// [ProfileDelay] after the request. The one before deletes them during the call.
 	Queues bool
+	// OverQuota drops events: capture v1 says so, the older intake does not.
+	OverQuota bool
 	// PersonCalls and Deletes bound the calls of a minute, 0 for no bound. PostHog's are
 	// [PersonCalls] and [Deletes].
 	PersonCalls, Deletes int
@@ -84,6 +87,7 @@ const (
 	DeletionStatus Endpoint = "deletion_status"
 	Query          Endpoint = "query"
 	Batch          Endpoint = "batch"
+	CaptureV1      Endpoint = "capture_v1"
 )
 
 // Fault is what goes wrong with a call.
@@ -354,6 +358,75 @@ func (s *Server) newPerson(distinctID string) *person {
 	return p
 }
 
+// captureV1 takes events in, and answers each. Their times are corrected by what the client's
+// clock is wrong.
+func (s *Server) captureV1(r *http.Request, body []byte) reply {
+	refuse := func(status int, code string) reply {
+		return answer(status, map[string]any{"error": code, "error_description": code, "error_uri": "https://posthog.com/docs/api"})
+	}
+	if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer phc_") {
+		return refuse(401, "invalid_api_token")
+	}
+	sentAt, err := time.Parse(time.RFC3339Nano, r.Header.Get("PostHog-Request-Timestamp"))
+	if err != nil || r.Header.Get("PostHog-Sdk-Info") == "" || r.Header.Get("PostHog-Attempt") == "" || r.Header.Get("PostHog-Request-Id") == "" {
+		return refuse(400, "missing_required_headers")
+	}
+	var b struct {
+		CreatedAt time.Time `json:"created_at"`
+		Batch     []struct {
+			UUID       string         `json:"uuid"`
+			Event      string         `json:"event"`
+			DistinctID string         `json:"distinct_id"`
+			Timestamp  time.Time      `json:"timestamp"`
+			SessionID  string         `json:"session_id"`
+			Options    map[string]any `json:"options"`
+			Properties map[string]any `json:"properties"`
+		} `json:"batch"`
+	}
+	if json.Unmarshal(body, &b) != nil || b.CreatedAt.IsZero() {
+		return refuse(400, "request_parsing_error")
+	}
+	if len(b.Batch) == 0 {
+		return refuse(400, "empty_batch")
+	}
+	results := map[string]map[string]string{}
+	for _, e := range b.Batch {
+		switch _, twice := results[e.UUID]; {
+		case e.UUID == "":
+			return refuse(400, "missing_event_uuid")
+		case twice:
+			return refuse(400, "duplicate_event_uuid")
+		}
+		results[e.UUID] = nil
+	}
+	if s.options.OverQuota {
+		return refuse(402, "billing_limit_exceeded")
+	}
+	now := s.options.Now()
+	for _, e := range b.Batch {
+		switch {
+		case e.Event == "":
+			results[e.UUID] = map[string]string{"result": "drop", "details": "missing_event_name"}
+			continue
+		case e.DistinctID == "":
+			results[e.UUID] = map[string]string{"result": "drop", "details": "missing_distinct_id"}
+			continue
+		}
+		results[e.UUID] = map[string]string{"result": "ok"}
+		if e.Properties == nil {
+			e.Properties = map[string]any{}
+		}
+		if e.SessionID != "" {
+			e.Properties["$session_id"] = e.SessionID
+		}
+		if profile, there := e.Options["process_person_profile"]; there {
+			e.Properties["$process_person_profile"] = profile
+		}
+		s.store(Event{UUID: e.UUID, Name: e.Event, DistinctID: e.DistinctID, Timestamp: now.Add(e.Timestamp.Sub(sentAt)), Properties: e.Properties})
+	}
+	return answer(200, map[string]any{"results": results})
+}
+
 // store keeps an event unless it is a copy: of the same UUID, name, distinct ID and day.
 func (s *Server) store(e Event) {
 	day := func(t time.Time) string { return t.UTC().Format(time.DateOnly) }
@@ -459,6 +532,8 @@ func (s *Server) endpoint(r *http.Request) Endpoint {
 	switch r.Method + " " + r.URL.Path {
 	case "POST /batch/":
 		return Batch
+	case "POST /i/v1/analytics/events":
+		return CaptureV1
 	case "GET " + base + "persons/":
 		return Persons
 	case "POST " + base + "persons/bulk_delete/":
@@ -474,8 +549,11 @@ func (s *Server) endpoint(r *http.Request) Endpoint {
 func (s *Server) handle(e Endpoint, r *http.Request, body []byte) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e == Batch {
+	switch e {
+	case Batch:
 		return s.batch(body)
+	case CaptureV1:
+		return s.captureV1(r, body)
 	}
 	if r.Header.Get("Authorization") != "Bearer "+s.options.Key {
 		return refuse(401, "authentication_error", "authentication_failed", "Invalid personal API key.")
@@ -555,6 +633,9 @@ func (s *Server) batch(body []byte) reply {
 		}
 	}
 	now := s.options.Now()
+	if s.options.OverQuota {
+		return answer(200, map[string]any{"status": "Ok"})
+	}
 	for _, e := range b.Batch {
 		at := e.Timestamp
 		if !b.SentAt.IsZero() {

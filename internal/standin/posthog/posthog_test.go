@@ -120,6 +120,58 @@ func TestTheBackendsEventsArriveOnce(t *testing.T) {
 	}
 }
 
+func TestCaptureV1AnswersForEachEvent(t *testing.T) {
+	t.Parallel()
+	v := open(t, posthog.Options{})
+	b, err := backend.NewBackend("phc_standin", backend.WithEndpoint(v.url), backend.WithIntake("v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	events := []driver.Event{
+		{ID: "01890a5d-ac96-774b-bcce-000000000001", Type: "command.invocation", Name: "deploy", MachineID: "machine", Time: time.Now()},
+		{ID: "01890a5d-ac96-774b-bcce-000000000002", Type: "command.invocation", Name: "deploy", Time: time.Now()},
+	}
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := b.Send(ctx, events); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	stored := v.Stored("machine")
+	if len(stored) != 1 || !v.HasProfile("machine") || v.Events(events[1].ID) != 1 || v.HasProfile(events[1].ID) {
+		t.Fatalf("stored %+v", stored)
+	}
+	if e := stored[0]; e.UUID != events[0].ID || v.Now().Sub(e.Timestamp).Abs() > time.Minute {
+		t.Errorf("stored %+v", e)
+	}
+	if n := v.Count(posthog.CaptureV1); n != 2 {
+		t.Errorf("%d requests were noted, want 2", n)
+	}
+	if got, _, _ := v.call(t, "POST", "/i/v1/analytics/events", `{"created_at":"2026-02-02T05:00:00Z","batch":[]}`); got != 401 {
+		t.Errorf("without a key: %d", got)
+	}
+}
+
+func TestOverQuotaOnlyCaptureV1SaysSo(t *testing.T) {
+	t.Parallel()
+	for intake, want := range map[string]driver.Class{"v1": driver.ClassThrottled, "batch": driver.ClassAccepted} {
+		v := open(t, posthog.Options{OverQuota: true})
+		b, err := backend.NewBackend("phc_standin", backend.WithEndpoint(v.url), backend.WithIntake(intake))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err = b.Send(ctx, []driver.Event{{ID: "01890a5d-ac96-774b-bcce-000000000001", Type: "e", MachineID: "machine", Time: time.Now()}})
+		cancel()
+		if driver.Classify(err) != want || v.Events("machine") != 0 {
+			t.Errorf("%s: %v, %d events", intake, err, v.Events("machine"))
+		}
+		b.Close()
+	}
+}
+
 func TestABatchThatIsWrongIsRefusedAsAWhole(t *testing.T) {
 	t.Parallel()
 	v := open(t, posthog.Options{})

@@ -243,10 +243,10 @@ func TestWrongUseOfTrackIsNamedAndRecordsNothing(t *testing.T) {
 		want string
 	}{
 		{nil, "track takes a TYPE and a NAME, but was given 0 words"},
-		{[]string{"x"}, "track takes a TYPE and a NAME, but was given 1 words"},
+		{[]string{"feature.used"}, "NAME is missing"},
 		{[]string{"x", "y", "z"}, "but was given 3 words"},
 		{[]string{" ", "y"}, "TYPE is empty"},
-		{[]string{"x", ""}, "NAME is empty"},
+		{[]string{"x", ""}, "NAME is missing"},
 		{[]string{"data.deletion_request", "y"}, "made by reset"},
 		{[]string{"telemetry.loss", "y"}, "by telemetry itself"},
 		{[]string{"command.invocation", "y", "--duration", "1s"}, "--duration and --exit-code go together"},
@@ -274,10 +274,14 @@ func TestWrongUseOfTrackIsNamedAndRecordsNothing(t *testing.T) {
 func TestAWrongFileIsExitCodeTwoForTrackAndOneLineForExec(t *testing.T) {
 	p := newPlace(t)
 	for text, want := range map[string]string{
-		"Name: mytool\nTelemetry:\n  Bakcend: x\n":                                                    `line 3: Telemetry.Bakcend: unknown key; did you mean "Backend"?`,
-		"Name: mytool\nTelemetry: {Backend: segment}\n":                                               "backend \"segment\" is not linked into this program, which has datadog, file, http, noop, otlp, posthog, stdout",
-		"Name: mytool\nTelemetry: {Backend: posthog}\n":                                               "Telemetry.Settings[project_key]: required",
-		"Name: mytool\nTelemetry: {Backend: posthog, Settings: {project_key: phc_k, instance: ue}}\n": "\"ue\" is not one of us, eu",
+		"Name: mytool\nTelemetry:\n  Bakcend: x\n":                                                                           `line 3: Telemetry.Bakcend: unknown key; did you mean "Backend"?`,
+		"Name: mytool\nTelemetry: {Backend: mixpanel}\n":                                                                     "backend \"mixpanel\" is not linked into this program, which has amplitude, datadog, file, http, noop, otlp, posthog, segment, stdout",
+		"Name: mytool\nTelemetry: {Backend: posthog}\n":                                                                      "Telemetry.Settings[project_key]: required",
+		"Name: mytool\nTelemetry: {Backend: posthog, Settings: {project_key: phc_k, instance: ue}}\n":                        "\"ue\" is not one of us, eu",
+		"Name: mytool\nTelemetry: {Backend: posthog, Settings: {project_key: phc_k, instance: eu, endpoint: 'https://h'}}\n": "Telemetry.Settings[endpoint]: instance is set as well",
+		"Name: mytool\nTelemetry: {Backend: datadog}\n":                                                                      "Telemetry.Settings[api_key]: no key",
+		"Name: mytool\nTelemetry: {Backend: otlp, Settings: {endpoint: 'http://h.example'}}\n":                               "Telemetry.Settings[endpoint]: plain http://",
+		"Name: mytool\nTelemetry: {Backend: segment, Settings: {write_key: k}}\n":                                            "Telemetry.Settings[instance]: needs either",
 		"Name: my tool\n": "Name: must be",
 		"Name: mytool\nTelemetry: {Endpoint: 'http://e'}": "Telemetry.Endpoint",
 		"": "the file is empty",

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,13 +38,14 @@ func (p *program) track() *cobra.Command {
 		meta     []string
 	)
 	cmd := &cobra.Command{
-		Use:   "track TYPE NAME",
+		Use:   "track TYPE [NAME]",
 		Short: "Record one event",
 		Long: "Record one event. It is on disk when this returns, and sent later, in the\n" +
 			"background. Where telemetry is off nothing is recorded and nothing is printed, and\n" +
 			"the exit code is 0.\n\n" +
 			"TYPE is command.invocation, command.error, feature.used, update.check,\n" +
-			"update.applied or one of your own; NAME says which command or feature.",
+			"update.applied or one of your own; NAME says which command or feature.\n" +
+			"A type that the file declares without names has none.",
 		Example: "  telemetry --config mytool.yaml track command.invocation build --duration 142ms --exit-code 0 --meta format=json\n" +
 			"  telemetry --config mytool.yaml track feature.used dark-mode",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -77,20 +79,21 @@ func (p *program) track() *cobra.Command {
 // read checks what was typed. It repeats no value: a script may have put a secret into
 // the wrong place.
 func (s *said) read(args []string, hasDuration, hasExitCode bool, meta []string) error {
-	if len(args) != 2 {
+	if len(args) != 1 && len(args) != 2 {
 		return fmt.Errorf("track takes a TYPE and a NAME, but was given %d words", len(args))
 	}
-	s.kind, s.name = strings.TrimSpace(args[0]), strings.TrimSpace(args[1])
+	s.kind, s.name = strings.TrimSpace(args[0]), strings.TrimSpace(strings.Join(args[1:], ""))
+	shared := slices.ContainsFunc(eventTypes, func(t string) bool { return strings.HasPrefix(t, s.kind+"\t") })
 	s.timed = hasDuration && hasExitCode
 	switch {
 	case s.kind == "":
 		return errors.New("TYPE is empty; an example is command.invocation")
-	case s.name == "":
-		return errors.New("NAME is empty; it says which command or feature it was")
+	case s.name == "" && (shared || len(args) == 2):
+		return errors.New("NAME is missing; it says which command or feature it was")
 	case s.kind == string(props.EventDeletionRequest):
 		return errors.New("a deletion request is made by reset, which alone can prove whose data it is")
-	case s.kind == string(props.EventLoss):
-		return errors.New("losses are counted and reported by telemetry itself")
+	case strings.HasPrefix(s.kind, "telemetry."):
+		return errors.New("types that begin with telemetry. are reported by telemetry itself")
 	case hasDuration != hasExitCode:
 		return errors.New("--duration and --exit-code go together: a run has both")
 	case s.timed && s.kind != string(props.EventCommandInvocation):

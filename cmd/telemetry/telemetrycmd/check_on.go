@@ -1,0 +1,5 @@
+//go:build telemetrycheck
+
+package telemetrycmd
+
+const mayCheck = true

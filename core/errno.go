@@ -1,0 +1,13 @@
+//go:build !plan9
+
+package core
+
+import "syscall"
+
+// errno is what the system answers.
+type errno = syscall.Errno
+
+const errnoTimedOut = syscall.ETIMEDOUT
+
+// networkErrnos are of the network wherever they are met.
+var networkErrnos = []errno{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH}

@@ -1,0 +1,9 @@
+package core
+
+import "syscall"
+
+type errno = syscall.ErrorString
+
+const errnoTimedOut errno = "connection timed out"
+
+var networkErrnos []errno

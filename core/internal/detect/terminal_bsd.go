@@ -1,0 +1,7 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package detect
+
+import "syscall"
+
+const getAttributes = syscall.TIOCGETA

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package core_test
+
+var systemEndings map[string]func()
