@@ -261,7 +261,7 @@ func TestACheckThatHangsIsEndedByItsWatchdog(t *testing.T) {
 	defer shared.cleanup()
 	forever := make(chan struct{})
 	defer close(forever)
-	r := shared.make(Check{ID: "x/y", Level: Must, watchdog: 50 * time.Millisecond, do: func(*probe) { <-forever }})
+	r := shared.make(Check{ID: "x/y", Level: Must, watchdog: time.Second, do: func(*probe) { <-forever }})
 	s.conclude(&r)
 	if r.Outcome != Failed || !strings.Contains(r.Findings[0].Message, "did not end") || !strings.Contains(r.Findings[0].Message, "TestACheckThatHangs") {
 		t.Errorf("got %+v", r)

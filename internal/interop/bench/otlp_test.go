@@ -168,6 +168,7 @@ func recordsOf(tb testing.TB, r *collector.ExportLogsServiceRequest) (records []
 		record.SetTimestamp(time.Unix(0, int64(l.TimeUnixNano)))
 		record.SetObservedTimestamp(time.Unix(0, int64(l.ObservedTimeUnixNano)))
 		record.SetSeverity(log.Severity(l.SeverityNumber))
+		record.SetSeverityText(l.SeverityText)
 		record.SetEventName(l.EventName)
 		record.SetBody(attribute.StringValue(l.Body.GetStringValue()))
 		record.AddAttributes(attributes(l.Attributes)...)
@@ -179,9 +180,12 @@ func recordsOf(tb testing.TB, r *collector.ExportLogsServiceRequest) (records []
 func attributes(list []*common.KeyValue) []attribute.KeyValue {
 	to := make([]attribute.KeyValue, 0, len(list))
 	for _, kv := range list {
-		if number, ok := kv.Value.Value.(*common.AnyValue_IntValue); ok {
-			to = append(to, attribute.Int64(kv.Key, number.IntValue))
-		} else {
+		switch value := kv.Value.Value.(type) {
+		case *common.AnyValue_IntValue:
+			to = append(to, attribute.Int64(kv.Key, value.IntValue))
+		case *common.AnyValue_BoolValue:
+			to = append(to, attribute.Bool(kv.Key, value.BoolValue))
+		default:
 			to = append(to, attribute.String(kv.Key, kv.Value.GetStringValue()))
 		}
 	}
