@@ -101,8 +101,12 @@ func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 		b = append(b, `,"exit_code":`...)
 		b = strconv.AppendInt(b, int64(e.exitCode), 10)
 	}
-	b = appendList(b, `,"args":[`, e.args)
-	b = appendList(b, `,"flags":[`, e.flags)
+	if len(e.args) > 0 {
+		b = driver.AppendJSONStrings(append(b, `,"args":`...), e.args)
+	}
+	if len(e.flags) > 0 {
+		b = driver.AppendJSONStrings(append(b, `,"flags":`...), e.flags)
+	}
 	if e.errMsg != "" {
 		b = append(b, `,"error":`...)
 		b = driver.AppendJSONString(b, e.errMsg)
@@ -116,21 +120,6 @@ func (enc *encoder) appendEvent(b []byte, now time.Time, e *event) []byte {
 		return b
 	}
 	return append(b, enc.run...)
-}
-
-func appendList(b []byte, key string, list []string) []byte {
-	for i, s := range list {
-		if i == 0 {
-			b = append(b, key...)
-		} else {
-			b = append(b, ',')
-		}
-		b = driver.AppendJSONString(b, s)
-	}
-	if len(list) > 0 {
-		b = append(b, ']')
-	}
-	return b
 }
 
 // appendEnd appends the metadata in enc.pairs, which are sorted, and what follows it, and

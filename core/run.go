@@ -2,6 +2,7 @@ package core
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -65,15 +66,5 @@ func (in *installation) continues(id string) bool {
 // isRunID reports whether a variable holds what a run is named by, and no text that
 // somebody wrote.
 func isRunID(s string) bool {
-	const form = "xxxxxxxx-xxxx-7xxx-xxxx-xxxxxxxxxxxx"
-	if len(s) != len(form) {
-		return false
-	}
-	for i := range len(form) {
-		digit := '0' <= s[i] && s[i] <= '9' || 'a' <= s[i] && s[i] <= 'f'
-		if form[i] == 'x' && !digit || form[i] != 'x' && s[i] != form[i] {
-			return false
-		}
-	}
-	return true
+	return isUUID(s) && s[14] == '7' && s == strings.ToLower(s)
 }

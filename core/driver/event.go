@@ -133,8 +133,12 @@ func (e *Event) AppendJSON(b []byte) []byte {
 		b = append(b, `,"exit_code":`...)
 		b = strconv.AppendInt(b, int64(*e.ExitCode), 10)
 	}
-	b = appendStrings(b, `,"args":[`, e.Args)
-	b = appendStrings(b, `,"flags":[`, e.Flags)
+	if len(e.Args) > 0 {
+		b = AppendJSONStrings(append(b, `,"args":`...), e.Args)
+	}
+	if len(e.Flags) > 0 {
+		b = AppendJSONStrings(append(b, `,"flags":`...), e.Flags)
+	}
 	b = appendOptional(b, `,"error":`, e.Error)
 	b = appendOptional(b, `,"error_class":`, e.ErrorClass)
 	b = append(b, `,"tool_name":`...)
@@ -199,21 +203,6 @@ func appendOptional(b []byte, key, value string) []byte {
 	return AppendJSONString(append(b, key...), value)
 }
 
-func appendStrings(b []byte, key string, list []string) []byte {
-	for i, s := range list {
-		if i == 0 {
-			b = append(b, key...)
-		} else {
-			b = append(b, ',')
-		}
-		b = AppendJSONString(b, s)
-	}
-	if len(list) > 0 {
-		b = append(b, ']')
-	}
-	return b
-}
-
 func appendCount(b []byte, key string, n int) []byte {
 	if n == 0 {
 		return b
@@ -255,6 +244,18 @@ var plain = func() (t [256]bool) {
 	}
 	return t
 }()
+
+// AppendJSONStrings appends list to b as a JSON array, each by AppendJSONString.
+func AppendJSONStrings(b []byte, list []string) []byte {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendJSONString(b, s)
+	}
+	return append(b, ']')
+}
 
 // AppendJSONString appends s to b as a JSON string, in the way of AppendJSON: invalid
 // UTF-8 becomes U+FFFD, and the line separators U+2028 and U+2029 are escaped.
