@@ -42,8 +42,10 @@ func (e *endedError) end() int {
 func (p *program) exec() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
-		Use:   "exec [--name NAME] -- COMMAND [ARGUMENT...]",
-		Short: "Run a command and record its name, duration and exit code",
+		Use: "exec [--name NAME] -- COMMAND [ARGUMENT...]",
+		// What follows the command is the command's.
+		DisableFlagsInUseLine: true,
+		Short:                 "Run a command and record its name, duration and exit code",
 		Long: "Run a command and record its name, duration and exit code. Its arguments are not\n" +
 			"recorded. The command has the terminal, the pipes and the environment of this\n" +
 			"program and is sent the signals that this program is sent; SIGINT and SIGQUIT only\n" +
