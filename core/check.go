@@ -35,8 +35,8 @@ type CheckReport struct {
 //
 // The event is sent under the person's yes and machine ID as any other, so that a reset has it
 // erased. The error says why none was sent: it wraps ErrOff without a yes to this receiver,
-// ErrLocal where everything stays on this machine, ErrBusy where another process is delivering,
-// or is a *driver.ConfigError.
+// ErrLocal where everything stays on this machine, ErrChanged where another process changed the
+// answer to another yes meanwhile, ErrBusy where one is delivering, or is a *driver.ConfigError.
 func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 	in := m.in
 	if in.dirErr != nil {
@@ -80,7 +80,10 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 		return backend, err
 	}
 	single, err := delivery.Unqueued(ctx, in.dir, in.now, []driver.Event{e}, own.driver, open)
-	if notSent != nil || errors.Is(err, state.ErrBusy) {
+	switch {
+	case errors.Is(notSent, delivery.ErrErased):
+		return CheckReport{}, ErrChanged
+	case notSent != nil, errors.Is(err, state.ErrBusy):
 		return CheckReport{}, err
 	}
 	report := CheckReport{Event: e, Class: driver.Classify(err), Wait: driver.Wait(err), Took: single.Took, Warned: single.Warned}

@@ -23,7 +23,7 @@ import (
 
 // Sentinels that the Manager's errors wrap.
 var (
-	// ErrChanged: somebody else answered while this person was being asked.
+	// ErrChanged: somebody else answered meanwhile.
 	ErrChanged = consent.ErrChanged
 	// ErrOff: telemetry is off, so nothing is sent.
 	ErrOff = delivery.ErrNotAllowed

@@ -108,6 +108,28 @@ func TestARunThatIsNoneIsIgnored(t *testing.T) {
 	}
 }
 
+func TestARunIsOverAfterADayHoweverOldTheAnswerIs(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for age, joined := range map[time.Duration]bool{23 * time.Hour: true, 25 * time.Hour: false, 9 * 24 * time.Hour: false} {
+		in := newIntake(t)
+		tool := toolFor(in.URL)
+		options := []core.Option{core.WithStateDir(t.TempDir()), environment(map[string]string{runVariable: runAt(now.Add(-age))})}
+		longAgo := core.WithClock(func() time.Time { return now.Add(-10 * 24 * time.Hour) })
+		if err := core.NewManager(tool, append(options, longAgo)...).Enable(false); err != nil {
+			t.Fatal(err)
+		}
+		c := open(t, tool, options)
+		c.Track("feature.used", "x", nil)
+		if err := c.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := runs(in.received()); len(got) != 1 || (got[0] == runAt(now.Add(-age))) != joined {
+			t.Errorf("a run of %v: %q", age, got)
+		}
+	}
+}
+
 func TestTwoToolsDoNotShareARun(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t)

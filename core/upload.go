@@ -84,7 +84,7 @@ func (u *uploader) sendInside(ctx context.Context) error {
 	switch {
 	case errors.Is(err, state.ErrBusy): // what we recorded waits for the next delivery
 		return nil
-	case errors.Is(err, delivery.ErrNotAllowed), errors.Is(err, delivery.ErrWithdrawn):
+	case errors.Is(err, delivery.ErrNotAllowed):
 		return nil
 	}
 	return err

@@ -20,11 +20,11 @@ import (
 )
 
 var (
-	// ErrWithdrawn says that the person said no: nothing more was sent, and what waited
-	// was erased.
-	ErrWithdrawn = errors.New("telemetry was turned off")
 	// ErrNotAllowed says that consent does not hold at the moment: nothing more was sent.
 	ErrNotAllowed = errors.New("telemetry is off")
+	// ErrWithdrawn says that it does not because the person said no: nothing more was sent,
+	// and what waited was erased.
+	ErrWithdrawn = fmt.Errorf("%w: it was turned off", ErrNotAllowed)
 	// ErrErased says of a slot that what waited there was erased, or that the consent behind
 	// it was withdrawn: nothing of it is sent, and the run goes on with the others.
 	ErrErased = errors.New("what waited was erased")
@@ -368,7 +368,7 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 	case errors.Is(err, errPaced):
 		s.report.Paced, s.report.PacedUntil = route.Limits.PerMinute, s.pace.until
 		return nil
-	case ctx.Err() != nil, errors.Is(err, ErrWithdrawn), errors.Is(err, ErrNotAllowed):
+	case ctx.Err() != nil, errors.Is(err, ErrNotAllowed):
 		return err
 	}
 	s.failed[route.Local] = err

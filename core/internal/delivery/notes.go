@@ -181,7 +181,7 @@ func (n *Notes) conclude(a *attempts, err error, interval time.Duration, now tim
 	case err == nil:
 		n.Failures = 0
 		return now.Add(interval)
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotAllowed), errors.Is(err, ErrWithdrawn):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotAllowed):
 		// Interrupted by ourselves: says nothing of the server.
 		return now.Add(interval)
 	}
