@@ -269,6 +269,47 @@ func TestWhatEndedACommandIsRecordedByExecute(t *testing.T) {
 	}
 }
 
+// An author may class everything, also what cobra refuses: that vouches for no text.
+func TestWhatWasTypedIsNotRecordedUnderAnyClassOfTheAuthors(t *testing.T) {
+	t.Parallel()
+	for name, execute := range map[string]func(*cobra.Command) int{"Execute": withExecute, "no Execute": withoutExecute} {
+		root := endingsTool()
+		root.AddCommand(
+			&cobra.Command{Use: "fewer", Args: func(_ *cobra.Command, args []string) error { return errors.New("not " + args[0]) }, Run: nothing},
+			&cobra.Command{Use: "own-use", RunE: func(_ *cobra.Command, args []string) error { return UsageError(errors.New("not " + args[0])) }},
+			&cobra.Command{Use: "fails-with", RunE: func(*cobra.Command, []string) error { return errors.New("out of reach") }})
+		home := wiredHome(t, root, props.TelemetryConfig{ErrorClasses: []props.ErrorClass{"quota"}, ExtendedCollection: true},
+			WithErrorClass(func(error) props.ErrorClass { return "quota" }))
+		for _, line := range []string{"typo", "remote add typo typo", "none typo", "valid typo", "flags --typo", "flags --number=typo", "inner-tree", "fewer typo", "own-use typo"} {
+			perform(root, line, execute)
+		}
+		for _, e := range home.Events() {
+			if text := fmt.Sprintf("%+v", e); e.ErrorClass != "quota" || strings.Contains(text, "typo") {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+		perform(root, "fails-with", execute)
+		if !slices.ContainsFunc(home.Events(), func(e driver.Event) bool { return strings.Contains(e.Error, "out of reach") }) {
+			t.Errorf("%s: of what is no misuse the text is not recorded", name)
+		}
+	}
+}
+
+// As in a tool with a prompt of its own.
+func TestAfterACallThatCobraRefusedTheNextIsRecordedToo(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"typo", "none typo", "quota", "version", "panics"} {
+		root := endingsTool()
+		home := declared(t, root, false)
+		perform(root, first, withExecute)
+		before := len(home.Events())
+		perform(root, "hooked under", withoutExecute)
+		if events := home.Events(); len(events) != before+1 || events[before].Name != "hooked under" {
+			t.Errorf("after %q: %+v", first, events)
+		}
+	}
+}
+
 func TestWithoutExecuteACommandIsRecordedAtItsReturn(t *testing.T) {
 	t.Parallel()
 	for line, want := range endings {

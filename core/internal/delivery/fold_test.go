@@ -42,6 +42,12 @@ func (f *fixture) call(events ...driver.Event) {
 // callBeside queues records while other commands have the first slots.
 func (f *fixture) callBeside(others int, events ...driver.Event) {
 	f.Helper()
+	f.queueBeside(others, receipt, events...)
+}
+
+// queueBeside is callBeside for records under any receipt.
+func (f *fixture) queueBeside(others int, receipt string, events ...driver.Event) {
+	f.Helper()
 	for range others {
 		w, err := f.sender.Queue.Writer(receipt, 1)
 		if err != nil {
@@ -437,6 +443,73 @@ func TestWhatWaitsInSeveralSlotsIsPutTogether(t *testing.T) {
 	f.sender.Daily = false
 	if r, err := f.sender.Run(t.Context(), time.Second); err != nil || r.Sent != 41 || len(f.vendor.attempts[1]) != 2 {
 		t.Errorf("%+v, %v, %d records", r, err, len(f.vendor.attempts[1]))
+	}
+}
+
+func TestRecordsOfSeveralAnswersAreNotPutTogether(t *testing.T) {
+	t.Parallel()
+	f := held(t)
+	of := map[string][]string{receipt: ids(1, 9), second: ids(9, 17)}
+	for _, answer := range []string{receipt, second} {
+		for i, name := range of[answer] {
+			e := call(1+i, "build", 0, f.now)
+			e.ID = name
+			f.queueBeside(i%2, answer, e)
+		}
+	}
+	other := &vendor{}
+	f.routes(map[string]delivery.Route{receipt: f.route, second: to(other, second, false)})
+	if r, err := f.sender.Run(t.Context(), 0); err != nil || r.Kept != 16 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for answer, want := range of {
+		if got := f.waiting()[answer]; len(got) == 0 || !slices.Contains(want, got[0]) {
+			t.Errorf("under %s wait %v", answer, got)
+		}
+	}
+	f.sender.Daily = false
+	if r, err := f.sender.Run(t.Context(), 0); err != nil || r.Sent != 16 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for answer, batches := range map[string][][]driver.Event{receipt: f.vendor.attempts[1:], second: other.attempts} {
+		count := 0
+		for _, e := range slices.Concat(batches...) {
+			if count += e.Count; e.ConsentID != answer || !slices.Contains(of[answer], e.ID) {
+				t.Errorf("under %s arrived %+v", answer, e)
+			}
+		}
+		if count != 8 {
+			t.Errorf("under %s %d calls arrived", answer, count)
+		}
+	}
+}
+
+// A time to come is that of the first look, also in a record that waits while others are put
+// together, and when that time has come.
+func TestARecordOfATimeToComeKeepsTheTimeThatItWasGiven(t *testing.T) {
+	t.Parallel()
+	f := held(t)
+	first := f.now
+	f.callBeside(0, call(1, "build", 0, first))
+	f.callBeside(1, call(2, "build", 0, first.Add(90*time.Minute)))
+	f.mustRun(0, 2)
+	for range 3 {
+		f.now = f.now.Add(time.Hour)
+		f.callBeside(2, call(3+len(f.waiting()[receipt]), "test", 0, f.now))
+		if r, err := f.run(); err != nil || r.Sent != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	f.now = first.Add(24 * time.Hour)
+	f.mustRun(5, 0)
+	var adjusted []driver.Event
+	for _, e := range slices.Concat(f.vendor.attempts[1:]...) {
+		if e.TimeAdjusted {
+			adjusted = append(adjusted, e)
+		}
+	}
+	if len(adjusted) != 1 || adjusted[0].ID != id(2) || adjusted[0].Count != 1 || !adjusted[0].Time.Equal(first) {
+		t.Errorf("adjusted are %+v, want what was to come, at %v", adjusted, first)
 	}
 }
 

@@ -104,6 +104,18 @@ func TestNo60SecondsHoldMoreThanTheRate(t *testing.T) {
 	}
 }
 
+// What is noted has whole seconds, and a minute must not be shorter for that.
+func TestAMinuteHasItsLastFractionOfASecond(t *testing.T) {
+	t.Parallel()
+	f := paced(t, 2*perMinute)
+	f.now = noon.Add(900 * time.Millisecond)
+	f.mustRun(perMinute, perMinute)
+	f.now = f.now.Add(time.Minute - time.Millisecond)
+	f.mustRun(0, perMinute)
+	f.now = noon.Add(61 * time.Second)
+	f.mustRun(perMinute, 0)
+}
+
 // What a process sent that is killed is not noted event by event, so all of the minute
 // counts as used up, from the last moment at which it may have sent.
 func TestAKilledSenderHasUsedUpTheRate(t *testing.T) {
