@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // maxFile is far above what a relay with a hundred tools takes.

@@ -8,14 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 // Screen is a place to write to.
@@ -25,30 +23,31 @@ type Screen struct {
 	Terminal bool
 	// Colour says that it knows escape sequences: for colours, and to redraw a line.
 	Colour bool
+	// Columns is how wide a terminal is. A pipe has no width: 0.
+	Columns int
 }
 
-// New looks at what w is, and at NO_COLOR (no-color.org) and TERM.
+// usualColumns is how wide a terminal is taken to be that does not say it.
+const usualColumns = 80
+
+// New looks at what w is, and at NO_COLOR (no-color.org), TERM and, for a terminal that does
+// not tell its width, COLUMNS.
 func New(w io.Writer, lookup func(string) (string, bool)) Screen {
-	terminal := IsTerminal(w)
+	s := Screen{Writer: w, Terminal: tty.Is(w)}
+	if !s.Terminal {
+		return s
+	}
 	noColour, _ := lookup("NO_COLOR")
 	kind, _ := lookup("TERM")
-	return Screen{Writer: w, Terminal: terminal, Colour: terminal && noColour == "" && kind != "dumb"}
-}
-
-// IsTerminal reports whether of, a reader or a writer, is a terminal. It does not use Fd,
-// which would put the file into blocking mode under whoever reads it later.
-func IsTerminal(of any) bool {
-	f, ok := of.(*os.File)
-	if !ok {
-		return false
+	s.Colour = noColour == "" && kind != "dumb"
+	if s.Columns = tty.Width(w); s.Columns <= 0 {
+		columns, _ := lookup("COLUMNS")
+		s.Columns, _ = strconv.Atoi(columns)
 	}
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return false
+	if s.Columns <= 0 {
+		s.Columns = usualColumns
 	}
-	is := false
-	err = raw.Control(func(fd uintptr) { is = term.IsTerminal(int(fd)) })
-	return err == nil && is
+	return s
 }
 
 // Colour is how text looks where there is colour.
@@ -78,26 +77,48 @@ type Row struct {
 	Colour       Colour // of the value
 }
 
+// leastValue is the least width of a column of values beside its labels. On a narrower
+// terminal values stand under their labels.
+const leastValue = 28
+
 // Table writes rows as they are: Clean what is from elsewhere. A label that is the same as
 // the one before is not repeated on a terminal; in a pipe each line stands for itself.
 func (s Screen) Table(rows []Row) {
+	if !s.Terminal {
+		for _, r := range rows {
+			fmt.Fprintf(s, "%s: %s\n", r.Label, r.Value)
+		}
+		return
+	}
 	width := 0
 	for _, r := range rows {
-		width = max(width, utf8.RuneCountInString(r.Label))
+		width = max(width, Width(r.Label))
+	}
+	room, stacked := s.Columns-width-2, false
+	if room < leastValue {
+		room, stacked = s.Columns-2, true
 	}
 	last := ""
 	for _, r := range rows {
-		value := s.Paint(r.Colour, r.Value)
-		if !s.Terminal {
-			fmt.Fprintf(s, "%s: %s\n", r.Label, value)
-			continue
-		}
 		label := r.Label
 		if label == last {
 			label = ""
 		}
 		last = r.Label
-		fmt.Fprintf(s, "%s%s  %s\n", s.Paint(dim, label), strings.Repeat(" ", width-utf8.RuneCountInString(label)), value)
+		if stacked && label != "" {
+			fmt.Fprintln(s, s.Paint(dim, label))
+		}
+		for i, line := range Wrap(r.Value, room) {
+			beside := label
+			if stacked || i > 0 {
+				beside = ""
+			}
+			indent := 2
+			if !stacked {
+				indent += width - Width(beside)
+			}
+			fmt.Fprintf(s, "%s%s%s\n", s.Paint(dim, beside), strings.Repeat(" ", indent), s.Paint(r.Colour, line))
+		}
 	}
 }
 
@@ -126,10 +147,14 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 	}
 	widths := make([]int, len(heading))
 	for i, h := range heading {
-		widths[i] = utf8.RuneCountInString(h)
+		widths[i] = Width(h)
 		for _, row := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i].Short))
+			widths[i] = max(widths[i], Width(Clean(row[i].Short)))
 		}
+	}
+	if s.Columns > 0 && sum(widths)+2*(len(widths)-1) > s.Columns {
+		s.stack(heading, rows)
+		return
 	}
 	line := func(row []Cell) {
 		var b strings.Builder
@@ -137,7 +162,7 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 			text := Clean(c.Short)
 			b.WriteString(s.Paint(c.Colour, text))
 			if i+1 < len(row) {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+2))
+				b.WriteString(strings.Repeat(" ", widths[i]-Width(text)+2))
 			}
 		}
 		fmt.Fprintln(s, strings.TrimRight(b.String(), " "))
@@ -150,6 +175,29 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 	for _, row := range rows {
 		line(row)
 	}
+}
+
+// stack writes a grid that is wider than the terminal as one small table a row.
+func (s Screen) stack(heading []string, rows [][]Cell) {
+	for i, row := range rows {
+		if i > 0 {
+			fmt.Fprintln(s)
+		}
+		var fields []Row
+		for j, c := range row {
+			if text := Clean(c.Short); text != "" {
+				fields = append(fields, Row{heading[j], text, c.Colour})
+			}
+		}
+		s.Table(fields)
+	}
+}
+
+func sum(list []int) (n int) {
+	for _, v := range list {
+		n += v
+	}
+	return n
 }
 
 // WriteJSON writes the other output format. Times in it are RFC 3339 in UTC.

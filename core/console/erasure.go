@@ -1,4 +1,4 @@
-package telemetrycmd
+package console
 
 import (
 	"errors"
@@ -10,27 +10,27 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // erasureWords says what became of one request, no more than is known, and what the
 // person can do where that is anything.
-func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
+func (c *call) erasureWords(e core.Erasure) []string {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	receiver := orElse(e.Receiver, s.receiver(m))
+	receiver := orElse(e.Receiver, c.receiver())
 	switch e.State {
 	case deletion.Requested:
 		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, "there was no time to"))
 		add("It is kept, and later commands make it again, also while telemetry is off.")
-		add("To try again now: %s", s.hint("reset --resume"))
-		return slices.Concat(lines, askTheAuthors(m, "Or ask"), stayWords(e))
+		add("To try again now: %s", c.hint("reset --resume"))
+		return slices.Concat(lines, c.askTheAuthors("Or ask"), stayWords(e))
 	case deletion.Refused:
 		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), "nobody said why"))
-		add("It is kept. To ask again: %s", s.hint("reset --resume"))
-		return slices.Concat(lines, askTheAuthors(m, "Or ask"), stayWords(e))
+		add("It is kept. To ask again: %s", c.hint("reset --resume"))
+		return slices.Concat(lines, c.askTheAuthors("Or ask"), stayWords(e))
 	case deletion.Delivered:
 		add("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
 	case deletion.Acknowledged:
@@ -50,13 +50,13 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 		}
 	}
 	if e.State == deletion.Delivered || e.State == deletion.Manual {
-		lines = append(lines, askTheAuthors(m, "To know more, ask")...)
+		lines = append(lines, c.askTheAuthors("To know more, ask")...)
 	}
 	if e.Problem != "" {
 		add("The last look at it failed: %s", screen.Clean(e.Problem))
 	}
 	if e.State != deletion.Verified && !e.Next.IsZero() {
-		add("How it goes on: %s", s.hint("reset --status"))
+		add("How it goes on: %s", c.hint("reset --status"))
 	}
 	return append(lines, stayWords(e)...)
 }
@@ -74,19 +74,19 @@ func stayWords(e core.Erasure) []string {
 }
 
 // receiver names whoever was asked.
-func (s *commandSet) receiver(m *core.Manager) string {
-	if m.Tool().Telemetry.DeletionRequestor != nil {
+func (c *call) receiver() string {
+	if c.m.Tool().Telemetry.DeletionRequestor != nil {
 		return "the authors" // who may have another way than the backend
 	}
-	if b := m.Status().Backend; len(b.Hosts) > 0 {
+	if b := c.m.Status().Backend; len(b.Hosts) > 0 {
 		return b.String()
 	}
 	return "the receiver"
 }
 
 // askTheAuthors is what a person can always do, if the authors say where.
-func askTheAuthors(m *core.Manager, ask string) []string {
-	if url := m.Tool().Telemetry.PrivacyURL; url != "" {
+func (c *call) askTheAuthors(ask string) []string {
+	if url := c.m.Tool().Telemetry.PrivacyURL; url != "" {
 		return []string{ask + " the authors, naming the machine ID: " + url}
 	}
 	return nil
@@ -135,15 +135,15 @@ func mail(link string) []string {
 
 // openMail opens the first prepared mail in the person's own program, where there is
 // somebody in front of a desktop. It was printed all the same.
-func (s *commandSet) openMail(out screen.Screen, m *core.Manager, format outputFormat, all []core.Erasure) {
-	if !out.Terminal || format != formatText {
+func (c *call) openMail(format outputFormat, all []core.Erasure) {
+	if !c.out.Terminal || format != formatText {
 		return
 	}
 	for _, e := range all {
 		for _, r := range append([]deletion.Receipt{e.Receipt}, e.Receipt.Parts...) {
 			if r.State == deletion.Manual && strings.HasPrefix(r.URL, "mailto:") {
-				if s.openURL(m.Lookup, r.URL) == nil {
-					fmt.Fprintln(out, "\nThe mail was opened in your mail program. It is sent when you send it.")
+				if c.openURL(c.m.Lookup, r.URL) == nil {
+					fmt.Fprintln(c.out, "\nThe mail was opened in your mail program. It is sent when you send it.")
 				}
 				return
 			}
@@ -183,24 +183,24 @@ func openOnDesktop(lookup func(string) (string, bool), link string) error {
 }
 
 // showErasures prints how far every request came.
-func (s *commandSet) showErasures(out screen.Screen, m *core.Manager, format outputFormat, all []core.Erasure) error {
+func (c *call) showErasures(format outputFormat, all []core.Erasure) error {
 	if format == formatJSON {
-		return screen.WriteJSON(out, struct {
+		return screen.WriteJSON(c.out, struct {
 			Tool     string        `json:"tool"`
 			Requests []erasureJSON `json:"requests"`
-		}{m.Tool().Name, erasuresJSON(all)})
+		}{c.m.Tool().Name, erasuresJSON(all)})
 	}
 	if len(all) == 0 {
-		fmt.Fprintf(out, "There is no deletion request of %s on this machine.\n", m.Tool().Name)
+		fmt.Fprintf(c.out, "There is no deletion request of %s on this machine.\n", c.m.Tool().Name)
 	}
 	for i, e := range all {
 		if i > 0 {
-			fmt.Fprintln(out)
+			fmt.Fprintln(c.out)
 		}
-		fmt.Fprintf(out, "%s\n", out.Paint(screen.Bold, "Data sent under the machine ID "+e.MachineID+":"))
-		out.Table(erasureRows(e))
-		for _, line := range s.erasureWords(m, e) {
-			fmt.Fprintf(out, "%s\n", line)
+		fmt.Fprintf(c.out, "%s\n", c.out.Paint(screen.Bold, "Data sent under the machine ID "+e.MachineID+":"))
+		c.out.Table(erasureRows(e))
+		for _, line := range c.erasureWords(e) {
+			fmt.Fprintf(c.out, "%s\n", line)
 		}
 	}
 	return nil

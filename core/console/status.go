@@ -1,4 +1,4 @@
-package telemetrycmd
+package console
 
 import (
 	"fmt"
@@ -7,13 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // The states that people and programs are told.
@@ -35,10 +33,10 @@ type view struct {
 	askedAt    time.Time
 }
 
-func look(m *core.Manager) view {
-	v := view{Status: m.Status(), tool: m.Tool().Name, stored: m.Stored()}
+func (c *call) look() view {
+	v := view{Status: c.m.Status(), tool: c.m.Tool().Name, stored: c.m.Stored()}
 	if v.state() == stateUndecided {
-		v.askedAt, v.unanswered = m.Unanswered()
+		v.askedAt, v.unanswered = c.m.Unanswered()
 	}
 	return v
 }
@@ -110,38 +108,40 @@ func (v view) cutOffHint(hint func(string) string) string {
 	return ""
 }
 
-func (s *commandSet) status() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show whether telemetry is on, who decided, and what waits",
-		Long: "Show whether telemetry is on, who decided, and what waits to be sent.\n\n" +
-			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n" +
-			"when telemetry is off." + checkHelp(),
-		Example: "  " + s.hint("status") + "\n  " + s.hint("status --explain") + "\n  " + s.hint("status --output json"),
+func (s *commands) status() *Command {
+	var explain, check *bool
+	var format *outputFormat
+	c := s.command("status", "Show whether telemetry is on, who decided, and what waits",
+		"Show whether telemetry is on, who decided, and what waits to be sent.\n\n"+
+			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n"+
+			"when telemetry is off."+checkHelp(),
+		func(c *call) error {
+			switch {
+			case *check && !mayCheck:
+				return &UsageError{errNoCheck}
+			case *check:
+				return c.check(*format)
+			}
+			return c.status(*format, *explain)
+		},
+		"status", "status --explain", "status --output json")
+	format = c.addOutput()
+	explain = c.addBool("explain", "", "show everything that has a say, and which of it decided")
+	check = c.addCheckFlag()
+	return c
+}
+
+func (c *call) status(format outputFormat, explain bool) error {
+	v := c.look()
+	if format == formatJSON {
+		return screen.WriteJSON(c.out, v.json(explain))
 	}
-	format := addOutput(cmd)
-	explain := cmd.Flags().Bool("explain", false, "show everything that has a say, and which of it decided")
-	check := addCheckFlag(cmd)
-	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
-		if *check && !mayCheck {
-			return UsageError(errNoCheck)
-		}
-		if *check {
-			return s.check(cmd, m, *format)
-		}
-		v := look(m)
-		if *format == formatJSON {
-			return screen.WriteJSON(cmd.OutOrStdout(), v.json(*explain))
-		}
-		out := screen.New(cmd.OutOrStdout(), m.Lookup)
-		out.Table(v.rows(s.hint))
-		if *explain {
-			fmt.Fprintln(out, "\n"+out.Paint(screen.Bold, "Who has a say")+" (any no decides, then any yes; silence is no)")
-			out.Table(v.layers())
-		}
-		return nil
-	})
-	return cmd
+	c.out.Table(v.rows(c.hint))
+	if explain {
+		fmt.Fprintln(c.out, "\n"+c.out.Paint(screen.Bold, "Who has a say")+" (any no decides, then any yes; silence is no)")
+		c.out.Table(v.layers())
+	}
+	return nil
 }
 
 func (v view) rows(hint func(string) string) []screen.Row {

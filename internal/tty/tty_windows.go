@@ -1,13 +1,38 @@
-package telemetrycmd
+package tty
 
 import (
 	"context"
 	"os"
+	"syscall"
 	"time"
 	"unsafe"
-
-	"golang.org/x/sys/windows"
 )
+
+// answersAsTerminal asks for what only a console has. A terminal of Cygwin or MSYS is a pipe
+// and none to Windows.
+func answersAsTerminal(fd uintptr) bool {
+	var mode uint32
+	return syscall.GetConsoleMode(syscall.Handle(fd), &mode) == nil
+}
+
+// kernel32 is one of the libraries that Windows loads from its own directory only.
+func kernel32(name string) *syscall.LazyProc {
+	return syscall.NewLazyDLL("kernel32.dll").NewProc(name)
+}
+
+func columnsOf(fd uintptr) int {
+	// CONSOLE_SCREEN_BUFFER_INFO: size, cursor, attributes, window (left, top, right, bottom),
+	// greatest size.
+	var info [11]int16
+	ok, _, _ := kernel32("GetConsoleScreenBufferInfo").Call(fd, uintptr(unsafe.Pointer(&info)))
+	if ok == 0 {
+		return 0
+	}
+	const left, right = 5, 7
+	return int(info[right]-info[left]) + 1
+}
+
+func endsLine(c byte) bool { return c == '\n' }
 
 // waitReadable returns nil when somebody has begun to type a line, or has begun to before.
 // The console hands out whole lines, and shows what is typed only while it is read from:
@@ -27,10 +52,11 @@ func waitReadable(ctx context.Context, in *os.File, begun bool, patience time.Du
 	}
 }
 
-// typedAhead reports whether a key waits to be read.
-func typedAhead(in *os.File) bool { return keyWaits(in) }
+// TypedAhead reports whether a key waits to be read.
+func TypedAhead(in *os.File) bool { return keyWaits(in) }
 
-func inForeground(*os.File) bool { return true }
+// InForeground is true: Windows has no jobs.
+func InForeground(*os.File) bool { return true }
 
 // inputRecord is INPUT_RECORD with the KEY_EVENT_RECORD in it.
 type inputRecord struct {
@@ -45,18 +71,13 @@ type inputRecord struct {
 // such as the release of the key that started the command, there are always some.
 func keyWaits(in *os.File) bool {
 	const keyEvent = 1
-	raw, err := in.SyscallConn()
-	if err != nil {
-		return false
-	}
-	peek := windows.NewLazySystemDLL("kernel32.dll").NewProc("PeekConsoleInputW")
+	peek := kernel32("PeekConsoleInputW")
 	var records [128]inputRecord
 	var n uint32
-	err = raw.Control(func(fd uintptr) {
+	if !control(in, func(fd uintptr) {
 		// Where it fails, n stays 0.
 		_, _, _ = peek.Call(fd, uintptr(unsafe.Pointer(&records[0])), uintptr(len(records)), uintptr(unsafe.Pointer(&n)))
-	})
-	if err != nil {
+	}) {
 		return false
 	}
 	for _, r := range records[:n] {

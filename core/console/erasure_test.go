@@ -1,4 +1,4 @@
-package telemetrycmd
+package console
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 func TestAPreparedMailIsOpenedOnceForSomebodyInFrontOfATerminal(t *testing.T) {
-	h := newHome(t)
+	m := core.NewManager(aTool(), core.WithStateDir(t.TempDir()))
 	mail := deletion.Receipt{State: deletion.Manual, URL: "mailto:privacy@example.com?subject=x"}
 	of := func(receipts ...deletion.Receipt) (all []core.Erasure) {
 		for _, r := range receipts {
@@ -39,12 +39,13 @@ func TestAPreparedMailIsOpenedOnceForSomebodyInFrontOfATerminal(t *testing.T) {
 		"where there is no request": {true, formatText, nil, nil, 0, ""},
 	} {
 		var opened []string
-		set := &commandSet{options: gather([]Option{withOpener(func(_ func(string) (string, bool), link string) error {
+		set := gather([]Option{WithOpener(func(_ func(string) (string, bool), link string) error {
 			opened = append(opened, link)
 			return test.fails
-		})})}
+		})})
 		var out bytes.Buffer
-		set.openMail(screen.Screen{Writer: &out, Terminal: test.terminal}, h.manager(), test.format, test.all)
+		c := &call{settings: set, m: m, out: screen.Screen{Writer: &out, Terminal: test.terminal}}
+		c.openMail(test.format, test.all)
 		if len(opened) != test.want || (test.said == "") != (out.Len() == 0) || !strings.Contains(out.String(), test.said) {
 			t.Errorf("%s: opened %q and said %q", name, opened, &out)
 		}

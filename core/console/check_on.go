@@ -1,5 +1,5 @@
 //go:build telemetrycheck
 
-package telemetrycmd
+package console
 
 const mayCheck = true

@@ -1,4 +1,4 @@
-package telemetrycmd
+package console
 
 import (
 	"context"
@@ -6,48 +6,34 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // checkTimeout is more than an attempt is given by the collector.
 const checkTimeout = 30 * time.Second
 
-// CheckCommand returns the command `check`, which sends one marked event to the declared
-// backend and says what the receiver answers. It is for authors, in a program of theirs: a
-// tool that users have should not offer it. path and open are those of Commands.
-func CheckCommand(path func() string, open func() (*core.Manager, error), list ...Option) *cobra.Command {
-	set := &commandSet{path: path, open: open, options: gather(list)}
-	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Send one marked event, and say what the receiver answers",
-		Long: "Send one event of the type telemetry.check to the declared receiver, and say what it\n" +
-			"answers: whether key, address and region are right. It needs a yes, as any event does,\n" +
-			"and goes out under the same machine ID, so that reset has it erased too.\n\n" +
+func (s *commands) checkCommand() *Command {
+	var format *outputFormat
+	c := s.command("check", "Send one marked event, and say what the receiver answers",
+		"Send one event of the type telemetry.check to the declared receiver, and say what it\n"+
+			"answers: whether key, address and region are right. It needs a yes, as any event does,\n"+
+			"and goes out under the same machine ID, so that reset has it erased too.\n\n"+
 			"The exit code is 0 if the receiver has accepted it.",
-		Example:           "  " + set.hint("check") + "\n  " + set.hint("check --output json"),
-		Args:              noArgs,
-		ValidArgsFunction: cobra.NoFileCompletions,
-	}
-	cmd.SetFlagErrorFunc(asUsageError)
-	format := addOutput(cmd)
-	cmd.RunE = set.run(func(cmd *cobra.Command, m *core.Manager) error { return set.check(cmd, m, *format) })
-	return cmd
+		func(c *call) error { return c.check(*format) },
+		"check", "check --output json")
+	format = c.addOutput()
+	return c
 }
 
 // addCheckFlag adds --check to status. A build for users has it too, hidden, to say how an
 // author gets one that does it.
-func addCheckFlag(cmd *cobra.Command) *bool {
-	check := cmd.Flags().Bool("check", false, "send one marked event, and say what the receiver answers")
+func (c *Command) addCheckFlag() *bool {
 	if !mayCheck {
-		if err := cmd.Flags().MarkHidden("check"); err != nil {
-			panic(err) // the flag was added a line above
-		}
+		c.HiddenFlags = append(c.HiddenFlags, "check")
 	}
-	return check
+	return c.addBool("check", "", "send one marked event, and say what the receiver answers")
 }
 
 // checkHelp is what help says of --check, where it is offered.
@@ -63,18 +49,18 @@ var errNoCheck = errors.New("this build sends no event to check its receiver; au
 
 // check sends the event and shows the answer. The error says that it was not accepted, or
 // why none was sent.
-func (s *commandSet) check(cmd *cobra.Command, m *core.Manager, format outputFormat) error {
-	ctx, cancel := context.WithTimeout(contextOf(cmd), checkTimeout)
+func (c *call) check(format outputFormat) error {
+	ctx, cancel := context.WithTimeout(c.ctx, checkTimeout)
 	defer cancel()
-	v := look(m)
+	v := c.look()
 	var at progress
-	stop := at.show(screen.New(cmd.ErrOrStderr(), m.Lookup), "Sending one event to "+v.receiver(), events)
-	report, err := m.Check(ctx)
+	stop := at.show(c.err, "Sending one event to "+v.receiver(), events)
+	report, err := c.m.Check(ctx)
 	stop()
 	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend()}
 	switch {
 	case err != nil:
-		err = s.checkError(err, v)
+		err = c.checkError(err, v)
 	default:
 		j.checkAnswer = &checkAnswer{
 			EventID: report.Event.ID, EventType: report.Event.Type,
@@ -89,27 +75,27 @@ func (s *commandSet) check(cmd *cobra.Command, m *core.Manager, format outputFor
 		if err != nil {
 			j.Problem = err.Error()
 		}
-		if writeErr := screen.WriteJSON(cmd.OutOrStdout(), j); writeErr != nil {
+		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
 		return err
 	}
 	if j.checkAnswer != nil {
-		screen.New(cmd.OutOrStdout(), m.Lookup).Table(checkRows(v, report))
+		c.out.Table(checkRows(v, report))
 	}
 	return err
 }
 
 // checkError says why no event was sent, in words for whoever typed it.
-func (s *commandSet) checkError(err error, v view) error {
+func (c *call) checkError(err error, v view) error {
 	switch {
 	case errors.Is(err, core.ErrOff):
-		return fmt.Errorf("%w, and nothing is sent without a yes, not even to check; %s", core.ErrOff, v.onHint(s.hint, true))
+		return fmt.Errorf("%w, and nothing is sent without a yes, not even to check; %s", core.ErrOff, v.onHint(c.hint, true))
 	case errors.Is(err, core.ErrLocal):
 		if by, ok := v.Decision.Overrules(); ok {
 			return fmt.Errorf("%w; decided by %s, whatever you answer", core.ErrLocal, layerWords(by))
 		}
-		return fmt.Errorf("%w; to have events sent: %s", core.ErrLocal, s.hint("enable"))
+		return fmt.Errorf("%w; to have events sent: %s", core.ErrLocal, c.hint("enable"))
 	case errors.Is(err, core.ErrBusy):
 		return fmt.Errorf("%w at this moment; try again", core.ErrBusy)
 	}

@@ -1,14 +1,12 @@
-package telemetrycmd
+package console
 
 import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/internal/schemafile"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 const (
@@ -16,40 +14,40 @@ const (
 	formatJSONSchema outputFormat = "jsonschema"
 )
 
-func (s *commandSet) schema() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "schema",
-		Short: "Show everything that may be sent",
-		Long: "Show everything that may be sent, by event and field: what it holds, what it is for\n" +
-			"and when it is there.\n\n" +
-			"It is the same whether telemetry is on or off. Nothing is written and nobody is\n" +
-			"contacted. As markdown it is a page for TELEMETRY.md, as jsonschema a JSON Schema\n" +
+func (s *commands) schema() *Command {
+	var format *outputFormat
+	c := s.command("schema", "Show everything that may be sent",
+		"Show everything that may be sent, by event and field: what it holds, what it is for\n"+
+			"and when it is there.\n\n"+
+			"It is the same whether telemetry is on or off. Nothing is written and nobody is\n"+
+			"contacted. As markdown it is a page for TELEMETRY.md, as jsonschema a JSON Schema\n"+
 			"(draft 2020-12) that every event fits.",
-		Example: "  " + s.hint("schema") + "\n  " + s.hint("schema --output markdown > "+schemafile.Page) + "\n  " + s.hint("schema --output jsonschema"),
+		func(c *call) error { return c.schema(*format) },
+		"schema", "schema --output markdown > "+schemafile.Page, "schema --output jsonschema")
+	format = c.addOutput(formatMarkdown, formatJSONSchema)
+	return c
+}
+
+func (c *call) schema(format outputFormat) error {
+	schema, err := c.m.Schema()
+	if err != nil {
+		return err
 	}
-	format := addOutput(cmd, formatMarkdown, formatJSONSchema)
-	cmd.RunE = s.run(func(cmd *cobra.Command, m *core.Manager) error {
-		schema, err := m.Schema()
-		if err != nil {
-			return err
+	switch format {
+	case formatJSON:
+		return screen.WriteJSON(c.out, schema)
+	case formatMarkdown:
+		_, err = c.out.Write(schemafile.Markdown(schema))
+		return err
+	case formatJSONSchema:
+		text, err := schemafile.JSONSchema(schema)
+		if err == nil {
+			_, err = c.out.Write(text)
 		}
-		switch *format {
-		case formatJSON:
-			return screen.WriteJSON(cmd.OutOrStdout(), schema)
-		case formatMarkdown:
-			_, err = cmd.OutOrStdout().Write(schemafile.Markdown(schema))
-			return err
-		case formatJSONSchema:
-			text, err := schemafile.JSONSchema(schema)
-			if err == nil {
-				_, err = cmd.OutOrStdout().Write(text)
-			}
-			return err
-		}
-		showSchema(screen.New(cmd.OutOrStdout(), m.Lookup), schema)
-		return nil
-	})
-	return cmd
+		return err
+	}
+	showSchema(c.out, schema)
+	return nil
 }
 
 // showSchema writes a table for each event on a terminal. In a pipe, each line stands for
