@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -54,7 +53,7 @@ func (c *call) check(format outputFormat) error {
 	defer cancel()
 	v := c.look()
 	var at progress
-	stop := at.show(c.err, "Sending one event to "+v.receiver(), events)
+	stop := at.show(c.err, c.text("Sending one event to %s", v.receiver()), c.events)
 	report, err := c.m.Check(ctx)
 	stop()
 	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend()}
@@ -68,7 +67,7 @@ func (c *call) check(format outputFormat) error {
 			WaitSeconds: int64(report.Wait / time.Second), TookMS: report.Took.Milliseconds(),
 		}
 		if report.Class != driver.ClassAccepted {
-			err = fmt.Errorf("the event was not accepted by %s", v.receiver())
+			err = c.errorf("the event was not accepted by %s", v.receiver())
 		}
 	}
 	if format == formatJSON {
@@ -90,14 +89,14 @@ func (c *call) check(format outputFormat) error {
 func (c *call) checkError(err error, v view) error {
 	switch {
 	case errors.Is(err, core.ErrOff):
-		return fmt.Errorf("%w, and nothing is sent without a yes, not even to check; %s", core.ErrOff, v.onHint(c.hint, true))
+		return c.errorf("%[1]w, and nothing is sent without a yes, not even to check; %[2]s", core.ErrOff, v.onHint(c.hint, true))
 	case errors.Is(err, core.ErrLocal):
 		if by, ok := v.Decision.Overrules(); ok {
-			return fmt.Errorf("%w; decided by %s, whatever you answer", core.ErrLocal, layerWords(by))
+			return c.errorf("%[1]w; decided by %[2]s, whatever you answer", core.ErrLocal, layerWords(by))
 		}
-		return fmt.Errorf("%w; to have events sent: %s", core.ErrLocal, c.hint("enable"))
+		return c.errorf("%[1]w; to have events sent: %[2]s", core.ErrLocal, c.hint("enable"))
 	case errors.Is(err, core.ErrBusy):
-		return fmt.Errorf("%w at this moment; try again", core.ErrBusy)
+		return c.errorf("%w at this moment; try again", core.ErrBusy)
 	}
 	return err
 }

@@ -1,10 +1,6 @@
 package console
 
 import (
-	"errors"
-	"fmt"
-	"strings"
-
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
@@ -24,7 +20,7 @@ func (c *call) disable(format outputFormat) error {
 	report, err := c.m.Disable(c.ctx)
 	v := c.look()
 	if !report.Off {
-		return notStored(v, err)
+		return c.notStored(v, err)
 	}
 	if format == formatJSON {
 		if writeErr := screen.WriteJSON(c.out, struct {
@@ -36,49 +32,46 @@ func (c *call) disable(format outputFormat) error {
 			return writeErr
 		}
 	} else {
-		fmt.Fprintf(c.out, "%s %s\n", c.out.Paint(screen.Bold, "Telemetry of "+v.tool+" is off."), erasedWords(report.Erased, report.Arrived))
+		c.saidNo(v.tool, report.Erased, report.Arrived)
 		if report.Sending {
-			fmt.Fprintln(c.out, "A batch is still on its way and may arrive; nothing is sent after it.")
+			c.say("A batch is still on its way and may arrive; nothing is sent after it.")
 		}
 		if v.LocalLog != "" {
-			fmt.Fprintf(c.out, "What stayed on this machine is in %s; reset deletes it.\n", v.LocalLog)
+			c.say("What stayed on this machine is in %s; reset deletes it.", v.LocalLog)
 		}
 		switch {
 		case v.Delivered > 0:
-			fmt.Fprintf(c.out, "What was sent before stays with the receiver. To ask for its deletion: %s\n", c.hint("reset"))
+			c.say("What was sent before stays with the receiver. To ask for its deletion: %s", c.hint("reset"))
 		case v.Sent:
-			fmt.Fprintf(c.out, "What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s\n", c.hint("reset"))
+			c.say("What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s", c.hint("reset"))
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("the no is stored and nothing more is sent, but not all that waited could be erased: %w", flat{err})
+		return c.errorf("the no is stored and nothing more is sent, but not all that waited could be erased: %w", flat{err})
 	}
 	return nil
 }
 
 // notStored is the error of a no that did not reach the disk, with another way to say
 // it.
-func notStored(v view, err error) error {
+func (c *call) notStored(v view, err error) error {
 	if err == nil {
-		err = errors.New("it cannot be read back")
+		err = c.errorf("it cannot be read back")
 	}
-	return fmt.Errorf("the no could not be stored (%w); set %s=off in your environment instead", flat{err}, consent.EnvName(v.tool))
+	return c.errorf("the no could not be stored (%[1]w); set %[2]s=off in your environment instead", flat{err}, consent.EnvName(v.tool))
 }
 
-// erasedWords says what became of what waited: n events are erased, and so many of a batch that
-// was on its way have arrived.
-func erasedWords(n, arrived int) string {
-	late := ""
-	if arrived > 0 {
-		late = fmt.Sprintf("%s on the way and arrived.", screen.Count(arrived, "event was", "events were"))
-	}
+// saidNo says that telemetry is off, and what became of what waited: n events are erased, and
+// so many of a batch that was on its way have arrived.
+func (c *call) saidNo(tool string, n, arrived int) {
+	c.out.Line(screen.Bold, c.text("Telemetry of %s is off.", tool))
 	switch {
-	case n == 0 && arrived > 0:
-		return late
-	case n == 0:
-		return "Nothing was waiting to be sent."
-	case n == 1:
-		return strings.TrimSpace("The event that was waiting to be sent is erased. " + late)
+	case n > 0:
+		c.out.Line(screen.Plain, c.count(n, "The event that was waiting to be sent is erased.", "The %d events that were waiting to be sent are erased."))
+	case arrived == 0:
+		c.say("Nothing was waiting to be sent.")
 	}
-	return strings.TrimSpace(fmt.Sprintf("The %d events that were waiting to be sent are erased. ", n) + late)
+	if arrived > 0 {
+		c.out.Line(screen.Plain, c.count(arrived, "%d event was on the way and arrived.", "%d events were on the way and arrived."))
+	}
 }

@@ -2,6 +2,9 @@ package console
 
 import (
 	"fmt"
+	"strings"
+
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // Messages translates what is printed: each text by the English one, which may be a format of
@@ -21,3 +24,29 @@ func (s *settings) text(format string, args ...any) string {
 	}
 	return fmt.Sprintf(format, args...)
 }
+
+// errorf is text as an error; with %w it wraps others.
+func (s *settings) errorf(format string, args ...any) error {
+	if translated, ok := s.messages[format]; ok {
+		format = translated
+	}
+	return fmt.Errorf(format, args...)
+}
+
+// count returns one of two texts, whose first argument is n.
+func (s *settings) count(n int, one, many string, args ...any) string {
+	format := many
+	if n == 1 {
+		format = one
+	}
+	if !strings.Contains(s.text(format), "%") {
+		return s.text(format) // it says the number in a word, or need not
+	}
+	return s.text(format, append([]any{n}, args...)...)
+}
+
+// events is a number of events.
+func (s *settings) events(n int) string { return s.count(n, "%d event", "%d events") }
+
+// say prints a sentence to standard output.
+func (c *call) say(format string, args ...any) { c.out.Line(screen.Plain, c.text(format, args...)) }

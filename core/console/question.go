@@ -104,8 +104,8 @@ func (s *settings) couldNotStore(err error, what, tool string) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s could not be stored, so nothing is collected (%w); to not be asked again, set %s=off",
-		what, err, consent.EnvName(tool))
+	return s.errorf("%[1]s could not be stored, so nothing is collected (%[2]w); to not be asked again, set %[3]s=off",
+		s.text(what), err, consent.EnvName(tool))
 }
 
 // somebodyThere finds out whether a person can be asked or told something here, cheap

@@ -27,13 +27,24 @@ func (s Screen) Item(mark, text string) {
 	}
 }
 
-// Text writes text that somebody has laid out: its lines stay, and those that are too long are
-// broken, under their own indentation.
+// Line writes a sentence in a colour: with line breaks on a terminal, in one line elsewhere.
+func (s Screen) Line(c Colour, text string) {
+	lines := []string{text}
+	if s.Columns > 0 {
+		lines = Wrap(text, s.Columns)
+	}
+	for _, line := range lines {
+		_, _ = s.Write([]byte(s.Paint(c, line) + "\n"))
+	}
+}
+
+// Text writes text that somebody has laid out: its lines stay, and on a terminal those that are
+// too long are broken, under their own indentation.
 func (s Screen) Text(text string) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(Clean(strings.TrimRight(line, "\r\n")), " ")
 		rest := strings.TrimLeft(line, " ")
-		if Width(line) <= PageWidth && (s.Columns == 0 || Width(line) <= s.Columns) {
+		if s.Columns == 0 || Width(line) <= s.Columns {
 			_, _ = s.Write([]byte(line + "\n"))
 			continue
 		}
