@@ -27,9 +27,6 @@ var fieldWords = []struct{ fields, words string }{
 	{"args error", ""},
 }
 
-// extendedWords says what ExtendedCollection adds.
-const extendedWords = "the command's arguments and its error message, without what looks like a secret or a path"
-
 // Notice returns what a person reads before they say yes: what changed since an earlier yes,
 // the author's text, the list of what is sent, where it goes, and how to stop it. It ends with
 // a line break.
@@ -74,12 +71,12 @@ func (s *settings) fieldList(page screen.Screen, tool props.Tool) {
 		}
 	}
 	page.Item("  - ", s.metadataWords(config))
-	never := "Nothing else is in it: no arguments, no error messages, no file names or contents, and neither your name nor your computer's."
 	if config.ExtendedCollection {
-		page.Item("  - ", s.text(extendedWords))
-		never = "Nothing else is in it: no file names or contents, and neither your name nor your computer's."
+		page.Item("  - ", s.text("the command's arguments and its error message, without what looks like a secret or a path"))
+		page.Paragraph(s.text("Nothing else is in it: no file names or contents, and neither your name nor your computer's."))
+		return
 	}
-	page.Paragraph(s.text(never))
+	page.Paragraph(s.text("Nothing else is in it: no arguments, no error messages, no file names or contents, and neither your name nor your computer's."))
 }
 
 // metadataWords says what the author's own pairs are, as far as the declaration tells.

@@ -114,7 +114,7 @@ func (s *commands) status() *Command {
 	c := s.command("status", "Show whether telemetry is on, who decided, and what waits",
 		"Show whether telemetry is on, who decided, and what waits to be sent.\n\n"+
 			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n"+
-			"when telemetry is off."+checkHelp(),
+			"when telemetry is off.",
 		func(c *call) error {
 			switch {
 			case *check && !mayCheck:
@@ -128,6 +128,7 @@ func (s *commands) status() *Command {
 	format = c.addOutput()
 	explain = c.addBool("explain", "", "show everything that has a say, and which of it decided")
 	check = c.addCheckFlag()
+	c.Help += checkHelp()
 	return c
 }
 
