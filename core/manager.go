@@ -70,6 +70,8 @@ type Status struct {
 	// and nothing is in the way.
 	Recording bool
 	Backend   props.BackendInfo
+	// Controller is who asks for what is sent, and for what.
+	Controller Controller
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
 	// StateDir is where all of it is kept, LocalLog the file for what stays on this machine,
@@ -149,7 +151,8 @@ func (in *installation) notErasable() int {
 // it finds out by trying, and leaves nothing behind.
 func (m *Manager) Status() Status {
 	in := m.in
-	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{}}
+	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{},
+		Controller: controller(&in.tool.Telemetry)}
 	fault := func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Faults = append(s.Faults, err.Error())

@@ -71,7 +71,7 @@ func (s *commandSet) check(cmd *cobra.Command, m *core.Manager, format outputFor
 	stop := at.show(screen.New(cmd.ErrOrStderr(), m.Lookup), "Sending one event to "+v.receiver(), events)
 	report, err := m.Check(ctx)
 	stop()
-	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend()}
+	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend(), Warnings: m.AuthorWarnings()}
 	switch {
 	case err != nil:
 		err = s.checkError(err, v)
@@ -93,6 +93,9 @@ func (s *commandSet) check(cmd *cobra.Command, m *core.Manager, format outputFor
 			return writeErr
 		}
 		return err
+	}
+	for _, warning := range j.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Warning for the tool's author: "+screen.Clean(warning))
 	}
 	if j.checkAnswer != nil {
 		screen.New(cmd.OutOrStdout(), m.Lookup).Table(checkRows(v, report))
@@ -121,6 +124,8 @@ type checkJSON struct {
 	summaryJSON
 	Backend backendJSON `json:"backend"`
 	*checkAnswer
+	// Warnings are for the tool's author: core.Manager.AuthorWarnings.
+	Warnings []string `json:"warnings,omitempty"`
 	// Problem is why the event was not accepted, or why none was sent.
 	Problem string `json:"problem,omitempty"`
 }
