@@ -72,7 +72,8 @@ func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err e
 	}
 	name := m.Tool().Name
 	group := name + " telemetry "
-	fmt.Fprintf(terminal, "\n%s\n", notice(m.Tool(), status, group+"disable"))
+	shown := notice(m.Tool(), status, group+"disable")
+	fmt.Fprintf(terminal, "\n%s\n", shown)
 	question := "Send usage data?"
 	if status.Backend.Local {
 		question = "Keep usage data?"
@@ -91,7 +92,7 @@ func (o *options) ask(cmd *cobra.Command, m *core.Manager) (answered bool, err e
 		fmt.Fprintf(terminal, "Not answered, so nothing is collected. To answer later: %senable\n\n", group)
 		return false, couldNotStore(m.NoteUnanswered(), "that you were asked", name)
 	}
-	err = m.Answer(answer, seen)
+	err = m.Answer(answer, seen, shown)
 	if errors.Is(err, core.ErrChanged) {
 		return true, nil // the other answer stands; status tells it
 	}

@@ -28,7 +28,7 @@ func (s *commandSet) enable() *cobra.Command {
 		if *local {
 			answer = consent.AnswerLocal
 		}
-		err := m.Enable(*local)
+		err := m.Enable(*local, "") // the notice comes after it
 		v := look(m)
 		switch {
 		case errors.Is(err, core.ErrChanged):

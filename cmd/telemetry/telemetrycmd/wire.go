@@ -284,6 +284,7 @@ func (w *wiring) tell(cmd *cobra.Command) {
 	if !status.Recording || !status.Decision.ByGeneralVariable() || status.Backend.Local {
 		return
 	}
-	fmt.Fprintln(terminal, turnedOn(w.props.Tool.Name, status))
-	_ = w.manager.NoteTold() // else they are told once more
+	shown := turnedOn(w.props.Tool.Name, status)
+	fmt.Fprintln(terminal, shown)
+	_ = w.manager.NoteTold(shown) // else they are told once more
 }
