@@ -83,7 +83,7 @@ func (s Store) journal() journal.Journal {
 func (s Store) History() (History, error) {
 	h, now, err := s.readHistory()
 	// An answer is noted after it is stored, so somebody may be between the two.
-	for tries := historyWait / historyPoll; h.lacks(now) && tries > 0 && time.Since(s.dir.Time(fileName)) < time.Second; tries-- {
+	for tries := historyWait / historyPoll; h.lacks(now) && tries > 0 && time.Since(s.dir.Time(fileName)).Abs() < time.Second; tries-- {
 		time.Sleep(historyPoll)
 		h, now, err = s.readHistory()
 	}
@@ -349,7 +349,10 @@ func (p Past) record() state.Record {
 
 // pastIn reads what record wrote.
 func pastIn(entry journal.Entry) (Past, error) {
-	r := entry.Fields
+	r := state.Record{}
+	for key, text := range entry.Fields { // the file may have been changed
+		r[key] = plaintext.Clean(text)
+	}
 	p := Past{
 		At: entry.At, Decided: Answer(r["decided"]), By: Source(r["by"]), Decider: r["decider"], RestrictedBy: r["restricted_by"],
 		Receipt: r["receipt"], Unrecorded: r["late"] == "yes",
@@ -367,8 +370,8 @@ func pastIn(entry journal.Entry) (Past, error) {
 	if p.Decided != AnswerYes && p.Decided != AnswerLocal && p.Decided != AnswerNo {
 		errs[2] = state.ErrCorrupt
 	}
-	p.Shown, p.ShownKnown = r["shown"]
-	p.Shown = ShownText(p.Shown) // the file may have been changed
+	p.Shown, p.ShownKnown = entry.Fields["shown"]
+	p.Shown = ShownText(p.Shown)
 	return p, errors.Join(errs[:]...)
 }
 
