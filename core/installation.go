@@ -125,6 +125,7 @@ func (in *installation) store() consent.Store { return consent.NewStore(in.dir.P
 // terms are what the author declares, as people are told it.
 func (in *installation) terms() consent.Terms {
 	config := in.tool.Telemetry
+	who := controller(&config)
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
@@ -133,6 +134,9 @@ func (in *installation) terms() consent.Terms {
 		AnyKey:        !declares(&config) && config.MetadataKeys == nil,
 		MetadataKeys:  slices.AppendSeq(slices.Clone(config.MetadataKeys), maps.Keys(config.Metadata)),
 		Extended:      config.ExtendedCollection,
+		Controller:    who.Name,
+		Purpose:       who.Purpose,
+		Retention:     who.Retention,
 		NoticeVersion: config.NoticeVersion,
 		NoticeDigest:  consent.DigestText(config.Notice),
 	}
@@ -267,6 +271,9 @@ func (in *installation) check() error {
 		return err
 	}
 	if err := checkDeclared(&config); err != nil {
+		return err
+	}
+	if err := checkController(&config); err != nil {
 		return err
 	}
 	if err := driverhttp.CheckHeaders(config.Headers); err != nil {

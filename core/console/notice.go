@@ -54,11 +54,29 @@ func (s *settings) notice(on screen.Screen, tool props.Tool, status core.Status,
 	s.fieldList(page, tool)
 	b.WriteString("\n")
 	page.Paragraph(s.destination(status))
+	for _, row := range s.whoAsks(status.Controller) {
+		page.Paragraph(row.Label + ": " + row.Value)
+	}
 	if url := tool.Telemetry.PrivacyURL; url != "" {
 		page.Paragraph(s.text("Privacy policy: %s", screen.Clean(url)))
 	}
 	page.Paragraph(s.text("To turn it off at any time: %s", disable))
 	return b.String()
+}
+
+// whoAsks says who answers for the data, and for what it is asked, as far as the author says.
+func (s *settings) whoAsks(c core.Controller) (rows []screen.Row) {
+	for _, row := range []screen.Row{
+		{Label: s.text("Who asks"), Value: c.Name},
+		{Label: s.text("What for"), Value: c.Purpose},
+		{Label: s.text("Kept for"), Value: c.Retention},
+		{Label: s.text("Questions to"), Value: c.Contact},
+	} {
+		if row.Value != "" {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // fieldList says what a report holds.
