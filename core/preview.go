@@ -400,7 +400,7 @@ type previewBackend struct {
 func (b *previewBackend) Send(ctx context.Context, events []driver.Event) error {
 	var mu sync.Mutex
 	var first *wire.Exchange
-	b.tap.Out = func(x *wire.Exchange) {
+	b.tap.Out = func(x *wire.Exchange) error {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -409,6 +409,7 @@ func (b *previewBackend) Send(ctx context.Context, events []driver.Event) error 
 		case x.Method == "" && x.Network == first.Network && x.Address == first.Address:
 			first.Body = append(first.Body, x.Body...) // more of the same connection
 		}
+		return nil
 	}
 	err := b.Backend.Send(ctx, events)
 	mu.Lock()
