@@ -516,10 +516,34 @@ func TestALeftoverOfAPreviewIsErasedByANo(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(left, 0o700), os.WriteFile(filepath.Join(left, "0000.events2"), []byte("canary"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Dir(left), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if faults := m.Status().Faults; len(faults) != 1 || !strings.Contains(faults[0], "left a copy") {
+		t.Errorf("status says %q", faults)
+	}
 	if _, err := m.Disable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(filepath.Dir(left)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestALeftoverOfAPreviewIsErasedByTheNextSender(t *testing.T) {
+	t.Parallel()
+	tool := toolFor(newIntake(t).URL)
+	options := enabled(t, tool, map[string]string{})
+	m := core.NewManager(tool, options...)
+	left, old := filepath.Join(m.Status().StateDir, ".preview-1.tmp"), time.Now().Add(-time.Hour)
+	if err := errors.Join(os.MkdirAll(filepath.Join(left, "queue"), 0o700), os.Chtimes(left, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Flush(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(left); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
