@@ -72,6 +72,8 @@ type installation struct {
 	tool   props.Tool
 	dir    state.Dir
 	dirErr error // the directory is unknown, or not to be used
+	// preview, where not nil, opens the backends of a copy that is looked at: nothing leaves it.
+	preview *preview
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
@@ -197,10 +199,10 @@ func (in *installation) queue() *spool.Queue {
 	}
 }
 
-// eraseWaiting removes every event that waits and what was set aside of the queue.
+// eraseWaiting removes every event that waits, what was set aside of the queue, and copies of it.
 func (in *installation) eraseWaiting() (int, error) {
 	erased, err := in.queue().Erase()
-	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
+	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName), in.dir.RemoveScratch())
 }
 
 // forget removes what was logged on this machine, and the trouble with background processes.

@@ -108,6 +108,8 @@ type Status struct {
 	// Problem is why the last attempt failed, Left why something waits that the last process
 	// which looked must not send, and Background why no process sends in the background.
 	Problem, Left, Background string
+	// Log is the log of what was sent; see Manager.Sent.
+	Log SentStatus
 	// Erasures are the deletion requests that were made from here, oldest first.
 	Erasures []Erasure
 	// Faults says what is wrong: with the author's declaration, or with the files.
@@ -193,6 +195,7 @@ func (m *Manager) Status() Status {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
 	fault(m.lookAtQueue(&s))
+	fault(m.lookAtSent(&s))
 	if s.Decision.Enabled {
 		if err := in.dir.Probe(); err != nil {
 			s.Recording = false
@@ -566,7 +569,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if retired == nil { // else the next reset needs the notes
 		err = errors.Join(err, delivery.Forget(in.dir))
 	}
-	err = errors.Join(err, in.forget(), e.work(ctx, true, progress))
+	err = errors.Join(err, in.forget(), in.forgetSent(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	all, readErr := m.Erasures()

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -9,6 +10,25 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
 )
+
+// Append opens the journal, waiting for who has it until ctx ends, appends an entry, and gives
+// the journal back. seal says that the entry is on the disk when it returns; see Writer.Seal.
+func (j Journal) Append(ctx context.Context, at time.Time, fields state.Record, seal bool) (n int, err error) {
+	const poll = 2 * time.Millisecond // who has it writes one entry
+	w, err := j.Open()
+	for errors.Is(err, state.ErrBusy) && ctx.Err() == nil {
+		time.Sleep(poll)
+		w, err = j.Open()
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err = w.Append(at, fields)
+	if err == nil && seal {
+		err = w.Seal()
+	}
+	return n, errors.Join(err, w.Close())
+}
 
 // Writer appends entries. It holds the file, so there is one at a time, and it is not safe
 // for concurrent use.

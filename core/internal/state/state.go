@@ -211,14 +211,14 @@ func (d Dir) Rename(name, to string) error {
 	return nil
 }
 
-// RemoveTemp deletes what writers that were killed left behind: what is older than any write
-// takes.
+// RemoveTemp deletes what writers that were killed left behind, and previews: what is older
+// than any of them takes.
 func (d Dir) RemoveTemp() {
 	entries, _ := os.ReadDir(d.path)
 	for _, entry := range entries {
-		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") {
+		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, tempSuffix) {
 			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
-				os.Remove(d.Join(name))
+				os.RemoveAll(d.Join(name))
 			}
 		}
 	}
