@@ -3,6 +3,10 @@
 package plaintext
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"unicode/utf8"
 )
@@ -43,4 +47,32 @@ func Line(text string, limit int) string {
 		limit--
 	}
 	return text[:limit] + "…"
+}
+
+// Bare returns err without the path that the os package puts into it, which may hold a
+// user's name: what was tried, and the cause.
+func Bare(err error) error {
+	if op, cause := parts(err); cause != nil {
+		return fmt.Errorf("%s: %w", op, cause)
+	}
+	return err
+}
+
+// Cause is Bare without what was tried, for callers that say it in their own words.
+func Cause(err error) error {
+	if _, cause := parts(err); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// parts takes apart the errors that hold a path.
+func parts(err error) (op string, cause error) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Op, e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Op, e.Err
+	}
+	return "", nil
 }
