@@ -13,6 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/detach"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -136,7 +137,7 @@ func (b background) start() error {
 		}.Start()
 	}
 	if err != nil {
-		err = state.Bare(err)
+		err = plaintext.Bare(err)
 		n := b.readNotes()
 		n.failures++
 		n.counted, n.problem = started, "the background process could not be started: "+err.Error()

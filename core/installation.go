@@ -20,6 +20,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Option changes what Open and NewManager take from their surroundings. Tools need
@@ -203,7 +204,7 @@ func (in *installation) eraseWaiting() (int, error) {
 func (in *installation) forget() error {
 	err := os.RemoveAll(in.dir.Join(localDir))
 	if err != nil {
-		err = state.Bare(err)
+		err = plaintext.Bare(err)
 	}
 	return errors.Join(err, background{in}.forget())
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Source says how a decision was made.
@@ -191,7 +192,7 @@ func (s Store) obtain(want Receipt) (Receipt, error) {
 func (s Store) names() ([]string, error) {
 	entries, err := os.ReadDir(s.receipts().Path())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	names := make([]string, len(entries))
 	for i, entry := range entries {
