@@ -176,8 +176,8 @@ func (b background) declaration() []byte {
 		r["header."+name] = value
 	}
 	for key, value := range r {
-		if strings.ContainsAny(key+value, "\r\n\x00") || strings.Contains(key, "=") {
-			return nil // not to be had in one line
+		if plaintext.Clean(key+value) != key+value || strings.Contains(key, "=") {
+			return nil // a record would not give it back as it is
 		}
 	}
 	return r.Encode()

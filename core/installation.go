@@ -76,7 +76,7 @@ type installation struct {
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
-	in := &installation{tool: tool, environment: environment{
+	in := &installation{tool: cleaned(tool), environment: environment{
 		lookup: os.LookupEnv,
 		now:    time.Now,
 		stdout: os.Stdout,
@@ -100,6 +100,26 @@ func newInstallation(tool props.Tool, options []Option) *installation {
 		in.policy = consent.PolicyPaths(in.name(), in.lookup)
 	}
 	return in
+}
+
+// cleaned returns what an author declares with the texts fit to be shown that nothing else
+// holds to a form. They may come from a file, or from what built the tool.
+func cleaned(tool props.Tool) props.Tool {
+	tool.Version = plaintext.Clean(tool.Version)
+	config := &tool.Telemetry
+	config.Notice, config.PrivacyURL = plaintext.Lines(config.Notice), plaintext.Clean(config.PrivacyURL)
+	config.MetadataKeys = slices.Clone(config.MetadataKeys) // nil stays nil: any key
+	for i, key := range config.MetadataKeys {
+		config.MetadataKeys[i] = plaintext.Clean(key)
+	}
+	if config.Metadata != nil {
+		metadata := make(map[string]string, len(config.Metadata))
+		for key, value := range config.Metadata {
+			metadata[plaintext.Clean(key)] = value
+		}
+		config.Metadata = metadata
+	}
+	return tool
 }
 
 // errAsleep explains why nothing is recorded in a test binary.

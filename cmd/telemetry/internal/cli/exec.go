@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // What shells end with where there was no command to run.
@@ -127,13 +128,8 @@ func cannotRun(err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return errors.New("command not found")
 	}
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		return e.Err
 	}
-	var execErr *exec.Error
-	if errors.As(err, &execErr) {
-		return execErr.Err
-	}
-	return err
+	return plaintext.Cause(err)
 }
