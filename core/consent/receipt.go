@@ -148,11 +148,26 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 				return Receipt{}, err
 			}
 		}
-		if own := stored.receipt(); own.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(own.Terms)) {
+		if own := stored.receipt(); own.serves(d, terms) {
 			return own, s.restore(own)
 		}
 	}
 	return s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+}
+
+// serves reports whether the receipt of the stored answer is the one to record under.
+func (r Receipt) serves(d Decision, terms Terms) bool {
+	return r.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(r.Terms))
+}
+
+// Known returns the receipt that Record would return, if it is there already. It changes
+// nothing.
+func (s Store) Known(d Decision, terms Terms) (Receipt, bool) {
+	if own := d.Stored.receipt(); d.Source.answered() && own.ID != "" && own.serves(d, terms) {
+		return own, true
+	}
+	r, found, _ := s.alike(Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms})
+	return r, found
 }
 
 // restore writes the copy of a receipt that is part of the stored answer, if it is gone.
@@ -172,20 +187,29 @@ func (s Store) Holds(id string) bool {
 // obtain returns the stored receipt that says the same as want, or stores want under a new
 // ID.
 func (s Store) obtain(want Receipt) (Receipt, error) {
-	digest := want.Terms.Digest()
-	list, err := s.list()
-	if err != nil {
-		return Receipt{}, err
-	}
-	for _, have := range list {
-		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
-			return have, nil
-		}
+	have, found, err := s.alike(want)
+	if found || err != nil {
+		return have, err
 	}
 	if want.ID, err = NewReceiptID(); err != nil {
 		return Receipt{}, err
 	}
 	return want, s.writeReceipt(want)
+}
+
+// alike looks for the stored receipt that says the same as want.
+func (s Store) alike(want Receipt) (r Receipt, found bool, err error) {
+	list, err := s.list()
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	digest := want.Terms.Digest()
+	for _, have := range list {
+		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
+			return have, true, nil
+		}
+	}
+	return Receipt{}, false, nil
 }
 
 // names lists the files of the receipts.

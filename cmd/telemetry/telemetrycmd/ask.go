@@ -119,7 +119,7 @@ func (o *options) somebodyThere(cmd *cobra.Command, m *core.Manager) (in, termin
 	if !isFile || !isFileToo || !screen.IsTerminal(in) || !screen.IsTerminal(terminal) || !printsToTerminal(cmd) {
 		return nil, nil, false
 	}
-	if consent.InCI(m.Lookup) || o.machineReads(cmd) || !inForeground(in) {
+	if m.Debugging() || consent.InCI(m.Lookup) || o.machineReads(cmd) || !inForeground(in) {
 		return nil, nil, false
 	}
 	if _, agent := consent.Agent(m.Lookup); agent {
