@@ -119,7 +119,7 @@ type call struct {
 func Commands(open func() (*core.Manager, error), options ...Option) []*Command {
 	set := &commands{gather(options), open}
 	return []*Command{
-		set.enable(), set.disable(), set.status(), set.schema(), set.inspect(), set.log(), set.receipts(),
+		set.enable(), set.disable(), set.status(), set.schema(), set.inspect(), set.log(), set.receipts(), set.export(),
 		set.reset(), set.flush(), set.share(), set.upload(),
 	}
 }

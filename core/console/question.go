@@ -123,7 +123,7 @@ func (s *settings) somebodyThere(m *core.Manager) (in, terminal *os.File, ok boo
 	if file, is := streams.Out.(*os.File); is && !tty.Is(file) {
 		return nil, nil, false
 	}
-	if consent.InCI(m.Lookup) || !tty.InForeground(in) {
+	if m.Debugging() || consent.InCI(m.Lookup) || !tty.InForeground(in) {
 		return nil, nil, false
 	}
 	if _, agent := consent.Agent(m.Lookup); agent {
