@@ -24,14 +24,24 @@ const localDir = "local"
 type selection struct {
 	driver   driver.Driver
 	settings map[string]string // resolved
+	pinned   bool              // by the administrator's policy: nothing else of what the author declares is for it
 }
 
 // localLog is where events go that stay on this machine.
 func localLog() selection { return selection{driver: file.Driver()} }
 
-// selectBackend follows the order that TelemetryConfig documents. The error is the first
-// mistake in it.
+// selectBackend returns where events go: where the administrator's policy says or, without
+// it, where the author does.
 func (in *installation) selectBackend() (selection, error) {
+	if pin := in.pin(); pin.named {
+		return pin.selection, pin.err
+	}
+	return in.selectDeclared()
+}
+
+// selectDeclared follows the order that TelemetryConfig documents. The error is the first
+// mistake in it.
+func (in *installation) selectDeclared() (selection, error) {
 	config := in.tool.Telemetry
 	drivers, err := linkedDrivers(config)
 	if err != nil {
@@ -75,17 +85,26 @@ func (in *installation) selectBackend() (selection, error) {
 	if err != nil {
 		return selection{}, err
 	}
-	s := selection{d, resolved}
-	if d.Check != nil {
-		if err := d.Check(s.config(in)); err != nil {
-			return selection{}, err
-		}
-	}
-	if !d.Local && len(s.info().Hosts) == 0 {
-		return selection{}, &driver.ConfigError{Field: field, Problem: fmt.Sprintf(
-			"backend %q does not say which host it contacts, so nobody can be asked; mend the Hosts of its driver", name)}
+	s := selection{driver: d, settings: resolved}
+	if err := s.check(in, field); err != nil {
+		return selection{}, err
 	}
 	return s, nil
+}
+
+// check returns the first mistake that no single setting shows. field is what named the
+// driver.
+func (s selection) check(in *installation, field string) error {
+	if s.driver.Check != nil {
+		if err := s.driver.Check(s.config(in)); err != nil {
+			return err
+		}
+	}
+	if !s.driver.Local && len(s.info().Hosts) == 0 {
+		return &driver.ConfigError{Field: field, Problem: fmt.Sprintf(
+			"backend %q does not say which host it contacts, so nobody can be asked; mend the Hosts of its driver", s.driver.Name)}
+	}
+	return nil
 }
 
 // linkedDrivers returns what this binary can reach, by name.
@@ -106,14 +125,11 @@ func linkedDrivers(config props.TelemetryConfig) (map[string]driver.Driver, erro
 
 // config is what an author declared and where files go, without a way to anybody.
 func (s selection) config(in *installation) driver.Config {
-	return driver.Config{
-		Settings: s.settings,
-		Headers:  in.tool.Telemetry.Headers,
-		Insecure: in.tool.Telemetry.Insecure,
-		Tool:     in.tool.Name,
-		Version:  in.tool.Version,
-		Dir:      in.dir.Join(localDir),
+	config := driver.Config{Settings: s.settings, Tool: in.tool.Name, Version: in.tool.Version, Dir: in.dir.Join(localDir)}
+	if !s.pinned {
+		config.Headers, config.Insecure = in.tool.Telemetry.Headers, in.tool.Telemetry.Insecure
 	}
+	return config
 }
 
 // open opens the backend for an installation.

@@ -70,6 +70,8 @@ type Status struct {
 	// and nothing is in the way.
 	Recording bool
 	Backend   props.BackendInfo
+	// Pinned says that the administrator's policy has set Backend in the place of the author's.
+	Pinned bool
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
 	// StateDir is where all of it is kept, LocalLog the file for what stays on this machine,
@@ -158,6 +160,8 @@ func (m *Manager) Status() Status {
 	wrong := in.check()
 	fault(wrong)
 	s.Backend = m.backend(s.Decision)
+	fault(in.pin().err)
+	s.Pinned = in.pin().selection.pinned && !s.Decision.LocalOnly
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
 	if in.dirErr != nil {
 		fault(in.dirErr)

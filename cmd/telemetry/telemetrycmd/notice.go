@@ -45,7 +45,7 @@ func notice(tool props.Tool, s core.Status, disable string) string {
 	if text := strings.TrimSpace(tool.Telemetry.Notice); text != "" {
 		b.WriteString(text + "\n")
 	} else {
-		generalNotice(&b, tool)
+		generalNotice(&b, tool, s.Pinned)
 	}
 	b.WriteString("\n")
 	paragraph(&b, destination(s))
@@ -56,9 +56,13 @@ func notice(tool props.Tool, s core.Status, disable string) string {
 	return b.String()
 }
 
-func generalNotice(b *strings.Builder, tool props.Tool) {
+func generalNotice(b *strings.Builder, tool props.Tool, pinned bool) {
 	config := tool.Telemetry
-	paragraph(b, tool.Name+" can report how it is used, to show its authors what matters. Each report holds:")
+	reader := "its authors"
+	if pinned {
+		reader = "this machine's administrator"
+	}
+	paragraph(b, tool.Name+" can report how it is used, to show "+reader+" what matters. Each report holds:")
 	var items []string
 	for _, f := range fieldWords {
 		if f.words != "" {
@@ -103,7 +107,11 @@ func metadataWords(config props.TelemetryConfig) string {
 func destination(s core.Status) string {
 	switch {
 	case len(s.Backend.Hosts) > 0:
-		return "It is sent to " + strings.Join(s.Backend.Hosts, ", ") +
+		set := ""
+		if s.Pinned {
+			set = ", set by this machine's administrator in the place of the tool's own receiver"
+		}
+		return "It is sent to " + strings.Join(s.Backend.Hosts, ", ") + set +
 			", under a pseudonym. Like any server, the receiver sees the IP address that you connect from; it is not part of the data."
 	case s.Backend.Name == "noop":
 		return "It is sent nowhere: the tool names no receiver."

@@ -154,9 +154,15 @@ type Run struct {
 	// Requestor is asked. Tool is what it is told.
 	Requestor deletion.Requestor
 	// Receiver names who is reached through Requestor, where that is who events are sent to:
-	// then nobody is asked who received nothing. Empty where the author named somebody.
+	// then nobody is asked who received nothing. Empty where the author named somebody, who
+	// stands for all whom an author ever had events sent to.
 	Receiver string
-	Tool     string
+	// Pinned says that the administrator's policy has set the receiver, "" where it sets one that
+	// cannot be used: nobody else is asked for anything, nor what became of it. SetByPolicy
+	// reports whether it had set one whom events were sent to; nil means none.
+	Pinned      bool
+	SetByPolicy func(receiver string) bool
+	Tool        string
 	// NotErasable is the count of Put with what arrived since. It is that of the requests that
 	// were not made yet.
 	NotErasable int
@@ -166,6 +172,21 @@ type Run struct {
 	Wait time.Duration
 	// Progress, where not nil, is told how many of how many are done with.
 	Progress func(done, total int)
+}
+
+// receiver is Receiver as it is stored.
+func (r Run) receiver() string { return line(r.Receiver, maxText) }
+
+func (r Run) setByPolicy(receiver string) bool {
+	return r.SetByPolicy != nil && r.SetByPolicy(receiver)
+}
+
+// reaches reports whether a stored receiver is reached through Requestor.
+func (r Run) reaches(receiver string) bool {
+	if r.Receiver == "" {
+		return !r.Pinned && !r.setByPolicy(receiver)
+	}
+	return receiver == r.receiver()
 }
 
 // Run makes the requests that are due and follows up on those that were made. What becomes
@@ -213,8 +234,15 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	if e.State == deletion.Requested && e.Attempts == 0 {
 		e.NotErasable = max(e.NotErasable, r.NotErasable)
 	}
-	if e.isFor(r.Receiver) {
-		return b.write(e.waitingFor(b.Now()))
+	wasAsked := e.State != deletion.Requested && e.State != deletion.Refused
+	switch {
+	case !wasAsked && !e.isFor(r):
+		return b.write(e.waiting(r, b.Now()))
+	case wasAsked && r.Pinned && e.Taken != r.receiver():
+		if !e.Next.IsZero() {
+			e.Next = b.Now().Add(lastRetry)
+		}
+		return b.write(e)
 	}
 	// Written before anything is asked: who is killed here comes back after a pause.
 	failed := e
@@ -239,7 +267,7 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 		receipt, err = b.request(ctx, r, e)
 	}
 	if err == nil {
-		return b.write(settled(e, receipt, now, follows).handedTo(r.Receiver, now))
+		return b.write(settled(e, receipt, now, follows).handedTo(r, now))
 	}
 	failed.Problem = err.Error()
 	if len(receipt.Parts) > 0 {
