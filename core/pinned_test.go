@@ -279,6 +279,75 @@ func TestAPolicyThatComesWhileACommandRunsIsSeenBeforeAnAttempt(t *testing.T) {
 	}
 }
 
+func TestAPolicyThatComesBetweenTwoBatchesIsSeenBeforeTheSecond(t *testing.T) {
+	t.Parallel()
+	p := newPinning(t)
+	var sent int
+	p.tool.Telemetry = props.TelemetryConfig{Backend: "vendor", Drivers: []driver.Driver{{
+		Name: "vendor", Limits: driver.Limits{Events: 1},
+		Hosts: func(map[string]string) []string { return []string{"vendor.example"} },
+		Open: func(driver.Config) (driver.Backend, error) {
+			return sendFunc(func() {
+				sent++
+				p.says("on\n" + p.line())
+			}), nil
+		},
+	}}}
+	p.enable()
+	c := open(p.t, p.tool, p.options)
+	c.Track("feature.used", "first", nil)
+	c.Track("feature.used", "second", nil)
+	_ = c.Flush(t.Context())
+	if sent != 1 {
+		t.Errorf("the vendor was sent %d batches", sent)
+	}
+	if s := p.manager().Status(); s.Queue.Elsewhere != 1 {
+		t.Errorf("%+v", s.Queue)
+	}
+}
+
+// sendFunc takes everything and calls itself.
+type sendFunc func()
+
+func (f sendFunc) Send(context.Context, []driver.Event) error { f(); return nil }
+func (f sendFunc) Close() error                               { return nil }
+
+func TestWhatTheDiskDidNotTakeGoesToNobodyElse(t *testing.T) {
+	t.Parallel()
+	for policy, corp := range map[string]int{"": 0, "on": 1} {
+		p := newPinning(t)
+		p.options = append(p.options, environment(map[string]string{"CI": "true", "SOMETOOL_TELEMETRY": "on"}))
+		p.says(policy)
+		if policy != "" {
+			p.says(policy + "\n" + p.line())
+		}
+		dir := p.manager().Status().StateDir
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "queue"), nil, 0o600); err != nil { // so there is no place for slots
+			t.Fatal(err)
+		}
+		c := open(t, p.tool, p.options)
+		c.Track("feature.used", "unstored", nil)
+		p.says("on\n" + p.line())
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.heard("recorded under the policy "+policy, 0, corp)
+	}
+}
+
+func TestAPolicyThatNamesTheAuthorsHostNamesAnotherReceiver(t *testing.T) {
+	t.Parallel()
+	p := newPinning(t)
+	p.enable()
+	p.says("receiver http " + p.author.URL + "/another-customer")
+	if d := p.manager().Decision(); !d.Undecided || len(d.Beyond) != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestARequestForErasureIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testing.T) {
 	t.Parallel()
 	p := newPinning(t)
@@ -311,6 +380,9 @@ func TestARequestForErasureIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testin
 	p.says("on\nreceiver nosuch https://corp.example")
 	if _, err := p.manager().Resume(t.Context(), nil); err != nil || len(p.office.requests()) != 0 {
 		t.Errorf("a receiver that cannot be used: %v, the author was asked %d times", err, len(p.office.requests()))
+	}
+	if e := only(t, p.manager()); !strings.Contains(e.Problem, "does not let the tool contact") {
+		t.Errorf("a receiver that cannot be used: %q", e.Problem)
 	}
 
 	p.says("")
