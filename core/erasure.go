@@ -30,11 +30,8 @@ func (e *eraser) work(ctx context.Context, insist bool, progress func(done, tota
 	e.readPolicy()
 	requestor, release := e.requestor()
 	defer release()
-	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, NotErasable: e.late, Insist: insist, Progress: progress,
-		Pinned: e.pin().named, SetByPolicy: consent.SetByPolicy}
-	if own, err := e.selectBackend(); own.pinned || err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
-		run.Receiver = e.terms().Receiver()
-	}
+	run := e.run()
+	run.Requestor, run.Insist, run.Progress = requestor, insist, progress
 	if insist {
 		run.Wait = outboxWait
 	}
@@ -42,6 +39,22 @@ func (e *eraser) work(ctx context.Context, insist bool, progress func(done, tota
 		return fmt.Errorf("the deletion requests: %w", err)
 	}
 	return nil
+}
+
+// run says who can be asked.
+func (e *eraser) run() outbox.Run {
+	run := outbox.Run{Tool: e.tool.Name, NotErasable: e.late, SetByPolicy: consent.SetByPolicy}
+	own, err := e.selectBackend()
+	switch {
+	case omitted:
+		run.Held = "which a build without telemetry, like this one, cannot contact: another build has to ask"
+	case e.pin().named:
+		run.Held = outbox.HeldByPolicy
+	}
+	if own.pinned || err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
+		run.Receiver = e.terms().Receiver()
+	}
+	return run
 }
 
 // requestor returns the author's requestor, or the one that sends the event through the

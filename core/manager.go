@@ -491,6 +491,9 @@ type Erasure struct {
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
 	Receipt deletion.Receipt
+	// Held says that nobody may be asked now: for the administrator's policy, or because this
+	// build can contact nobody. Problem says it in words. Trying again helps when that changes.
+	Held bool
 	// Receiver is who has taken it, where that is who events were sent to.
 	Receiver string
 	// NotErasable is how many of the events the receiver had taken with a warning that it may
@@ -590,10 +593,15 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 		return nil, m.in.dirErr
 	}
 	entries, err := m.in.outbox().Entries()
+	if len(entries) == 0 {
+		return nil, err
+	}
+	run := (&eraser{installation: m.in}).run()
 	var list []Erasure
 	for _, e := range entries {
+		isOpen := e.State == deletion.Requested || e.State == deletion.Refused
 		list = append(list, Erasure{
-			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+			MachineID: e.MachineID, State: e.State, Held: isOpen && run.Held != "" && !e.IsFor(run), Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
 			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
 		})
 	}

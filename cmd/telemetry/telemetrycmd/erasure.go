@@ -24,6 +24,10 @@ func (s *commandSet) erasureWords(m *core.Manager, e core.Erasure) []string {
 	switch e.State {
 	case deletion.Requested:
 		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, "there was no time to"))
+		if e.Held {
+			add("It is kept until then.")
+			return slices.Concat(lines, askTheAuthors(m, "Or ask"), stayWords(e))
+		}
 		add("It is kept, and later commands make it again, also while telemetry is off.")
 		add("To try again now: %s", s.hint("reset --resume"))
 		return slices.Concat(lines, askTheAuthors(m, "Or ask"), stayWords(e))

@@ -46,25 +46,31 @@ func (e Entry) String() string { return fmt.Sprintf("deletion of %s: %s", e.Mach
 // GoString is String: %#v must not show the key either.
 func (e Entry) GoString() string { return e.String() }
 
-// isFor reports whether a request that was not made yet is to be made in a run. Those of older
+// HeldByPolicy is Run.Held where the administrator's policy names the receiver.
+const HeldByPolicy = "which the administrator's policy does not let the tool contact now: it is asked when that changes"
+
+// IsFor reports whether a request that was not made yet is to be made in a run. Those of older
 // versions do not say for whom they are: for whom an author had events sent to.
-func (e Entry) isFor(r Run) bool {
+func (e Entry) IsFor(r Run) bool {
 	if len(e.Receivers) == 0 {
-		return !r.Pinned
+		return r.Held == ""
 	}
 	return slices.ContainsFunc(e.Receivers, r.reaches)
 }
 
 // waiting is a request that a run cannot make.
 func (e Entry) waiting(r Run, now time.Time) Entry {
-	to := "others"
+	to, why := "others", "which this version of the tool does not send to: another one has to ask"
 	if len(e.Receivers) > 0 {
 		to = strings.Join(e.Receivers, " and ")
 	}
-	e.Problem = "data went to " + to + ", which this version of the tool does not send to: another one has to ask"
-	if r.Pinned || slices.ContainsFunc(e.Receivers, r.setByPolicy) {
-		e.Problem = "data went to " + to + ", which the administrator's policy does not let the tool contact now: it is asked when that changes"
+	switch {
+	case r.Held != "":
+		why = r.Held
+	case slices.ContainsFunc(e.Receivers, r.setByPolicy):
+		why = HeldByPolicy
 	}
+	e.Problem = "data went to " + to + ", " + why
 	e.Next = now.Add(lastRetry)
 	return e
 }

@@ -157,10 +157,11 @@ type Run struct {
 	// then nobody is asked who received nothing. Empty where the author named somebody, who
 	// stands for all whom an author ever had events sent to.
 	Receiver string
-	// Pinned says that the administrator's policy has set the receiver, "" where it sets one that
-	// cannot be used: nobody else is asked for anything, nor what became of it. SetByPolicy
-	// reports whether it had set one whom events were sent to; nil means none.
-	Pinned      bool
+	// Held says why nobody but Receiver may be asked for anything, nor what became of it, as the
+	// end of a sentence that begins with "data went to somebody,". Then no Receiver is nobody.
+	Held string
+	// SetByPolicy reports whether the administrator's policy, and not an author, had set a
+	// receiver; nil means none.
 	SetByPolicy func(receiver string) bool
 	Tool        string
 	// NotErasable is the count of Put with what arrived since. It is that of the requests that
@@ -184,7 +185,7 @@ func (r Run) setByPolicy(receiver string) bool {
 // reaches reports whether a stored receiver is reached through Requestor.
 func (r Run) reaches(receiver string) bool {
 	if r.Receiver == "" {
-		return !r.Pinned && !r.setByPolicy(receiver)
+		return r.Held == "" && !r.setByPolicy(receiver)
 	}
 	return receiver == r.receiver()
 }
@@ -236,9 +237,9 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	}
 	wasAsked := e.State != deletion.Requested && e.State != deletion.Refused
 	switch {
-	case !wasAsked && !e.isFor(r):
+	case !wasAsked && !e.IsFor(r):
 		return b.write(e.waiting(r, b.Now()))
-	case wasAsked && r.Pinned && e.Taken != r.receiver():
+	case wasAsked && r.Held != "" && e.Taken != r.receiver():
 		if !e.Next.IsZero() {
 			e.Next = b.Now().Add(lastRetry)
 		}
