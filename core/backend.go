@@ -31,9 +31,6 @@ func localLog() selection { return selection{driver: file.Driver()} }
 // selectBackend returns where events go: where the administrator's policy says or, without
 // it, where the author does.
 func (in *installation) selectBackend() (selection, error) {
-	if omitted {
-		return in.selectDeclared()
-	}
 	if pin := in.pin(); pin.named {
 		return pin.selection, pin.err
 	}

@@ -72,6 +72,8 @@ type Status struct {
 	Backend   props.BackendInfo
 	// Pinned says that the administrator's policy has set Backend in the place of the author's.
 	Pinned bool
+	// Omitted says that the tool was built without telemetry: it can record and contact nothing.
+	Omitted bool
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
 	// StateDir is where all of it is kept, LocalLog the file for what stays on this machine,
@@ -151,7 +153,7 @@ func (in *installation) notErasable() int {
 // it finds out by trying, and leaves nothing behind.
 func (m *Manager) Status() Status {
 	in := m.in
-	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{}}
+	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{}, Omitted: omitted}
 	fault := func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Faults = append(s.Faults, err.Error())

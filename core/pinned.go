@@ -23,7 +23,7 @@ type pin struct {
 // selectBackend until the next call: what one decision leads to has one receiver.
 func (in *installation) readPolicy() consent.Policy {
 	policy := consent.ReadPolicies(in.policy...)
-	p := pin{named: policy.Pinned}
+	p := pin{named: policy.Pinned && !omitted}
 	if p.named {
 		if p.selection, p.err = in.selectPinned(policy.Receiver); p.err != nil {
 			p.err = fmt.Errorf("the administrator's policy names a receiver that cannot be used: %w", p.err)

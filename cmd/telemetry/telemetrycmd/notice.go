@@ -113,6 +113,8 @@ func destination(s core.Status) string {
 		}
 		return "It is sent to " + strings.Join(s.Backend.Hosts, ", ") + set +
 			", under a pseudonym. Like any server, the receiver sees the IP address that you connect from; it is not part of the data."
+	case s.Omitted:
+		return "It is sent nowhere: this build is one without telemetry."
 	case s.Backend.Name == "noop":
 		return "It is sent nowhere: the tool names no receiver."
 	case s.Backend.Local && s.LocalLog != "":
