@@ -23,27 +23,32 @@ type pin struct {
 // selectBackend until the next call: what one decision leads to has one receiver.
 func (in *installation) readPolicy() consent.Policy {
 	policy := consent.ReadPolicies(in.policy...)
-	p := pin{named: policy.Pinned && !omitted}
-	if p.named {
-		if p.selection, p.err = in.selectPinned(policy.Receiver); p.err != nil {
-			p.err = fmt.Errorf("the administrator's policy names a receiver that cannot be used: %w", p.err)
-			if policy.Verdict != consent.No {
-				policy = consent.Policy{Verdict: consent.No, Detail: "names a receiver that cannot be used, which counts as no"}
-			}
+	if !policy.Pinned || omitted {
+		in.pinned.Store(unpinned)
+		return policy
+	}
+	p := &pin{named: true}
+	if p.selection, p.err = in.selectPinned(policy.Receiver); p.err != nil {
+		p.err = fmt.Errorf("the administrator's policy names a receiver that cannot be used: %w", p.err)
+		if policy.Verdict != consent.No {
+			policy = consent.Policy{Verdict: consent.No, Detail: "names a receiver that cannot be used, which counts as no"}
 		}
 	}
-	in.pinned.Store(&p)
+	in.pinned.Store(p)
 	return policy
 }
 
+// unpinned is what nearly every command finds, so it is not made anew.
+var unpinned = &pin{}
+
 // pin returns what readPolicy found last.
-func (in *installation) pin() pin {
+func (in *installation) pin() *pin {
 	p := in.pinned.Load()
 	if p == nil {
 		in.readPolicy()
 		p = in.pinned.Load()
 	}
-	return *p
+	return p
 }
 
 var (

@@ -85,7 +85,7 @@ func newMachine(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{t: t, author: newReceiver(t), corp: newReceiver(t), home: home(t), etc: t.TempDir()}
 	m.exe = filepath.Join(t.TempDir(), "mytool")
-	build := exec.Command("go", "build", "-buildvcs=false", "-tags", "telemetrycheck", "-ldflags",
+	build := exec.Command("go", "build", "-buildvcs=false", "-tags", "telemetrycheck,vendors", "-ldflags",
 		"-X main.interval=1ms -X main.endpoint="+m.author.URL+"/events -X main.erasures="+m.author.URL+"/erasures",
 		"-o", m.exe, "github.com/gotoolbase/telemetry/examples/mytool")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -240,9 +240,21 @@ func TestAPersonSeesWhoSetTheReceiver(t *testing.T) {
 			t.Errorf("%s does not say %q:\n%s", args, want, out)
 		}
 	}
+	if out := strings.Join(strings.Fields(m.must("", "telemetry", "enable")), " "); !strings.Contains(out, "to show this machine's administrator what matters") {
+		t.Errorf("the notice says for whom it is:\n%s", out)
+	}
 	m.says(everyPolicy, "")
 	if out := m.must("", "telemetry", "status"); !strings.Contains(out, "what is collected has changed since your yes") || strings.Contains(out, corp+"), set by the administrator's policy\n") {
 		t.Errorf("without the policy:\n%s", out)
+	}
+	for receiver, want := range map[string]string{
+		"otlp " + m.corp.URL:    "Receiver: otlp (" + corp + "), set by the administrator's policy",
+		"posthog " + m.corp.URL: `the backend "posthog" cannot be used with that address alone: Telemetry.Settings[project_key]: required`,
+	} {
+		m.says(everyPolicy, "on\nreceiver "+receiver)
+		if out := m.must("", "telemetry", "status"); !strings.Contains(out, want) {
+			t.Errorf("%s: status does not say %q:\n%s", receiver, want, out)
+		}
 	}
 	m.says(everyPolicy, "on\nreceiver nosuch "+m.corp.URL+"\n")
 	if out := m.must("", "telemetry", "status"); !strings.Contains(out, "names a receiver that cannot be used") || !strings.Contains(out, `"nosuch" is not linked into mytool`) {
