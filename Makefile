@@ -35,10 +35,11 @@ race: ## The same under the race detector, but for whole processes and most muta
 torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10
 	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 2h ./internal/torture
 
-lint: ## gofmt, go vet, staticcheck, and go.mod being tidy
+lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod being tidy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
 	$(GO) mod tidy -diff
 	$(GO) vet $(PKG)
+	$(GO) vet -tags notelemetry ./cmd/... ./core/... ./examples/...
 	$(GO) tool -modfile=tools/go.mod staticcheck $(PKG)
 
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them

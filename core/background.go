@@ -161,10 +161,11 @@ func (b background) vanishes() bool {
 	return n.failures >= maxFailedStarts && b.now().Sub(b.dir.Time(startedName)) < retryStarts
 }
 
-// declaration is where this process sends to, for the background process: its own may be
-// made from variables that it does not get. It goes through a pipe, because it holds keys.
+// declaration is what the author of this process declared, for the background process: its own
+// may be made from variables that it does not get. It goes through a pipe, because it holds
+// keys. The administrator's policy is read by that process itself, and comes first there too.
 func (b background) declaration() []byte {
-	own, err := b.selectBackend()
+	own, err := b.selectDeclared()
 	if err != nil {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotoolbase/telemetry/backends/noop"
@@ -75,6 +76,7 @@ type installation struct {
 	dirErr error // the directory is unknown, or not to be used
 	// preview, where not nil, opens the backends of a copy that is looked at: nothing leaves it.
 	preview *preview
+	pinned  atomic.Pointer[pin]
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
@@ -145,10 +147,11 @@ func (in *installation) name() string {
 
 func (in *installation) store() consent.Store { return consent.NewStore(in.dir.Path()) }
 
-// terms are what the author declares, as people are told it.
+// terms are what the author declares and the receiver that the policy may name, as people are
+// told it.
 func (in *installation) terms() consent.Terms {
 	config := in.tool.Telemetry
-	who := controller(&config)
+	who := in.controller()
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
@@ -176,7 +179,7 @@ func (in *installation) terms() consent.Terms {
 	// With a mistake in the declaration there is no receiver: a yes now is no yes to the one
 	// that it names when it is mended.
 	if s, err := in.selectBackend(); err == nil {
-		t.Backend, t.Hosts = s.driver.Name, s.info().Hosts
+		t.Backend, t.Hosts, t.Pinned = s.driver.Name, s.info().Hosts, s.pinned
 	}
 	return t
 }
@@ -188,7 +191,7 @@ func (in *installation) decide() consent.Decision {
 		Omitted: omitted,
 		Tool:    in.name(),
 		Lookup:  in.lookup,
-		Policy:  consent.ReadPolicies(in.policy...),
+		Policy:  in.readPolicy(),
 	}
 	if in.dirErr == nil {
 		input.Stored = in.store().Load()
@@ -307,7 +310,7 @@ func (in *installation) check() error {
 			return &driver.ConfigError{Field: "Telemetry.DeletionRequestor", Problem: err.Error()}
 		}
 	}
-	_, err := in.selectBackend()
+	_, err := in.selectDeclared()
 	return err
 }
 
