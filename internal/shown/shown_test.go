@@ -61,6 +61,8 @@ type home struct {
 	env    []string
 	server *httptest.Server
 	calls  atomic.Int32
+	// spoiled says that the test wrote into files of ours.
+	spoiled bool
 }
 
 func newHome(t *testing.T, answer http.HandlerFunc) *home {

@@ -13,6 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/internal/guard"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Exit codes, as shells have them.
@@ -70,7 +71,8 @@ func UsageError(err error) error { return &usageError{err} }
 
 type usageError struct{ err error }
 
-func (e *usageError) Error() string { return e.err.Error() }
+// Error repeats what was typed, which somebody else may have made up.
+func (e *usageError) Error() string { return plaintext.Lines(e.err.Error()) }
 func (e *usageError) Unwrap() error { return e.err }
 func (e *usageError) ExitCode() int { return exitUsage }
 

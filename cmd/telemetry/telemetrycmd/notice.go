@@ -10,6 +10,7 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // fieldWords says in words what each field of an event holds, by its JSON name. A test
@@ -135,7 +136,7 @@ func bullet(b *strings.Builder, text string)    { wrapped(b, "  - ", text) }
 func wrapped(b *strings.Builder, mark, text string) {
 	b.WriteString(mark)
 	used := 0
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(plaintext.Clean(text)) {
 		n := utf8.RuneCountInString(word)
 		if used > 0 && len(mark)+used+1+n > lineWidth {
 			b.WriteString("\n" + strings.Repeat(" ", len(mark)))
