@@ -112,7 +112,7 @@ func couldNotStore(err error, what, tool string) error {
 }
 
 // somebodyThere finds out whether a person can be asked or told something here, cheap
-// checks first.
+// checks first. Who looks at what would be recorded has not come to be asked.
 func (o *options) somebodyThere(cmd *cobra.Command, m *core.Manager) (in, terminal *os.File, ok bool) {
 	in, isFile := cmd.InOrStdin().(*os.File)
 	terminal, isFileToo := cmd.ErrOrStderr().(*os.File)
