@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	// What the programs are built of, so that go test does not take an old result for theirs.
+	_ "github.com/gotoolbase/telemetry/cmd/telemetry/internal/cli"
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 

@@ -175,11 +175,14 @@ var entrances = []entrance{
 		shown := ""
 		for _, args := range [][]string{
 			{text}, {"--" + text}, {"-" + text}, {"track", "--" + text}, {"track", text + "@", text, "--duration", text}, {"status", text}, {"status", "--output", text},
-			{"exec", "--", text}, {"exec", "--", "./" + text}, {"erasures", text}, {"erasures", "list", "--ledger", text}, {"erasures", "list", "--state", text},
+			{"exec", "--" + text, "x"}, {"erasures", text}, {"erasures", "list", "--ledger", text}, {"erasures", "list", "--state", text},
 			{"erasures", "show", text, "--ledger", "none"}, {"erase", text}, {"erase", "--backend", text}, {"relay", "--config", text}, {"relay", text},
 			{"--config", text, "status"}, {"--config", text, "enable"},
 		} {
 			shown += h.operator(args...)
+		}
+		for _, args := range [][]string{{"exec", "--", text}, {"exec", "--", "./" + text}, {"exec", "--meta", text, text}, {"track", text}, {"track", "feature.used", text, text}} {
+			shown += h.telemetry(args...)
 		}
 		for _, args := range [][]string{{"telemetry", text}, {"telemetry", "status", text}, {"telemetry", "status", "--" + text}, {"telemetry", "status", "--output", text}} {
 			out, errs, _ := h.run("mytool", args...)
