@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,6 +95,30 @@ func (s Store) InForce(id string) (Receipt, error) {
 	return receipt, nil
 }
 
+// Receipts returns the receipts that are in force, oldest first. The error says that others
+// could not be read.
+func (s Store) Receipts() ([]Receipt, error) {
+	ids, err := s.names()
+	if stored := s.Load(); stored.Receipt != "" {
+		ids = append(ids, stored.Receipt)
+	}
+	for i := range ids {
+		ids[i], _ = strings.CutSuffix(ids[i], asideSuffix)
+	}
+	slices.Sort(ids)
+	var list []Receipt
+	for _, id := range slices.Compact(ids) {
+		switch r, readErr := s.InForce(id); {
+		case readErr == nil:
+			list = append(list, r)
+		case !errors.Is(readErr, ErrRetired) && validID(id):
+			err = errors.Join(err, readErr)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Receipt) int { return a.At.Compare(b.At) })
+	return list, err
+}
+
 // doubts tells the receipts that a no may have ended which nobody knows of: versions
 // without receipts store answers and leave the receipts alone. They count each answer, so
 // where more than one was stored since a receipt, not all of them need have been a yes.
@@ -152,7 +177,11 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 			return own, s.restore(own)
 		}
 	}
-	return s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+	receipt, made, err := s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+	if made {
+		s.noteFirst(d, receipt)
+	}
+	return receipt, err
 }
 
 // serves reports whether the receipt of the stored answer is the one to record under.
@@ -185,16 +214,17 @@ func (s Store) Holds(id string) bool {
 }
 
 // obtain returns the stored receipt that says the same as want, or stores want under a new
-// ID.
-func (s Store) obtain(want Receipt) (Receipt, error) {
+// ID, which is made then.
+func (s Store) obtain(want Receipt) (receipt Receipt, made bool, err error) {
 	have, found, err := s.alike(want)
 	if found || err != nil {
-		return have, err
+		return have, false, err
 	}
 	if want.ID, err = NewReceiptID(); err != nil {
-		return Receipt{}, err
+		return Receipt{}, false, err
 	}
-	return want, s.writeReceipt(want)
+	err = s.writeReceipt(want)
+	return want, err == nil, err
 }
 
 // alike looks for the stored receipt that says the same as want.

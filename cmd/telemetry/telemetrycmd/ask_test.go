@@ -475,28 +475,6 @@ func TestWhatWasTypedBeforeTheQuestionIsNoAnswerToIt(t *testing.T) {
 		}
 		onlyUnanswered(t, x.dir)
 	})
-	t.Run("nor does it confirm a reset", func(t *testing.T) {
-		x := start(t, setup{args: []string{"telemetry", "enable"}})
-		x.end()
-		ptmx, tty, err := pty.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ptmx.Close()
-		defer tty.Close()
-		if _, err := io.WriteString(ptmx, "y\n"); err != nil {
-			t.Fatal(err)
-		}
-		waitFor(t, func() bool { return typedAhead(tty) })
-		var shown bytes.Buffer
-		if said, err := askYesNo(t.Context(), tty, &shown, "Go on?", time.Second); said == saidYes || err != nil || shown.Len() > 0 {
-			t.Errorf("said %v, %v, after %q", said, err, shown.String())
-		}
-		line := make([]byte, 8)
-		if n, err := tty.Read(line); string(line[:n]) != "y\n" {
-			t.Errorf("left to read: %q, %v", line[:n], err)
-		}
-	})
 }
 
 func waitFor(t *testing.T, done func() bool) {
@@ -666,7 +644,7 @@ func TestAnEndAtTheQuestionOfInitIsItsEnd(t *testing.T) {
 func TestAnAnswerFromElsewhereMeanwhileStands(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}})
 	x.expect(1, theQuestion)
-	err := consent.NewStore(x.dir).No(0, time.Now())
+	err := consent.NewStore(x.dir).No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 0}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -700,7 +678,7 @@ func TestAnAnswerThatCannotBeStoredIsOneLine(t *testing.T) {
 
 func TestOnATerminalStatusIsATableWithColourUnlessNotWanted(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
-	if err := consent.NewStore(dir).No(0, time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC)); err != nil {
+	if err := consent.NewStore(dir).No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 0}, time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC)); err != nil {
 		t.Fatal(err)
 	}
 	for name, env := range map[string]string{"terminal": "X=1", "no_color": "NO_COLOR=1", "dumb": "TERM=dumb"} {

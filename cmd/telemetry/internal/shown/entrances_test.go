@@ -366,7 +366,7 @@ func (h *home) inside(config props.TelemetryConfig, options ...core.Option) stri
 	none := func(string) (string, bool) { return "", false }
 	options = append(options, core.WithStateDir(h.path("state")), core.WithEnv(none))
 	m := core.NewManager(tool, options...)
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		return err.Error()
 	}
 	c, err := core.Open(tool, options...)
