@@ -272,7 +272,8 @@ func everything(h *home) string {
 	shown := ""
 	for _, args := range [][]string{
 		{"enable"}, {"status"}, {"status", "--explain"}, {"status", "--output", "json"}, {"schema"}, {"schema", "--output", "markdown"},
-		{"schema", "--output", "json"}, {"schema", "--output", "jsonschema"}, {"track", "feature.used", "x"}, {"flush"}, {"status"}, {"status", "--output", "json"},
+		{"schema", "--output", "json"}, {"schema", "--output", "jsonschema"}, {"track", "feature.used", "x"}, {"inspect"}, {"inspect", "--next"}, {"flush"}, {"status"}, {"status", "--output", "json"},
+		{"log"}, {"receipts"}, {"receipts", "--output", "json"}, {"export"},
 		{"disable"}, {"reset", "--status"}, {"reset", "--status", "--output", "json"},
 	} {
 		shown += h.telemetry(args...)
