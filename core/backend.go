@@ -13,6 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // localDir is where the file backend writes, inside the state directory.
@@ -153,7 +154,9 @@ func (s selection) reachesNobody() bool { return s.driver.Name == "noop" }
 func (s selection) info() props.BackendInfo {
 	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local, Accepted: s.driver.Accepted, Warnings: s.driver.Warnings}
 	if s.driver.Hosts != nil {
-		info.Hosts = s.driver.Hosts(s.settings)
+		for _, host := range s.driver.Hosts(s.settings) {
+			info.Hosts = append(info.Hosts, plaintext.Clean(host)) // people are shown them, and asked
+		}
 	}
 	return info
 }

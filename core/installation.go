@@ -106,22 +106,18 @@ func newInstallation(tool props.Tool, options []Option) *installation {
 	return in
 }
 
-// cleaned returns what an author declares with the texts fit to be shown that nothing else
-// holds to a form. They may come from a file, or from what built the tool.
+// cleaned returns what an author declares with the texts fit to be shown that commands show
+// where the declaration has a mistake, too. They may come from a file, or from what built the
+// tool.
 func cleaned(tool props.Tool) props.Tool {
-	tool.Version = plaintext.Clean(tool.Version)
 	config := &tool.Telemetry
-	config.Notice, config.PrivacyURL = plaintext.Lines(config.Notice), plaintext.Clean(config.PrivacyURL)
-	config.MetadataKeys = slices.Clone(config.MetadataKeys) // nil stays nil: any key
-	for i, key := range config.MetadataKeys {
-		config.MetadataKeys[i] = plaintext.Clean(key)
+	for _, text := range []*string{&tool.Name, &tool.Version, &config.Installation, &config.PrivacyURL} {
+		*text = plaintext.Clean(*text)
 	}
-	if config.Metadata != nil {
-		metadata := make(map[string]string, len(config.Metadata))
-		for key, value := range config.Metadata {
-			metadata[plaintext.Clean(key)] = value
-		}
-		config.Metadata = metadata
+	config.Notice = plaintext.Lines(config.Notice)
+	config.ErrorClasses = slices.Clone(config.ErrorClasses)
+	for i, class := range config.ErrorClasses {
+		config.ErrorClasses[i] = props.ErrorClass(plaintext.Clean(string(class)))
 	}
 	return tool
 }
