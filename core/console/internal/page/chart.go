@@ -49,7 +49,7 @@ func (v view) days(all []Day) {
 	}
 	v.add(`</svg><p class="axis"><span>{}</span> <span>{}</span></p>`, first, last)
 	v.add(`<details><summary>{}</summary>`, v.say("As a table"))
-	v.table(v.say("Events a day"), v.say("Day"), v.say("Events"))
+	v.table("counts", v.say("Events a day"), column{title: v.say("Day")}, column{v.say("Events"), true})
 	for _, d := range days {
 		v.add(`<tr><th scope="row">{}</th><td class="number">{}</td></tr>`, date(d.Date), number(d.Events))
 	}
@@ -62,7 +62,7 @@ func (v view) days(all []Day) {
 // byCommand is a table whose last column draws what the one before says.
 func (v view) byCommand(all []CommandCount) {
 	v.add(`<div><h3>{}</h3>`, v.say("Events by command"))
-	v.table(v.say("The most used first"), v.say("Command"), v.say("Events"), v.say("Share"))
+	v.table("uses", v.say("The most used first"), column{title: v.say("Command")}, column{v.say("Events"), true}, column{title: v.say("Share")})
 	most := 0
 	for _, c := range all {
 		most = max(most, c.Events)

@@ -126,9 +126,8 @@ func (v view) head() {
 func (v view) foot() {
 	v.add(`<footer><p>{}</p><p>`,
 		v.say("This page comes from this machine and is seen by nobody else. It can change nothing, and loads nothing from elsewhere."))
-	v.add(`{} `, v.say("As of"))
-	v.time(v.At)
-	v.add(` ({}). {} `, v.At.Local().Format("MST, UTC-07:00"), v.say("Searching and reloading work until the page is closed, at the latest until"))
+	v.add(`{} <time datetime="{}">{}</time>. `, v.say("As of"), v.At.UTC().Format(time.RFC3339), v.At.Local().Format("2006-01-02 15:04 UTC-07:00"))
+	v.add(`{} `, v.say("Searching and reloading work until the page is closed, at the latest until"))
 	v.add(`{}.</p></footer><iframe class="beat" src="{}" title="{}" tabindex="-1" aria-hidden="true" hidden></iframe>`,
 		v.ends.Local().Format("15:04"), beatName, v.say("Keeps the page's server running"))
 }
@@ -136,7 +135,7 @@ func (v view) foot() {
 // layers lists what has a say.
 func (v view) layers() {
 	v.add(`<p class="lead">{}</p>`, v.say("Any no decides; without one any yes does; silence is no."))
-	v.table(v.say("Everything that has a say"), v.say("What"), v.say("Says"), v.say("Found there"))
+	v.table("layers", v.say("Everything that has a say"), texts(v.say("What"), v.say("Says"), v.say("Found there"))...)
 	for _, l := range v.State.Layers[:min(len(v.State.Layers), maxRows)] {
 		if l.Decided {
 			v.add(`<tr class="decided"><th scope="row">{} <span class="tag">{}</span></th><td>`, l.Name, v.say("decided"))
@@ -204,12 +203,32 @@ func (v view) privacyURL(address string) {
 }
 
 // table begins a table that scrolls by itself where the screen is narrow, also by keyboard.
-func (v view) table(caption string, columns ...string) {
-	v.add(`<div class="scroll" role="region" tabindex="0" aria-label="{}"><table><caption>{}</caption><thead><tr>`, caption, caption)
-	for _, column := range columns {
-		v.add(`<th scope="col">{}</th>`, column)
+// class sets it apart for the style sheet.
+func (v view) table(class, caption string, columns ...column) {
+	v.add(`<div class="scroll {}" role="region" tabindex="0" aria-label="{}"><table><caption>{}</caption><thead><tr>`, class, caption, caption)
+	for _, c := range columns {
+		if c.numbers {
+			v.add(`<th scope="col" class="number">{}</th>`, c.title)
+		} else {
+			v.add(`<th scope="col">{}</th>`, c.title)
+		}
 	}
 	v.add("</tr></thead><tbody>\n")
+}
+
+// column is one of a table, of texts or of numbers.
+type column struct {
+	title   string
+	numbers bool
+}
+
+// texts are columns of texts.
+func texts(titles ...string) []column {
+	list := make([]column, len(titles))
+	for i, title := range titles {
+		list[i].title = title
+	}
+	return list
 }
 
 func (v view) endTable() { v.add("</tbody></table></div>\n") }
@@ -237,8 +256,8 @@ func (v view) fields() {
 		v.empty(v.say("No field is declared."))
 		return
 	}
-	v.table(v.say("Every field with its meaning, and an example from this machine"),
-		v.say("Field"), v.say("Meaning"), v.say("What it may be"), v.say("On this machine"))
+	v.table("of-fields", v.say("Every field with its meaning, and an example from this machine"),
+		texts(v.say("Field"), v.say("Meaning"), v.say("What it may be"), v.say("On this machine"))...)
 	shown := v.Fields[:min(len(v.Fields), maxRows)]
 	group := ""
 	for i, f := range shown {

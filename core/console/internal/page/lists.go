@@ -17,9 +17,9 @@ func (v view) waitingList() {
 	})
 	v.add(`<ol class="entries">`)
 	for _, e := range w.Events[p.from:p.to] {
-		v.add(`<li><details><summary><span class="what">{}</span> <span class="when">`, e.Name)
+		v.add(`<li><details><summary><span class="when">`)
 		v.time(e.At)
-		v.add(`</span> <span class="to">{}</span></summary>`, v.say("to %s", e.To))
+		v.add(`</span> <span class="what">{}</span> <span class="to">{}</span></summary>`, e.Name, v.say("to %s", e.To))
 		if e.Why != "" {
 			v.add(`<p>{}</p>`, e.Why)
 		}
@@ -91,9 +91,9 @@ func (v view) delivery(d Delivery) {
 	}
 	v.add(`<li><details` + open + `><summary><span class="when">`)
 	v.time(d.At)
-	v.add(`</span> `)
+	v.add(`</span> <span class="count">{}</span> `, v.say("Events: %s", number(d.Events)))
 	v.badge(d.Tone, d.Status)
-	v.add(` <span class="count">{}</span> <span class="to">{}</span></summary>`, v.say("Events: %s", number(d.Events)), v.say("to %s", d.To))
+	v.add(` <span class="to">{}</span></summary>`, v.say("to %s", d.To))
 	if d.Receipt != "" {
 		v.add(`<p>{} <code>{}</code></p>`, v.say("Sent under the decision"), d.Receipt)
 	}
@@ -163,7 +163,7 @@ func (v view) erasures() {
 		v.empty(v.say("No erasure was asked for."))
 		return
 	}
-	v.table(v.say("Every request for erasure"), v.say("Machine ID"), v.say("State"), v.say("Reached"), v.say("To know"))
+	v.table("requests", v.say("Every request for erasure"), texts(v.say("Machine ID"), v.say("State"), v.say("Reached"), v.say("To know"))...)
 	shown := v.Erasures[:min(len(v.Erasures), maxEntries)]
 	for _, e := range shown {
 		v.add(`<tr><th scope="row"><code>{}</code></th><td>`, e.MachineID)

@@ -32,10 +32,20 @@ func (m *markup) add(template html, values ...string) {
 	for _, v := range values {
 		before, after, _ := strings.Cut(rest, "{}")
 		m.b.WriteString(before)
-		m.escape(plaintext.Line(v, maxValue))
+		m.escape(line(v))
 		rest = after
 	}
 	m.b.WriteString(rest)
+}
+
+// line is a value in one line. What is far too long is not looked at to its end.
+func line(value string) string {
+	const most = 4 * maxValue // cleaning makes text shorter
+	short := plaintext.Line(cut(value, most), maxValue)
+	if len(value) > most && !strings.HasSuffix(short, "…") {
+		short += "…"
+	}
+	return short
 }
 
 // escape writes text that is clean.
