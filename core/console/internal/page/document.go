@@ -15,7 +15,7 @@ var style string
 const (
 	sentEach     = 10
 	waitingEach  = 20
-	maxRows      = 300
+	maxRows      = 200 // of fields, of which there are some dozens
 	maxEntries   = 30
 	maxDays      = 31
 	maxCommands  = 12
@@ -136,7 +136,7 @@ func (v view) foot() {
 func (v view) layers() {
 	v.add(`<p class="lead">{}</p>`, v.say("Any no decides; without one any yes does; silence is no."))
 	v.table("layers", v.say("Everything that has a say"), texts(v.say("What"), v.say("Says"), v.say("Found there"))...)
-	for _, l := range v.State.Layers[:min(len(v.State.Layers), maxRows)] {
+	for _, l := range v.State.Layers[:min(len(v.State.Layers), maxEntries)] {
 		if l.Decided {
 			v.add(`<tr class="decided"><th scope="row">{} <span class="tag">{}</span></th><td>`, l.Name, v.say("decided"))
 		} else {
@@ -146,7 +146,7 @@ func (v view) layers() {
 		v.add(`</td><td>{}</td></tr>`, l.Detail)
 	}
 	v.endTable()
-	v.restNote(min(len(v.State.Layers), maxRows), len(v.State.Layers))
+	v.restNote(min(len(v.State.Layers), maxEntries), len(v.State.Layers))
 }
 
 // receiver says where events go, and whom to ask.
@@ -205,7 +205,7 @@ func (v view) privacyURL(address string) {
 // table begins a table that scrolls by itself where the screen is narrow, also by keyboard.
 // class sets it apart for the style sheet.
 func (v view) table(class, caption string, columns ...column) {
-	v.add(`<div class="scroll {}" role="region" tabindex="0" aria-label="{}"><table><caption>{}</caption><thead><tr>`, class, caption, caption)
+	v.add(`<div class="scroll {}" role="group" tabindex="0" aria-label="{}"><table><caption>{}</caption><thead><tr>`, class, caption, caption)
 	for _, c := range columns {
 		if c.numbers {
 			v.add(`<th scope="col" class="number">{}</th>`, c.title)

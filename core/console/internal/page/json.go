@@ -6,11 +6,15 @@ import "strings"
 // brackets alone would otherwise grow with the square of its size.
 const maxDepth = 16
 
+// maxColoured is how many tokens of a text are set apart. A body of small numbers alone would
+// otherwise be thousands of elements, which keep a browser busy.
+const maxColoured = 400
+
 // json writes JSON in lines, with its keys set apart, and marks what was searched for. It
 // changes nothing but the space between tokens. What only looks like JSON, or was cut, is
 // written as far as it goes.
 func (m *markup) json(text, search string) {
-	depth := 0
+	depth, tokens := 0, 0
 	for i := 0; i < len(text); {
 		switch c := text[i]; c {
 		case ' ', '\t', '\r', '\n':
@@ -40,13 +44,18 @@ func (m *markup) json(text, search string) {
 			i++
 		default:
 			end := tokenEnd(text, i)
-			i = m.token(text, i, end, search)
+			if tokens++; tokens <= maxColoured {
+				m.token(text, i, end, search)
+			} else {
+				m.marked(text[i:end], search)
+			}
+			i = end
 		}
 	}
 }
 
-// token writes a string, a number or a word, and returns where it ends.
-func (m *markup) token(text string, from, end int, search string) int {
+// token writes a string, a number or a word, each set apart.
+func (m *markup) token(text string, from, end int, search string) {
 	next := skipSpace(text, end)
 	switch {
 	case text[from] != '"':
@@ -58,7 +67,6 @@ func (m *markup) token(text string, from, end int, search string) int {
 	}
 	m.marked(text[from:end], search)
 	m.b.WriteString(`</span>`)
-	return end
 }
 
 func (m *markup) newLine(depth int) {

@@ -23,7 +23,7 @@ func (v view) waitingList() {
 		if e.Why != "" {
 			v.add(`<p>{}</p>`, e.Why)
 		}
-		v.body(v.say("The event"), e.JSON, maxJSON, "")
+		v.body(v.say("Event %s of %s", e.Name, moment(e.At)), e.JSON, maxJSON, "")
 		v.add("</details></li>\n")
 	}
 	v.add(`</ol>`)
@@ -32,7 +32,7 @@ func (v view) waitingList() {
 
 // body writes text in lines, laid out if it is JSON.
 func (v view) body(label, text string, limit int, search string) {
-	v.add(`<pre role="region" tabindex="0" aria-label="{}">`, label)
+	v.add(`<pre role="group" tabindex="0" aria-label="{}">`, label)
 	shown := cut(text, limit)
 	if looksLikeJSON(shown) {
 		v.json(shown, search)
@@ -97,7 +97,7 @@ func (v view) delivery(d Delivery) {
 	if d.Receipt != "" {
 		v.add(`<p>{} <code>{}</code></p>`, v.say("Sent under the decision"), d.Receipt)
 	}
-	v.body(v.say("What was sent"), d.Body, maxBody, v.search)
+	v.body(v.say("Request of %s", moment(d.At)), d.Body, maxBody, v.search)
 	v.add("</details></li>\n")
 }
 
@@ -151,7 +151,7 @@ func (v view) shownThen(text string) {
 		v.add(`<p>{}</p>`, v.say("No text was kept."))
 		return
 	}
-	v.add(`<pre class="notice" role="region" tabindex="0" aria-label="{}">`, v.say("What was shown then"))
+	v.add(`<pre class="notice" role="group" tabindex="0" aria-label="{}">`, v.say("What was shown then"))
 	v.lines(text, maxNoticeLen)
 	v.add(`</pre>`)
 	v.cutNote(text, maxNoticeLen)

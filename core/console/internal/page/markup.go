@@ -124,8 +124,11 @@ func (m *markup) time(at time.Time) {
 		m.add(`<span class="none" aria-label="{}">–</span>`, m.say("not known"))
 		return
 	}
-	m.add(`<time datetime="{}">{}</time>`, at.UTC().Format(time.RFC3339), at.Local().Format("2006-01-02 15:04"))
+	m.add(`<time datetime="{}">{}</time>`, at.UTC().Format(time.RFC3339), moment(at))
 }
+
+// moment is a time in this machine's zone.
+func moment(at time.Time) string { return at.Local().Format("2006-01-02 15:04") }
 
 // badge writes a word with its tone. The tone is never said by the colour alone.
 func (m *markup) badge(tone Tone, words string) {

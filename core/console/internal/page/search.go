@@ -54,7 +54,7 @@ func found(all []Delivery, search string) []Delivery {
 	}
 	var list []Delivery
 	for _, d := range all {
-		for _, text := range []string{d.To, d.Status, d.Receipt, d.At.Local().Format("2006-01-02 15:04"), d.Body} {
+		for _, text := range []string{d.To, d.Status, d.Receipt, moment(d.At), d.Body} {
 			if index(text, search) >= 0 {
 				list = append(list, d)
 				break

@@ -152,10 +152,11 @@ type life struct {
 }
 
 // beatEvery is how often the page's frame is loaded again, and gone how long after the last
-// sign of it the page counts as closed: a busy browser may leave two out.
+// sign of it the page counts as closed: a browser that is busy with something else leaves
+// some out, and a page that ends while it is read is worse than one that ends late.
 const (
-	beatEvery = 4 * time.Second
-	gone      = 15 * time.Second
+	beatEvery = 5 * time.Second
+	gone      = 30 * time.Second
 )
 
 // sign notes that the browser is there.

@@ -326,18 +326,18 @@ func TestItEndsWhenThePageIsClosed(t *testing.T) {
 	s := serve(t, typical)
 	cookie := s.enter()
 	got := s.say("GET " + s.folder + "beat HTTP/1.1\nHost: HOST" + cookie)
-	if got.status != http.StatusOK || got.header.Get("Refresh") != "4" {
+	if got.status != http.StatusOK || got.header.Get("Refresh") != "5" {
 		t.Errorf("the frame: %+v", got)
 	}
-	s.clock.move(14 * time.Second) // two are missing
+	s.clock.move(29 * time.Second) // some are missing
 	if got := s.say("GET " + s.folder + "?q=a HTTP/1.1\nHost: HOST" + cookie); got.status != http.StatusOK {
 		t.Errorf("while it is looked at: %d", got.status)
 	}
-	s.clock.move(14 * time.Second) // and two since that search
+	s.clock.move(29 * time.Second) // and some since that search
 	if got := s.say("GET " + s.folder + "beat HTTP/1.1\nHost: HOST" + cookie); got.status != http.StatusOK {
 		t.Errorf("after a search: %d", got.status)
 	}
-	s.clock.move(15 * time.Second)
+	s.clock.move(30 * time.Second)
 	s.wait(page.Closed)
 }
 

@@ -21,15 +21,19 @@ import (
 
 // The tests run one after the other: a browser is busy enough with one.
 
-// served serves what load returns, and returns the address to open. ended gets the ending.
+// served serves data, and returns the address to open. ended gets the ending.
 func served(t *testing.T, data page.Data) (address string, ended <-chan page.Ending) {
+	t.Helper()
+	return servedBy(t, func(context.Context) (page.Data, error) { return data, nil })
+}
+
+func servedBy(t *testing.T, load func(context.Context) (page.Data, error)) (address string, ended <-chan page.Ending) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ending := make(chan string, 1), make(chan page.Ending, 1)
 	var running sync.WaitGroup
 	running.Go(func() {
-		e, err := page.Serve(ctx, func(context.Context) (page.Data, error) { return data, nil },
-			page.Options{Ready: func(address string) { ready <- address }})
+		e, err := page.Serve(ctx, load, page.Options{Ready: func(address string) { ready <- address }})
 		if err != nil {
 			t.Error(err)
 			close(ready)
@@ -45,7 +49,7 @@ func served(t *testing.T, data page.Data) (address string, ended <-chan page.End
 
 // chromium starts a browser with a profile of its own, and returns the context of its first
 // tab. One that is missing is a failure: a test that looks at nothing would always pass.
-func chromium(t *testing.T) context.Context {
+func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -55,13 +59,14 @@ func chromium(t *testing.T) context.Context {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-domain-reliability", true),
 		// Chromium's sandbox needs what containers and root do not have. It sees our pages only.
 		chromedp.NoSandbox)
+	options = append(options, more...)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(allocator)
 	t.Cleanup(end)
 	t.Cleanup(func() { chromedp.Cancel(ctx) }) // and waits until it has ended, before its profile goes
 	do(t, ctx, chromedp.Navigate("about:blank"))
-	limited, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	limited, cancel := context.WithTimeout(ctx, 8*time.Minute)
 	t.Cleanup(cancel)
 	return limited
 }
