@@ -61,39 +61,50 @@ func (a answer) write(w io.Writer, translate func(string) string, head bool) {
 	}
 	var b strings.Builder
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(a.status) + " " + http.StatusText(a.status) + "\r\n")
-	header := func(name, value string) {
-		if value != "" {
-			b.WriteString(name + ": " + value + "\r\n")
+	for _, h := range a.headers() {
+		if h.value != "" {
+			b.WriteString(h.name + ": " + h.value + "\r\n")
 		}
 	}
-	header("Date", time.Now().UTC().Format(http.TimeFormat))
-	header("Connection", "close")
-	header("Content-Length", strconv.Itoa(len(a.body)))
-	if a.kind != "" {
-		header("Content-Type", a.kind+"; charset=utf-8")
-	}
-	if a.status == http.StatusMethodNotAllowed {
-		header("Allow", "GET, HEAD")
-	}
-	header("Location", a.location)
-	header("Set-Cookie", a.cookie)
-	if a.again > 0 {
-		header("Refresh", strconv.Itoa(int(a.again/time.Second)))
-	}
-	header("Content-Security-Policy", policy(a.frame))
-	if a.frame {
-		header("X-Frame-Options", "SAMEORIGIN")
-	} else {
-		header("X-Frame-Options", "DENY")
-	}
-	header("Cross-Origin-Opener-Policy", "same-origin")
-	header("Cross-Origin-Resource-Policy", "same-origin")
-	header("X-Content-Type-Options", "nosniff")
-	header("Referrer-Policy", "no-referrer")
-	header("Cache-Control", "no-store")
 	b.WriteString("\r\n")
 	if !head {
 		b.WriteString(a.body)
 	}
 	io.WriteString(w, b.String())
+}
+
+type header struct{ name, value string }
+
+// headers are those of the answer; one without a value is not sent.
+func (a answer) headers() []header {
+	kind, allow, again, frames := "", "", "", "DENY"
+	if a.kind != "" {
+		kind = a.kind + "; charset=utf-8"
+	}
+	if a.status == http.StatusMethodNotAllowed {
+		allow = "GET, HEAD"
+	}
+	if a.again > 0 {
+		again = strconv.Itoa(int(a.again / time.Second))
+	}
+	if a.frame {
+		frames = "SAMEORIGIN"
+	}
+	return []header{
+		{"Date", time.Now().UTC().Format(http.TimeFormat)},
+		{"Connection", "close"},
+		{"Content-Length", strconv.Itoa(len(a.body))},
+		{"Content-Type", kind},
+		{"Allow", allow},
+		{"Location", a.location},
+		{"Set-Cookie", a.cookie},
+		{"Refresh", again},
+		{"Content-Security-Policy", policy(a.frame)},
+		{"X-Frame-Options", frames}, // for browsers that do not know frame-ancestors
+		{"Cross-Origin-Opener-Policy", "same-origin"},
+		{"Cross-Origin-Resource-Policy", "same-origin"},
+		{"X-Content-Type-Options", "nosniff"},
+		{"Referrer-Policy", "no-referrer"},
+		{"Cache-Control", "no-store"},
+	}
 }

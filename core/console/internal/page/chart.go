@@ -6,7 +6,7 @@ import (
 )
 
 // activity shows events a day and by command. What the bars say is in text and tables too.
-func (v view) activity() {
+func (v *view) activity() {
 	a := v.Activity
 	if a.Note != "" {
 		v.add(`<p class="lead">{}</p>`, a.Note)
@@ -27,7 +27,7 @@ func (v view) activity() {
 
 // days draws a bar a day. The drawing is stretched to the width that there is, so its labels
 // are text beside it.
-func (v view) days(all []Day) {
+func (v *view) days(all []Day) {
 	days := all[max(0, len(all)-maxDays):]
 	most, total := Day{}, 0
 	for _, d := range days {
@@ -60,7 +60,7 @@ func (v view) days(all []Day) {
 }
 
 // byCommand is a table whose last column draws what the one before says.
-func (v view) byCommand(all []CommandCount) {
+func (v *view) byCommand(all []CommandCount) {
 	v.add(`<div><h3>{}</h3>`, v.say("Events by command"))
 	v.table("uses", v.say("The most used first"), column{title: v.say("Command")}, column{v.say("Events"), true}, column{title: v.say("Share")})
 	most := 0

@@ -41,7 +41,7 @@ type section struct {
 	write func()
 }
 
-func (v view) sections() []section {
+func (v *view) sections() []section {
 	list := []section{
 		{"state", v.say("Who decided"), v.layers},
 		{"receiver", v.say("Who receives it"), v.receiver},
@@ -60,7 +60,7 @@ func (v view) sections() []section {
 }
 
 // document returns the whole page.
-func (v view) document() string {
+func (v *view) document() string {
 	sections := v.sections()
 	v.add(`<!doctype html>
 <html lang="{}"><head><meta charset="utf-8">
@@ -95,7 +95,7 @@ func (v view) document() string {
 }
 
 // head says what matters most: whether telemetry is on, and three numbers.
-func (v view) head() {
+func (v *view) head() {
 	v.add(`<header class="top"><div class="inner"><div class="title"><h1>{}</h1>`, v.say("Telemetry of %s", v.Tool))
 	if v.Version != "" {
 		v.add(` <span class="version">{}</span>`, v.Version)
@@ -123,7 +123,7 @@ func (v view) head() {
 
 // foot holds the frame by which the server knows that the page is still looked at: it loads
 // itself again every few seconds, without a script.
-func (v view) foot() {
+func (v *view) foot() {
 	v.add(`<footer><p>{}</p><p>`,
 		v.say("This page comes from this machine and is seen by nobody else. It can change nothing, and loads nothing from elsewhere."))
 	v.add(`{} <time datetime="{}">{}</time>. `, v.say("As of"), v.At.UTC().Format(time.RFC3339), v.At.Local().Format("2006-01-02 15:04 UTC-07:00"))
@@ -133,7 +133,7 @@ func (v view) foot() {
 }
 
 // layers lists what has a say.
-func (v view) layers() {
+func (v *view) layers() {
 	v.add(`<p class="lead">{}</p>`, v.say("Any no decides; without one any yes does; silence is no."))
 	v.table("layers", v.say("Everything that has a say"), texts(v.say("What"), v.say("Says"), v.say("Found there"))...)
 	for _, l := range v.State.Layers[:min(len(v.State.Layers), maxEntries)] {
@@ -150,7 +150,7 @@ func (v view) layers() {
 }
 
 // receiver says where events go, and whom to ask.
-func (v view) receiver() {
+func (v *view) receiver() {
 	r := v.Receiver
 	v.add(`<dl class="facts">`)
 	v.fact(v.say("Receiver"), r.Name)
@@ -176,7 +176,7 @@ func (v view) receiver() {
 }
 
 // fact is a term and its value, or that there is none.
-func (v view) fact(term, value string) {
+func (v *view) fact(term, value string) {
 	if value == "" {
 		v.add(`<div><dt>{}</dt><dd class="none">{}</dd></div>`, term, v.say("not stated"))
 		return
@@ -184,7 +184,7 @@ func (v view) fact(term, value string) {
 	v.add(`<div><dt>{}</dt><dd>{}</dd></div>`, term, value)
 }
 
-func (v view) codeFact(term, value string) {
+func (v *view) codeFact(term, value string) {
 	if value == "" {
 		v.add(`<div><dt>{}</dt><dd class="none">{}</dd></div>`, term, v.say("none yet"))
 		return
@@ -193,7 +193,7 @@ func (v view) codeFact(term, value string) {
 }
 
 // privacyURL links only what is an address of the web: a link may hold a script.
-func (v view) privacyURL(address string) {
+func (v *view) privacyURL(address string) {
 	if (strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")) && len(address) <= maxValue {
 		v.add(`<div><dt>{}</dt><dd><a href="{}" target="_blank" rel="noopener noreferrer">{}</a></dd></div>`,
 			v.say("The whole policy"), address, address)
@@ -204,7 +204,7 @@ func (v view) privacyURL(address string) {
 
 // table begins a table that scrolls by itself where the screen is narrow, also by keyboard.
 // class sets it apart for the style sheet.
-func (v view) table(class, caption string, columns ...column) {
+func (v *view) table(class, caption string, columns ...column) {
 	v.add(`<div class="scroll {}" role="group" tabindex="0" aria-label="{}"><table><caption>{}</caption><thead><tr>`, class, caption, caption)
 	for _, c := range columns {
 		if c.numbers {
@@ -231,13 +231,13 @@ func texts(titles ...string) []column {
 	return list
 }
 
-func (v view) endTable() { v.add("</tbody></table></div>\n") }
+func (v *view) endTable() { v.add("</tbody></table></div>\n") }
 
 // empty says that a list has nothing in it.
-func (v view) empty(text string) { v.add(`<p class="empty">{}</p>`, text) }
+func (v *view) empty(text string) { v.add(`<p class="empty">{}</p>`, text) }
 
 // problems lists what a person should know.
-func (v view) problems() {
+func (v *view) problems() {
 	v.add(`<ul class="notes">`)
 	shown := v.Problems[:min(len(v.Problems), maxEntries)]
 	for _, p := range shown {
@@ -248,7 +248,7 @@ func (v view) problems() {
 }
 
 // fields lists what an event may hold.
-func (v view) fields() {
+func (v *view) fields() {
 	if v.FieldsNote != "" {
 		v.add(`<p class="lead">{}</p>`, v.FieldsNote)
 	}
@@ -278,7 +278,7 @@ func (v view) fields() {
 }
 
 // controls lists commands to type.
-func (v view) controls() {
+func (v *view) controls() {
 	v.add(`<p class="lead">{}</p>`, v.say("This page changes nothing. These commands do:"))
 	v.add(`<dl class="commands">`)
 	shown := v.Controls[:min(len(v.Controls), maxEntries)]

@@ -3,7 +3,7 @@ package page
 import "strings"
 
 // waitingList shows the events that wait, a page of them at a time.
-func (v view) waitingList() {
+func (v *view) waitingList() {
 	w := v.Waiting
 	if w.Total == 0 && len(w.Events) == 0 {
 		v.empty(v.say("Nothing waits."))
@@ -31,7 +31,7 @@ func (v view) waitingList() {
 }
 
 // body writes text in lines, laid out if it is JSON.
-func (v view) body(label, text string, limit int, search string) {
+func (v *view) body(label, text string, limit int, search string) {
 	v.add(`<pre role="group" tabindex="0" aria-label="{}">`, label)
 	shown := cut(text, limit)
 	if looksLikeJSON(shown) {
@@ -52,7 +52,7 @@ func (v view) body(label, text string, limit int, search string) {
 }
 
 // sentLog shows the log of deliveries, which can be searched.
-func (v view) sentLog() {
+func (v *view) sentLog() {
 	s := v.Sent
 	v.add(`<ul class="notes">`)
 	for _, note := range s.Notes[:min(len(s.Notes), maxEntries)] {
@@ -84,7 +84,7 @@ func (v view) sentLog() {
 }
 
 // delivery is one entry of the log, open where something was searched for.
-func (v view) delivery(d Delivery) {
+func (v *view) delivery(d Delivery) {
 	open := html("")
 	if v.search != "" {
 		open = " open"
@@ -102,7 +102,7 @@ func (v view) delivery(d Delivery) {
 }
 
 // decisions shows the receipts, each with the text that was shown then.
-func (v view) decisions() {
+func (v *view) decisions() {
 	if len(v.Decisions) == 0 {
 		v.empty(v.say("Nobody has decided anything yet."))
 		return
@@ -130,7 +130,7 @@ func (v view) decisions() {
 	v.restNote(len(shown), len(v.Decisions))
 }
 
-func (v view) differences(list []string) {
+func (v *view) differences(list []string) {
 	v.add(`<h3>{}</h3>`, v.say("What the present version would send more or less"))
 	if len(list) == 0 {
 		v.add(`<p>{}</p>`, v.say("Nothing."))
@@ -145,7 +145,7 @@ func (v view) differences(list []string) {
 	v.restNote(len(shown), len(list))
 }
 
-func (v view) shownThen(text string) {
+func (v *view) shownThen(text string) {
 	v.add(`<h3>{}</h3>`, v.say("What was shown then"))
 	if text == "" {
 		v.add(`<p>{}</p>`, v.say("No text was kept."))
@@ -158,7 +158,7 @@ func (v view) shownThen(text string) {
 }
 
 // erasures shows how far each request for erasure came.
-func (v view) erasures() {
+func (v *view) erasures() {
 	if len(v.Erasures) == 0 {
 		v.empty(v.say("No erasure was asked for."))
 		return

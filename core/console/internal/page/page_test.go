@@ -26,7 +26,7 @@ func english(text string) string { return text }
 
 // show returns the document for a query.
 func show(d Data, query string) string {
-	return view{Data: d, query: readQuery(query), markup: &markup{tr: english}, lang: "en", ends: time.Now()}.document()
+	return (&view{Data: d, query: readQuery(query), markup: &markup{tr: english}, lang: "en", ends: time.Now()}).document()
 }
 
 func TestAValueIsEscapedCleanedAndCut(t *testing.T) {

@@ -180,7 +180,7 @@ func (s *server) look(ctx context.Context, query string) answer {
 		a.detail = err.Error()
 		return a
 	}
-	v := view{Data: data, query: readQuery(query), markup: &markup{tr: s.options.Translate},
+	v := &view{Data: data, query: readQuery(query), markup: &markup{tr: s.options.Translate},
 		lang: s.options.Language, ends: s.life.began.Add(Limit)}
 	return answer{status: http.StatusOK, kind: "text/html", body: v.document()}
 }
