@@ -125,7 +125,7 @@ func (v *view) head() {
 // itself again every few seconds, without a script.
 func (v *view) foot() {
 	v.add(`<footer><p>{}</p><p>`,
-		v.say("This page comes from this machine and is seen by nobody else. It can change nothing, and loads nothing from elsewhere."))
+		v.say("This page comes from this machine and goes to this browser only. It can change nothing, and loads nothing from elsewhere."))
 	v.add(`{} <time datetime="{}">{}</time>. `, v.say("As of"), v.At.UTC().Format(time.RFC3339), v.At.Local().Format("2006-01-02 15:04 UTC-07:00"))
 	v.add(`{} `, v.say("Searching and reloading work until the page is closed, at the latest until"))
 	v.add(`{}.</p></footer><iframe class="beat" src="{}" title="{}" tabindex="-1" aria-hidden="true" hidden></iframe>`,
@@ -135,6 +135,10 @@ func (v *view) foot() {
 // layers lists what has a say.
 func (v *view) layers() {
 	v.add(`<p class="lead">{}</p>`, v.say("Any no decides; without one any yes does; silence is no."))
+	if len(v.State.Layers) == 0 {
+		v.empty(v.say("Nothing is known of that."))
+		return
+	}
 	v.table("layers", v.say("Everything that has a say"), texts(v.say("What"), v.say("Says"), v.say("Found there"))...)
 	for _, l := range v.State.Layers[:min(len(v.State.Layers), maxEntries)] {
 		if l.Decided {

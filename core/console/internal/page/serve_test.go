@@ -346,7 +346,6 @@ func TestABrowserWithoutFramesHasTheTenMinutes(t *testing.T) {
 	s := serve(t, typical)
 	cookie := s.enter()
 	s.clock.move(page.Limit - time.Second)
-	s.say("GET " + s.folder + " HTTP/1.1\nHost: HOST" + cookie)
 	conn, err := net.Dial("tcp", s.host)
 	if err != nil {
 		t.Fatal(err)
