@@ -20,7 +20,8 @@ const Limit = 10 * time.Minute
 // clock, and nobody is told the address.
 type Options struct {
 	// Ready is called once, from Serve, with the address to open. It works once, and whoever
-	// has it first has the page: it goes to the person's terminal or browser only.
+	// has it first has the page: it goes to the person's terminal or browser only. Serve
+	// notices no ending before Ready returns.
 	Ready func(address string)
 	// Translate returns a text of Texts in the reader's language; values keep their verbs
 	// (%s) and their order. Language is its tag for the document, such as "de".
