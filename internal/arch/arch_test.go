@@ -234,6 +234,35 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 // for a vendor's.
 var forTools = []string{"deletion!", "deletion/httpjson"}
 
+// The page is for a person who asks for it: what records and sends is no larger for it.
+func TestOnlyTheCommandsLinkThePage(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		g.packages(t, "core/console/internal/page!")
+		for _, p := range g.packages(t, "core!", "core/driver", "core/props", "core/consent", "core/internal", "backends", "deletion") {
+			for _, dep := range p.Deps {
+				if under(dep, "core/console") {
+					t.Errorf("%s needs %s", p.ImportPath, dep)
+				}
+			}
+		}
+	})
+}
+
+// What stands in for the content of the page is for its tests.
+func TestOnlyTestsKnowThePagesSamples(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		const samples = "core/console/internal/page/samples"
+		g.packages(t, samples)
+		for path, p := range g {
+			if p.own() && slices.Contains(p.Imports, module+"/"+samples) {
+				t.Errorf("%s imports %s", path, samples)
+			}
+		}
+	})
+}
+
 // A vendor's deletion API takes a key that may erase anybody's data: no such call, and
 // no place for such a key, is in what users install.
 func TestShippedToolsCannotReachAVendorsDeletion(t *testing.T) {
