@@ -24,7 +24,8 @@ type Command struct {
 	// Hidden says that it is not for people.
 	Hidden bool
 	// Flags are its flags, to be parsed before Run is called. One of a single letter is the
-	// short form of the one that has the same Value. HiddenFlags names those that are not shown.
+	// short form of the one that has the same Value. Each Value is a flag.Getter. HiddenFlags
+	// names those that are not shown.
 	Flags       *flag.FlagSet
 	HiddenFlags []string
 	// Run runs it with the arguments that are left. It prints no error. A mistake in the call is
@@ -177,6 +178,9 @@ type formatFlag struct {
 }
 
 func (f *formatFlag) String() string { return string(f.format) }
+
+// Get is what flag.Getter asks for, which some command libraries need.
+func (f *formatFlag) Get() any { return string(f.format) }
 
 // Type is what pflag asks for.
 func (f *formatFlag) Type() string { return strings.Join(f.names(), "|") }

@@ -111,6 +111,9 @@ func (s *settings) couldNotStore(err error, what, tool string) error {
 // somebodyThere finds out whether a person can be asked or told something here, cheap
 // checks first. Many commands print to os.Stdout whatever stream they were given.
 func (s *settings) somebodyThere(m *core.Manager) (in, terminal *os.File, ok bool) {
+	if s.unasked {
+		return nil, nil, false
+	}
 	streams := s.streams.complete()
 	in, isFile := streams.In.(*os.File)
 	terminal, isFileToo := streams.Err.(*os.File)
