@@ -157,9 +157,8 @@ const tries = 3
 // within patience, at the end of the input and after the third answer that it does not
 // understand. The error is that of ctx, which ended meanwhile.
 //
-// patience begins anew with all that comes. From a terminal that is a line: before Enter
-// it tells nothing of what is typed, unless its mode is changed, and a command that is
-// killed then would leave it so.
+// patience is for each line: before Enter a terminal tells nothing of what is typed, unless
+// its mode is changed, and a command that is killed then would leave it so.
 func (s *settings) askYesNo(ctx context.Context, in *os.File, terminal io.Writer, question string, patience time.Duration) (said, error) {
 	none := saidBefore
 	for range tries {
