@@ -26,6 +26,7 @@ const (
 	asDeadline = "PLAIN_DEADLINE" // of the command's context; "0s" is over
 	asJob      = "PLAIN_JOB"      // start the tool as a job in the background
 	asBusy     = "PLAIN_BUSY"     // say so and wait for descriptor 3 first
+	asUnasked  = "PLAIN_UNASKED"  // console.WithoutQuestion
 )
 
 func TestMain(m *testing.M) {
@@ -47,6 +48,9 @@ func TestMain(m *testing.M) {
 	var options []console.Option
 	if patience, err := time.ParseDuration(os.Getenv(asPatience)); err == nil {
 		options = append(options, console.WithPatience(patience))
+	}
+	if os.Getenv(asUnasked) != "" {
+		options = append(options, console.WithoutQuestion())
 	}
 	if os.Getenv(asBusy) != "" {
 		fmt.Println("busy")

@@ -166,6 +166,7 @@ func TestNobodyIsAskedWhere(t *testing.T) {
 		"the context has ended":                 func(_ *testing.T, s *session) { s.setenv(asDeadline + "=0s") },
 		"the tool names no receiver":            func(_ *testing.T, s *session) { s.setenv(asEndpoint + "=") },
 		"the home cannot be written to":         func(_ *testing.T, s *session) { s.foreign() },
+		"the author says so":                    func(_ *testing.T, s *session) { s.setenv(asUnasked + "=yes") },
 		"a variable says no":                    func(_ *testing.T, s *session) { s.setenv("DO_NOT_TRACK=1") },
 		"a telemetry command runs":              func(_ *testing.T, s *session) { s.Args = []string{s.Args[0], "telemetry", "schema"} },
 		"help is asked for":                     func(_ *testing.T, s *session) { s.Args = []string{s.Args[0], "greet", "--help"} },
