@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -143,10 +144,15 @@ func (s *session) foreign() {
 	s.setenv(asTool + "=" + s.dir)
 }
 
-// The package comment of core/console lists these rules.
+// The rules are those that docs/without-cobra.md lists, in its words.
 func TestNobodyIsAskedWhere(t *testing.T) {
 	t.Parallel()
-	for name, without := range map[string]func(t *testing.T, s *session){
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "without-cobra.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, listed, _ := strings.Cut(string(page), "## When the question is not put")
+	rules := map[string]func(t *testing.T, s *session){
 		"standard input is a pipe": func(_ *testing.T, s *session) { s.Stdin = strings.NewReader("y\n") },
 		"standard input is the null device": func(t *testing.T, s *session) {
 			null, err := os.Open(os.DevNull)
@@ -171,7 +177,16 @@ func TestNobodyIsAskedWhere(t *testing.T) {
 		"a telemetry command runs":              func(_ *testing.T, s *session) { s.Args = []string{s.Args[0], "telemetry", "schema"} },
 		"help is asked for":                     func(_ *testing.T, s *session) { s.Args = []string{s.Args[0], "greet", "--help"} },
 		"the call is wrong":                     func(_ *testing.T, s *session) { s.Args = []string{s.Args[0], "grete"} },
-	} {
+	}
+	for _, rule := range regexp.MustCompile(`\*\*([^*]+)\*\*`).FindAllStringSubmatch(listed, -1) {
+		if rules[rule[1]] == nil {
+			t.Errorf("the page lists %q, which is not tested", rule[1])
+		}
+	}
+	for name, without := range rules {
+		if !strings.Contains(listed, "**"+name+"**") {
+			t.Errorf("the page does not list %q", name)
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSession(t)
