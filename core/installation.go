@@ -20,6 +20,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Option changes what Open and NewManager take from their surroundings. Tools need
@@ -72,10 +73,12 @@ type installation struct {
 	tool   props.Tool
 	dir    state.Dir
 	dirErr error // the directory is unknown, or not to be used
+	// preview, where not nil, opens the backends of a copy that is looked at: nothing leaves it.
+	preview *preview
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
-	in := &installation{tool: tool, environment: environment{
+	in := &installation{tool: cleaned(tool), environment: environment{
 		lookup: os.LookupEnv,
 		now:    time.Now,
 		stdout: os.Stdout,
@@ -99,6 +102,26 @@ func newInstallation(tool props.Tool, options []Option) *installation {
 		in.policy = consent.PolicyPaths(in.name(), in.lookup)
 	}
 	return in
+}
+
+// cleaned returns what an author declares with the texts fit to be shown that nothing else
+// holds to a form. They may come from a file, or from what built the tool.
+func cleaned(tool props.Tool) props.Tool {
+	tool.Version = plaintext.Clean(tool.Version)
+	config := &tool.Telemetry
+	config.Notice, config.PrivacyURL = plaintext.Lines(config.Notice), plaintext.Clean(config.PrivacyURL)
+	config.MetadataKeys = slices.Clone(config.MetadataKeys) // nil stays nil: any key
+	for i, key := range config.MetadataKeys {
+		config.MetadataKeys[i] = plaintext.Clean(key)
+	}
+	if config.Metadata != nil {
+		metadata := make(map[string]string, len(config.Metadata))
+		for key, value := range config.Metadata {
+			metadata[plaintext.Clean(key)] = value
+		}
+		config.Metadata = metadata
+	}
+	return tool
 }
 
 // errAsleep explains why nothing is recorded in a test binary.
@@ -125,6 +148,7 @@ func (in *installation) store() consent.Store { return consent.NewStore(in.dir.P
 // terms are what the author declares, as people are told it.
 func (in *installation) terms() consent.Terms {
 	config := in.tool.Telemetry
+	who := controller(&config)
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
@@ -133,6 +157,9 @@ func (in *installation) terms() consent.Terms {
 		AnyKey:        !declares(&config) && config.MetadataKeys == nil,
 		MetadataKeys:  slices.AppendSeq(slices.Clone(config.MetadataKeys), maps.Keys(config.Metadata)),
 		Extended:      config.ExtendedCollection,
+		Controller:    who.Name,
+		Purpose:       who.Purpose,
+		Retention:     who.Retention,
 		NoticeVersion: config.NoticeVersion,
 		NoticeDigest:  consent.DigestText(config.Notice),
 	}
@@ -193,17 +220,17 @@ func (in *installation) queue() *spool.Queue {
 	}
 }
 
-// eraseWaiting removes every event that waits and what was set aside of the queue.
+// eraseWaiting removes every event that waits, what was set aside of the queue, and copies of it.
 func (in *installation) eraseWaiting() (int, error) {
 	erased, err := in.queue().Erase()
-	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
+	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName), in.dir.RemoveScratch())
 }
 
 // forget removes what was logged on this machine, and the trouble with background processes.
 func (in *installation) forget() error {
 	err := os.RemoveAll(in.dir.Join(localDir))
 	if err != nil {
-		err = state.Bare(err)
+		err = plaintext.Bare(err)
 	}
 	return errors.Join(err, background{in}.forget())
 }
@@ -267,6 +294,9 @@ func (in *installation) check() error {
 		return err
 	}
 	if err := checkDeclared(&config); err != nil {
+		return err
+	}
+	if err := checkController(&config); err != nil {
 		return err
 	}
 	if err := driverhttp.CheckHeaders(config.Headers); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // Schema is everything that the events of a tool may hold.
@@ -16,6 +17,8 @@ type Schema struct {
 	At            time.Time `json:"-"`
 	Tool          string    `json:"tool"`
 	NoticeVersion int       `json:"notice_version"`
+	// Controller is who asks for the data, and for what.
+	Controller Controller `json:"controller,omitzero"`
 	// Declared says that the author declares events and metadata. If not, there may be events
 	// of any other type as well, and AnyKey says that there may be metadata under any key.
 	Declared bool `json:"declared"`
@@ -158,9 +161,13 @@ func (m *Manager) Schema() (Schema, error) {
 	if err := checkDeclared(config); err != nil {
 		return Schema{}, err
 	}
+	if err := checkController(config); err != nil {
+		return Schema{}, err
+	}
 	s := Schema{
 		At: m.in.now(), Tool: m.in.tool.Name, NoticeVersion: config.NoticeVersion, Declared: declares(config),
-		AnyKey: !declares(config) && config.MetadataKeys == nil,
+		Controller: controller(config),
+		AnyKey:     !declares(config) && config.MetadataKeys == nil,
 	}
 	if config.SampleRate > 1 {
 		s.SampleRate = config.SampleRate
@@ -235,7 +242,7 @@ func schemaEvents(config *props.TelemetryConfig) []SchemaEvent {
 		SchemaEvent{
 			Type: string(props.EventDeletionRequest), Names: []string{"deletion_request"}, Bare: true,
 			Purpose: "the person asked for their data to be erased",
-			Fields: []SchemaField{{Name: "erasure_key", Type: string(props.KindText), Present: Always,
+			Fields: []SchemaField{{Name: deletion.ErasureKeyField, Type: string(props.KindText), Present: Always,
 				Purpose: "proves who asks"}},
 		},
 		SchemaEvent{

@@ -13,6 +13,7 @@ package kongcli
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -29,6 +30,7 @@ const groupName = "telemetry"
 
 // Command returns the option that adds the command telemetry, with all of its own under it.
 func Command(m *core.Manager, options ...console.Option) kong.Option {
+	summary, _ := console.Group(m.Tool().Name, options...)
 	var group struct{ kong.Plugins }
 	for _, c := range console.Commands(func() (*core.Manager, error) { return m, nil }, options...) {
 		// kong makes its commands of structs with tags, so one is made of each command.
@@ -41,7 +43,7 @@ func Command(m *core.Manager, options ...console.Option) kong.Option {
 		holder.Elem().Field(0).Set(reflect.ValueOf(command{Plugins: kong.Plugins{flags.Interface()}, Spec: c, Values: flags.Elem()}))
 		group.Plugins = append(group.Plugins, holder.Interface())
 	}
-	return kong.DynamicCommand(groupName, console.GroupSummary(m.Tool().Name), "", &group)
+	return kong.DynamicCommand(groupName, summary, "", &group)
 }
 
 // command is one of the commands to kong.
@@ -61,7 +63,9 @@ func (c *command) Run(k *kong.Kong, ctx context.Context) error {
 		name, value := c.Values.Type().Field(i).Tag.Get("name"), c.Values.Field(i)
 		if list, is := value.Interface().([]string); is {
 			args = list
-		} else if err := c.Spec.Flags.Set(name, fmt.Sprint(value)); err != nil {
+		} else if text := fmt.Sprint(value); text == c.Spec.Flags.Lookup(name).DefValue {
+			continue
+		} else if err := c.Spec.Flags.Set(name, text); err != nil {
 			return &console.UsageError{Err: fmt.Errorf("--%s: %w", name, err)}
 		}
 	}
@@ -72,10 +76,15 @@ func (c *command) Run(k *kong.Kong, ctx context.Context) error {
 func flagsOf(c *console.Command) reflect.Value {
 	var fields []reflect.StructField
 	for _, f := range c.List() {
-		field := reflect.StructField{Name: title(f.Name), Type: reflect.TypeFor[string](), Tag: tags("name", f.Name, "help", f.Usage)}
-		if f.Bool {
+		kind, usage := flag.UnquoteUsage(f.Flag)
+		field := reflect.StructField{Name: title(f.Name), Type: reflect.TypeFor[string](), Tag: tags("name", f.Name, "help", usage)}
+		switch {
+		case f.Bool:
 			field.Type = reflect.TypeFor[bool]()
-		} else {
+		case f.Choices == nil:
+			field.Tag += tags(" placeholder", kind)
+		}
+		if f.DefValue != "" && !f.Bool {
 			field.Tag += tags(" default", f.DefValue)
 		}
 		if f.Letter != "" {
@@ -95,7 +104,7 @@ func flagsOf(c *console.Command) reflect.Value {
 		fields = append(fields, field)
 	}
 	if c.MaxArgs > 0 {
-		fields = append(fields, reflect.StructField{Name: "Args", Type: reflect.TypeFor[[]string](), Tag: tags("arg", "", "optional", "", "name", cmp.Or(c.Args, "args"))})
+		fields = append(fields, reflect.StructField{Name: "Args", Type: reflect.TypeFor[[]string](), Tag: tags("arg", "", "optional", "", "name", strings.ToLower(strings.Trim(c.Args, "[]")))})
 	}
 	return reflect.New(reflect.StructOf(fields))
 }

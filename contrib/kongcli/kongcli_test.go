@@ -2,12 +2,15 @@ package kongcli_test
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 var binary string
@@ -20,7 +23,9 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "example.exe") // which Windows needs
-		build := exec.Command("go", "build", "-ldflags", "-X main.endpoint=http://127.0.0.1:9/events", "-o", binary, "./example")
+		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		defer server.Close()
+		build := exec.Command("go", "build", "-ldflags", "-X main.endpoint="+server.URL, "-o", binary, "./example")
 		if out, err := build.CombinedOutput(); err != nil {
 			panic(string(out))
 		}
@@ -36,8 +41,14 @@ type person struct {
 
 func newPerson(t *testing.T) person {
 	p := person{t, t.TempDir()}
-	// A background process may still be at work in the home: flush waits for it.
-	t.Cleanup(func() { p.run("telemetry", "flush") })
+	// A background process may still be at work in the home: flush waits for one that sends,
+	// and one that comes later ends soon.
+	t.Cleanup(func() {
+		p.run("telemetry", "flush")
+		for limit := time.Now().Add(20 * time.Second); os.RemoveAll(p.home) != nil && time.Now().Before(limit); {
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
 	return p
 }
 
@@ -77,7 +88,7 @@ func (p person) recorded() string {
 	return string(log)
 }
 
-var commands = []string{"enable", "disable", "status", "schema", "reset", "flush", "share"}
+var commands = []string{"enable", "disable", "status", "schema", "reset", "flush", "share", "inspect", "log", "receipts"}
 
 func TestEveryCommandIsThereWithItsFlagsItsHelpAndItsExitCodes(t *testing.T) {
 	t.Parallel()
@@ -92,7 +103,7 @@ func TestEveryCommandIsThereWithItsFlagsItsHelpAndItsExitCodes(t *testing.T) {
 	if strings.Contains(all, "upload") {
 		t.Errorf("what is not for people is listed:\n%s", all)
 	}
-	for _, args := range []string{"status -o json", "status --output=json", "schema --output markdown", "status --explain", "flush --timeout 2s"} {
+	for _, args := range []string{"status -o json", "status --output=json", "schema --output markdown", "status --explain", "log --since 24h -o json", "export", "flush --timeout 2s"} {
 		if out, _, code := p.run(append([]string{"telemetry"}, strings.Fields(args)...)...); code != 0 && args[:5] != "flush" || out == "" && args[:5] != "flush" {
 			t.Errorf("%s: code %d, %q", args, code, out)
 		}

@@ -18,7 +18,8 @@ func TestTheFirstCommandAsksAndIsRecorded(t *testing.T) {
 	if shown := x.End(); !strings.HasSuffix(shown, "y\nThank you.\n\nadded\n") {
 		t.Errorf("shown:\n%s", shown)
 	}
-	if out, _, _ := p.run("telemetry", "status", "-o", "json"); !strings.Contains(out, `"events": 1`) {
+	p.run("telemetry", "flush")
+	if out, _, _ := p.run("telemetry", "status", "-o", "json"); !strings.Contains(out, `"delivered": 1`) {
 		t.Errorf("status:\n%s", out)
 	}
 	if shown := ptytest.Start(t, 80, p.command("remote", "add", "x")).End(); shown != "added\n" {

@@ -27,7 +27,8 @@ import (
 
 // Command returns the command telemetry, with all of its own under it.
 func Command(m *core.Manager, options ...console.Option) *cli.Command {
-	group := &cli.Command{Name: "telemetry", Usage: console.GroupSummary(m.Tool().Name), OnUsageError: usage}
+	summary, help := console.Group(m.Tool().Name, options...)
+	group := &cli.Command{Name: "telemetry", Usage: summary, Description: help, OnUsageError: usage}
 	group.Action = func(_ context.Context, cmd *cli.Command) error {
 		if cmd.Args().Present() {
 			return &console.UsageError{Err: fmt.Errorf("unknown command %q", cmd.Args().First())}

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Source says how a decision was made.
@@ -93,6 +95,30 @@ func (s Store) InForce(id string) (Receipt, error) {
 	return receipt, nil
 }
 
+// Receipts returns the receipts that are in force, oldest first. The error says that others
+// could not be read.
+func (s Store) Receipts() ([]Receipt, error) {
+	ids, err := s.names()
+	if stored := s.Load(); stored.Receipt != "" {
+		ids = append(ids, stored.Receipt)
+	}
+	for i := range ids {
+		ids[i], _ = strings.CutSuffix(ids[i], asideSuffix)
+	}
+	slices.Sort(ids)
+	var list []Receipt
+	for _, id := range slices.Compact(ids) {
+		switch r, readErr := s.InForce(id); {
+		case readErr == nil:
+			list = append(list, r)
+		case !errors.Is(readErr, ErrRetired) && validID(id):
+			err = errors.Join(err, readErr)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Receipt) int { return a.At.Compare(b.At) })
+	return list, err
+}
+
 // doubts tells the receipts that a no may have ended which nobody knows of: versions
 // without receipts store answers and leave the receipts alone. They count each answer, so
 // where more than one was stored since a receipt, not all of them need have been a yes.
@@ -147,11 +173,30 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 				return Receipt{}, err
 			}
 		}
-		if own := stored.receipt(); own.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(own.Terms)) {
+		if own := stored.receipt(); own.serves(d, terms) {
 			return own, s.restore(own)
 		}
 	}
-	return s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+	receipt, made, err := s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+	if made {
+		s.noteFirst(d, receipt)
+	}
+	return receipt, err
+}
+
+// serves reports whether the receipt of the stored answer is the one to record under.
+func (r Receipt) serves(d Decision, terms Terms) bool {
+	return r.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(r.Terms))
+}
+
+// Known returns the receipt that Record would return, if it is there already. It changes
+// nothing.
+func (s Store) Known(d Decision, terms Terms) (Receipt, bool) {
+	if own := d.Stored.receipt(); d.Source.answered() && own.ID != "" && own.serves(d, terms) {
+		return own, true
+	}
+	r, found, _ := s.alike(Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms})
+	return r, found
 }
 
 // restore writes the copy of a receipt that is part of the stored answer, if it is gone.
@@ -169,29 +214,39 @@ func (s Store) Holds(id string) bool {
 }
 
 // obtain returns the stored receipt that says the same as want, or stores want under a new
-// ID.
-func (s Store) obtain(want Receipt) (Receipt, error) {
-	digest := want.Terms.Digest()
-	list, err := s.list()
-	if err != nil {
-		return Receipt{}, err
-	}
-	for _, have := range list {
-		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
-			return have, nil
-		}
+// ID, which is made then.
+func (s Store) obtain(want Receipt) (receipt Receipt, made bool, err error) {
+	have, found, err := s.alike(want)
+	if found || err != nil {
+		return have, false, err
 	}
 	if want.ID, err = NewReceiptID(); err != nil {
-		return Receipt{}, err
+		return Receipt{}, false, err
 	}
-	return want, s.writeReceipt(want)
+	err = s.writeReceipt(want)
+	return want, err == nil, err
+}
+
+// alike looks for the stored receipt that says the same as want.
+func (s Store) alike(want Receipt) (r Receipt, found bool, err error) {
+	list, err := s.list()
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	digest := want.Terms.Digest()
+	for _, have := range list {
+		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
+			return have, true, nil
+		}
+	}
+	return Receipt{}, false, nil
 }
 
 // names lists the files of the receipts.
 func (s Store) names() ([]string, error) {
 	entries, err := os.ReadDir(s.receipts().Path())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	names := make([]string, len(entries))
 	for i, entry := range entries {

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -54,10 +53,10 @@ func (c *call) check(format outputFormat) error {
 	defer cancel()
 	v := c.look()
 	var at progress
-	stop := at.show(c.err, "Sending one event to "+v.receiver(), events)
+	stop := at.show(c.err, c.text("Sending one event to %s", v.receiver()), c.events)
 	report, err := c.m.Check(ctx)
 	stop()
-	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend()}
+	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend(), Warnings: c.m.AuthorWarnings()}
 	switch {
 	case err != nil:
 		err = c.checkError(err, v)
@@ -68,7 +67,7 @@ func (c *call) check(format outputFormat) error {
 			WaitSeconds: int64(report.Wait / time.Second), TookMS: report.Took.Milliseconds(),
 		}
 		if report.Class != driver.ClassAccepted {
-			err = fmt.Errorf("the event was not accepted by %s", v.receiver())
+			err = c.errorf("the event was not accepted by %s", v.receiver())
 		}
 	}
 	if format == formatJSON {
@@ -80,6 +79,9 @@ func (c *call) check(format outputFormat) error {
 		}
 		return err
 	}
+	for _, warning := range j.Warnings {
+		c.err.Line(screen.Plain, c.text("Warning for the tool's author: %s", screen.Clean(warning)))
+	}
 	if j.checkAnswer != nil {
 		c.out.Table(checkRows(v, report))
 	}
@@ -90,14 +92,14 @@ func (c *call) check(format outputFormat) error {
 func (c *call) checkError(err error, v view) error {
 	switch {
 	case errors.Is(err, core.ErrOff):
-		return fmt.Errorf("%w, and nothing is sent without a yes, not even to check; %s", core.ErrOff, v.onHint(c.hint, true))
+		return c.errorf("%[1]w, and nothing is sent without a yes, not even to check; %[2]s", core.ErrOff, v.onHint(c.hint, true))
 	case errors.Is(err, core.ErrLocal):
 		if by, ok := v.Decision.Overrules(); ok {
-			return fmt.Errorf("%w; decided by %s, whatever you answer", core.ErrLocal, layerWords(by))
+			return c.errorf("%[1]w; decided by %[2]s, whatever you answer", core.ErrLocal, layerWords(by))
 		}
-		return fmt.Errorf("%w; to have events sent: %s", core.ErrLocal, c.hint("enable"))
+		return c.errorf("%[1]w; to have events sent: %[2]s", core.ErrLocal, c.hint("enable"))
 	case errors.Is(err, core.ErrBusy):
-		return fmt.Errorf("%w at this moment; try again", core.ErrBusy)
+		return c.errorf("%w at this moment; try again", core.ErrBusy)
 	}
 	return err
 }
@@ -107,6 +109,8 @@ type checkJSON struct {
 	summaryJSON
 	Backend backendJSON `json:"backend"`
 	*checkAnswer
+	// Warnings are for the tool's author: core.Manager.AuthorWarnings.
+	Warnings []string `json:"warnings,omitempty"`
 	// Problem is why the event was not accepted, or why none was sent.
 	Problem string `json:"problem,omitempty"`
 }

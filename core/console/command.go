@@ -33,6 +33,8 @@ type Command struct {
 	Run func(ctx context.Context, s Streams, args []string) error
 	// MaxArgs is how many arguments it takes.
 	MaxArgs int
+
+	set *settings
 }
 
 // Flag is a flag of a command, with what command libraries want to know of it.
@@ -73,18 +75,19 @@ func (c *Command) List() (list []Flag) {
 
 // printHelp prints what --help says.
 func (c *Command) printHelp(w io.Writer, hint func(string) string) {
+	text := c.set.text
 	usage := c.Name
 	if c.Args != "" {
 		usage += " " + c.Args
 	}
-	fmt.Fprintf(w, "%s\n\nUsage:\n  %s [FLAGS]\n", c.Help, hint(usage))
+	fmt.Fprintf(w, "%s\n\n%s\n  %s %s\n", c.Help, text("Usage:"), hint(usage), text("[FLAGS]"))
 	if len(c.Examples) > 0 {
-		fmt.Fprintln(w, "\nExamples:")
+		fmt.Fprintf(w, "\n%s\n", text("Examples:"))
 		for _, example := range c.Examples {
 			fmt.Fprintf(w, "  %s\n", hint(example))
 		}
 	}
-	fmt.Fprintln(w, "\nFlags:")
+	fmt.Fprintf(w, "\n%s\n", text("Flags:"))
 	for _, f := range c.List() {
 		if f.Hidden {
 			continue
@@ -119,13 +122,13 @@ type call struct {
 	args []string
 }
 
-// Commands returns the commands enable, disable, status, schema, reset, flush and share, and
-// the hidden upload. open returns the manager when one of them runs, for a program that learns
+// Commands returns the commands that people have, and the hidden upload. open returns the manager when one of them runs, for a program that learns
 // only then which tool it is about. Each list is for one execution at a time.
 func Commands(open func() (*core.Manager, error), options ...Option) []*Command {
 	set := &commands{gather(options), open}
 	return []*Command{
-		set.enable(), set.disable(), set.status(), set.schema(), set.reset(), set.flush(), set.share(), set.upload(),
+		set.enable(), set.disable(), set.status(), set.schema(), set.inspect(), set.log(), set.receipts(), set.export(),
+		set.reset(), set.flush(), set.share(), set.upload(),
 	}
 }
 
@@ -139,7 +142,7 @@ func Check(open func() (*core.Manager, error), options ...Option) *Command {
 
 // command makes a command without flags of its own; do is what it does.
 func (s *commands) command(name, summary, help string, do func(c *call) error, examples ...string) *Command {
-	c := &Command{Name: name, Summary: summary, Help: help, Examples: examples, Flags: flag.NewFlagSet(name, flag.ContinueOnError)}
+	c := &Command{set: s.settings, Name: name, Summary: s.text(summary), Help: s.text(help), Examples: examples, Flags: flag.NewFlagSet(name, flag.ContinueOnError)}
 	c.Run = func(ctx context.Context, streams Streams, args []string) error {
 		if len(args) > c.MaxArgs {
 			return &UsageError{c.tooMany(args)}
@@ -159,9 +162,9 @@ func (s *commands) command(name, summary, help string, do func(c *call) error, e
 
 func (c *Command) tooMany(args []string) error {
 	if c.MaxArgs == 0 {
-		return fmt.Errorf("%s takes no arguments, but was given %q", c.Name, args[0])
+		return c.set.errorf("%[1]s takes no arguments, but was given %[2]q", c.Name, args[0])
 	}
-	return fmt.Errorf("%s takes %s, but was given %q as well", c.Name, c.Args, args[c.MaxArgs])
+	return c.set.errorf("%[1]s takes %[2]s, but was given %[3]q as well", c.Name, c.Args, args[c.MaxArgs])
 }
 
 // outputFormat is what a command prints.
@@ -213,14 +216,14 @@ func (f *formatFlag) Set(value string) error {
 // addOutput adds --output to a command, with formats beside text and JSON.
 func (c *Command) addOutput(others ...outputFormat) *outputFormat {
 	f := &formatFlag{format: formatText, formats: append([]outputFormat{formatText, formatJSON}, others...)}
-	c.Flags.Var(f, "output", "for people or for programs")
+	c.Flags.Var(f, "output", c.set.text("for people or for programs"))
 	c.Flags.Var(f, "o", "")
 	return &f.format
 }
 
 // addBool adds a flag that is given or not; letter is its short form, "" for none.
 func (c *Command) addBool(name, letter, usage string) *bool {
-	value := c.Flags.Bool(name, false, usage)
+	value := c.Flags.Bool(name, false, c.set.text(usage))
 	if letter != "" {
 		c.Flags.Var(c.Flags.Lookup(name).Value, letter, "")
 	}

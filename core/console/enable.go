@@ -25,23 +25,24 @@ func (s *commands) enable() *Command {
 
 // enable shows on a terminal what the yes is to before it stores it.
 func (c *call) enable(local bool, format outputFormat) error {
-	shown := c.shownBefore(local)
+	shown := ""
 	if format == formatText {
+		shown = c.shownBefore(local)
 		fmt.Fprintf(c.out, "%s\n", shown)
 	}
 	answer := consent.AnswerYes
 	if local {
 		answer = consent.AnswerLocal
 	}
-	err := c.m.Enable(local)
+	err := c.m.Enable(local, shown)
 	v := c.look()
 	switch {
 	case errors.Is(err, core.ErrChanged):
-		return fmt.Errorf("another answer was stored at the same moment and stands; see %s", c.hint("status"))
+		return c.errorf("another answer was stored at the same moment and stands; see %s", c.hint("status"))
 	case err != nil && v.stored.Answer == answer:
-		return fmt.Errorf("the yes is stored, but nothing can be recorded yet: %w", flat{err})
+		return c.errorf("the yes is stored, but nothing can be recorded yet: %w", flat{err})
 	case err != nil:
-		return fmt.Errorf("the yes could not be stored, so nothing is collected: %w", flat{err})
+		return c.errorf("the yes could not be stored, so nothing is collected: %w", flat{err})
 	}
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {
@@ -52,17 +53,17 @@ func (c *call) enable(local bool, format outputFormat) error {
 	}
 	switch v.state() {
 	case stateOn:
-		fmt.Fprintf(c.out, "%s Thank you.\n", c.out.Paint(screen.Green, "Telemetry of "+v.tool+" is on."))
+		c.out.Line(screen.Green, c.text("Telemetry of %s is on. Thank you.", v.tool))
 	case stateLocal:
-		fmt.Fprintf(c.out, "%s\n", c.out.Paint(screen.Green, "Telemetry of "+v.tool+" is on, and stays on this machine."))
+		c.out.Line(screen.Green, c.text("Telemetry of %s is on, and stays on this machine.", v.tool))
 		if !local {
-			fmt.Fprintf(c.out, "The yes is stored; what restricts it: %s\n", c.hint("status --explain"))
+			c.say("The yes is stored; what restricts it: %s", c.hint("status --explain"))
 		}
 	default:
-		fmt.Fprintf(c.out, "The yes is stored, but %s: %s.\n", c.out.Paint(screen.Bold, "telemetry of "+v.tool+" stays off"), v.whyOff())
+		c.out.Line(screen.Bold, c.text("The yes is stored, but telemetry of %[1]s stays off: %[2]s.", v.tool, c.whyOff(v)))
 	}
 	if v.MachineID != "" {
-		fmt.Fprintf(c.out, "Machine ID: %s\n", v.MachineID)
+		c.say("Machine ID: %s", v.MachineID)
 	}
 	return nil
 }
@@ -75,12 +76,12 @@ func (c *call) shownBefore(local bool) string {
 }
 
 // whyOff says what is in the way of a yes.
-func (v view) whyOff() string {
+func (c *call) whyOff(v view) string {
 	switch {
 	case !v.Decision.Enabled:
-		return "decided by " + v.decider()
+		return c.text("decided by %s", v.decider())
 	case len(v.Faults) > 0:
 		return screen.Clean(v.Faults[0])
 	}
-	return "the tool names no receiver"
+	return c.text("the tool names no receiver")
 }

@@ -19,18 +19,18 @@ import (
 // person can do where that is anything.
 func (c *call) erasureWords(e core.Erasure) []string {
 	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	add := func(format string, args ...any) { lines = append(lines, c.text(format, args...)) }
 	receiver := orElse(e.Receiver, c.receiver())
 	switch e.State {
 	case deletion.Requested:
-		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, "there was no time to"))
+		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, c.text("there was no time to")))
 		add("It is kept, and later commands make it again, also while telemetry is off.")
 		add("To try again now: %s", c.hint("reset --resume"))
-		return slices.Concat(lines, c.askTheAuthors("Or ask"), stayWords(e))
+		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
 	case deletion.Refused:
-		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), "nobody said why"))
+		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), c.text("nobody said why")))
 		add("It is kept. To ask again: %s", c.hint("reset --resume"))
-		return slices.Concat(lines, c.askTheAuthors("Or ask"), stayWords(e))
+		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
 	case deletion.Delivered:
 		add("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
 	case deletion.Acknowledged:
@@ -40,17 +40,17 @@ func (c *call) erasureWords(e core.Erasure) []string {
 	case deletion.Manual:
 		add("The deletion request is NOT complete: you have to finish it yourself.")
 	default:
-		add("The deletion request was handed over to %s, in the state %s.", receiver, screen.Clean(string(e.State)))
+		add("The deletion request was handed over to %[1]s, in the state %[2]s.", receiver, screen.Clean(string(e.State)))
 	}
-	lines = append(lines, receiptWords(e.Receipt)...)
+	lines = append(lines, c.receiptWords(e.Receipt)...)
 	for i, part := range e.Receipt.Parts {
-		add("%d. %s", i+1, screen.Clean(string(part.State)))
-		for _, line := range receiptWords(part) {
-			add("   %s", line)
+		lines = append(lines, fmt.Sprintf("%d. %s", i+1, screen.Clean(string(part.State))))
+		for _, line := range c.receiptWords(part) {
+			lines = append(lines, "   "+line)
 		}
 	}
 	if e.State == deletion.Delivered || e.State == deletion.Manual {
-		lines = append(lines, c.askTheAuthors("To know more, ask")...)
+		lines = append(lines, c.askTheAuthors("To know more, ask the authors, naming the machine ID: %s")...)
 	}
 	if e.Problem != "" {
 		add("The last look at it failed: %s", screen.Clean(e.Problem))
@@ -58,7 +58,7 @@ func (c *call) erasureWords(e core.Erasure) []string {
 	if e.State != deletion.Verified && !e.Next.IsZero() {
 		add("How it goes on: %s", c.hint("reset --status"))
 	}
-	return append(lines, stayWords(e)...)
+	return append(lines, c.stayWords(e)...)
 }
 
 // mayStay says how many events a request may not reach.
@@ -66,28 +66,28 @@ func mayStay(e core.Erasure) string { return events(e.NotErasable) + " may stay 
 
 // stayWords says it with the reason, where there are any. Nothing is said of them once nothing
 // is left under the machine ID: that is looked for by the ID, which these events have too.
-func stayWords(e core.Erasure) []string {
+func (c *call) stayWords(e core.Erasure) []string {
 	if e.NotErasable == 0 {
 		return nil
 	}
-	return []string{mayStay(e) + ": they were accepted with a warning that the receiver may not find them again."}
+	return []string{c.text("%s: they were accepted with a warning that the receiver may not find them again.", mayStay(e))}
 }
 
 // receiver names whoever was asked.
 func (c *call) receiver() string {
 	if c.m.Tool().Telemetry.DeletionRequestor != nil {
-		return "the authors" // who may have another way than the backend
+		return c.text("the authors") // who may have another way than the backend
 	}
 	if b := c.m.Status().Backend; len(b.Hosts) > 0 {
 		return b.String()
 	}
-	return "the receiver"
+	return c.text("the receiver")
 }
 
 // askTheAuthors is what a person can always do, if the authors say where.
 func (c *call) askTheAuthors(ask string) []string {
 	if url := c.m.Tool().Telemetry.PrivacyURL; url != "" {
-		return []string{ask + " the authors, naming the machine ID: " + url}
+		return []string{c.text(ask, url)}
 	}
 	return nil
 }
@@ -99,23 +99,23 @@ func orElse(text, otherwise string) string {
 	return screen.Clean(text)
 }
 
-func receiptWords(r deletion.Receipt) (lines []string) {
+func (c *call) receiptWords(r deletion.Receipt) (lines []string) {
 	if r.Detail != "" {
 		lines = append(lines, screen.Clean(r.Detail))
 	}
-	lines = append(lines, mail(r.URL)...)
+	lines = append(lines, c.mail(r.URL)...)
 	if r.ID != "" {
-		lines = append(lines, "Its ID, should you ask about it: "+screen.Clean(r.ID))
+		lines = append(lines, c.text("Its ID, should you ask about it: %s", screen.Clean(r.ID)))
 	}
 	if !r.CancelUntil.IsZero() {
-		lines = append(lines, "There it can be cancelled until "+screen.When(r.CancelUntil)+".")
+		lines = append(lines, c.text("There it can be cancelled until %s.", screen.When(r.CancelUntil)))
 	}
 	return lines
 }
 
 // mail shows the mail behind a mailto: link, to be sent from any program and any machine.
 // Another link is shown as it is.
-func mail(link string) []string {
+func (c *call) mail(link string) []string {
 	if link == "" {
 		return nil
 	}
@@ -123,7 +123,7 @@ func mail(link string) []string {
 	if err != nil || u.Scheme != "mailto" {
 		return []string{screen.Clean(link)}
 	}
-	lines := []string{"To: " + screen.Clean(u.Opaque), "Subject: " + screen.Clean(u.Query().Get("subject")), ""}
+	lines := []string{c.text("To: %s", screen.Clean(u.Opaque)), c.text("Subject: %s", screen.Clean(u.Query().Get("subject"))), ""}
 	for line := range strings.Lines(strings.ReplaceAll(u.Query().Get("body"), "\r\n", "\n")) {
 		lines = append(lines, screen.Clean(strings.TrimSuffix(line, "\n")))
 	}
@@ -143,7 +143,8 @@ func (c *call) openMail(format outputFormat, all []core.Erasure) {
 		for _, r := range append([]deletion.Receipt{e.Receipt}, e.Receipt.Parts...) {
 			if r.State == deletion.Manual && strings.HasPrefix(r.URL, "mailto:") {
 				if c.openURL(c.m.Lookup, r.URL) == nil {
-					fmt.Fprintln(c.out, "\nThe mail was opened in your mail program. It is sent when you send it.")
+					fmt.Fprintln(c.out)
+					c.say("The mail was opened in your mail program. It is sent when you send it.")
 				}
 				return
 			}
@@ -191,16 +192,16 @@ func (c *call) showErasures(format outputFormat, all []core.Erasure) error {
 		}{c.m.Tool().Name, erasuresJSON(all)})
 	}
 	if len(all) == 0 {
-		fmt.Fprintf(c.out, "There is no deletion request of %s on this machine.\n", c.m.Tool().Name)
+		c.say("There is no deletion request of %s on this machine.", c.m.Tool().Name)
 	}
 	for i, e := range all {
 		if i > 0 {
 			fmt.Fprintln(c.out)
 		}
-		fmt.Fprintf(c.out, "%s\n", c.out.Paint(screen.Bold, "Data sent under the machine ID "+e.MachineID+":"))
-		c.out.Table(erasureRows(e))
+		c.out.Line(screen.Bold, c.text("Data sent under the machine ID %s:", e.MachineID))
+		c.out.Table(c.erasureRows(e))
 		for _, line := range c.erasureWords(e) {
-			fmt.Fprintf(c.out, "%s\n", line)
+			c.out.Text(line)
 		}
 	}
 	return nil
@@ -211,18 +212,18 @@ var steps = []deletion.State{
 	deletion.Requested, deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Refused, deletion.Manual,
 }
 
-func erasureRows(e core.Erasure) (rows []screen.Row) {
+func (c *call) erasureRows(e core.Erasure) (rows []screen.Row) {
 	for _, state := range steps {
 		if at := e.Reached[state]; !at.IsZero() {
 			colour := screen.Plain
 			if state == e.State {
 				colour = screen.Bold
 			}
-			rows = append(rows, screen.Row{Label: string(state), Value: screen.When(at), Colour: colour})
+			rows = append(rows, screen.Row{Label: c.text(string(state)), Value: screen.When(at), Colour: colour})
 		}
 	}
 	if !e.Next.IsZero() {
-		rows = append(rows, screen.Row{Label: "next look", Value: "with the first command after " + screen.When(e.Next)})
+		rows = append(rows, screen.Row{Label: c.text("next look"), Value: c.text("with the first command after %s", screen.When(e.Next))})
 	}
 	return rows
 }

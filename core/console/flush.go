@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -24,13 +23,13 @@ func (s *commands) flush() *Command {
 		func(c *call) error { return c.flush(*format, *timeout) },
 		"flush", "flush --timeout 2m --output json")
 	format = c.addOutput()
-	timeout = c.Flags.Duration("timeout", flushTimeout, "how long it may take")
+	timeout = c.Flags.Duration("timeout", flushTimeout, s.text("how long it may take"))
 	return c
 }
 
 func (c *call) flush(format outputFormat, timeout time.Duration) error {
 	if timeout <= 0 {
-		return &UsageError{errors.New("--timeout must be more than 0, such as 30s or 2m")}
+		return &UsageError{c.errorf("--timeout must be more than 0, such as 30s or 2m")}
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
@@ -38,7 +37,7 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 	receiver := before.Backend.String()
 	var at progress
 	at.set(0, before.Queue.Events)
-	stop := at.show(c.err, "Sending to "+receiver, events)
+	stop := at.show(c.err, c.text("Sending to %s", receiver), c.events)
 	report, err := c.m.Flush(ctx, at.set)
 	stop()
 	v := c.look()
@@ -47,10 +46,10 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 		err = c.flushError(ctx, err, v, timeout)
 	}
 	if err == nil && report.Left != "" && report.Kept > 0 {
-		err = fmt.Errorf("%s not sent: %s", screen.Count(report.Kept, "event was", "events were"), screen.Clean(report.Left))
+		err = errors.New(c.count(report.Kept, "%[1]d event was not sent: %[2]s", "%[1]d events were not sent: %[2]s", screen.Clean(report.Left)))
 	}
 	if err == nil && report.Paced > 0 && report.Kept > 0 {
-		err = fmt.Errorf("%s not sent yet: %s", screen.Count(report.Kept, "event was", "events were"), paceWords(report.Paced, report.PacedUntil))
+		err = errors.New(c.count(report.Kept, "%[1]d event was not sent yet: %[2]s", "%[1]d events were not sent yet: %[2]s", paceWords(report.Paced, report.PacedUntil)))
 	}
 	if format == formatJSON {
 		j := flushJSON{
@@ -65,9 +64,9 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 		}
 		return err
 	}
-	printFlush(c.out, receiver, report, err == nil)
+	c.printFlush(receiver, report, err == nil)
 	for _, line := range v.warnings(report.Warned) {
-		fmt.Fprintf(c.out, "With a warning: %s.\n", line)
+		c.say("With a warning: %s.", line)
 	}
 	return err
 }
@@ -91,51 +90,55 @@ type flushJSON struct {
 	PacedUntil time.Time     `json:"paced_until,omitzero"`
 }
 
-func printFlush(out io.Writer, receiver string, report core.FlushReport, complete bool) {
+func (c *call) printFlush(receiver string, report core.FlushReport, complete bool) {
 	if report.Sent > 0 {
-		fmt.Fprintf(out, "Sent %s to %s.\n", events(report.Sent), receiver)
+		c.out.Line(screen.Plain, c.count(report.Sent, "Sent %[1]d event to %[2]s.", "Sent %[1]d events to %[2]s.", receiver))
 	}
 	if report.Stayed > 0 {
-		fmt.Fprintf(out, "Put %s into the log on this machine.\n", events(report.Stayed))
+		c.out.Line(screen.Plain, c.count(report.Stayed, "Put %d event into the log on this machine.", "Put %d events into the log on this machine."))
 	}
 	if report.Sent+report.Stayed+report.Lost+report.Unreported+report.Running == 0 && report.Left == "" && complete {
-		fmt.Fprintln(out, "Nothing was waiting to be sent.")
+		c.say("Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {
-		fmt.Fprintf(out, "Lost %s%s.\n", events(report.Lost), lossWords(report.LostBy))
+		c.out.Line(screen.Plain, c.count(report.Lost, "Lost %[1]d event%[2]s.", "Lost %[1]d events%[2]s.", lossWords(report.LostBy)))
 	}
 	if n := report.Unreported; n > 0 {
-		fmt.Fprintf(out, "%s refused, so the receiver does not know of these; that is not sent again.\n",
-			screen.Count(n, "report of earlier losses was", "reports of earlier losses were"))
+		c.out.Line(screen.Plain, c.count(n, "%d report of earlier losses was refused, so the receiver does not know of these; that is not sent again.",
+			"%d reports of earlier losses were refused, so the receiver does not know of these; that is not sent again."))
 	}
 	if report.Refusal != "" {
-		fmt.Fprintf(out, "Refused because: %s\n", screen.Clean(report.Refusal))
+		c.say("Refused because: %s", screen.Clean(report.Refusal))
 	}
 	if report.Running > 0 {
-		fmt.Fprintf(out, "%s still running; what it holds is sent later.\n",
-			screen.Count(report.Running, "command is", "commands are"))
+		c.out.Line(screen.Plain, c.count(report.Running, "%d command is still running; what it holds is sent later.",
+			"%d commands are still running; what they hold is sent later."))
 	}
 }
 
 // flushError says what stopped a flush, in words for whoever typed it.
 func (c *call) flushError(ctx context.Context, err error, v view, timeout time.Duration) error {
-	kept := ""
-	if n := v.Queue.Events; n > 0 {
-		kept = "; " + screen.Count(n, "event is", "events are") + " kept and sent later"
+	n := v.Queue.Events
+	kept := func(err error) error {
+		if n == 0 {
+			return err
+		}
+		return fmt.Errorf("%w; %s", err, c.count(n, "%d event is kept and sent later", "%d events are kept and sent later"))
 	}
 	switch {
-	case errors.Is(err, core.ErrOff) && v.Queue.Events > 0:
-		return fmt.Errorf("%w, so %s not sent; decided by %s", core.ErrOff, screen.Count(v.Queue.Events, "event is", "events are"), v.decider())
+	case errors.Is(err, core.ErrOff) && n > 0:
+		why := c.count(n, "so %[1]d event is not sent; decided by %[2]s", "so %[1]d events are not sent; decided by %[2]s", v.decider())
+		return fmt.Errorf("%w, %s", core.ErrOff, why)
 	case errors.Is(err, core.ErrOff):
-		return fmt.Errorf("%w, and nothing waits; %s", core.ErrOff, v.onHint(c.hint, false))
+		return c.errorf("%[1]w, and nothing waits; %[2]s", core.ErrOff, v.onHint(c.hint, false))
 	case errors.Is(err, core.ErrBusy):
-		return fmt.Errorf("%w and sends what waits; see %s", core.ErrBusy, c.hint("status"))
+		return c.errorf("%[1]w and sends what waits; see %[2]s", core.ErrBusy, c.hint("status"))
 	case errors.Is(err, core.ErrWait):
-		return fmt.Errorf("%w%s", err, kept)
+		return kept(err)
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("not done within %v (see --timeout)%s", timeout, kept)
+		return kept(c.errorf("not done within %v (see --timeout)", timeout))
 	}
-	return fmt.Errorf("%w%s", flat{err}, kept)
+	return kept(flat{err})
 }
 
 func (s *commands) upload() *Command {

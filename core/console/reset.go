@@ -16,14 +16,13 @@ import (
 // resetPatience is how long the deletion requests may take: a person is looking.
 const resetPatience = 30 * time.Second
 
-var errNothingChanged = errors.New("nothing was changed")
-
 func (s *commands) reset() *Command {
 	var yes, status, resume *bool
 	var format *outputFormat
 	c := s.command("reset", "Turn telemetry off, erase it here and ask for the deletion of what was sent",
 		"Turn telemetry off, erase what is kept here, ask for the deletion of what was sent,\n"+
-			"and forget the machine ID: a later yes gets a new one.\n\n"+
+			"and forget the machine ID: a later yes gets a new one. The log of what was sent and the\n"+
+			"history of decisions are erased too, but for the no of this reset.\n\n"+
 			"It says of each request how far it came. Those that could not be handed over are\n"+
 			"kept, and later commands make them again in the background, also while telemetry\n"+
 			"is off; the exit code is then 1. On a terminal it asks before it begins, because\n"+
@@ -31,7 +30,7 @@ func (s *commands) reset() *Command {
 		func(c *call) error {
 			switch {
 			case *status && *resume:
-				return &UsageError{errors.New("--status changes nothing and --resume does: give one of them")}
+				return &UsageError{c.errorf("--status changes nothing and --resume does: give one of them")}
 			case *status:
 				return c.resetStatus(*format)
 			case *resume:
@@ -66,7 +65,7 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		report.Erased, report.Off = no.Erased, no.Off
 	}
 	if err != nil && !report.Off {
-		return notStored(before, err)
+		return c.notStored(before, err)
 	}
 	if format == formatJSON {
 		j := resetJSON{c.look().summary(), report.Erased, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
@@ -78,11 +77,11 @@ func (c *call) reset(format outputFormat, yes bool) error {
 	}
 	c.openMail(format, report.Requests)
 	if err != nil {
-		return fmt.Errorf("telemetry is off, but the reset is not complete (%w); to try again: %s", flat{err}, c.hint("reset"))
+		return c.errorf("telemetry is off, but the reset is not complete (%[1]w); to try again: %[2]s", flat{err}, c.hint("reset"))
 	}
 	if n := len(report.Unknown); n > 0 {
-		err = fmt.Errorf("%s not be read, so nobody could be asked to delete what may have been sent under it",
-			screen.Count(n, "identity could", "identities could"))
+		err = errors.New(c.count(n, "%d identity could not be read, so nobody could be asked to delete what may have been sent under it",
+			"%d identities could not be read, so nobody could be asked to delete what may have been sent under them"))
 	}
 	return errors.Join(err, c.stillOpen(report.Requests))
 }
@@ -93,7 +92,7 @@ func (c *call) asking(work func(ctx context.Context, tell func(done, total int))
 	ctx, cancel := context.WithTimeout(c.ctx, resetPatience)
 	defer cancel()
 	var p progress
-	defer p.show(c.err, "Asking for the deletion", requests)()
+	defer p.show(c.err, c.text("Asking for the deletion"), func(n int) string { return c.count(n, "%d request", "%d requests") })()
 	return work(ctx, p.set)
 }
 
@@ -113,12 +112,10 @@ func (c *call) resetResume(format outputFormat) error {
 	}
 	c.openMail(format, all)
 	if err != nil {
-		return fmt.Errorf("%w; to try again: %s", flat{err}, c.hint("reset --resume"))
+		return c.errorf("%[1]w; to try again: %[2]s", flat{err}, c.hint("reset --resume"))
 	}
 	return c.stillOpen(all)
 }
-
-func requests(n int) string { return screen.Count(n, "request", "requests") }
 
 // stillOpen is the error of a command after which somebody does not have their request.
 func (c *call) stillOpen(all []core.Erasure) error {
@@ -131,8 +128,8 @@ func (c *call) stillOpen(all []core.Erasure) error {
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s not handed over; to try again: %s",
-		screen.Count(n, "deletion request was", "deletion requests were"), c.hint("reset --resume"))
+	return errors.New(c.count(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
+		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume")))
 }
 
 func (v view) somethingToReset() bool {
@@ -149,43 +146,44 @@ func (c *call) confirmReset(tool string) error {
 	if !asked || !tty.Is(in) || !c.err.Terminal {
 		return nil
 	}
-	c.err.Paragraph("This turns telemetry of " + tool + " off, erases what waits here and asks for the deletion of what was sent. It cannot be undone.")
-	said, err := c.askYesNo(c.ctx, in, c.err, "Go on?", confirmPatience)
+	c.err.Paragraph(c.text("This turns telemetry of %s off, erases what waits here and asks for the deletion of what was sent. It cannot be undone.", tool))
+	said, err := c.askYesNo(c.ctx, in, c.err, c.text("Go on?"), confirmPatience)
 	if err == nil && said != saidYes {
-		err = errNothingChanged
+		err = c.errorf("nothing was changed")
 	}
 	return err
 }
 
 func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 	if !report.Off {
-		fmt.Fprintf(c.out, "Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.\n", before.tool)
+		c.say("Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.", before.tool)
 		return
 	}
-	fmt.Fprintf(c.out, "%s %s\n", c.out.Paint(screen.Bold, "Telemetry of "+before.tool+" is off."), erasedWords(report.Erased, report.Arrived))
+	c.saidNo(before.tool, report.Erased, report.Arrived)
 	for _, name := range report.Unknown {
-		fmt.Fprintf(c.out, "\nAn identity was damaged and is kept as %s.\n", name)
-		fmt.Fprintln(c.out, "Whether anything was sent under it is not known here. Only the authors can look:")
-		fmt.Fprintln(c.out, "give them that file, which holds the key.")
+		fmt.Fprintln(c.out)
+		c.say("An identity was damaged and is kept as %s.", name)
+		c.say("Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.")
 		if url := c.m.Tool().Telemetry.PrivacyURL; url != "" {
-			fmt.Fprintf(c.out, "The authors: %s\n", url)
+			c.say("The authors: %s", url)
 		}
 	}
 	if len(report.Requests)+len(report.Unknown) == 0 && complete {
-		fmt.Fprintln(c.out, nothingToAsk(before.Erasures))
+		c.out.Line(screen.Plain, c.nothingToAsk(before.Erasures))
 	}
 	if variable, _, err := c.m.Identity(); err == nil {
-		fmt.Fprintf(c.out, "%s is set: unset it, since nothing is sent under an ID that is being erased.\n", variable)
+		c.say("%s is set: unset it, since nothing is sent under an ID that is being erased.", variable)
 	}
 	for _, e := range report.Requests {
-		fmt.Fprintf(c.out, "\nData sent under the machine ID %s:\n", e.MachineID)
+		fmt.Fprintln(c.out)
+		c.say("Data sent under the machine ID %s:", e.MachineID)
 		for _, line := range c.erasureWords(e) {
-			fmt.Fprintf(c.out, "  %s\n", line)
+			c.out.Text("  " + line)
 		}
 		if e.NotErasable > 0 && before.MachineID == e.MachineID {
 			for _, w := range before.Backend.Warnings {
 				if w.NotErasable && before.Warned[w.Name] > 0 {
-					fmt.Fprintf(c.out, "    %s: %s\n", events(before.Warned[w.Name]), screen.Clean(w.Doc))
+					fmt.Fprintf(c.out, "    %s: %s\n", c.events(before.Warned[w.Name]), screen.Clean(w.Doc))
 				}
 			}
 		}
@@ -193,14 +191,14 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 }
 
 // nothingToAsk says why nobody is asked to delete anything: no more than is known here.
-func nothingToAsk(before []core.Erasure) string {
+func (c *call) nothingToAsk(before []core.Erasure) string {
 	for i := len(before) - 1; i >= 0; i-- {
 		if e := before[i]; e.State == deletion.Verified {
-			return "Nothing was sent since the last reset. That earlier data is gone was verified on " +
-				screen.When(e.Reached[deletion.Verified]) + "."
+			return c.text("Nothing was sent since the last reset. That earlier data is gone was verified on %s.",
+				screen.When(e.Reached[deletion.Verified]))
 		}
 	}
-	return "Nothing is stored here under which anything was sent, so there is nobody to ask to delete it."
+	return c.text("Nothing is stored here under which anything was sent, so there is nobody to ask to delete it.")
 }
 
 type resetJSON struct {

@@ -138,6 +138,9 @@ func TestTheFlagsOfACommandAreListedOnceWithAllAboutThem(t *testing.T) {
 		}
 		list := c.List()
 		output := slices.IndexFunc(list, func(f console.Flag) bool { return f.Name == "output" })
+		if output < 0 && c.Name == "export" {
+			continue // it is one document in any case
+		}
 		if output < 0 || list[output].Letter != "o" || list[output].Bool || len(list[output].Choices) < 2 {
 			t.Errorf("%s: --output is %+v", c.Name, list)
 			continue

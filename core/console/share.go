@@ -22,7 +22,7 @@ func (s *commands) share() *Command {
 func (c *call) share(format outputFormat) error {
 	variable, value, err := c.m.Identity()
 	if err != nil {
-		return fmt.Errorf("nothing to share: %w; see %s", err, c.hint("status"))
+		return c.errorf("nothing to share: %[1]w; see %[2]s", err, c.hint("status"))
 	}
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {

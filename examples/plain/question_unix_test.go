@@ -275,7 +275,7 @@ func TestAnAnswerThatIsGivenElsewhereMeanwhileStands(t *testing.T) {
 	s := newSession(t)
 	x := s.start()
 	x.Expect(1, theQuestion)
-	if err := consent.NewStore(s.dir).No(0, time.Now()); err != nil {
+	if err := consent.NewStore(s.dir).No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 0}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	x.Type("y\n")

@@ -27,13 +27,24 @@ func (s Screen) Item(mark, text string) {
 	}
 }
 
-// Text writes text that somebody has laid out: its lines stay, and those that are too long are
-// broken, under their own indentation.
+// Line writes a sentence in a colour: with line breaks on a terminal, in one line elsewhere.
+func (s Screen) Line(c Colour, text string) {
+	lines := []string{text}
+	if s.Columns > 0 {
+		lines = Wrap(text, s.Columns)
+	}
+	for _, line := range lines {
+		_, _ = s.Write([]byte(s.Paint(c, line) + "\n"))
+	}
+}
+
+// Text writes text that somebody has laid out: its lines stay, and on a terminal those that are
+// too long are broken, under their own indentation.
 func (s Screen) Text(text string) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(Clean(strings.TrimRight(line, "\r\n")), " ")
 		rest := strings.TrimLeft(line, " ")
-		if Width(line) <= PageWidth && (s.Columns == 0 || Width(line) <= s.Columns) {
+		if s.Columns == 0 || Width(line) <= s.Columns {
 			_, _ = s.Write([]byte(line + "\n"))
 			continue
 		}
@@ -72,7 +83,7 @@ type piece struct {
 // pieces splits words, and those of scripts without spaces into characters. Marks that end
 // something stay with what is before them, those that begin something with what follows.
 func pieces(text string) (list []piece) {
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(Clean(text)) {
 		begin, spaced := 0, true
 		runes := []rune(word)
 		for i := 1; i <= len(runes); i++ {
@@ -111,6 +122,21 @@ func Width(text string) (columns int) {
 		columns += columnsOf(r)
 	}
 	return columns
+}
+
+// Cut shortens a text to so many columns, 0 for as many as it takes: an ellipsis says that
+// something is cut off.
+func Cut(text string, columns int) string {
+	if columns <= 0 || Width(text) <= columns {
+		return text
+	}
+	used := 1 // the ellipsis
+	for i, r := range text {
+		if used += columnsOf(r); used > columns {
+			return text[:i] + "…"
+		}
+	}
+	return text
 }
 
 // wide are the blocks whose characters take two columns: East Asian Width W and F (Unicode

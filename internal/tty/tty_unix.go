@@ -79,12 +79,6 @@ func mark[W ~int32 | ~uint32 | ~int64 | ~uint64](words []W, fd int) {
 	words[fd/width] |= 1 << (fd % width)
 }
 
-// marked reports whether a descriptor is in a set.
-func marked[W ~int32 | ~uint32 | ~int64 | ~uint64](words []W, fd int) bool {
-	width := int(unsafe.Sizeof(words[0])) * 8
-	return words[fd/width]&(1<<(fd%width)) != 0
-}
-
 // TypedAhead reports whether a line waits to be read. What is only half a line yet is
 // discarded: a question would take it, for it takes the line that it becomes part of.
 func TypedAhead(in *os.File) bool {

@@ -7,7 +7,6 @@ package state
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Why the directory cannot be used. Errors of this package wrap one of these or an
@@ -95,7 +96,7 @@ func (d Dir) Join(name string) string { return filepath.Join(d.path, name) }
 func (d Dir) Check() error {
 	info, err := os.Lstat(d.path)
 	if err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	if !info.IsDir() || writableByOthers(info) {
 		return ErrUnsafe
@@ -119,7 +120,7 @@ func (d Dir) Create() error {
 			continue
 		}
 		if err != nil {
-			return Bare(err)
+			return plaintext.Bare(err)
 		}
 		if !ours(info) {
 			return ErrForeign
@@ -127,22 +128,25 @@ func (d Dir) Create() error {
 		break
 	}
 	if err := os.MkdirAll(d.path, dirMode); err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return d.Check()
 }
 
 // ReadFile returns the content of a small file. The error wraps fs.ErrNotExist where
 // there is none, and ErrUnsafe or ErrCorrupt where it cannot be ours.
-func (d Dir) ReadFile(name string) ([]byte, error) {
+func (d Dir) ReadFile(name string) ([]byte, error) { return d.ReadUpTo(name, maxFile) }
+
+// ReadUpTo is ReadFile for a file that may have so many bytes.
+func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
 	f, err := openRead(d.Join(name))
 	if err != nil {
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	if !info.Mode().IsRegular() || writableByOthers(info) {
 		return nil, ErrUnsafe
@@ -150,25 +154,30 @@ func (d Dir) ReadFile(name string) ([]byte, error) {
 	if !ours(info) {
 		return nil, ErrForeign
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
-	if len(data) > maxFile {
+	if int64(len(data)) > most {
 		return nil, ErrCorrupt
 	}
 	return data, nil
 }
 
-// WriteFile replaces a file as a whole: whoever reads it sees the old or the new
+// WriteFile replaces a small file as a whole: whoever reads it sees the old or the new
 // content, also after a power cut.
 func (d Dir) WriteFile(name string, data []byte) error {
 	if len(data) > maxFile {
 		return ErrTooLarge
 	}
+	return d.Replace(name, data)
+}
+
+// Replace is WriteFile for a file of any size, which ReadUpTo reads.
+func (d Dir) Replace(name string, data []byte) error {
 	f, err := os.CreateTemp(d.path, "."+name+".*.tmp") // CreateTemp makes it 0600
 	if err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	_, err = f.Write(data)
 	if err == nil {
@@ -182,7 +191,7 @@ func (d Dir) WriteFile(name string, data []byte) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -190,7 +199,7 @@ func (d Dir) WriteFile(name string, data []byte) error {
 // Remove deletes a file; it is no error if there is none.
 func (d Dir) Remove(name string) error {
 	if err := os.Remove(d.Join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -198,19 +207,19 @@ func (d Dir) Remove(name string) error {
 // Rename gives a file another name, replacing what has it.
 func (d Dir) Rename(name, to string) error {
 	if err := os.Rename(d.Join(name), d.Join(to)); err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
 
-// RemoveTemp deletes what writers that were killed left behind: what is older than any write
-// takes.
+// RemoveTemp deletes what writers that were killed left behind, and previews: what is older
+// than any of them takes.
 func (d Dir) RemoveTemp() {
 	entries, _ := os.ReadDir(d.path)
 	for _, entry := range entries {
-		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") {
+		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, tempSuffix) {
 			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
-				os.Remove(d.Join(name))
+				os.RemoveAll(d.Join(name))
 			}
 		}
 	}
@@ -261,16 +270,4 @@ func (l *Lock) Unlock() {
 	if l != nil {
 		_ = CloseExclusive(l.f)
 	}
-}
-
-// Bare returns err without the path that the os package puts into it: the cause alone
-// can be shown to anyone.
-func Bare(err error) error {
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("%s: %w", pathErr.Op, pathErr.Err)
-	}
-	if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
-		return fmt.Errorf("%s: %w", linkErr.Op, linkErr.Err)
-	}
-	return err
 }
