@@ -93,12 +93,15 @@ const retryDelay = time.Second
 // In the background process that a collector of the same tool started, Open delivers
 // what waits and ends the process. Call it before the tool does anything of its own.
 func Open(tool props.Tool, options ...Option) (*Collector, error) {
-	in := newInstallation(tool, options)
+	return newInstallation(tool, options).open()
+}
+
+func (in *installation) open() (*Collector, error) {
 	c := &Collector{in: in}
 	if in.debugs() {
 		c.debug = newDebugLog(in)
 	}
-	if !tool.Features.Enabled(props.TelemetryCmd) {
+	if !in.tool.Features.Enabled(props.TelemetryCmd) {
 		c.debug.nothing("the tool's author has not turned telemetry on")
 		return c, in.forgottenFeature()
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
@@ -19,6 +20,9 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 // ExitCode is what shells use for wrong usage.
 func (e *UsageError) ExitCode() int { return 2 }
+
+// TelemetryClass is what is recorded of it. Its text never is: it repeats what was typed.
+func (e *UsageError) TelemetryClass() string { return string(props.ErrorUsage) }
 
 // InterruptedError says that a context ended while a question was waiting for its answer. It
 // wraps the context's error.

@@ -26,6 +26,7 @@ var programs = [...]struct{ module, pkg, over, what, tags string }{
 	{".", here + "/hello", "", "a program that prints a line", ""},
 	{".", here + "/nethttp", "hello", "+ one POST with net/http", ""},
 	{".", here + "/core", "nethttp", "telemetry instead: core and the http backend", ""},
+	{".", here + "/console", "core", "+ the question and the commands, without a command library", ""},
 	{".", here + "/posthog", "nethttp", "telemetry instead: core and the posthog backend", ""},
 	{".", here + "/posthogsdk", "nethttp", "the bare SDK instead: posthog-go", ""},
 	{".", here + "/datadog", "nethttp", "telemetry instead: core and the datadog backend", ""},
@@ -37,6 +38,7 @@ var programs = [...]struct{ module, pkg, over, what, tags string }{
 	{interop, "bench/otelsdk", "nethttp", "the bare SDK instead: OpenTelemetry's, with otlploghttp", ""},
 	{".", here + "/cobra", "nethttp", "+ one POST with net/http, as a cobra command", ""},
 	{".", here + "/wired", "cobra", "telemetry instead: core, the http backend, telemetrycmd", ""},
+	{".", here + "/wired", "console", "the same, over the commands without cobra", ""},
 	{".", here + "/wired", "cobra", "the same, built with -tags notelemetry", "notelemetry"},
 }
 

@@ -96,7 +96,7 @@ func (p *program) root() *cobra.Command {
 		root.AddCommand(commands...)
 	}
 	add("tools", "Available Commands:", append(telemetrycmd.Commands(p.path, p.manager),
-		telemetrycmd.CheckCommand(p.path, p.manager), p.track(), p.exec())...)
+		telemetrycmd.CheckCommand(p.path, p.manager), p.ask(), p.track(), p.exec())...)
 	add("operators", "For those who run a tool and answer for its data:", operator.Commands()...)
 	return root
 }
