@@ -139,7 +139,7 @@ func (path appendTo) Write(b []byte) (int, error) {
 // newRig makes a rig whose consent is given.
 func (p *probe) newRig(limits driver.Limits, around func(context.Context, func() error) error) (*rig, bool) {
 	r := newRig(p.subject, p.dir, p.wire, limits, around)
-	if err := r.manager().Enable(false); err != nil {
+	if err := r.manager().Enable(false, ""); err != nil {
 		p.failOnly("consent could not be stored: %v", err)
 		return nil, false
 	}
@@ -526,7 +526,7 @@ func consentIDs(p *probe) {
 		if round > 0 {
 			_, err := r.manager().Disable(context.Background())
 			if err == nil {
-				err = r.manager().Enable(false)
+				err = r.manager().Enable(false, "")
 			}
 			if err != nil {
 				p.failOnly("a person could not decide anew: %v", err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 	"github.com/gotoolbase/telemetry/backends/stdout"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+	"github.com/gotoolbase/telemetry/core/internal/wire"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -116,14 +118,18 @@ func (s selection) config(in *installation) driver.Config {
 	}
 }
 
-// open opens the backend for an installation.
+// open opens the backend for an installation. What leaves the machine is written down.
 func (s selection) open(in *installation) (driver.Backend, error) {
 	config := s.config(in)
 	config.Stdout = in.stdout
-	if inTestBinary() {
-		setLoopbackOnly(&config)
+	switch {
+	case in.preview != nil:
+		return in.preview.open(s, config)
+	case s.driver.Local:
+		return s.driver.Open(config)
 	}
-	return s.driver.Open(config)
+	config.Transport, config.Dial = theNetwork()
+	return openLogged(in, s, config)
 }
 
 // reachesNobody says that there is nobody to record for.
@@ -137,17 +143,21 @@ func (s selection) info() props.BackendInfo {
 	return info
 }
 
-// setLoopbackOnly is for test binaries: a test that forgot to replace its endpoint fails
-// instead of reaching somebody's server.
-func setLoopbackOnly(config *driver.Config) {
+// theNetwork is what carries a backend's requests. In a test binary that reaches only
+// loopback: a test that forgot to replace its endpoint fails instead of reaching somebody's
+// server.
+func theNetwork() (http.RoundTripper, wire.DialFunc) {
+	t := driverhttp.NewTransport()
+	if !inTestBinary() {
+		return t, new(net.Dialer).DialContext
+	}
 	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
 			return fmt.Errorf("a test binary reaches only loopback, not %s", address)
 		}
 		return nil
 	}}
-	t := driverhttp.NewTransport()
 	t.Proxy = nil
 	t.DialContext = dialer.DialContext
-	config.Transport, config.Dial = t, t.DialContext
+	return t, dialer.DialContext
 }

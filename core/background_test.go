@@ -109,7 +109,7 @@ func TestStatusFindsOutThatTheDiskIsFull(t *testing.T) {
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", small).Run() })
 	tool := someTool()
 	m := core.NewManager(tool, core.WithStateDir(filepath.Join(small, "telemetry")), environment(nil))
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if s := m.Status(); len(s.Faults) > 0 {

@@ -36,7 +36,7 @@ func enabled(tb testing.TB, tool props.Tool, env map[string]string) []core.Optio
 	tb.Helper()
 	options := []core.Option{core.WithStateDir(filepath.Join(tb.TempDir(), "telemetry")), environment(env)}
 	m := core.NewManager(tool, options...)
-	if err := m.Answer(consent.AnswerYes, m.Stored()); err != nil {
+	if err := m.Answer(consent.AnswerYes, m.Stored(), ""); err != nil {
 		tb.Fatal(err)
 	}
 	return options

@@ -26,7 +26,7 @@ func TestANoBetweenAnyTwoStepsOfACheckKeepsItFromSending(t *testing.T) {
 		m := core.NewManager(tool, append(options, core.WithClock(func() time.Time {
 			if reads++; reads == step {
 				answered, arrived = true, in.postCount()
-				if err := other.Answer(consent.AnswerNo, other.Stored()); err != nil {
+				if err := other.Answer(consent.AnswerNo, other.Stored(), ""); err != nil {
 					t.Error(err)
 				}
 			}
@@ -56,7 +56,7 @@ func TestAFlushThatANoStopsSaysThatTelemetryIsOff(t *testing.T) {
 	var posts atomic.Int32
 	in := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		posts.Add(1)
-		if err := m.Answer(consent.AnswerNo, m.Stored()); err != nil {
+		if err := m.Answer(consent.AnswerNo, m.Stored(), ""); err != nil {
 			t.Error(err)
 		}
 		w.WriteHeader(http.StatusRequestEntityTooLarge) // so there would be another post

@@ -355,7 +355,7 @@ func TestDisableReachesACommandThatIsRunning(t *testing.T) {
 	if s := m.Status(); s.Queue.Events != 0 || s.Decision.Enabled {
 		t.Errorf("%d events wait, enabled %v", s.Queue.Events, s.Decision.Enabled)
 	}
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := m.Flush(t.Context(), nil); err != nil || r.Sent != 0 || in.postCount() != 0 {
@@ -623,7 +623,7 @@ func TestAFullDiskCostsEventsAndSaysSo(t *testing.T) {
 	now := time.Now()
 	options := []core.Option{core.WithStateDir(filepath.Join(small, "telemetry")), environment(nil), core.WithClock(func() time.Time { return now })}
 	m := core.NewManager(tool, options...)
-	if err := m.Answer(consent.AnswerYes, m.Stored()); err != nil {
+	if err := m.Answer(consent.AnswerYes, m.Stored(), ""); err != nil {
 		t.Fatal(err)
 	}
 	c := open(t, tool, options)
@@ -677,7 +677,7 @@ func TestAReadOnlyDiskIsSurvivedAndReported(t *testing.T) {
 	tool := someTool()
 	options := []core.Option{core.WithStateDir(filepath.Join(disk, "telemetry")), environment(nil)}
 	m := core.NewManager(tool, options...)
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	mount("remount,ro")
@@ -884,7 +884,7 @@ func TestWhatWasRecordedUnderAVariableIsKeptByAYesAndErasedByANo(t *testing.T) {
 	if got := m.Status().Queue.Events; got != 1 {
 		t.Fatalf("%d events wait, want 1", got)
 	}
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Status().Queue.Events; got != 1 {
@@ -893,7 +893,7 @@ func TestWhatWasRecordedUnderAVariableIsKeptByAYesAndErasedByANo(t *testing.T) {
 	if _, err := m.Disable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Status().Queue.Events; got != 0 {

@@ -89,7 +89,7 @@ func TestAResetThatIsKilledAnywhereLosesNoRequest(t *testing.T) {
 		options := []core.Option{core.WithStateDir(dir), environment(nil)}
 		tool := resettable(a.URL)
 		m := core.NewManager(tool, options...)
-		if err := m.Enable(false); err != nil {
+		if err := m.Enable(false, ""); err != nil {
 			t.Fatal(err)
 		}
 		c := open(t, tool, options)

@@ -144,7 +144,7 @@ func TestResetAsksForWhatWasSentAndALaterYesGetsANewIdentity(t *testing.T) {
 	if s := m.Status(); s.Decision.Enabled || s.MachineID != "" || s.Queue.Events != 0 {
 		t.Errorf("%+v", s)
 	}
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if second := m.Status().MachineID; second == first || second == "" {
@@ -158,8 +158,8 @@ func TestWhereNothingWasSentNobodyIsAsked(t *testing.T) {
 	tool := toolFor(newIntake(t).URL)
 	tool.Telemetry.DeletionRequestor = o
 	for name, answer := range map[string]func(*core.Manager) error{
-		"a yes and no more":         func(m *core.Manager) error { return m.Enable(false) },
-		"a yes to this machine":     func(m *core.Manager) error { return m.Enable(true) },
+		"a yes and no more":         func(m *core.Manager) error { return m.Enable(false, "") },
+		"a yes to this machine":     func(m *core.Manager) error { return m.Enable(true, "") },
 		"a yes and an empty upload": func(m *core.Manager) error { _, err := m.Flush(t.Context(), nil); return err },
 	} {
 		options := enabled(t, tool, nil)
@@ -483,7 +483,7 @@ func TestAYesAfterAResetThatWasKilledGetsANewIdentity(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "identity"), before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	runCommand()

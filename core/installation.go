@@ -72,6 +72,8 @@ type installation struct {
 	tool   props.Tool
 	dir    state.Dir
 	dirErr error // the directory is unknown, or not to be used
+	// preview, where not nil, opens the backends of a copy that is looked at: nothing leaves it.
+	preview *preview
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
@@ -125,6 +127,7 @@ func (in *installation) store() consent.Store { return consent.NewStore(in.dir.P
 // terms are what the author declares, as people are told it.
 func (in *installation) terms() consent.Terms {
 	config := in.tool.Telemetry
+	who := controller(&config)
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
@@ -133,6 +136,9 @@ func (in *installation) terms() consent.Terms {
 		AnyKey:        !declares(&config) && config.MetadataKeys == nil,
 		MetadataKeys:  slices.AppendSeq(slices.Clone(config.MetadataKeys), maps.Keys(config.Metadata)),
 		Extended:      config.ExtendedCollection,
+		Controller:    who.Name,
+		Purpose:       who.Purpose,
+		Retention:     who.Retention,
 		NoticeVersion: config.NoticeVersion,
 		NoticeDigest:  consent.DigestText(config.Notice),
 	}
@@ -193,10 +199,10 @@ func (in *installation) queue() *spool.Queue {
 	}
 }
 
-// eraseWaiting removes every event that waits and what was set aside of the queue.
+// eraseWaiting removes every event that waits, what was set aside of the queue, and copies of it.
 func (in *installation) eraseWaiting() (int, error) {
 	erased, err := in.queue().Erase()
-	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName))
+	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName), in.dir.RemoveScratch())
 }
 
 // forget removes what was logged on this machine, and the trouble with background processes.
@@ -267,6 +273,9 @@ func (in *installation) check() error {
 		return err
 	}
 	if err := checkDeclared(&config); err != nil {
+		return err
+	}
+	if err := checkController(&config); err != nil {
 		return err
 	}
 	if err := driverhttp.CheckHeaders(config.Headers); err != nil {

@@ -70,6 +70,8 @@ type Status struct {
 	// and nothing is in the way.
 	Recording bool
 	Backend   props.BackendInfo
+	// Controller is who asks for what is sent, and for what.
+	Controller Controller
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
 	// StateDir is where all of it is kept, LocalLog the file for what stays on this machine,
@@ -106,6 +108,8 @@ type Status struct {
 	// Problem is why the last attempt failed, Left why something waits that the last process
 	// which looked must not send, and Background why no process sends in the background.
 	Problem, Left, Background string
+	// Log is the log of what was sent; see Manager.Sent.
+	Log SentStatus
 	// Erasures are the deletion requests that were made from here, oldest first.
 	Erasures []Erasure
 	// Faults says what is wrong: with the author's declaration, or with the files.
@@ -151,7 +155,8 @@ func (in *installation) notErasable() int {
 // it finds out by trying, and leaves nothing behind.
 func (m *Manager) Status() Status {
 	in := m.in
-	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{}}
+	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{},
+		Controller: controller(&in.tool.Telemetry)}
 	fault := func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Faults = append(s.Faults, err.Error())
@@ -192,10 +197,16 @@ func (m *Manager) Status() Status {
 	for _, name := range in.dir.Damaged() {
 		fault(fmt.Errorf("a file was damaged and is set aside as %s", name))
 	}
+	decisions, err := m.Decisions()
+	fault(err)
+	for _, err := range decisions.faults() {
+		fault(err)
+	}
 	if s.Erasures, err = m.Erasures(); err != nil {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
 	fault(m.lookAtQueue(&s))
+	fault(m.lookAtSent(&s))
 	if s.Decision.Enabled {
 		if err := in.dir.Probe(); err != nil {
 			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
@@ -330,12 +341,12 @@ func (m *Manager) Unanswered() (at time.Time, ok bool) {
 }
 
 // NoteTold notes that the person was told that consent.GeneralVariable, which they may
-// have set for another product, turned the tool's telemetry on.
-func (m *Manager) NoteTold() error {
+// have set for another product, turned the tool's telemetry on. shown is the text.
+func (m *Manager) NoteTold(shown string) error {
 	if m.in.dirErr != nil {
 		return m.in.dirErr
 	}
-	return m.in.store().NoteTold(m.in.terms(), m.in.now())
+	return m.in.store().NoteTold(m.in.decide(), m.in.terms(), shown, m.in.now())
 }
 
 // Told reports whether NoteTold was called and what is collected is as it was then.
@@ -345,18 +356,19 @@ func (m *Manager) Told() bool {
 
 // Answer stores what the person said after having been shown the notice. seen is what
 // Stored returned before that: if another process stored an answer meanwhile, a yes is
-// not stored and the error is ErrChanged. A no always is, and erases what waits.
-func (m *Manager) Answer(answer consent.Answer, seen consent.Stored) error {
-	return m.answer(answer, consent.SourceQuestion, seen)
+// not stored and the error is ErrChanged. A no always is, and erases what waits. shown is
+// what the person was shown, the whole text of it: see Decisions.
+func (m *Manager) Answer(answer consent.Answer, seen consent.Stored, shown string) error {
+	return m.answer(answer, consent.SourceQuestion, seen, shown)
 }
 
-func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.Stored) error {
+func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.Stored, shown string) error {
 	in := m.in
 	if in.dirErr != nil {
 		return in.dirErr
 	}
 	if answer == consent.AnswerNo {
-		_, _, err := m.no()
+		_, _, err := m.no(by, shown)
 		return err
 	}
 	if seen.Answer == consent.AnswerNo || seen.Err != nil {
@@ -365,20 +377,21 @@ func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.
 			return err
 		}
 	}
-	if err := in.store().Yes(answer, by, in.terms(), seen, in.now()); err != nil {
+	if err := in.store().Yes(answer, by, shown, in.terms(), seen, in.now()); err != nil {
 		return err
 	}
 	_, err := identifier{in}.identify()
 	return err
 }
 
-// Enable stores a yes; local restricts it to this machine.
-func (m *Manager) Enable(local bool) error {
+// Enable stores a yes; local restricts it to this machine. shown is what the person was shown
+// before that, "" if nothing was.
+func (m *Manager) Enable(local bool, shown string) error {
 	answer := consent.AnswerYes
 	if local {
 		answer = consent.AnswerLocal
 	}
-	return m.answer(answer, consent.SourceCommand, m.Stored())
+	return m.answer(answer, consent.SourceCommand, m.Stored(), shown)
 }
 
 // DisableReport is what Disable did.
@@ -400,7 +413,7 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	if m.in.dirErr != nil {
 		return DisableReport{}, m.in.dirErr
 	}
-	erased, before, err := m.no()
+	erased, before, err := m.no(consent.SourceCommand, "")
 	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
 	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
 	report.Erased = erased - report.Arrived
@@ -409,15 +422,15 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 
 // no stores a no and erases what waits.
 // delivered is how many events had arrived at any time when they were.
-func (m *Manager) no() (erased, delivered int, err error) {
+func (m *Manager) no(by consent.Source, shown string) (erased, delivered int, err error) {
 	in := m.in
-	version := in.tool.Telemetry.NoticeVersion
+	terms := in.terms()
 	erase := func() (err error) {
 		delivered = delivery.ReadNotes(in.dir).Delivered
 		erased, err = in.eraseWaiting()
 		return err
 	}
-	storeErr := in.store().No(version, in.now())
+	storeErr := in.store().No(by, shown, terms, in.now())
 	if storeErr == nil {
 		if locked, err := in.store().WhileNo(false, erase); locked {
 			return erased, delivered, err
@@ -425,7 +438,7 @@ func (m *Manager) no() (erased, delivered int, err error) {
 	}
 	err = erase() // also where the no is not stored: there may be room for it now
 	if storeErr != nil {
-		storeErr = in.store().No(version, in.now())
+		storeErr = in.store().No(by, shown, terms, in.now())
 	}
 	return erased, delivered, errors.Join(storeErr, err)
 }
@@ -536,8 +549,8 @@ type ResetReport struct {
 	Requests []Erasure
 }
 
-// Reset forgets this installation: it turns telemetry off, erases what waits and what
-// was logged here, and retires the identity, so that a later yes gets a new one. For
+// Reset forgets this installation: it turns telemetry off, erases what waits, what was
+// logged here and the history of decisions but for this no, and retires the identity, so that a later yes gets a new one. For
 // every identity under which something was sent it stores a deletion request, and tries
 // at once to hand it over, telling progress how far it is. A request stays until the data
 // is known to be gone; later commands make it again in the background.
@@ -552,7 +565,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
 		return report, nil // nothing was ever stored
 	}
-	erased, before, err := m.no()
+	erased, before, err := m.no(consent.SourceCommand, "")
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
 		if err == nil {
@@ -561,7 +574,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
 	delivered, retired := identifier{in}.retire()
-	err = errors.Join(err, in.forget(), retired)
+	err = errors.Join(err, in.forget(), retired, in.store().BeginHistory())
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	delivery.Quiesce(ctx, in.dir)
@@ -572,7 +585,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if retired == nil { // else the next reset needs the notes
 		err = errors.Join(err, delivery.Forget(in.dir))
 	}
-	err = errors.Join(err, in.forget(), e.work(ctx, true, progress))
+	err = errors.Join(err, in.forget(), in.forgetSent(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	all, readErr := m.Erasures()

@@ -64,11 +64,11 @@ func TestWhatWasRecordedForThisMachineNeverLeavesIt(t *testing.T) {
 		},
 		"under a local answer that became a wider one": func(t *testing.T, dir, endpoint string) {
 			m := manager(processTool(endpoint), dir, nil)
-			if err := m.Enable(true); err != nil {
+			if err := m.Enable(true, ""); err != nil {
 				t.Fatal(err)
 			}
 			abandoned(t, dir, endpoint, 3)
-			if err := m.Enable(false); err != nil {
+			if err := m.Enable(false, ""); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -131,7 +131,7 @@ func TestWhatANoErasedIsNotSentAfterTheNextYes(t *testing.T) {
 		in.answer = nil
 		in.mu.Unlock()
 		_, err := m.Disable(t.Context())
-		changed <- errors.Join(err, m.Enable(false))
+		changed <- errors.Join(err, m.Enable(false, ""))
 		w.WriteHeader(http.StatusAccepted)
 	}
 	if err := c.Flush(t.Context()); err != nil {
@@ -157,7 +157,7 @@ func TestACommandGoesOnRecordingAfterANoAndAYesElsewhere(t *testing.T) {
 	if _, err := m.Disable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -204,7 +204,7 @@ func TestANarrowerAnswerReachesACommandThatRuns(t *testing.T) {
 	c := open(t, tool, options)
 	m := core.NewManager(tool, options...)
 	c.Track("feature.used", "to be sent", nil)
-	if err := m.Enable(true); err != nil {
+	if err := m.Enable(true, ""); err != nil {
 		t.Fatal(err)
 	}
 	now.add(time.Second)
@@ -212,7 +212,7 @@ func TestANarrowerAnswerReachesACommandThatRuns(t *testing.T) {
 	if err := c.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Enable(false); err != nil { // a wider yes does not reach back
+	if err := m.Enable(false, ""); err != nil { // a wider yes does not reach back
 		t.Fatal(err)
 	}
 	mustFlush(t, m)
@@ -277,7 +277,7 @@ func TestAYesToNowhereIsNoYesToSomewhere(t *testing.T) {
 		whole := tool
 		tool.Telemetry = broken
 		options := []core.Option{core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")), environment(nil)}
-		if err := core.NewManager(tool, options...).Enable(false); err != nil {
+		if err := core.NewManager(tool, options...).Enable(false, ""); err != nil {
 			t.Fatal(err)
 		}
 		if d := core.NewManager(whole, options...).Decision(); d.Enabled || !d.Undecided {
@@ -300,7 +300,7 @@ func TestWhatWasRecordedUnderTheOldYesGoesToTheOldReceiverOnly(t *testing.T) {
 	if _, err := manager(wider, dir, nil).Flush(t.Context(), nil); err != nil {
 		t.Errorf("%v", err)
 	}
-	if err := manager(wider, dir, nil).Enable(false); err != nil {
+	if err := manager(wider, dir, nil).Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	abandoned(t, dir, b.URL, 2)
@@ -312,7 +312,7 @@ func TestWhatWasRecordedUnderTheOldYesGoesToTheOldReceiverOnly(t *testing.T) {
 		t.Errorf("%+v, %q", s.Queue, s.Left)
 	}
 	// The old version still delivers, where it is still about; its own yes is no more.
-	if err := manager(old, dir, nil).Enable(false); err != nil {
+	if err := manager(old, dir, nil).Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if r := mustFlush(t, manager(old, dir, nil)); r.Sent != 3 || len(a.received()) != 3 {
@@ -328,7 +328,7 @@ func TestWhatNobodyDeliversExpiresAndIsCounted(t *testing.T) {
 	tool := processTool(b.URL)
 	later := func() time.Time { return time.Now().Add(31 * 24 * time.Hour) }
 	m := core.NewManager(tool, core.WithStateDir(dir), environment(nil), core.WithClock(later))
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	mustFlush(t, m)
@@ -383,7 +383,7 @@ func TestEveryEventSaysUnderWhichDecisionItWasRecorded(t *testing.T) {
 	if _, err := m.Disable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	second := m.Stored().Receipt
@@ -520,7 +520,7 @@ func TestTwoToolsThatShareAnInstallationShareTheAnswerAndTheID(t *testing.T) {
 	home := t.TempDir()
 	env := environment(map[string]string{"SUITE_TELEMETRY": "", "HOME": home})
 	dir := core.WithStateDir(filepath.Join(home, "suite"))
-	if err := core.NewManager(one, dir, env).Enable(false); err != nil {
+	if err := core.NewManager(one, dir, env).Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	for _, tool := range []props.Tool{one, two} {
@@ -645,7 +645,7 @@ func TestWhatWentToTwoReceiversIsAskedOfBoth(t *testing.T) {
 	old, next := manager(processTool(a.URL), dir, nil), manager(processTool(b.URL), dir, nil)
 	abandoned(t, dir, a.URL, 1)
 	mustFlush(t, old)
-	if err := next.Enable(false); err != nil {
+	if err := next.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	abandoned(t, dir, b.URL, 1)

@@ -116,7 +116,7 @@ func TestARunIsOverAfterADayHoweverOldTheAnswerIs(t *testing.T) {
 		tool := toolFor(in.URL)
 		options := []core.Option{core.WithStateDir(t.TempDir()), environment(map[string]string{runVariable: runAt(now.Add(-age))})}
 		longAgo := core.WithClock(func() time.Time { return now.Add(-10 * 24 * time.Hour) })
-		if err := core.NewManager(tool, append(options, longAgo)...).Enable(false); err != nil {
+		if err := core.NewManager(tool, append(options, longAgo)...).Enable(false, ""); err != nil {
 			t.Fatal(err)
 		}
 		c := open(t, tool, options)

@@ -16,6 +16,8 @@ type Schema struct {
 	At            time.Time `json:"-"`
 	Tool          string    `json:"tool"`
 	NoticeVersion int       `json:"notice_version"`
+	// Controller is who asks for the data, and for what.
+	Controller Controller `json:"controller,omitzero"`
 	// Declared says that the author declares events and metadata. If not, there may be events
 	// of any other type as well, and AnyKey says that there may be metadata under any key.
 	Declared bool `json:"declared"`
@@ -158,9 +160,13 @@ func (m *Manager) Schema() (Schema, error) {
 	if err := checkDeclared(config); err != nil {
 		return Schema{}, err
 	}
+	if err := checkController(config); err != nil {
+		return Schema{}, err
+	}
 	s := Schema{
 		At: m.in.now(), Tool: m.in.tool.Name, NoticeVersion: config.NoticeVersion, Declared: declares(config),
-		AnyKey: !declares(config) && config.MetadataKeys == nil,
+		Controller: controller(config),
+		AnyKey:     !declares(config) && config.MetadataKeys == nil,
 	}
 	if config.SampleRate > 1 {
 		s.SampleRate = config.SampleRate

@@ -451,7 +451,7 @@ func TestWhatErasesReachesCommandsThatRun(t *testing.T) {
 				if n := holding(t, dir, "remote add"); n != 0 {
 					t.Errorf("%d files hold a command that ended after the no", n)
 				}
-				if err := m.Enable(false); err != nil {
+				if err := m.Enable(false, ""); err != nil {
 					t.Fatal(err)
 				}
 				if r := mustFlush(t, m); r.Sent+r.Lost != 0 || in.postCount() != 0 {

@@ -146,7 +146,7 @@ func said(t testing.TB, endpoint string) string {
 	})
 	dir := filepath.Join(root, "telemetry")
 	m := core.NewManager(processTool(endpoint), core.WithStateDir(dir), environment(nil))
-	if err := m.Answer(consent.AnswerYes, m.Stored()); err != nil {
+	if err := m.Answer(consent.AnswerYes, m.Stored(), ""); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -198,25 +198,29 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 	if u.inside {
 		interval, pause = min(interval, inlineInterval), inlineInterval
 	}
-	sender := delivery.Sender{
+	sender := u.sender(progress)
+	sender.Interval, sender.Pause = interval, pause
+	report, err := sender.Run(ctx, wait)
+	if err == nil {
+		u.store().Prune(sender.Queue.Holds)
+	}
+	return report, err
+}
+
+// sender is what delivers, where each slot goes on the route that its receipt says.
+func (u *uploader) sender(progress func(done, total int)) delivery.Sender {
+	return delivery.Sender{
 		Dir:         u.dir,
 		Queue:       u.queue(),
 		Route:       u.route,
 		AtMostOnce:  u.tool.Telemetry.DeliveryMode == props.DeliveryAtMostOnce,
 		OSVersion:   identity.OSVersion(),
-		Interval:    interval,
-		Pause:       pause,
 		Now:         u.now,
 		ReportUnder: u.reportUnder,
 		Erase:       u.eraseWithdrawn,
 		Daily:       u.daily,
 		Progress:    progress,
 	}
-	report, err := sender.Run(ctx, wait)
-	if err == nil {
-		u.store().Prune(sender.Queue.Holds)
-	}
-	return report, err
 }
 
 // reportUnder returns the receipt of what would be recorded now, "" where that would go to

@@ -21,9 +21,9 @@ func stored(answer consent.Answer) consent.Stored {
 // save stores an answer at noon, to version 1 of the notice.
 func save(store consent.Store, answer consent.Answer, seen consent.Stored) error {
 	if answer == consent.AnswerNo {
-		return store.No(1, noon)
+		return store.No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 1}, noon)
 	}
-	return store.Yes(answer, consent.SourceQuestion, consent.Terms{NoticeVersion: 1}, seen, noon)
+	return store.Yes(answer, consent.SourceQuestion, "", consent.Terms{NoticeVersion: 1}, seen, noon)
 }
 
 func decide(in consent.Input, env ...string) consent.Decision {

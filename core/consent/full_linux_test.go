@@ -53,13 +53,13 @@ func TestOnAFullDiskANoIsStoredAndAYesIsNot(t *testing.T) {
 			stored := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
 			byVariable := record(t, store, variable(store, false), with(func(d *consent.Terms) { d.Backend = "otlp" })).ID
 			fillUp(t, dir)
-			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, shown(), store.Load(), noon); err == nil {
+			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), store.Load(), noon); err == nil {
 				t.Error("a yes says that it is stored")
 			}
 			if got := store.Load(); got.Receipt != stored.Receipt {
 				t.Errorf("after a yes that failed: %+v", got)
 			}
-			if err := store.No(2, noon); err != nil {
+			if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil {
 				t.Errorf("the no says %v", err)
 			}
 			fillUp(t, dir) // what the receipts gave back
@@ -68,17 +68,17 @@ func TestOnAFullDiskANoIsStoredAndAYesIsNot(t *testing.T) {
 				t.Errorf("stored is %+v", got)
 			}
 			wantRetired(t, store, "after the no", stored.Receipt, byVariable)
-			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, shown(), store.Load(), noon); err == nil {
+			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), store.Load(), noon); err == nil {
 				t.Error("a yes over the no says that it is stored")
 			}
 			if got := store.Load(); got.Answer != consent.AnswerNo {
 				t.Errorf("after a yes over the no: %+v", got)
 			}
-			if err := store.No(2, noon); err != nil {
+			if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil {
 				t.Errorf("a no once more says %v", err)
 			}
 			// Whoever saw the yes of before has not seen this no.
-			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, shown(), stored, noon); !errors.Is(err, consent.ErrChanged) {
+			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), stored, noon); !errors.Is(err, consent.ErrChanged) {
 				t.Errorf("a yes that has not seen the no says %v", err)
 			}
 		})
@@ -90,7 +90,7 @@ func TestWhereNoFileCanBeMadeANoIsNotClaimed(t *testing.T) {
 	dir := smallDisk(t, "size=8m,nr_inodes=24")
 	store := consent.NewStore(dir)
 	fillUp(t, dir)
-	if err := store.No(2, noon); err == nil && store.Load().Answer != consent.AnswerNo {
+	if err := store.No(consent.SourceCommand, "", shown(), noon); err == nil && store.Load().Answer != consent.AnswerNo {
 		t.Error("the no says that it is stored, and is not")
 	}
 }

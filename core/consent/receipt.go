@@ -151,7 +151,11 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 			return own, s.restore(own)
 		}
 	}
-	return s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+	receipt, made, err := s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
+	if made {
+		s.noteFirst(d, receipt)
+	}
+	return receipt, err
 }
 
 // restore writes the copy of a receipt that is part of the stored answer, if it is gone.
@@ -169,22 +173,23 @@ func (s Store) Holds(id string) bool {
 }
 
 // obtain returns the stored receipt that says the same as want, or stores want under a new
-// ID.
-func (s Store) obtain(want Receipt) (Receipt, error) {
+// ID, which is made then.
+func (s Store) obtain(want Receipt) (receipt Receipt, made bool, err error) {
 	digest := want.Terms.Digest()
 	list, err := s.list()
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, false, err
 	}
 	for _, have := range list {
 		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
-			return have, nil
+			return have, false, nil
 		}
 	}
 	if want.ID, err = NewReceiptID(); err != nil {
-		return Receipt{}, err
+		return Receipt{}, false, err
 	}
-	return want, s.writeReceipt(want)
+	err = s.writeReceipt(want)
+	return want, err == nil, err
 }
 
 // names lists the files of the receipts.

@@ -61,7 +61,7 @@ func TestANoEndsAReceiptThatIsOutOfTheWay(t *testing.T) {
 			return false
 		})
 	}()
-	if err := errors.Join(store.No(1, noon), save(store, consent.AnswerYes, store.Load())); err != nil {
+	if err := errors.Join(store.No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 1}, noon), save(store, consent.AnswerYes, store.Load())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.InForce(receipt.ID); looks != 2 || !errors.Is(err, consent.ErrRetired) {

@@ -127,7 +127,8 @@ func storedIn(record state.Record) (Stored, error) {
 // state directory if need be. seen is what Load returned before the person answered: if
 // anything changed since, the error is ErrChanged and nothing is stored, so that of two
 // processes the one that says no wins. Other errors say why the directory cannot be used.
-func (s Store) Yes(answer Answer, by Source, terms Terms, seen Stored, now time.Time) error {
+// shown is the text that the person was shown, "" if nothing was; it is for the history only.
+func (s Store) Yes(answer Answer, by Source, shown string, terms Terms, seen Stored, now time.Time) error {
 	if err := s.dir.Create(); err != nil {
 		return err
 	}
@@ -155,11 +156,17 @@ func (s Store) Yes(answer Answer, by Source, terms Terms, seen Stored, now time.
 		return err
 	}
 	revision := max(was.revision, seen.revision) + 1
-	receipt, err := s.obtain(Receipt{At: now, By: by, Local: answer == AnswerLocal, Terms: terms, revision: revision})
+	receipt, _, err := s.obtain(Receipt{At: now, By: by, Local: answer == AnswerLocal, Terms: terms, revision: revision})
 	if err != nil {
 		return err
 	}
-	return s.write(answer, receipt, now, revision)
+	if err := s.write(answer, receipt, now, revision); err != nil {
+		return err
+	}
+	s.noteAnswer(Past{
+		At: now, Decided: answer, By: by, Receipt: receipt.ID, Terms: terms, Shown: shown, ShownKnown: true, revision: revision,
+	}, was)
+	return nil
 }
 
 // write stores a yes together with its receipt, which it confirms.
@@ -180,8 +187,9 @@ func (s Store) write(answer Answer, receipt Receipt, at time.Time, revision int)
 // No stores a no and ends every receipt. A no is stored whatever changed meanwhile, and
 // where no lock can be had. Where there is no room for it, the answer's file is emptied,
 // which needs none and reads as a no. The error says that what stands may still be a yes,
-// or that some receipts could not be ended.
-func (s Store) No(notice int, now time.Time) error {
+// or that some receipts could not be ended. by, shown and terms, which are those that the
+// person did not agree to, are for the history.
+func (s Store) No(by Source, shown string, terms Terms, now time.Time) error {
 	if err := s.dir.Create(); err != nil {
 		return err
 	}
@@ -194,14 +202,23 @@ func (s Store) No(notice int, now time.Time) error {
 	}
 	err := s.dir.WriteRecord(fileName, state.Record{
 		"answer":   string(AnswerNo),
-		"notice":   strconv.Itoa(notice),
+		"notice":   strconv.Itoa(terms.NoticeVersion),
 		"at":       now.UTC().Format(time.RFC3339),
 		"revision": strconv.Itoa(was.revision + 1),
 	})
-	if err != nil && s.dir.Empty(fileName) == nil {
+	emptied := err != nil && s.dir.Empty(fileName) == nil
+	if emptied {
 		err = nil
 	}
-	return errors.Join(err, s.retireAll())
+	retired := s.retireAll()
+	if err == nil {
+		no := Past{At: now, Decided: AnswerNo, By: by, Terms: terms, Shown: shown, ShownKnown: true, revision: was.revision + 1}
+		if emptied {
+			no.revision = 0 // as it is read
+		}
+		s.noteAnswer(no, was)
+	}
+	return errors.Join(err, retired)
 }
 
 // adopt gives a yes from before there were receipts one of its own, to terms.
@@ -222,7 +239,7 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 		return Stored{}, err
 	}
 	terms.NoticeVersion = was.Notice
-	receipt, err := s.obtain(Receipt{
+	receipt, _, err := s.obtain(Receipt{
 		At: was.At, By: SourceUpgrade, Local: was.Answer == AnswerLocal, Terms: terms, revision: was.revision + 1,
 	})
 	if err != nil {
@@ -231,7 +248,14 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 	if err := s.write(was.Answer, receipt, was.At, was.revision+1); err != nil {
 		return Stored{}, err
 	}
-	return s.Load(), nil
+	adopted := s.Load()
+	_ = s.note(false, func(h History) []Past {
+		if h.lacks(adopted) {
+			return []Past{pastAnswer(adopted)}
+		}
+		return nil
+	})
+	return adopted, nil
 }
 
 // WhileNo calls erase if the stored answer is a no, and lets nobody change it meanwhile: what

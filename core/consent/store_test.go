@@ -40,7 +40,7 @@ func record(t *testing.T, store consent.Store, d consent.Decision, terms consent
 
 func yes(t *testing.T, store consent.Store, answer consent.Answer, by consent.Source, terms consent.Terms) consent.Stored {
 	t.Helper()
-	if err := store.Yes(answer, by, terms, store.Load(), noon); err != nil {
+	if err := store.Yes(answer, by, "", terms, store.Load(), noon); err != nil {
 		t.Fatal(err)
 	}
 	return store.Load()
@@ -140,7 +140,7 @@ func TestANoEndsEveryReceiptForGood(t *testing.T) {
 			t.Fatalf("before the no: %v", err)
 		}
 	}
-	if err := store.No(2, noon); err != nil {
+	if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil {
 		t.Fatal(err)
 	}
 	wantRetired(t, store, "after the no", old...)
@@ -168,7 +168,7 @@ func TestAYesAfterANoEndsWhatTheNoCouldNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(store.No(2, noon), os.WriteFile(path, kept, 0o600)); err != nil {
+	if err := errors.Join(store.No(consent.SourceCommand, "", shown(), noon), os.WriteFile(path, kept, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	wantRetired(t, store, "while the no stands", old)
@@ -271,7 +271,7 @@ func TestANoIsStoredWhereNoLockCanBeHad(t *testing.T) {
 			stored := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
 			block(t, dir)
 			begin := time.Now()
-			if err := store.No(2, noon); err != nil {
+			if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil {
 				t.Errorf("the no says %v", err)
 			}
 			if took := time.Since(begin); took > 10*time.Second {
@@ -281,7 +281,7 @@ func TestANoIsStoredWhereNoLockCanBeHad(t *testing.T) {
 				t.Errorf("stored is %+v", got)
 			}
 			wantRetired(t, store, name, stored.Receipt)
-			if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, shown(), store.Load(), noon); err == nil || errors.Is(err, consent.ErrChanged) {
+			if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, "", shown(), store.Load(), noon); err == nil || errors.Is(err, consent.ErrChanged) {
 				t.Errorf("a yes without a lock says %v", err)
 			}
 		})
@@ -299,7 +299,7 @@ func TestAYesThatWaitedForANoHasNotSeenIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := make(chan error)
-	go func() { said <- store.Yes(consent.AnswerYes, consent.SourceCommand, shown(), seen, noon) }()
+	go func() { said <- store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), seen, noon) }()
 	no := state.Record{"answer": "no", "notice": "2", "at": noon.Format(time.RFC3339), "revision": "2"}
 	if err := state.At(dir).WriteRecord("consent", no); err != nil { // as No does under the lock
 		t.Fatal(err)
@@ -343,7 +343,7 @@ func TestWhateverStandsInPlaceOfTheAnswerIsANoAndANoReplacesIt(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 		wantRetired(t, store, name, stored.Receipt)
-		if err := store.No(2, noon); err != nil || store.Load().Answer != consent.AnswerNo {
+		if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil || store.Load().Answer != consent.AnswerNo {
 			t.Errorf("a no over %s: %v, stored is %+v", name, err, store.Load())
 		}
 		wantRetired(t, store, "a no over "+name, stored.Receipt)
@@ -360,7 +360,7 @@ func TestAFolderInPlaceOfTheAnswerIsANoAndGivesWayToOne(t *testing.T) {
 	if got := store.Load(); got.Err == nil {
 		t.Errorf("reads as %+v", got)
 	}
-	if err := store.No(2, noon); err != nil || store.Load().Answer != consent.AnswerNo {
+	if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil || store.Load().Answer != consent.AnswerNo {
 		t.Errorf("the no says %v, stored is %+v", err, store.Load())
 	}
 	if store.Holds(old) {
@@ -377,10 +377,10 @@ func TestOverAnUnreadableAnswerOnlyAYesThatHasSeenItIsStored(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "consent"), []byte("answer=no"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, shown(), seen, noon); !errors.Is(err, consent.ErrChanged) {
+	if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, "", shown(), seen, noon); !errors.Is(err, consent.ErrChanged) {
 		t.Errorf("the yes says %v", err)
 	}
-	if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, shown(), store.Load(), noon); err != nil {
+	if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, "", shown(), store.Load(), noon); err != nil {
 		t.Errorf("one that has seen it says %v", err)
 	}
 	wantRetired(t, store, "after it", old)

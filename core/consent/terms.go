@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Terms are what a person is told before they say yes: who receives what. A yes is to
@@ -31,6 +33,9 @@ type Terms struct {
 	AnyKey       bool
 	// Extended says that events may hold arguments and error texts.
 	Extended bool
+	// Controller is who decides what the data is for, Purpose that, and Retention how long the
+	// receiver keeps it: one line each, empty where the author does not say.
+	Controller, Purpose, Retention string
 	// NoticeVersion is that of the author's notice; NoticeDigest tells its words from others.
 	// Other words alone are nothing new: the author says so by raising the version.
 	NoticeVersion int
@@ -55,10 +60,21 @@ func (t Terms) Digest() string {
 }
 
 // SameReceiver reports whether events recorded under the terms of a receipt may be given
-// to the receiver of t: the same backend, which contacts no host that the receipt lacks.
+// to the receiver of t: the same backend, which contacts no host that the receipt lacks, on
+// behalf of the same controller. At a vendor's host many controllers have their accounts.
 func (t Terms) SameReceiver(receipt Terms) bool {
 	t, receipt = t.stored(), receipt.stored()
-	return t.Backend == receipt.Backend && len(missing(t.Hosts, receipt.Hosts)) == 0
+	return t.samePlace(receipt) && t.sameController(receipt)
+}
+
+func (t Terms) samePlace(shown Terms) bool {
+	return t.Backend == shown.Backend && len(missing(t.Hosts, shown.Hosts)) == 0
+}
+
+// sameController takes a receipt that names nobody, as one of an older version, for one of
+// whoever is named now.
+func (t Terms) sameController(shown Terms) bool {
+	return shown.Controller == "" || t.Controller == shown.Controller
 }
 
 // Beyond lists, in words for people, what t holds that somebody who said yes to shown was
@@ -67,8 +83,8 @@ func (t Terms) SameReceiver(receipt Terms) bool {
 func (t Terms) Beyond(shown Terms, local bool) []string {
 	t, shown = t.stored(), shown.stored()
 	var list []string
-	if !local && t.Backend != "noop" && !t.SameReceiver(shown) {
-		list = append(list, fmt.Sprintf("the receiver: %s, not %s", t.Receiver(), shown.Receiver()))
+	if !local && t.Backend != "noop" {
+		list = append(list, t.receiverBeyond(shown)...)
 	}
 	if t.Tool != shown.Tool {
 		list = append(list, fmt.Sprintf("the tool: %s, not %s", t.Tool, shown.Tool))
@@ -97,6 +113,52 @@ func (t Terms) Beyond(shown Terms, local bool) []string {
 		list = append(list, fmt.Sprintf("the notice, version %d after %d", t.NoticeVersion, shown.NoticeVersion))
 	}
 	return list
+}
+
+// receiverBeyond is the part of Beyond that matters only where events leave this machine.
+func (t Terms) receiverBeyond(shown Terms) []string {
+	var list []string
+	if !t.samePlace(shown) {
+		list = append(list, fmt.Sprintf("the receiver: %s, not %s", t.Receiver(), shown.Receiver()))
+	}
+	if !t.sameController(shown) {
+		list = append(list, fmt.Sprintf("the controller: %s, not %s", cmp.Or(t.Controller, "nobody named"), shown.Controller))
+	}
+	if shown.Purpose != "" && t.Purpose != shown.Purpose {
+		list = append(list, fmt.Sprintf("the purpose: %s, not %s", cmp.Or(t.Purpose, "not said"), shown.Purpose))
+	}
+	if longer(t.Retention, shown.Retention) {
+		list = append(list, fmt.Sprintf("how long it is kept: %s, not %s", cmp.Or(t.Retention, "not said"), shown.Retention))
+	}
+	return list
+}
+
+// longer reports whether a retention is longer than the one that was shown, or may be: two
+// texts that are no numbers of units cannot be told apart. Where none was shown, none is.
+func longer(retention, shown string) bool {
+	if shown == "" || retention == shown {
+		return false
+	}
+	days, ok := inDays(retention)
+	before, okBefore := inDays(shown)
+	return !ok || !okBefore || days > before
+}
+
+// inDays reads "90 days", "14 months". A month is taken for 31 days and a year for 366: who
+// writes the same time in another unit asks people once too often rather than not at all.
+func inDays(text string) (days int, ok bool) {
+	number, unit, _ := strings.Cut(strings.ToLower(text), " ")
+	n, err := strconv.Atoi(number)
+	factor := map[string]int{"day": 1, "week": 7, "month": 31, "year": 366}[strings.TrimSuffix(unit, "s")]
+	const most = 1000 // years
+	return n * factor, err == nil && factor > 0 && 0 <= n && n <= most*366/factor
+}
+
+// Without lists, in words for people, what somebody who said yes to shown was told of and t
+// does not hold.
+func (t Terms) Without(shown Terms, local bool) []string {
+	shown.Controller, shown.Purpose, shown.Retention = t.Controller, t.Purpose, t.Retention // another one is in Beyond
+	return shown.Beyond(t, local)
 }
 
 // Receiver names the backend and the hosts, for people.
@@ -135,11 +197,19 @@ func (t Terms) put(r state.Record) {
 	r["extended"] = strconv.FormatBool(t.Extended)
 	r["notice"] = strconv.Itoa(t.NoticeVersion)
 	r["notice_digest"] = t.NoticeDigest
+	// What is not said is not stored, so that such terms have the digest that older versions
+	// gave them.
+	for key, text := range map[string]string{"controller": t.Controller, "purpose": t.Purpose, "retention": t.Retention} {
+		if text != "" {
+			r[key] = plaintext.Clean(text)
+		}
+	}
 }
 
 // termsIn reads what put wrote.
 func termsIn(r state.Record) (Terms, error) {
-	t := Terms{Tool: r["tool"], Backend: r["backend"], NoticeDigest: r["notice_digest"]}
+	t := Terms{Tool: r["tool"], Backend: r["backend"], NoticeDigest: r["notice_digest"],
+		Controller: r["controller"], Purpose: r["purpose"], Retention: r["retention"]}
 	t.Hosts, t.Fields = splitNames(r["hosts"]), splitNames(r["fields"])
 	if events, stored := r["events"]; stored {
 		t.Events = splitNames(events)

@@ -14,6 +14,7 @@ import (
 func shown() consent.Terms {
 	return consent.Terms{
 		Tool: "my-tool", Backend: "http", Hosts: []string{"a.example.com", "b.example.com"},
+		Controller: "Example Ltd", Purpose: "to count commands", Retention: "14 months",
 		Fields: []string{"version", "os", "arch"}, Events: []string{"exported", "imported"}, MetadataKeys: []string{"format", "mode"},
 		NoticeVersion: 2, NoticeDigest: consent.DigestText("the words"),
 	}
@@ -23,7 +24,7 @@ func shown() consent.Terms {
 func accepted(t *testing.T, answer consent.Answer, terms consent.Terms) (consent.Store, consent.Stored) {
 	t.Helper()
 	store := consent.NewStore(filepath.Join(t.TempDir(), "telemetry"))
-	if err := store.Yes(answer, consent.SourceQuestion, terms, store.Load(), noon); err != nil {
+	if err := store.Yes(answer, consent.SourceQuestion, "", terms, store.Load(), noon); err != nil {
 		t.Fatal(err)
 	}
 	return store, store.Load()
@@ -61,6 +62,17 @@ func TestWhereMoreIsDeclaredThanWasShownNobodyHasSaidYes(t *testing.T) {
 		"any event":             {stored, with(func(d *consent.Terms) { d.AnyEvent = true }), "events of any type"},
 		"arguments":             {stored, with(func(d *consent.Terms) { d.Extended = true }), "arguments and error texts"},
 		"a newer notice":        {stored, with(func(d *consent.Terms) { d.NoticeVersion = 4 }), "the notice, version 4 after 2"},
+		"another controller":    {stored, with(func(d *consent.Terms) { d.Controller = "Buyer Inc" }), "the controller: Buyer Inc, not Example Ltd"},
+		"a controller who is named no longer": {stored, with(func(d *consent.Terms) { d.Controller = "" }),
+			"the controller: nobody named, not Example Ltd"},
+		"another purpose": {stored, with(func(d *consent.Terms) { d.Purpose = "to sell more" }), "the purpose: to sell more, not to count commands"},
+		"a purpose that is said no longer": {stored, with(func(d *consent.Terms) { d.Purpose = "" }),
+			"the purpose: not said, not to count commands"},
+		"kept longer":                 {stored, with(func(d *consent.Terms) { d.Retention = "2 years" }), "how long it is kept: 2 years, not 14 months"},
+		"kept for nobody knows long":  {stored, with(func(d *consent.Terms) { d.Retention = "as needed" }), "how long it is kept: as needed, not 14 months"},
+		"no word on how long is kept": {stored, with(func(d *consent.Terms) { d.Retention = "" }), "how long it is kept: not said, not 14 months"},
+		"another controller in a name that draws": {stored, with(func(d *consent.Terms) { d.Controller = "Bad\x1b[2J\u202eLtd\nanswer=yes" }),
+			"the controller: Bad [2J Ltd answer=yes, not Example Ltd"},
 		"several at once": {stored, with(func(d *consent.Terms) { d.Extended = true; d.Fields = append(d.Fields, "shell") }),
 			"the fields shell; arguments and error texts"},
 	} {
@@ -83,6 +95,7 @@ func TestAYesCoversWhatIsLessOrTheSameInOtherWords(t *testing.T) {
 	t.Parallel()
 	_, stored := accepted(t, consent.AnswerYes, shown())
 	_, toAnyEvent := accepted(t, consent.AnswerYes, with(func(d *consent.Terms) { d.Events, d.AnyEvent = nil, true }))
+	_, toUnnamed := accepted(t, consent.AnswerYes, with(func(d *consent.Terms) { d.Controller, d.Purpose, d.Retention = "", "", "" }))
 	_, toAnyKey := accepted(t, consent.AnswerYes, with(func(d *consent.Terms) { d.MetadataKeys, d.AnyKey, d.Extended = nil, true, true }))
 	for name, c := range map[string]struct {
 		stored consent.Stored
@@ -103,9 +116,12 @@ func TestAYesCoversWhatIsLessOrTheSameInOtherWords(t *testing.T) {
 			slices.Reverse(d.Fields)
 			d.MetadataKeys = []string{"mode", "format", "mode"}
 		})},
-		"some keys instead of any":   {toAnyKey, shown()},
-		"some events instead of any": {toAnyEvent, shown()},
-		"any event, as before":       {toAnyEvent, with(func(d *consent.Terms) { d.AnyEvent = true })},
+		"kept less long, in months":                           {stored, with(func(d *consent.Terms) { d.Retention = "1 month" })},
+		"kept less long, in days":                             {stored, with(func(d *consent.Terms) { d.Retention = "90 days" })},
+		"a first word on who asks, for what and for how long": {toUnnamed, shown()},
+		"some keys instead of any":                            {toAnyKey, shown()},
+		"some events instead of any":                          {toAnyEvent, shown()},
+		"any event, as before":                                {toAnyEvent, with(func(d *consent.Terms) { d.AnyEvent = true })},
 	} {
 		d := decide(consent.Input{Stored: c.stored, Terms: c.terms})
 		if !d.Enabled || d.LocalOnly || len(d.Beyond) > 0 || d.Source != consent.SourceQuestion || !d.Since.Equal(noon) {
@@ -226,5 +242,58 @@ func TestWhatIsNewIsToldWithoutControlCharacters(t *testing.T) {
 	})})
 	if text := strings.Join(d.Beyond, ""); len(d.Beyond) != 3 || strings.ContainsAny(text, "\n\x1b\u009b") {
 		t.Errorf("%q", text)
+	}
+}
+
+// At a vendor's host every customer has an account of their own.
+func TestWhatWasRecordedForOneControllerIsNotGivenToAnother(t *testing.T) {
+	t.Parallel()
+	unnamed := with(func(d *consent.Terms) { d.Controller = "" })
+	another := with(func(d *consent.Terms) { d.Controller = "Buyer Inc" })
+	for name, c := range map[string]struct {
+		now, receipt consent.Terms
+		same         bool
+	}{
+		"the same controller":                      {shown(), shown(), true},
+		"the same, in a receipt that names nobody": {shown(), unnamed, true},
+		"another one":                              {another, shown(), false},
+		"one who is named no longer":               {unnamed, shown(), false},
+		"the same with another purpose":            {with(func(d *consent.Terms) { d.Purpose = "others" }), shown(), true},
+	} {
+		if got := c.now.SameReceiver(c.receipt); got != c.same {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// Receipts are found by the digest of their terms, also those that an older version made.
+func TestTermsThatNameNobodyHaveTheDigestOfBefore(t *testing.T) {
+	t.Parallel()
+	unnamed := with(func(d *consent.Terms) { d.Controller, d.Purpose, d.Retention = "", "", "" })
+	const before = "7c11006f9a9d9e4942d07371cfeca184"
+	if got := unnamed.Digest(); got != before {
+		t.Errorf("digest %s, before it was %s", got, before)
+	}
+	if shown().Digest() == before {
+		t.Error("terms that name a controller have the same digest")
+	}
+}
+
+func TestWhatTheTermsNoLongerHoldIsListedToo(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		now  consent.Terms
+		want string
+	}{
+		"the same":     {shown(), ""},
+		"more":         {with(func(d *consent.Terms) { d.Extended = true; d.Hosts = append(d.Hosts, "c.example.com") }), ""},
+		"fewer keys":   {with(func(d *consent.Terms) { d.MetadataKeys = []string{"mode"} }), "the metadata format"},
+		"another key":  {with(func(d *consent.Terms) { d.MetadataKeys = []string{"mode", "plan"} }), "the metadata format"},
+		"fewer events": {with(func(d *consent.Terms) { d.Events = nil }), "the events exported, imported"},
+		"another purpose, which is something more": {with(func(d *consent.Terms) { d.Purpose = "others" }), ""},
+	} {
+		if got := strings.Join(c.now.Without(shown(), false), "; "); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }

@@ -20,10 +20,14 @@ func (d Decision) ByGeneralVariable() bool {
 	return d.Enabled
 }
 
-// NoteTold notes that the person was told, with those terms, that GeneralVariable turned
-// the tool's telemetry on.
-func (s Store) NoteTold(terms Terms, at time.Time) error {
-	return s.writeNote(toldName, terms, at)
+// NoteTold notes that the person was told, with those terms and the text shown, that
+// GeneralVariable turned the tool's telemetry on, which d says.
+func (s Store) NoteTold(d Decision, terms Terms, shown string, at time.Time) error {
+	if err := s.writeNote(toldName, terms, at); err != nil {
+		return err
+	}
+	s.noteShown(d, terms, shown, at)
+	return nil
 }
 
 // Told reports whether the person was told so with these terms or wider ones. A note that

@@ -44,7 +44,7 @@ func TestADamagedNoteNeitherStallsNorSilences(t *testing.T) {
 	store := consent.NewStore(dir)
 	for _, note := range []func() error{
 		func() error { return store.NoteUnanswered(terms(2), noon) },
-		func() error { return store.NoteTold(terms(2), noon) },
+		func() error { return store.NoteTold(consent.Decision{}, terms(2), "", noon) },
 	} {
 		if err := note(); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestADamagedNoteNeitherStallsNorSilences(t *testing.T) {
 			t.Errorf("cut to %d bytes, told", i)
 		}
 	}
-	if err := store.NoteTold(terms(2), noon); err != nil || !store.Told(terms(2)) {
+	if err := store.NoteTold(consent.Decision{}, terms(2), "", noon); err != nil || !store.Told(terms(2)) {
 		t.Errorf("telling once more does not repair it: %v", err)
 	}
 }

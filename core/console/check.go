@@ -56,7 +56,7 @@ func (c *call) check(format outputFormat) error {
 	stop := at.show(c.err, c.text("Sending one event to %s", v.receiver()), c.events)
 	report, err := c.m.Check(ctx)
 	stop()
-	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend()}
+	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend(), Warnings: c.m.AuthorWarnings()}
 	switch {
 	case err != nil:
 		err = c.checkError(err, v)
@@ -78,6 +78,9 @@ func (c *call) check(format outputFormat) error {
 			return writeErr
 		}
 		return err
+	}
+	for _, warning := range j.Warnings {
+		c.err.Line(screen.Plain, c.text("Warning for the tool's author: %s", screen.Clean(warning)))
 	}
 	if j.checkAnswer != nil {
 		c.out.Table(checkRows(v, report))
@@ -106,6 +109,8 @@ type checkJSON struct {
 	summaryJSON
 	Backend backendJSON `json:"backend"`
 	*checkAnswer
+	// Warnings are for the tool's author: core.Manager.AuthorWarnings.
+	Warnings []string `json:"warnings,omitempty"`
 	// Problem is why the event was not accepted, or why none was sent.
 	Problem string `json:"problem,omitempty"`
 }

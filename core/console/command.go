@@ -32,6 +32,8 @@ type Command struct {
 	Run func(ctx context.Context, s Streams, args []string) error
 	// MaxArgs is how many arguments it takes.
 	MaxArgs int
+
+	set *settings
 }
 
 // Choices returns the values that a flag takes, each followed by a tab and what it is for, nil
@@ -65,18 +67,19 @@ func (c *Command) Shorthand(name string) (letter string) {
 
 // printHelp prints what --help says.
 func (c *Command) printHelp(w io.Writer, hint func(string) string) {
+	text := c.set.text
 	usage := c.Name
 	if c.Args != "" {
 		usage += " " + c.Args
 	}
-	fmt.Fprintf(w, "%s\n\nUsage:\n  %s [FLAGS]\n", c.Help, hint(usage))
+	fmt.Fprintf(w, "%s\n\n%s\n  %s %s\n", c.Help, text("Usage:"), hint(usage), text("[FLAGS]"))
 	if len(c.Examples) > 0 {
-		fmt.Fprintln(w, "\nExamples:")
+		fmt.Fprintf(w, "\n%s\n", text("Examples:"))
 		for _, example := range c.Examples {
 			fmt.Fprintf(w, "  %s\n", hint(example))
 		}
 	}
-	fmt.Fprintln(w, "\nFlags:")
+	fmt.Fprintf(w, "\n%s\n", text("Flags:"))
 	c.Flags.VisitAll(func(f *flag.Flag) {
 		if len(f.Name) == 1 || slices.Contains(c.HiddenFlags, f.Name) {
 			return
@@ -131,7 +134,7 @@ func Check(open func() (*core.Manager, error), options ...Option) *Command {
 
 // command makes a command without flags of its own; do is what it does.
 func (s *commands) command(name, summary, help string, do func(c *call) error, examples ...string) *Command {
-	c := &Command{Name: name, Summary: summary, Help: help, Examples: examples, Flags: flag.NewFlagSet(name, flag.ContinueOnError)}
+	c := &Command{set: s.settings, Name: name, Summary: s.text(summary), Help: s.text(help), Examples: examples, Flags: flag.NewFlagSet(name, flag.ContinueOnError)}
 	c.Run = func(ctx context.Context, streams Streams, args []string) error {
 		if len(args) > c.MaxArgs {
 			return &UsageError{c.tooMany(args)}
@@ -151,9 +154,9 @@ func (s *commands) command(name, summary, help string, do func(c *call) error, e
 
 func (c *Command) tooMany(args []string) error {
 	if c.MaxArgs == 0 {
-		return fmt.Errorf("%s takes no arguments, but was given %q", c.Name, args[0])
+		return c.set.errorf("%[1]s takes no arguments, but was given %[2]q", c.Name, args[0])
 	}
-	return fmt.Errorf("%s takes %s, but was given %q as well", c.Name, c.Args, args[c.MaxArgs])
+	return c.set.errorf("%[1]s takes %[2]s, but was given %[3]q as well", c.Name, c.Args, args[c.MaxArgs])
 }
 
 // outputFormat is what a command prints.
@@ -202,14 +205,14 @@ func (f *formatFlag) Set(value string) error {
 // addOutput adds --output to a command, with formats beside text and JSON.
 func (c *Command) addOutput(others ...outputFormat) *outputFormat {
 	f := &formatFlag{format: formatText, formats: append([]outputFormat{formatText, formatJSON}, others...)}
-	c.Flags.Var(f, "output", "for people or for programs")
+	c.Flags.Var(f, "output", c.set.text("for people or for programs"))
 	c.Flags.Var(f, "o", "")
 	return &f.format
 }
 
 // addBool adds a flag that is given or not; letter is its short form, "" for none.
 func (c *Command) addBool(name, letter, usage string) *bool {
-	value := c.Flags.Bool(name, false, usage)
+	value := c.Flags.Bool(name, false, c.set.text(usage))
 	if letter != "" {
 		c.Flags.Var(c.Flags.Lookup(name).Value, letter, "")
 	}

@@ -127,12 +127,12 @@ func Run(ctx context.Context, m *core.Manager, args []string, options ...Option)
 				return nil
 			}
 		}
-		printGroup(streams.Out, m.Tool().Name, list, s.hints(m))
+		s.printGroup(streams.Out, m.Tool().Name, list, s.hints(m))
 		return nil
 	}
 	c := find(list, args[0])
 	if c == nil {
-		return &UsageError{fmt.Errorf("unknown command %q; %s", args[0], knownCommands(list))}
+		return &UsageError{s.errorf("unknown command %[1]q; there are %[2]s", args[0], knownCommands(list))}
 	}
 	c.Flags.Init(c.Name, flag.ContinueOnError)
 	c.Flags.SetOutput(io.Discard)
@@ -184,23 +184,24 @@ func knownCommands(list []*Command) string {
 			names = append(names, c.Name)
 		}
 	}
-	return "there are " + strings.Join(names, ", ")
+	return strings.Join(names, ", ")
 }
 
-// GroupSummary says in a line what the commands of a tool are for, GroupHelp in a paragraph.
-func GroupSummary(tool string) string {
-	return "Look at and change what " + tool + " reports about its use"
+// Group returns what the commands are for, in a line and in a paragraph.
+func Group(tool string, options ...Option) (summary, help string) {
+	return gather(options).group(tool)
 }
 
-// GroupHelp see GroupSummary.
-func GroupHelp(tool string) string {
-	return GroupSummary(tool) + ".\n\n" +
-		"Nothing is collected unless you say yes, and you can change your mind at any time."
+func (s *settings) group(tool string) (summary, help string) {
+	return s.text("Look at and change what %s reports about its use", tool),
+		s.text("Look at and change what %s reports about its use.\n\n"+
+			"Nothing is collected unless you say yes, and you can change your mind at any time.", tool)
 }
 
 // printGroup prints what commands there are.
-func printGroup(w io.Writer, tool string, list []*Command, hint func(string) string) {
-	fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n\nCommands:\n", GroupHelp(tool), hint("COMMAND [FLAGS]"))
+func (s *settings) printGroup(w io.Writer, tool string, list []*Command, hint func(string) string) {
+	_, help := s.group(tool)
+	fmt.Fprintf(w, "%s\n\n%s\n  %s\n\n%s\n", help, s.text("Usage:"), hint(s.text("COMMAND [FLAGS]")), s.text("Commands:"))
 	width := 0
 	for _, c := range list {
 		width = max(width, len(c.Name))
@@ -210,7 +211,7 @@ func printGroup(w io.Writer, tool string, list []*Command, hint func(string) str
 			fmt.Fprintf(w, "  %-*s  %s\n", width, c.Name, c.Summary)
 		}
 	}
-	fmt.Fprintf(w, "\nMore about one of them: %s\n", hint("help COMMAND"))
+	fmt.Fprintf(w, "\n%s\n", s.text("More about one of them: %s", hint("help COMMAND")))
 }
 
 // out is a screen on a stream.

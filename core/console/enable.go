@@ -25,15 +25,16 @@ func (s *commands) enable() *Command {
 
 // enable shows on a terminal what the yes is to before it stores it.
 func (c *call) enable(local bool, format outputFormat) error {
-	shown := c.shownBefore(local)
+	shown := ""
 	if format == formatText {
+		shown = c.shownBefore(local)
 		fmt.Fprintf(c.out, "%s\n", shown)
 	}
 	answer := consent.AnswerYes
 	if local {
 		answer = consent.AnswerLocal
 	}
-	err := c.m.Enable(local)
+	err := c.m.Enable(local, shown)
 	v := c.look()
 	switch {
 	case errors.Is(err, core.ErrChanged):

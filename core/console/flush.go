@@ -23,7 +23,7 @@ func (s *commands) flush() *Command {
 		func(c *call) error { return c.flush(*format, *timeout) },
 		"flush", "flush --timeout 2m --output json")
 	format = c.addOutput()
-	timeout = c.Flags.Duration("timeout", flushTimeout, "how long it may take")
+	timeout = c.Flags.Duration("timeout", flushTimeout, s.text("how long it may take"))
 	return c
 }
 

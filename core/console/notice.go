@@ -27,9 +27,6 @@ var fieldWords = []struct{ fields, words string }{
 	{"args error", ""},
 }
 
-// extendedWords says what ExtendedCollection adds.
-const extendedWords = "the command's arguments and its error message, without what looks like a secret or a path"
-
 // Notice returns what a person reads before they say yes: what changed since an earlier yes,
 // the author's text, the list of what is sent, where it goes, and how to stop it. It ends with
 // a line break.
@@ -57,11 +54,29 @@ func (s *settings) notice(on screen.Screen, tool props.Tool, status core.Status,
 	s.fieldList(page, tool)
 	b.WriteString("\n")
 	page.Paragraph(s.destination(status))
+	for _, row := range s.whoAsks(status.Controller) {
+		page.Paragraph(row.Label + ": " + row.Value)
+	}
 	if url := tool.Telemetry.PrivacyURL; url != "" {
 		page.Paragraph(s.text("Privacy policy: %s", screen.Clean(url)))
 	}
 	page.Paragraph(s.text("To turn it off at any time: %s", disable))
 	return b.String()
+}
+
+// whoAsks says who answers for the data, and for what it is asked, as far as the author says.
+func (s *settings) whoAsks(c core.Controller) (rows []screen.Row) {
+	for _, row := range []screen.Row{
+		{Label: s.text("Who asks"), Value: c.Name},
+		{Label: s.text("What for"), Value: c.Purpose},
+		{Label: s.text("Kept for"), Value: c.Retention},
+		{Label: s.text("Questions to"), Value: c.Contact},
+	} {
+		if row.Value != "" {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // fieldList says what a report holds.
@@ -74,12 +89,12 @@ func (s *settings) fieldList(page screen.Screen, tool props.Tool) {
 		}
 	}
 	page.Item("  - ", s.metadataWords(config))
-	never := "Nothing else is in it: no arguments, no error messages, no file names or contents, and neither your name nor your computer's."
 	if config.ExtendedCollection {
-		page.Item("  - ", s.text(extendedWords))
-		never = "Nothing else is in it: no file names or contents, and neither your name nor your computer's."
+		page.Item("  - ", s.text("the command's arguments and its error message, without what looks like a secret or a path"))
+		page.Paragraph(s.text("Nothing else is in it: no file names or contents, and neither your name nor your computer's."))
+		return
 	}
-	page.Paragraph(s.text(never))
+	page.Paragraph(s.text("Nothing else is in it: no arguments, no error messages, no file names or contents, and neither your name nor your computer's."))
 }
 
 // metadataWords says what the author's own pairs are, as far as the declaration tells.

@@ -49,7 +49,8 @@ func Ask(ctx context.Context, m *core.Manager, options ...Option) (answered bool
 		return false, nil // it is for the tool; the next command asks
 	}
 	hint := s.hints(m)
-	fmt.Fprintf(terminal, "\n%s\n", s.notice(out(terminal, m), m.Tool(), status, hint("disable")))
+	shown := s.notice(out(terminal, m), m.Tool(), status, hint("disable"))
+	fmt.Fprintf(terminal, "\n%s\n", shown)
 	question := s.text("Send usage data?")
 	if status.Backend.Local {
 		question = s.text("Keep usage data?")
@@ -67,7 +68,7 @@ func Ask(ctx context.Context, m *core.Manager, options ...Option) (answered bool
 		fmt.Fprintf(terminal, "%s\n\n", s.text("Not answered, so nothing is collected. To answer later: %s", hint("enable")))
 		return false, s.couldNotStore(m.NoteUnanswered(), "that you were asked", m.Tool().Name)
 	}
-	err = m.Answer(answer, seen)
+	err = m.Answer(answer, seen, shown)
 	if errors.Is(err, core.ErrChanged) {
 		return true, nil // the other answer stands; status tells it
 	}
@@ -95,8 +96,9 @@ func (s *settings) tell(m *core.Manager) {
 	if !status.Recording || !status.Decision.ByGeneralVariable() || status.Backend.Local {
 		return
 	}
-	fmt.Fprintln(terminal, s.turnedOn(out(terminal, m), m.Tool().Name, status, s.hints(m)))
-	_ = m.NoteTold() // else they are told once more
+	shown := s.turnedOn(out(terminal, m), m.Tool().Name, status, s.hints(m))
+	fmt.Fprintln(terminal, shown)
+	_ = m.NoteTold(shown) // else they are told once more
 }
 
 // couldNotStore says what to do where err kept something from being stored; nil stays nil.

@@ -110,7 +110,7 @@ func (s *commands) status() *Command {
 	c := s.command("status", "Show whether telemetry is on, who decided, and what waits",
 		"Show whether telemetry is on, who decided, and what waits to be sent.\n\n"+
 			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n"+
-			"when telemetry is off."+checkHelp(),
+			"when telemetry is off.",
 		func(c *call) error {
 			switch {
 			case *check && !mayCheck:
@@ -124,6 +124,7 @@ func (s *commands) status() *Command {
 	format = c.addOutput()
 	explain = c.addBool("explain", "", "show everything that has a say, and which of it decided")
 	check = c.addCheckFlag()
+	c.Help += checkHelp()
 	return c
 }
 
@@ -132,7 +133,7 @@ func (c *call) status(format outputFormat, explain bool) error {
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, v.json(explain))
 	}
-	c.out.Table(v.rows(c.hint))
+	c.out.Table(v.rows(c.hint, c.whoAsks(v.Controller)))
 	if explain {
 		fmt.Fprintln(c.out)
 		c.out.Line(screen.Bold, c.text("Who has a say (any no decides, then any yes; silence is no)"))
@@ -141,13 +142,14 @@ func (c *call) status(format outputFormat, explain bool) error {
 	return nil
 }
 
-func (v view) rows(hint func(string) string) []screen.Row {
+func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row {
 	words, colour := v.stateWords()
 	rows := []screen.Row{
 		{Label: v.text("Telemetry of %s", v.tool), Value: words, Colour: colour},
 		{Label: v.text("Decided by"), Value: v.decider()},
 		{Label: v.text("Receiver"), Value: v.receiver()},
 	}
+	rows = append(rows, whoAsks...)
 	add := func(label, value string) { rows = append(rows, screen.Row{Label: label, Value: value}) }
 	warn := func(label, value string) {
 		rows = append(rows, screen.Row{Label: label, Value: value, Colour: screen.Red})
@@ -245,34 +247,35 @@ type summaryJSON struct {
 
 type statusJSON struct {
 	summaryJSON
-	Since         time.Time     `json:"since,omitzero"`
-	Unanswered    time.Time     `json:"unanswered,omitzero"`
-	Backend       backendJSON   `json:"backend"`
-	MachineID     string        `json:"machine_id,omitempty"`
-	Queue         queueJSON     `json:"queue"`
-	Delivered     int           `json:"delivered"`
-	KeptHere      int           `json:"kept_here"`
-	LocalLog      string        `json:"local_log,omitempty"`
-	Lost          int           `json:"lost"`
-	LostBy        losses        `json:"lost_by,omitempty"`
-	Refusal       string        `json:"refusal,omitempty"`
-	RefusedAt     time.Time     `json:"refused_at,omitzero"`
-	Warned        []warningJSON `json:"warned,omitempty"`
-	NotErasable   int           `json:"not_erasable,omitempty"`
-	PerMinute     int           `json:"per_minute,omitempty"`
-	PacedUntil    time.Time     `json:"paced_until,omitzero"`
-	LastDelivered time.Time     `json:"last_delivered,omitzero"`
-	LastAttempt   time.Time     `json:"last_attempt,omitzero"`
-	NextUpload    time.Time     `json:"next_upload,omitzero"`
-	NextFolded    time.Time     `json:"next_folded_upload,omitzero"`
-	WaitUntil     time.Time     `json:"wait_until,omitzero"`
-	Underway      bool          `json:"upload_under_way,omitempty"`
-	Problem       string        `json:"problem,omitempty"`
-	NotSent       string        `json:"not_sent,omitempty"`
-	Background    string        `json:"background,omitempty"`
-	Erasures      []erasureJSON `json:"deletion_requests"`
-	Faults        []string      `json:"faults"`
-	StateDir      string        `json:"state_dir,omitempty"`
+	Since         time.Time        `json:"since,omitzero"`
+	Unanswered    time.Time        `json:"unanswered,omitzero"`
+	Backend       backendJSON      `json:"backend"`
+	Controller    *core.Controller `json:"controller,omitempty"`
+	MachineID     string           `json:"machine_id,omitempty"`
+	Queue         queueJSON        `json:"queue"`
+	Delivered     int              `json:"delivered"`
+	KeptHere      int              `json:"kept_here"`
+	LocalLog      string           `json:"local_log,omitempty"`
+	Lost          int              `json:"lost"`
+	LostBy        losses           `json:"lost_by,omitempty"`
+	Refusal       string           `json:"refusal,omitempty"`
+	RefusedAt     time.Time        `json:"refused_at,omitzero"`
+	Warned        []warningJSON    `json:"warned,omitempty"`
+	NotErasable   int              `json:"not_erasable,omitempty"`
+	PerMinute     int              `json:"per_minute,omitempty"`
+	PacedUntil    time.Time        `json:"paced_until,omitzero"`
+	LastDelivered time.Time        `json:"last_delivered,omitzero"`
+	LastAttempt   time.Time        `json:"last_attempt,omitzero"`
+	NextUpload    time.Time        `json:"next_upload,omitzero"`
+	NextFolded    time.Time        `json:"next_folded_upload,omitzero"`
+	WaitUntil     time.Time        `json:"wait_until,omitzero"`
+	Underway      bool             `json:"upload_under_way,omitempty"`
+	Problem       string           `json:"problem,omitempty"`
+	NotSent       string           `json:"not_sent,omitempty"`
+	Background    string           `json:"background,omitempty"`
+	Erasures      []erasureJSON    `json:"deletion_requests"`
+	Faults        []string         `json:"faults"`
+	StateDir      string           `json:"state_dir,omitempty"`
 	conditionJSON
 	Layers []layerJSON `json:"layers,omitempty"`
 }
@@ -336,6 +339,7 @@ func (v view) json(explain bool) statusJSON {
 		Since:         v.Decision.Since.UTC(),
 		Unanswered:    v.askedAt.UTC(),
 		Backend:       v.backend(),
+		Controller:    v.whoAsks(),
 		MachineID:     v.MachineID,
 		Queue:         queueJSON{v.Queue.Events, v.Queue.Local, v.Queue.Elsewhere, v.Queue.Bytes, v.Queue.Damaged},
 		Delivered:     v.Delivered,
@@ -377,4 +381,12 @@ func (v view) json(explain bool) statusJSON {
 
 func (v view) backend() backendJSON {
 	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local, v.Backend.Accepted}
+}
+
+// whoAsks is nil where the author says nothing of it.
+func (v view) whoAsks() *core.Controller {
+	if v.Controller == (core.Controller{}) {
+		return nil
+	}
+	return &v.Controller
 }

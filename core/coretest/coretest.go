@@ -43,7 +43,7 @@ func New(t testing.TB, tool props.Tool, options ...core.Option) *Home {
 		core.WithPolicyFile(filepath.Join(t.TempDir(), "none")),
 	}, options...)
 	m := h.Manager()
-	if err := m.Answer(consent.AnswerYes, m.Stored()); err != nil {
+	if err := m.Answer(consent.AnswerYes, m.Stored(), ""); err != nil {
 		t.Fatal(err)
 	}
 	return h

@@ -31,6 +31,9 @@ const updateVariable = "TELEMETRY_LOCK"
 // none; but not where a new notice version is missing. What is compared with is what was
 // released last, so restore the file from there if you change your mind in between.
 //
+// Where people are asked and not told by whom, the test's log says so; see
+// core.Manager.AuthorWarnings.
+//
 // A declaration that core.Open refuses fails the test as well. go test answers from its cache
 // while nothing has changed, so a day that is over is noticed where the cache is new, as in most
 // continuous integration, or with -count=1.
@@ -38,7 +41,8 @@ const updateVariable = "TELEMETRY_LOCK"
 // Nothing is recorded, and no option is needed but core.WithClock for tests of time.
 func CheckSchema(t testing.TB, tool props.Tool, options ...core.Option) {
 	t.Helper()
-	schema, err := core.NewManager(tool, options...).Schema()
+	m := core.NewManager(tool, options...)
+	schema, err := m.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +58,7 @@ func CheckSchema(t testing.TB, tool props.Tool, options ...core.Option) {
 	for _, name := range found.Written {
 		t.Logf("%s is made anew; read the difference before you commit it", name)
 	}
-	for _, warning := range found.Warnings {
+	for _, warning := range append(found.Warnings, m.AuthorWarnings()...) {
 		t.Log(warning)
 	}
 	for _, problem := range found.Problems {

@@ -72,6 +72,15 @@ func TestAnAuthorIsToldWhatToDo(t *testing.T) { // not parallel: it works in a d
 	now = now.Add(time.Hour)
 	expect(check(""), "the metadata format of exported was declared until 2027-06-30 and is no longer recorded. "+
 		"Remove it; or give it a later Until, if it is still needed, and raise NoticeVersion", "")
+	now = now.AddDate(0, -1, 0)
+	tool.Telemetry.Events[0].Fields[0].Until = "2028-06-30"
+	tool.Telemetry.Endpoint, tool.Telemetry.NoticeVersion = "https://analytics.example.com/events", 3
+	tool.Features = props.SetFeatures(props.Enable(props.TelemetryCmd))
+	const nobody = "Telemetry.Controller is not set, so people are asked for a yes and not told to whom: " +
+		"name the person, company or project that answers for what goes to http (analytics.example.com)"
+	expect(check("update"), "", "telemetry.lock is made anew; read the difference before you commit it\n"+nobody)
+	tool.Telemetry.Controller = "Example Ltd"
+	expect(check("update"), "", "telemetry.lock is made anew; read the difference before you commit it")
 	tool.Telemetry.Events[0].Type = ""
 	expect(check(""), "Telemetry.Events[0].Type: must be 1 to 64 letters, digits, '-', '_' or '.', not beginning with '-' or '.'", "")
 	if entries, err := os.ReadDir("."); err != nil || len(entries) != 1 {

@@ -30,6 +30,13 @@ type Driver struct {
 	// Warnings lists those with which the vendor may accept an event. Partial.Warnings counts
 	// them by name, and status shows what they mean.
 	Warnings []Warning
+	// Momentary names the fields of a body and the headers whose values are those of the moment
+	// of sending, such as its time or the number of the attempt. What is sent but for them
+	// depends on the events and the configuration alone, so that it can be shown before.
+	Momentary []string
+	// Readable, where not nil, makes a body readable that is no text, after its
+	// Content-Encoding is undone. Where it is nil, bodies are JSON or other text.
+	Readable func(body []byte) (string, error)
 	// Local says that no network is involved. The collector then delivers from the
 	// command itself, without a child process.
 	Local bool
@@ -114,8 +121,8 @@ type Config struct {
 	// be any text, a line break at its end included.
 	Tool, Version string
 	// Transport carries every request of the backend. nil means
-	// driverhttp.NewTransport(). The collector sets it where only loopback may be
-	// reached, tests where the wire is theirs.
+	// driverhttp.NewTransport(). The collector always sets it, to one that writes down what
+	// goes out and is otherwise the same; tests set it where the wire is theirs.
 	Transport http.RoundTripper
 	// Dial makes every connection of a backend that does not speak HTTP: network is tcp or
 	// udp, address host:port. A connection of tcp has a method CloseWrite. nil means that of

@@ -65,6 +65,22 @@ type TelemetryConfig struct {
 	// data.deletion_request event through the backend.
 	DeletionRequestor deletion.Requestor
 
+	// Controller is who decides what the data is for and answers for it: a person, a company,
+	// a project. Where events leave the machine and nobody is named, people cannot know whom
+	// they say yes to; Manager.AuthorWarnings tells the author so.
+	Controller string
+	// Contact is where people reach the Controller about their data: a mail address or a URL.
+	Contact string
+	// Retention is how long the receiver keeps what it gets, as a number and a unit where that
+	// can be: "90 days", "14 months".
+	Retention string
+	// Purpose is what the data is for, in one line: "to find out which commands matter".
+	//
+	// A yes is to the Controller and the Purpose that were named, and to no longer Retention:
+	// another one, or none any more, and people are asked again. Naming one for the first time
+	// asks nobody. Each is one line of at most 160 bytes.
+	Purpose string
+
 	// Notice is what people read before they are asked: what is collected, and why. Empty
 	// means a general text. NoticeVersion goes up when it says something new: a yes to an
 	// older version no longer counts, and people are asked again.

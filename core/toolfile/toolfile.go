@@ -8,6 +8,10 @@
 //	  Backend: posthog
 //	  Settings: {project_key: phc_x, instance: eu}
 //	  UploadInterval: 10m
+//	  Controller: Example Ltd
+//	  Contact: privacy@example.com
+//	  Retention: 14 months
+//	  Purpose: to find out which formats matter
 //	  Events:
 //	    - Type: export.finished
 //	      Purpose: which formats matter

@@ -58,6 +58,10 @@ Telemetry:
     Endpoint: https://relay.example.com/v1/erasures
     Headers: {X-Relay: $TOKEN}
     Email: privacy@example.com
+  Controller: Example Ltd, Bergen
+  Contact: privacy@example.com
+  Retention: 14 months
+  Purpose: to find out which commands matter
   Notice: |
     We count commands.
     Nothing else.
@@ -113,6 +117,10 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 			httpjson.Requestor{Endpoint: "https://relay.example.com/v1/erasures", Headers: map[string]string{"X-Relay": "$TOKEN"}},
 			deletion.Email{To: "privacy@example.com"},
 		},
+		Controller:     "Example Ltd, Bergen",
+		Contact:        "privacy@example.com",
+		Retention:      "14 months",
+		Purpose:        "to find out which commands matter",
 		Notice:         "We count commands.\nNothing else.\n",
 		NoticeVersion:  3,
 		PrivacyURL:     "https://example.com/privacy",

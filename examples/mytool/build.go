@@ -54,6 +54,10 @@ func declare(b build) (props.Tool, error) {
 		return tool, err
 	}
 	tool.Telemetry = props.TelemetryConfig{
+		Controller:     "the people who build this example",
+		Contact:        "https://example.com/privacy",
+		Retention:      "90 days",
+		Purpose:        "to show what an author learns of a tool and what not",
 		NoticeVersion:  1,
 		Events:         events,
 		Endpoint:       b.endpoint,

@@ -161,7 +161,7 @@ func (w *world) install(backend string) {
 		core.WithPolicyFile(filepath.Join(w.t.TempDir(), "none")),
 	}
 	w.manager = core.NewManager(w.tool, w.options...)
-	if err := w.manager.Enable(false); err != nil {
+	if err := w.manager.Enable(false, ""); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -326,7 +326,7 @@ func TestAResetReachesTheVendorAndComesBackVerified(t *testing.T) {
 				w.operator(deletion.Acknowledged)
 				w.pass(30)
 				w.forgotten(id)
-				if err := w.manager.Enable(false); err != nil {
+				if err := w.manager.Enable(false, ""); err != nil {
 					w.t.Fatal(err)
 				}
 				w.pass(1)

@@ -291,7 +291,7 @@ func begin(t *testing.T, endpoint string, fold bool, seed uint64) setting {
 		Dir: filepath.Join(root, "telemetry"), Endpoint: endpoint, Fold: fold, Seed: seed,
 		Noon: now.UTC().Truncate(24 * time.Hour).Add(12 * time.Hour), Began: now,
 	}
-	if err := core.NewManager(s.tool(), s.options()...).Enable(false); err != nil {
+	if err := core.NewManager(s.tool(), s.options()...).Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	return s

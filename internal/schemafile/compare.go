@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -28,6 +29,7 @@ func compare(before, now core.Schema) []change {
 	if now.AnyKey && !before.AnyKey && !before.Declared {
 		list = append(list, change{text: "there may be metadata under any key", wider: true})
 	}
+	list = append(list, compareControllers(before.Controller, now.Controller)...)
 	if before.SampleRate != now.SampleRate {
 		list = append(list, change{text: sampling(now.SampleRate) + ", not " + sampling(before.SampleRate), wider: max(now.SampleRate, 1) < max(before.SampleRate, 1)})
 	}
@@ -48,6 +50,21 @@ func compare(before, now core.Schema) []change {
 		if !slices.ContainsFunc(now.Events, func(now core.SchemaEvent) bool { return now.Type == e.Type }) {
 			list = append(list, change{text: "the event " + e.Type + " is gone"})
 		}
+	}
+	return list
+}
+
+// compareControllers goes by the rule for a yes: what is new to a person is wider here.
+func compareControllers(before, now core.Controller) []change {
+	terms := func(c core.Controller) consent.Terms {
+		return consent.Terms{Controller: c.Name, Purpose: c.Purpose, Retention: c.Retention}
+	}
+	var list []change
+	for _, text := range terms(now).Beyond(terms(before), false) {
+		list = append(list, change{text: text, wider: true})
+	}
+	if len(list) == 0 && now != before {
+		list = append(list, change{text: "who asks and for what is said in other words"})
 	}
 	return list
 }

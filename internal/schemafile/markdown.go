@@ -2,6 +2,7 @@ package schemafile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -16,7 +17,14 @@ func Markdown(s core.Schema) []byte {
 	fmt.Fprintf(&b, "# What %s may send\n\n", s.Tool)
 	fmt.Fprintf(&b, "Nothing is sent unless you say yes. Then events may be sent that hold what is below, and nothing else.\n"+
 		"It is what version %d of the notice is about: when there is more, you are asked again.\n\n", s.NoticeVersion)
-	fmt.Fprintf(&b, "This page is made by `%s telemetry schema --output markdown`; do not edit it.\n\n## Events\n\n", s.Tool)
+	fmt.Fprintf(&b, "This page is made by `%s telemetry schema --output markdown`; do not edit it.\n\n", s.Tool)
+	if s.Controller != (core.Controller{}) {
+		b.WriteString("## Who asks, and for what\n\n")
+		who := controllerRows(s.Controller)
+		table(&b, []string{"", ""}, len(who), func(i int) []string { return who[i] })
+		b.WriteString("\n")
+	}
+	b.WriteString("## Events\n\n")
 	table(&b, []string{"type", "for", "names", "when"}, len(s.Events), func(i int) []string {
 		e := s.Events[i]
 		return []string{code(e.Type), e.Purpose, Names(e), When(e)}
@@ -45,6 +53,12 @@ func Markdown(s core.Schema) []byte {
 		return []string{code(f.Name), f.Purpose, Words(f), f.Present}
 	})
 	return []byte(b.String())
+}
+
+// controllerRows leaves out what the author does not say.
+func controllerRows(c core.Controller) [][]string {
+	rows := [][]string{{"who", c.Name}, {"for what", c.Purpose}, {"kept for", c.Retention}, {"contact", c.Contact}}
+	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
 }
 
 func metadata(b *strings.Builder, fields []core.SchemaField) {

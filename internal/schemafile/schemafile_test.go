@@ -20,6 +20,8 @@ var today = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 func base() props.Tool {
 	return props.Tool{Name: "mytool", Telemetry: props.TelemetryConfig{
 		NoticeVersion: 3,
+		Purpose:       "to count",
+		Retention:     "30 days",
 		ErrorClasses:  []props.ErrorClass{"quota"},
 		Fields:        []props.Field{{Name: "edition", Type: props.OneOf("free", "pro")}},
 		Events: []props.EventSpec{
@@ -72,6 +74,9 @@ func TestWhateverIsWiderNeedsANewNoticeAndNothingElseDoes(t *testing.T) {
 		return func(c *props.TelemetryConfig) { undeclared(c); c.MetadataKeys = append([]string{}, names...) }
 	}
 	is := func(*props.TelemetryConfig) {}
+	who := func(name string) func(*props.TelemetryConfig) {
+		return func(c *props.TelemetryConfig) { c.Controller = name }
+	}
 	for name, test := range map[string]struct {
 		before, now func(*props.TelemetryConfig)
 		is, says    string
@@ -128,6 +133,13 @@ func TestWhateverIsWiderNeedsANewNoticeAndNothingElseDoes(t *testing.T) {
 		"arguments and errors": {is, func(c *props.TelemetryConfig) { c.ExtendedCollection = true }, wider, "the field args is new"},
 		"no arguments":         {func(c *props.TelemetryConfig) { c.ExtendedCollection = true }, is, narrower, "the field args is gone"},
 		"a class of errors":    {is, func(c *props.TelemetryConfig) { c.ErrorClasses = append(c.ErrorClasses, "disk") }, wider, "the field error_class may also be disk"},
+		"another controller":   {who("Example Ltd"), who("Buyer Inc"), wider, "the controller: Buyer Inc, not Example Ltd"},
+		"nobody named now":     {who("Example Ltd"), is, wider, "the controller: nobody named, not Example Ltd"},
+		"a controller now":     {is, who("Example Ltd"), narrower, "who asks and for what is said in other words"},
+		"another purpose":      {is, func(c *props.TelemetryConfig) { c.Purpose = "to sell more" }, wider, "the purpose: to sell more, not to count"},
+		"kept longer":          {is, func(c *props.TelemetryConfig) { c.Retention = "90 days" }, wider, "how long it is kept: 90 days, not 30 days"},
+		"kept less long":       {is, func(c *props.TelemetryConfig) { c.Retention = "2 weeks" }, narrower, "is said in other words"},
+		"another contact":      {is, func(c *props.TelemetryConfig) { c.Contact = "privacy@example.com" }, narrower, "is said in other words"},
 		"no declaration now":   {is, undeclared, wider, "events and metadata are no longer declared"},
 		"only keys now":        {is, keys("format"), wider, "events and metadata are no longer declared"},
 		"a declaration now":    {undeclared, is, narrower, "events and metadata are declared now"},
@@ -310,11 +322,14 @@ func TestThePageNamesEverything(t *testing.T) {
 	for _, row := range []string{
 		"| `exported` | a\\|b | by hand, scheduled | since notice 2, until 2027-06-30 |",
 		"### Metadata of `exported`", "| `format` | | one of json, csv | since notice 2, until 2027-01-31 |", "| `rows` | | a count, as 0-9, 10-99, 100-999, 1000+ | |",
-		"### Metadata of any event", "| `edition` | | one of free, pro | |", "| `auth` |", "version 3 of the notice",
+		"### Metadata of any event", "| `edition` | | one of free, pro | |", "| `auth` |", "| for what | to count |", "| kept for | 30 days |", "version 3 of the notice",
 	} {
 		if !strings.Contains(page, row) {
 			t.Errorf("the page lacks %s:\n%s", row, page)
 		}
+	}
+	if strings.Contains(page, "| who |") || strings.Contains(page, "| contact |") {
+		t.Error("it has rows for what the author does not say")
 	}
 	if strings.Contains(page, "other types") || strings.Contains(page, "other details") {
 		t.Error("it speaks of what is not declared")

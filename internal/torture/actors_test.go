@@ -190,9 +190,9 @@ func (a actor) once(kind string) {
 	sending := false
 	switch kind {
 	case toYes:
-		err = m.Enable(false)
+		err = m.Enable(false, "")
 	case toLocal:
-		err = m.Enable(true)
+		err = m.Enable(true, "")
 	case toNo:
 		var r core.DisableReport
 		r, err = m.Disable(context.Background())

@@ -488,7 +488,7 @@ func (s *stage) enable(id string, local bool) error {
 	if local {
 		c.kind = toLocal
 	}
-	if err := s.manager(id).Enable(local); err != nil {
+	if err := s.manager(id).Enable(local, ""); err != nil {
 		return fmt.Errorf("the %s yes: %w", id, err)
 	}
 	c.end = wall()

@@ -644,7 +644,7 @@ func TestAnEndAtTheQuestionOfInitIsItsEnd(t *testing.T) {
 func TestAnAnswerFromElsewhereMeanwhileStands(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}})
 	x.expect(1, theQuestion)
-	err := consent.NewStore(x.dir).No(0, time.Now())
+	err := consent.NewStore(x.dir).No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 0}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -678,7 +678,7 @@ func TestAnAnswerThatCannotBeStoredIsOneLine(t *testing.T) {
 
 func TestOnATerminalStatusIsATableWithColourUnlessNotWanted(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
-	if err := consent.NewStore(dir).No(0, time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC)); err != nil {
+	if err := consent.NewStore(dir).No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 0}, time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC)); err != nil {
 		t.Fatal(err)
 	}
 	for name, env := range map[string]string{"terminal": "X=1", "no_color": "NO_COLOR=1", "dumb": "TERM=dumb"} {

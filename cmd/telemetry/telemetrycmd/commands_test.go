@@ -629,7 +629,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at since state state_dir tool")
 	h = newVendorHome(t)
 	checked := h.check("-o", "json")
-	wantNames(t, "check", checked, "answer backend decided_by event_id event_type state took_ms tool warned")
+	wantNames(t, "check", checked, "answer backend decided_by event_id event_type state took_ms tool warned warnings")
 	var parts struct{ Backend json.RawMessage }
 	if err := json.Unmarshal([]byte(checked), &parts); err != nil {
 		t.Fatal(err)
@@ -637,7 +637,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	wantNames(t, "backend", string(parts.Backend), "hosts local name")
 	h.env["DO_NOT_TRACK"] = "1"
 	object, _, _ := strings.Cut(h.check("-o", "json"), "\n}")
-	wantNames(t, "check", object+"}", "backend decided_by problem state tool")
+	wantNames(t, "check", object+"}", "backend decided_by problem state tool warnings")
 }
 
 // wantNames compares the names in a JSON object.

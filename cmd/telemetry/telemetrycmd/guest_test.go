@@ -19,7 +19,7 @@ var answers = map[string]func(*home){
 	"nobody asked": func(*home) {},
 	"DO_NOT_TRACK": func(h *home) { h.env["DO_NOT_TRACK"] = "1" },
 	"yes": func(h *home) {
-		if err := h.manager().Enable(false); err != nil {
+		if err := h.manager().Enable(false, ""); err != nil {
 			h.t.Fatal(err)
 		}
 	},

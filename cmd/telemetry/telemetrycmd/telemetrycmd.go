@@ -126,10 +126,11 @@ const (
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
 	path := func() string { return name + " " + groupName }
+	summary, help := console.Group(name, gather(list).console...)
 	group := &cobra.Command{
 		Use:                        groupName,
-		Short:                      console.GroupSummary(name),
-		Long:                       console.GroupHelp(name),
+		Short:                      summary,
+		Long:                       help,
 		Example:                    "  " + path() + " status\n  " + path() + " disable",
 		Annotations:                map[string]string{groupMark: "yes"},
 		SuggestionsMinimumDistance: 2,

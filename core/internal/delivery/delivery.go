@@ -294,6 +294,19 @@ type Single struct {
 	Warned map[string]int
 }
 
+// Pause keeps every process from delivering until release is called. It waits for one that
+// is, and returns state.ErrBusy where that takes longer than patience. It makes no file: where
+// there is no lock yet, nobody has ever delivered.
+func Pause(ctx context.Context, dir state.Dir, patience time.Duration) (release func(), err error) {
+	if dir.Time(lockName).IsZero() {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lock, err := dir.WaitLockIfAny(ctx, lockName)
+	return lock.Unlock, err
+}
+
 // quiesceWait is longer than a vendor takes to answer, and no longer than a person waits.
 const quiesceWait = 3 * time.Second
 

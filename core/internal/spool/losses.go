@@ -11,12 +11,8 @@ import (
 )
 
 const (
-	// lossesPrefix is followed by a reason. The time of such a file, in seconds since 1970, is
-	// a number of events. Counting in it needs no space on a full disk, and is one system
-	// call: a process that is killed has counted or has not.
+	// lossesPrefix is followed by a reason. Such a file counts events: see state.Dir.Count.
 	lossesPrefix = "losses-"
-	// mostLosses tells a count from the time of a file that was just made.
-	mostLosses = 1_000_000_000
 )
 
 // againPrefix is followed by the reason of losses whose report was lost itself. They were counted
@@ -50,7 +46,7 @@ func AddLosses(dir state.Dir, reason string, n int) error {
 		}
 		for i := 0; i < lossFiles && slow < mostSlow; i++ {
 			name := lossFile(reason, i)
-			if n < 0 && losses(dir, name) == 0 {
+			if n < 0 && dir.Count(name) == 0 {
 				continue
 			}
 			lock, err := dir.TryLockBriefly(name)
@@ -62,7 +58,7 @@ func AddLosses(dir state.Dir, reason string, n int) error {
 				slow++
 				continue
 			}
-			n, err = addTo(dir, name, n)
+			n, err = dir.AddCount(name, n)
 			lock.UnlockBriefly()
 			if err != nil || n == 0 {
 				return err
@@ -72,27 +68,14 @@ func AddLosses(dir state.Dir, reason string, n int) error {
 	// Without a lock two commands may count at the same moment, and one of them in vain. That
 	// is better than not to count where there are no locks.
 	for i := 0; i < lossFiles && n != 0; i++ {
-		if name := lossFile(reason, i); n > 0 || losses(dir, name) > 0 {
+		if name := lossFile(reason, i); n > 0 || dir.Count(name) > 0 {
 			var err error
-			if n, err = addTo(dir, name, n); err != nil {
+			if n, err = dir.AddCount(name, n); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// addTo counts in one file and returns what is still to be counted: of a negative number,
-// what the file did not have.
-func addTo(dir state.Dir, name string, n int) (rest int, err error) {
-	if n == 0 {
-		return 0, nil
-	}
-	count := losses(dir, name) + n
-	if err := dir.SetTime(name, time.Unix(int64(min(max(count, 0), mostLosses-1)), 0)); err != nil {
-		return n, err
-	}
-	return min(count, 0), nil
 }
 
 // Losses returns how many events were counted and not reported yet, by reason.
@@ -102,20 +85,12 @@ func Losses(dir state.Dir) map[string]int {
 	for _, entry := range entries {
 		if reason, is := strings.CutPrefix(entry.Name(), lossesPrefix); is {
 			reason, _, _ = strings.Cut(reason, ".")
-			if n := losses(dir, entry.Name()); n > 0 {
+			if n := dir.Count(entry.Name()); n > 0 {
 				list[reason] += n
 			}
 		}
 	}
 	return list
-}
-
-func losses(dir state.Dir, name string) int {
-	count := dir.Time(name).Unix()
-	if count <= 0 || count >= mostLosses {
-		return 0
-	}
-	return int(count)
 }
 
 // ForgetLosses removes the counts.

@@ -134,7 +134,10 @@ func (d Dir) Create() error {
 
 // ReadFile returns the content of a small file. The error wraps fs.ErrNotExist where
 // there is none, and ErrUnsafe or ErrCorrupt where it cannot be ours.
-func (d Dir) ReadFile(name string) ([]byte, error) {
+func (d Dir) ReadFile(name string) ([]byte, error) { return d.ReadUpTo(name, maxFile) }
+
+// ReadUpTo is ReadFile for a file that may have so many bytes.
+func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
 	f, err := openRead(d.Join(name))
 	if err != nil {
 		return nil, Bare(err)
@@ -150,22 +153,27 @@ func (d Dir) ReadFile(name string) ([]byte, error) {
 	if !ours(info) {
 		return nil, ErrForeign
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, Bare(err)
 	}
-	if len(data) > maxFile {
+	if int64(len(data)) > most {
 		return nil, ErrCorrupt
 	}
 	return data, nil
 }
 
-// WriteFile replaces a file as a whole: whoever reads it sees the old or the new
+// WriteFile replaces a small file as a whole: whoever reads it sees the old or the new
 // content, also after a power cut.
 func (d Dir) WriteFile(name string, data []byte) error {
 	if len(data) > maxFile {
 		return ErrTooLarge
 	}
+	return d.Replace(name, data)
+}
+
+// Replace is WriteFile for a file of any size, which ReadUpTo reads.
+func (d Dir) Replace(name string, data []byte) error {
 	f, err := os.CreateTemp(d.path, "."+name+".*.tmp") // CreateTemp makes it 0600
 	if err != nil {
 		return Bare(err)
@@ -203,14 +211,14 @@ func (d Dir) Rename(name, to string) error {
 	return nil
 }
 
-// RemoveTemp deletes what writers that were killed left behind: what is older than any write
-// takes.
+// RemoveTemp deletes what writers that were killed left behind, and previews: what is older
+// than any of them takes.
 func (d Dir) RemoveTemp() {
 	entries, _ := os.ReadDir(d.path)
 	for _, entry := range entries {
-		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") {
+		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, tempSuffix) {
 			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
-				os.Remove(d.Join(name))
+				os.RemoveAll(d.Join(name))
 			}
 		}
 	}

@@ -137,3 +137,14 @@ func flock(f *os.File) error {
 		}
 	}
 }
+
+// Held reports whether a process has a file open exclusively. It makes no file.
+func Held(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	held := errors.Is(flock(f), syscall.EWOULDBLOCK)
+	_ = CloseExclusive(f)
+	return held
+}

@@ -99,3 +99,13 @@ func OpenExclusiveWatched(path string, _ *Watch) (*os.File, error) { return Open
 
 // CloseExclusiveWatched is CloseExclusive.
 func CloseExclusiveWatched(f *os.File, _ *Watch) error { return CloseExclusive(f) }
+
+// Held reports whether a process has a file open exclusively. It makes no file.
+func Held(path string) bool {
+	f, err := open(path, syscall.GENERIC_READ|syscall.GENERIC_WRITE,
+		syscall.FILE_SHARE_READ|syscall.FILE_SHARE_DELETE, syscall.OPEN_EXISTING)
+	if err == nil {
+		f.Close()
+	}
+	return errors.Is(err, errSharingViolation)
+}

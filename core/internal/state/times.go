@@ -40,3 +40,30 @@ func (d Dir) SetTime(name string, t time.Time) error {
 	}
 	return nil
 }
+
+// mostCounted tells a count from the time of a file that was just made.
+const mostCounted = 1_000_000_000
+
+// Count returns the number that a file's time is, in seconds since 1970. Counting so needs
+// no space on a full disk, and is one system call: a process that is killed has counted or
+// has not.
+func (d Dir) Count(name string) int {
+	count := d.Time(name).Unix()
+	if count <= 0 || count >= mostCounted {
+		return 0
+	}
+	return int(count)
+}
+
+// AddCount adds to that number, which does not fall below zero, and returns what of a
+// negative n the file did not have.
+func (d Dir) AddCount(name string, n int) (rest int, err error) {
+	if n == 0 {
+		return 0, nil
+	}
+	count := d.Count(name) + n
+	if err := d.SetTime(name, time.Unix(int64(min(max(count, 0), mostCounted-1)), 0)); err != nil {
+		return n, err
+	}
+	return min(count, 0), nil
+}

@@ -43,7 +43,7 @@ func install(t *testing.T, s *posthogstore.Store, batch int, more ...core.Option
 		core.WithPolicyFile(filepath.Join(t.TempDir(), "none")),
 	}, more...)
 	m := core.NewManager(h.tool, h.options...)
-	if err := m.Answer(consent.AnswerYes, m.Stored()); err != nil {
+	if err := m.Answer(consent.AnswerYes, m.Stored(), ""); err != nil {
 		t.Fatal(err)
 	}
 	return h

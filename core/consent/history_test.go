@@ -1,0 +1,415 @@
+package consent_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/gotoolbase/telemetry/core/consent"
+)
+
+// past returns what the history tells, a line for each decision.
+func past(t *testing.T, store consent.Store) string {
+	t.Helper()
+	h, err := store.History()
+	if err != nil || h.Problem != "" {
+		t.Fatalf("%v, %s", err, h.Problem)
+	}
+	var lines []string
+	for _, p := range h.Decisions {
+		line := fmt.Sprintf("%s by %s: %s", p.Decided, p.By, p.Decider)
+		if p.RestrictedBy != "" {
+			line += ", here by " + p.RestrictedBy
+		}
+		if p.Answered {
+			line += ", answered"
+		}
+		if !p.ShownKnown {
+			line += ", shown unknown"
+		} else if p.Shown != "" {
+			line += fmt.Sprintf(", shown %q", p.Shown)
+		}
+		if p.Unrecorded {
+			line += ", unrecorded"
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func wantPast(t *testing.T, when string, store consent.Store, want ...string) {
+	t.Helper()
+	if got := past(t, store); got != strings.Join(want, "\n") {
+		t.Errorf("%s the history is\n%s\nwant\n%s", when, got, strings.Join(want, "\n"))
+	}
+}
+
+func say(t *testing.T, store consent.Store, answer consent.Answer, by consent.Source, text string, at time.Time) {
+	t.Helper()
+	err := error(nil)
+	if answer == consent.AnswerNo {
+		err = store.No(by, text, shown(), at)
+	} else {
+		err = store.Yes(answer, by, text, shown(), store.Load(), at)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recordUnder takes a receipt as a command does in these surroundings.
+func recordUnder(t *testing.T, store consent.Store, policy consent.Policy, env ...string) consent.Receipt {
+	t.Helper()
+	d := decide(consent.Input{Stored: store.Load(), Terms: shown(), Policy: policy}, env...)
+	if !d.Enabled {
+		t.Fatalf("%+v", d)
+	}
+	return record(t, store, d, shown())
+}
+
+func TestEveryDecisionIsInTheHistoryWithWhatWasShown(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	none := consent.Policy{}
+	wantPast(t, "before anything", store, "")
+	recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
+	delivered := func() { store.Prune(func(string) bool { return false }) }
+	delivered() // else there is a receipt for variables
+	recordUnder(t, store, none, "TELEMETRY_ENABLED=1")
+	recordUnder(t, store, consent.Policy{Verdict: consent.Yes})
+	say(t, store, consent.AnswerYes, consent.SourceQuestion, "The notice.\n\n  - with a \"list\"\n", noon)
+	id := store.Load().Receipt
+	recordUnder(t, store, none)
+	recordUnder(t, store, none, "TELEMETRY_LOCAL=1")
+	delivered()
+	recordUnder(t, store, consent.Policy{Local: true})
+	say(t, store, consent.AnswerLocal, consent.SourceCommand, "", noon.Add(time.Hour))
+	recordUnder(t, store, none)
+	say(t, store, consent.AnswerNo, consent.SourceQuestion, "The notice again.", noon.Add(2*time.Hour))
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon.Add(3*time.Hour))
+	wantPast(t, "afterwards", store,
+		"yes by variable: MY_TOOL_TELEMETRY",
+		"yes by variable: TELEMETRY_ENABLED",
+		"yes by policy: the administrator's policy",
+		`yes by question: your answer, answered, shown "The notice.\n\n  - with a \"list\"\n"`,
+		"local by question: your answer, here by TELEMETRY_LOCAL",
+		"local by question: your answer, here by the administrator's policy",
+		"local by command: your answer, answered",
+		`no by question: your answer, answered, shown "The notice again."`,
+		"no by command: your answer, answered")
+	h, _ := store.History()
+	if yes := h.Decisions[3]; yes.Receipt != id || !yes.At.Equal(noon) || yes.Terms.Digest() != shown().Digest() {
+		t.Errorf("the yes is %+v", yes)
+	}
+	if no := h.Decisions[7]; no.Receipt != "" || !no.At.Equal(noon.Add(2*time.Hour)) || no.Terms.Digest() != shown().Digest() {
+		t.Errorf("the no is %+v", no)
+	}
+	if h.Missing != 0 || h.Cut != 0 || h.Behind {
+		t.Errorf("%+v", h)
+	}
+}
+
+// There is a new receipt after each delivery.
+func TestAVariableIsInTheHistoryOnceUntilSomebodyAnswers(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	none := consent.Policy{}
+	var first consent.Receipt
+	for i := range 3 {
+		r := recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
+		if i == 0 {
+			first = r
+		} else if r.ID == first.ID {
+			t.Fatal("it is the same receipt")
+		}
+		store.Prune(func(string) bool { return false })
+	}
+	wantPast(t, "after three deliveries", store, "yes by variable: MY_TOOL_TELEMETRY")
+	if h, _ := store.History(); h.Decisions[0].Receipt != first.ID {
+		t.Error("it is not the first one")
+	}
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
+	wantPast(t, "after answers", store, "yes by variable: MY_TOOL_TELEMETRY",
+		"no by command: your answer, answered", "yes by command: your answer, answered", "yes by variable: MY_TOOL_TELEMETRY")
+	// A receipt that is still there is not told twice.
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	if h, _ := store.History(); len(h.Decisions) != 5 {
+		t.Errorf("%+v", h.Decisions)
+	}
+}
+
+func TestWhatAPersonWasToldOfAVariableIsInTheHistory(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	const on = "TELEMETRY_ENABLED=1"
+	d := decide(consent.Input{Terms: shown()}, on)
+	if err := store.NoteTold(d, shown(), "It is on.", noon); err != nil {
+		t.Fatal(err)
+	}
+	recordUnder(t, store, consent.Policy{}, on)
+	wantPast(t, "then", store, `yes by variable: TELEMETRY_ENABLED, shown "It is on."`)
+}
+
+func TestAnAnswerOfAVersionWithoutAHistoryIsToldWithoutAText(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	older(t, dir, consent.AnswerYes, 4, noon)
+	const upgraded = "yes by upgrade: your answer, answered, shown unknown, unrecorded"
+	wantPast(t, "before a command", store, upgraded)
+	if h, _ := store.History(); h.Decisions[0].Terms.Tool != "" || h.Behind {
+		t.Errorf("%+v", h)
+	}
+	adopt(t, store)
+	adopt(t, store)
+	wantPast(t, "after a command", store, upgraded)
+	older(t, dir, consent.AnswerNo, 9, noon) // the last of several
+	const no = "no by : your answer, answered, shown unknown, unrecorded"
+	wantPast(t, "after a no of the older version", store, upgraded, no)
+	h, _ := store.History()
+	if !h.Behind || h.Missing != 3 {
+		t.Errorf("missing %d, behind %v; want 3 (6, 7, 8)", h.Missing, h.Behind)
+	}
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	wantPast(t, "after a yes", store, upgraded, no, "yes by command: your answer, answered")
+	if h, _ := store.History(); h.Behind || h.Missing != 3 {
+		t.Errorf("missing %d, behind %v", h.Missing, h.Behind)
+	}
+}
+
+func TestAnAnswerStandsWhereTheHistoryCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	if err := os.MkdirAll(filepath.Join(dir, "decisions", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	want := func(when, line string) {
+		t.Helper()
+		h, err := store.History()
+		if err == nil {
+			t.Errorf("%s: no error", when)
+		}
+		if n := len(h.Decisions); n != 1 || !h.Decisions[0].Unrecorded || h.Decisions[0].ShownKnown || string(h.Decisions[0].Decided) != line {
+			t.Errorf("%s: %+v", when, h.Decisions)
+		}
+	}
+	variable := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	if _, err := store.InForce(variable.ID); err != nil {
+		t.Errorf("under a variable: %v", err)
+	}
+	want("under a variable", "yes")
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+	want("after a no", "no")
+	wantRetired(t, store, "after the no", variable.ID)
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "shown", noon)
+	want("after a yes", "yes")
+	if _, err := store.InForce(store.Load().Receipt); err != nil {
+		t.Errorf("the yes: %v", err)
+	}
+	if err := store.BeginHistory(); err == nil {
+		t.Error("what could not be erased is not told")
+	}
+}
+
+func TestAnAnswerThatCouldNotBeNotedIsNotedWithTheNext(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	path := filepath.Join(dir, "decisions")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	say(t, store, consent.AnswerYes, consent.SourceQuestion, "shown", noon)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon.Add(time.Hour))
+	wantPast(t, "then", store, "yes by question: your answer, answered, shown unknown, unrecorded", "no by command: your answer, answered")
+}
+
+func TestDecisionsStayInTheirOrderWhateverTheClockSays(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	for i, answer := range []consent.Answer{consent.AnswerYes, consent.AnswerNo, consent.AnswerLocal} {
+		say(t, store, answer, consent.SourceCommand, "", noon.AddDate(-i, 0, 0))
+	}
+	wantPast(t, "with a clock that went back", store,
+		"yes by command: your answer, answered", "no by command: your answer, answered", "local by command: your answer, answered")
+	if h, _ := store.History(); !h.Decisions[2].At.Equal(noon.AddDate(-2, 0, 0)) || h.Missing != 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestADamagedHistorySaysSoAndGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func([]byte) []byte{
+		"a changed word":    func(b []byte) []byte { return bytes.Replace(b, []byte("first words"), []byte("other words"), 1) },
+		"a line less":       func(b []byte) []byte { return append(b[:0:0], b[bytes.IndexByte(b, '\n')+1:]...) },
+		"an end less":       func(b []byte) []byte { return b[:bytes.IndexByte(b, '\n')+1] },
+		"no line at all":    func([]byte) []byte { return nil },
+		"something else":    func([]byte) []byte { return []byte("something else\n") },
+		"an unknown answer": func(b []byte) []byte { return bytes.Replace(b, []byte(`decided="no"`), []byte(`decided="nay"`), 1) },
+	} {
+		store, dir := fresh(t)
+		say(t, store, consent.AnswerYes, consent.SourceQuestion, "first words", noon)
+		say(t, store, consent.AnswerNo, consent.SourceQuestion, "second words", noon)
+		path := filepath.Join(dir, "decisions")
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := damage(content)
+		if bytes.Equal(content, changed) {
+			t.Fatalf("%s changes nothing", name)
+		}
+		if err := os.WriteFile(path, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h, err := store.History()
+		if err != nil || h.Problem == "" {
+			t.Errorf("%s: %v, %q", name, err, h.Problem)
+		}
+		if last := h.Decisions[len(h.Decisions)-1]; last.Decided != consent.AnswerNo {
+			t.Errorf("%s: the last is %+v", name, last)
+		}
+		say(t, store, consent.AnswerLocal, consent.SourceCommand, "third words", noon)
+		h, err = store.History()
+		if err != nil || h.Problem == "" {
+			t.Errorf("%s, after another answer: %v, %q", name, err, h.Problem)
+		}
+		if last := h.Decisions[len(h.Decisions)-1]; last.Shown != "third words" || last.Unrecorded {
+			t.Errorf("%s, after another answer: the last is %+v", name, last)
+		}
+	}
+}
+
+func TestAResetBeginsANewHistoryWithItsNo(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	say(t, store, consent.AnswerYes, consent.SourceQuestion, "CANARY", noon)
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+	if err := store.BeginHistory(); err != nil {
+		t.Fatal(err)
+	}
+	const no = "no by command: your answer, answered"
+	wantPast(t, "after a reset", store, no)
+	say(t, store, consent.AnswerYes, consent.SourceQuestion, "of another process meanwhile", noon)
+	if err := store.BeginHistory(); err != nil {
+		t.Fatal(err)
+	}
+	wantPast(t, "with a yes that came after the no", store, no, `yes by question: your answer, answered, shown "of another process meanwhile"`)
+	if h, _ := store.History(); h.Missing != 0 || h.Behind {
+		t.Errorf("%+v", h)
+	}
+	content, err := os.ReadFile(filepath.Join(dir, "decisions"))
+	if err != nil || bytes.Contains(content, []byte("CANARY")) {
+		t.Errorf("%v, it is still there:\n%s", err, content)
+	}
+	// Where nothing could be read, the no begins it all the same.
+	if err := errors.Join(store.No(consent.SourceCommand, "", shown(), noon), os.WriteFile(filepath.Join(dir, "decisions"), []byte("torn"), 0o600), store.BeginHistory()); err != nil {
+		t.Fatal(err)
+	}
+	wantPast(t, "after a reset of what was damaged", store, "no by : your answer, answered, shown unknown, unrecorded")
+}
+
+func TestTheOldestAreCutForTheSizeAndTold(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	text := strings.Repeat("A long notice with \"quotes\".\n", 2000)
+	for i := range 20 {
+		say(t, store, consent.AnswerYes, consent.SourceCommand, text, noon.Add(time.Duration(i)*time.Hour))
+	}
+	h, err := store.History()
+	if err != nil || h.Problem != "" || h.Cut == 0 || h.Cut+len(h.Decisions) != 20 || h.Missing != 0 {
+		t.Errorf("%v, %q, %d cut, %d left, %d missing", err, h.Problem, h.Cut, len(h.Decisions), h.Missing)
+	}
+	if !h.CutFrom.Equal(noon) || !h.CutTo.Equal(noon.Add(time.Duration(h.Cut-1)*time.Hour)) {
+		t.Errorf("cut from %s to %s", h.CutFrom, h.CutTo)
+	}
+	if last := h.Decisions[len(h.Decisions)-1]; len(last.Shown) > 32<<10 || !strings.HasSuffix(last.Shown, "…") {
+		t.Errorf("%d bytes of text, ending in %q", len(last.Shown), last.Shown[max(0, len(last.Shown)-10):])
+	}
+	info, err := os.Stat(filepath.Join(dir, "decisions"))
+	if err != nil || info.Size() > 256<<10 {
+		t.Errorf("%v, %d bytes", err, info.Size())
+	}
+}
+
+func TestWhatWasShownIsKeptWithoutWhatCommandsATerminal(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	say(t, store, consent.AnswerYes, consent.SourceQuestion, "one\x1b[2J\u202e\r\ntwo\xff", noon)
+	wantPast(t, "then", store, `yes by question: your answer, answered, shown "one [2J  \ntwo?"`)
+}
+
+func TestNoAnswerIsLostToOneAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	_, dir := fresh(t)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	stored := 0
+	for i := range 8 {
+		wg.Go(func() {
+			store := consent.NewStore(dir)
+			var err error
+			if i%2 == 0 {
+				err = store.Yes(consent.AnswerYes, consent.SourceCommand, fmt.Sprint(i), shown(), store.Load(), noon)
+			} else {
+				err = store.No(consent.SourceCommand, fmt.Sprint(i), shown(), noon)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				stored++
+			} else if !errors.Is(err, consent.ErrChanged) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	h, err := consent.NewStore(dir).History()
+	if err != nil || h.Problem != "" || len(h.Decisions) != stored || h.Missing != 0 || h.Behind {
+		t.Errorf("%v: %d were stored, %+v", err, stored, h)
+	}
+}
+
+// Whatever the file holds, there is an answer, and it is fit for a terminal.
+func FuzzHistory(f *testing.F) {
+	seed := consent.NewStore(filepath.Join(f.TempDir(), "telemetry"))
+	if err := seed.No(consent.SourceCommand, "a\nnotice", shown(), noon); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(strings.Repeat("0", 64) + " 1 2026-11-22T12:00:00Z\tby=\"\\x1b\"\tdecided=\"no\"\tnotice=\"1\"\tshown=\"\\u202e\"\n"))
+	f.Add([]byte("#cut 3 2026-11-22T12:00:00Z 2026-11-22T12:00:00Z " + strings.Repeat("0", 64) + "\n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		dir := filepath.Join(t.TempDir(), "telemetry")
+		store := consent.NewStore(dir)
+		if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil {
+			t.Fatal(err)
+		}
+		answered := filepath.Join(dir, "consent") // long ago: nobody is about to note it
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "decisions"), content, 0o600), os.Chtimes(answered, noon, noon)); err != nil {
+			t.Fatal(err)
+		}
+		h, err := store.History()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range h.Decisions {
+			text := strings.ReplaceAll(p.Shown, "\n", "") + p.Decider + p.RestrictedBy + string(p.By) + p.Receipt + strings.Join(p.Terms.Hosts, "") + p.Terms.Controller
+			if strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsRune(text, '\u202e') {
+				t.Errorf("%q", text)
+			}
+		}
+	})
+}

@@ -1,0 +1,266 @@
+package journal_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/internal/journal"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+)
+
+var start = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+
+func newJournal(t *testing.T, capacity int64) journal.Journal {
+	return journal.Journal{Dir: state.At(t.TempDir()), Name: "j.log", Cap: capacity}
+}
+
+// write appends entries whose field "i" counts on from a number, and seals the journal.
+func write(t *testing.T, j journal.Journal, from, n int) {
+	t.Helper()
+	w, err := j.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := from; i < from+n; i++ {
+		if _, err := w.Append(start.Add(time.Duration(i)*time.Second), state.Record{"i": fmt.Sprint(i), "text": "tab\tline\n\u202e\"quote\" \x00"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Seal(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, j journal.Journal) journal.Log {
+	t.Helper()
+	log, err := j.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+func content(t *testing.T, j journal.Journal) []byte {
+	t.Helper()
+	b, err := os.ReadFile(j.Dir.Join(j.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func put(t *testing.T, j journal.Journal, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(j.Dir.Join(j.Name), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEntriesAreReadBackInOrder(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	if log := read(t, j); len(log.Entries) > 0 || log.Mismatch != nil {
+		t.Errorf("a journal that is not there holds %v", log)
+	}
+	write(t, j, 1, 3)
+	write(t, j, 4, 2)
+	log := read(t, j)
+	if len(log.Entries) != 5 || log.Mismatch != nil || log.Torn || log.Cut != 0 || log.Bytes != int64(len(content(t, j))) {
+		t.Fatalf("%+v", log)
+	}
+	for i, e := range log.Entries {
+		if e.N != i+1 || e.Fields["i"] != fmt.Sprint(i+1) || !e.At.Equal(start.Add(time.Duration(i+1)*time.Second)) ||
+			e.Fields["text"] != "tab\tline\n\u202e\"quote\" \x00" {
+			t.Errorf("entry %d is %+v", i, e)
+		}
+	}
+	for _, r := range string(content(t, j)) {
+		if r < ' ' && r != '\n' && r != '\t' || r == '\u202e' {
+			t.Errorf("the file holds %q, which a terminal would obey", r)
+		}
+	}
+}
+
+func TestTheOldestAreCutAndTheCutIsTold(t *testing.T) {
+	t.Parallel()
+	const capacity = 4000
+	j := newJournal(t, capacity)
+	for i := 1; i <= 200; i++ {
+		write(t, j, i, 1)
+		if n := len(content(t, j)); n > capacity {
+			t.Fatalf("%d bytes after %d entries", n, i)
+		}
+	}
+	log := read(t, j)
+	if log.Mismatch != nil || log.Cut+len(log.Entries) != 200 || len(log.Entries) < 5 {
+		t.Fatalf("%d cut and %d left, %v", log.Cut, len(log.Entries), log.Mismatch)
+	}
+	if last := log.Entries[len(log.Entries)-1]; last.N != 200 || log.Entries[0].N != log.Cut+1 {
+		t.Errorf("from %d to %d", log.Entries[0].N, last.N)
+	}
+	if !log.CutFrom.Equal(start.Add(time.Second)) || !log.CutTo.Equal(start.Add(time.Duration(log.Cut)*time.Second)) {
+		t.Errorf("cut from %v to %v", log.CutFrom, log.CutTo)
+	}
+}
+
+func TestAnEntryThatIsTooLargeIsRefused(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 4000)
+	w, err := j.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Append(start, state.Record{"x": strings.Repeat("x", 2000)}); !errors.Is(err, journal.ErrTooLarge) {
+		t.Errorf("%v", err)
+	}
+	if _, err := j.Open(); !errors.Is(err, state.ErrBusy) {
+		t.Errorf("a second writer: %v", err)
+	}
+	w.Close()
+	if _, err := w.Append(start, nil); err == nil {
+		t.Error("a writer that is closed appends")
+	}
+}
+
+func TestATornEntryIsToldAndTheNextOneJoinsOn(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	write(t, j, 1, 2)
+	whole := content(t, j)
+	write(t, j, 3, 1)
+	all := content(t, j)
+	if err := j.Dir.Remove(j.Name + ".head"); err != nil { // a killed writer has not sealed
+		t.Fatal(err)
+	}
+	for size := len(whole) + 1; size < len(all); size++ {
+		put(t, j, all[:size])
+		if log := read(t, j); !log.Torn || log.Mismatch != nil || len(log.Entries) != 2 {
+			t.Fatalf("%d bytes of %d: %+v", size, len(all), log)
+		}
+	}
+	write(t, j, 3, 1)
+	log := read(t, j)
+	if log.Torn || log.Mismatch != nil || len(log.Entries) != 3 || log.Entries[2].TornBefore != len(all)-1-len(whole) {
+		t.Errorf("%+v", log)
+	}
+}
+
+func TestEveryChangeShowsAtTheFirstEntryThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	write(t, j, 1, 5)
+	lines := bytes.SplitAfter(content(t, j), []byte{'\n'})
+	lines = lines[:5]
+	join := func(lines ...[]byte) []byte { return bytes.Join(lines, nil) }
+	changed := bytes.Replace(lines[2], []byte(`i="3"`), []byte(`i="4"`), 1)
+	lastChanged := bytes.Replace(lines[4], []byte(`i="5"`), []byte(`i="6"`), 1)
+	for name, c := range map[string]struct {
+		content []byte
+		n       int
+	}{
+		"changed":             {join(lines[0], lines[1], changed, lines[3], lines[4]), 4},
+		"the last changed":    {join(lines[0], lines[1], lines[2], lines[3], lastChanged), 5},
+		"one is gone":         {join(lines[0], lines[1], lines[3], lines[4]), 3},
+		"the first is gone":   {join(lines[1:]...), 1},
+		"the end is gone":     {join(lines[:3]...), 4},
+		"all is gone":         {nil, 1},
+		"swapped":             {join(lines[0], lines[2], lines[1], lines[3], lines[4]), 2},
+		"twice":               {join(lines[0], lines[1], lines[1], lines[2], lines[3], lines[4]), 3},
+		"cannot be read":      {join(lines[0], []byte("noise\n"), lines[2], lines[3], lines[4]), 2},
+		"a cut that was none": {join([]byte("#cut 2 2026-05-04T03:02:01Z 2026-05-04T03:02:02Z "+strings.Repeat("0", 64)+"\n"), lines[2], lines[3], lines[4]), 3},
+	} {
+		put(t, j, c.content)
+		if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != c.n {
+			t.Errorf("%s: %v, want entry %d", name, log.Mismatch, c.n)
+		}
+	}
+	// What is written after it does not hide it.
+	put(t, j, join(lines[:3]...))
+	write(t, j, 6, 1)
+	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 4 {
+		t.Errorf("after another entry: %v", log.Mismatch)
+	}
+}
+
+func TestAnErasedJournalBeginsAnewAndFits(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	write(t, j, 1, 5)
+	if err := j.Erase(); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(j.Dir.Path()); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v are left", entries, err)
+	}
+	write(t, j, 1, 1)
+	if log := read(t, j); log.Mismatch != nil || len(log.Entries) != 1 || log.Entries[0].N != 1 {
+		t.Errorf("%+v", log)
+	}
+}
+
+func TestAFileInWhichNothingCanBeWrittenIsAnErrorAndLeavesTheJournalWhole(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	write(t, j, 1, 2)
+	if err := errors.Join(os.Remove(j.Dir.Join(j.Name)), os.Mkdir(j.Dir.Join(j.Name), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Open(); err == nil {
+		t.Error("a folder is a journal")
+	}
+	if _, err := j.Read(); err == nil {
+		t.Error("a folder is read as a journal")
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	dir := state.At(f.TempDir())
+	j := journal.Journal{Dir: dir, Name: "j.log", Cap: 1000}
+	w, err := j.Open()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for range 8 {
+		_, _ = w.Append(start, state.Record{"a": "b\n", "c": strings.Repeat("x", 90)})
+		seed, _ := os.ReadFile(dir.Join(j.Name))
+		f.Add(seed)
+	}
+	w.Close()
+	f.Add([]byte("#cut"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		j := journal.Journal{Dir: state.At(t.TempDir()), Name: "j.log", Cap: 1 << 20}
+		if err := os.WriteFile(j.Dir.Join(j.Name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before, err := j.Read()
+		if err != nil {
+			t.Skip()
+		}
+		w, err := j.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := w.Append(start, state.Record{"after": "all"})
+		if err != nil {
+			t.Skip() // too large
+		}
+		if err := errors.Join(w.Seal(), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		after, err := j.Read()
+		if err != nil || len(after.Entries) == 0 || after.Torn {
+			t.Fatalf("%+v, %v", after, err)
+		}
+		if last := after.Entries[len(after.Entries)-1]; last.N != n || last.Fields["after"] != "all" {
+			t.Errorf("%+v was appended", last)
+		}
+		if before.Mismatch == nil && after.Mismatch != nil {
+			t.Errorf("it fitted, and after an entry it does not: %v", after.Mismatch)
+		}
+	})
+}

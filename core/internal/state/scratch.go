@@ -1,0 +1,94 @@
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// scratchPrefix and tempSuffix are around the name of a scratch directory, so that RemoveTemp
+// takes it for what it is.
+const scratchPrefix, tempSuffix = ".preview-", ".tmp"
+
+// Scratch makes a private directory inside this one, for a copy of it that is looked at and
+// thrown away. The times of this directory stay as they are, also when remove is called.
+func (d Dir) Scratch() (scratch Dir, remove func(), err error) {
+	before, err := os.Stat(d.path)
+	if err != nil {
+		return Dir{}, nil, Bare(err)
+	}
+	path, err := os.MkdirTemp(d.path, scratchPrefix+"*"+tempSuffix) // it is 0700
+	if err != nil {
+		return Dir{}, nil, Bare(err)
+	}
+	untouched := func() { _ = os.Chtimes(d.path, time.Time{}, before.ModTime()) }
+	untouched()
+	return At(path), func() {
+		_ = os.RemoveAll(path)
+		untouched()
+	}, nil
+}
+
+// Scratches lists the scratch directories that are there.
+func (d Dir) Scratches() []string {
+	entries, _ := os.ReadDir(d.path)
+	var names []string
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasPrefix(name, scratchPrefix) && strings.HasSuffix(name, tempSuffix) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// RemoveScratch deletes every scratch directory, also one that is in use.
+func (d Dir) RemoveScratch() error {
+	var failed error
+	for _, name := range d.Scratches() {
+		if err := os.RemoveAll(d.Join(name)); err != nil {
+			failed = errors.Join(failed, Bare(err))
+		}
+	}
+	return failed
+}
+
+// CopyTo copies the files that are wanted into another directory, with their times: some
+// files say what they have to say by those. wanted is given the path of each file and folder
+// relative to d. Links are left out, and so is what disappears meanwhile.
+func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
+	return fs.WalkDir(os.DirFS(d.path), ".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist), path == ".":
+			return nil
+		case err != nil:
+			return Bare(err)
+		case !wanted(path, entry.IsDir()):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		from, into := d.Join(filepath.FromSlash(path)), to.Join(filepath.FromSlash(path))
+		if entry.IsDir() {
+			return Bare(os.Mkdir(into, dirMode))
+		}
+		info, err := entry.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			return nil
+		}
+		content, err := os.ReadFile(from)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			err = os.WriteFile(into, content, fileMode)
+		}
+		if err == nil {
+			err = os.Chtimes(into, info.ModTime(), info.ModTime())
+		}
+		return Bare(err)
+	})
+}

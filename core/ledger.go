@@ -1,0 +1,230 @@
+package core
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/journal"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/core/internal/wire"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
+)
+
+const (
+	// sentName is the log of what was sent. (Names that begin with "sent-" are receivers.)
+	sentName = "sent.log"
+	// gapsName is a file whose time counts the requests that could not be written into it.
+	gapsName = "sent.gaps"
+	// sentCap holds some hundred full batches, and thousands of the ten events that a tool
+	// which is used now and then sends at a time.
+	sentCap = 1 << 20
+	// A body above one part in sentShare of that is kept as its size and digest alone: or eight
+	// requests would leave no room for any other.
+	sentShare = 8
+	// maxSaid is how much of an answer is kept: a vendor's reason, and no page.
+	maxSaid = 500
+	// logPatience is how long a delivery waits for another process that is writing an entry.
+	logPatience = 200 * time.Millisecond
+)
+
+// The fields of the log.
+const (
+	kindField, kindRequest, kindAnswer = "kind", "request", "answer"
+
+	backendField, eventsField, idsField, receiptsField = "backend", "events", "ids", "receipts"
+	methodField, urlField, headerField                 = "method", "url", "header"
+	networkField, addressField                         = "network", "address"
+	bodyField, packedField, maskedField, notKeptField  = "body", "body64", "masked", "not_kept"
+	sizeField, digestField, gapsField                  = "size", "sha256", "gaps"
+
+	ofField, statusField, classField, reasonField, saidField, tookField, unsentField = "of", "status", "class", "reason", "answer", "ms", "unsent"
+)
+
+func (in *installation) sentJournal() journal.Journal {
+	return journal.Journal{Dir: in.dir, Name: sentName, Cap: sentCap}
+}
+
+// logged is a backend of which each request is written down before it goes out, and the
+// answer after it. Only one of its requests is under way at a time.
+type logged struct {
+	driver.Backend
+	in        *installation
+	selection selection
+	secrets   secrets
+	transport http.RoundTripper
+	wasNo     bool // when it was opened: then it is for a deletion request
+
+	sending sync.Mutex // held for one Send
+	mu      sync.Mutex // held for what follows
+	events  []driver.Event
+	last    *wire.Exchange
+	number  int // of its entry, 0 where that could not be written
+	stopped bool
+}
+
+// openLogged opens a backend with a transport that writes down what goes out.
+func openLogged(in *installation, s selection, config driver.Config) (driver.Backend, error) {
+	l := &logged{in: in, selection: s, secrets: s.secrets(config.Headers), transport: config.Transport,
+		wasNo: in.store().Load().Answer == consent.AnswerNo}
+	tap := &wire.Tap{Out: l.out}
+	config.Transport, config.Dial = tap.Transport(config.Transport), tap.Dial(config.Dial)
+	backend, err := s.driver.Open(config)
+	if err != nil {
+		return nil, err
+	}
+	l.Backend = backend
+	return l, nil
+}
+
+// Send has the backend send, and notes what it made of the answer.
+func (l *logged) Send(ctx context.Context, events []driver.Event) error {
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	l.mu.Lock()
+	l.events, l.last, l.number, l.stopped = events, nil, 0, false
+	l.mu.Unlock()
+	start := time.Now()
+	err := l.Backend.Send(ctx, events)
+	return l.answered(err, time.Since(start))
+}
+
+// out writes a request down before anything of it goes out. Where that is not possible the
+// request is counted, and goes out all the same: the person's yes was to that. The last look
+// at the answer is after it: a no must not lose to the writing of the log.
+func (l *logged) out(x *wire.Exchange) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fields := l.request(x)
+	gaps := l.in.dir.Count(gapsName)
+	if gaps > 0 {
+		fields[gapsField] = strconv.Itoa(gaps)
+	}
+	n, err := l.write(fields, false)
+	switch {
+	case err != nil:
+		_, _ = l.in.dir.AddCount(gapsName, 1)
+	case gaps > 0:
+		// Killed before this, the gaps are told twice, and never not at all.
+		_, _ = l.in.dir.AddCount(gapsName, -gaps)
+	}
+	l.last, l.number = x, n
+	if !l.wasNo && l.in.store().Load().Answer == consent.AnswerNo {
+		l.stopped = true
+		return delivery.ErrWithdrawn
+	}
+	return nil
+}
+
+func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), logPatience)
+	defer cancel()
+	n, err = l.in.sentJournal().Append(ctx, l.in.now(), fields, seal)
+	if n > 0 {
+		return n, nil // that it is not sealed is told by the next one, or by nobody
+	}
+	return 0, err
+}
+
+// request is the entry of a request.
+func (l *logged) request(x *wire.Exchange) state.Record {
+	r := newRequest(x, l.secrets, l.selection.driver)
+	var ids, receipts []string
+	for _, e := range l.events {
+		ids = append(ids, e.ID)
+		if !slices.Contains(receipts, e.ConsentID) && e.ConsentID != "" {
+			receipts = append(receipts, e.ConsentID)
+		}
+	}
+	fields := state.Record{
+		kindField: kindRequest, backendField: l.selection.driver.Name, eventsField: strconv.Itoa(len(l.events)), idsField: strings.Join(ids, " "),
+		receiptsField: strings.Join(receipts, " "), sizeField: strconv.Itoa(r.Size), digestField: r.Digest,
+	}
+	if x.Method != "" {
+		fields[methodField], fields[urlField], fields[headerField] = r.Method, r.URL, encodeHeader(r.Header)
+	} else {
+		fields[networkField], fields[addressField] = r.Network, r.Address
+	}
+	if x.Hidden {
+		r.Body, r.NotKept = driver.AppendJSONArray(nil, l.events), "encrypted by the backend itself, so these are the events that it was given"
+	}
+	if r.BodyMasked {
+		fields[maskedField] = "yes"
+	}
+	if len(r.Body) > sentCap/sentShare {
+		r.Body, r.NotKept = nil, "larger than an eighth of the log"
+	}
+	if r.NotKept != "" {
+		fields[notKeptField] = r.NotKept
+	}
+	switch {
+	case len(r.Body) == 0:
+	case isText(r.Body):
+		fields[bodyField] = string(r.Body)
+	default:
+		fields[packedField] = base64.StdEncoding.EncodeToString(r.Body)
+	}
+	return fields
+}
+
+// answered writes down what became of the request, and returns that.
+func (l *logged) answered(err error, took time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		err = delivery.ErrWithdrawn // whatever the backend made of it
+	}
+	if l.number == 0 {
+		return err // there was no request, or it is a gap
+	}
+	status, said := l.last.Answer()
+	fields := state.Record{
+		kindField: kindAnswer, ofField: strconv.Itoa(l.number), classField: driver.Classify(err).String(), tookField: strconv.FormatInt(took.Milliseconds(), 10),
+	}
+	if l.stopped {
+		fields[unsentField] = "yes"
+	}
+	if status > 0 {
+		fields[statusField] = strconv.Itoa(status)
+	}
+	if err != nil {
+		fields[reasonField] = plaintext.Line(l.secrets.mask(err.Error()), maxSaid)
+	}
+	if len(said) > 0 {
+		fields[saidField] = plaintext.Line(l.secrets.mask(string(said)), maxSaid)
+	}
+	_, _ = l.write(fields, true)
+	return err
+}
+
+// Close also closes connections that the backend leaves open.
+func (l *logged) Close() error {
+	err := l.Backend.Close()
+	if c, ok := l.transport.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+	return err
+}
+
+// encodeHeader writes headers as they are on the wire, in the order of their names.
+func encodeHeader(header http.Header) string {
+	var b strings.Builder
+	if header.Write(&b) != nil { // to memory
+		return ""
+	}
+	return strings.TrimSuffix(b.String(), "\r\n")
+}
+
+// forgetSent erases the log of what was sent.
+func (in *installation) forgetSent() error {
+	return errors.Join(in.sentJournal().Erase(), in.dir.Remove(gapsName))
+}

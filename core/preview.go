@@ -1,0 +1,432 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gotoolbase/telemetry/backends/file"
+	"github.com/gotoolbase/telemetry/backends/stdout"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/identity"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/core/internal/wire"
+)
+
+// What is shown before it is sent is not worked out a second time. The sender itself runs, on
+// a copy of the state directory, with backends that lead nowhere.
+
+// Why nothing would be sent, beside ErrOff, ErrLocal, ErrBusy and ErrWait.
+var (
+	// ErrUndecided: nobody has said yes, or not to what the tool declares by now.
+	ErrUndecided = errors.New("nobody has said yes")
+	// ErrNothingWaits: there is no event.
+	ErrNothingWaits = errors.New("nothing waits")
+	// ErrHeld: all that waits is held by commands that run, which may add to it.
+	ErrHeld = errors.New("what waits is held by a command that is running")
+	// ErrPaced: the receiver's rate is used up for now.
+	ErrPaced = errors.New("the receiver takes no more for now")
+	// ErrKept: what waits is not for this run of the tool to send.
+	ErrKept = errors.New("what waits is not sent now")
+)
+
+// UnsentError says why nothing would be sent.
+type UnsentError struct {
+	// Reason is ErrOff, ErrUndecided, ErrLocal, ErrNothingWaits, ErrHeld, ErrPaced, ErrWait or
+	// ErrKept.
+	Reason error
+	// Until is when that is over, zero where no time is known.
+	Until time.Time
+	// Detail says more, in words for people. It is empty mostly.
+	Detail string
+}
+
+func (e *UnsentError) Error() string {
+	text := e.Reason.Error()
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	if !e.Until.IsZero() {
+		text += ", until " + e.Until.Local().Format(time.DateTime)
+	}
+	return text
+}
+
+func (e *UnsentError) Unwrap() error { return e.Reason }
+
+// WaitingEvent is an event that waits, as it will go out.
+type WaitingEvent struct {
+	// Event has what a delivery adds: machine ID, receipt, version of the system. A record in
+	// which others were added up is one. The machine ID is empty as long as there is none:
+	// the first delivery makes it.
+	Event driver.Event
+	// Receiver says in words who gets it: a backend and its hosts.
+	Receiver string
+	// Stays says that it stays on this machine.
+	Stays bool
+	// Keep says in words why it is not sent now, "" where the next delivery takes it. Gone says
+	// that it never will be, and is erased then.
+	Keep string
+	Gone bool
+	// Held says that a command which is running holds it, and may add to it.
+	Held bool
+	// Until is before when it is not sent, zero where nothing but the next delivery is waited for.
+	Until time.Time
+}
+
+// Waiting returns everything that waits, oldest first, as it will go out: also while
+// telemetry is off. It sends nothing and changes nothing. The error wraps ErrBusy where another
+// process is delivering.
+func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
+	in := m.in
+	if err := m.mayLook(); err != nil {
+		return nil, ignoreMissing(err)
+	}
+	until := delivery.ReadNotes(in.dir).WaitUntil
+	folded := time.Time{}
+	if !delivery.FoldsDue(in.dir, in.now()) {
+		folded = delivery.NextFolds(in.dir)
+	}
+	var all []WaitingEvent
+	for _, held := range []bool{false, true} {
+		events, err := in.look(ctx, held)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if !e.Stays && until.After(in.now()) {
+				e.Until = until
+			}
+			if !e.Stays && e.Event.Count > 0 && folded.After(e.Until) {
+				e.Until = folded
+			}
+			all = append(all, e)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b WaitingEvent) int { return a.Event.Time.Compare(b.Event.Time) })
+	return all, nil
+}
+
+// mayLook returns why there is nothing to look at, fs.ErrNotExist where nothing was stored.
+func (m *Manager) mayLook() error {
+	if m.in.dirErr != nil {
+		return m.in.dirErr
+	}
+	return m.in.dir.Check()
+}
+
+// ignoreMissing is for what is not there yet.
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// look lets the sender deliver a copy of what is held by commands, or of what is not, to
+// somebody who takes everything.
+func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, error) {
+	c, err := in.copyForPreview(ctx, held)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	defer c.remove()
+	u := &uploader{installation: c.installation, decision: c.decide()}
+	u.own, u.ownErr = c.selectBackend()
+	sender := u.sender(nil)
+	var list []WaitingEvent
+	sender.Erase = func() error { return nil }
+	sender.Route = func(id string) (delivery.Route, error) {
+		route, err := u.route(id)
+		w := WaitingEvent{Held: held, Stays: route.Stays, Keep: route.Keep, Receiver: u.terms().Receiver()}
+		receipt, receiptErr := u.receipt(id)
+		if receiptErr == nil {
+			w.Receiver, w.Stays = receipt.Terms.Receiver(), receipt.Local
+		}
+		switch {
+		case err != nil:
+			w.Keep = err.Error()
+		case route.Drop != "":
+			w.Keep, w.Gone = route.Drop, true
+		}
+		if w.Stays {
+			w.Receiver = "this machine"
+		}
+		backend := takesAll(func(events []driver.Event) {
+			for _, e := range events {
+				w := w
+				if w.Event = e; !c.hasID {
+					w.Event.MachineID = ""
+				}
+				list = append(list, w)
+			}
+		})
+		shown := delivery.Route{Backend: backend, Local: true, Stays: w.Stays, Receipt: cmp.Or(receipt.ID, id), MachineID: route.MachineID, Since: receipt.At,
+			Limits: driver.Limits{Events: math.MaxInt, Bytes: math.MaxInt, EventBytes: math.MaxInt}, Allowed: func() error { return nil }}
+		if shown.MachineID == "" && receiptErr == nil {
+			shown.MachineID, _ = u.identifyOnce()
+		}
+		return shown, nil
+	}
+	defer u.close()
+	_, err = sender.Run(ctx, time.Second)
+	return list, err
+}
+
+// takesAll is a backend that takes everything.
+type takesAll func([]driver.Event)
+
+func (t takesAll) Send(_ context.Context, events []driver.Event) error {
+	t(events)
+	return nil
+}
+
+func (takesAll) Close() error { return nil }
+
+// Next returns the request that a delivery would make first if it began now, as Flush would:
+// through the backend's own encoder, without sending anything and without changing anything.
+// The error is an *UnsentError where nothing would be sent, wraps ErrBusy where another
+// process is delivering, or is a *driver.ConfigError.
+//
+// Where the declared backend stays on this machine, the request is Local. Of a connection that
+// the backend encrypts itself only the events can be shown, and NotKept says so.
+func (m *Manager) Next(ctx context.Context) (Request, error) {
+	in := m.in
+	if err := in.check(); err != nil {
+		return Request{}, err
+	}
+	if err := m.mayLook(); errors.Is(err, os.ErrNotExist) {
+		if reason := in.mayNotSend(); reason != nil {
+			return Request{}, reason
+		}
+		return Request{}, &UnsentError{Reason: ErrNothingWaits}
+	} else if err != nil {
+		return Request{}, err
+	}
+	if reason := in.mayNotSend(); reason != nil {
+		return Request{}, reason
+	}
+	if until := delivery.ReadNotes(in.dir).WaitUntil; in.now().Before(until) {
+		return Request{}, &UnsentError{Reason: ErrWait, Until: until}
+	}
+	c, err := in.copyForPreview(ctx, false)
+	if err != nil {
+		return Request{}, err
+	}
+	defer c.remove()
+	report, err := (&uploader{installation: c.installation}).flush(ctx, nil)
+	p := c.preview
+	switch {
+	case p.request != nil:
+		if !c.hasID {
+			p.request.ExampleID = p.request.machineID
+		}
+		return *p.request, nil
+	case ctx.Err() != nil:
+		return Request{}, ctx.Err()
+	case report.Paced > 0:
+		return Request{}, &UnsentError{Reason: ErrPaced, Until: report.PacedUntil}
+	case report.Left != "":
+		return Request{}, &UnsentError{Reason: ErrKept, Detail: report.Left}
+	case len(c.held) > 0:
+		return Request{}, &UnsentError{Reason: ErrHeld}
+	case err != nil:
+		return Request{}, fmt.Errorf("previewing the next delivery: %w", err)
+	case p.stays:
+		return Request{}, &UnsentError{Reason: ErrLocal}
+	}
+	return Request{}, &UnsentError{Reason: ErrNothingWaits}
+}
+
+// mayNotSend returns why nothing is sent whatever waits, nil where that depends on it.
+func (in *installation) mayNotSend() error {
+	switch d := in.decide(); {
+	case d.Enabled && d.LocalOnly:
+		return &UnsentError{Reason: ErrLocal}
+	case d.Enabled, d.Undecided && len(d.Beyond) > 0:
+		return nil
+	case d.Undecided:
+		return &UnsentError{Reason: ErrUndecided}
+	}
+	return &UnsentError{Reason: ErrOff}
+}
+
+// previewed is a copy of an installation, from which nothing goes out.
+type previewed struct {
+	*installation
+	held   []string // slots and commands' files that were in use, by their paths
+	hasID  bool     // there was a machine ID
+	remove func()
+}
+
+// previewPatience is how long a preview waits for a process that is delivering, as Flush does.
+const previewPatience = 10 * time.Second
+
+// copyForPreview copies the installation, with what commands hold of the queue, or with
+// what they do not. It returns nil where commands hold nothing and that was asked for. The
+// caller calls remove.
+func (in *installation) copyForPreview(ctx context.Context, held bool) (*previewed, error) {
+	c := &previewed{}
+	for _, pattern := range []string{"*.events*", "[0-9][0-9][0-9][0-9]", "*.running"} {
+		files, _ := filepath.Glob(in.dir.Join(filepath.Join("queue", pattern)))
+		for _, path := range files {
+			if state.Held(path) {
+				c.held = append(c.held, "queue/"+filepath.Base(path))
+			}
+		}
+	}
+	if held && len(c.held) == 0 {
+		return nil, nil
+	}
+	release, err := delivery.Pause(ctx, in.dir, previewPatience)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	dir, remove, err := in.dir.Scratch()
+	if err != nil {
+		return nil, fmt.Errorf("copying what waits: %w", err)
+	}
+	err = in.dir.CopyTo(dir, func(path string, folder bool) bool {
+		top, _, inside := strings.Cut(path, "/")
+		switch {
+		case strings.HasPrefix(path, "."), top == localDir, top == sentName, strings.HasSuffix(path, ".lock"):
+			return false
+		case top == "queue" && inside:
+			return slices.Contains(c.held, path) == held && !(held && strings.HasSuffix(path, ".running"))
+		}
+		return true
+	})
+	if err != nil {
+		remove()
+		return nil, fmt.Errorf("copying what waits: %w", err)
+	}
+	there := *in
+	there.dir = dir
+	there.preview = &preview{dir: dir}
+	c.installation, c.remove = &there, remove
+	ids, idErr := identity.NewStore(dir).Load()
+	c.hasID = idErr == nil && len(ids.Keys()) > 0
+	return c, nil
+}
+
+// preview opens backends that lead nowhere, and keeps the first request of the one that
+// events go to.
+type preview struct {
+	dir     state.Dir
+	request *Request
+	stays   bool // something was for the log on this machine alone
+}
+
+// open opens a backend of a copy. A driver that stays on this machine and is not one of ours
+// might do anything, so it is not run: its events are shown.
+func (p *preview) open(s selection, config driver.Config) (driver.Backend, error) {
+	if !s.driver.Local {
+		tap := &wire.Tap{}
+		config.Transport, config.Dial = tap.Transport(wire.Nowhere{}), tap.Dial(wire.DialNowhere)
+		backend, err := s.driver.Open(config)
+		if err != nil {
+			return nil, err
+		}
+		return &previewBackend{Backend: backend, preview: p, selection: s, secrets: s.secrets(config.Headers), tap: tap}, nil
+	}
+	if s.settings == nil { // the log of what stays here, which no author sets
+		return takesAll(func([]driver.Event) { p.stays = true }), nil
+	}
+	return takesAll(func(events []driver.Event) { p.show(s, config, events) }), nil
+}
+
+// show keeps what a local backend would write.
+func (p *preview) show(s selection, config driver.Config, events []driver.Event) {
+	if p.request != nil {
+		return
+	}
+	r := Request{Local: true}
+	r.hold(events)
+	var printed strings.Builder
+	switch s.driver.Name {
+	case file.Driver().Name:
+		config.Settings = nil // the path: it is written into the copy
+		config.Dir = p.dir.Join(localDir)
+	case stdout.Driver().Name:
+		config.Stdout = &printed
+	default:
+		r.Body, r.NotKept = driver.AppendJSONArray(nil, events), "only the backend knows what it makes of the events, and it was not run"
+		p.request = &r
+		return
+	}
+	backend, err := s.driver.Open(config)
+	if err == nil {
+		err = errors.Join(backend.Send(context.Background(), events), backend.Close())
+	}
+	if r.Body = []byte(printed.String()); s.driver.Name == file.Driver().Name && err == nil {
+		r.Body, err = os.ReadFile(filepath.Join(config.Dir, file.LogName))
+	}
+	if err != nil {
+		r.Body, r.NotKept = driver.AppendJSONArray(nil, events), "the copy could not be written"
+	}
+	r.Size, r.Digest = len(r.Body), digestOf(r.Body)
+	p.request = &r
+}
+
+// hold notes the events of a request.
+func (r *Request) hold(events []driver.Event) {
+	r.Events = len(events)
+	for _, e := range events {
+		r.IDs = append(r.IDs, e.ID)
+		r.machineID = e.MachineID
+	}
+}
+
+// previewBackend is a backend of the network that reaches nobody.
+type previewBackend struct {
+	driver.Backend
+	preview   *preview
+	selection selection
+	secrets   secrets
+	tap       *wire.Tap
+}
+
+// Send has the backend make its request, and keeps the first.
+func (b *previewBackend) Send(ctx context.Context, events []driver.Event) error {
+	var mu sync.Mutex
+	var first *wire.Exchange
+	b.tap.Out = func(x *wire.Exchange) error {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case first == nil:
+			first = x
+		case x.Method == "" && x.Network == first.Network && x.Address == first.Address:
+			first.Body = append(first.Body, x.Body...) // more of the same connection
+		}
+		return nil
+	}
+	err := b.Backend.Send(ctx, events)
+	mu.Lock()
+	defer mu.Unlock()
+	if b.preview.request != nil || first == nil && err != nil {
+		return errors.Join(err, wire.ErrNowhere)
+	}
+	r := Request{Momentary: b.selection.driver.Momentary}
+	if first != nil {
+		r = newRequest(first, b.secrets, b.selection.driver)
+	}
+	if first == nil || first.Hidden {
+		r.Body = driver.AppendJSONArray(nil, events)
+		r.NotKept = "the backend encrypts its connection itself, so these are the events that it is given"
+		r.Size, r.Digest, r.readable = 0, "", nil
+	}
+	r.hold(events)
+	b.preview.request = &r
+	return wire.ErrNowhere
+}

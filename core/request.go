@@ -1,0 +1,245 @@
+package core
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/wire"
+)
+
+// Masked stands in the place of a secret in what is shown of a request.
+const Masked = "[secret]"
+
+// Request is what goes out, or went, in one delivery. Secrets are masked in it: the values of
+// TelemetryConfig.Headers, those of the backend's secret settings wherever they are, and what
+// a header holds whose name tells that it is one.
+type Request struct {
+	// Local says that nothing leaves the machine: Body is then what is written, or printed.
+	Local bool
+	// Method, URL and Header are those of an HTTP request, with all headers that go out, Host
+	// and Content-Length among them. The URL's path is masked where it is the author's secret.
+	Method, URL string
+	Header      http.Header
+	// Network and Address are those of a connection that is none of HTTP.
+	Network, Address string
+	// Body is the body as it goes over the wire. Where that holds a secret, BodyMasked is set
+	// and Body is what it says, uncompressed and with the secret masked. It is empty where
+	// NotKept says why.
+	Body       []byte
+	BodyMasked bool
+	NotKept    string
+	// Size and Digest, a SHA-256 in hexadecimal digits, are those of the body on the wire.
+	Size   int
+	Digest string
+	// Events is how many events it holds, IDs are theirs. A record that others were added up
+	// in is one.
+	Events int
+	IDs    []string
+	// Momentary names the fields of the body and the headers that are not the same when it is
+	// sent, because they are of that moment.
+	Momentary []string
+	// ExampleID is set where there is no machine ID yet: the first delivery makes it, and this
+	// one stands in its place.
+	ExampleID string
+
+	machineID string
+	readable  func([]byte) (string, error)
+}
+
+// errUnreadable says that nobody knows how to read a body.
+var errUnreadable = errors.New("the body is no text, and its backend does not say how to read it")
+
+// Readable returns the body as text: uncompressed, and JSON where the backend can make that
+// of it. The error says that this is not possible. The text is as it goes out, control
+// characters included.
+func (r Request) Readable() (string, error) {
+	body := r.Body
+	if !r.BodyMasked {
+		var err error
+		if body, err = uncompressed(r.Header, body); err != nil {
+			return "", err
+		}
+	}
+	if r.readable != nil && len(body) > 0 {
+		return r.readable(body)
+	}
+	if !isText(body) {
+		return "", errUnreadable
+	}
+	return string(body), nil
+}
+
+// isText reports whether a body is text, of one line or several.
+func isText(body []byte) bool {
+	return utf8.Valid(body) && !bytes.ContainsFunc(body, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
+	})
+}
+
+// maxUnpacked bounds what a body may unpack to: a batch is a tenth of it.
+const maxUnpacked = 16 << 20
+
+var errEncoded = errors.New("the body has an encoding that is not known here")
+
+// uncompressed undoes the Content-Encoding of a body.
+func uncompressed(header http.Header, body []byte) ([]byte, error) {
+	switch strings.ToLower(header.Get("Content-Encoding")) {
+	case "", "identity":
+		return body, nil
+	case "gzip":
+		r, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return nil, errEncoded
+		}
+		plain, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+		if err != nil || len(plain) > maxUnpacked {
+			return nil, errEncoded
+		}
+		return plain, nil
+	}
+	return nil, errEncoded
+}
+
+// newRequest is what is shown of an exchange.
+func newRequest(x *wire.Exchange, s secrets, d driver.Driver) Request {
+	r := Request{Method: x.Method, Network: x.Network, Address: x.Address, Momentary: d.Momentary, readable: d.Readable}
+	if x.Method != "" {
+		r.URL, r.Header = s.maskURL(x.URL), s.maskHeader(x.Header)
+	}
+	r.Body, r.Size, r.Digest = x.Body, len(x.Body), digestOf(x.Body)
+	if x.Hidden {
+		r.Digest, r.NotKept = "", "it is encrypted by the backend itself, or too large to be looked at"
+	}
+	if plain, err := uncompressed(x.Header, x.Body); err == nil {
+		if masked := s.mask(string(plain)); masked != string(plain) {
+			r.Body, r.BodyMasked = []byte(masked), true
+		}
+	}
+	return r
+}
+
+func digestOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// secrets are what must not be shown of a backend's requests.
+type secrets struct {
+	texts   []string // wherever they are, longest first
+	paths   []string // in a URL
+	headers []string // names, in the canonical form
+}
+
+// secrets returns those of a backend, in each form that a request may have them in.
+func (s selection) secrets(headers map[string]string) (all secrets) {
+	for name, value := range headers {
+		all.headers = append(all.headers, http.CanonicalHeaderKey(name))
+		all.add(value)
+	}
+	for _, setting := range s.driver.Settings {
+		if value := s.settings[setting.Name]; setting.Secret && value != "" {
+			all.addSetting(value)
+		}
+	}
+	slices.SortFunc(all.texts, func(a, b string) int { return len(b) - len(a) })
+	slices.SortFunc(all.paths, func(a, b string) int { return len(b) - len(a) })
+	return all
+}
+
+// addSetting adds the value of a secret setting: of a URL what is more than the host, which
+// everybody is told, and of a list of name=value also the values.
+func (s *secrets) addSetting(value string) {
+	if u, err := url.Parse(value); err == nil && u.Scheme != "" && u.Host != "" {
+		if path := strings.Trim(u.EscapedPath(), "/"); path != "" {
+			s.paths = append(s.paths, path)
+		}
+		if password, set := u.User.Password(); set {
+			s.add(password)
+		}
+		for _, values := range u.Query() {
+			for _, v := range values {
+				s.add(v)
+			}
+		}
+		return
+	}
+	s.add(value)
+	for pair := range strings.SplitSeq(value, ",") {
+		if name, v, found := strings.Cut(pair, "="); found {
+			s.headers = append(s.headers, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+			s.add(strings.TrimSpace(v))
+			if plain, err := url.PathUnescape(strings.TrimSpace(v)); err == nil {
+				s.add(plain)
+			}
+		}
+	}
+}
+
+func (s *secrets) add(text string) {
+	if text == "" {
+		return
+	}
+	quoted := string(driver.AppendJSONString(nil, text))
+	for _, form := range []string{text, quoted[1 : len(quoted)-1], url.QueryEscape(text), url.PathEscape(text),
+		base64.StdEncoding.EncodeToString([]byte(text)), base64.StdEncoding.EncodeToString([]byte(text + ":"))} {
+		if !slices.Contains(s.texts, form) {
+			s.texts = append(s.texts, form)
+		}
+	}
+}
+
+func (s *secrets) mask(text string) string {
+	for _, secret := range s.texts {
+		text = strings.ReplaceAll(text, secret, Masked)
+	}
+	return text
+}
+
+// maskURL leaves of a URL what is no secret: the host at least.
+func (s *secrets) maskURL(address string) string {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		return s.mask(address)
+	}
+	host, path, hasPath := strings.Cut(rest, "/")
+	if user := strings.LastIndexByte(host, '@'); user >= 0 {
+		host = Masked + host[user:]
+	}
+	if !hasPath {
+		return scheme + "://" + host
+	}
+	for _, secret := range s.paths {
+		path = strings.ReplaceAll(path, secret, Masked)
+	}
+	return scheme + "://" + host + "/" + s.mask(path)
+}
+
+// secretWords are in the names of headers that hold a key.
+var secretWords = []string{"auth", "cookie", "credential", "key", "password", "secret", "signature", "token"}
+
+func (s *secrets) maskHeader(header http.Header) http.Header {
+	masked := http.Header{}
+	for name, values := range header {
+		isSecret := slices.Contains(s.headers, http.CanonicalHeaderKey(name)) ||
+			slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(strings.ToLower(name), word) })
+		for _, value := range values {
+			if isSecret {
+				value = Masked
+			}
+			masked[name] = append(masked[name], s.mask(value))
+		}
+	}
+	return masked
+}

@@ -1,0 +1,200 @@
+package core
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/journal"
+)
+
+// SentLog is what was sent from here to other machines, as far as it is kept: the oldest
+// entries are cut where the log grows above 1 MiB. What stayed on this machine is not in it,
+// nor is a deletion request that the author's requestor makes.
+type SentLog struct {
+	// Deliveries are those asked for, oldest first.
+	Deliveries []Delivery
+	// Cut is how many older entries were cut, from CutFrom to CutTo. A request is one, and its
+	// answer another.
+	Cut            int
+	CutFrom, CutTo time.Time
+	// Gaps is how many requests could not be written into the log, as far as it says: those
+	// before an entry that is left, and those after the last one.
+	Gaps int
+	// Torn says that a process was killed while it wrote the last entry, whose request was
+	// then not sent.
+	Torn bool
+	// Bytes is the size of the file.
+	Bytes int64
+	// Mismatch is an error where entries are not as they were written; see VerifySent.
+	Mismatch *SentMismatch
+}
+
+// Delivery is one request and what became of it.
+type Delivery struct {
+	// N is the number of its entry, At when it was written, right before it went out.
+	N  int
+	At time.Time
+	// Backend is the driver's name, Host whom it went to.
+	Backend, Host string
+	// Receipts are the decisions under which its events were recorded, by their IDs.
+	Receipts []string
+	Request
+	// Answered says that what became of it is known: a process that was killed, or a full disk,
+	// leaves it open.
+	Answered bool
+	// Unsent says that it did not go out after all: a no came right before.
+	Unsent bool
+	// Status is that of an HTTP answer, 0 where none came, and Class what it means to the
+	// collector, as driver.Class prints it. Reason is why it is no acceptance, in the backend's
+	// words, Answer the beginning of what the receiver said, made fit for a terminal.
+	Status                int
+	Class, Reason, Answer string
+	// Took is how long it lasted.
+	Took time.Duration
+	// GapBefore is how many requests before it could not be written into the log.
+	GapBefore int
+}
+
+// SentMismatch says that the log of what was sent is not as it was written.
+type SentMismatch struct {
+	// Entry is the number of the first entry that does not fit to what is before it, or that is
+	// missing. Problem says what is wrong with it.
+	Entry   int
+	Problem string
+}
+
+func (e *SentMismatch) Error() string {
+	return fmt.Sprintf("the log of what was sent does not fit: entry %d %s", e.Entry, e.Problem)
+}
+
+// SentStatus is what Status tells of the log of what was sent.
+type SentStatus struct {
+	// Requests is how many are in it, Gaps how many could not be written into it.
+	Requests, Gaps int
+	// Bytes is its size on disk.
+	Bytes int64
+}
+
+// Sent returns what was sent since a time, zero for everything that is kept. It changes
+// nothing. The error is of this machine; that entries do not fit is in SentLog.Mismatch.
+func (m *Manager) Sent(since time.Time) (SentLog, error) {
+	if err := m.mayLook(); err != nil {
+		return SentLog{}, ignoreMissing(err)
+	}
+	read, err := m.in.sentJournal().Read()
+	if err != nil {
+		return SentLog{}, fmt.Errorf("reading the log of what was sent: %w", err)
+	}
+	log := SentLog{Cut: read.Cut, CutFrom: read.CutFrom, CutTo: read.CutTo, Torn: read.Torn, Bytes: read.Bytes,
+		Gaps: m.in.dir.Count(gapsName)}
+	if read.Mismatch != nil {
+		log.Mismatch = &SentMismatch{read.Mismatch.N, read.Mismatch.Problem}
+	}
+	drivers, _ := linkedDrivers(m.in.tool.Telemetry) // else bodies are shown as they are
+	byNumber := map[int]int{}
+	for _, e := range read.Entries {
+		switch e.Fields[kindField] {
+		case kindRequest:
+			d := deliveryOf(e)
+			log.Gaps += d.GapBefore
+			if e.At.Before(since) {
+				continue
+			}
+			own := drivers[d.Backend]
+			d.Momentary, d.readable = own.Momentary, own.Readable
+			byNumber[e.N] = len(log.Deliveries)
+			log.Deliveries = append(log.Deliveries, d)
+		case kindAnswer:
+			if i, there := byNumber[numberIn(e, ofField)]; there {
+				log.Deliveries[i].answer(e)
+			}
+		}
+	}
+	return log, nil
+}
+
+func numberIn(e journal.Entry, field string) int {
+	n, _ := strconv.Atoi(e.Fields[field])
+	return max(n, 0)
+}
+
+// deliveryOf reads the entry of a request.
+func deliveryOf(e journal.Entry) Delivery {
+	f := e.Fields
+	d := Delivery{N: e.N, At: e.At, Backend: f[backendField], Receipts: strings.Fields(f[receiptsField]), GapBefore: numberIn(e, gapsField),
+		Request: Request{
+			Method: f[methodField], URL: f[urlField], Header: decodeHeader(f[headerField]), Network: f[networkField], Address: f[addressField],
+			Body: []byte(f[bodyField]), BodyMasked: f[maskedField] != "", NotKept: f[notKeptField], Size: numberIn(e, sizeField), Digest: f[digestField],
+			Events: numberIn(e, eventsField), IDs: strings.Fields(f[idsField]),
+		}}
+	if packed, err := base64.StdEncoding.DecodeString(f[packedField]); err == nil && len(packed) > 0 {
+		d.Body = packed
+	}
+	d.Host = d.Address
+	if d.Method != "" {
+		d.Host = d.Header.Get("Host")
+	}
+	return d
+}
+
+// answer adds what became of the request.
+func (d *Delivery) answer(e journal.Entry) {
+	d.Answered, d.Unsent = true, e.Fields[unsentField] != ""
+	d.Status, d.Class, d.Reason, d.Answer = numberIn(e, statusField), e.Fields[classField], e.Fields[reasonField], e.Fields[saidField]
+	d.Took = time.Duration(numberIn(e, tookField)) * time.Millisecond
+}
+
+// decodeHeader reads what encodeHeader wrote.
+func decodeHeader(text string) http.Header {
+	header := http.Header{}
+	for line := range strings.SplitSeq(text, "\r\n") {
+		if name, value, found := strings.Cut(line, ": "); found {
+			header[name] = append(header[name], value)
+		}
+	}
+	return header
+}
+
+// VerifySent looks whether every entry of the log of what was sent is as it was written. The
+// error is a *SentMismatch where one is not, which names the first. There is no key in the
+// log: it shows damage and careless changes, not somebody who writes all of it anew.
+func (m *Manager) VerifySent() error {
+	log, err := m.Sent(time.Time{})
+	if err != nil {
+		return err
+	}
+	if log.Mismatch != nil {
+		return log.Mismatch
+	}
+	return nil
+}
+
+// EraseSent erases the log of what was sent. It waits for a process that is delivering; the
+// error wraps ErrBusy where one goes on.
+func (m *Manager) EraseSent(ctx context.Context) error {
+	if err := m.mayLook(); err != nil {
+		return ignoreMissing(err)
+	}
+	release, err := delivery.Pause(ctx, m.in.dir, previewPatience)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return m.in.forgetSent()
+}
+
+// lookAtSent counts what is in the log of what was sent.
+func (m *Manager) lookAtSent(s *Status) error {
+	log, err := m.Sent(time.Time{})
+	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Bytes: log.Bytes}
+	if err == nil && log.Mismatch != nil {
+		return log.Mismatch
+	}
+	return err
+}
