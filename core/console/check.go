@@ -147,7 +147,7 @@ func checkRows(v view, report core.CheckReport) []screen.Row {
 		rows = append(rows, screen.Row{Label: v.text("With a warning"), Value: line, Colour: screen.Red})
 	}
 	if report.Class == driver.ClassAccepted && v.Backend.Accepted != "" {
-		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.text(v.Backend.Accepted))})
+		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.Backend.Accepted)})
 	}
 	return append(rows, screen.Row{Label: v.text("It took"), Value: report.Took.Round(time.Millisecond).String()})
 }

@@ -102,7 +102,7 @@ func (v view) deliveredRows() (rows []screen.Row) {
 		rows = append(rows, screen.Row{Label: label, Value: v.text("%[1]s, last on %[2]s", v.events(v.Delivered), screen.When(v.LastDelivered))})
 	}
 	if v.Delivered > 0 && v.Backend.Accepted != "" {
-		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.text(v.Backend.Accepted))})
+		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.Backend.Accepted)})
 	}
 	for _, line := range v.warnings(v.Warned) {
 		rows = append(rows, screen.Row{Label: v.text("With a warning"), Value: line, Colour: screen.Red})
@@ -194,7 +194,7 @@ func (v view) warnings(warned map[string]int) []string {
 		if i := slices.IndexFunc(v.Backend.Warnings, func(w driver.Warning) bool { return w.Name == name }); i >= 0 {
 			what = v.Backend.Warnings[i]
 		}
-		line := v.text("%[1]s: %[2]s", v.events(warned[name]), screen.Clean(v.text(what.Doc)))
+		line := v.text("%[1]s: %[2]s", v.events(warned[name]), screen.Clean(what.Doc))
 		if what.NotErasable {
 			line = v.text("%s; a reset asks for their deletion like that of the others, and may not reach them", line)
 		}
@@ -216,11 +216,10 @@ func (s *settings) lossWords(lost, reported map[string]int) string {
 		if lost[reason] <= 0 {
 			continue
 		}
-		words := reasonWords[reason]
-		if words == "" {
-			words = "%d for a reason that is not known"
+		line := s.text("%d for a reason that is not known", lost[reason])
+		if words := reasonWords[reason]; words != "" {
+			line = s.text(words, lost[reason])
 		}
-		line := s.text(words, lost[reason])
 		if reported != nil {
 			line = s.text("%[1]s (%[2]d reported)", line, reported[reason])
 		}
@@ -252,7 +251,7 @@ func (s *settings) size(bytes int64) string {
 	return s.count(int(bytes), "%d byte", "%d bytes")
 }
 
-// schemaVersion is that of docs/commands.schema.json. It grows when a field gets another
+// schemaVersion is that of docs/output.schema.json. It grows when a field gets another
 // meaning or goes; a new one is no reason.
 const schemaVersion = 1
 

@@ -88,8 +88,12 @@ func (v view) decider() string {
 	return v.text("%s, and silence is no", v.text(v.Decision.Decider))
 }
 
+// layerNames are the names of layers that are words, not variables, and that of nobody. A test
+// holds them to what Decide returns.
+var layerNames = []string{"the tool", "this build", "the administrator's policy", "your answer", "nobody"}
+
 func (s *settings) layerWords(layer consent.Layer) string {
-	return s.text("%[1]s (%[2]s)", s.text(layer.Name), screen.Clean(s.text(layer.Detail)))
+	return s.text("%[1]s (%[2]s)", s.text(layer.Name), screen.Clean(layer.Detail))
 }
 
 // onHint says what turns telemetry on: a yes or, where that would not be followed, who keeps it
@@ -218,7 +222,7 @@ func (v view) receiver() string {
 func (v view) layers() []screen.Row {
 	rows := make([]screen.Row, len(v.Decision.Layers))
 	for i, layer := range v.Decision.Layers {
-		r := screen.Row{Label: v.text(layer.Name), Value: screen.Clean(v.text(layer.Detail))}
+		r := screen.Row{Label: v.text(layer.Name), Value: screen.Clean(layer.Detail)}
 		switch layer.Verdict {
 		case consent.Yes:
 			r.Colour = screen.Green
@@ -226,7 +230,7 @@ func (v view) layers() []screen.Row {
 			r.Colour = screen.Red
 		}
 		if verdict := string(layer.Verdict); !strings.HasPrefix(layer.Detail, verdict) {
-			r.Value = v.text("%[1]s: %[2]s", v.text(verdict), r.Value)
+			r.Value = v.text("%[1]s: %[2]s", verdict, r.Value)
 		}
 		if layer.Name == v.Decision.Decider {
 			r.Value = v.text("%s  <- decided", r.Value)
