@@ -202,6 +202,11 @@ func (m *Manager) Status() Status {
 	for _, err := range decisions.faults() {
 		fault(err)
 	}
+	for _, name := range in.dir.Scratches() {
+		if s.At.Sub(in.dir.Time(name)) > time.Minute {
+			fault(errors.New("a look at what waits was cut off and left a copy of it, which the next upload erases"))
+		}
+	}
 	if s.Erasures, err = m.Erasures(); err != nil {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // Schema is everything that the events of a tool may hold.
@@ -241,7 +242,7 @@ func schemaEvents(config *props.TelemetryConfig) []SchemaEvent {
 		SchemaEvent{
 			Type: string(props.EventDeletionRequest), Names: []string{"deletion_request"}, Bare: true,
 			Purpose: "the person asked for their data to be erased",
-			Fields: []SchemaField{{Name: "erasure_key", Type: string(props.KindText), Present: Always,
+			Fields: []SchemaField{{Name: deletion.ErasureKeyField, Type: string(props.KindText), Present: Always,
 				Purpose: "proves who asks"}},
 		},
 		SchemaEvent{

@@ -87,12 +87,12 @@ func (m *Manager) Sent(since time.Time) (SentLog, error) {
 	if err := m.mayLook(); err != nil {
 		return SentLog{}, ignoreMissing(err)
 	}
+	log := SentLog{Gaps: m.in.dir.Count(gapsName)}
 	read, err := m.in.sentJournal().Read()
 	if err != nil {
-		return SentLog{}, fmt.Errorf("reading the log of what was sent: %w", err)
+		return log, fmt.Errorf("reading the log of what was sent: %w", err)
 	}
-	log := SentLog{Cut: read.Cut, CutFrom: read.CutFrom, CutTo: read.CutTo, Torn: read.Torn, Bytes: read.Bytes,
-		Gaps: m.in.dir.Count(gapsName)}
+	log.Cut, log.CutFrom, log.CutTo, log.Torn, log.Bytes = read.Cut, read.CutFrom, read.CutTo, read.Torn, read.Bytes
 	if read.Mismatch != nil {
 		log.Mismatch = &SentMismatch{read.Mismatch.N, read.Mismatch.Problem}
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 
+// ErasureKeyField is the key of the event's metadata that holds Request.ErasureKey.
+const ErasureKeyField = "erasure_key"
+
 // Event returns the Requestor that sends a data.deletion_request event through a
 // backend, for the author to act on. It hands the request over and no more: the state
 // is Delivered. complete fills in the event's ID, time and tool.
@@ -22,7 +25,7 @@ func Event(backend driver.Backend, complete func(*driver.Event)) Requestor {
 			MachineID: req.MachineID,
 			// The key proves to whoever acts on the event that it comes from the
 			// installation itself. It is of no other use, and of none after the erasure.
-			Metadata: map[string]string{"erasure_key": req.ErasureKey},
+			Metadata: map[string]string{ErasureKeyField: req.ErasureKey},
 		}
 		complete(&event)
 		if err := ofOne(backend.Send(ctx, []driver.Event{event}), event.ID); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,6 +92,30 @@ func (s Store) InForce(id string) (Receipt, error) {
 		return Receipt{}, ErrRetired
 	}
 	return receipt, nil
+}
+
+// Receipts returns the receipts that are in force, oldest first. The error says that others
+// could not be read.
+func (s Store) Receipts() ([]Receipt, error) {
+	ids, err := s.names()
+	if stored := s.Load(); stored.Receipt != "" {
+		ids = append(ids, stored.Receipt)
+	}
+	for i := range ids {
+		ids[i], _ = strings.CutSuffix(ids[i], asideSuffix)
+	}
+	slices.Sort(ids)
+	var list []Receipt
+	for _, id := range slices.Compact(ids) {
+		switch r, readErr := s.InForce(id); {
+		case readErr == nil:
+			list = append(list, r)
+		case !errors.Is(readErr, ErrRetired) && validID(id):
+			err = errors.Join(err, readErr)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Receipt) int { return a.At.Compare(b.At) })
+	return list, err
 }
 
 // doubts tells the receipts that a no may have ended which nobody knows of: versions

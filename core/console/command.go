@@ -114,13 +114,13 @@ type call struct {
 	args []string
 }
 
-// Commands returns the commands enable, disable, status, schema, reset, flush and share, and
-// the hidden upload. open returns the manager when one of them runs, for a program that learns
+// Commands returns the commands that people have, and the hidden upload. open returns the manager when one of them runs, for a program that learns
 // only then which tool it is about. Each list is for one execution at a time.
 func Commands(open func() (*core.Manager, error), options ...Option) []*Command {
 	set := &commands{gather(options), open}
 	return []*Command{
-		set.enable(), set.disable(), set.status(), set.schema(), set.reset(), set.flush(), set.share(), set.upload(),
+		set.enable(), set.disable(), set.status(), set.schema(), set.inspect(), set.log(), set.receipts(),
+		set.reset(), set.flush(), set.share(), set.upload(),
 	}
 }
 

@@ -6,18 +6,25 @@ import (
 )
 
 func (s *commands) disable() *Command {
+	var eraseLog *bool
 	var format *outputFormat
 	c := s.command("disable", "Say no, and erase what has not been sent",
 		"Say no to sending usage data, and erase what has not been sent.\n\n"+
-			"What was sent before stays with the receiver; reset asks for its deletion.",
-		func(c *call) error { return c.disable(*format) },
-		"disable")
+			"What was sent before stays with the receiver; reset asks for its deletion. The log of\n"+
+			"what was sent stays on this machine, for you to look at, unless --erase-log is given.",
+		func(c *call) error { return c.disable(*format, *eraseLog) },
+		"disable", "disable --erase-log")
 	format = c.addOutput()
+	eraseLog = c.addBool("erase-log", "", "erase the log of what was sent, too")
 	return c
 }
 
-func (c *call) disable(format outputFormat) error {
+func (c *call) disable(format outputFormat, eraseLog bool) error {
 	report, err := c.m.Disable(c.ctx)
+	var logErr error
+	if report.Off && eraseLog {
+		logErr = c.m.EraseSent(c.ctx)
+	}
 	v := c.look()
 	if !report.Off {
 		return c.notStored(v, err)
@@ -28,7 +35,8 @@ func (c *call) disable(format outputFormat) error {
 			Erased  int  `json:"erased"`
 			Arrived int  `json:"arrived,omitempty"`
 			Sending bool `json:"still_sending,omitempty"`
-		}{v.summary(), report.Erased, report.Arrived, report.Sending}); writeErr != nil {
+			Logged  int  `json:"log_entries_kept"`
+		}{v.summary(), report.Erased, report.Arrived, report.Sending, v.Log.Requests}); writeErr != nil {
 			return writeErr
 		}
 	} else {
@@ -39,6 +47,9 @@ func (c *call) disable(format outputFormat) error {
 		if v.LocalLog != "" {
 			c.say("What stayed on this machine is in %s; reset deletes it.", v.LocalLog)
 		}
+		if v.Log.Requests > 0 {
+			c.say("What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s", c.hint("log"), c.hint("disable --erase-log"))
+		}
 		switch {
 		case v.Delivered > 0:
 			c.say("What was sent before stays with the receiver. To ask for its deletion: %s", c.hint("reset"))
@@ -48,6 +59,9 @@ func (c *call) disable(format outputFormat) error {
 	}
 	if err != nil {
 		return c.errorf("the no is stored and nothing more is sent, but not all that waited could be erased: %w", flat{err})
+	}
+	if logErr != nil {
+		return c.errorf("the no is stored, but the log of what was sent could not be erased: %w", flat{logErr})
 	}
 	return nil
 }

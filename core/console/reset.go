@@ -21,7 +21,8 @@ func (s *commands) reset() *Command {
 	var format *outputFormat
 	c := s.command("reset", "Turn telemetry off, erase it here and ask for the deletion of what was sent",
 		"Turn telemetry off, erase what is kept here, ask for the deletion of what was sent,\n"+
-			"and forget the machine ID: a later yes gets a new one.\n\n"+
+			"and forget the machine ID: a later yes gets a new one. The log of what was sent and the\n"+
+			"history of decisions are erased too, but for the no of this reset.\n\n"+
 			"It says of each request how far it came. Those that could not be handed over are\n"+
 			"kept, and later commands make them again in the background, also while telemetry\n"+
 			"is off; the exit code is then 1. On a terminal it asks before it begins, because\n"+

@@ -124,6 +124,21 @@ func Width(text string) (columns int) {
 	return columns
 }
 
+// Cut shortens a text to so many columns, 0 for as many as it takes: an ellipsis says that
+// something is cut off.
+func Cut(text string, columns int) string {
+	if columns <= 0 || Width(text) <= columns {
+		return text
+	}
+	used := 1 // the ellipsis
+	for i, r := range text {
+		if used += columnsOf(r); used > columns {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
 // wide are the blocks whose characters take two columns: East Asian Width W and F (Unicode
 // Standard Annex #11), and the emoji that terminals show so, in ranges that hold nothing
 // narrow that is in use.

@@ -611,7 +611,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue since state state_dir tool"},
 		{"flush", "decided_by held_by_running_commands kept kept_here lost sent state tool"},
 		{"enable", "backend decided_by machine_id state tool"},
-		{"disable", "decided_by erased state tool"},
+		{"disable", "decided_by erased log_entries_kept state tool"},
 		{"reset", "decided_by erased requests state tool"},
 	} {
 		command, want := test.command, test.want

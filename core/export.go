@@ -1,0 +1,242 @@
+package core
+
+import (
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// ExportVersion is Export.SchemaVersion of what this version writes. It goes up when a field
+// changes its meaning or goes away, and not when one is added.
+const ExportVersion = 1
+
+// Export is everything about an installation that is on this machine, in one document: what
+// `telemetry export` writes. docs/export.schema.json describes its JSON, and a test holds the
+// two together. It holds no path, no value of a variable, none of the author's secrets and,
+// unless they were asked for, no keys. Texts from elsewhere are as they are stored.
+type Export struct {
+	SchemaVersion int       `json:"schema_version"`
+	At            time.Time `json:"at"`
+	// Warning is there if the document holds keys.
+	Warning  string         `json:"warning,omitempty"`
+	Tool     ExportTool     `json:"tool"`
+	Decision ExportDecision `json:"decision"`
+	// History is every decision since the last reset, Receipts are those under which something
+	// may be sent now.
+	History  ExportHistory   `json:"history"`
+	Receipts []ExportReceipt `json:"receipts"`
+	Identity ExportIdentity  `json:"identity"`
+	// Waiting is what waits, as it will go out.
+	Waiting []ExportWaiting `json:"waiting"`
+	Sent    ExportSent      `json:"sent"`
+	// LocalLog is what stayed on this machine, in the tool's own directory.
+	LocalLog ExportLocalLog `json:"local_log"`
+	// Requests are the requests for erasure, oldest first.
+	Requests []ExportRequest `json:"deletion_requests"`
+	Counts   ExportCounts    `json:"counts"`
+	// Files are those in the tool's state directory. What is damaged is listed and not copied.
+	Files []ExportFile `json:"files"`
+	Ask   ExportAsk    `json:"ask"`
+	// Problems say what could not be read and so is missing above.
+	Problems []string `json:"problems"`
+}
+
+// ExportTool is who asks.
+type ExportTool struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	// Installation is what several tools share, if they do.
+	Installation string     `json:"installation,omitempty"`
+	Controller   Controller `json:"controller"`
+	PrivacyURL   string     `json:"privacy_url,omitempty"`
+}
+
+// ExportDecision is what holds now.
+type ExportDecision struct {
+	Enabled   bool `json:"enabled"`
+	LocalOnly bool `json:"local_only"`
+	// DecidedBy names the layer that decided, Answer is the person's own: "", "no", "yes" or
+	// "local".
+	DecidedBy string   `json:"decided_by"`
+	Answer    string   `json:"answer"`
+	Beyond    []string `json:"beyond,omitempty"`
+}
+
+// ExportHistory is Decisions.
+type ExportHistory struct {
+	Decisions []ExportPast `json:"decisions"`
+	Cut       int          `json:"cut,omitempty"`
+	CutFrom   time.Time    `json:"cut_from,omitzero"`
+	CutTo     time.Time    `json:"cut_to,omitzero"`
+	Missing   int          `json:"missing,omitempty"`
+	Problem   string       `json:"problem,omitempty"`
+}
+
+// ExportPast is a PastDecision.
+type ExportPast struct {
+	At           time.Time `json:"at,omitzero"`
+	Decided      string    `json:"decided"`
+	By           string    `json:"by,omitempty"`
+	Decider      string    `json:"decided_by,omitempty"`
+	RestrictedBy string    `json:"restricted_by,omitempty"`
+	Answered     bool      `json:"answered"`
+	Receipt      string    `json:"receipt,omitempty"`
+	// Shown is the text that was shown, "" if nothing was, and missing if nobody knows.
+	Shown      *string      `json:"shown,omitempty"`
+	Unrecorded bool         `json:"unrecorded,omitempty"`
+	Terms      *ExportTerms `json:"terms,omitempty"`
+	More       []string     `json:"more_now,omitempty"`
+	Less       []string     `json:"less_now,omitempty"`
+}
+
+// ExportTerms are consent.Terms.
+type ExportTerms struct {
+	Tool          string   `json:"tool"`
+	Backend       string   `json:"backend"`
+	Hosts         []string `json:"hosts,omitempty"`
+	Controller    string   `json:"controller,omitempty"`
+	Purpose       string   `json:"purpose,omitempty"`
+	Retention     string   `json:"retention,omitempty"`
+	Fields        []string `json:"fields,omitempty"`
+	Events        []string `json:"events,omitempty"`
+	AnyEvent      bool     `json:"any_event,omitempty"`
+	MetadataKeys  []string `json:"metadata_keys,omitempty"`
+	AnyKey        bool     `json:"any_key,omitempty"`
+	Extended      bool     `json:"extended,omitempty"`
+	NoticeVersion int      `json:"notice_version"`
+	NoticeDigest  string   `json:"notice_digest,omitempty"`
+}
+
+// ExportReceipt is a consent.Receipt.
+type ExportReceipt struct {
+	ID    string      `json:"id"`
+	At    time.Time   `json:"at"`
+	By    string      `json:"by"`
+	Local bool        `json:"local"`
+	Terms ExportTerms `json:"terms"`
+}
+
+// ExportIdentity is the pseudonym.
+type ExportIdentity struct {
+	// MachineID is the one in use, "" if there is none. Used says that something was sent under
+	// it, or may have been. Earlier are others of this installation.
+	MachineID string   `json:"machine_id,omitempty"`
+	Used      bool     `json:"used"`
+	Earlier   []string `json:"earlier,omitempty"`
+	// Keys are those that prove a request for erasure, by machine ID, also of requests that are
+	// on their way. They are secrets, and only here if they were asked for.
+	Keys map[string]string `json:"keys,omitempty"`
+}
+
+// ExportWaiting is a WaitingEvent.
+type ExportWaiting struct {
+	Event    driver.Event `json:"event"`
+	Receiver string       `json:"receiver"`
+	Stays    bool         `json:"stays_here"`
+	Keep     string       `json:"kept_because,omitempty"`
+	Gone     bool         `json:"never_sent,omitempty"`
+	Held     bool         `json:"held_by_running_command,omitempty"`
+	Until    time.Time    `json:"until,omitzero"`
+}
+
+// ExportSent is a SentLog.
+type ExportSent struct {
+	Deliveries []ExportDelivery `json:"deliveries"`
+	Cut        int              `json:"cut,omitempty"`
+	CutFrom    time.Time        `json:"cut_from,omitzero"`
+	CutTo      time.Time        `json:"cut_to,omitzero"`
+	Gaps       int              `json:"gaps,omitempty"`
+	Torn       bool             `json:"torn,omitempty"`
+	Problem    string           `json:"problem,omitempty"`
+}
+
+// ExportDelivery is a Delivery, with the author's secrets masked as they are in the log.
+type ExportDelivery struct {
+	N        int                 `json:"n"`
+	At       time.Time           `json:"at"`
+	Backend  string              `json:"backend"`
+	Host     string              `json:"host,omitempty"`
+	Receipts []string            `json:"receipts,omitempty"`
+	Method   string              `json:"method,omitempty"`
+	URL      string              `json:"url,omitempty"`
+	Header   map[string][]string `json:"header,omitempty"`
+	Network  string              `json:"network,omitempty"`
+	Address  string              `json:"address,omitempty"`
+	// Text is the body as text, where it can be made one, and Body the bytes on the wire, where
+	// these are others.
+	Text       string   `json:"text,omitempty"`
+	Body       []byte   `json:"body_base64,omitempty"`
+	BodyMasked bool     `json:"body_masked,omitempty"`
+	NotKept    string   `json:"not_kept,omitempty"`
+	Size       int      `json:"size"`
+	Digest     string   `json:"sha256,omitempty"`
+	Events     int      `json:"events"`
+	IDs        []string `json:"ids,omitempty"`
+	Answered   bool     `json:"answered"`
+	Status     int      `json:"status,omitempty"`
+	Class      string   `json:"class,omitempty"`
+	Reason     string   `json:"reason,omitempty"`
+	Answer     string   `json:"answer,omitempty"`
+	TookMS     int64    `json:"took_ms,omitempty"`
+	GapBefore  int      `json:"gap_before,omitempty"`
+}
+
+// ExportLocalLog is the log of what stayed here, oldest first.
+type ExportLocalLog struct {
+	Events []driver.Event `json:"events"`
+	// Unreadable counts lines that are no event.
+	Unreadable int `json:"unreadable,omitempty"`
+}
+
+// ExportRequest is an Erasure.
+type ExportRequest struct {
+	MachineID   string               `json:"machine_id"`
+	State       string               `json:"state"`
+	Reached     map[string]time.Time `json:"reached"`
+	Receiver    string               `json:"receiver,omitempty"`
+	Receipt     ExportAnswer         `json:"receipt"`
+	NotErasable int                  `json:"not_erasable,omitempty"`
+	Problem     string               `json:"problem,omitempty"`
+	Attempts    int                  `json:"attempts,omitempty"`
+	Next        time.Time            `json:"next,omitzero"`
+}
+
+// ExportAnswer is a deletion.Receipt. Its URL may hold the key, and is there only with keys.
+type ExportAnswer struct {
+	State       string         `json:"state,omitempty"`
+	ID          string         `json:"id,omitempty"`
+	Detail      string         `json:"detail,omitempty"`
+	URL         string         `json:"url,omitempty"`
+	CancelUntil time.Time      `json:"cancel_until,omitzero"`
+	Parts       []ExportAnswer `json:"parts,omitempty"`
+}
+
+// ExportCounts is what was counted since the last reset.
+type ExportCounts struct {
+	Delivered     int            `json:"delivered"`
+	Stayed        int            `json:"stayed_here"`
+	Lost          map[string]int `json:"lost"`
+	LastDelivered time.Time      `json:"last_delivered,omitzero"`
+	LastAttempt   time.Time      `json:"last_attempt,omitzero"`
+}
+
+// ExportFile is a file in the state directory, by its name in it.
+type ExportFile struct {
+	Name     string    `json:"name"`
+	Bytes    int64     `json:"bytes"`
+	Modified time.Time `json:"modified"`
+}
+
+// ExportAsk says whom to ask for what a receiver holds, and for what. This document cannot
+// have that in it.
+type ExportAsk struct {
+	Controller string `json:"controller,omitempty"`
+	Contact    string `json:"contact,omitempty"`
+	PrivacyURL string `json:"privacy_url,omitempty"`
+	// Receivers are those that something was sent to, or may have been, and MachineIDs what it
+	// is found by.
+	Receivers  []string `json:"receivers"`
+	MachineIDs []string `json:"machine_ids"`
+	// Erase is the command that asks for all of it to be erased.
+	Erase string `json:"erase"`
+}
