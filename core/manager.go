@@ -118,6 +118,8 @@ type Status struct {
 	Erasures []Erasure
 	// Faults says what is wrong: with the author's declaration, or with the files.
 	Faults []string
+	// Condition is what is in the way of it.
+	Condition
 }
 
 // TotalLost is how many events were given up, whatever the reason.
@@ -170,16 +172,25 @@ func (m *Manager) Status() Status {
 	fault(in.pin().err)
 	s.Pinned = in.pin().selection.pinned && !s.Decision.LocalOnly
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
+	s.block(wrong)
 	if in.dirErr != nil {
 		fault(in.dirErr)
+		s.block(in.dirErr)
+		s.QueueUnknown, s.DeliveriesUnknown = true, true
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
-		if errors.Is(err, fs.ErrNotExist) && s.Decision.Enabled {
+		unknown := !errors.Is(err, fs.ErrNotExist)
+		s.QueueUnknown, s.DeliveriesUnknown = unknown, unknown
+		if !unknown && s.Decision.Enabled {
 			err = in.dir.Probe() // it is made when there is something to record
 		}
-		s.Recording = s.Recording && err == nil
-		fault(err)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			s.cannotStore(in, err)
+			fault(err)
+		}
+		s.Inside = background{in}.inside()
 		return s
 	}
 	key, used, err := identifier{in}.current()
@@ -209,8 +220,9 @@ func (m *Manager) Status() Status {
 	fault(m.lookAtSent(&s))
 	if s.Decision.Enabled {
 		if err := in.dir.Probe(); err != nil {
-			s.Recording = false
-			fault(fmt.Errorf("the state directory cannot be written to, so events are lost: %w", err))
+			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			s.cannotStore(in, err)
+			fault(err)
 		}
 	}
 	log := in.localLogPath()
@@ -224,6 +236,7 @@ func (m *Manager) Status() Status {
 	}
 	if err := delivery.CheckNotes(in.dir); err != nil {
 		fault(fmt.Errorf("the notes of deliveries cannot be read, so they are not counted here: %w", err))
+		s.DeliveriesUnknown = true
 	}
 	m.lookAtDelivery(&s)
 	return s
@@ -248,6 +261,7 @@ func (m *Manager) lookAtQueue(s *Status) error {
 	terms := m.in.terms()
 	for id, n := range stats.Events {
 		receipt, err := m.in.store().InForce(id)
+		s.hold(m.in, receipt, err, id == "", n)
 		switch {
 		case err != nil:
 		case receipt.Local:
@@ -257,6 +271,7 @@ func (m *Manager) lookAtQueue(s *Status) error {
 		}
 	}
 	if err != nil {
+		s.QueueUnknown = true
 		return fmt.Errorf("the queue cannot be read: %w", err)
 	}
 	if stats.Damaged > 0 {
@@ -276,7 +291,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
 	s.Refusal, s.RefusedAt = notes.Refusal, notes.RefusedAt
 	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
-	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
+	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit && delivery.MayBeUnderway(m.in.dir)
 	s.CutOff = notes.Unfinished() && !s.Underway
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
 	for reason, n := range spool.Losses(m.in.dir) {
@@ -284,6 +299,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 			s.Lost[reason] += n
 		}
 	}
+	m.lookFurther(s, notes)
 }
 
 // Identity returns the variable that hands this installation's machine ID to another one of

@@ -244,8 +244,8 @@ func (u *uploader) eraseWithdrawn() error {
 
 // flush is send for a person who waits: not before the time that the server asked for.
 func (u *uploader) flush(ctx context.Context, progress func(done, total int)) (delivery.Report, error) {
-	if until := delivery.ReadNotes(u.dir).WaitUntil; u.now().Before(until) {
-		return delivery.Report{WaitUntil: until}, fmt.Errorf("%w, until %s", ErrWait, until.Local().Format(time.DateTime))
+	if notes := delivery.ReadNotes(u.dir); notes.Waits(u.now()) {
+		return delivery.Report{WaitUntil: notes.WaitUntil}, fmt.Errorf("%w, until %s", ErrWait, notes.WaitUntil.Local().Format(time.DateTime))
 	}
 	const patience = 10 * time.Second // a background process is at it and will be done
 	return u.send(ctx, progress, patience)

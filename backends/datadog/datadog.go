@@ -196,6 +196,8 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name: "datadog",
 		Doc:  "sends events to Datadog Log Management",
+		Accepted: "Datadog, or a relay in front of it, has taken the logs to process them; Datadog answers alike to those that it then " +
+			"drops, such as over an index's daily quota",
 		Settings: []driver.Setting{{
 			Name:   "api_key",
 			Doc:    "API key of the organisation; only for tools that stay inside it",

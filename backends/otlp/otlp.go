@@ -303,6 +303,8 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name: "otlp",
 		Doc:  "sends events as OpenTelemetry log records over OTLP/HTTP",
+		Accepted: "the receiver at this address has taken the records; a Collector answers before the store behind it has them, " +
+			"and a store may drop what it finds too old",
 		Settings: []driver.Setting{{
 			Name:     "endpoint",
 			Doc:      "base URL of the receiver, like https://otlp.example.com; /v1/logs is added unless it is there",
