@@ -25,6 +25,8 @@ func instanceChecks() []Check {
 			Sentence: "Of several Sends at once, each returns what the vendor said of its own batch.", do: ownVerdict},
 		{ID: "delivery/same-content-again", Level: Must, needs: []need{network},
 			Sentence: "A batch that is sent again is the same in every field, whatever the vendor answered before.", do: sameContentAgain},
+		{ID: "delivery/only-the-moment-differs", Level: Must, needs: []need{network, inGo},
+			Sentence: "A batch that is sent again, at another moment or by another backend of the driver, makes the same request but for the headers and fields that Driver.Momentary names, so that what is shown before is what goes out.", do: onlyTheMoment},
 		{ID: "lifecycle/instances-have-their-own-secrets", Level: Must, needs: []need{network},
 			Sentence: "Two backends of one driver send each its own keys and headers.", do: ownSecrets},
 	}
@@ -214,6 +216,61 @@ func sameContentAgain(p *probe) {
 				for _, d := range p.subject.differences(r, batch[at]) {
 					p.failf("attempt %d: %s", i+1, d)
 				}
+			}
+		}
+	}
+}
+
+// inGo is what a program lacks, which cannot say what of its requests is of the moment.
+func inGo(s *Subject) string {
+	if s.program != nil {
+		return "a program does not say what of its requests is of the moment"
+	}
+	return ""
+}
+
+// onlyTheMoment sends a batch three times: twice through one backend, more than a second
+// apart, and once through another one.
+func onlyTheMoment(p *probe) {
+	const apart = 1100 * time.Millisecond // times of sending have whole seconds at most
+	batch := p.batch(3)
+	for i := range 2 {
+		b, ok := p.open()
+		if !ok {
+			return
+		}
+		p.send(b, batch)
+		if i == 0 {
+			time.Sleep(apart)
+			p.send(b, batch)
+		}
+		p.closeInTime(b)
+	}
+	momentary := func(name string) bool { return slices.Contains(p.subject.Driver.Momentary, name) }
+	var first []string
+	for i, x := range p.server.seen() {
+		r := x.Request
+		if readable := p.subject.Driver.Readable; readable != nil {
+			text, err := readable(r.Body)
+			if err != nil {
+				p.failf("Driver.Readable does not read the body of request %d: %v", i+1, err)
+				return
+			}
+			r.Body = []byte(text)
+		}
+		now := normal(r, momentary)
+		if i == 0 {
+			first = now
+			continue
+		}
+		for _, line := range now {
+			if !slices.Contains(first, line) {
+				p.failf("request %d has %s, which the first with the same events has not, and Driver.Momentary does not name it", i+1, short(line))
+			}
+		}
+		for _, line := range first {
+			if !slices.Contains(now, line) {
+				p.failf("the first request has %s, which request %d with the same events has not, and Driver.Momentary does not name it", short(line), i+1)
 			}
 		}
 	}

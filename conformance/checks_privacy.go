@@ -426,8 +426,12 @@ func sameAnywhere(p *probe) {
 		}
 		return
 	}
+	varies := func(name string) bool {
+		_, varies := p.subject.Varies[name]
+		return varies
+	}
 	for i := range min(len(pl.here), childBatches, len(pl.there)) {
-		here, there := p.normal(pl.here[i]), p.normal(pl.there[i])
+		here, there := normal(pl.here[i].Request, varies), normal(pl.there[i].Request, varies)
 		for _, line := range there {
 			if !slices.Contains(here, line) {
 				p.failOnly("request %d of the planted process has %s, which it has not here", i+1, short(line))
@@ -445,10 +449,10 @@ func sameAnywhere(p *probe) {
 }
 
 // normal lists everything of a request, but for what varies by declaration.
-func (p *probe) normal(x *exchange) []string {
+func normal(x Request, varies func(name string) bool) []string {
 	list := []string{"the URL " + x.URL}
 	for _, name := range slices.Sorted(maps.Keys(x.Header)) {
-		if _, varies := p.subject.Varies[name]; varies || name == "Content-Length" {
+		if varies(name) || name == "Content-Length" {
 			continue
 		}
 		list = append(list, fmt.Sprintf("the header %s: %q", name, x.Header[name]))
@@ -462,7 +466,7 @@ func (p *probe) normal(x *exchange) []string {
 		switch v := v.(type) {
 		case map[string]any:
 			for key, item := range v {
-				if _, varies := p.subject.Varies[key]; !varies {
+				if !varies(key) {
 					walk(path+"."+key, item)
 				}
 			}

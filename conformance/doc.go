@@ -33,9 +33,10 @@
 //
 // # As it ships
 //
-// In production Config.Transport is nil, and what a backend does then with certificates,
-// redirects and proxies is its own affair. So every check is made twice: in this process,
-// through a Config.Transport of the suite's, and in another one without, where the
+// The collector hands every backend a Config.Transport, as the suite does in this process.
+// Programs that open a backend themselves hand over none, and what it does then with
+// certificates, redirects and proxies is its own affair. So every check is made twice: here,
+// through a Config.Transport of the suite's, and in another process without, where the
 // environment names a proxy and a certificate authority of the suite's and everything else
 // in it is planted. There one check follows the other, so that what each leaves behind can
 // be laid at its door:

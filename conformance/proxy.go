@@ -15,7 +15,7 @@ import (
 )
 
 // proxy leads to a wire from outside of Config.Transport: an HTTP proxy on this machine,
-// as HTTPS_PROXY names one. Production hands no Transport over, so on this way a backend
+// as HTTPS_PROXY names one. A program that opens a backend itself hands no Transport over, so on this way a backend
 // is seen as it ships: with its own client, its own trust in certificates and its own
 // dealing with redirects.
 type proxy struct {

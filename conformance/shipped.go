@@ -20,8 +20,9 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 
-// The suite hands Config.Transport over and production does not, so a driver that trusts
-// any certificate, or follows redirects, on nil alone would pass. Therefore every check
+// The suite hands Config.Transport over, as the collector does. A program that opens a
+// backend itself does not, so a driver that trusts any certificate, or follows redirects, on
+// nil alone would pass. Therefore every check
 // is made once more in a process that has no Transport: there the environment names a
 // proxy and a certificate authority of the suite's. Two backends at once could not be
 // told apart behind it, so checks follow one another, and what a check leaves behind in

@@ -83,7 +83,7 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 	switch {
 	case errors.Is(notSent, delivery.ErrErased):
 		return CheckReport{}, ErrChanged
-	case notSent != nil, errors.Is(err, state.ErrBusy):
+	case notSent != nil, errors.Is(err, state.ErrBusy), errors.Is(err, delivery.ErrNotAllowed):
 		return CheckReport{}, err
 	}
 	report := CheckReport{Event: e, Class: driver.Classify(err), Wait: driver.Wait(err), Took: single.Took, Warned: single.Warned}

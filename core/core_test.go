@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "panic" {
 		runPanic(os.Args[2], os.Args[3])
 	}
+	if len(os.Args) == 4 && os.Args[1] == "send" {
+		runSend(os.Args[2], os.Args[3])
+	}
 	if len(os.Args) == 4 && os.Args[1] == "reset" {
 		runReset(os.Args[2], os.Args[3])
 	}

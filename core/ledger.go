@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/journal"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/internal/wire"
@@ -45,7 +47,7 @@ const (
 	bodyField, packedField, maskedField, notKeptField  = "body", "body64", "masked", "not_kept"
 	sizeField, digestField, gapsField                  = "size", "sha256", "gaps"
 
-	ofField, statusField, classField, reasonField, saidField, tookField = "of", "status", "class", "reason", "answer", "ms"
+	ofField, statusField, classField, reasonField, saidField, tookField, unsentField = "of", "status", "class", "reason", "answer", "ms", "unsent"
 )
 
 func (in *installation) sentJournal() journal.Journal {
@@ -60,17 +62,20 @@ type logged struct {
 	selection selection
 	secrets   secrets
 	transport http.RoundTripper
+	wasNo     bool // when it was opened: then it is for a deletion request
 
 	sending sync.Mutex // held for one Send
 	mu      sync.Mutex // held for what follows
 	events  []driver.Event
 	last    *wire.Exchange
 	number  int // of its entry, 0 where that could not be written
+	stopped bool
 }
 
 // openLogged opens a backend with a transport that writes down what goes out.
 func openLogged(in *installation, s selection, config driver.Config) (driver.Backend, error) {
-	l := &logged{in: in, selection: s, secrets: s.secrets(config.Headers), transport: config.Transport}
+	l := &logged{in: in, selection: s, secrets: s.secrets(config.Headers), transport: config.Transport,
+		wasNo: in.store().Load().Answer == consent.AnswerNo}
 	tap := &wire.Tap{Out: l.out}
 	config.Transport, config.Dial = tap.Transport(config.Transport), tap.Dial(config.Dial)
 	backend, err := s.driver.Open(config)
@@ -86,17 +91,17 @@ func (l *logged) Send(ctx context.Context, events []driver.Event) error {
 	l.sending.Lock()
 	defer l.sending.Unlock()
 	l.mu.Lock()
-	l.events, l.last, l.number = events, nil, 0
+	l.events, l.last, l.number, l.stopped = events, nil, 0, false
 	l.mu.Unlock()
 	start := time.Now()
 	err := l.Backend.Send(ctx, events)
-	l.answered(err, time.Since(start))
-	return err
+	return l.answered(err, time.Since(start))
 }
 
 // out writes a request down before anything of it goes out. Where that is not possible the
-// request is counted, and goes out all the same: the person's yes was to that.
-func (l *logged) out(x *wire.Exchange) {
+// request is counted, and goes out all the same: the person's yes was to that. The last look
+// at the answer is after it: a no must not lose to the writing of the log.
+func (l *logged) out(x *wire.Exchange) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fields := l.request(x)
@@ -113,6 +118,11 @@ func (l *logged) out(x *wire.Exchange) {
 		_, _ = l.in.dir.AddCount(gapsName, -gaps)
 	}
 	l.last, l.number = x, n
+	if !l.wasNo && l.in.store().Load().Answer == consent.AnswerNo {
+		l.stopped = true
+		return delivery.ErrWithdrawn
+	}
+	return nil
 }
 
 func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
@@ -166,16 +176,22 @@ func (l *logged) request(x *wire.Exchange) state.Record {
 	return fields
 }
 
-// answered writes down what became of the request.
-func (l *logged) answered(err error, took time.Duration) {
+// answered writes down what became of the request, and returns that.
+func (l *logged) answered(err error, took time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.stopped {
+		err = delivery.ErrWithdrawn // whatever the backend made of it
+	}
 	if l.number == 0 {
-		return // there was none, or it is a gap
+		return err // there was no request, or it is a gap
 	}
 	status, said := l.last.Answer()
 	fields := state.Record{
 		kindField: kindAnswer, ofField: strconv.Itoa(l.number), classField: driver.Classify(err).String(), tookField: strconv.FormatInt(took.Milliseconds(), 10),
+	}
+	if l.stopped {
+		fields[unsentField] = "yes"
 	}
 	if status > 0 {
 		fields[statusField] = strconv.Itoa(status)
@@ -187,6 +203,7 @@ func (l *logged) answered(err error, took time.Duration) {
 		fields[saidField] = plaintext.Line(l.secrets.mask(string(said)), maxSaid)
 	}
 	_, _ = l.write(fields, true)
+	return err
 }
 
 // Close also closes connections that the backend leaves open.

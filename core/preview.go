@@ -275,23 +275,21 @@ const previewPatience = 10 * time.Second
 // what they do not. It returns nil where commands hold nothing and that was asked for. The
 // caller calls remove.
 func (in *installation) copyForPreview(ctx context.Context, held bool) (*previewed, error) {
-	c := &previewed{}
-	for _, pattern := range []string{"*.events*", "[0-9][0-9][0-9][0-9]", "*.running"} {
-		files, _ := filepath.Glob(in.dir.Join(filepath.Join("queue", pattern)))
-		for _, path := range files {
-			if state.Held(path) {
-				c.held = append(c.held, "queue/"+filepath.Base(path))
-			}
-		}
-	}
-	if held && len(c.held) == 0 {
-		return nil, nil
-	}
 	release, err := delivery.Pause(ctx, in.dir, previewPatience)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	c := &previewed{}
+	files, _ := os.ReadDir(in.dir.Join("queue"))
+	for _, f := range files {
+		if name := "queue/" + f.Name(); state.Held(in.dir.Join(name)) {
+			c.held = append(c.held, name)
+		}
+	}
+	if held && len(c.held) == 0 {
+		return nil, nil
+	}
 	dir, remove, err := in.dir.Scratch()
 	if err != nil {
 		return nil, fmt.Errorf("copying what waits: %w", err)
@@ -400,7 +398,7 @@ type previewBackend struct {
 func (b *previewBackend) Send(ctx context.Context, events []driver.Event) error {
 	var mu sync.Mutex
 	var first *wire.Exchange
-	b.tap.Out = func(x *wire.Exchange) {
+	b.tap.Out = func(x *wire.Exchange) error {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -409,6 +407,7 @@ func (b *previewBackend) Send(ctx context.Context, events []driver.Event) error 
 		case x.Method == "" && x.Network == first.Network && x.Address == first.Address:
 			first.Body = append(first.Body, x.Body...) // more of the same connection
 		}
+		return nil
 	}
 	err := b.Backend.Send(ctx, events)
 	mu.Lock()

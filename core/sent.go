@@ -48,6 +48,8 @@ type Delivery struct {
 	// Answered says that what became of it is known: a process that was killed, or a full disk,
 	// leaves it open.
 	Answered bool
+	// Unsent says that it did not go out after all: a no came right before.
+	Unsent bool
 	// Status is that of an HTTP answer, 0 where none came, and Class what it means to the
 	// collector, as driver.Class prints it. Reason is why it is no acceptance, in the backend's
 	// words, Answer the beginning of what the receiver said, made fit for a terminal.
@@ -85,12 +87,12 @@ func (m *Manager) Sent(since time.Time) (SentLog, error) {
 	if err := m.mayLook(); err != nil {
 		return SentLog{}, ignoreMissing(err)
 	}
+	log := SentLog{Gaps: m.in.dir.Count(gapsName)}
 	read, err := m.in.sentJournal().Read()
 	if err != nil {
-		return SentLog{}, fmt.Errorf("reading the log of what was sent: %w", err)
+		return log, fmt.Errorf("reading the log of what was sent: %w", err)
 	}
-	log := SentLog{Cut: read.Cut, CutFrom: read.CutFrom, CutTo: read.CutTo, Torn: read.Torn, Bytes: read.Bytes,
-		Gaps: m.in.dir.Count(gapsName)}
+	log.Cut, log.CutFrom, log.CutTo, log.Torn, log.Bytes = read.Cut, read.CutFrom, read.CutTo, read.Torn, read.Bytes
 	if read.Mismatch != nil {
 		log.Mismatch = &SentMismatch{read.Mismatch.N, read.Mismatch.Problem}
 	}
@@ -143,7 +145,7 @@ func deliveryOf(e journal.Entry) Delivery {
 
 // answer adds what became of the request.
 func (d *Delivery) answer(e journal.Entry) {
-	d.Answered = true
+	d.Answered, d.Unsent = true, e.Fields[unsentField] != ""
 	d.Status, d.Class, d.Reason, d.Answer = numberIn(e, statusField), e.Fields[classField], e.Fields[reasonField], e.Fields[saidField]
 	d.Took = time.Duration(numberIn(e, tookField)) * time.Millisecond
 }

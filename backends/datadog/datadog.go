@@ -234,6 +234,9 @@ func Driver() driver.Driver {
 				return err
 			},
 		}},
+		// Of an event that is older than the intake takes, the official date is that of the hour
+		// of sending.
+		Momentary: []string{"timestamp"},
 		// Datadog's limits less what the encoding here adds to the canonical one.
 		Limits: driver.Limits{Events: maxItems, Bytes: maxBatch - maxItems*added, EventBytes: maxItem - added},
 		Hosts: func(settings map[string]string) []string {

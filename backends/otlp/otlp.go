@@ -204,6 +204,7 @@ import (
 	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/slim/otlp/logs/v1"
 	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -349,8 +350,27 @@ func Driver() driver.Driver {
 			_, _, err := destination(cfg)
 			return err
 		},
-		Open: open,
+		Open:     open,
+		Readable: readable,
 	}
+}
+
+// readable returns a body in OTLP's JSON, but for the IDs, which here are base64 as protobuf has
+// them: the records of this backend have none.
+func readable(body []byte) (string, error) {
+	var request collector.ExportLogsServiceRequest
+	if err := proto.Unmarshal(body, &request); err != nil {
+		return "", errors.New("otlp backend: the body is no request of OTLP")
+	}
+	text, err := protojson.Marshal(&request)
+	var compact bytes.Buffer
+	if err == nil {
+		err = json.Compact(&compact, text) // protojson puts spaces in by chance
+	}
+	if err != nil {
+		return "", errors.New("otlp backend: the body cannot be written as JSON")
+	}
+	return compact.String(), nil
 }
 
 // destination is where logs are posted and with which headers, or the mistake in that.

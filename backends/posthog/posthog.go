@@ -270,6 +270,8 @@ func Driver() driver.Driver {
 			Check: checkGroupKey,
 		}},
 		Limits: driver.Limits{Events: maxEvents, Bytes: maxBatch, EventBytes: maxEvent, PerMinute: perMinute},
+		// created_at is the SDK's time of sending in v1, sent_at ours in the older intake.
+		Momentary: []string{requestIDHeader, sentAtHeader, "created_at", "sent_at"},
 		Hosts: func(settings map[string]string) []string {
 			u, err := driverhttp.CheckEndpoint(endpoint(settings), true)
 			if err != nil {

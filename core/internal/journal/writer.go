@@ -64,8 +64,7 @@ func (w *Writer) open() error {
 		_ = state.CloseExclusive(f)
 		return state.Bare(err)
 	}
-	_, w.end = parse(content)
-	w.f = f
+	w.f, w.end = f, endOf(content)
 	w.size = int64(bytes.LastIndexByte(content, '\n') + 1)
 	w.torn = len(content) - int(w.size)
 	// Joined on to what was noted last, so that an end which is missing goes on to show.
@@ -73,6 +72,19 @@ func (w *Writer) open() error {
 		w.end = head
 	}
 	return nil
+}
+
+// endOf is the end that parse finds: mostly the last line tells it.
+func endOf(content []byte) link {
+	whole := bytes.LastIndexByte(content, '\n')
+	if whole >= 0 {
+		last := content[bytes.LastIndexByte(content[:whole], '\n')+1 : whole+1]
+		if log, end := parse(last); len(log.Entries) > 0 {
+			return end
+		}
+	}
+	_, end := parse(content)
+	return end
 }
 
 // Append writes an entry, and returns its number. When it returns, the entry survives the

@@ -25,9 +25,9 @@ const (
 // Tap sees the requests of one backend.
 type Tap struct {
 	// Out is called with each request before anything of it goes out, and with each write to a
-	// connection of Dial. The exchange learns of the answer later. It may be called by several
-	// goroutines at once.
-	Out func(*Exchange)
+	// connection of Dial. The exchange learns of the answer later. An error keeps it from going
+	// out. It may be called by several goroutines at once.
+	Out func(*Exchange) error
 }
 
 // Exchange is a request, or bytes for a connection, and what came back.
@@ -83,7 +83,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	x.Header = sentHeaders(r, x)
-	t.tap.Out(x)
+	if err := t.tap.Out(x); err != nil {
+		if out.Body != nil {
+			_ = out.Body.Close()
+		}
+		return nil, err
+	}
 	response, err := t.next.RoundTrip(out)
 	if response == nil {
 		return nil, err
@@ -216,18 +221,26 @@ type conn struct {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	if !c.hidden {
-		x := &Exchange{Network: c.network, Address: c.address, Body: bytes.Clone(p)}
-		// A record of TLS that begins a handshake: RFC 8446, section 5.1.
-		if c.last == nil && len(p) > 2 && p[0] == 22 && p[1] == 3 {
-			x.Body, x.Hidden, c.hidden = nil, true, true
-		}
-		c.last = x
-		c.tap.Out(x)
+	if err := c.told(p); err != nil {
+		return 0, err
 	}
-	c.mu.Unlock()
 	return c.Conn.Write(p)
+}
+
+// told lets the tap see what is written.
+func (c *conn) told(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hidden {
+		return nil
+	}
+	x := &Exchange{Network: c.network, Address: c.address, Body: bytes.Clone(p)}
+	// A record of TLS that begins a handshake: RFC 8446, section 5.1.
+	if c.last == nil && len(p) > 2 && p[0] == 22 && p[1] == 3 {
+		x.Body, x.Hidden, c.hidden = nil, true, true
+	}
+	c.last = x
+	return c.tap.Out(x)
 }
 
 func (c *conn) Read(p []byte) (int, error) {
