@@ -90,7 +90,7 @@ func newPlace(t *testing.T) *place {
 	}))
 	t.Cleanup(server.Close)
 	p.config = filepath.Join(p.dir, "mytool.yaml")
-	p.declare("Name: mytool\nVersion: 1.2.3\nTelemetry:\n  Endpoint: " + server.URL + "\n")
+	p.declare("Name: mytool\nVersion: 1.2.3\nTelemetry:\n  Controller: Example Ltd\n  Endpoint: " + server.URL + "\n")
 	home := filepath.Join(p.dir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		t.Fatal(err)
