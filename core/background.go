@@ -13,6 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/detach"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -136,7 +137,7 @@ func (b background) start() error {
 		}.Start()
 	}
 	if err != nil {
-		err = state.Bare(err)
+		err = plaintext.Bare(err)
 		n := b.readNotes()
 		n.failures++
 		n.counted, n.problem = started, "the background process could not be started: "+err.Error()
@@ -175,8 +176,8 @@ func (b background) declaration() []byte {
 		r["header."+name] = value
 	}
 	for key, value := range r {
-		if strings.ContainsAny(key+value, "\r\n\x00") || strings.Contains(key, "=") {
-			return nil // not to be had in one line
+		if plaintext.Clean(key+value) != key+value || strings.Contains(key, "=") {
+			return nil // a record would not give it back as it is
 		}
 	}
 	return r.Encode()

@@ -302,6 +302,6 @@ func (e *exporting) files() {
 		return err
 	})
 	if err != nil {
-		e.problem("the list of files", state.Bare(err))
+		e.problem("the list of files", plaintext.Bare(err))
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Option changes what Open and NewManager take from their surroundings. Tools need
@@ -77,7 +78,7 @@ type installation struct {
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
-	in := &installation{tool: tool, environment: environment{
+	in := &installation{tool: cleaned(tool), environment: environment{
 		lookup: os.LookupEnv,
 		now:    time.Now,
 		stdout: os.Stdout,
@@ -101,6 +102,26 @@ func newInstallation(tool props.Tool, options []Option) *installation {
 		in.policy = consent.PolicyPaths(in.name(), in.lookup)
 	}
 	return in
+}
+
+// cleaned returns what an author declares with the texts fit to be shown that nothing else
+// holds to a form. They may come from a file, or from what built the tool.
+func cleaned(tool props.Tool) props.Tool {
+	tool.Version = plaintext.Clean(tool.Version)
+	config := &tool.Telemetry
+	config.Notice, config.PrivacyURL = plaintext.Lines(config.Notice), plaintext.Clean(config.PrivacyURL)
+	config.MetadataKeys = slices.Clone(config.MetadataKeys) // nil stays nil: any key
+	for i, key := range config.MetadataKeys {
+		config.MetadataKeys[i] = plaintext.Clean(key)
+	}
+	if config.Metadata != nil {
+		metadata := make(map[string]string, len(config.Metadata))
+		for key, value := range config.Metadata {
+			metadata[plaintext.Clean(key)] = value
+		}
+		config.Metadata = metadata
+	}
+	return tool
 }
 
 // errAsleep explains why nothing is recorded in a test binary.
@@ -209,7 +230,7 @@ func (in *installation) eraseWaiting() (int, error) {
 func (in *installation) forget() error {
 	err := os.RemoveAll(in.dir.Join(localDir))
 	if err != nil {
-		err = state.Bare(err)
+		err = plaintext.Bare(err)
 	}
 	return errors.Join(err, background{in}.forget())
 }

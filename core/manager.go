@@ -203,7 +203,7 @@ func (m *Manager) Status() Status {
 			fault(fmt.Errorf("the state directory cannot be written to, so events are lost: %w", err))
 		}
 	}
-	log := in.dir.Join(filepath.Join(localDir, file.LogName))
+	log := in.localLogPath()
 	if _, err := os.Lstat(log); err == nil || s.Decision.LocalOnly {
 		s.LocalLog = log
 	}
@@ -608,4 +608,19 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 		})
 	}
 	return list, err
+}
+
+// ReceiverAfter returns where events would go after a yes, with local after one for this
+// machine only, as far as nothing else says no; and the file for what stays on this machine, ""
+// where they would not go there.
+func (m *Manager) ReceiverAfter(local bool) (receiver props.BackendInfo, log string) {
+	if d := m.in.decide(); local || d.KeptHere() {
+		return localLog().info(), m.in.localLogPath()
+	}
+	return m.backend(consent.Decision{}), ""
+}
+
+// localLogPath is the file for what stays on this machine, whether there is one or not.
+func (in *installation) localLogPath() string {
+	return in.dir.Join(filepath.Join(localDir, file.LogName))
 }

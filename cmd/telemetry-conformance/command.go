@@ -18,8 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/conformance"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // The exit codes.

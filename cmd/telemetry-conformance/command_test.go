@@ -14,8 +14,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/conformance"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // The suite runs this executable again as a child, which is then the command.

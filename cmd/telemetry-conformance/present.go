@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/conformance"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // listChecks shows the checks: on a terminal as a table, in a pipe as lines with tabs.

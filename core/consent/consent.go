@@ -10,6 +10,7 @@ package consent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -79,6 +80,12 @@ func (d Decision) Overrules() (by Layer, ok bool) {
 		}
 	}
 	return by, ok
+}
+
+// KeptHere reports whether a layer other than the person's answer keeps everything on this
+// machine.
+func (d Decision) KeptHere() bool {
+	return slices.ContainsFunc(d.Layers, func(l Layer) bool { return l.Local && l.Name != layerAnswer })
 }
 
 // Input is everything that a decision depends on.

@@ -176,7 +176,7 @@ func (r Requestor) read(a driverhttp.Answer, now time.Time, erasureKey string) (
 		}
 		receipt := deletion.Receipt{
 			State: deletion.Delivered, CancelUntil: s.CancelUntil,
-			ID: plain(r.withoutKeys(s.ID, erasureKey), maxID), Detail: plain(r.withoutKeys(s.Detail, erasureKey), maxDetail),
+			ID: plaintext.Cut(r.withoutKeys(s.ID, erasureKey), maxID), Detail: plaintext.Cut(r.withoutKeys(s.Detail, erasureKey), maxDetail),
 		}
 		switch state := deletion.State(s.State); state {
 		case deletion.Acknowledged, deletion.Verified, deletion.Refused:
@@ -225,13 +225,4 @@ func (r Requestor) withoutKeys(text, erasureKey string) string {
 		return ""
 	}
 	return text
-}
-
-// plain keeps what can be shown on one line.
-func plain(s string, limit int) string {
-	s = plaintext.Clean(s)
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "")
-	}
-	return s
 }

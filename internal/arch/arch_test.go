@@ -144,7 +144,7 @@ func (g graph) packages(t *testing.T, roots ...string) []pkg {
 var builtIn = []string{"backends/noop", "backends/stdout", "backends/file", "backends/httpjson"}
 
 // optional are packages below core that a tool links only if its author imports them.
-var optional = []string{"core/toolfile", "core/coretest"}
+var optional = []string{"core/toolfile", "core/coretest", "core/console"}
 
 func TestCoreNeedsOnlyTheStandardLibrary(t *testing.T) {
 	t.Parallel()
@@ -157,6 +157,23 @@ func TestCoreNeedsOnlyTheStandardLibrary(t *testing.T) {
 				if !g[dep].Standard && !g[dep].own() {
 					t.Errorf("%s needs %s, which every tool would then link", p.ImportPath, dep)
 				}
+			}
+		}
+	})
+}
+
+// The commands of a tool without cobra cost it no module, and a tool without commands nothing.
+func TestTheConsoleNeedsOnlyTheStandardLibraryAndCoreDoesNotLinkIt(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		for _, dep := range g.packages(t, "core/console!")[0].Deps {
+			if !g[dep].Standard && !g[dep].own() {
+				t.Errorf("it needs %s", dep)
+			}
+		}
+		for _, p := range g.packages(t, "core!", "core/coretest", "backends", "deletion") {
+			if slices.Contains(p.Deps, module+"/core/console") {
+				t.Errorf("%s links it", p.ImportPath)
 			}
 		}
 	})

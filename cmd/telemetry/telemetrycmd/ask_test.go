@@ -479,28 +479,6 @@ func TestWhatWasTypedBeforeTheQuestionIsNoAnswerToIt(t *testing.T) {
 		}
 		onlyUnanswered(t, x.dir)
 	})
-	t.Run("nor does it confirm a reset", func(t *testing.T) {
-		x := start(t, setup{args: []string{"telemetry", "enable"}})
-		x.end()
-		ptmx, tty, err := pty.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ptmx.Close()
-		defer tty.Close()
-		if _, err := io.WriteString(ptmx, "y\n"); err != nil {
-			t.Fatal(err)
-		}
-		waitFor(t, func() bool { return typedAhead(tty) })
-		var shown bytes.Buffer
-		if said, err := askYesNo(t.Context(), tty, &shown, "Go on?", time.Second); said == saidYes || err != nil || shown.Len() > 0 {
-			t.Errorf("said %v, %v, after %q", said, err, shown.String())
-		}
-		line := make([]byte, 8)
-		if n, err := tty.Read(line); string(line[:n]) != "y\n" {
-			t.Errorf("left to read: %q, %v", line[:n], err)
-		}
-	})
 }
 
 func waitFor(t *testing.T, done func() bool) {

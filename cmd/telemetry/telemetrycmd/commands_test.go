@@ -319,7 +319,7 @@ func TestResetTellsThePlainTruth(t *testing.T) {
 			h := newHome(t)
 			test.prepare(h)
 			golden(t, "reset_"+name, masked(h.transcript(append([]string{"telemetry", "reset"}, test.args...)...)))
-			if v := look(h.manager()); v.Recording {
+			if v := h.manager().Status(); v.Recording {
 				t.Error("telemetry is still on")
 			}
 		})
@@ -329,7 +329,7 @@ func TestResetTellsThePlainTruth(t *testing.T) {
 func TestARequestThatWasNotHandedOverIsTakenUpAgain(t *testing.T) {
 	h := newHome(t)
 	h.sendOne()
-	id := look(h.manager()).MachineID
+	id := h.manager().Status().MachineID
 	h.answers(http.StatusServiceUnavailable)
 	if _, _, code := h.run("telemetry", "reset"); code != 1 {
 		t.Errorf("exit code %d", code)
@@ -341,7 +341,7 @@ func TestARequestThatWasNotHandedOverIsTakenUpAgain(t *testing.T) {
 	}
 	golden(t, "reset_status_delivered", masked(h.transcript("telemetry", "reset", "--status")))
 	h.must("telemetry", "enable")
-	if again := look(h.manager()).MachineID; again == id || again == "" {
+	if again := h.manager().Status().MachineID; again == id || again == "" {
 		t.Errorf("the machine ID after reset and a new yes is %q, before it was %q", again, id)
 	}
 }
@@ -416,14 +416,14 @@ func TestTheTelemetryCommandsRecordNothing(t *testing.T) {
 	h.must("telemetry", "enable")
 	for _, args := range [][]string{{"status"}, {"enable"}, {"flush"}} {
 		h.must(append([]string{"telemetry"}, args...)...)
-		if n := look(h.manager()).Queue.Events; n != 0 {
+		if n := h.manager().Status().Queue.Events; n != 0 {
 			t.Errorf("after %v %d events wait", args, n)
 		}
 	}
 	h.record(2)
 	h.must("telemetry", "disable")
 	h.must("build")
-	if v := look(h.manager()); v.Queue.Events != 0 || v.Queue.Bytes != 0 {
+	if v := h.manager().Status(); v.Queue.Events != 0 || v.Queue.Bytes != 0 {
 		t.Errorf("after disable %d events wait", v.Queue.Events)
 	}
 	if sent := h.sent(); len(sent) != 0 {
@@ -433,7 +433,7 @@ func TestTheTelemetryCommandsRecordNothing(t *testing.T) {
 	h.record(2)
 	h.must("telemetry", "reset")
 	h.must("build")
-	if v := look(h.manager()); v.Queue.Events != 0 || v.MachineID != "" {
+	if v := h.manager().Status(); v.Queue.Events != 0 || v.MachineID != "" {
 		t.Errorf("after reset %d events wait, machine ID %q", v.Queue.Events, v.MachineID)
 	}
 	sent := h.sent()
@@ -611,7 +611,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue since state state_dir tool"},
 		{"flush", "decided_by held_by_running_commands kept kept_here lost sent state tool"},
 		{"enable", "backend decided_by machine_id state tool"},
-		{"disable", "decided_by erased state tool"},
+		{"disable", "decided_by erased log_entries_kept state tool"},
 		{"reset", "decided_by erased requests state tool"},
 	} {
 		command, want := test.command, test.want
@@ -668,8 +668,8 @@ func TestANoIsStoredEvenIfTheToolItselfCannotStart(t *testing.T) {
 	if err := root.Execute(); err != nil {
 		t.Error(err)
 	}
-	if v := look(h.manager()); v.state() != stateOff {
-		t.Errorf("telemetry is %s", v.state())
+	if v := h.manager().Status(); v.Recording || v.Decision.Undecided {
+		t.Errorf("telemetry is not off: %+v", v.Decision)
 	}
 }
 

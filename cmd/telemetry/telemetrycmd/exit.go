@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/internal/guard"
 )
@@ -66,13 +67,7 @@ func has[T error](err error) bool {
 
 // UsageError marks err as a mistake in how a command was called: its ExitCode is 2, its
 // class props.ErrorUsage, and its text is never recorded.
-func UsageError(err error) error { return &usageError{err} }
-
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-func (e *usageError) ExitCode() int { return exitUsage }
+func UsageError(err error) error { return &console.UsageError{Err: err} }
 
 // isFlagError recognises what pflag says of a wrong flag.
 func isFlagError(err error) bool {
@@ -93,7 +88,7 @@ func isUsage(err error) bool {
 	if err == nil {
 		return false
 	}
-	if has[*usageError](err) || isFlagError(err) {
+	if has[*console.UsageError](err) || isFlagError(err) {
 		return true
 	}
 	text := guard.Ask("", err.Error)
@@ -122,29 +117,5 @@ func (o *options) class(ctx context.Context, err error, beforeRun bool) props.Er
 	}
 	return ""
 }
-
-// endedError says that a context ended while a question was waiting for its answer.
-type endedError struct{ ctx context.Context }
-
-func (e *endedError) Error() string {
-	return context.Cause(e.ctx).Error() + " while a question was waiting for its answer"
-}
-
-func (e *endedError) Unwrap() error { return e.ctx.Err() }
-
-// ExitCode is a signal's, unless it was the time that ran out: what else cancels a
-// command that only waits for a person is the key that they press.
-func (e *endedError) ExitCode() int {
-	if errors.Is(e.ctx.Err(), context.DeadlineExceeded) {
-		return exitFailure
-	}
-	return core.ExitCode(fmt.Errorf("%w: %w", e.ctx.Err(), context.Cause(e.ctx)))
-}
-
-// flat puts an error of several lines, which is what errors.Join makes, into one.
-type flat struct{ err error }
-
-func (e flat) Error() string { return strings.ReplaceAll(e.err.Error(), "\n", "; ") }
-func (e flat) Unwrap() error { return e.err }
 
 func asUsageError(_ *cobra.Command, err error) error { return UsageError(err) }

@@ -135,6 +135,12 @@ func (h *home) core() []core.Option {
 
 func (h *home) manager() *core.Manager { return core.NewManager(h.tool, h.core()...) }
 
+// isOn reports whether anything but a no stands.
+func (h *home) isOn() bool {
+	s := h.manager().Status()
+	return s.Recording || s.Decision.Undecided
+}
+
 // sent returns what the server was sent.
 func (h *home) sent() []string {
 	h.mu.Lock()

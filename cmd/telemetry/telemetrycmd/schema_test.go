@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/internal/schemafile"
@@ -93,45 +92,6 @@ func TestTheSchemaHasFormatsForProgramsAndPages(t *testing.T) {
 	}
 }
 
-// onTerminal is what a terminal without colours gets.
-func onTerminal(s core.Schema) string {
-	var b strings.Builder
-	showSchema(screen.Screen{Writer: &b, Terminal: true}, s)
-	return b.String()
-}
-
-func TestOnATerminalTheSchemaIsATable(t *testing.T) {
-	t.Parallel()
-	h := newHome(t)
-	declare(h)
-	s, err := h.manager().Schema()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := onTerminal(s)
-	for _, line := range []string{
-		"What mytool may send after a yes, and nothing else (notice version 2)\n",
-		"ci_provider    one of 25                in CI          in which system for that\n",
-		"export.finished        by hand, scheduled  which formats matter (since notice 2, until 2027-06-30)\n",
-		"format  one of json, csv                        if set   what was asked for (no longer recorded, until 2026-01-31)\n",
-	} {
-		if !strings.Contains(got, line) {
-			t.Errorf("it lacks %q:\n%s", line, got)
-		}
-	}
-	if strings.Contains(got, "there may be other") {
-		t.Errorf("it speaks of what is not declared:\n%s", got)
-	}
-	h.tool.Telemetry.Events, h.tool.Telemetry.Fields = nil, nil
-	if s, err = h.manager().Schema(); err != nil || !strings.Contains(onTerminal(s), "there may be other events, and details under any key") {
-		t.Errorf("%v:\n%s", err, onTerminal(s))
-	}
-	h.tool.Telemetry.MetadataKeys = []string{"shell"}
-	if s, err = h.manager().Schema(); err != nil || !strings.Contains(onTerminal(s), "does not declare its events: there may be others") {
-		t.Errorf("%v:\n%s", err, onTerminal(s))
-	}
-}
-
 func TestAMistakeInTheDeclarationIsWhatSchemaSays(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -139,18 +99,5 @@ func TestAMistakeInTheDeclarationIsWhatSchemaSays(t *testing.T) {
 	h.tool.Telemetry.Events[0].Until = "soon"
 	if out, errs, code := h.run("telemetry", "schema"); code != 1 || out != "" || !strings.Contains(errs, "Telemetry.Events[0].Until: is not a date") {
 		t.Errorf("code %d, %q, %q", code, out, errs)
-	}
-}
-
-func TestTheNoticeNamesTheDeclaredKeys(t *testing.T) {
-	t.Parallel()
-	h := newHome(t)
-	declare(h)
-	if text := metadataWords(h.tool.Telemetry); text != "the details edition, format, rows" {
-		t.Errorf("%q", text)
-	}
-	h.tool.Telemetry.Events, h.tool.Telemetry.Fields = []props.EventSpec{}, nil
-	if text := metadataWords(h.tool.Telemetry); text != "no details beyond these" {
-		t.Errorf("%q", text)
 	}
 }

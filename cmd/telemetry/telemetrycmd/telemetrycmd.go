@@ -55,16 +55,19 @@
 package telemetrycmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -73,15 +76,20 @@ type Option func(*options)
 
 type options struct {
 	core            []core.Option
+	console         []console.Option
 	machineReadable func(*cobra.Command) bool
-	patience        time.Duration
 	errorClass      func(error) props.ErrorClass
-	openURL         func(lookup func(string) (string, bool), link string) error
 }
 
 // WithCore passes options on to core.Open and core.NewManager.
 func WithCore(with ...core.Option) Option {
 	return func(o *options) { o.core = append(o.core, with...) }
+}
+
+// WithConsole passes options on to the question and the commands, such as
+// console.WithMessages, which translates them.
+func WithConsole(with ...console.Option) Option {
+	return func(o *options) { o.console = append(o.console, with...) }
 }
 
 // WithMachineReadable adds the author's rule to those that find out whether another
@@ -98,21 +106,8 @@ func WithErrorClass(rule func(error) props.ErrorClass) Option {
 	return func(o *options) { o.errorClass = rule }
 }
 
-// withPatience is how long the question waits, for tests.
-func withPatience(d time.Duration) Option { return func(o *options) { o.patience = d } }
-
-// withOpener is what opens a link instead of the person's desktop, for tests.
-func withOpener(open func(lookup func(string) (string, bool), link string) error) Option {
-	return func(o *options) { o.openURL = open }
-}
-
-// defaultPatience is time enough to find out what the notice is about and to type one
-// letter. Somebody who reads it to the end may need longer and loses nothing: nothing is
-// collected, and enable shows it again. A machine where nobody sits loses it once.
-const defaultPatience = 20 * time.Second
-
 func gather(list []Option) *options {
-	o := &options{patience: defaultPatience, openURL: openOnDesktop}
+	o := &options{}
 	for _, option := range list {
 		option(o)
 	}
@@ -131,11 +126,11 @@ const (
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
 	path := func() string { return name + " " + groupName }
+	summary, help := console.Group(name, gather(list).console...)
 	group := &cobra.Command{
-		Use:   groupName,
-		Short: "Look at and change what " + name + " reports about its use",
-		Long: "Look at and change what " + name + " reports about its use.\n\n" +
-			"Nothing is collected unless you say yes, and you can change your mind at any time.",
+		Use:                        groupName,
+		Short:                      summary,
+		Long:                       help,
 		Example:                    "  " + path() + " status\n  " + path() + " disable",
 		Annotations:                map[string]string{groupMark: "yes"},
 		SuggestionsMinimumDistance: 2,
@@ -163,42 +158,78 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 // them, for help and hints, such as "mytool telemetry"; it is asked before flags are
 // parsed and again after.
 func Commands(path func() string, open func() (*core.Manager, error), list ...Option) []*cobra.Command {
-	set := &commandSet{path: path, open: open, options: gather(list)}
-	commands := []*cobra.Command{
-		set.enable(), set.disable(), set.status(), set.schema(), set.reset(), set.flush(), set.share(), set.upload(),
-	}
-	for _, cmd := range commands {
-		if cmd.Args == nil {
-			cmd.Args = noArgs
-		}
-		cmd.ValidArgsFunction = cobra.NoFileCompletions
-		cmd.SetFlagErrorFunc(asUsageError)
-		requireNothing(cmd)
+	list = append(list, WithConsole(console.WithPath(path)))
+	var commands []*cobra.Command
+	for _, c := range console.Commands(open, gather(list).console...) {
+		commands = append(commands, face(c, path))
 	}
 	return commands
 }
 
-// commandSet is what the commands share.
-type commandSet struct {
-	path func() string
-	open func() (*core.Manager, error)
-	*options
+// CheckCommand returns the command `check`, which sends one marked event to the declared
+// backend and says what the receiver answers. It is for authors, in a program of theirs: a
+// tool that users have should not offer it. path and open are those of Commands.
+func CheckCommand(path func() string, open func() (*core.Manager, error), list ...Option) *cobra.Command {
+	list = append(list, WithConsole(console.WithPath(path)))
+	return face(console.Check(open, gather(list).console...), path)
 }
 
-// hint names one of the commands as people type it.
-func (s *commandSet) hint(command string) string { return s.path() + " " + command }
-
-// run makes the RunE of a command: from here on an error is no mistake in how the
-// command was called, so the usage is not shown with it.
-func (s *commandSet) run(do func(cmd *cobra.Command, m *core.Manager) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
-		cmd.SilenceUsage = true
-		m, err := s.open()
-		if err != nil {
-			return err
-		}
-		return do(cmd, m)
+// face makes a cobra command of one of the console's.
+func face(c *console.Command, path func() string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:    strings.TrimSpace(c.Name + " " + c.Args),
+		Short:  c.Summary,
+		Long:   c.Help,
+		Hidden: c.Hidden,
+		// What goes wrong in the background nobody reads.
+		SilenceErrors:     c.Hidden,
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	if c.MaxArgs > 0 {
+		cmd.ValidArgsFunction = nil // the shell completes files
+	}
+	for _, example := range c.Examples {
+		cmd.Example += "  " + path() + " " + example + "\n"
+	}
+	cmd.Example = strings.TrimSuffix(cmd.Example, "\n")
+	c.Flags.VisitAll(func(f *flag.Flag) {
+		if len(f.Name) > 1 {
+			addFlag(cmd, c, f)
+		}
+	})
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > c.MaxArgs {
+			return UsageError(fmt.Errorf("%s takes %s, but was given %q", cmd.CommandPath(), cmp.Or(c.Args, "no arguments"), args[c.MaxArgs]))
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SilenceUsage = true // from here on an error says by itself what is wrong
+		return c.Run(contextOf(cmd), streamsOf(cmd), args)
+	}
+	cmd.SetFlagErrorFunc(asUsageError)
+	requireNothing(cmd)
+	return cmd
+}
+
+// addFlag adds a flag of the console's, with its completions.
+func addFlag(cmd *cobra.Command, c *console.Command, f *flag.Flag) {
+	added := pflag.PFlagFromGoFlag(f)
+	added.Shorthand = c.Shorthand(f.Name)
+	added.Hidden = slices.Contains(c.HiddenFlags, f.Name)
+	cmd.Flags().AddFlag(added)
+	choices := c.Choices(f.Name)
+	if choices == nil {
+		return
+	}
+	complete := cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc(f.Name, complete); err != nil {
+		panic(err) // the flag was added some lines above
+	}
+}
+
+func streamsOf(cmd *cobra.Command) console.Streams {
+	return console.Streams{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
 }
 
 // contextOf is never nil, also where a test calls RunE itself.
@@ -209,66 +240,10 @@ func contextOf(cmd *cobra.Command) context.Context {
 	return context.Background()
 }
 
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return UsageError(fmt.Errorf("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0]))
-}
-
 func unknownCommand(cmd *cobra.Command, name string) error {
 	text := fmt.Sprintf("unknown command %q for %q", name, cmd.CommandPath())
 	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
 		return errors.New(text + "; did you mean " + strings.Join(similar, " or ") + "?")
 	}
 	return errors.New(text)
-}
-
-// outputFormat is what a command prints.
-type outputFormat string
-
-const (
-	formatText outputFormat = "text"
-	formatJSON outputFormat = "json"
-)
-
-// formatWords say what formats are for, in completions.
-var formatWords = map[outputFormat]string{
-	formatText: "for people", formatJSON: "for programs", formatMarkdown: "for a page", formatJSONSchema: "to check events with",
-}
-
-// formatFlag is the flag --output. As a flag.Value it refuses what is not among its formats
-// when flags are parsed, which is a usage error.
-type formatFlag struct {
-	format  *outputFormat
-	formats []string
-}
-
-func (f formatFlag) String() string { return string(*f.format) }
-func (f formatFlag) Type() string   { return strings.Join(f.formats, "|") }
-
-func (f formatFlag) Set(value string) error {
-	if !slices.Contains(f.formats, value) {
-		last := len(f.formats) - 1
-		return errors.New("must be " + strings.Join(f.formats[:last], ", ") + " or " + f.formats[last])
-	}
-	*f.format = outputFormat(value)
-	return nil
-}
-
-// addOutput adds --output to a command, with formats beside text and JSON.
-func addOutput(cmd *cobra.Command, others ...outputFormat) *outputFormat {
-	format := formatText
-	flag := formatFlag{format: &format}
-	var completions []string
-	for _, f := range append([]outputFormat{formatText, formatJSON}, others...) {
-		flag.formats = append(flag.formats, string(f))
-		completions = append(completions, string(f)+"\t"+formatWords[f])
-	}
-	cmd.Flags().VarP(flag, "output", "o", "for people or for programs")
-	complete := cobra.FixedCompletions(completions, cobra.ShellCompDirectiveNoFileComp)
-	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
-		panic(err) // the flag was added two lines above
-	}
-	return &format
 }

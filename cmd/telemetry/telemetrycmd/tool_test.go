@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -54,7 +55,7 @@ func smallTool() int {
 	if err != nil {
 		patience = time.Minute
 	}
-	options := []Option{withPatience(patience), WithCore(
+	options := []Option{WithConsole(console.WithPatience(patience)), WithCore(
 		core.WithStateDir(dir),
 		core.WithPolicyFile(filepath.Join(dir, "no such policy")),
 		core.WithUploadCommand("-test.run=^$"),

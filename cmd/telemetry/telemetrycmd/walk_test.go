@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // world is what is true of an installation, kept by hand beside it: no sentence that a
@@ -189,7 +190,7 @@ func (w *world) status() {
 			w.fail("status says %s%d, it is %d, in\n%s", label, got, want, out)
 		}
 	}
-	w.says(out, "Kept here: "+events(w.stayed)+", in", w.logged || w.answer == "local")
+	w.says(out, "Kept here: "+screen.Count(w.stayed, "event", "events")+", in", w.logged || w.answer == "local")
 	w.says(out, "Telemetry of mytool: on\n", w.on() && w.answer == "yes")
 	w.says(out, "on, this machine only", w.on() && w.answer == "local")
 	w.says(out, "what is collected has changed", w.beyond)

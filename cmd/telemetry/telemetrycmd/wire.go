@@ -10,6 +10,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -248,7 +249,7 @@ func (w *wiring) question(cmd *cobra.Command) error {
 		return nil
 	}
 	answered, err := w.ask(cmd, w.manager)
-	if ended := (*endedError)(nil); errors.As(err, &ended) {
+	if has[*console.InterruptedError](err) {
 		return err
 	}
 	if err != nil {
@@ -269,22 +270,12 @@ func (w *wiring) collects() bool {
 	return ours
 }
 
-// tell tells the person, once and before anything is sent in their name, that a
-// variable turned the tool's telemetry on which they may have set for another product.
-// It stays a yes where there is nobody to be told; then a later command tells it.
+// tell has the person told that a variable turned telemetry on; see console.Tell.
 func (w *wiring) tell(cmd *cobra.Command) {
-	if _, set := w.manager.Lookup(consent.GeneralVariable); !set || !w.collects() {
+	if _, set := w.manager.Lookup(consent.GeneralVariable); !set {
 		return // by far the most, and the cheapest look
 	}
-	_, terminal, ok := w.somebodyThere(cmd, w.manager)
-	if !ok || w.manager.Told() {
-		return
+	if w.collects() && !w.machineReads(cmd) {
+		console.Tell(w.manager, w.with(cmd)...)
 	}
-	status := w.manager.Status()
-	if !status.Recording || !status.Decision.ByGeneralVariable() || status.Backend.Local {
-		return
-	}
-	shown := turnedOn(w.props.Tool.Name, status)
-	fmt.Fprintln(terminal, shown)
-	_ = w.manager.NoteTold(shown) // else they are told once more
 }

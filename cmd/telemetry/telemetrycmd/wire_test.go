@@ -272,8 +272,6 @@ func TestExitCodes(t *testing.T) {
 	}
 	flags := pflag.NewFlagSet("x", pflag.ContinueOnError)
 	flags.Int("n", 0, "")
-	late, cancelLate := context.WithTimeout(t.Context(), -1)
-	defer cancelLate()
 	for name, test := range map[string]struct {
 		err  error
 		want int
@@ -294,20 +292,10 @@ func TestExitCodes(t *testing.T) {
 		"unknown command":   {errors.New(`unknown command "x" for "mytool"`), 1},
 		"cancelled":         {fmt.Errorf("wrapped: %w", context.Canceled), 130},
 		"late":              {context.DeadlineExceeded, 1},
-		// Which signal it was is tested with real ones.
-		"cancelled at the question": {fmt.Errorf("wrapped: %w", &endedError{cancelled()}), 130},
-		"late at the question":      {&endedError{late}, 1},
 	} {
 		if got := ExitCode(test.err); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
-	}
-}
-
-func TestAnEndAtTheQuestionIsTheEndOfTheContext(t *testing.T) {
-	err := error(&endedError{cancelled()})
-	if !errors.Is(err, context.Canceled) || err.Error() != "context canceled while a question was waiting for its answer" {
-		t.Errorf("%v", err)
 	}
 }
 
@@ -354,28 +342,6 @@ func TestWhoReadsTheOutputIsSeenInTheFlags(t *testing.T) {
 		if got := o.machineReads(cmd); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
-	}
-}
-
-func TestTheNoticeNamesEveryFieldThatIsSent(t *testing.T) {
-	var named []string
-	for _, f := range fieldWords {
-		named = append(named, strings.Fields(f.fields)...)
-	}
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(driver.Event{})) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		found := false
-		for i, n := range named {
-			if n == name {
-				named[i], found = "", true
-			}
-		}
-		if !found {
-			t.Errorf("%s is sent and not named", name)
-		}
-	}
-	if rest := strings.Join(named, ""); rest != "" {
-		t.Errorf("named and not sent: %s", rest)
 	}
 }
 

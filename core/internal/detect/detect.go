@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 // Context is what is known of a run.
@@ -25,7 +26,7 @@ func Detect(lookup func(string) (string, bool)) Context {
 	var c Context
 	c.CIProvider, c.CI = consent.CI(lookup)
 	c.Agent, _ = consent.Agent(lookup)
-	c.Interactive = isTerminal(os.Stdin) && isTerminal(os.Stderr)
+	c.Interactive = tty.Is(os.Stdin) && tty.Is(os.Stderr)
 	c.Container = inContainer(lookup, containerFiles)
 	return c
 }
@@ -68,20 +69,4 @@ func inContainer(lookup func(string) (string, bool), files []string) bool {
 		}
 	}
 	return false
-}
-
-// isTerminal reports whether a file is a terminal. Most that are none are no device, which
-// is the cheaper question; the null device is one.
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	raw, err := f.SyscallConn() // Fd would change how the tool's own file behaves
-	if err != nil {
-		return false
-	}
-	answers := false
-	err = raw.Control(func(fd uintptr) { answers = answersAsTerminal(fd) })
-	return err == nil && answers
 }

@@ -49,16 +49,3 @@ func TestInteractiveMeansThatInputAndErrorsAreOnATerminal(t *testing.T) {
 		}
 	}
 }
-
-func TestAClosedFileIsNoTerminal(t *testing.T) {
-	t.Parallel()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	r.Close()
-	if isTerminal(r) || isTerminal(nil) {
-		t.Error("it is one")
-	}
-}

@@ -194,9 +194,5 @@ func parse(r state.Record) (Entry, error) {
 
 // line makes one short line of a text that may be anybody's.
 func line(text string, limit int) string {
-	text = plaintext.Clean(text)
-	if len(text) > limit {
-		text = strings.ToValidUTF8(text[:limit], "")
-	}
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(plaintext.Cut(text, limit))
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -113,7 +114,7 @@ func (b Box) Entries() ([]Entry, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	var list []Entry
 	var errs []error

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Record is the content of a small file: lines of key=value, the first being the
@@ -69,13 +71,13 @@ func ParseRecord(data []byte) (Record, error) {
 	}
 	sum, summed := r[sumField]
 	mark, marked := r[sumMark]
-	if !summed && !marked {
-		return r, nil
-	}
 	delete(r, sumField)
 	delete(r, sumMark)
-	if mark != "yes" || sum != checksum(r.lines()) {
+	if (summed || marked) && (mark != "yes" || sum != checksum(r.lines())) {
 		return nil, ErrCorrupt
+	}
+	for key, value := range r {
+		r[key] = plaintext.Clean(value) // it is shown, and somebody else may have written it
 	}
 	return r, nil
 }

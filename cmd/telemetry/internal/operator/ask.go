@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 var errNothingChanged = errors.New("nothing was changed")
@@ -16,7 +16,7 @@ var errNothingChanged = errors.New("nothing was changed")
 // confirm asks the person at the terminal. Where there is none, nobody has agreed.
 func (s surroundings) confirm(cmd *cobra.Command, says, question string) error {
 	in, out := cmd.InOrStdin(), cmd.ErrOrStderr()
-	if !screen.IsTerminal(in) || !screen.IsTerminal(out) {
+	if !tty.Is(in) || !tty.Is(out) {
 		return usage("there is no terminal to ask at: add --yes if this is meant")
 	}
 	fmt.Fprintf(out, "%s\n%s [y/N] ", says, question)

@@ -9,10 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/relay"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
 
 // checkJSON is what --check says. Its names are stable.
@@ -62,7 +64,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 	}
 	if cert != nil {
 		if j.CertificateUntil = cert.current.Load().Leaf.NotAfter.UTC(); s.now().After(j.CertificateUntil) {
-			return &FileError{wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", screen.When(j.CertificateUntil))}
+			return &FileError{strictyaml.Wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", screen.When(j.CertificateUntil))}
 		}
 	}
 	for _, t := range c.tools {
@@ -130,7 +132,7 @@ func checkLedger(dir string) (ledgerJSON, error) {
 		j.New = true
 		return j, nil
 	case err != nil:
-		return j, fmt.Errorf("cannot look at the directory: %w", bare(err))
+		return j, fmt.Errorf("cannot look at the directory: %w", plaintext.Cause(err))
 	case !info.IsDir():
 		return j, errors.New("not a directory")
 	case openToOthers(info):

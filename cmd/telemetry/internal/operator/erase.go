@@ -11,10 +11,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
+	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 // callTime bounds one question to a vendor, which may be several requests.
@@ -267,7 +268,7 @@ func (e *erasing) printFound(out screen.Screen, f found) {
 // ask has the data erased.
 func (e *erasing) ask() error {
 	if !e.yes {
-		if !screen.IsTerminal(e.cmd.InOrStdin()) || !screen.IsTerminal(e.cmd.ErrOrStderr()) {
+		if !tty.Is(e.cmd.InOrStdin()) || !tty.Is(e.cmd.ErrOrStderr()) {
 			return usage("there is no terminal to ask at: add --yes if this is meant, or --dry-run to see what would be erased")
 		}
 		terminal := e.surroundings.screen(e.cmd.ErrOrStderr())

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/deletion/relay"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // auditJSON is what verify says. Its names are stable.

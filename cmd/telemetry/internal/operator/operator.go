@@ -18,9 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
-	"github.com/gotoolbase/telemetry/core/toolfile"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // Commands returns the commands, to be added to the root.
@@ -63,11 +62,6 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usage("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0])
 	}
 	return nil
-}
-
-// wrong is a mistake at a place in a file.
-func wrong(line int, key, format string, args ...any) error {
-	return &toolfile.Error{Line: line, Key: key, Problem: fmt.Sprintf(format, args...)}
 }
 
 // choice is a flag that takes one of some words.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/deletion/relay"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 // answerTime is how long answers may take when the relay is to end. Run has its own grace,
@@ -97,7 +97,7 @@ func (s surroundings) relay() *cobra.Command {
 }
 
 func logger(w io.Writer, format string) *slog.Logger {
-	if format == "text" || format == "auto" && screen.IsTerminal(w) {
+	if format == "text" || format == "auto" && tty.Is(w) {
 		return slog.New(slog.NewTextHandler(w, nil))
 	}
 	return slog.New(slog.NewJSONHandler(w, nil))

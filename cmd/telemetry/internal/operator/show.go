@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/internal/screen"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/relay"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // erasureJSON is one erasure. Its names are stable.

@@ -20,14 +20,17 @@ import (
 	"github.com/gotoolbase/telemetry/internal/standin/posthog"
 )
 
-// shown returns what a command writes to a terminal.
-func (h *history) shown(args ...string) string {
+// shown returns what a command writes to a terminal of so many columns.
+func (h *history) shown(columns uint16, args ...string) string {
 	h.Helper()
 	ptmx, tty, err := pty.Open()
 	if err != nil {
 		h.Skipf("no pseudo-terminal: %v", err)
 	}
 	defer ptmx.Close()
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: columns}); err != nil {
+		h.Fatal(err)
+	}
 	var out bytes.Buffer
 	done := make(chan struct{})
 	go func() { defer close(done); _, _ = io.Copy(&out, ptmx) }() // ends with EIO once nobody has it open
@@ -41,10 +44,11 @@ func (h *history) shown(args ...string) string {
 func TestOnATerminalThereAreTablesAndColours(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
-	golden(t, "terminal_list", h.shown("erasures", "list"))
-	golden(t, "terminal_list_none", h.shown("erasures", "list", "--tool", "nobodys"))
-	golden(t, "terminal_show", h.shown("erasures", "show", h.ids[2]))
-	golden(t, "terminal_verify", h.shown("erasures", "verify"))
+	golden(t, "terminal_list", h.shown(160, "erasures", "list"))
+	golden(t, "terminal_list_narrow", h.shown(60, "erasures", "list"))
+	golden(t, "terminal_list_none", h.shown(160, "erasures", "list", "--tool", "nobodys"))
+	golden(t, "terminal_show", h.shown(160, "erasures", "show", h.ids[2]))
+	golden(t, "terminal_verify", h.shown(160, "erasures", "verify"))
 }
 
 // dialogue is a command on a terminal, with somebody in front of it.

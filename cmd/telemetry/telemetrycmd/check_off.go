@@ -1,6 +1,0 @@
-//go:build !telemetrycheck
-
-package telemetrycmd
-
-// mayCheck is false in what users get: they should send nothing by a word that they mistyped.
-const mayCheck = false

@@ -1,5 +1,0 @@
-//go:build telemetrycheck
-
-package telemetrycmd
-
-const mayCheck = true

@@ -1,0 +1,5 @@
+//go:build telemetrycheck
+
+package console
+
+const mayCheck = true

@@ -1,0 +1,220 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/internal/screen"
+)
+
+// Command is one of the commands, for a command library to hang into its tree.
+type Command struct {
+	// Name is what people type, Args how its arguments are shown, "" where it takes none.
+	Name, Args string
+	// Summary is a line, Help what --help says, in paragraphs.
+	Summary, Help string
+	// Examples are arguments that work, such as "status --explain".
+	Examples []string
+	// Hidden says that it is not for people.
+	Hidden bool
+	// Flags are its flags, to be parsed before Run is called. One of a single letter is the
+	// short form of the one that has the same Value. HiddenFlags names those that are not shown.
+	Flags       *flag.FlagSet
+	HiddenFlags []string
+	// Run runs it with the arguments that are left. It prints no error. A mistake in the call is
+	// an *UsageError. A nil stream is the process's own.
+	Run func(ctx context.Context, s Streams, args []string) error
+	// MaxArgs is how many arguments it takes.
+	MaxArgs int
+
+	set *settings
+}
+
+// Choices returns the values that a flag takes, each followed by a tab and what it is for, nil
+// where any value does.
+func (c *Command) Choices(name string) []string {
+	f := c.Flags.Lookup(name)
+	if f == nil {
+		return nil
+	}
+	format, ok := f.Value.(*formatFlag)
+	if !ok {
+		return nil
+	}
+	var list []string
+	for _, one := range format.formats {
+		list = append(list, string(one)+"\t"+formatWords[one])
+	}
+	return list
+}
+
+// Shorthand returns the single letter that a flag may be given as, "" if it has none.
+func (c *Command) Shorthand(name string) (letter string) {
+	long := c.Flags.Lookup(name)
+	c.Flags.VisitAll(func(f *flag.Flag) {
+		if long != nil && len(f.Name) == 1 && f.Name != name && f.Value == long.Value {
+			letter = f.Name
+		}
+	})
+	return letter
+}
+
+// printHelp prints what --help says.
+func (c *Command) printHelp(w io.Writer, hint func(string) string) {
+	text := c.set.text
+	usage := c.Name
+	if c.Args != "" {
+		usage += " " + c.Args
+	}
+	fmt.Fprintf(w, "%s\n\n%s\n  %s %s\n", c.Help, text("Usage:"), hint(usage), text("[FLAGS]"))
+	if len(c.Examples) > 0 {
+		fmt.Fprintf(w, "\n%s\n", text("Examples:"))
+		for _, example := range c.Examples {
+			fmt.Fprintf(w, "  %s\n", hint(example))
+		}
+	}
+	fmt.Fprintf(w, "\n%s\n", text("Flags:"))
+	c.Flags.VisitAll(func(f *flag.Flag) {
+		if len(f.Name) == 1 || slices.Contains(c.HiddenFlags, f.Name) {
+			return
+		}
+		kind, usage := flag.UnquoteUsage(f)
+		if format, ok := f.Value.(*formatFlag); ok {
+			kind = format.Type()
+		}
+		letter := "    "
+		if short := c.Shorthand(f.Name); short != "" {
+			letter = "-" + short + ", "
+		}
+		fmt.Fprintf(w, "  %s--%s\n        %s\n", letter, strings.TrimSpace(f.Name+" "+kind), usage)
+	})
+}
+
+// commands is what the commands of one list share.
+type commands struct {
+	*settings
+	open func() (*core.Manager, error)
+}
+
+// call is one call of a command.
+type call struct {
+	*settings
+	ctx  context.Context
+	m    *core.Manager
+	in   io.Reader
+	out  screen.Screen // standard output
+	err  screen.Screen // standard error
+	hint func(command string) string
+	args []string
+}
+
+// Commands returns the commands that people have, and the hidden upload. open returns the manager when one of them runs, for a program that learns
+// only then which tool it is about. Each list is for one execution at a time.
+func Commands(open func() (*core.Manager, error), options ...Option) []*Command {
+	set := &commands{gather(options), open}
+	return []*Command{
+		set.enable(), set.disable(), set.status(), set.schema(), set.inspect(), set.log(), set.receipts(), set.export(),
+		set.reset(), set.flush(), set.share(), set.upload(),
+	}
+}
+
+// Check returns the command check, which sends one marked event to the declared backend and
+// says what the receiver answers. It is for authors, in a program of theirs: a tool that users
+// have should not offer it.
+func Check(open func() (*core.Manager, error), options ...Option) *Command {
+	set := &commands{gather(options), open}
+	return set.checkCommand()
+}
+
+// command makes a command without flags of its own; do is what it does.
+func (s *commands) command(name, summary, help string, do func(c *call) error, examples ...string) *Command {
+	c := &Command{set: s.settings, Name: name, Summary: s.text(summary), Help: s.text(help), Examples: examples, Flags: flag.NewFlagSet(name, flag.ContinueOnError)}
+	c.Run = func(ctx context.Context, streams Streams, args []string) error {
+		if len(args) > c.MaxArgs {
+			return &UsageError{c.tooMany(args)}
+		}
+		m, err := s.open()
+		if err != nil {
+			return err
+		}
+		streams = streams.complete()
+		return do(&call{
+			settings: s.settings, ctx: ctx, m: m, in: streams.In, out: out(streams.Out, m), err: out(streams.Err, m),
+			hint: s.hints(m), args: args,
+		})
+	}
+	return c
+}
+
+func (c *Command) tooMany(args []string) error {
+	if c.MaxArgs == 0 {
+		return c.set.errorf("%[1]s takes no arguments, but was given %[2]q", c.Name, args[0])
+	}
+	return c.set.errorf("%[1]s takes %[2]s, but was given %[3]q as well", c.Name, c.Args, args[c.MaxArgs])
+}
+
+// outputFormat is what a command prints.
+type outputFormat string
+
+const (
+	formatText outputFormat = "text"
+	formatJSON outputFormat = "json"
+)
+
+// formatWords say what formats are for, in completions.
+var formatWords = map[outputFormat]string{
+	formatText: "for people", formatJSON: "for programs", formatMarkdown: "for a page", formatJSONSchema: "to check events with",
+}
+
+// formatFlag is the flag --output. As a flag.Value it refuses what is not among its formats
+// when flags are parsed, which is a usage error.
+type formatFlag struct {
+	format  outputFormat
+	formats []outputFormat
+}
+
+func (f *formatFlag) String() string { return string(f.format) }
+
+// Type is what pflag asks for.
+func (f *formatFlag) Type() string { return strings.Join(f.names(), "|") }
+
+func (f *formatFlag) names() []string {
+	names := make([]string, len(f.formats))
+	for i, format := range f.formats {
+		names[i] = string(format)
+	}
+	return names
+}
+
+func (f *formatFlag) Set(value string) error {
+	if !slices.Contains(f.formats, outputFormat(value)) {
+		names := f.names()
+		last := len(names) - 1
+		return errors.New("must be " + strings.Join(names[:last], ", ") + " or " + names[last])
+	}
+	f.format = outputFormat(value)
+	return nil
+}
+
+// addOutput adds --output to a command, with formats beside text and JSON.
+func (c *Command) addOutput(others ...outputFormat) *outputFormat {
+	f := &formatFlag{format: formatText, formats: append([]outputFormat{formatText, formatJSON}, others...)}
+	c.Flags.Var(f, "output", c.set.text("for people or for programs"))
+	c.Flags.Var(f, "o", "")
+	return &f.format
+}
+
+// addBool adds a flag that is given or not; letter is its short form, "" for none.
+func (c *Command) addBool(name, letter, usage string) *bool {
+	value := c.Flags.Bool(name, false, c.set.text(usage))
+	if letter != "" {
+		c.Flags.Var(c.Flags.Lookup(name).Value, letter, "")
+	}
+	return value
+}

@@ -1,0 +1,285 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/screen"
+)
+
+// erasureWords says what became of one request, no more than is known, and what the
+// person can do where that is anything.
+func (c *call) erasureWords(e core.Erasure) []string {
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, c.text(format, args...)) }
+	receiver := orElse(e.Receiver, c.receiver())
+	switch e.State {
+	case deletion.Requested:
+		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, c.text("there was no time to")))
+		add("It is kept, and later commands make it again, also while telemetry is off.")
+		add("To try again now: %s", c.hint("reset --resume"))
+		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
+	case deletion.Refused:
+		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), c.text("nobody said why")))
+		add("It is kept. To ask again: %s", c.hint("reset --resume"))
+		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
+	case deletion.Delivered:
+		add("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
+	case deletion.Acknowledged:
+		add("The deletion request was handed over to %s, with the answer that the data will be deleted.", receiver)
+	case deletion.Verified:
+		add("The data is deleted. That nothing is left under this machine ID was verified.")
+	case deletion.Manual:
+		add("The deletion request is NOT complete: you have to finish it yourself.")
+	default:
+		add("The deletion request was handed over to %[1]s, in the state %[2]s.", receiver, screen.Clean(string(e.State)))
+	}
+	lines = append(lines, c.receiptWords(e.Receipt)...)
+	for i, part := range e.Receipt.Parts {
+		lines = append(lines, fmt.Sprintf("%d. %s", i+1, screen.Clean(string(part.State))))
+		for _, line := range c.receiptWords(part) {
+			lines = append(lines, "   "+line)
+		}
+	}
+	if e.State == deletion.Delivered || e.State == deletion.Manual {
+		lines = append(lines, c.askTheAuthors("To know more, ask the authors, naming the machine ID: %s")...)
+	}
+	if e.Problem != "" {
+		add("The last look at it failed: %s", screen.Clean(e.Problem))
+	}
+	if e.State != deletion.Verified && !e.Next.IsZero() {
+		add("How it goes on: %s", c.hint("reset --status"))
+	}
+	return append(lines, c.stayWords(e)...)
+}
+
+// mayStay says how many events a request may not reach.
+func mayStay(e core.Erasure) string { return events(e.NotErasable) + " may stay all the same" }
+
+// stayWords says it with the reason, where there are any. Nothing is said of them once nothing
+// is left under the machine ID: that is looked for by the ID, which these events have too.
+func (c *call) stayWords(e core.Erasure) []string {
+	if e.NotErasable == 0 {
+		return nil
+	}
+	return []string{c.text("%s: they were accepted with a warning that the receiver may not find them again.", mayStay(e))}
+}
+
+// receiver names whoever was asked.
+func (c *call) receiver() string {
+	if c.m.Tool().Telemetry.DeletionRequestor != nil {
+		return c.text("the authors") // who may have another way than the backend
+	}
+	if b := c.m.Status().Backend; len(b.Hosts) > 0 {
+		return b.String()
+	}
+	return c.text("the receiver")
+}
+
+// askTheAuthors is what a person can always do, if the authors say where.
+func (c *call) askTheAuthors(ask string) []string {
+	if url := c.m.Tool().Telemetry.PrivacyURL; url != "" {
+		return []string{c.text(ask, url)}
+	}
+	return nil
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return screen.Clean(text)
+}
+
+func (c *call) receiptWords(r deletion.Receipt) (lines []string) {
+	if r.Detail != "" {
+		lines = append(lines, screen.Clean(r.Detail))
+	}
+	lines = append(lines, c.mail(r.URL)...)
+	if r.ID != "" {
+		lines = append(lines, c.text("Its ID, should you ask about it: %s", screen.Clean(r.ID)))
+	}
+	if !r.CancelUntil.IsZero() {
+		lines = append(lines, c.text("There it can be cancelled until %s.", screen.When(r.CancelUntil)))
+	}
+	return lines
+}
+
+// mail shows the mail behind a mailto: link, to be sent from any program and any machine.
+// Another link is shown as it is.
+func (c *call) mail(link string) []string {
+	if link == "" {
+		return nil
+	}
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "mailto" {
+		return []string{screen.Clean(link)}
+	}
+	lines := []string{c.text("To: %s", screen.Clean(u.Opaque)), c.text("Subject: %s", screen.Clean(u.Query().Get("subject"))), ""}
+	for line := range strings.Lines(strings.ReplaceAll(u.Query().Get("body"), "\r\n", "\n")) {
+		lines = append(lines, screen.Clean(strings.TrimSuffix(line, "\n")))
+	}
+	for i := range lines {
+		lines[i] = strings.TrimRight("| "+lines[i], " ")
+	}
+	return lines
+}
+
+// openMail opens the first prepared mail in the person's own program, where there is
+// somebody in front of a desktop. It was printed all the same.
+func (c *call) openMail(format outputFormat, all []core.Erasure) {
+	if !c.out.Terminal || format != formatText {
+		return
+	}
+	for _, e := range all {
+		for _, r := range append([]deletion.Receipt{e.Receipt}, e.Receipt.Parts...) {
+			if r.State == deletion.Manual && strings.HasPrefix(r.URL, "mailto:") {
+				if c.openURL(c.m.Lookup, r.URL) == nil {
+					fmt.Fprintln(c.out)
+					c.say("The mail was opened in your mail program. It is sent when you send it.")
+				}
+				return
+			}
+		}
+	}
+}
+
+var errNoDesktop = errors.New("there is no desktop")
+
+// openOnDesktop hands a link to the person's desktop and does not wait for what it does.
+func openOnDesktop(lookup func(string) (string, bool), link string) error {
+	set := func(names ...string) bool {
+		for _, name := range names {
+			if value, _ := lookup(name); value != "" {
+				return true
+			}
+		}
+		return false
+	}
+	var cmd *exec.Cmd
+	switch {
+	case set("SSH_CONNECTION", "CI"):
+		return errNoDesktop // whatever opened would open elsewhere
+	case runtime.GOOS == "windows":
+		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", link)
+	case runtime.GOOS == "darwin":
+		cmd = exec.Command("open", link)
+	case set("DISPLAY", "WAYLAND_DISPLAY"):
+		cmd = exec.Command("xdg-open", link)
+	default:
+		return errNoDesktop
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
+}
+
+// showErasures prints how far every request came.
+func (c *call) showErasures(format outputFormat, all []core.Erasure) error {
+	if format == formatJSON {
+		return screen.WriteJSON(c.out, struct {
+			Tool     string        `json:"tool"`
+			Requests []erasureJSON `json:"requests"`
+		}{c.m.Tool().Name, erasuresJSON(all)})
+	}
+	if len(all) == 0 {
+		c.say("There is no deletion request of %s on this machine.", c.m.Tool().Name)
+	}
+	for i, e := range all {
+		if i > 0 {
+			fmt.Fprintln(c.out)
+		}
+		c.out.Line(screen.Bold, c.text("Data sent under the machine ID %s:", e.MachineID))
+		c.out.Table(c.erasureRows(e))
+		for _, line := range c.erasureWords(e) {
+			c.out.Text(line)
+		}
+	}
+	return nil
+}
+
+// steps are the states in the order in which they are shown.
+var steps = []deletion.State{
+	deletion.Requested, deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Refused, deletion.Manual,
+}
+
+func (c *call) erasureRows(e core.Erasure) (rows []screen.Row) {
+	for _, state := range steps {
+		if at := e.Reached[state]; !at.IsZero() {
+			colour := screen.Plain
+			if state == e.State {
+				colour = screen.Bold
+			}
+			rows = append(rows, screen.Row{Label: c.text(string(state)), Value: screen.When(at), Colour: colour})
+		}
+	}
+	if !e.Next.IsZero() {
+		rows = append(rows, screen.Row{Label: c.text("next look"), Value: c.text("with the first command after %s", screen.When(e.Next))})
+	}
+	return rows
+}
+
+// erasureJSON is one deletion request. Its names are stable.
+type erasureJSON struct {
+	MachineID string `json:"machine_id"`
+	// State is "requested", "delivered", "acknowledged", "verified", "refused" or "manual".
+	State          string    `json:"state"`
+	RequestedAt    time.Time `json:"requested_at,omitzero"`
+	DeliveredAt    time.Time `json:"delivered_at,omitzero"`
+	AcknowledgedAt time.Time `json:"acknowledged_at,omitzero"`
+	VerifiedAt     time.Time `json:"verified_at,omitzero"`
+	RefusedAt      time.Time `json:"refused_at,omitzero"`
+	ManualAt       time.Time `json:"manual_at,omitzero"`
+	receiptJSON
+	// NotErasable is how many events the request may not reach; see core.Erasure.
+	NotErasable int `json:"not_erasable,omitempty"`
+
+	Attempts int       `json:"attempts,omitempty"`
+	Problem  string    `json:"problem,omitempty"`
+	NextAt   time.Time `json:"next_at,omitzero"`
+	// Parts are the receipts of several requestors.
+	Parts []partJSON `json:"parts,omitempty"`
+}
+
+type receiptJSON struct {
+	ID          string    `json:"id,omitempty"`
+	Detail      string    `json:"detail,omitempty"`
+	URL         string    `json:"url,omitempty"`
+	CancelUntil time.Time `json:"cancel_until,omitzero"`
+}
+
+type partJSON struct {
+	State string `json:"state"`
+	receiptJSON
+}
+
+func toReceiptJSON(r deletion.Receipt) receiptJSON {
+	return receiptJSON{r.ID, r.Detail, r.URL, r.CancelUntil.UTC()}
+}
+
+func erasuresJSON(all []core.Erasure) []erasureJSON {
+	list := []erasureJSON{} // [] rather than null
+	for _, e := range all {
+		at := func(s deletion.State) time.Time { return e.Reached[s].UTC() }
+		j := erasureJSON{
+			MachineID: e.MachineID, State: string(e.State),
+			RequestedAt: at(deletion.Requested), DeliveredAt: at(deletion.Delivered), AcknowledgedAt: at(deletion.Acknowledged),
+			VerifiedAt: at(deletion.Verified), RefusedAt: at(deletion.Refused), ManualAt: at(deletion.Manual),
+			receiptJSON: toReceiptJSON(e.Receipt), NotErasable: e.NotErasable, Attempts: e.Attempts, Problem: e.Problem, NextAt: e.Next.UTC(),
+		}
+		for _, part := range e.Receipt.Parts {
+			j.Parts = append(j.Parts, partJSON{string(part.State), toReceiptJSON(part)})
+		}
+		list = append(list, j)
+	}
+	return list
+}

@@ -1,0 +1,321 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/internal/screen"
+)
+
+func (s *commands) inspect() *Command {
+	var next, raw *bool
+	var format *outputFormat
+	c := s.command("inspect", "Show what waits, exactly as it will go out",
+		"Show what waits to be sent, exactly as it will go out: one event a line on a terminal,\n"+
+			"one JSON object a line in a pipe.\n\n"+
+			"With --next it shows the request that would be sent next, with secrets masked, and\n"+
+			"with --raw only the bytes of its body. Nothing is sent, nothing is changed, and nobody\n"+
+			"is contacted. What a single command would record is shown by TELEMETRY_DEBUG=log.",
+		func(c *call) error {
+			switch {
+			case *raw && !*next:
+				return &UsageError{c.errorf("--raw goes with --next")}
+			case *raw && *format == formatJSON:
+				return &UsageError{c.errorf("--raw prints bytes and --output json does not: give one of them")}
+			case *raw:
+				return c.nextBytes()
+			case *next:
+				return c.next(*format)
+			}
+			return c.inspect(*format)
+		},
+		"inspect", "inspect --next", "inspect --next --raw | gunzip", "inspect --output json")
+	format = c.addOutput()
+	next = c.addBool("next", "", "show the request that would be sent next")
+	raw = c.addBool("raw", "", "with --next: print its body as it goes over the wire, and nothing else")
+	return c
+}
+
+// waitingJSON is an event that waits.
+type waitingJSON struct {
+	Event    driver.Event `json:"event"`
+	Receiver string       `json:"receiver"`
+	Stays    bool         `json:"stays_here,omitempty"`
+	// Kept is why it is not sent now, Gone says that it never will be.
+	Kept  string    `json:"kept,omitempty"`
+	Gone  bool      `json:"never_sent,omitempty"`
+	Held  bool      `json:"held_by_a_command,omitempty"`
+	Until time.Time `json:"not_before,omitzero"`
+}
+
+func (c *call) inspect(format outputFormat) error {
+	waiting, err := c.m.Waiting(c.ctx)
+	if err != nil {
+		return c.previewError(err)
+	}
+	if format == formatJSON {
+		list := []waitingJSON{}
+		for _, w := range waiting {
+			list = append(list, waitingJSON{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC()})
+		}
+		return screen.WriteJSON(c.out, struct {
+			summaryJSON
+			Waiting []waitingJSON `json:"waiting"`
+		}{c.look().summary(), list})
+	}
+	if !c.out.Terminal {
+		for _, w := range waiting {
+			if _, err := fmt.Fprintf(c.out, "%s\n", w.Event.AppendJSON(nil)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	c.showWaiting(waiting)
+	return nil
+}
+
+// showWaiting prints a line for each event, under where it goes.
+func (c *call) showWaiting(waiting []core.WaitingEvent) {
+	if len(waiting) == 0 {
+		c.say("Nothing waits.")
+		if v := c.look(); v.state() != stateOn && v.state() != stateLocal {
+			c.say("Telemetry of %[1]s is off. What a command would record: TELEMETRY_DEBUG=log %[1]s …", v.tool)
+		}
+		return
+	}
+	heading := ""
+	for i, w := range waiting {
+		if h := c.whereTo(w); h != heading {
+			if i > 0 {
+				fmt.Fprintln(c.out)
+			}
+			heading = h
+			c.out.Line(screen.Bold, heading)
+		}
+		fmt.Fprintln(c.out, screen.Cut("  "+eventLine(w.Event), c.out.Columns))
+	}
+	fmt.Fprintln(c.out)
+	c.out.Line(screen.Plain, c.count(len(waiting), "%[1]d line. As JSON, with every field: %[2]s",
+		"%[1]d lines. As JSON, with every field: %[2]s", c.hint("inspect | cat")))
+}
+
+// whereTo says where an event goes, and when.
+func (c *call) whereTo(w core.WaitingEvent) string {
+	receiver := screen.Clean(w.Receiver)
+	switch {
+	case w.Gone:
+		return c.text("Never sent (%s):", screen.Clean(w.Keep))
+	case w.Keep != "":
+		return c.text("Not sent now (%s):", screen.Clean(w.Keep))
+	case w.Held:
+		return c.text("Held by a command that is running, for %s:", receiver)
+	case w.Stays:
+		return c.text("Stays on this machine:")
+	case !w.Until.IsZero():
+		return c.text("To %[1]s, not before %[2]s:", receiver, screen.When(w.Until))
+	}
+	return c.text("To %s, with the next upload:", receiver)
+}
+
+// eventLine is an event for people, in one line without what all have in common.
+func eventLine(e driver.Event) string {
+	parts := []string{e.Time.Local().Format("01-02 15:04:05"), e.Type, e.Name}
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	if e.Count > 0 {
+		add("×%d", e.Count)
+	}
+	if e.DurationMS != nil {
+		add("%d ms", *e.DurationMS)
+	}
+	if e.ExitCode != nil {
+		add("exit %d", *e.ExitCode)
+	}
+	if e.ErrorClass != "" {
+		add("%s", e.ErrorClass)
+	}
+	for _, flag := range e.Flags {
+		add("--%s", flag)
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
+		add("%s=%s", key, e.Metadata[key])
+	}
+	return screen.Clean(strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "  "))
+}
+
+// previewError says why nothing can be shown, in words for the person who asked.
+func (c *call) previewError(err error) error {
+	if unsent, ok := errors.AsType[*core.UnsentError](err); ok {
+		return c.errorf("nothing would be sent: %[1]w; see %[2]s", unsent, c.hint("status"))
+	}
+	if errors.Is(err, core.ErrBusy) {
+		return c.errorf("%w and changes what waits at this moment; try again", core.ErrBusy)
+	}
+	return flat{err}
+}
+
+// nextBytes prints the body of the next request as it goes over the wire.
+func (c *call) nextBytes() error {
+	r, err := c.m.Next(c.ctx)
+	if err != nil {
+		return c.previewError(err)
+	}
+	if r.NotKept != "" {
+		return c.errorf("its bytes cannot be shown: %s", screen.Clean(r.NotKept))
+	}
+	return c.printBytes(r)
+}
+
+// printBytes prints a body, on a terminal only if that is text.
+func (c *call) printBytes(r core.Request) error {
+	body := r.Body
+	if c.out.Terminal {
+		if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !r.BodyMasked {
+			return c.errorf("the body is compressed (%s); to see the bytes, send them into a pipe or a file", screen.Clean(encoding))
+		}
+		body = cleanLines(body)
+	}
+	_, err := c.out.Write(body)
+	return err
+}
+
+// cleanLines makes a body fit for a terminal and leaves its lines.
+func cleanLines(body []byte) []byte {
+	lines := strings.Split(string(body), "\n")
+	for i := range lines {
+		lines[i] = screen.Clean(lines[i])
+	}
+	return []byte(strings.Join(lines, "\n"))
+}
+
+func (c *call) next(format outputFormat) error {
+	r, err := c.m.Next(c.ctx)
+	if err != nil {
+		return c.previewError(err)
+	}
+	if format == formatJSON {
+		return screen.WriteJSON(c.out, struct {
+			summaryJSON
+			Request requestJSON `json:"request"`
+		}{c.look().summary(), toRequestJSON(r)})
+	}
+	c.showRequest(r)
+	return nil
+}
+
+// requestJSON is a request that would be made, or was.
+type requestJSON struct {
+	Local   bool                `json:"local,omitempty"`
+	Method  string              `json:"method,omitempty"`
+	URL     string              `json:"url,omitempty"`
+	Header  map[string][]string `json:"header,omitempty"`
+	Network string              `json:"network,omitempty"`
+	Address string              `json:"address,omitempty"`
+	// Body is base64, Readable the same as text or JSON, if that can be made of it.
+	Body       []byte          `json:"body,omitempty"`
+	BodyMasked bool            `json:"body_masked,omitempty"`
+	Readable   json.RawMessage `json:"readable,omitempty"`
+	NotKept    string          `json:"body_not_kept,omitempty"`
+	Size       int             `json:"size"`
+	Digest     string          `json:"sha256,omitempty"`
+	Events     int             `json:"events"`
+	EventIDs   []string        `json:"event_ids,omitempty"`
+	// Momentary names fields and headers that are of the moment of sending.
+	Momentary []string `json:"momentary,omitempty"`
+	ExampleID string   `json:"example_machine_id,omitempty"`
+}
+
+func toRequestJSON(r core.Request) requestJSON {
+	j := requestJSON{
+		Local: r.Local, Method: r.Method, URL: r.URL, Header: r.Header, Network: r.Network, Address: r.Address, Body: r.Body, BodyMasked: r.BodyMasked,
+		NotKept: r.NotKept, Size: r.Size, Digest: r.Digest, Events: r.Events, EventIDs: r.IDs, Momentary: r.Momentary, ExampleID: r.ExampleID,
+	}
+	if text, err := r.Readable(); err == nil && text != "" {
+		j.Readable = json.RawMessage(text)
+		if !json.Valid(j.Readable) {
+			j.Readable, _ = json.Marshal(text) // a string can always be encoded
+		}
+	}
+	return j
+}
+
+// showRequest prints a request for people: its head, and its body as far as that is readable.
+func (c *call) showRequest(r core.Request) {
+	c.showHead(r)
+	text, err := r.Readable()
+	switch {
+	case err != nil:
+		fmt.Fprintln(c.out)
+		c.say("%s", screen.Clean(err.Error()))
+	case text != "":
+		fmt.Fprintf(c.out, "\n%s\n", cleanLines(indented([]byte(text))))
+	}
+	if remarks := c.requestRemarks(r); len(remarks) > 0 {
+		fmt.Fprintln(c.out)
+		for _, line := range remarks {
+			c.out.Line(screen.Plain, line)
+		}
+	}
+}
+
+// requestRemarks says where what is shown is not to the letter what goes out.
+func (c *call) requestRemarks(r core.Request) (lines []string) {
+	switch {
+	case r.NotKept != "":
+		lines = append(lines, c.text("The bytes are not shown: %s.", screen.Clean(r.NotKept)))
+	case r.BodyMasked:
+		lines = append(lines, c.text("The body holds a secret, which is masked here."))
+	}
+	if len(r.Momentary) > 0 {
+		lines = append(lines, c.text("Of the moment of sending, so other when it is sent: %s.", strings.Join(r.Momentary, ", ")))
+	}
+	if r.ExampleID != "" {
+		lines = append(lines, c.text("There is no machine ID yet: the first upload makes it, and %s stands in its place here.", r.ExampleID))
+	}
+	return lines
+}
+
+func (c *call) showHead(r core.Request) {
+	switch {
+	case r.Local:
+		c.say("Nothing leaves this machine. What is written:")
+	case r.Method != "":
+		fmt.Fprintf(c.out, "%s %s\n", r.Method, screen.Clean(r.URL))
+		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+			for _, value := range r.Header[name] {
+				fmt.Fprintf(c.out, "%s: %s\n", http.CanonicalHeaderKey(name), screen.Clean(value))
+			}
+		}
+	default:
+		fmt.Fprintf(c.out, "%s %s\n", r.Network, screen.Clean(r.Address))
+	}
+}
+
+// indented is JSON with line breaks: of several values, one after the other. What is no JSON
+// stays as it is.
+func indented(text []byte) []byte {
+	var out bytes.Buffer
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	for {
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			if out.Len() == 0 || decoder.More() {
+				return text
+			}
+			return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+		}
+		if json.Indent(&out, value, "", "  ") != nil {
+			return text
+		}
+		out.WriteByte('\n')
+	}
+}

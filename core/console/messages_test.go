@@ -1,0 +1,133 @@
+package console
+
+import (
+	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite messages.txt and the golden files")
+
+// textArguments are the arguments of the functions that take texts.
+var textArguments = map[string][]int{
+	"text": {0}, "errorf": {0}, "say": {0}, "count": {1, 2}, "command": {1, 2}, "addBool": {2}, "askTheAuthors": {0},
+	"isOneOf": {1}, "couldNotStore": {1},
+}
+
+// textsInCode returns the texts of this package, in the order of its files.
+func textsInCode(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	add := func(text string) {
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			function := ""
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				function = f.Sel.Name
+			case *ast.Ident:
+				function = f.Name
+			}
+			for _, i := range textArguments[function] {
+				if i >= len(call.Args) {
+					continue
+				}
+				if text, ok := constant(call.Args[i]); ok {
+					add(text)
+				} else if _, plain := call.Args[i].(*ast.BinaryExpr); plain {
+					t.Errorf("%s: a text that is put together cannot be translated", set.Position(call.Pos()))
+				}
+			}
+			return true
+		})
+	}
+	for _, f := range fieldWords {
+		if f.words != "" {
+			add(f.words)
+		}
+	}
+	for _, state := range steps {
+		add(string(state))
+	}
+	return texts
+}
+
+// constant returns the string that is written down in an expression.
+func constant(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return text, err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, ok1 := constant(e.X)
+		right, ok2 := constant(e.Y)
+		return left + right, ok1 && ok2 && e.Op == token.ADD
+	case *ast.ParenExpr:
+		return constant(e.X)
+	}
+	return "", false
+}
+
+func TestTheListOfTextsIsComplete(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for _, text := range textsInCode(t) {
+		b.WriteString(strconv.Quote(text) + "\n")
+	}
+	if *update {
+		if err := os.WriteFile("messages.txt", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if allTexts != b.String() {
+		t.Error("messages.txt is not what the code prints; go test ./core/console -run TestTheListOfTexts -update")
+	}
+}
+
+func TestATableIsCheckedForWhatIsMissingAndWhatIsUnknown(t *testing.T) {
+	t.Parallel()
+	all := textsInCode(t)
+	table := Messages{}
+	for _, text := range all {
+		table[text] = text
+	}
+	if missing, unknown := table.Check(); len(missing)+len(unknown) > 0 {
+		t.Errorf("missing %q, unknown %q", missing, unknown)
+	}
+	delete(table, "Thank you.")
+	table["Thanks."] = "Danke."
+	table["To turn it off: %s"] = "Ausschalten: %d"
+	table["Sent %[1]d event to %[2]s."] = "An %[2]s wurde %[1]d Ereignis gesendet."
+	missing, unknown := table.Check()
+	if !slices.Equal(missing, []string{"Thank you."}) || !slices.Equal(unknown, []string{"Thanks.", "To turn it off: %s"}) {
+		t.Errorf("missing %q, unknown %q", missing, unknown)
+	}
+}

@@ -1,0 +1,221 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/tty"
+)
+
+// resetPatience is how long the deletion requests may take: a person is looking.
+const resetPatience = 30 * time.Second
+
+func (s *commands) reset() *Command {
+	var yes, status, resume *bool
+	var format *outputFormat
+	c := s.command("reset", "Turn telemetry off, erase it here and ask for the deletion of what was sent",
+		"Turn telemetry off, erase what is kept here, ask for the deletion of what was sent,\n"+
+			"and forget the machine ID: a later yes gets a new one. The log of what was sent and the\n"+
+			"history of decisions are erased too, but for the no of this reset.\n\n"+
+			"It says of each request how far it came. Those that could not be handed over are\n"+
+			"kept, and later commands make them again in the background, also while telemetry\n"+
+			"is off; the exit code is then 1. On a terminal it asks before it begins, because\n"+
+			"it cannot be undone.",
+		func(c *call) error {
+			switch {
+			case *status && *resume:
+				return &UsageError{c.errorf("--status changes nothing and --resume does: give one of them")}
+			case *status:
+				return c.resetStatus(*format)
+			case *resume:
+				return c.resetResume(*format)
+			}
+			return c.reset(*format, *yes)
+		},
+		"reset", "reset --status", "reset --resume", "reset --yes --output json")
+	format = c.addOutput()
+	yes = c.addBool("yes", "y", "do not ask")
+	status = c.addBool("status", "", "show how far the deletion requests came, and change nothing")
+	resume = c.addBool("resume", "", "take the deletion requests up again now, and reset nothing else")
+	return c
+}
+
+func (c *call) reset(format outputFormat, yes bool) error {
+	before := c.look()
+	if !yes && before.somethingToReset() {
+		if err := c.confirmReset(before.tool); err != nil {
+			return err
+		}
+	}
+	var report core.ResetReport
+	err := c.asking(func(ctx context.Context, tell func(done, total int)) (err error) {
+		report, err = c.m.Reset(ctx, tell)
+		return err
+	})
+	if err == nil && !report.Off && c.m.Decision().Enabled {
+		// Nothing is stored here, but a variable or the policy says yes.
+		var no core.DisableReport
+		no, err = c.m.Disable(c.ctx)
+		report.Erased, report.Off = no.Erased, no.Off
+	}
+	if err != nil && !report.Off {
+		return c.notStored(before, err)
+	}
+	if format == formatJSON {
+		j := resetJSON{c.look().summary(), report.Erased, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
+		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
+			return writeErr
+		}
+	} else {
+		c.printReset(before, report, err == nil)
+	}
+	c.openMail(format, report.Requests)
+	if err != nil {
+		return c.errorf("telemetry is off, but the reset is not complete (%[1]w); to try again: %[2]s", flat{err}, c.hint("reset"))
+	}
+	if n := len(report.Unknown); n > 0 {
+		err = errors.New(c.count(n, "%d identity could not be read, so nobody could be asked to delete what may have been sent under it",
+			"%d identities could not be read, so nobody could be asked to delete what may have been sent under them"))
+	}
+	return errors.Join(err, c.stillOpen(report.Requests))
+}
+
+// asking runs work, which asks others, within the time that a person waits, and shows
+// how far it is.
+func (c *call) asking(work func(ctx context.Context, tell func(done, total int)) error) error {
+	ctx, cancel := context.WithTimeout(c.ctx, resetPatience)
+	defer cancel()
+	var p progress
+	defer p.show(c.err, c.text("Asking for the deletion"), func(n int) string { return c.count(n, "%d request", "%d requests") })()
+	return work(ctx, p.set)
+}
+
+func (c *call) resetStatus(format outputFormat) error {
+	all, err := c.m.Erasures()
+	return errors.Join(c.showErasures(format, all), err)
+}
+
+func (c *call) resetResume(format outputFormat) error {
+	var all []core.Erasure
+	err := c.asking(func(ctx context.Context, tell func(done, total int)) (err error) {
+		all, err = c.m.Resume(ctx, tell)
+		return err
+	})
+	if err := c.showErasures(format, all); err != nil {
+		return err
+	}
+	c.openMail(format, all)
+	if err != nil {
+		return c.errorf("%[1]w; to try again: %[2]s", flat{err}, c.hint("reset --resume"))
+	}
+	return c.stillOpen(all)
+}
+
+// stillOpen is the error of a command after which somebody does not have their request.
+func (c *call) stillOpen(all []core.Erasure) error {
+	n := 0
+	for _, e := range all {
+		if e.Open() {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return errors.New(c.count(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
+		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume")))
+}
+
+func (v view) somethingToReset() bool {
+	return v.MachineID != "" || v.Queue.Events > 0
+}
+
+// confirmPatience is for somebody who has just typed the command and reads what it does.
+const confirmPatience = time.Minute
+
+// confirmReset asks, where there is somebody to ask: a script said what it wants. The
+// error says that the person does not want it, or that the command ended meanwhile.
+func (c *call) confirmReset(tool string) error {
+	in, asked := c.in.(*os.File)
+	if !asked || !tty.Is(in) || !c.err.Terminal {
+		return nil
+	}
+	c.err.Paragraph(c.text("This turns telemetry of %s off, erases what waits here and asks for the deletion of what was sent. It cannot be undone.", tool))
+	said, err := c.askYesNo(c.ctx, in, c.err, c.text("Go on?"), confirmPatience)
+	if err == nil && said != saidYes {
+		err = c.errorf("nothing was changed")
+	}
+	return err
+}
+
+func (c *call) printReset(before view, report core.ResetReport, complete bool) {
+	if !report.Off {
+		c.say("Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.", before.tool)
+		return
+	}
+	c.saidNo(before.tool, report.Erased, report.Arrived)
+	for _, name := range report.Unknown {
+		fmt.Fprintln(c.out)
+		c.say("An identity was damaged and is kept as %s.", name)
+		c.say("Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.")
+		if url := c.m.Tool().Telemetry.PrivacyURL; url != "" {
+			c.say("The authors: %s", url)
+		}
+	}
+	if len(report.Requests)+len(report.Unknown) == 0 && complete {
+		c.out.Line(screen.Plain, c.nothingToAsk(before.Erasures))
+	}
+	if variable, _, err := c.m.Identity(); err == nil {
+		c.say("%s is set: unset it, since nothing is sent under an ID that is being erased.", variable)
+	}
+	for _, e := range report.Requests {
+		fmt.Fprintln(c.out)
+		c.say("Data sent under the machine ID %s:", e.MachineID)
+		for _, line := range c.erasureWords(e) {
+			c.out.Text("  " + line)
+		}
+		if e.NotErasable > 0 && before.MachineID == e.MachineID {
+			for _, w := range before.Backend.Warnings {
+				if w.NotErasable && before.Warned[w.Name] > 0 {
+					fmt.Fprintf(c.out, "    %s: %s\n", c.events(before.Warned[w.Name]), screen.Clean(w.Doc))
+				}
+			}
+		}
+	}
+}
+
+// nothingToAsk says why nobody is asked to delete anything: no more than is known here.
+func (c *call) nothingToAsk(before []core.Erasure) string {
+	for i := len(before) - 1; i >= 0; i-- {
+		if e := before[i]; e.State == deletion.Verified {
+			return c.text("Nothing was sent since the last reset. That earlier data is gone was verified on %s.",
+				screen.When(e.Reached[deletion.Verified]))
+		}
+	}
+	return c.text("Nothing is stored here under which anything was sent, so there is nobody to ask to delete it.")
+}
+
+type resetJSON struct {
+	summaryJSON
+	Erased int `json:"erased"`
+	// NotErasable is how many of the events that were sent may stay all the same, the greatest
+	// number of a request.
+	NotErasable int           `json:"not_erasable,omitempty"`
+	Unknown     []string      `json:"damaged_identities,omitempty"`
+	Requests    []erasureJSON `json:"requests"`
+}
+
+// notErasable is the greatest number of events that one of the requests may not reach. Their
+// sum may count an event for several IDs.
+func notErasable(all []core.Erasure) (n int) {
+	for _, e := range all {
+		n = max(n, e.NotErasable)
+	}
+	return n
+}

@@ -1,5 +1,0 @@
-package detect
-
-import "syscall"
-
-const getAttributes = syscall.TCGETS

@@ -1,0 +1,225 @@
+// Package screen writes what the commands have to say. A person at a terminal reads it
+// aligned and with a little colour, whoever reads a pipe gets lines that stand for
+// themselves, and programs get JSON. The commands of tools and those of the operator
+// share it, so that it links no more than tools can bear.
+package screen
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/tty"
+)
+
+// Screen is a place to write to.
+type Screen struct {
+	io.Writer
+	// Terminal says that a person reads it.
+	Terminal bool
+	// Colour says that it knows escape sequences: for colours, and to redraw a line.
+	Colour bool
+	// Columns is how wide a terminal is. A pipe has no width: 0.
+	Columns int
+}
+
+// usualColumns is how wide a terminal is taken to be that does not say it.
+const usualColumns = 80
+
+// New looks at what w is, and at NO_COLOR (no-color.org), TERM and, for a terminal that does
+// not tell its width, COLUMNS.
+func New(w io.Writer, lookup func(string) (string, bool)) Screen {
+	s := Screen{Writer: w, Terminal: tty.Is(w)}
+	if !s.Terminal {
+		return s
+	}
+	noColour, _ := lookup("NO_COLOR")
+	kind, _ := lookup("TERM")
+	s.Colour = noColour == "" && kind != "dumb"
+	if s.Columns = tty.Width(w); s.Columns <= 0 {
+		columns, _ := lookup("COLUMNS")
+		s.Columns, _ = strconv.Atoi(columns)
+	}
+	if s.Columns <= 0 {
+		s.Columns = usualColumns
+	}
+	return s
+}
+
+// Colour is how text looks where there is colour.
+type Colour string
+
+// The colours. Plain is none.
+const (
+	Plain Colour = ""
+	Bold  Colour = "\x1b[1m"
+	Red   Colour = "\x1b[31m"
+	Green Colour = "\x1b[32m"
+
+	dim Colour = "\x1b[2m"
+)
+
+// Paint returns text in a colour, or as it is where there are none.
+func (s Screen) Paint(c Colour, text string) string {
+	if !s.Colour || c == Plain || text == "" {
+		return text
+	}
+	return string(c) + text + "\x1b[0m"
+}
+
+// Row is one line of a table of two columns.
+type Row struct {
+	Label, Value string
+	Colour       Colour // of the value
+}
+
+// leastValue is the least width of a column of values beside its labels. On a narrower
+// terminal values stand under their labels.
+const leastValue = 28
+
+// Table writes rows as they are: Clean what is from elsewhere. A label that is the same as
+// the one before is not repeated on a terminal; in a pipe each line stands for itself.
+func (s Screen) Table(rows []Row) {
+	if !s.Terminal {
+		for _, r := range rows {
+			fmt.Fprintf(s, "%s: %s\n", r.Label, r.Value)
+		}
+		return
+	}
+	width := 0
+	for _, r := range rows {
+		width = max(width, Width(r.Label))
+	}
+	room, stacked := s.Columns-width-2, false
+	if room < leastValue {
+		room, stacked = s.Columns-2, true
+	}
+	last := ""
+	for _, r := range rows {
+		label := r.Label
+		if label == last {
+			label = ""
+		}
+		last = r.Label
+		if stacked && label != "" {
+			fmt.Fprintln(s, s.Paint(dim, label))
+		}
+		for i, line := range Wrap(r.Value, room) {
+			beside := label
+			if stacked || i > 0 {
+				beside = ""
+			}
+			indent := 2
+			if !stacked {
+				indent += width - Width(beside)
+			}
+			fmt.Fprintf(s, "%s%s%s\n", s.Paint(dim, beside), strings.Repeat(" ", indent), s.Paint(r.Colour, line))
+		}
+	}
+}
+
+// Cell is a field of a grid. A terminal shows the short text; programs that read a pipe get
+// the full one.
+type Cell struct {
+	Short, Full string
+	Colour      Colour
+}
+
+// Same is a cell with one text for both.
+func Same(text string, c Colour) Cell { return Cell{text, text, c} }
+
+// Grid writes a table with a heading, and cleans its cells. In a pipe, fields are separated
+// by tabs, and the heading is left out.
+func (s Screen) Grid(heading []string, rows [][]Cell) {
+	if !s.Terminal {
+		for _, row := range rows {
+			fields := make([]string, len(row))
+			for i, c := range row {
+				fields[i] = Clean(c.Full)
+			}
+			fmt.Fprintln(s, strings.Join(fields, "\t"))
+		}
+		return
+	}
+	widths := make([]int, len(heading))
+	for i, h := range heading {
+		widths[i] = Width(h)
+		for _, row := range rows {
+			widths[i] = max(widths[i], Width(Clean(row[i].Short)))
+		}
+	}
+	if s.Columns > 0 && sum(widths)+2*(len(widths)-1) > s.Columns {
+		s.stack(heading, rows)
+		return
+	}
+	line := func(row []Cell) {
+		var b strings.Builder
+		for i, c := range row {
+			text := Clean(c.Short)
+			b.WriteString(s.Paint(c.Colour, text))
+			if i+1 < len(row) {
+				b.WriteString(strings.Repeat(" ", widths[i]-Width(text)+2))
+			}
+		}
+		fmt.Fprintln(s, strings.TrimRight(b.String(), " "))
+	}
+	top := make([]Cell, len(heading))
+	for i, h := range heading {
+		top[i] = Same(h, dim)
+	}
+	line(top)
+	for _, row := range rows {
+		line(row)
+	}
+}
+
+// stack writes a grid that is wider than the terminal as one small table a row.
+func (s Screen) stack(heading []string, rows [][]Cell) {
+	for i, row := range rows {
+		if i > 0 {
+			fmt.Fprintln(s)
+		}
+		var fields []Row
+		for j, c := range row {
+			if text := Clean(c.Short); text != "" {
+				fields = append(fields, Row{heading[j], text, c.Colour})
+			}
+		}
+		s.Table(fields)
+	}
+}
+
+func sum(list []int) (n int) {
+	for _, v := range list {
+		n += v
+	}
+	return n
+}
+
+// WriteJSON writes the other output format. Times in it are RFC 3339 in UTC.
+func WriteJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// Clean makes text from elsewhere, such as a server's answer, fit for a terminal.
+func Clean(text string) string {
+	return plaintext.Clean(text)
+}
+
+// When is a time as people read it where they are.
+func When(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+
+// Count is a number of things.
+func Count[N int | int64](n N, singular, plural string) string {
+	if n == 1 {
+		return "1 " + singular
+	}
+	return fmt.Sprintf("%d %s", n, plural)
+}

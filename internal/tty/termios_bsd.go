@@ -1,0 +1,16 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package tty
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+const getAttributes = syscall.TIOCGETA
+
+// discardInput is tcflush(fd, TCIFLUSH).
+func discardInput(fd uintptr) {
+	which := int32(1) // FREAD of sys/fcntl.h: the queue that is read from
+	_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCFLUSH, uintptr(unsafe.Pointer(&which)))
+}
