@@ -50,6 +50,10 @@ type backgroundNotes struct {
 	counted  time.Time
 	failures int
 	problem  string
+	// off is when the last process found telemetry off, although a command had started it, and
+	// offBy the layer that said so to it.
+	off   time.Time
+	offBy string
 }
 
 func (b background) readNotes() (n backgroundNotes) {
@@ -64,7 +68,8 @@ func (b background) readNotes() (n backgroundNotes) {
 		}
 		return time.Unix(0, ns)
 	}
-	n.began, n.ended, n.counted = when("began"), when("ended"), when("counted")
+	n.began, n.ended, n.counted, n.off = when("began"), when("ended"), when("counted"), when("off")
+	n.offBy = r["off_by"]
 	n.failures, _ = strconv.Atoi(r["failures"])
 	n.problem = r["problem"]
 	return n
@@ -72,10 +77,13 @@ func (b background) readNotes() (n backgroundNotes) {
 
 func (b background) writeNotes(n backgroundNotes) error {
 	r := state.Record{"failures": strconv.Itoa(n.failures), "problem": n.problem}
-	for key, t := range map[string]time.Time{"began": n.began, "ended": n.ended, "counted": n.counted} {
+	for key, t := range map[string]time.Time{"began": n.began, "ended": n.ended, "counted": n.counted, "off": n.off} {
 		if !t.IsZero() {
 			r[key] = strconv.FormatInt(t.UnixNano(), 10)
 		}
+	}
+	if n.offBy != "" {
+		r["off_by"] = n.offBy
 	}
 	return b.dir.WriteRecord(backgroundName, r)
 }
@@ -93,9 +101,9 @@ func (b background) judged() (n backgroundNotes, fresh bool) {
 	switch {
 	case n.began.Before(started.Add(-coarse)):
 		n.problem = "the background process that was to send events on " + started.Local().Format(time.DateTime) +
-			" never began: can the program be started on its own, with another working directory and without the variables of your shell?"
+			" never began, or could not note it: can the program be started on its own, with another working directory and without the variables of your shell?"
 	case n.ended.Before(n.began):
-		n.problem = "the background process that began to send events on " + n.began.Local().Format(time.DateTime) + " was ended before it was done"
+		n.problem = "the background process that began to send events on " + n.began.Local().Format(time.DateTime) + " was ended before it was done, or could not note that it was"
 	default:
 		return n, false
 	}
@@ -116,10 +124,26 @@ func (b background) problem() string {
 		return "no background process can be started, because the program cannot find out where it lies: is /proc hidden? Until that is mended" + instead
 	}
 	n, _ := b.judged()
-	if n.problem != "" && n.failures >= maxFailedStarts {
-		return n.problem + "; after " + strconv.Itoa(n.failures) + " such failures" + instead
+	if n.problem == "" || n.failures < maxFailedStarts {
+		return n.problem
 	}
-	return n.problem
+	problem := n.problem + "; after " + strconv.Itoa(n.failures) + " such failures"
+	again := b.dir.Time(startedName).Add(retryStarts)
+	if !again.After(b.now()) {
+		return problem + " events were sent from the commands themselves, and the next command tries a background process again"
+	}
+	return problem + instead + "; a background process is tried again after " + again.Local().Format(time.DateTime)
+}
+
+// foundOff says that the last process found telemetry off after an answer of that time, "" if
+// it did not.
+func (b background) foundOff(since time.Time) string {
+	n := b.readNotes()
+	if n.off.IsZero() || n.off.Before(since) {
+		return ""
+	}
+	return "the background process found telemetry off on " + n.off.Local().Format(time.DateTime) + ", because of " + n.offBy +
+		", and sent nothing: it does not get all variables of your shell"
 }
 
 // start starts the process and returns at once.
@@ -147,40 +171,66 @@ func (b background) start() error {
 	return nil
 }
 
-// vanishes reports whether what we start would end with this command, or does not work: in
-// a CI job, in a container or a sandbox whose first process ends with the command, and
-// where the last starts have failed.
-func (b background) vanishes() bool {
-	if consent.InCI(b.lookup) || b.upload == nil || !detach.Outlives(b.lookup) {
-		return true
+// vanishes reports whether what we start would end with this command, or does not work.
+func (b background) vanishes() bool { return b.inside() != "" }
+
+// inside returns why a command sends by itself, "" where it starts a background process: in a
+// CI job, in a container or a sandbox whose first process ends with the command, where the last
+// starts have failed, and where the process could not be told where to send.
+func (b background) inside() Inside {
+	switch {
+	case consent.InCI(b.lookup):
+		return InsideCI
+	case b.upload == nil:
+		return InsideTest
+	case !detach.Outlives(b.lookup):
+		return InsideShortLived
 	}
 	if _, err := os.Executable(); err != nil {
-		return true
+		return InsideNoProgram
 	}
 	n, _ := b.judged()
-	return n.failures >= maxFailedStarts && b.now().Sub(b.dir.Time(startedName)) < retryStarts
+	if n.failures >= maxFailedStarts && b.now().Sub(b.dir.Time(startedName)) < retryStarts {
+		return InsideFailures
+	}
+	if len(b.declaration()) > detach.MaxInput {
+		return InsideDeclaration
+	}
+	return ""
 }
 
-// declaration is where this process sends to, for the background process: its own may be
-// made from variables that it does not get. It goes through a pipe, because it holds keys.
+// declaration is what the author of this process declared, for the background process: its own
+// may be made from variables that it does not get. It goes through a pipe, because it holds
+// keys. The administrator's policy is read by that process itself, and comes first there too.
 func (b background) declaration() []byte {
-	own, err := b.selectBackend()
+	own, err := b.selectDeclared()
 	if err != nil {
-		return nil
+		return nil // nothing can be sent, whoever would do it
 	}
 	r := state.Record{"backend": own.driver.Name, "insecure": strconv.FormatBool(b.tool.Telemetry.Insecure)}
 	for name, value := range own.settings {
-		r["setting."+name] = value
+		r["setting."+name] = inOneLine(value)
 	}
 	for name, value := range b.tool.Telemetry.Headers {
-		r["header."+name] = value
-	}
-	for key, value := range r {
-		if plaintext.Clean(key+value) != key+value || strings.Contains(key, "=") {
-			return nil // a record would not give it back as it is
-		}
+		r["header."+name] = inOneLine(value)
 	}
 	return r.Encode()
+}
+
+// inOneLine returns a value as a line of a record can hold it, such as a certificate, and
+// fromOneLine undoes that. What fits as it is stays as it is.
+func inOneLine(value string) string {
+	if plaintext.Clean(value) != value || strings.HasPrefix(value, `"`) { // a record cleans what it holds
+		return strconv.QuoteToASCII(value)
+	}
+	return value
+}
+
+func fromOneLine(line string) string {
+	if value, err := strconv.Unquote(line); err == nil && strings.HasPrefix(line, `"`) {
+		return value
+	}
+	return line
 }
 
 // adoptDeclaration takes over what the command that started us sends to. What may go there
@@ -196,10 +246,10 @@ func (b background) adoptDeclaration(data []byte) {
 	config.Settings, config.Headers = map[string]string{}, map[string]string{}
 	for key, value := range r {
 		if name, ok := strings.CutPrefix(key, "setting."); ok {
-			config.Settings[name] = value
+			config.Settings[name] = fromOneLine(value)
 		}
 		if name, ok := strings.CutPrefix(key, "header."); ok {
-			config.Headers[name] = value
+			config.Headers[name] = fromOneLine(value)
 		}
 	}
 }
@@ -223,7 +273,12 @@ func runBackground(in *installation) {
 	defer cancel()
 	// Erasing first: it was asked for, and events can wait.
 	failed := in.outbox().Pending() && (&eraser{installation: in}).work(ctx, false, nil) != nil
-	if _, err := (&uploader{installation: in, daily: true}).send(ctx, nil, backgroundWait); err != nil && !errors.Is(err, delivery.ErrNotAllowed) {
+	_, err := (&uploader{installation: in, daily: true}).send(ctx, nil, backgroundWait)
+	n.off, n.offBy = time.Time{}, ""
+	switch {
+	case errors.Is(err, delivery.ErrNotAllowed):
+		n.off, n.offBy = b.now(), in.decide().Decider
+	case err != nil:
 		failed = true
 	}
 	n.ended, n.failures, n.problem = b.now(), 0, ""

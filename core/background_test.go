@@ -118,8 +118,8 @@ func TestStatusFindsOutThatTheDiskIsFull(t *testing.T) {
 	_ = os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 1<<20), 0o600) // as much as fits
 	before := files(small)
 	s := m.Status()
-	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "no space left") || s.Recording {
-		t.Errorf("status says %v, recording %v", s.Faults, s.Recording)
+	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "no space left") || !s.Unstored {
+		t.Errorf("status says %v, unstored %v", s.Faults, s.Unstored)
 	}
 	if after := files(small); strings.Join(after, "\n") != strings.Join(before, "\n") {
 		t.Errorf("it left something behind: %v", after)

@@ -690,8 +690,8 @@ func TestAReadOnlyDiskIsSurvivedAndReported(t *testing.T) {
 		t.Errorf("Close says %v", err)
 	}
 	s := m.Status()
-	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "read-only") || s.Recording {
-		t.Errorf("status says %v, recording %v", s.Faults, s.Recording)
+	if len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "read-only") || !s.Recording || !s.Unstored {
+		t.Errorf("status says %v, recording %v, unstored %v", s.Faults, s.Recording, s.Unstored)
 	}
 	if _, err := m.Disable(t.Context()); err == nil {
 		t.Error("a no that cannot be stored is no error")

@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +18,9 @@ import (
 // debugVariable, set to "log", has a command print to stderr what it would record, whether
 // telemetry is on or not, and record, store and send nothing. Any other value means nothing.
 const debugVariable = "TELEMETRY_DEBUG"
+
+// errDebug says that there is no slot, because events are shown in place of being recorded.
+var errDebug = errors.New("what would be recorded is shown")
 
 func (in *installation) debugs() bool {
 	value, _ := in.lookup(debugVariable)

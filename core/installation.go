@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotoolbase/telemetry/backends/noop"
@@ -75,6 +76,7 @@ type installation struct {
 	dirErr error // the directory is unknown, or not to be used
 	// preview, where not nil, opens the backends of a copy that is looked at: nothing leaves it.
 	preview *preview
+	pinned  atomic.Pointer[pin]
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
@@ -104,22 +106,18 @@ func newInstallation(tool props.Tool, options []Option) *installation {
 	return in
 }
 
-// cleaned returns what an author declares with the texts fit to be shown that nothing else
-// holds to a form. They may come from a file, or from what built the tool.
+// cleaned returns what an author declares with the texts fit to be shown that commands show
+// where the declaration has a mistake, too. They may come from a file, or from what built the
+// tool.
 func cleaned(tool props.Tool) props.Tool {
-	tool.Version = plaintext.Clean(tool.Version)
 	config := &tool.Telemetry
-	config.Notice, config.PrivacyURL = plaintext.Lines(config.Notice), plaintext.Clean(config.PrivacyURL)
-	config.MetadataKeys = slices.Clone(config.MetadataKeys) // nil stays nil: any key
-	for i, key := range config.MetadataKeys {
-		config.MetadataKeys[i] = plaintext.Clean(key)
+	for _, text := range []*string{&tool.Name, &tool.Version, &config.Installation, &config.PrivacyURL} {
+		*text = plaintext.Clean(*text)
 	}
-	if config.Metadata != nil {
-		metadata := make(map[string]string, len(config.Metadata))
-		for key, value := range config.Metadata {
-			metadata[plaintext.Clean(key)] = value
-		}
-		config.Metadata = metadata
+	config.Notice = plaintext.Lines(config.Notice)
+	config.ErrorClasses = slices.Clone(config.ErrorClasses)
+	for i, class := range config.ErrorClasses {
+		config.ErrorClasses[i] = props.ErrorClass(plaintext.Clean(string(class)))
 	}
 	return tool
 }
@@ -145,10 +143,11 @@ func (in *installation) name() string {
 
 func (in *installation) store() consent.Store { return consent.NewStore(in.dir.Path()) }
 
-// terms are what the author declares, as people are told it.
+// terms are what the author declares and the receiver that the policy may name, as people are
+// told it.
 func (in *installation) terms() consent.Terms {
 	config := in.tool.Telemetry
-	who := controller(&config)
+	who := in.controller()
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
@@ -176,7 +175,7 @@ func (in *installation) terms() consent.Terms {
 	// With a mistake in the declaration there is no receiver: a yes now is no yes to the one
 	// that it names when it is mended.
 	if s, err := in.selectBackend(); err == nil {
-		t.Backend, t.Hosts = s.driver.Name, s.info().Hosts
+		t.Backend, t.Hosts, t.Pinned = s.driver.Name, s.info().Hosts, s.pinned
 	}
 	return t
 }
@@ -188,7 +187,7 @@ func (in *installation) decide() consent.Decision {
 		Omitted: omitted,
 		Tool:    in.name(),
 		Lookup:  in.lookup,
-		Policy:  consent.ReadPolicies(in.policy...),
+		Policy:  in.readPolicy(),
 	}
 	if in.dirErr == nil {
 		input.Stored = in.store().Load()
@@ -307,7 +306,7 @@ func (in *installation) check() error {
 			return &driver.ConfigError{Field: "Telemetry.DeletionRequestor", Problem: err.Error()}
 		}
 	}
-	_, err := in.selectBackend()
+	_, err := in.selectDeclared()
 	return err
 }
 

@@ -72,6 +72,10 @@ type Status struct {
 	Backend   props.BackendInfo
 	// Controller is who asks for what is sent, and for what.
 	Controller Controller
+	// Pinned says that the administrator's policy has set Backend in the place of the author's.
+	Pinned bool
+	// Omitted says that the tool was built without telemetry: it can record and contact nothing.
+	Omitted bool
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
 	// StateDir is where all of it is kept, LocalLog the file for what stays on this machine,
@@ -114,6 +118,8 @@ type Status struct {
 	Erasures []Erasure
 	// Faults says what is wrong: with the author's declaration, or with the files.
 	Faults []string
+	// Condition is what is in the way of it.
+	Condition
 }
 
 // TotalLost is how many events were given up, whatever the reason.
@@ -154,7 +160,7 @@ func (in *installation) notErasable() int {
 func (m *Manager) Status() Status {
 	in := m.in
 	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{},
-		Controller: controller(&in.tool.Telemetry)}
+		Omitted: omitted, Controller: in.controller()}
 	fault := func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Faults = append(s.Faults, err.Error())
@@ -163,17 +169,28 @@ func (m *Manager) Status() Status {
 	wrong := in.check()
 	fault(wrong)
 	s.Backend = m.backend(s.Decision)
+	fault(in.pin().err)
+	s.Pinned = in.pin().selection.pinned && !s.Decision.LocalOnly
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
+	s.block(wrong)
 	if in.dirErr != nil {
 		fault(in.dirErr)
+		s.block(in.dirErr)
+		s.QueueUnknown, s.DeliveriesUnknown = true, true
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
-		if errors.Is(err, fs.ErrNotExist) && s.Decision.Enabled {
+		unknown := !errors.Is(err, fs.ErrNotExist)
+		s.QueueUnknown, s.DeliveriesUnknown = unknown, unknown
+		if !unknown && s.Decision.Enabled {
 			err = in.dir.Probe() // it is made when there is something to record
 		}
-		s.Recording = s.Recording && err == nil
-		fault(err)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			s.cannotStore(in, err)
+			fault(err)
+		}
+		s.Inside = background{in}.inside()
 		return s
 	}
 	key, used, err := identifier{in}.current()
@@ -186,16 +203,12 @@ func (m *Manager) Status() Status {
 	for _, name := range in.dir.Damaged() {
 		fault(fmt.Errorf("a file was damaged and is set aside as %s", name))
 	}
-	decisions, err := m.Decisions()
-	fault(err)
-	for _, err := range decisions.faults() {
-		fault(err)
-	}
 	for _, name := range in.dir.Scratches() {
 		if s.At.Sub(in.dir.Time(name)) > time.Minute {
 			fault(errors.New("a look at what waits was cut off and left a copy of it, which the next upload erases"))
 		}
 	}
+	m.lookAtDecisions(fault)
 	if s.Erasures, err = m.Erasures(); err != nil {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
@@ -203,8 +216,9 @@ func (m *Manager) Status() Status {
 	fault(m.lookAtSent(&s))
 	if s.Decision.Enabled {
 		if err := in.dir.Probe(); err != nil {
-			s.Recording = false
-			fault(fmt.Errorf("the state directory cannot be written to, so events are lost: %w", err))
+			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			s.cannotStore(in, err)
+			fault(err)
 		}
 	}
 	log := in.localLogPath()
@@ -218,6 +232,7 @@ func (m *Manager) Status() Status {
 	}
 	if err := delivery.CheckNotes(in.dir); err != nil {
 		fault(fmt.Errorf("the notes of deliveries cannot be read, so they are not counted here: %w", err))
+		s.DeliveriesUnknown = true
 	}
 	m.lookAtDelivery(&s)
 	return s
@@ -242,6 +257,7 @@ func (m *Manager) lookAtQueue(s *Status) error {
 	terms := m.in.terms()
 	for id, n := range stats.Events {
 		receipt, err := m.in.store().InForce(id)
+		s.hold(m.in, receipt, err, id == "", n)
 		switch {
 		case err != nil:
 		case receipt.Local:
@@ -251,6 +267,7 @@ func (m *Manager) lookAtQueue(s *Status) error {
 		}
 	}
 	if err != nil {
+		s.QueueUnknown = true
 		return fmt.Errorf("the queue cannot be read: %w", err)
 	}
 	if stats.Damaged > 0 {
@@ -270,7 +287,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
 	s.Refusal, s.RefusedAt = notes.Refusal, notes.RefusedAt
 	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
-	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit
+	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit && delivery.MayBeUnderway(m.in.dir)
 	s.CutOff = notes.Unfinished() && !s.Underway
 	s.Problem, s.Left, s.Background = notes.Problem, notes.Left, background{m.in}.problem()
 	for reason, n := range spool.Losses(m.in.dir) {
@@ -278,6 +295,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 			s.Lost[reason] += n
 		}
 	}
+	m.lookFurther(s, notes)
 }
 
 // Identity returns the variable that hands this installation's machine ID to another one of
@@ -505,6 +523,9 @@ type Erasure struct {
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
 	Receipt deletion.Receipt
+	// Held says that nobody may be asked now: for the administrator's policy, or because this
+	// build can contact nobody. Problem says it in words. Trying again helps when that changes.
+	Held bool
 	// Receiver is who has taken it, where that is who events were sent to.
 	Receiver string
 	// NotErasable is how many of the events the receiver had taken with a warning that it may
@@ -604,10 +625,15 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 		return nil, m.in.dirErr
 	}
 	entries, err := m.in.outbox().Entries()
+	if len(entries) == 0 {
+		return nil, err
+	}
+	run := (&eraser{installation: m.in}).run()
 	var list []Erasure
 	for _, e := range entries {
+		isOpen := e.State == deletion.Requested || e.State == deletion.Refused
 		list = append(list, Erasure{
-			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+			MachineID: e.MachineID, State: e.State, Held: isOpen && run.Held != "" && !e.IsFor(run), Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
 			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
 		})
 	}

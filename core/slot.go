@@ -39,8 +39,6 @@ var (
 	errOff = errors.New("telemetry is off")
 	// errRetaken says that recording goes on, but not in this slot.
 	errRetaken = errors.New("the slot is no longer the one to record in")
-	// errDebug says that what would be recorded is shown.
-	errDebug = errors.New("what would be recorded is shown, and not recorded")
 )
 
 // taker takes a file of the queue: Queue.Writer for events, Queue.Start for a command that

@@ -244,8 +244,8 @@ func (u *uploader) eraseWithdrawn() error {
 
 // flush is send for a person who waits: not before the time that the server asked for.
 func (u *uploader) flush(ctx context.Context, progress func(done, total int)) (delivery.Report, error) {
-	if until := delivery.ReadNotes(u.dir).WaitUntil; u.now().Before(until) {
-		return delivery.Report{WaitUntil: until}, fmt.Errorf("%w, until %s", ErrWait, until.Local().Format(time.DateTime))
+	if notes := delivery.ReadNotes(u.dir); notes.Waits(u.now()) {
+		return delivery.Report{WaitUntil: notes.WaitUntil}, fmt.Errorf("%w, until %s", ErrWait, notes.WaitUntil.Local().Format(time.DateTime))
 	}
 	const patience = 10 * time.Second // a background process is at it and will be done
 	return u.send(ctx, progress, patience)
@@ -340,6 +340,8 @@ func (u *uploader) allowed(receipt consent.Receipt) error {
 	case !now.Enabled && !(now.Undecided && len(now.Beyond) > 0):
 		return delivery.ErrNotAllowed
 	case now.LocalOnly && !receipt.Local:
+		return delivery.ErrErased
+	case !receipt.Local && !u.terms().SameReceiver(receipt.Terms): // the administrator's policy has changed
 		return delivery.ErrErased
 	}
 	if _, err := u.store().InForce(receipt.ID); errors.Is(err, consent.ErrRetired) {

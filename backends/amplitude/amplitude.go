@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package amplitude sends events to Amplitude's Batch Event Upload API. Tool authors list
 // amplitude.Driver() among their drivers and name it "amplitude".
 //
@@ -98,8 +100,9 @@ const (
 // Driver returns the driver "amplitude".
 func Driver() driver.Driver {
 	return driver.Driver{
-		Name: "amplitude",
-		Doc:  "sends events to Amplitude",
+		Name:     "amplitude",
+		Doc:      "sends events to Amplitude",
+		Accepted: "Amplitude's intake has accepted the events; it does not say that they are stored",
 		Settings: []driver.Setting{
 			{Name: "instance", Doc: "where Amplitude keeps the project: us or eu", Values: []string{"us", "eu"}},
 			{Name: "endpoint", Doc: "instead of instance: URL of a proxy in front of Amplitude", Secret: true},

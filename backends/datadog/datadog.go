@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package datadog is the backend that sends events to Datadog Log Management, as logs.
 // Tool authors list it among their drivers and name it; [NewBackend] is for those who have
 // no use for the collector.
@@ -194,6 +196,8 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name: "datadog",
 		Doc:  "sends events to Datadog Log Management",
+		Accepted: "Datadog, or a relay in front of it, has taken the logs to process them; Datadog answers alike to those that it then " +
+			"drops, such as over an index's daily quota",
 		Settings: []driver.Setting{{
 			Name:   "api_key",
 			Doc:    "API key of the organisation; only for tools that stay inside it",

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package httpjson is the backend that posts events to a server of the author's own:
 // the body is one JSON array of the canonical encoding of [driver.Event], the answer's
 // status says what became of it. Tool authors name it "http", or set
@@ -81,8 +83,9 @@ const (
 // Driver returns the driver "http".
 func Driver() driver.Driver {
 	return driver.Driver{
-		Name: "http",
-		Doc:  "posts events as a JSON array to a server of your own",
+		Name:     "http",
+		Doc:      "posts events as a JSON array to a server of your own",
+		Accepted: "the server at this address has answered that it took the events; what it then does with them is not known here",
 		Settings: []driver.Setting{{
 			Name:     "endpoint",
 			Doc:      "URL to post to, like https://telemetry.example.com/v1/events",

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package otlp is the backend that sends events as OpenTelemetry log records, to a
 // Collector or to any store that takes OTLP over HTTP: Grafana Cloud, a Datadog Agent,
 // VictoriaLogs. Tool authors list otlp.Driver() among their drivers and set
@@ -301,6 +303,8 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name: "otlp",
 		Doc:  "sends events as OpenTelemetry log records over OTLP/HTTP",
+		Accepted: "the receiver at this address has taken the records; a Collector answers before the store behind it has them, " +
+			"and a store may drop what it finds too old",
 		Settings: []driver.Setting{{
 			Name:     "endpoint",
 			Doc:      "base URL of the receiver, like https://otlp.example.com; /v1/logs is added unless it is there",

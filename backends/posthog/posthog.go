@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package posthog is the backend that sends events to PostHog, the cloud's or one's
 // own. Tool authors name it "posthog".
 //
@@ -230,9 +232,10 @@ const (
 // Driver returns the driver "posthog".
 func Driver() driver.Driver {
 	return driver.Driver{
-		Name:     "posthog",
-		Doc:      "sends events to PostHog Cloud (US or EU) or a PostHog of your own",
-		Accepted: "PostHog answers alike to events that it drops under a key that it does not know and, with the older intake, over the project's quota",
+		Name: "posthog",
+		Doc:  "sends events to PostHog Cloud (US or EU) or a PostHog of your own",
+		Accepted: "PostHog's intake has taken the events, no more: it may answer alike to those that it drops, under a key that it does not know and, " +
+			"with the older intake, over the project's quota",
 		Warnings: warnings(),
 		Settings: []driver.Setting{{
 			Name:     "project_key",

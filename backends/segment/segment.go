@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package segment sends events to Segment, RudderStack, Jitsu, or whoever else takes the
 // HTTP tracking API that these three share. Tool authors list segment.Driver() among their
 // drivers and name it "segment".
@@ -106,8 +108,8 @@ func Driver() driver.Driver {
 			{Name: "endpoint", Doc: "instead of instance: URL of a RudderStack data plane, of a Jitsu, or of a proxy", Secret: true},
 			{Name: "write_key", Doc: "the source's write key", Required: true, Secret: true, Check: checkKey},
 		},
-		Accepted: "Segment answers alike to events under a write key that it does not know and to events that it drops; " +
-			"the source's debugger shows what arrived",
+		Accepted: "the intake has taken the events, no more: Segment's answers alike under a write key that it does not know and to " +
+			"events that it drops; the source's debugger shows what arrived",
 		// An event grows by some 200 bytes here: below 500 000 bytes a request and 32 000 an
 		// event, whatever its texts.
 		Limits: driver.Limits{Events: 400, Bytes: 390_000, EventBytes: 31_500},

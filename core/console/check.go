@@ -95,7 +95,7 @@ func (c *call) checkError(err error, v view) error {
 		return c.errorf("%[1]w, and nothing is sent without a yes, not even to check; %[2]s", core.ErrOff, v.onHint(c.hint, true))
 	case errors.Is(err, core.ErrLocal):
 		if by, ok := v.Decision.Overrules(); ok {
-			return c.errorf("%[1]w; decided by %[2]s, whatever you answer", core.ErrLocal, layerWords(by))
+			return c.errorf("%[1]w; decided by %[2]s, whatever you answer", core.ErrLocal, c.layerWords(by))
 		}
 		return c.errorf("%[1]w; to have events sent: %[2]s", core.ErrLocal, c.hint("enable"))
 	case errors.Is(err, core.ErrBusy):
@@ -128,28 +128,28 @@ type checkAnswer struct {
 }
 
 func checkRows(v view, report core.CheckReport) []screen.Row {
-	answer := screen.Row{Label: "Answer", Value: answerWords[report.Class], Colour: screen.Red}
+	answer := screen.Row{Label: v.text("Answer"), Value: v.text(answerWords[report.Class]), Colour: screen.Red}
 	if report.Class == driver.ClassAccepted {
 		answer.Colour = screen.Green
 	}
 	rows := []screen.Row{
-		{Label: "Receiver", Value: v.receiver()},
-		{Label: "Event", Value: report.Event.Type + ", " + report.Event.ID},
+		{Label: v.text("Receiver"), Value: v.receiver()},
+		{Label: v.text("Event"), Value: report.Event.Type + ", " + report.Event.ID},
 		answer,
 	}
 	if report.Reason != "" {
-		rows = append(rows, screen.Row{Label: "Because", Value: screen.Clean(report.Reason)})
+		rows = append(rows, screen.Row{Label: v.text("Because"), Value: screen.Clean(report.Reason)})
 	}
 	if report.Wait > 0 {
-		rows = append(rows, screen.Row{Label: "It asks to wait", Value: report.Wait.Round(time.Second).String()})
+		rows = append(rows, screen.Row{Label: v.text("It asks to wait"), Value: report.Wait.Round(time.Second).String()})
 	}
 	for _, line := range v.warnings(report.Warned) {
-		rows = append(rows, screen.Row{Label: "With a warning", Value: line, Colour: screen.Red})
+		rows = append(rows, screen.Row{Label: v.text("With a warning"), Value: line, Colour: screen.Red})
 	}
 	if report.Class == driver.ClassAccepted && v.Backend.Accepted != "" {
-		rows = append(rows, screen.Row{Label: "Which means", Value: screen.Clean(v.Backend.Accepted)})
+		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.Backend.Accepted)})
 	}
-	return append(rows, screen.Row{Label: "It took", Value: report.Took.Round(time.Millisecond).String()})
+	return append(rows, screen.Row{Label: v.text("It took"), Value: report.Took.Round(time.Millisecond).String()})
 }
 
 // answerWords says what an answer means to events.

@@ -24,6 +24,10 @@ func (c *call) erasureWords(e core.Erasure) []string {
 	switch e.State {
 	case deletion.Requested:
 		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, c.text("there was no time to")))
+		if e.Held {
+			add("It is kept until then.")
+			return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
+		}
 		add("It is kept, and later commands make it again, also while telemetry is off.")
 		add("To try again now: %s", c.hint("reset --resume"))
 		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
@@ -62,7 +66,9 @@ func (c *call) erasureWords(e core.Erasure) []string {
 }
 
 // mayStay says how many events a request may not reach.
-func mayStay(e core.Erasure) string { return events(e.NotErasable) + " may stay all the same" }
+func (s *settings) mayStay(e core.Erasure) string {
+	return s.text("%s may stay all the same", s.events(e.NotErasable))
+}
 
 // stayWords says it with the reason, where there are any. Nothing is said of them once nothing
 // is left under the machine ID: that is looked for by the ID, which these events have too.
@@ -70,7 +76,7 @@ func (c *call) stayWords(e core.Erasure) []string {
 	if e.NotErasable == 0 {
 		return nil
 	}
-	return []string{c.text("%s: they were accepted with a warning that the receiver may not find them again.", mayStay(e))}
+	return []string{c.text("%s: they were accepted with a warning that the receiver may not find them again.", c.mayStay(e))}
 }
 
 // receiver names whoever was asked.
@@ -187,9 +193,10 @@ func openOnDesktop(lookup func(string) (string, bool), link string) error {
 func (c *call) showErasures(format outputFormat, all []core.Erasure) error {
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {
+			versionJSON
 			Tool     string        `json:"tool"`
 			Requests []erasureJSON `json:"requests"`
-		}{c.m.Tool().Name, erasuresJSON(all)})
+		}{versionJSON{schemaVersion}, c.m.Tool().Name, erasuresJSON(all)})
 	}
 	if len(all) == 0 {
 		c.say("There is no deletion request of %s on this machine.", c.m.Tool().Name)

@@ -49,7 +49,7 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 		err = errors.New(c.count(report.Kept, "%[1]d event was not sent: %[2]s", "%[1]d events were not sent: %[2]s", screen.Clean(report.Left)))
 	}
 	if err == nil && report.Paced > 0 && report.Kept > 0 {
-		err = errors.New(c.count(report.Kept, "%[1]d event was not sent yet: %[2]s", "%[1]d events were not sent yet: %[2]s", paceWords(report.Paced, report.PacedUntil)))
+		err = errors.New(c.count(report.Kept, "%[1]d event was not sent yet: %[2]s", "%[1]d events were not sent yet: %[2]s", c.paceWords(report.Paced, report.PacedUntil)))
 	}
 	if format == formatJSON {
 		j := flushJSON{
@@ -101,7 +101,7 @@ func (c *call) printFlush(receiver string, report core.FlushReport, complete boo
 		c.say("Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {
-		c.out.Line(screen.Plain, c.count(report.Lost, "Lost %[1]d event%[2]s.", "Lost %[1]d events%[2]s.", lossWords(report.LostBy)))
+		c.out.Line(screen.Plain, c.count(report.Lost, "Lost %[1]d event: %[2]s.", "Lost %[1]d events: %[2]s.", c.lossWords(report.LostBy, nil)))
 	}
 	if n := report.Unreported; n > 0 {
 		c.out.Line(screen.Plain, c.count(n, "%d report of earlier losses was refused, so the receiver does not know of these; that is not sent again.",

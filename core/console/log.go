@@ -120,7 +120,7 @@ func (c *call) showLog(log core.SentLog) {
 			{Short: screen.When(d.At), Full: d.At.UTC().Format(time.RFC3339)},
 			screen.Same(d.Backend+" ("+d.Host+")", screen.Plain),
 			{Short: c.events(d.Events), Full: strconv.Itoa(d.Events)},
-			{Short: size(int64(d.Size)), Full: strconv.Itoa(d.Size)},
+			{Short: c.size(int64(d.Size)), Full: strconv.Itoa(d.Size)},
 			screen.Same(answer, colour),
 		})
 	}

@@ -5,12 +5,15 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gotoolbase/telemetry/core/consent"
 )
 
 var update = flag.Bool("update", false, "rewrite messages.txt and the golden files")
@@ -76,6 +79,15 @@ func textsInCode(t *testing.T) []string {
 	for _, state := range steps {
 		add(string(state))
 	}
+	for _, reason := range slices.Sorted(maps.Keys(reasonWords)) {
+		add(reasonWords[reason])
+	}
+	for _, class := range slices.Sorted(maps.Keys(answerWords)) {
+		add(answerWords[class])
+	}
+	for _, name := range layerNames {
+		add(name)
+	}
 	return texts
 }
 
@@ -129,5 +141,20 @@ func TestATableIsCheckedForWhatIsMissingAndWhatIsUnknown(t *testing.T) {
 	missing, unknown := table.Check()
 	if !slices.Equal(missing, []string{"Thank you."}) || !slices.Equal(unknown, []string{"Thanks.", "To turn it off: %s"}) {
 		t.Errorf("missing %q, unknown %q", missing, unknown)
+	}
+}
+
+func TestTheNamesOfLayersAreInTheList(t *testing.T) {
+	t.Parallel()
+	d := consent.Decide(consent.Input{Tool: "mytool", Lookup: func(string) (string, bool) { return "", false }})
+	var names []string
+	for _, layer := range d.Layers {
+		if strings.ToUpper(layer.Name) != layer.Name { // no variable
+			names = append(names, layer.Name)
+		}
+	}
+	nobody := consent.Decide(consent.Input{Feature: true, Tool: "mytool", Lookup: func(string) (string, bool) { return "", false }})
+	if names = append(names, nobody.Decider); !slices.Equal(names, layerNames) {
+		t.Errorf("layers are %q, listed %q", names, layerNames)
 	}
 }

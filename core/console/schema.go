@@ -35,7 +35,10 @@ func (c *call) schema(format outputFormat) error {
 	}
 	switch format {
 	case formatJSON:
-		return screen.WriteJSON(c.out, schema)
+		return screen.WriteJSON(c.out, struct {
+			versionJSON
+			core.Schema
+		}{versionJSON{schemaVersion}, schema})
 	case formatMarkdown:
 		_, err = c.out.Write(schemafile.Markdown(schema))
 		return err

@@ -26,9 +26,10 @@ func (c *call) share(format outputFormat) error {
 	}
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {
+			versionJSON
 			Variable string `json:"variable"`
 			Value    string `json:"value"`
-		}{variable, value})
+		}{versionJSON{schemaVersion}, variable, value})
 	}
 	fmt.Fprintf(c.out, "%s=%s\n", variable, value)
 	return nil

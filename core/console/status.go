@@ -9,7 +9,6 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
-	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
@@ -25,16 +24,19 @@ const (
 // view is what the commands say about an installation.
 type view struct {
 	core.Status
+	*settings
 	tool   string
 	stored consent.Stored
 	// unanswered says that nobody has decided although the person was asked; askedAt is
 	// when, zero where that cannot be read.
 	unanswered bool
 	askedAt    time.Time
+	// sampleRate is the author's; 0 and 1 record every run.
+	sampleRate int
 }
 
 func (c *call) look() view {
-	v := view{Status: c.m.Status(), tool: c.m.Tool().Name, stored: c.m.Stored()}
+	v := view{Status: c.m.Status(), settings: c.settings, tool: c.m.Tool().Name, stored: c.m.Stored(), sampleRate: c.m.Tool().Telemetry.SampleRate}
 	if v.state() == stateUndecided {
 		v.askedAt, v.unanswered = c.m.Unanswered()
 	}
@@ -56,36 +58,42 @@ func (v view) state() string {
 
 func (v view) stateWords() (string, screen.Colour) {
 	switch state := v.state(); {
+	case v.Unstored:
+		return v.text("on, but nothing can be stored"), screen.Red
 	case state == stateOn:
-		return "on", screen.Green
+		return v.text("on"), screen.Green
 	case state == stateLocal:
-		return "on, this machine only", screen.Green
+		return v.text("on, this machine only"), screen.Green
 	case state == stateUndecided && v.stored.Answer != consent.AnswerNone:
-		return "off (what is collected has changed since your yes)", screen.Bold
+		return v.text("off (what is collected has changed since your yes)"), screen.Bold
 	case v.unanswered:
-		return "off (not answered yet)", screen.Bold
+		return v.text("off (not answered yet)"), screen.Bold
 	case state == stateUndecided:
-		return "off (not asked yet)", screen.Bold
-	case v.Decision.Enabled && len(v.Faults) == 0:
-		return "off (allowed, but the tool names no receiver)", screen.Bold
+		return v.text("off (not asked yet)"), screen.Bold
+	case v.Blocked != "":
+		return v.text("off (allowed, but something is wrong)"), screen.Red
 	case v.Decision.Enabled:
-		return "off (allowed, but something is wrong)", screen.Red
+		return v.text("off (allowed, but the tool names no receiver)"), screen.Bold
 	}
-	return "off", screen.Bold
+	return v.text("off"), screen.Bold
 }
 
 // decider names the layer that decided with what was found there.
 func (v view) decider() string {
 	for _, layer := range v.Decision.Layers {
 		if layer.Name == v.Decision.Decider {
-			return layerWords(layer)
+			return v.layerWords(layer)
 		}
 	}
-	return v.Decision.Decider + ", and silence is no"
+	return v.text("%s, and silence is no", v.text(v.Decision.Decider))
 }
 
-func layerWords(layer consent.Layer) string {
-	return layer.Name + " (" + screen.Clean(layer.Detail) + ")"
+// layerNames are the names of layers that are words, not variables, and that of nobody. A test
+// holds them to what Decide returns.
+var layerNames = []string{"the tool", "this build", "the administrator's policy", "your answer", "nobody"}
+
+func (s *settings) layerWords(layer consent.Layer) string {
+	return s.text("%[1]s (%[2]s)", s.text(layer.Name), screen.Clean(layer.Detail))
 }
 
 // onHint says what turns telemetry on: a yes or, where that would not be followed, who keeps it
@@ -93,19 +101,11 @@ func layerWords(layer consent.Layer) string {
 func (v view) onHint(hint func(string) string, toSend bool) string {
 	switch by, ok := v.Decision.Overrules(); {
 	case ok && by.Verdict == consent.No:
-		return "decided by " + layerWords(by) + ", whatever you answer"
+		return v.text("decided by %s, whatever you answer", v.layerWords(by))
 	case ok && toSend:
-		return "a yes would not be enough: " + layerWords(by)
+		return v.text("a yes would not be enough: %s", v.layerWords(by))
 	}
-	return "to turn it on: " + hint("enable")
-}
-
-// cutOffHint says what helps where commands have too little time to send.
-func (v view) cutOffHint(hint func(string) string) string {
-	if v.CutOff {
-		return "; to send without that limit: " + hint("flush")
-	}
-	return ""
+	return v.text("to turn it on: %s", hint("enable"))
 }
 
 func (s *commands) status() *Command {
@@ -139,7 +139,8 @@ func (c *call) status(format outputFormat, explain bool) error {
 	}
 	c.out.Table(v.rows(c.hint, c.whoAsks(v.Controller)))
 	if explain {
-		fmt.Fprintln(c.out, "\n"+c.out.Paint(screen.Bold, "Who has a say")+" (any no decides, then any yes; silence is no)")
+		fmt.Fprintln(c.out)
+		c.out.Line(screen.Bold, c.text("Who has a say (any no decides, then any yes; silence is no)"))
 		c.out.Table(v.layers())
 	}
 	return nil
@@ -148,195 +149,103 @@ func (c *call) status(format outputFormat, explain bool) error {
 func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row {
 	words, colour := v.stateWords()
 	rows := []screen.Row{
-		{Label: "Telemetry of " + v.tool, Value: words, Colour: colour},
-		{Label: "Decided by", Value: v.decider()},
-		{Label: "Receiver", Value: v.receiver()},
+		{Label: v.text("Telemetry of %s", v.tool), Value: words, Colour: colour},
+		{Label: v.text("Decided by"), Value: v.decider()},
+		{Label: v.text("Receiver"), Value: v.receiver()},
 	}
 	rows = append(rows, whoAsks...)
 	add := func(label, value string) { rows = append(rows, screen.Row{Label: label, Value: value}) }
 	warn := func(label, value string) {
 		rows = append(rows, screen.Row{Label: label, Value: value, Colour: screen.Red})
 	}
+	rows = append(rows, v.blockedRows(hint)...)
 	if v.unanswered {
-		when := "before"
+		when := v.text("asked before, not answered; to answer: %s", hint("enable"))
 		if !v.askedAt.IsZero() {
-			when = "on " + screen.When(v.askedAt)
+			when = v.text("asked on %[1]s, not answered; to answer: %[2]s", screen.When(v.askedAt), hint("enable"))
 		}
-		add("The question", "asked "+when+", not answered; to answer: "+hint("enable"))
+		add(v.text("The question"), when)
 	}
-	if v.MachineID != "" {
-		add("Machine ID", v.MachineID)
-	} else {
-		add("Machine ID", "none")
+	machineID := v.MachineID
+	if machineID == "" {
+		machineID = v.text("none")
 	}
-	waiting := events(v.Queue.Events)
-	if v.Queue.Bytes > 0 {
-		waiting += ", " + size(v.Queue.Bytes) + " on disk"
-	}
-	if v.Queue.Local > 0 {
-		waiting += ", " + screen.Count(v.Queue.Local, "of them stays", "of them stay") + " on this machine"
-	}
-	if v.Queue.Elsewhere > 0 {
-		waiting += ", " + screen.Count(v.Queue.Elsewhere, "of them was", "of them were") + " recorded for another receiver"
-	}
-	add("Waiting", waiting)
-	if v.Left != "" {
-		warn("Not sent", screen.Clean(v.Left))
-	}
-	delivered := events(v.Delivered)
-	if !v.LastDelivered.IsZero() {
-		delivered += ", last on " + screen.When(v.LastDelivered)
-	}
-	add("Delivered", delivered)
-	if v.Delivered > 0 && v.Backend.Accepted != "" {
-		add("Which means", "accepted: "+screen.Clean(v.Backend.Accepted))
-	}
-	for _, line := range v.warnings(v.Warned) {
-		warn("With a warning", line)
-	}
+	add(v.text("Machine ID"), machineID)
+	rows = append(rows, v.waitingRows()...)
+	rows = append(rows, v.deliveredRows()...)
 	if v.LocalLog != "" {
-		add("Kept here", events(v.Stayed)+", in "+v.LocalLog)
+		add(v.text("Kept here"), v.text("%[1]s, in %[2]s", v.events(v.Stayed), v.LocalLog))
 	}
 	if v.TotalLost() > 0 {
-		warn("Lost", events(v.TotalLost())+lossWords(v.Lost))
+		warn(v.text("Lost"), v.text("%[1]s: %[2]s", v.events(v.TotalLost()), v.lossWords(v.Lost, v.Reported)))
 	}
 	if v.Refusal != "" {
-		warn("Last refusal", screen.When(v.RefusedAt)+", because: "+screen.Clean(v.Refusal))
+		warn(v.text("Last refusal"), v.text("%[1]s, because: %[2]s", screen.When(v.RefusedAt), screen.Clean(v.Refusal)))
 	}
-	if v.state() == stateOn {
-		add("Next upload", v.nextUpload())
-		if !v.NextFolded.IsZero() {
-			add("Calls of today", "are added up, and sent with the first command after "+screen.When(v.NextFolded))
-		}
-	}
-	if v.PacedUntil.After(v.At) && v.Queue.Events > 0 {
-		add("Not all at once", paceWords(v.Paced, v.PacedUntil))
-	}
-	if v.WaitUntil.After(v.At) {
-		add("The server asked", "not to be called before "+screen.When(v.WaitUntil))
-	}
-	if v.Underway {
-		add("Upload", "under way since "+screen.When(v.LastAttempt))
-	} else if v.Problem != "" {
-		when := ""
-		if !v.LastAttempt.IsZero() {
-			when = screen.When(v.LastAttempt) + ", "
-		}
-		warn("Last attempt", when+"failed: "+screen.Clean(v.Problem)+v.cutOffHint(hint))
-	}
-	if v.Background != "" {
-		warn("Background", screen.Clean(v.Background))
-	}
+	rows = append(rows, v.uploadRows(hint)...)
 	for _, e := range v.Erasures {
-		line := string(e.State) + " on " + screen.When(e.Reached[e.State])
-		if e.NotErasable > 0 {
-			line += "; " + mayStay(e)
-		}
-		line += "; see " + hint("reset --status")
+		row := screen.Row{Label: v.text("Deletion request"), Value: v.erasureLine(e, hint)}
 		switch e.State {
 		case deletion.Requested, deletion.Refused, deletion.Manual:
-			warn("Deletion request", line)
-		default:
-			add("Deletion request", line)
+			row.Colour = screen.Red
 		}
+		rows = append(rows, row)
 	}
 	for _, fault := range v.Faults {
-		warn("What is wrong", screen.Clean(fault))
+		if fault != v.Blocked { // which is said above
+			warn(v.text("What is wrong"), screen.Clean(fault))
+		}
 	}
 	if v.StateDir != "" {
-		add("Kept in", v.StateDir)
+		add(v.text("Kept in"), v.StateDir)
 	}
 	return rows
 }
 
-// warnings says with what warnings the receiver accepted events, a line for each.
-func (v view) warnings(warned map[string]int) []string {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(warned)) {
-		what := driver.Warning{Doc: "the receiver warned of what this version of " + v.tool + " does not know"}
-		if i := slices.IndexFunc(v.Backend.Warnings, func(w driver.Warning) bool { return w.Name == name }); i >= 0 {
-			what = v.Backend.Warnings[i]
-		}
-		line := events(warned[name]) + ": " + screen.Clean(what.Doc)
-		if what.NotErasable {
-			line += "; a reset asks for their deletion like that of the others, and may not reach them"
-		}
-		lines = append(lines, line)
+// erasureLine says how far a deletion request came.
+func (v view) erasureLine(e core.Erasure, hint func(string) string) string {
+	state, when, more := v.text(string(e.State)), screen.When(e.Reached[e.State]), hint("reset --status")
+	if e.NotErasable > 0 {
+		return v.text("%[1]s on %[2]s; %[3]s; see %[4]s", state, when, v.mayStay(e), more)
 	}
-	return lines
-}
-
-// paceWords says why not everything is sent at once, and until when.
-func paceWords(perMinute int, until time.Time) string {
-	return fmt.Sprintf("at most %d events a minute go to this receiver from one installation; the rest goes after %s", perMinute, screen.When(until))
-}
-
-// lossWords names the reasons of losses.
-func lossWords(lost map[string]int) string {
-	var list []string
-	for _, reason := range slices.Sorted(maps.Keys(lost)) {
-		words := reasonWords[reason]
-		if words == "" {
-			words = "for a reason that is not known"
-		}
-		if lost[reason] > 0 {
-			list = append(list, fmt.Sprintf("%d %s", lost[reason], words))
-		}
-	}
-	return ": " + strings.Join(list, ", ")
-}
-
-// reasonWords says in words why events are lost. A test holds it to what core counts.
-var reasonWords = map[string]string{
-	"queue_full":  "as the oldest when the queue was full",
-	"expired":     "too old",
-	"unreadable":  "damaged on disk",
-	"refused":     "refused by the receiver for good",
-	"unconfirmed": "given up after one attempt",
-	"unwritten":   "not taken by the disk, or not in time",
-	"invalid":     "without a type",
-	"undeclared":  "of a type that the tool does not declare",
-	"withdrawn":   "recorded before a no",
+	return v.text("%[1]s on %[2]s; see %[3]s", state, when, more)
 }
 
 // receiver is BackendInfo.String in friendlier words where there is none.
 func (v view) receiver() string {
 	if v.Backend.Name == "noop" {
-		return "none"
+		return v.text("none")
+	}
+	if v.Pinned {
+		return v.Backend.String() + ", set by the administrator's policy"
 	}
 	return v.Backend.String()
-}
-
-func (v view) nextUpload() string {
-	if !v.NextUpload.After(v.At) {
-		return "with the next command"
-	}
-	return "with the first command after " + screen.When(v.NextUpload)
 }
 
 func (v view) layers() []screen.Row {
 	rows := make([]screen.Row, len(v.Decision.Layers))
 	for i, layer := range v.Decision.Layers {
-		r := screen.Row{Label: layer.Name, Value: screen.Clean(layer.Detail)}
+		r := screen.Row{Label: v.text(layer.Name), Value: screen.Clean(layer.Detail)}
 		switch layer.Verdict {
 		case consent.Yes:
 			r.Colour = screen.Green
 		case consent.No:
 			r.Colour = screen.Red
 		}
-		if verdict := string(layer.Verdict); !strings.HasPrefix(r.Value, verdict) {
-			r.Value = verdict + ": " + r.Value
+		if verdict := string(layer.Verdict); !strings.HasPrefix(layer.Detail, verdict) {
+			r.Value = v.text("%[1]s: %[2]s", verdict, r.Value)
 		}
 		if layer.Name == v.Decision.Decider {
-			r.Value += "  <- decided"
+			r.Value = v.text("%s  <- decided", r.Value)
 		}
 		rows[i] = r
 	}
 	return rows
 }
 
-// summaryJSON is what every command says in JSON. Its names are stable.
+// summaryJSON is what nearly every command says in JSON. Its names are stable.
 type summaryJSON struct {
+	versionJSON
 	Tool string `json:"tool"`
 	// State is "on", "on_local", "off" or "undecided".
 	State     string `json:"state"`
@@ -374,7 +283,8 @@ type statusJSON struct {
 	Erasures      []erasureJSON    `json:"deletion_requests"`
 	Faults        []string         `json:"faults"`
 	StateDir      string           `json:"state_dir,omitempty"`
-	Layers        []layerJSON      `json:"layers,omitempty"`
+	conditionJSON
+	Layers []layerJSON `json:"layers,omitempty"`
 }
 
 // warningJSON is a warning with which the receiver accepted events.
@@ -406,6 +316,8 @@ type backendJSON struct {
 	Name  string   `json:"name"`
 	Hosts []string `json:"hosts"`
 	Local bool     `json:"local"`
+	// Pinned says that the administrator's policy has set it in the place of the author's.
+	Pinned bool `json:"set_by_policy,omitempty"`
 	// AcceptedMeans is what the receiver's yes to an event means, and does not.
 	AcceptedMeans string `json:"accepted_means,omitempty"`
 }
@@ -427,7 +339,7 @@ type layerJSON struct {
 }
 
 func (v view) summary() summaryJSON {
-	return summaryJSON{Tool: v.tool, State: v.state(), DecidedBy: v.Decision.Decider}
+	return summaryJSON{versionJSON: versionJSON{schemaVersion}, Tool: v.tool, State: v.state(), DecidedBy: v.Decision.Decider}
 }
 
 func (v view) json(explain bool) statusJSON {
@@ -462,6 +374,7 @@ func (v view) json(explain bool) statusJSON {
 		Erasures:      erasuresJSON(v.Erasures),
 		Faults:        append([]string{}, v.Faults...), // [] rather than null
 		StateDir:      v.StateDir,
+		conditionJSON: v.conditionJSON(),
 	}
 	if explain {
 		for _, layer := range v.Decision.Layers {
@@ -476,19 +389,7 @@ func (v view) json(explain bool) statusJSON {
 }
 
 func (v view) backend() backendJSON {
-	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local, v.Backend.Accepted}
-}
-
-func events(n int) string { return screen.Count(n, "event", "events") }
-
-func size(bytes int64) string {
-	switch {
-	case bytes >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-	case bytes >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
-	}
-	return screen.Count(bytes, "byte", "bytes")
+	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local, v.Pinned, v.Backend.Accepted}
 }
 
 // whoAsks is nil where the author says nothing of it.

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package httpjson is the requestor that posts erasure requests to a server of the
 // author's own: the relay of deletion/relay, or any that takes the same JSON. Tool authors
 // set it as TelemetryConfig.DeletionRequestor:
@@ -65,7 +67,7 @@ type Requestor struct {
 	// its way.
 	Insecure bool
 	// Transport carries the requests, nil meaning driverhttp.NewTransport().
-	Transport http.RoundTripper
+	Transport driver.RoundTripper
 }
 
 var _ deletion.Follower = Requestor{}

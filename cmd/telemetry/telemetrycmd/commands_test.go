@@ -608,11 +608,11 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	h.record(1)
 	h.must("telemetry", "flush")
 	for _, test := range []struct{ command, want string }{
-		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue since state state_dir tool"},
-		{"flush", "decided_by held_by_running_commands kept kept_here lost sent state tool"},
-		{"enable", "backend decided_by machine_id state tool"},
-		{"disable", "decided_by erased log_entries_kept state tool"},
-		{"reset", "decided_by erased requests state tool"},
+		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue schema_version since state state_dir tool"},
+		{"flush", "decided_by held_by_running_commands kept kept_here lost sent schema_version state tool"},
+		{"enable", "backend decided_by machine_id schema_version state tool"},
+		{"disable", "decided_by erased log_entries_kept schema_version state tool"},
+		{"reset", "decided_by erased requests schema_version state tool"},
 	} {
 		command, want := test.command, test.want
 		if command == "disable" || command == "reset" {
@@ -623,13 +623,13 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	}
 	h, _ = newStubbornHome(t)
 	h.record(2)
-	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here lost refusal sent state tool")
-	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here loss_reports_refused lost refusal sent state tool")
+	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here lost refusal sent schema_version state tool")
+	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here loss_reports_refused lost refusal sent schema_version state tool")
 	wantNames(t, "status", h.must("telemetry", "status", "-o", "json"),
-		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at since state state_dir tool")
+		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at schema_version since state state_dir tool")
 	h = newVendorHome(t)
 	checked := h.check("-o", "json")
-	wantNames(t, "check", checked, "answer backend decided_by event_id event_type state took_ms tool warned warnings")
+	wantNames(t, "check", checked, "answer backend decided_by event_id event_type schema_version state took_ms tool warned warnings")
 	var parts struct{ Backend json.RawMessage }
 	if err := json.Unmarshal([]byte(checked), &parts); err != nil {
 		t.Fatal(err)
@@ -637,7 +637,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	wantNames(t, "backend", string(parts.Backend), "hosts local name")
 	h.env["DO_NOT_TRACK"] = "1"
 	object, _, _ := strings.Cut(h.check("-o", "json"), "\n}")
-	wantNames(t, "check", object+"}", "backend decided_by problem state tool warnings")
+	wantNames(t, "check", object+"}", "backend decided_by problem schema_version state tool warnings")
 }
 
 // wantNames compares the names in a JSON object.

@@ -642,7 +642,19 @@ func (s *Sender) took(route Route, batch []item, refused int) {
 	}
 	s.notes.Delivered += n
 	s.notes.LastDelivered = s.Now()
+	if refused == 0 { // else nobody says whether it was a report
+		s.told(batch)
+	}
 	s.through = s.through || slices.ContainsFunc(batch, func(it item) bool { return !it.reports() })
+}
+
+// told counts the losses that a receiver knows of now.
+func (s *Sender) told(batch []item) {
+	for _, it := range batch {
+		if report, is := spool.ReportOf(it.entry.Line); is {
+			s.notes.Reported[report.Reason] += report.Count
+		}
+	}
 }
 
 // suspect is told of an event that was refused on its own, as too large or after all that

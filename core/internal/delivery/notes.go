@@ -25,6 +25,8 @@ type Notes struct {
 	Delivered, Stayed, Failures int
 	// Lost counts what was given up since the notes began, by reason.
 	Lost map[string]int
+	// Reported counts, by reason, those of Lost that a receiver was told of.
+	Reported map[string]int
 	// Warned counts the warnings with which events were accepted since the notes began, by name.
 	Warned map[string]int
 	// Paced is how many events a minute the driver allows, where that kept some here the last
@@ -48,17 +50,39 @@ type Notes struct {
 
 const (
 	lostField = "lost"
-	// lostPrefix is followed by a reason, warnedPrefix by a name.
-	lostPrefix, warnedPrefix = "lost_", "warned_"
+	// lostPrefix and reportedPrefix are followed by a reason, warnedPrefix by a name.
+	lostPrefix, reportedPrefix, warnedPrefix = "lost_", "reported_", "warned_"
 )
 
 // Unfinished reports whether the last attempt has noted no outcome: it is under way, or was
 // cut off.
 func (n Notes) Unfinished() bool { return n.Problem == cutOff }
 
+// Waits reports whether the server asked for a pause that is not over. One that ends later
+// than any that we keep means that the clock was turned back: then it is over.
+func (n Notes) Waits(now time.Time) bool {
+	return now.Before(n.WaitUntil) && n.WaitUntil.Sub(now) <= maxWait
+}
+
+// Paces reports whether the driver's rate keeps events here until a time that is to come. One
+// that is further away than any that we set means that the clock was turned back.
+func (n Notes) Paces(now time.Time) bool {
+	return now.Before(n.PacedUntil) && !n.PacedUntil.After(aMinuteAfter(now.Add(inFlight)))
+}
+
+// MayBeUnderway reports whether a process is delivering. Where there are no locks it is not
+// known, and true.
+func MayBeUnderway(dir state.Dir) bool {
+	lock, err := dir.TryLock(lockName)
+	if err == nil {
+		lock.Unlock()
+	}
+	return err != nil
+}
+
 // ReadNotes returns the notes, empty ones where none can be read.
 func ReadNotes(dir state.Dir) Notes {
-	n := Notes{Lost: map[string]int{}, Warned: map[string]int{}}
+	n := Notes{Lost: map[string]int{}, Reported: map[string]int{}, Warned: map[string]int{}}
 	r, err := dir.ReadRecord(notesName)
 	if err != nil {
 		return n
@@ -82,6 +106,9 @@ func ReadNotes(dir state.Dir) Notes {
 		if reason, ok := strings.CutPrefix(key, lostPrefix); ok {
 			n.Lost[reason] = count(key)
 			total += n.Lost[reason]
+		}
+		if reason, ok := strings.CutPrefix(key, reportedPrefix); ok {
+			n.Reported[reason] = count(key)
 		}
 		if name, ok := strings.CutPrefix(key, warnedPrefix); ok {
 			n.Warned[name] = count(key)
@@ -127,6 +154,9 @@ func (n Notes) write(dir state.Dir) error {
 	}
 	for reason, lost := range n.Lost {
 		r[lostPrefix+reason] = strconv.Itoa(lost)
+	}
+	for reason, reported := range n.Reported {
+		r[reportedPrefix+reason] = strconv.Itoa(reported)
 	}
 	for name, warned := range n.Warned {
 		r[warnedPrefix+name] = strconv.Itoa(warned)
@@ -187,7 +217,7 @@ func (n *Notes) conclude(a *attempts, err error, interval time.Duration, now tim
 	}
 	wait := backoff(interval, n.Failures)
 	n.Failures++
-	n.Problem = describe(err)
+	n.Problem, n.LastAttempt = describe(err), now // also of one that did not come as far as the receiver
 	if asked := min(driver.Wait(err), maxWait); asked > 0 {
 		n.WaitUntil = now.Add(asked)
 		wait = max(wait, asked)

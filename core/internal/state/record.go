@@ -76,10 +76,11 @@ func ParseRecord(data []byte) (Record, error) {
 	if (summed || marked) && (mark != "yes" || sum != checksum(r.lines())) {
 		return nil, ErrCorrupt
 	}
+	clean := make(Record, len(r)) // it is shown, and somebody else may have written it
 	for key, value := range r {
-		r[key] = plaintext.Clean(value) // it is shown, and somebody else may have written it
+		clean[plaintext.Clean(key)] = plaintext.Clean(value)
 	}
-	return r, nil
+	return clean, nil
 }
 
 // ReadRecord reads the record in a file; see ReadFile and ParseRecord for the errors.

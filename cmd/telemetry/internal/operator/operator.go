@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package operator holds the commands for those who run a tool and answer for its data:
 // `telemetry relay` takes requests for erasure and works on them, `telemetry erasures`
 // looks into its ledger, `telemetry erase` has one machine's data erased by hand. It is

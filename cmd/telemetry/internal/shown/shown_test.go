@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	// What the programs are built of, so that go test does not take an old result for theirs.
+	_ "github.com/gotoolbase/telemetry/cmd/telemetry/internal/cli"
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 
@@ -61,6 +63,8 @@ type home struct {
 	env    []string
 	server *httptest.Server
 	calls  atomic.Int32
+	// spoiled says that the test wrote into files of ours.
+	spoiled bool
 }
 
 func newHome(t *testing.T, answer http.HandlerFunc) *home {

@@ -1,0 +1,426 @@
+package telemetrycmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/console"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
+)
+
+// outputs holds what commands print in JSON to docs/output.schema.json, and notes which of its
+// fields were there.
+type outputs struct {
+	t    *testing.T
+	defs map[string]map[string]any
+	seen map[string]bool
+}
+
+func newOutputs(t *testing.T) *outputs {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "output.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Defs map[string]map[string]any `json:"$defs"`
+	}
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	return &outputs{t, document.Defs, map[string]bool{}}
+}
+
+// check holds one document to the definition of a command.
+func (o *outputs) check(command, text string) {
+	o.t.Helper()
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		o.t.Errorf("%s: %v in %s", command, err, text)
+		return
+	}
+	if o.defs[command] == nil {
+		o.t.Errorf("%s is not in the schema", command)
+		return
+	}
+	for _, problem := range o.value(command, o.defs[command], value) {
+		o.t.Errorf("%s in %s", problem, text)
+	}
+}
+
+// run runs a command in JSON and checks what it prints.
+func (o *outputs) run(h *home, args ...string) {
+	o.t.Helper()
+	command := args[0]
+	if len(args) > 1 && (args[1] == "--status" || args[1] == "--resume") {
+		command = "reset_status"
+	}
+	out, _, _ := h.run(append(append([]string{"telemetry"}, args...), "--output", "json")...)
+	o.check(command, out)
+}
+
+// keywords are those of JSON Schema that value knows. There may be no others in the file.
+var keywords = []string{"type", "description", "properties", "required", "additionalProperties", "items", "enum", "const", "format", "minimum", "$ref"}
+
+// value returns what is wrong with a value. at is where it is: the name of a definition, or of
+// a field in one.
+func (o *outputs) value(at string, schema map[string]any, value any) (problems []string) {
+	wrong := func(format string, args ...any) {
+		problems = append(problems, at+": "+fmt.Sprintf(format, args...))
+	}
+	for keyword := range schema {
+		if !slices.Contains(keywords, keyword) {
+			wrong("the keyword %s is not one of %v", keyword, keywords)
+		}
+	}
+	if ref, is := schema["$ref"].(string); is {
+		name := strings.TrimPrefix(ref, "#/$defs/")
+		return append(problems, o.value(name, o.defs[name], value)...)
+	}
+	if allowed, is := schema["enum"].([]any); is && !slices.Contains(allowed, value) {
+		wrong("%v is none of %v", value, allowed)
+	}
+	if only, is := schema["const"]; is && only != value {
+		wrong("%v is not %v", value, only)
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		if schema["type"] != "object" || schema["additionalProperties"] != false {
+			wrong("is an object that the schema does not close")
+		}
+		properties, _ := schema["properties"].(map[string]any)
+		required, _ := schema["required"].([]any)
+		for _, name := range required {
+			if _, there := v[name.(string)]; !there {
+				wrong("%v is not there", name)
+			}
+		}
+		for name, inner := range v {
+			declared, is := properties[name].(map[string]any)
+			if !is {
+				wrong("%s is not in the schema", name)
+				continue
+			}
+			o.seen[at+"."+name] = true
+			problems = append(problems, o.value(at+"."+name, declared, inner)...)
+		}
+	case []any:
+		items, is := schema["items"].(map[string]any)
+		if schema["type"] != "array" || !is {
+			wrong("is a list")
+		}
+		for _, inner := range v {
+			problems = append(problems, o.value(at, items, inner)...)
+		}
+	case string:
+		if schema["type"] != "string" {
+			wrong("%q is a text", v)
+		}
+		if _, err := time.Parse(time.RFC3339, v); schema["format"] == "date-time" && (err != nil || !strings.HasSuffix(v, "Z")) {
+			wrong("%q is no time in UTC", v)
+		}
+	case float64:
+		least, _ := schema["minimum"].(float64)
+		if schema["type"] != "integer" || v != float64(int64(v)) || v < least {
+			wrong("%v is a number", v)
+		}
+	case bool:
+		if schema["type"] != "boolean" {
+			wrong("%v is true or false", v)
+		}
+	default:
+		wrong("%v is of no known kind", v)
+	}
+	return problems
+}
+
+// fields returns all fields of the schema, as value calls them.
+func (o *outputs) fields() (list []string) {
+	var walk func(at string, schema map[string]any)
+	walk = func(at string, schema map[string]any) {
+		properties, _ := schema["properties"].(map[string]any)
+		for name, inner := range properties {
+			list = append(list, at+"."+name)
+			walk(at+"."+name, inner.(map[string]any))
+		}
+		if description, _ := schema["description"].(string); len(properties) == 0 && description == "" && schema["$ref"] == nil {
+			o.t.Errorf("%s has no meaning", at)
+		}
+	}
+	for name, schema := range o.defs {
+		walk(name, schema)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestWhatCommandsPrintInJSONIsWhatTheSchemaSays leads an installation through many states.
+func TestWhatCommandsPrintInJSONIsWhatTheSchemaSays(t *testing.T) {
+	t.Parallel()
+	o := newOutputs(t)
+	o.ordinary()
+	o.declared()
+	o.vendors()
+	o.losses()
+	o.failures()
+	o.held()
+	o.erasures()
+	o.underway()
+	unstored := o.unstored()
+	for _, field := range o.fields() {
+		if !o.seen[field] && (unstored || field != "status.unstored") {
+			t.Errorf("%s is in the schema, and nothing printed it", field)
+		}
+	}
+}
+
+func (o *outputs) ordinary() {
+	h := newHome(o.t)
+	o.run(h, "status")
+	if err := h.manager().NoteUnanswered(); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "status")
+	o.run(h, "enable")
+	o.run(h, "share")
+	h.record(2)
+	o.run(h, "flush")
+	o.run(h, "status", "--explain")
+	o.check("check", h.check("-o", "json"))
+	h.now = h.now.Add(-time.Hour)
+	o.run(h, "status")
+	h.now = h.now.Add(time.Hour)
+	if err := os.WriteFile(filepath.Join(h.dir, "delivery"), []byte("noise"), 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "status")
+	if err := os.Chmod(h.dir, 0o777); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "status") // the queue is not known
+	if err := os.Chmod(h.dir, 0o700); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "enable", "--local")
+	h.record(1)
+	o.run(h, "flush")
+	h.env["TELEMETRY_LOCAL"] = "1"
+	o.run(h, "status", "--explain")
+	o.run(h, "disable")
+	h.tool.Telemetry.Backend = "nosuch"
+	h.env["MYTOOL_TELEMETRY"] = "on"
+	o.run(newWrong(o.t), "status")
+}
+
+// newWrong has an author's mistake after a yes.
+func newWrong(t *testing.T) *home {
+	h := newHome(t)
+	h.tool.Telemetry.Backend, h.env["MYTOOL_TELEMETRY"] = "nosuch", "on"
+	return h
+}
+
+func (o *outputs) declared() {
+	h := newHome(o.t)
+	h.tool.Telemetry.Controller, h.tool.Telemetry.Contact = "Example Ltd", "privacy@example.com"
+	h.tool.Telemetry.Retention, h.tool.Telemetry.Purpose = "90 days", "to find out which commands matter"
+	h.tool.Telemetry.NoticeVersion, h.tool.Telemetry.SampleRate, h.tool.Telemetry.Fold = 2, 2, true
+	h.tool.Telemetry.Fields = []props.Field{{Name: "edition", Type: props.OneOf("free", "pro"), Purpose: "who pays", Since: 1, Until: "2027-01-01"}}
+	h.tool.Telemetry.Events = []props.EventSpec{{
+		Type: "exported", Purpose: "which formats matter", Names: []string{"by hand"}, Since: 1, Until: "2027-01-01",
+		Fields: []props.Field{{Name: "note", Type: props.Text()}},
+	}}
+	o.run(h, "schema")
+	o.run(h, "enable")
+	if err := os.WriteFile(filepath.Join(h.dir, "next-folds"), nil, 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+	o.setTime(h, "next-folds", h.now.Add(time.Hour))
+	o.run(h, "status")
+	o.run(newHome(o.t), "schema") // nothing is declared
+}
+
+func (o *outputs) setTime(h *home, name string, at time.Time) {
+	o.t.Helper()
+	path := filepath.Join(h.dir, name)
+	f, err := os.OpenFile(path, os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), os.Chtimes(path, at, at))
+	}
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *outputs) vendors() {
+	h := newVendorHome(o.t)
+	h.record(8)
+	o.run(h, "flush")
+	o.run(h, "status")
+	o.check("check", h.check("-o", "json"))
+	o.run(h, "reset", "--yes")
+	o.run(h, "status")
+	o.run(h, "reset", "--status")
+	h, s := newStubbornHome(o.t)
+	h.record(2)
+	o.run(h, "flush")
+	o.run(h, "status")
+	o.run(h, "flush") // the report of these losses is refused
+	s.err = driver.Throttled(errors.New("busy"), time.Minute)
+	for _, line := range []string{h.check("-o", "json")} {
+		object, _, _ := strings.Cut(line, "\n}")
+		o.check("check", object+"}")
+	}
+}
+
+func (o *outputs) losses() {
+	h := newHome(o.t)
+	h.must("telemetry", "enable")
+	properties := o.defs["status"]["properties"].(map[string]any)
+	reasons := properties["lost_by"].(map[string]any)["properties"].(map[string]any)
+	for reason := range reasons {
+		o.setTime(h, "losses-"+reason, time.Unix(3, 0)) // as commands count them
+	}
+	o.run(h, "status")
+	for range 2 { // the second one brings the reports of the first
+		h.record(1)
+		h.must("telemetry", "flush")
+	}
+	o.run(h, "status")
+}
+
+func (o *outputs) failures() {
+	h := newHome(o.t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	h.answers(http.StatusTooManyRequests, "Retry-After", "60")
+	o.run(h, "flush")
+	o.setTime(h, "background-started", h.now.Add(-time.Hour))
+	h.env["CI"] = "1"
+	o.run(h, "status")
+}
+
+func (o *outputs) held() {
+	h := newHome(o.t)
+	h.must("telemetry", "enable")
+	c, err := core.Open(h.tool, h.core()...)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	c.TrackCommand("build", 1, 0, nil)
+	o.run(h, "status")
+	_ = c.Flush(cancelled())
+	h.tool.Telemetry.Endpoint = "http://127.0.0.1:9/elsewhere"
+	h.env["MYTOOL_TELEMETRY"] = "on"
+	o.run(h, "status")
+	o.run(h, "flush")
+	o.run(h, "status")
+}
+
+func (o *outputs) erasures() {
+	all := deletion.Receipt{
+		ID: "42", Detail: "By hand.", URL: "https://example.com/42", CancelUntil: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	for _, state := range []deletion.State{deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Refused, deletion.Manual} {
+		h := newHome(o.t)
+		receipt := all
+		receipt.State = state
+		receipt.Parts = []deletion.Receipt{receipt, {State: deletion.Delivered}}
+		h.tool.Telemetry.DeletionRequestor = follower{&receipt}
+		h.sendOne()
+		o.run(h, "reset", "--yes")
+		o.run(h, "reset", "--status")
+	}
+	h := newHome(o.t)
+	h.sendOne()
+	h.answers(http.StatusServiceUnavailable)
+	o.run(h, "reset", "--yes")
+	o.run(h, "reset", "--resume")
+	o.run(h, "status")
+	h = newHome(o.t)
+	h.sendOne()
+	replace(h, "identity", "noise")
+	o.run(h, "reset", "--yes")
+}
+
+// underway looks while a batch is on its way.
+func (o *outputs) underway() {
+	h := newHome(o.t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	disabled := make(chan string, 1)
+	during := func(http.ResponseWriter, *http.Request) {
+		o.run(h, "status")
+		var out bytes.Buffer
+		_ = console.Run(cancelled(), h.manager(), []string{"disable", "-o", "json"}, console.WithStreams(console.Streams{Out: &out}))
+		o.check("disable", out.String())
+	}
+	h.mu.Lock()
+	h.answer = during
+	h.mu.Unlock()
+	h.run("telemetry", "flush")
+
+	h = newHome(o.t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	m := h.manager()
+	h.mu.Lock()
+	h.answer = func(http.ResponseWriter, *http.Request) {
+		go func() {
+			var out bytes.Buffer
+			_ = console.Run(context.Background(), m, []string{"disable", "-o", "json"}, console.WithStreams(console.Streams{Out: &out}))
+			disabled <- out.String()
+		}()
+		for deadline := time.Now().Add(10 * time.Second); m.Status().Queue.Events > 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	h.mu.Unlock()
+	h.run("telemetry", "flush")
+	o.check("disable", <-disabled)
+}
+
+// unstored looks at a directory that cannot be written to, and reports whether there is one.
+func (o *outputs) unstored() bool {
+	h := newHome(o.t)
+	h.must("telemetry", "enable")
+	if !h.readOnly() {
+		return false
+	}
+	h.env["CI"] = "1"
+	o.run(h, "status")
+	return true
+}
+
+func TestTheSchemaOfOutputsIsHeldToMistakes(t *testing.T) {
+	t.Parallel()
+	o := newOutputs(t)
+	good := map[string]any{"schema_version": 1.0, "variable": "X", "value": "y"}
+	for name, change := range map[string]func(map[string]any){
+		"":          func(map[string]any) {},
+		"more":      func(m map[string]any) { m["more"] = "x" },
+		"less":      func(m map[string]any) { delete(m, "value") },
+		"a number":  func(m map[string]any) { m["value"] = 1.0 },
+		"a version": func(m map[string]any) { m["schema_version"] = 2.0 },
+		"null":      func(m map[string]any) { m["value"] = nil },
+	} {
+		m := maps.Clone(good)
+		change(m)
+		if problems := o.value("share", o.defs["share"], m); (len(problems) == 0) != (name == "") {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package core
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/detach"
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+func nothing(string) (string, bool) { return "", false }
+
+// A certificate has line breaks, and goes through the pipe all the same. What is too long for
+// it keeps the command from leaving the work to a process that would send elsewhere.
+func TestADeclarationIsHandedOverWholeOrNotRelyedOn(t *testing.T) {
+	t.Parallel()
+	tool := props.Tool{Name: "sometool", Telemetry: props.TelemetryConfig{Backend: "own", Drivers: []driver.Driver{{
+		Name: "own", Settings: []driver.Setting{{Name: "certificate"}}, Hosts: func(map[string]string) []string { return []string{"a.example"} },
+		Open: func(driver.Config) (driver.Backend, error) { return nil, nil },
+	}}}}
+	for value, want := range map[string]bool{
+		"short": true, "-----BEGIN-----\nabc\r\n-----END-----\n": true, `"quoted"`: true, "with = and \\n": true,
+		strings.Repeat("x", 5000): false, strings.Repeat("\n", 3000): false,
+	} {
+		tool.Telemetry.Settings = map[string]string{"certificate": value}
+		b := background{newInstallation(tool, []Option{WithUploadCommand("upload"), WithEnv(nothing), WithStateDir(t.TempDir())})}
+		data := b.declaration()
+		if fits := len(data) <= detach.MaxInput; fits != want || !fits && b.inside() == "" {
+			t.Errorf("%.20q: fits %v", value, fits)
+		}
+		process := background{newInstallation(props.Tool{Name: "sometool"}, nil)}
+		process.adoptDeclaration(data)
+		if got := process.tool.Telemetry; got.Settings["certificate"] != value || got.Backend != "own" {
+			t.Errorf("%.20q arrives as %.20q", value, got.Settings["certificate"])
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package core
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+)
+
+// Condition is what is in the way of an installation, beside what was decided. Status has it.
+type Condition struct {
+	// Blocked says why nothing is recorded although the decision is yes. It is one of Faults, and
+	// empty where something is recorded, and where the tool only names no receiver.
+	Blocked string
+	// Unstored says that nothing can be stored, so that each command sends what it records by
+	// itself, in one attempt, and loses it if that fails.
+	Unstored bool
+	// QueueUnknown says that what waits cannot be counted, DeliveriesUnknown that what was
+	// delivered and lost cannot.
+	QueueUnknown, DeliveriesUnknown bool
+	// Failures is how many attempts failed since the last one that did not.
+	Failures int
+	// Reported counts, by reason, those of Status.Lost that the receiver was told of.
+	Reported map[string]int
+	// Held is what of the queue must not be sent as things are now, and why.
+	Held []Held
+	// Running is how many slots of the queue commands hold that still run, and RunningEvents how
+	// many events wait there for them to end.
+	Running, RunningEvents int
+	// Inside says why commands send by themselves, which they do for at most a second, instead of
+	// leaving it to a background process. Empty where they leave it to one.
+	Inside Inside
+	// ClockBehind is the latest time that was noted here and is still to come: the clock was ahead
+	// then, or is behind now. Zero where there is none.
+	ClockBehind time.Time
+}
+
+// Held are events that wait for more than their turn.
+type Held struct {
+	Why    HeldReason
+	Events int
+	// Receiver is whom they were recorded for, where Why is HeldElsewhere.
+	Receiver string
+}
+
+// HeldReason is why events must not be sent as things are now.
+type HeldReason string
+
+// The reasons.
+const (
+	// HeldOff: telemetry is off.
+	HeldOff HeldReason = "off"
+	// HeldLocalOnly: they were recorded to be sent, and now everything stays on this machine.
+	HeldLocalOnly HeldReason = "local_only"
+	// HeldElsewhere: they were recorded for another receiver.
+	HeldElsewhere HeldReason = "elsewhere"
+	// HeldOlder: an older version recorded them, and nobody was asked since.
+	HeldOlder HeldReason = "older"
+	// HeldWithdrawn: the yes that they were recorded under no longer holds, or cannot be read. The
+	// next delivery gives them up.
+	HeldWithdrawn HeldReason = "withdrawn"
+)
+
+// Inside is why commands send by themselves.
+type Inside string
+
+// The reasons.
+const (
+	// InsideCI: a job of continuous integration ends with what it started.
+	InsideCI Inside = "ci"
+	// InsideTest: a test binary starts no copy of the tests.
+	InsideTest Inside = "test"
+	// InsideShortLived: what a command starts ends with it, as in a container.
+	InsideShortLived Inside = "short_lived"
+	// InsideNoProgram: the program cannot find out where it lies.
+	InsideNoProgram Inside = "no_program"
+	// InsideDeclaration: what the background process has to know of the receiver is too long to
+	// be handed over.
+	InsideDeclaration Inside = "declaration"
+	// InsideFailures: background processes have failed; see Status.Background.
+	InsideFailures Inside = "failures"
+)
+
+// clockSlack is how far two clocks may differ without anybody noticing: those of this machine
+// and of the server that keeps its files.
+const clockSlack = time.Minute
+
+// block notes why nothing is recorded, if it would be otherwise.
+func (s *Status) block(err error) {
+	if err == nil || !s.Decision.Enabled || s.Blocked != "" {
+		return
+	}
+	s.Recording, s.Blocked = false, err.Error()
+}
+
+// cannotStore notes what becomes of events where the disk does not take them.
+func (s *Status) cannotStore(in *installation, err error) {
+	if err == nil {
+		return
+	}
+	s.Unstored = s.Recording && !s.Decision.LocalOnly && background{in}.inside() != ""
+	if s.Recording && !s.Unstored {
+		s.block(err)
+	}
+}
+
+// hold notes what must wait of the events that were recorded under a receipt. It follows
+// uploader.route, and opens nothing.
+func (s *Status) hold(in *installation, receipt consent.Receipt, err error, legacy bool, events int) {
+	add := func(why HeldReason, receiver string) {
+		for i := range s.Held {
+			if s.Held[i].Why == why && s.Held[i].Receiver == receiver {
+				s.Held[i].Events += events
+				return
+			}
+		}
+		s.Held = append(s.Held, Held{why, events, receiver})
+	}
+	d := s.Decision
+	switch {
+	case !d.Enabled && !(d.Undecided && len(d.Beyond) > 0):
+		add(HeldOff, "")
+	case legacy && !d.Enabled:
+		add(HeldOlder, "")
+	case legacy:
+	case errors.Is(err, consent.ErrRetired), errors.Is(err, state.ErrCorrupt):
+		add(HeldWithdrawn, "")
+	case err != nil, receipt.Local:
+	case d.LocalOnly:
+		add(HeldLocalOnly, "")
+	case !in.terms().SameReceiver(receipt.Terms):
+		add(HeldElsewhere, receipt.Terms.Receiver())
+	}
+}
+
+// lookFurther fills in the rest of the condition, from what the deliveries noted.
+func (m *Manager) lookFurther(s *Status, notes delivery.Notes) {
+	in := m.in
+	s.Failures, s.Reported = notes.Failures, notes.Reported
+	s.Running, s.RunningEvents = in.queue().Held()
+	b := background{in}
+	s.Inside = b.inside()
+	if s.Background == "" && s.Recording && !s.Backend.Local {
+		s.Background = b.foundOff(s.Decision.Since)
+	}
+	// Times that are further away than any that we set are not kept to.
+	if delivery.Due(in.dir, s.At) && s.NextUpload.After(s.At) {
+		s.NextUpload = time.Time{}
+	}
+	if !notes.Waits(s.At) {
+		s.WaitUntil = time.Time{}
+	}
+	if !notes.Paces(s.At) {
+		s.Paced, s.PacedUntil = 0, time.Time{}
+	}
+	for _, noted := range []time.Time{s.Decision.Stored.At, notes.LastAttempt, notes.LastDelivered, b.readNotes().began} {
+		if noted.After(s.At.Add(clockSlack)) && noted.After(s.ClockBehind) {
+			s.ClockBehind = noted
+		}
+	}
+}
