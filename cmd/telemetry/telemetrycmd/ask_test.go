@@ -481,15 +481,6 @@ func TestWhatWasTypedBeforeTheQuestionIsNoAnswerToIt(t *testing.T) {
 	})
 }
 
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(testPatience); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatal("it did not come")
-		}
-	}
-}
-
 func TestNobodyIsAskedOutOfTheTimeOfACommandThatHasLittle(t *testing.T) {
 	screen := start(t, setup{args: []string{"hello"}, env: []string{toolDeadline + "=1m"}}).end()
 	if screen != "hello\n" {
