@@ -430,9 +430,9 @@ func deliveryMutants() []mutant {
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
-			fidelity/old-and-ahead lifecycle/many-sends `+otherSamples),
+			fidelity/old-and-ahead lifecycle/many-sends delivery/only-the-moment-differs `+otherSamples),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
-			delivery/same-content-again
+			delivery/same-content-again delivery/only-the-moment-differs
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
 			privacy/same-in-any-environment fidelity/*`),
 		broken("limits-beyond-the-vendors", model{describe: func(d *driver.Driver) {
