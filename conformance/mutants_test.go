@@ -801,7 +801,7 @@ func privacyMutants() []mutant {
 			}
 			return b.deliver(ctx, events)
 		}}, `
-			delivery/each-its-own-verdict delivery/same-content-again driver/hosts-follow-settings
+			delivery/each-its-own-verdict delivery/same-content-again delivery/only-the-moment-differs driver/hosts-follow-settings
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/concurrent-sends
 			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
