@@ -912,7 +912,7 @@ func lifecycleMutants() []mutant {
 			}
 			return nil
 		}}, `
-			delivery/same-content-again
+			delivery/same-content-again delivery/only-the-moment-differs
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/cancelled-before
 			delivery/certificate-of-another-host delivery/concurrent-sends delivery/empty-batch delivery/every-event-once
