@@ -426,7 +426,11 @@ func TestWhatWouldStayOnThisMachineIsShownAndNotWritten(t *testing.T) {
 		ran = true
 		return nil, errors.New("it was opened")
 	}}
-	for name, settings := range map[string]map[string]string{"file": {"path": path}, "stdout": nil, "stranger": nil} {
+	for _, name := range []string{"stdout", "stranger", "file"} { // the last one is then written
+		var settings map[string]string
+		if name == "file" {
+			settings = map[string]string{"path": path}
+		}
 		tool := someTool()
 		tool.Telemetry.Backend, tool.Telemetry.Settings, tool.Telemetry.Drivers = name, settings, []driver.Driver{stranger}
 		var printed bytes.Buffer
