@@ -296,7 +296,7 @@ func (v view) warningsJSON(warned map[string]int) []warningJSON {
 	var list []warningJSON
 	for _, name := range slices.Sorted(maps.Keys(warned)) {
 		entry := warningJSON{Name: name, Events: warned[name]}
-		for _, w := range v.Backend.Warnings {
+		for _, w := range v.Declared.Warnings {
 			if w.Name == name {
 				entry.Meaning, entry.NotErasable = w.Doc, w.NotErasable
 			}
