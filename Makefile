@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure test race torture lint bench fold size fuzz cross interop deps redact-report conformance-report
+.PHONY: help demo demo-erasure test race torture lint bench fold size fuzz cross interop web deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -35,10 +35,11 @@ race: ## The same under the race detector, but for whole processes and most muta
 torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10
 	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 2h ./internal/torture
 
-lint: ## gofmt, go vet, staticcheck, and go.mod being tidy
+lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod being tidy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
 	$(GO) mod tidy -diff
 	$(GO) vet $(PKG)
+	$(GO) vet -tags notelemetry ./cmd/... ./core/... ./examples/...
 	$(GO) tool -modfile=tools/go.mod staticcheck $(PKG)
 
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
@@ -82,6 +83,23 @@ cross: ## Build and vet everything, tests included, for the other systems; core 
 interop: ## Let real servers and the vendors' own models read what the backends send
 	cd internal/interop && $(GO) vet $$($(GO) list ./... | grep -v /datadogmodels)
 	cd internal/interop && $(GO) test -vet=off -count=1 -shuffle=on -p 1 -timeout 30m ./...
+
+# The checker of accessibility comes from npm, at one version and with one content, and is not
+# kept in the repository; the browser is the system's.
+AXE_VERSION := 4.14.1
+AXE_SHA256 := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+AXE := $(CURDIR)/.cache/axe-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
+# Where `make web` leaves pictures of the page.
+SCREENSHOTS ?= $(CURDIR)/.cache/screenshots
+
+web: ## Look at the telemetry page in headless Chromium; SCREENSHOTS=dir for the pictures
+	@for program in chromium npm; do \
+	  command -v $$program >/dev/null || { echo "make web needs $$program: apt-get install $$program" >&2; exit 1; }; \
+	done
+	@test -f $(AXE) || npm install --prefix .cache/axe-$(AXE_VERSION) --no-save --ignore-scripts --no-audit --no-fund axe-core@$(AXE_VERSION)
+	@echo "$(AXE_SHA256)  $(AXE)" | sha256sum --check --quiet
+	cd core/console/internal/page/browser && $(GO) vet ./...
+	cd core/console/internal/page/browser && AXE=$(AXE) SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -timeout 30m ./...
 
 deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update

@@ -292,7 +292,7 @@ func TestAMistakeInAVendorFileIsNamedWithFileLineAndKey(t *testing.T) {
 		"everybody is the other": {"omits:", "partial: [{name: x, rejected: others, accepted: others}]\nomits:", ":36: partial[0]: accepted and rejected cannot both"},
 		"an answer, no class":    {"omits:", "answers: [{name: x, answer: {status: 200}}]\nomits:", ":36: answers[0]: needs a name, for the report, and the class"},
 		"an idle window":         {"omits:", "window: {past: 24h}\nomits:", ":36: window: needs past, the greatest age of an event, and the reason"},
-		"an odd window":          {"omits:", "window: {past: 1d}\nomits:", ":36: window.past: must be a duration with its unit"},
+		"an odd window":          {"omits:", "window: {past: 1w}\nomits:", ":36: window.past: must be a duration with its unit"},
 		"not YAML":               {"name: strange", "name: [", ":2: not valid YAML"},
 		"an anchor":              {"name: strange", "name: &x strange", ":1: name: anchors and aliases"},
 	} {

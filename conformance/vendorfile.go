@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,6 +24,7 @@ var vendorDocument = strictyaml.Document{
 	Max:     256,
 	Empty:   "the file is empty: it needs at least name, request and statuses",
 	One:     "one file is one vendor",
+	Plain:   "not a plain file: a report could not be made of the same one again",
 	Example: "name: acme",
 }
 
@@ -54,16 +53,11 @@ func (e *VendorError) Error() string {
 // ReadVendor reads a vendor file. The error is a *VendorError, or says why the file cannot
 // be read.
 func ReadVendor(path string) (Vendor, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Vendor{}, fmt.Errorf("the vendor file cannot be read: %w", err)
+	data, err := vendorDocument.Read(path)
+	var v Vendor
+	if err == nil {
+		v, err = parseVendor(data)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, int64(vendorDocument.Max)<<10+1))
-	if err != nil {
-		return Vendor{}, fmt.Errorf("the vendor file cannot be read: %w", err)
-	}
-	v, err := parseVendor(data)
 	if wrong := (*strictyaml.Error)(nil); errors.As(err, &wrong) {
 		return v, &VendorError{File: path, Line: wrong.Line, Key: wrong.Key, Problem: wrong.Problem}
 	}

@@ -3,11 +3,8 @@ package core
 import (
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/backends/httpjson"
@@ -15,8 +12,8 @@ import (
 	"github.com/gotoolbase/telemetry/backends/stdout"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
-	"github.com/gotoolbase/telemetry/core/internal/wire"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // localDir is where the file backend writes, inside the state directory.
@@ -26,14 +23,27 @@ const localDir = "local"
 type selection struct {
 	driver   driver.Driver
 	settings map[string]string // resolved
+	pinned   bool              // by the administrator's policy: nothing else of what the author declares is for it
 }
 
 // localLog is where events go that stay on this machine.
 func localLog() selection { return selection{driver: file.Driver()} }
 
-// selectBackend follows the order that TelemetryConfig documents. The error is the first
-// mistake in it.
+// selectBackend returns where events go: where the administrator's policy says or, without
+// it, where the author does.
 func (in *installation) selectBackend() (selection, error) {
+	if pin := in.pin(); pin.named {
+		return pin.selection, pin.err
+	}
+	return in.selectDeclared()
+}
+
+// selectDeclared follows the order that TelemetryConfig documents. The error is the first
+// mistake in it.
+func (in *installation) selectDeclared() (selection, error) {
+	if omitted { // then there is nobody whom this program could reach
+		return selection{driver: noop.Driver()}, nil
+	}
 	config := in.tool.Telemetry
 	drivers, err := linkedDrivers(config)
 	if err != nil {
@@ -77,17 +87,26 @@ func (in *installation) selectBackend() (selection, error) {
 	if err != nil {
 		return selection{}, err
 	}
-	s := selection{d, resolved}
-	if d.Check != nil {
-		if err := d.Check(s.config(in)); err != nil {
-			return selection{}, err
-		}
-	}
-	if !d.Local && len(s.info().Hosts) == 0 {
-		return selection{}, &driver.ConfigError{Field: field, Problem: fmt.Sprintf(
-			"backend %q does not say which host it contacts, so nobody can be asked; mend the Hosts of its driver", name)}
+	s := selection{driver: d, settings: resolved}
+	if err := s.check(in, field); err != nil {
+		return selection{}, err
 	}
 	return s, nil
+}
+
+// check returns the first mistake that no single setting shows. field is what named the
+// driver.
+func (s selection) check(in *installation, field string) error {
+	if s.driver.Check != nil {
+		if err := s.driver.Check(s.config(in)); err != nil {
+			return err
+		}
+	}
+	if !s.driver.Local && len(s.info().Hosts) == 0 {
+		return &driver.ConfigError{Field: field, Problem: fmt.Sprintf(
+			"backend %q does not say which host it contacts, so nobody can be asked; mend the Hosts of its driver", s.driver.Name)}
+	}
+	return nil
 }
 
 // linkedDrivers returns what this binary can reach, by name.
@@ -108,14 +127,11 @@ func linkedDrivers(config props.TelemetryConfig) (map[string]driver.Driver, erro
 
 // config is what an author declared and where files go, without a way to anybody.
 func (s selection) config(in *installation) driver.Config {
-	return driver.Config{
-		Settings: s.settings,
-		Headers:  in.tool.Telemetry.Headers,
-		Insecure: in.tool.Telemetry.Insecure,
-		Tool:     in.tool.Name,
-		Version:  in.tool.Version,
-		Dir:      in.dir.Join(localDir),
+	config := driver.Config{Settings: s.settings, Tool: in.tool.Name, Version: in.tool.Version, Dir: in.dir.Join(localDir)}
+	if !s.pinned {
+		config.Headers, config.Insecure = in.tool.Telemetry.Headers, in.tool.Telemetry.Insecure
 	}
+	return config
 }
 
 // open opens the backend for an installation. What leaves the machine is written down.
@@ -138,26 +154,9 @@ func (s selection) reachesNobody() bool { return s.driver.Name == "noop" }
 func (s selection) info() props.BackendInfo {
 	info := props.BackendInfo{Name: s.driver.Name, Local: s.driver.Local, Accepted: s.driver.Accepted, Warnings: s.driver.Warnings}
 	if s.driver.Hosts != nil {
-		info.Hosts = s.driver.Hosts(s.settings)
+		for _, host := range s.driver.Hosts(s.settings) {
+			info.Hosts = append(info.Hosts, plaintext.Clean(host)) // people are shown them, and asked
+		}
 	}
 	return info
-}
-
-// theNetwork is what carries a backend's requests. In a test binary that reaches only
-// loopback: a test that forgot to replace its endpoint fails instead of reaching somebody's
-// server.
-func theNetwork() (http.RoundTripper, wire.DialFunc) {
-	t := driverhttp.NewTransport()
-	if !inTestBinary() {
-		return t, new(net.Dialer).DialContext
-	}
-	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-		if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
-			return fmt.Errorf("a test binary reaches only loopback, not %s", address)
-		}
-		return nil
-	}}
-	t.Proxy = nil
-	t.DialContext = dialer.DialContext
-	return t, dialer.DialContext
 }

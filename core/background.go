@@ -13,6 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/detach"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -160,7 +161,7 @@ func (b background) start() error {
 		}.Start()
 	}
 	if err != nil {
-		err = state.Bare(err)
+		err = plaintext.Bare(err)
 		n := b.readNotes()
 		n.failures++
 		n.counted, n.problem = started, "the background process could not be started: "+err.Error()
@@ -198,10 +199,11 @@ func (b background) inside() Inside {
 	return ""
 }
 
-// declaration is where this process sends to, for the background process: its own may be
-// made from variables that it does not get. It goes through a pipe, because it holds keys.
+// declaration is what the author of this process declared, for the background process: its own
+// may be made from variables that it does not get. It goes through a pipe, because it holds
+// keys. The administrator's policy is read by that process itself, and comes first there too.
 func (b background) declaration() []byte {
-	own, err := b.selectBackend()
+	own, err := b.selectDeclared()
 	if err != nil {
 		return nil // nothing can be sent, whoever would do it
 	}
@@ -218,8 +220,8 @@ func (b background) declaration() []byte {
 // inOneLine returns a value as a line of a record can hold it, such as a certificate, and
 // fromOneLine undoes that. What fits as it is stays as it is.
 func inOneLine(value string) string {
-	if strings.ContainsAny(value, "\r\n\x00") || strings.HasPrefix(value, `"`) {
-		return strconv.Quote(value)
+	if plaintext.Clean(value) != value || strings.HasPrefix(value, `"`) {
+		return strconv.QuoteToASCII(value)
 	}
 	return value
 }

@@ -42,6 +42,8 @@ type Collector struct {
 	on atomic.Bool
 	// owes says that deletion requests may be pending, whether telemetry is on or not.
 	owes bool
+	// debug is set where events are shown in place of being recorded.
+	debug *debugLog
 
 	mu       sync.Mutex
 	slot     *slot   // what is written to, nil before the first event
@@ -84,30 +86,48 @@ const retryDelay = time.Second
 // mistake in what the author declared, a receiver without the feature among them; the tool
 // can go on with the collector all the same. Nothing is written, and no network is used.
 //
+// With TELEMETRY_DEBUG=log in the environment the collector prints to stderr what it would
+// record, also where nobody has said yes, and Close says where that is nothing. Then nothing is
+// stored and nobody is contacted.
+//
 // In the background process that a collector of the same tool started, Open delivers
 // what waits and ends the process. Call it before the tool does anything of its own.
 func Open(tool props.Tool, options ...Option) (*Collector, error) {
-	in := newInstallation(tool, options)
+	return newInstallation(tool, options).open()
+}
+
+func (in *installation) open() (*Collector, error) {
 	c := &Collector{in: in}
-	if !tool.Features.Enabled(props.TelemetryCmd) {
+	if in.debugs() {
+		c.debug = newDebugLog(in)
+	}
+	if !in.tool.Features.Enabled(props.TelemetryCmd) {
+		c.debug.nothing("the tool's author has not turned telemetry on")
 		return c, in.forgottenFeature()
 	}
 	if omitted {
+		c.debug.nothing("this program was built without telemetry")
 		return c, nil
 	}
 	if isBackground(in) {
 		runBackground(in) // does not return
 	}
-	c.owes = in.dirErr == nil
+	c.owes = in.dirErr == nil && c.debug == nil
 	if err := in.check(); err != nil {
+		c.debug.nothing("the tool's declaration has a mistake")
 		return c, err
 	}
 	decision := in.decide()
-	if !decision.Enabled || in.dirErr != nil {
+	if in.dirErr != nil {
+		c.debug.nothing(in.dirErr.Error())
+		return c, nil
+	}
+	if !decision.Enabled && c.debug == nil {
 		return c, nil
 	}
 	if !decision.LocalOnly {
 		if s, err := in.selectBackend(); err != nil || s.reachesNobody() {
+			c.debug.nothing("the tool names no receiver")
 			return c, err
 		}
 	}
@@ -219,7 +239,11 @@ func (c *Collector) record(input event, extra map[string]string) {
 	c.line = c.encoder.appendEvent(c.line[:0], now, &input)
 	c.line = append(c.encoder.appendEnd(c.line, &input, count), '\n')
 	if inMemory {
-		c.unstored.add(c.in, c.line)
+		if c.debug != nil {
+			c.debug.show(c.line)
+		} else {
+			c.unstored.add(c.in, c.line)
+		}
 		return
 	}
 	if err := c.store(now); err != nil {
@@ -239,6 +263,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 func (c *Collector) complete(e *event) bool {
 	e.sampleRate = c.in.sampleRate(e.kind)
 	if e.sampleRate > 1 && !isSampled(c.runID(), e.sampleRate) {
+		c.debug.sampled(e.sampleRate)
 		return false
 	}
 	if e.folded = c.in.folds(e.kind); e.folded {
@@ -271,7 +296,7 @@ func (c *Collector) store(now time.Time) error {
 // where a slot is only late it is stored then, and where this command sends by itself
 // anyhow, it need not be stored.
 func (c *Collector) mayKeepInMemory() bool {
-	if c.unstored.full() || c.taking == nil && !c.sendsUnstored() {
+	if c.debug == nil && (c.unstored.full() || c.taking == nil && !c.sendsUnstored()) {
 		return false
 	}
 	if c.scrub == nil {
@@ -421,6 +446,9 @@ func (c *Collector) ready(now time.Time, room int) error {
 	if !c.on.Load() {
 		return errOff
 	}
+	if c.debug != nil {
+		return errDebug
+	}
 	if c.taking == nil && now.Before(c.retryAt) && c.retryAt.Sub(now) <= retryDelay {
 		return errWaiting
 	}
@@ -561,6 +589,10 @@ func (c *Collector) failed(now time.Time) {
 }
 
 func (c *Collector) lose(reason string, n int) {
+	if c.debug != nil {
+		c.debug.leave(reason)
+		return
+	}
 	if c.lost == nil {
 		c.lost = map[string]int{}
 	}
@@ -630,6 +662,12 @@ func (c *Collector) seal() {
 // or does not work, it sends for at most one second, and not more often than every minute;
 // and a backend that reaches no network is called right here. A Track after Close works.
 func (c *Collector) Close(ctx context.Context) error {
+	if c.debug != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.debug.close()
+		return nil
+	}
 	u := &uploader{installation: c.in}
 	owed := c.owes && c.in.outbox().Due()
 	recorded, local, mayWait := false, false, false
@@ -659,7 +697,7 @@ func (c *Collector) Drop() error {
 	defer c.mu.Unlock()
 	c.stopInside()
 	c.seal()
-	if c.in.dirErr != nil {
+	if c.in.dirErr != nil || c.debug != nil {
 		return nil
 	}
 	_, err := c.in.queue().Erase()
@@ -668,7 +706,7 @@ func (c *Collector) Drop() error {
 
 // Flush sends everything that waits and waits for it; see props.Collector.
 func (c *Collector) Flush(ctx context.Context) error {
-	if !c.on.Load() {
+	if !c.on.Load() || c.debug != nil {
 		return nil
 	}
 	c.mu.Lock()

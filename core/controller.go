@@ -27,6 +27,15 @@ func controller(config *props.TelemetryConfig) Controller {
 	return Controller{line(config.Controller), line(config.Contact), line(config.Purpose), line(config.Retention)}
 }
 
+// controller is who asks for what this installation sends. Under a receiver that the
+// administrator's policy names it is not the author, and the policy does not say who it is.
+func (in *installation) controller() Controller {
+	if in.pin().named {
+		return Controller{}
+	}
+	return controller(&in.tool.Telemetry)
+}
+
 func checkController(config *props.TelemetryConfig) error {
 	for _, f := range []struct{ name, text string }{
 		{"Controller", config.Controller}, {"Contact", config.Contact}, {"Retention", config.Retention}, {"Purpose", config.Purpose},
@@ -43,7 +52,7 @@ func checkController(config *props.TelemetryConfig) error {
 // authors look.
 func (m *Manager) AuthorWarnings() []string {
 	own, err := m.in.selectBackend()
-	if err != nil || own.driver.Local || controller(&m.in.tool.Telemetry).Name != "" {
+	if err != nil || own.driver.Local || own.pinned || controller(&m.in.tool.Telemetry).Name != "" {
 		return nil
 	}
 	return []string{"Telemetry.Controller is not set, so people are asked for a yes and not told to whom: " +

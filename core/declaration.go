@@ -5,11 +5,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -169,8 +168,4 @@ func checkPeriod(at string, config *props.TelemetryConfig, purpose string, since
 	return nil
 }
 
-func oneLine(text string) bool {
-	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
-	}) < 0
-}
+func oneLine(text string) bool { return plaintext.Clean(text) == text }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/outbox"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
@@ -22,13 +23,15 @@ type eraser struct {
 const outboxWait = 5 * time.Second
 
 // work makes the deletion requests that are due, or all if a person insists.
+//
+// Where the administrator's policy names a receiver, what went there is asked for there, and
+// nobody else is asked for anything: other requests wait for the end of that policy.
 func (e *eraser) work(ctx context.Context, insist bool, progress func(done, total int)) error {
+	e.readPolicy()
 	requestor, release := e.requestor()
 	defer release()
-	run := outbox.Run{Requestor: requestor, Tool: e.tool.Name, NotErasable: e.late, Insist: insist, Progress: progress}
-	if own, err := e.selectBackend(); err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
-		run.Receiver = e.terms().Receiver()
-	}
+	run := e.run()
+	run.Requestor, run.Insist, run.Progress = requestor, insist, progress
 	if insist {
 		run.Wait = outboxWait
 	}
@@ -38,10 +41,26 @@ func (e *eraser) work(ctx context.Context, insist bool, progress func(done, tota
 	return nil
 }
 
+// run says who can be asked.
+func (e *eraser) run() outbox.Run {
+	run := outbox.Run{Tool: e.tool.Name, NotErasable: e.late, SetByPolicy: consent.SetByPolicy}
+	own, err := e.selectBackend()
+	switch {
+	case omitted:
+		run.Held = "which a build without telemetry, like this one, cannot contact: another build has to ask"
+	case e.pin().named:
+		run.Held = outbox.HeldByPolicy
+	}
+	if own.pinned || err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
+		run.Receiver = e.terms().Receiver()
+	}
+	return run
+}
+
 // requestor returns the author's requestor, or the one that sends the event through the
 // backend that events go to.
 func (e *eraser) requestor() (r deletion.Requestor, release func()) {
-	if r := e.tool.Telemetry.DeletionRequestor; r != nil {
+	if r := e.tool.Telemetry.DeletionRequestor; r != nil && !e.pin().named {
 		return r, func() {}
 	}
 	always := func(receipt deletion.Receipt, err error) deletion.Requestor {

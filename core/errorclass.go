@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -207,8 +206,8 @@ func ofNetwork(err error) bool {
 		return false
 	case errno:
 		return slices.Contains(networkErrnos, e)
-	case net.Error, *tls.CertificateVerificationError, tls.AlertError, tls.RecordHeaderError:
+	case net.Error:
 		return true
 	}
-	return false
+	return ofTLS(err)
 }

@@ -50,7 +50,7 @@ func (m *Manager) Export(ctx context.Context, withKeys bool) (Export, error) {
 	}
 	e.to.Tool = ExportTool{
 		Name: m.in.tool.Name, Version: m.in.tool.Version, Installation: config.Installation,
-		Controller: controller(config), PrivacyURL: plaintext.Clean(config.PrivacyURL),
+		Controller: e.m.in.controller(), PrivacyURL: plaintext.Clean(config.PrivacyURL),
 	}
 	e.decisions()
 	e.identity()
@@ -302,6 +302,6 @@ func (e *exporting) files() {
 		return err
 	})
 	if err != nil {
-		e.problem("the list of files", state.Bare(err))
+		e.problem("the list of files", plaintext.Bare(err))
 	}
 }

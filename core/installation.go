@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotoolbase/telemetry/backends/noop"
@@ -20,6 +21,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Option changes what Open and NewManager take from their surroundings. Tools need
@@ -74,10 +76,11 @@ type installation struct {
 	dirErr error // the directory is unknown, or not to be used
 	// preview, where not nil, opens the backends of a copy that is looked at: nothing leaves it.
 	preview *preview
+	pinned  atomic.Pointer[pin]
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
-	in := &installation{tool: tool, environment: environment{
+	in := &installation{tool: cleaned(tool), environment: environment{
 		lookup: os.LookupEnv,
 		now:    time.Now,
 		stdout: os.Stdout,
@@ -103,6 +106,22 @@ func newInstallation(tool props.Tool, options []Option) *installation {
 	return in
 }
 
+// cleaned returns what an author declares with the texts fit to be shown that commands show
+// where the declaration has a mistake, too. They may come from a file, or from what built the
+// tool.
+func cleaned(tool props.Tool) props.Tool {
+	config := &tool.Telemetry
+	for _, text := range []*string{&tool.Name, &tool.Version, &config.Installation, &config.PrivacyURL} {
+		*text = plaintext.Clean(*text)
+	}
+	config.Notice = plaintext.Lines(config.Notice)
+	config.ErrorClasses = slices.Clone(config.ErrorClasses)
+	for i, class := range config.ErrorClasses {
+		config.ErrorClasses[i] = props.ErrorClass(plaintext.Clean(string(class)))
+	}
+	return tool
+}
+
 // errAsleep explains why nothing is recorded in a test binary.
 var errAsleep = errors.New("this is a test binary, where telemetry sleeps unless core.WithStateDir is given")
 
@@ -124,10 +143,11 @@ func (in *installation) name() string {
 
 func (in *installation) store() consent.Store { return consent.NewStore(in.dir.Path()) }
 
-// terms are what the author declares, as people are told it.
+// terms are what the author declares and the receiver that the policy may name, as people are
+// told it.
 func (in *installation) terms() consent.Terms {
 	config := in.tool.Telemetry
-	who := controller(&config)
+	who := in.controller()
 	t := consent.Terms{
 		Tool:          in.name(),
 		Backend:       noop.Driver().Name,
@@ -155,7 +175,7 @@ func (in *installation) terms() consent.Terms {
 	// With a mistake in the declaration there is no receiver: a yes now is no yes to the one
 	// that it names when it is mended.
 	if s, err := in.selectBackend(); err == nil {
-		t.Backend, t.Hosts = s.driver.Name, s.info().Hosts
+		t.Backend, t.Hosts, t.Pinned = s.driver.Name, s.info().Hosts, s.pinned
 	}
 	return t
 }
@@ -167,7 +187,7 @@ func (in *installation) decide() consent.Decision {
 		Omitted: omitted,
 		Tool:    in.name(),
 		Lookup:  in.lookup,
-		Policy:  consent.ReadPolicies(in.policy...),
+		Policy:  in.readPolicy(),
 	}
 	if in.dirErr == nil {
 		input.Stored = in.store().Load()
@@ -209,7 +229,7 @@ func (in *installation) eraseWaiting() (int, error) {
 func (in *installation) forget() error {
 	err := os.RemoveAll(in.dir.Join(localDir))
 	if err != nil {
-		err = state.Bare(err)
+		err = plaintext.Bare(err)
 	}
 	return errors.Join(err, background{in}.forget())
 }
@@ -286,7 +306,7 @@ func (in *installation) check() error {
 			return &driver.ConfigError{Field: "Telemetry.DeletionRequestor", Problem: err.Error()}
 		}
 	}
-	_, err := in.selectBackend()
+	_, err := in.selectDeclared()
 	return err
 }
 

@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"net/http"
+	"maps"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,7 @@ type logged struct {
 	in        *installation
 	selection selection
 	secrets   secrets
-	transport http.RoundTripper
+	transport driver.RoundTripper
 	wasNo     bool // when it was opened: then it is for a deletion request
 
 	sending sync.Mutex // held for one Send
@@ -216,12 +217,14 @@ func (l *logged) Close() error {
 }
 
 // encodeHeader writes headers as they are on the wire, in the order of their names.
-func encodeHeader(header http.Header) string {
-	var b strings.Builder
-	if header.Write(&b) != nil { // to memory
-		return ""
+func encodeHeader(header textproto.MIMEHeader) string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		for _, value := range header[name] {
+			lines = append(lines, name+": "+strings.NewReplacer("\r", " ", "\n", " ").Replace(value))
+		}
 	}
-	return strings.TrimSuffix(b.String(), "\r\n")
+	return strings.Join(lines, "\r\n")
 }
 
 // forgetSent erases the log of what was sent.

@@ -72,6 +72,10 @@ type Status struct {
 	Backend   props.BackendInfo
 	// Controller is who asks for what is sent, and for what.
 	Controller Controller
+	// Pinned says that the administrator's policy has set Backend in the place of the author's.
+	Pinned bool
+	// Omitted says that the tool was built without telemetry: it can record and contact nothing.
+	Omitted bool
 	// MachineID is the pseudonym that events go out under, empty while there is none.
 	MachineID string
 	// StateDir is where all of it is kept, LocalLog the file for what stays on this machine,
@@ -156,7 +160,7 @@ func (in *installation) notErasable() int {
 func (m *Manager) Status() Status {
 	in := m.in
 	s := Status{At: in.now(), Decision: in.decide(), StateDir: in.dir.Path(), Lost: map[string]int{},
-		Controller: controller(&in.tool.Telemetry)}
+		Omitted: omitted, Controller: in.controller()}
 	fault := func(err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.Faults = append(s.Faults, err.Error())
@@ -166,6 +170,9 @@ func (m *Manager) Status() Status {
 	fault(wrong)
 	s.Backend = m.backend(s.Decision)
 	s.Declared = m.backend(consent.Decision{})
+	fault(in.pin().err)
+	s.block(in.pin().err)
+	s.Pinned = in.pin().selection.pinned && !s.Decision.LocalOnly
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
 	s.block(wrong)
 	if in.dirErr != nil {
@@ -522,6 +529,9 @@ type Erasure struct {
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
 	Receipt deletion.Receipt
+	// Held says that nobody may be asked now: for the administrator's policy, or because this
+	// build can contact nobody. Problem says it in words. Trying again helps when that changes.
+	Held bool
 	// Receiver is who has taken it, where that is who events were sent to.
 	Receiver string
 	// NotErasable is how many of the events the receiver had taken with a warning that it may
@@ -621,10 +631,15 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 		return nil, m.in.dirErr
 	}
 	entries, err := m.in.outbox().Entries()
+	if len(entries) == 0 {
+		return nil, err
+	}
+	run := (&eraser{installation: m.in}).run()
 	var list []Erasure
 	for _, e := range entries {
+		isOpen := e.State == deletion.Requested || e.State == deletion.Refused
 		list = append(list, Erasure{
-			MachineID: e.MachineID, State: e.State, Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+			MachineID: e.MachineID, State: e.State, Held: isOpen && run.Held != "" && !e.IsFor(run), Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
 			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
 		})
 	}

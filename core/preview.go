@@ -308,10 +308,8 @@ func (in *installation) copyForPreview(ctx context.Context, held bool) (*preview
 		remove()
 		return nil, fmt.Errorf("copying what waits: %w", err)
 	}
-	there := *in
-	there.dir = dir
-	there.preview = &preview{dir: dir}
-	c.installation, c.remove = &there, remove
+	c.installation = &installation{environment: in.environment, tool: in.tool, dir: dir, preview: &preview{dir: dir}}
+	c.remove = remove
 	ids, idErr := identity.NewStore(dir).Load()
 	c.hasID = idErr == nil && len(ids.Keys()) > 0
 	return c, nil

@@ -8,7 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,7 +31,7 @@ type Request struct {
 	// Method, URL and Header are those of an HTTP request, with all headers that go out, Host
 	// and Content-Length among them. The URL's path is masked where it is the author's secret.
 	Method, URL string
-	Header      http.Header
+	Header      textproto.MIMEHeader
 	// Network and Address are those of a connection that is none of HTTP.
 	Network, Address string
 	// Body is the body as it goes over the wire. Where that holds a secret, BodyMasked is set
@@ -94,7 +94,7 @@ const maxUnpacked = 16 << 20
 var errEncoded = errors.New("the body has an encoding that is not known here")
 
 // uncompressed undoes the Content-Encoding of a body.
-func uncompressed(header http.Header, body []byte) ([]byte, error) {
+func uncompressed(header textproto.MIMEHeader, body []byte) ([]byte, error) {
 	switch strings.ToLower(header.Get("Content-Encoding")) {
 	case "", "identity":
 		return body, nil
@@ -145,7 +145,7 @@ type secrets struct {
 // secrets returns those of a backend, in each form that a request may have them in.
 func (s selection) secrets(headers map[string]string) (all secrets) {
 	for name, value := range headers {
-		all.headers = append(all.headers, http.CanonicalHeaderKey(name))
+		all.headers = append(all.headers, textproto.CanonicalMIMEHeaderKey(name))
 		all.add(value)
 	}
 	for _, setting := range s.driver.Settings {
@@ -178,7 +178,7 @@ func (s *secrets) addSetting(value string) {
 	s.add(value)
 	for pair := range strings.SplitSeq(value, ",") {
 		if name, v, found := strings.Cut(pair, "="); found {
-			s.headers = append(s.headers, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+			s.headers = append(s.headers, textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)))
 			s.add(strings.TrimSpace(v))
 			if plain, err := url.PathUnescape(strings.TrimSpace(v)); err == nil {
 				s.add(plain)
@@ -229,10 +229,10 @@ func (s *secrets) maskURL(address string) string {
 // secretWords are in the names of headers that hold a key.
 var secretWords = []string{"auth", "cookie", "credential", "key", "password", "secret", "signature", "token"}
 
-func (s *secrets) maskHeader(header http.Header) http.Header {
-	masked := http.Header{}
+func (s *secrets) maskHeader(header textproto.MIMEHeader) textproto.MIMEHeader {
+	masked := textproto.MIMEHeader{}
 	for name, values := range header {
-		isSecret := slices.Contains(s.headers, http.CanonicalHeaderKey(name)) ||
+		isSecret := slices.Contains(s.headers, textproto.CanonicalMIMEHeaderKey(name)) ||
 			slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(strings.ToLower(name), word) })
 		for _, value := range values {
 			if isSecret {

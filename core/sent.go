@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"time"
@@ -151,8 +151,8 @@ func (d *Delivery) answer(e journal.Entry) {
 }
 
 // decodeHeader reads what encodeHeader wrote.
-func decodeHeader(text string) http.Header {
-	header := http.Header{}
+func decodeHeader(text string) textproto.MIMEHeader {
+	header := textproto.MIMEHeader{}
 	for line := range strings.SplitSeq(text, "\r\n") {
 		if name, value, found := strings.Cut(line, ": "); found {
 			header[name] = append(header[name], value)

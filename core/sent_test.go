@@ -208,7 +208,7 @@ func TestOnAFullDiskEventsAreSentAndTheGapIsTold(t *testing.T) {
 	tool := toolFor(in.URL)
 	options := []core.Option{core.WithStateDir(filepath.Join(small, "telemetry")), environment(nil)}
 	m := core.NewManager(tool, options...)
-	if err := m.Enable(false); err != nil {
+	if err := m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	recordCommands(t, tool, options, 3)
@@ -242,7 +242,7 @@ func TestResetErasesTheLogADisableKeepsIt(t *testing.T) {
 	if log := s.log(); len(log.Deliveries) != 0 || log.Mismatch != nil || log.Bytes > 0 {
 		t.Errorf("after it was erased: %+v", log)
 	}
-	if err := s.m.Enable(false); err != nil {
+	if err := s.m.Enable(false, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.send()

@@ -83,7 +83,10 @@ type sight struct {
 }
 
 func spyDriver(url string) driver.Driver {
-	return driver.Driver{Name: "spy", Hosts: somewhere, Open: func(c driver.Config) (driver.Backend, error) { return spy{url, c.Transport}, nil }}
+	return driver.Driver{Name: "spy", Hosts: somewhere, Open: func(c driver.Config) (driver.Backend, error) {
+		transport, _ := any(c.Transport).(http.RoundTripper) // which it is not to a build without telemetry
+		return spy{url, transport}, nil
+	}}
 }
 
 type spy struct {

@@ -15,24 +15,27 @@ const maxUnstored = 100
 type unstored struct {
 	lines  [][]byte
 	answer consent.Stored
+	terms  consent.Terms
 }
 
 func (u *unstored) full() bool { return len(u.lines) >= maxUnstored }
 
 func (u *unstored) add(in *installation, line []byte) {
 	if len(u.lines) == 0 {
-		u.answer = in.store().Load()
+		u.answer, u.terms = in.store().Load(), in.terms()
 	}
 	u.lines = append(u.lines, slices.Clone(line))
 }
 
-// take returns the events and forgets them, and whether the answer still holds.
+// take returns the events and forgets them, and whether the answer and the receiver still
+// hold.
 func (u *unstored) take(in *installation) (lines [][]byte, holds bool) {
 	lines, u.lines = u.lines, nil
 	if len(lines) == 0 {
 		return nil, true
 	}
-	return lines, sameAnswer(in.store().Load(), u.answer)
+	in.readPolicy()
+	return lines, sameAnswer(in.store().Load(), u.answer) && in.terms().SameReceiver(u.terms)
 }
 
 // sameAnswer reports whether two answers are one, which may have been confirmed since.

@@ -341,6 +341,8 @@ func (u *uploader) allowed(receipt consent.Receipt) error {
 		return delivery.ErrNotAllowed
 	case now.LocalOnly && !receipt.Local:
 		return delivery.ErrErased
+	case !receipt.Local && !u.terms().SameReceiver(receipt.Terms): // the administrator's policy has changed
+		return delivery.ErrErased
 	}
 	if _, err := u.store().InForce(receipt.ID); errors.Is(err, consent.ErrRetired) {
 		return delivery.ErrErased

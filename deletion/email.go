@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Email is the Requestor for authors who have no server: the person sends them a mail,
@@ -20,7 +22,7 @@ type Email struct {
 // Check returns an error where To is not one plain address.
 func (e Email) Check() error {
 	local, domain, found := strings.Cut(e.To, "@")
-	if !found || local == "" || domain == "" || strings.ContainsAny(e.To, " \t\r\n,;:<>?&%\"\\") || strings.Contains(domain, "@") {
+	if !found || local == "" || domain == "" || strings.ContainsAny(plaintext.Clean(e.To), " ,;:<>?&%\"\\") || strings.Contains(domain, "@") {
 		return errors.New("email: To is not one plain address, like privacy@example.com")
 	}
 	return nil

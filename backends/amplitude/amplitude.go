@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package amplitude sends events to Amplitude's Batch Event Upload API. Tool authors list
 // amplitude.Driver() among their drivers and name it "amplitude".
 //

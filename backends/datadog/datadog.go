@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package datadog is the backend that sends events to Datadog Log Management, as logs.
 // Tool authors list it among their drivers and name it; [NewBackend] is for those who have
 // no use for the collector.

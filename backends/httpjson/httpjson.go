@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package httpjson is the backend that posts events to a server of the author's own:
 // the body is one JSON array of the canonical encoding of [driver.Event], the answer's
 // status says what became of it. Tool authors name it "http", or set

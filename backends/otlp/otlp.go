@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package otlp is the backend that sends events as OpenTelemetry log records, to a
 // Collector or to any store that takes OTLP over HTTP: Grafana Cloud, a Datadog Agent,
 // VictoriaLogs. Tool authors list otlp.Driver() among their drivers and set

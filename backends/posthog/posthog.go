@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package posthog is the backend that sends events to PostHog, the cloud's or one's
 // own. Tool authors name it "posthog".
 //

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package segment sends events to Segment, RudderStack, Jitsu, or whoever else takes the
 // HTTP tracking API that these three share. Tool authors list segment.Driver() among their
 // drivers and name it "segment".

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Telemetry-conformance holds a backend that is a program of its own, in any language, to
 // the contract that the backends in Go are held to. It plays the vendor, hands the program
 // batches on its standard input and reads verdicts from its standard output.

@@ -15,12 +15,22 @@ import (
 type Policy struct {
 	Verdict Verdict
 	Local   bool
+	// Pinned says that it names a receiver, in the place of the author's, or means to. Receiver
+	// is that one, zero where it cannot be understood.
+	Pinned   bool
+	Receiver Receiver
 	// Detail is what was found, in words.
 	Detail string
 }
 
-// PolicyPaths returns where an administrator puts a policy: a file of one word, off, on or
-// local, for one tool or for all. Ordinary users cannot write there.
+// Receiver is who a policy has events sent to.
+type Receiver struct {
+	// Backend names the driver, Endpoint is the value of its setting "endpoint".
+	Backend, Endpoint string
+}
+
+// PolicyPaths returns where an administrator puts a policy, for one tool or for all. Ordinary
+// users cannot write there. docs/policy.md says what it may hold.
 func PolicyPaths(tool string, lookup func(string) (string, bool)) []string {
 	const name = "telemetry-policy"
 	dir := "/etc"
@@ -37,7 +47,7 @@ func PolicyPaths(tool string, lookup func(string) (string, bool)) []string {
 }
 
 // ReadPolicies reads the policy files. Any no decides, then any yes does; local of one of
-// them restricts the yes of the other.
+// them restricts the yes of the other. The first that names a receiver does so for all.
 func ReadPolicies(paths ...string) Policy {
 	all := Policy{Detail: "none"}
 	for i, path := range paths {
@@ -48,10 +58,13 @@ func ReadPolicies(paths ...string) Policy {
 		if i > 0 {
 			p.Detail += " (the one for all tools)"
 		}
+		if !all.Pinned {
+			all.Pinned, all.Receiver = p.Pinned, p.Receiver
+		}
 		switch {
 		case all.Verdict == No:
 		case p.Verdict == No:
-			all = p
+			all.Verdict, all.Local, all.Detail = No, false, p.Detail
 		default:
 			if p.Verdict == Yes {
 				all.Verdict = Yes
@@ -66,6 +79,9 @@ func ReadPolicies(paths ...string) Policy {
 	}
 	return all
 }
+
+// maxPolicy is longer than any policy that is allowed: two words and an address.
+const maxPolicy = 4 << 10
 
 // readPolicy reads one file. Whatever is there under the name and cannot be read or
 // understood forbids, a link to nowhere included: an administrator who put it there meant
@@ -83,18 +99,62 @@ func readPolicy(path string) (p Policy, found bool) {
 		return unreadable, true
 	}
 	defer f.Close()
-	const enough = 64 // longer than any word that is allowed
-	data, err := io.ReadAll(io.LimitReader(f, enough+1))
-	if err != nil || len(data) > enough { // what lies behind may restrict
+	data, err := io.ReadAll(io.LimitReader(f, maxPolicy+1))
+	if err != nil || len(data) > maxPolicy { // what lies behind may restrict
+		unreadable.Pinned = pins(string(data))
 		return unreadable, true
 	}
-	switch strings.ToLower(strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff"))) {
-	case "off":
-		return Policy{Verdict: No, Detail: "off"}, true
-	case "on":
-		return Policy{Verdict: Yes, Detail: "on"}, true
-	case "local":
-		return Policy{Local: true, Detail: "local: what is recorded stays on this machine"}, true
-	}
-	return Policy{Verdict: No, Detail: "neither off, on nor local, which counts as no"}, true
+	return parsePolicy(string(data)), true
 }
+
+// policyWords are what the first line of a policy may say.
+var policyWords = map[string]Policy{
+	"off":   {Verdict: No, Detail: "off"},
+	"on":    {Verdict: Yes, Detail: "on"},
+	"local": {Local: true, Detail: "local: what is recorded stays on this machine"},
+}
+
+// parsePolicy reads a policy: a word, a line that names a receiver, or the one above the
+// other. Versions that know only the word take a file with the line for a no.
+func parsePolicy(text string) Policy {
+	first, rest, more := strings.Cut(strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")), "\n")
+	p, said := policyWords[strings.ToLower(strings.TrimSpace(first))]
+	if said && !more {
+		return p
+	}
+	if !said && !more {
+		rest = first
+	}
+	receiver, ok := parseReceiver(rest)
+	if !ok || !said && more {
+		return Policy{Verdict: No, Pinned: pins(text), Detail: "neither off, on, local nor a receiver, which counts as no"}
+	}
+	p.Pinned, p.Receiver = true, receiver
+	if said {
+		p.Detail += ", and "
+	}
+	p.Detail += "it names a receiver in the place of the tool's own"
+	return p
+}
+
+const receiverWord = "receiver"
+
+// parseReceiver reads a line like "receiver http https://collector.corp.example/v1/events".
+func parseReceiver(line string) (Receiver, bool) {
+	words := strings.Fields(line)
+	if len(words) != 3 || strings.Contains(line, "\n") || words[0] != receiverWord {
+		return Receiver{}, false
+	}
+	r := Receiver{Backend: words[1], Endpoint: words[2]}
+	ok := len(r.Backend) <= 64 // no driver's name is nearly as long, and it is shown on terminals
+	for _, c := range r.Backend {
+		ok = ok && ('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_')
+	}
+	for _, c := range r.Endpoint {
+		ok = ok && ' ' < c && c < 0x7f
+	}
+	return r, ok
+}
+
+// pins reports whether a text that is not understood means to name a receiver.
+func pins(text string) bool { return strings.Contains(strings.ToLower(text), receiverWord) }

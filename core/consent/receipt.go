@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Source says how a decision was made.
@@ -172,7 +173,7 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 				return Receipt{}, err
 			}
 		}
-		if own := stored.receipt(); own.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(own.Terms)) {
+		if own := stored.receipt(); own.serves(d, terms) {
 			return own, s.restore(own)
 		}
 	}
@@ -181,6 +182,21 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 		s.noteFirst(d, receipt)
 	}
 	return receipt, err
+}
+
+// serves reports whether the receipt of the stored answer is the one to record under.
+func (r Receipt) serves(d Decision, terms Terms) bool {
+	return r.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(r.Terms))
+}
+
+// Known returns the receipt that Record would return, if it is there already. It changes
+// nothing.
+func (s Store) Known(d Decision, terms Terms) (Receipt, bool) {
+	if own := d.Stored.receipt(); d.Source.answered() && own.ID != "" && own.serves(d, terms) {
+		return own, true
+	}
+	r, found, _ := s.alike(Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms})
+	return r, found
 }
 
 // restore writes the copy of a receipt that is part of the stored answer, if it is gone.
@@ -200,15 +216,9 @@ func (s Store) Holds(id string) bool {
 // obtain returns the stored receipt that says the same as want, or stores want under a new
 // ID, which is made then.
 func (s Store) obtain(want Receipt) (receipt Receipt, made bool, err error) {
-	digest := want.Terms.Digest()
-	list, err := s.list()
-	if err != nil {
-		return Receipt{}, false, err
-	}
-	for _, have := range list {
-		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
-			return have, false, nil
-		}
+	have, found, err := s.alike(want)
+	if found || err != nil {
+		return have, false, err
 	}
 	if want.ID, err = NewReceiptID(); err != nil {
 		return Receipt{}, false, err
@@ -217,11 +227,26 @@ func (s Store) obtain(want Receipt) (receipt Receipt, made bool, err error) {
 	return want, err == nil, err
 }
 
+// alike looks for the stored receipt that says the same as want.
+func (s Store) alike(want Receipt) (r Receipt, found bool, err error) {
+	list, err := s.list()
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	digest := want.Terms.Digest()
+	for _, have := range list {
+		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
+			return have, true, nil
+		}
+	}
+	return Receipt{}, false, nil
+}
+
 // names lists the files of the receipts.
 func (s Store) names() ([]string, error) {
 	entries, err := os.ReadDir(s.receipts().Path())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	names := make([]string, len(entries))
 	for i, entry := range entries {

@@ -22,6 +22,8 @@ type Terms struct {
 	// Hosts what it may contact.
 	Backend string
 	Hosts   []string
+	// Pinned says that the administrator's policy names the receiver, not the author.
+	Pinned bool
 	// Fields are the fields of an event that the tool itself fills in.
 	Fields []string
 	// Events are the event types of the author's own; AnyEvent says that there may be others.
@@ -60,15 +62,16 @@ func (t Terms) Digest() string {
 }
 
 // SameReceiver reports whether events recorded under the terms of a receipt may be given
-// to the receiver of t: the same backend, which contacts no host that the receipt lacks, on
-// behalf of the same controller. At a vendor's host many controllers have their accounts.
+// to the receiver of t: the same backend, named by the same side, which contacts no host that
+// the receipt lacks, on behalf of the same controller. At a vendor's host many controllers have
+// their accounts, and a policy may name the author's host and another customer's place there.
 func (t Terms) SameReceiver(receipt Terms) bool {
 	t, receipt = t.stored(), receipt.stored()
 	return t.samePlace(receipt) && t.sameController(receipt)
 }
 
 func (t Terms) samePlace(shown Terms) bool {
-	return t.Backend == shown.Backend && len(missing(t.Hosts, shown.Hosts)) == 0
+	return t.Backend == shown.Backend && t.Pinned == shown.Pinned && len(missing(t.Hosts, shown.Hosts)) == 0
 }
 
 // sameController takes a receipt that names nobody, as one of an older version, for one of
@@ -161,16 +164,26 @@ func (t Terms) Without(shown Terms, local bool) []string {
 	return shown.Beyond(t, local)
 }
 
-// Receiver names the backend and the hosts, for people.
+// byPolicy follows the name of a receiver that the administrator's policy names.
+const byPolicy = ", set by the administrator's policy"
+
+// Receiver names the backend and the hosts, for people, and who set it if not the author.
 func (t Terms) Receiver() string {
+	name := t.Backend
 	switch {
 	case t.Backend == "" || t.Backend == "noop":
 		return "nobody"
-	case len(t.Hosts) == 0:
-		return t.Backend
+	case len(t.Hosts) > 0:
+		name += " (" + strings.Join(t.Hosts, ", ") + ")"
 	}
-	return t.Backend + " (" + strings.Join(t.Hosts, ", ") + ")"
+	if t.Pinned {
+		name += byPolicy
+	}
+	return name
 }
+
+// SetByPolicy reports of what Receiver returned whether the administrator's policy had set it.
+func SetByPolicy(receiver string) bool { return strings.HasSuffix(receiver, byPolicy) }
 
 // missing returns what of list is not in other.
 func missing(list, other []string) []string {
@@ -186,6 +199,9 @@ func (t Terms) put(r state.Record) {
 	r["tool"] = plain(t.Tool)
 	r["backend"] = plain(t.Backend)
 	r["hosts"] = joinNames(t.Hosts)
+	if t.Pinned {
+		r["receiver_set_by"] = "policy"
+	}
 	r["fields"] = joinNames(t.Fields)
 	if !t.AnyEvent { // else nothing is stored, as by versions that knew no other terms
 		r["events"] = joinNames(t.Events)
@@ -210,6 +226,7 @@ func (t Terms) put(r state.Record) {
 func termsIn(r state.Record) (Terms, error) {
 	t := Terms{Tool: r["tool"], Backend: r["backend"], NoticeDigest: r["notice_digest"],
 		Controller: r["controller"], Purpose: r["purpose"], Retention: r["retention"]}
+	t.Pinned = r["receiver_set_by"] == "policy"
 	t.Hosts, t.Fields = splitNames(r["hosts"]), splitNames(r["fields"])
 	if events, stored := r["events"]; stored {
 		t.Events = splitNames(events)

@@ -23,8 +23,9 @@ type Command struct {
 	Examples []string
 	// Hidden says that it is not for people.
 	Hidden bool
-	// Flags are its flags, to be parsed before Run is called. One of a single letter is the
-	// short form of the one that has the same Value. HiddenFlags names those that are not shown.
+	// Flags are its flags, to be parsed before Run is called; List tells them to a library that
+	// parses by itself. One of a single letter is the short form of the one that has the same
+	// Value. Each Value is a flag.Getter. HiddenFlags names those that are not shown.
 	Flags       *flag.FlagSet
 	HiddenFlags []string
 	// Run runs it with the arguments that are left. It prints no error. A mistake in the call is
@@ -36,33 +37,40 @@ type Command struct {
 	set *settings
 }
 
-// Choices returns the values that a flag takes, each followed by a tab and what it is for, nil
-// where any value does.
-func (c *Command) Choices(name string) []string {
-	f := c.Flags.Lookup(name)
-	if f == nil {
-		return nil
-	}
-	format, ok := f.Value.(*formatFlag)
-	if !ok {
-		return nil
-	}
-	var list []string
-	for _, one := range format.formats {
-		list = append(list, string(one)+"\t"+formatWords[one])
-	}
-	return list
+// Flag is a flag of a command, with what command libraries want to know of it.
+type Flag struct {
+	*flag.Flag
+	// Letter is its short form, "" if it has none.
+	Letter string
+	// Bool says that it takes no value, Hidden that it is not shown.
+	Bool, Hidden bool
+	// Choices are the values that it takes, each followed by a tab and what it is for, nil
+	// where any value does.
+	Choices []string
 }
 
-// Shorthand returns the single letter that a flag may be given as, "" if it has none.
-func (c *Command) Shorthand(name string) (letter string) {
-	long := c.Flags.Lookup(name)
+// List returns the command's flags, each once.
+func (c *Command) List() (list []Flag) {
+	letters := map[flag.Value]string{}
 	c.Flags.VisitAll(func(f *flag.Flag) {
-		if long != nil && len(f.Name) == 1 && f.Name != name && f.Value == long.Value {
-			letter = f.Name
+		if len(f.Name) == 1 {
+			letters[f.Value] = f.Name
 		}
 	})
-	return letter
+	c.Flags.VisitAll(func(f *flag.Flag) {
+		if len(f.Name) == 1 {
+			return
+		}
+		one := Flag{Flag: f, Letter: letters[f.Value], Hidden: slices.Contains(c.HiddenFlags, f.Name)}
+		_, one.Bool = f.Value.(flag.Getter).Get().(bool)
+		if format, ok := f.Value.(*formatFlag); ok {
+			for _, value := range format.formats {
+				one.Choices = append(one.Choices, string(value)+"\t"+formatWords[value])
+			}
+		}
+		list = append(list, one)
+	})
+	return list
 }
 
 // printHelp prints what --help says.
@@ -80,20 +88,20 @@ func (c *Command) printHelp(w io.Writer, hint func(string) string) {
 		}
 	}
 	fmt.Fprintf(w, "\n%s\n", text("Flags:"))
-	c.Flags.VisitAll(func(f *flag.Flag) {
-		if len(f.Name) == 1 || slices.Contains(c.HiddenFlags, f.Name) {
-			return
+	for _, f := range c.List() {
+		if f.Hidden {
+			continue
 		}
-		kind, usage := flag.UnquoteUsage(f)
+		kind, usage := flag.UnquoteUsage(f.Flag)
 		if format, ok := f.Value.(*formatFlag); ok {
 			kind = format.Type()
 		}
 		letter := "    "
-		if short := c.Shorthand(f.Name); short != "" {
-			letter = "-" + short + ", "
+		if f.Letter != "" {
+			letter = "-" + f.Letter + ", "
 		}
 		fmt.Fprintf(w, "  %s--%s\n        %s\n", letter, strings.TrimSpace(f.Name+" "+kind), usage)
-	})
+	}
 }
 
 // commands is what the commands of one list share.
@@ -119,7 +127,7 @@ type call struct {
 func Commands(open func() (*core.Manager, error), options ...Option) []*Command {
 	set := &commands{gather(options), open}
 	return []*Command{
-		set.enable(), set.disable(), set.status(), set.schema(), set.inspect(), set.log(), set.receipts(),
+		set.enable(), set.disable(), set.status(), set.schema(), set.inspect(), set.log(), set.receipts(), set.export(),
 		set.reset(), set.flush(), set.share(), set.upload(),
 	}
 }
@@ -180,6 +188,9 @@ type formatFlag struct {
 }
 
 func (f *formatFlag) String() string { return string(f.format) }
+
+// Get is what flag.Getter asks for, which some command libraries need.
+func (f *formatFlag) Get() any { return string(f.format) }
 
 // Type is what pflag asks for.
 func (f *formatFlag) Type() string { return strings.Join(f.names(), "|") }

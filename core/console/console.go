@@ -11,11 +11,12 @@
 //		}
 //		os.Exit(core.ExitCode(err))
 //	}
-//	if _, err := console.Ask(ctx, m); err != nil { … } // once, before the first command is recorded
-//	collector, err := core.Open(tool)
+//	err := console.Record(ctx, m, "build", nil, func(c props.Collector) error { return build() })
 //
-// A command library gets the commands one by one from [Commands], each with its flags as a
-// flag.FlagSet; the adapters for urfave/cli and kong in examples/ have about thirty lines.
+// [Record] puts the question before the first command and records each. A command library gets
+// the telemetry commands one by one from [Commands], each with its flags as a flag.FlagSet:
+// contrib/ has adapters for urfave/cli and kong, each a module of its own, and examples/plain
+// is a tool with none of them.
 //
 // # When the question is put
 //
@@ -24,7 +25,7 @@
 // integration and no coding agent, by their variables; nothing typed ahead; no deadline that
 // the question could use up; a receiver that an answer leads to, and a place to store it. It
 // is put once: a question that was not answered is not put again until what is collected
-// changes. Where a command prints for another program the author does not call Ask.
+// changes. Where a command prints for another program the author says [WithoutQuestion].
 package console
 
 import (
@@ -50,6 +51,7 @@ type settings struct {
 	path     func() string
 	messages Messages
 	patience time.Duration
+	unasked  bool
 	openURL  func(lookup func(string) (string, bool), link string) error
 }
 
@@ -84,6 +86,10 @@ func WithMessages(m Messages) Option { return func(o *settings) { o.messages = m
 
 // WithPatience is how long the question waits for an answer instead of 20 seconds.
 func WithPatience(d time.Duration) Option { return func(o *settings) { o.patience = d } }
+
+// WithoutQuestion says that nobody is to be asked or told anything by this command, such as one
+// that was called with --json. Another command asks.
+func WithoutQuestion() Option { return func(o *settings) { o.unasked = true } }
 
 // WithOpener opens a link, such as a prepared mail, instead of the person's desktop.
 func WithOpener(open func(lookup func(string) (string, bool), link string) error) Option {

@@ -24,6 +24,10 @@ func (c *call) erasureWords(e core.Erasure) []string {
 	switch e.State {
 	case deletion.Requested:
 		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, c.text("there was no time to")))
+		if e.Held {
+			add("It is kept until then.")
+			return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
+		}
 		add("It is kept, and later commands make it again, also while telemetry is off.")
 		add("To try again now: %s", c.hint("reset --resume"))
 		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))

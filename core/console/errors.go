@@ -7,16 +7,22 @@ import (
 	"strings"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // UsageError is a mistake in how a command was called. Its exit code is 2.
 type UsageError struct{ Err error }
 
-func (e *UsageError) Error() string { return e.Err.Error() }
+// Error repeats what was typed, which somebody else may have made up.
+func (e *UsageError) Error() string { return plaintext.Lines(e.Err.Error()) }
 func (e *UsageError) Unwrap() error { return e.Err }
 
 // ExitCode is what shells use for wrong usage.
 func (e *UsageError) ExitCode() int { return 2 }
+
+// TelemetryClass is what is recorded of it. Its text never is: it repeats what was typed.
+func (e *UsageError) TelemetryClass() string { return string(props.ErrorUsage) }
 
 // InterruptedError says that a context ended while a question was waiting for its answer. It
 // wraps the context's error.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -292,7 +291,7 @@ func (c *call) showHead(r core.Request) {
 		fmt.Fprintf(c.out, "%s %s\n", r.Method, screen.Clean(r.URL))
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			for _, value := range r.Header[name] {
-				fmt.Fprintf(c.out, "%s: %s\n", http.CanonicalHeaderKey(name), screen.Clean(value))
+				fmt.Fprintf(c.out, "%s: %s\n", name, screen.Clean(value))
 			}
 		}
 	default:

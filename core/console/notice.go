@@ -51,7 +51,7 @@ func (s *settings) notice(on screen.Screen, tool props.Tool, status core.Status,
 		page.Text(text)
 		b.WriteString("\n")
 	}
-	s.fieldList(page, tool)
+	s.fieldList(page, tool, status.Pinned)
 	b.WriteString("\n")
 	page.Paragraph(s.destination(status))
 	for _, row := range s.whoAsks(status.Controller) {
@@ -80,9 +80,13 @@ func (s *settings) whoAsks(c core.Controller) (rows []screen.Row) {
 }
 
 // fieldList says what a report holds.
-func (s *settings) fieldList(page screen.Screen, tool props.Tool) {
+func (s *settings) fieldList(page screen.Screen, tool props.Tool, pinned bool) {
 	config := tool.Telemetry
-	page.Paragraph(s.text("%s can report how it is used, to show its authors what matters. Each report holds:", tool.Name))
+	if pinned {
+		page.Paragraph(s.text("%s can report how it is used, to show this machine's administrator what matters. Each report holds:", tool.Name))
+	} else {
+		page.Paragraph(s.text("%s can report how it is used, to show its authors what matters. Each report holds:", tool.Name))
+	}
 	for _, f := range fieldWords {
 		if f.words != "" {
 			page.Item("  - ", s.text(f.words))
@@ -121,9 +125,14 @@ func (s *settings) metadataWords(config props.TelemetryConfig) string {
 // destination says where events go, with what the receiver learns besides.
 func (s *settings) destination(status core.Status) string {
 	switch b := status.Backend; {
+	case len(b.Hosts) > 0 && status.Pinned:
+		return s.text("It is sent to %s, set by this machine's administrator in the place of the tool's own receiver, under a pseudonym. Like any server, the receiver sees the IP address that you connect from; it is not part of the data.",
+			screen.Clean(strings.Join(b.Hosts, ", ")))
 	case len(b.Hosts) > 0:
 		return s.text("It is sent to %s, under a pseudonym. Like any server, the receiver sees the IP address that you connect from; it is not part of the data.",
 			screen.Clean(strings.Join(b.Hosts, ", ")))
+	case status.Omitted:
+		return s.text("It is sent nowhere: this build is one without telemetry.")
 	case b.Name == "noop":
 		return s.text("It is sent nowhere: the tool names no receiver.")
 	case b.Local && status.LocalLog != "":

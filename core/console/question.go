@@ -113,6 +113,9 @@ func (s *settings) couldNotStore(err error, what, tool string) error {
 // somebodyThere finds out whether a person can be asked or told something here, cheap
 // checks first. Many commands print to os.Stdout whatever stream they were given.
 func (s *settings) somebodyThere(m *core.Manager) (in, terminal *os.File, ok bool) {
+	if s.unasked {
+		return nil, nil, false
+	}
 	streams := s.streams.complete()
 	in, isFile := streams.In.(*os.File)
 	terminal, isFileToo := streams.Err.(*os.File)
@@ -123,7 +126,7 @@ func (s *settings) somebodyThere(m *core.Manager) (in, terminal *os.File, ok boo
 	if file, is := streams.Out.(*os.File); is && !tty.Is(file) {
 		return nil, nil, false
 	}
-	if consent.InCI(m.Lookup) || !tty.InForeground(in) {
+	if m.Debugging() || consent.InCI(m.Lookup) || !tty.InForeground(in) {
 		return nil, nil, false
 	}
 	if _, agent := consent.Agent(m.Lookup); agent {
@@ -156,9 +159,8 @@ const tries = 3
 // within patience, at the end of the input and after the third answer that it does not
 // understand. The error is that of ctx, which ended meanwhile.
 //
-// patience begins anew with all that comes. From a terminal that is a line: before Enter
-// it tells nothing of what is typed, unless its mode is changed, and a command that is
-// killed then would leave it so.
+// patience is for each line: before Enter a terminal tells nothing of what is typed, unless
+// its mode is changed, and a command that is killed then would leave it so.
 func (s *settings) askYesNo(ctx context.Context, in *os.File, terminal io.Writer, question string, patience time.Duration) (said, error) {
 	none := saidBefore
 	for range tries {

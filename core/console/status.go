@@ -216,6 +216,9 @@ func (v view) receiver() string {
 	if v.Backend.Name == "noop" {
 		return v.text("none")
 	}
+	if v.Pinned {
+		return v.Backend.String() + ", set by the administrator's policy"
+	}
 	return v.Backend.String()
 }
 
@@ -313,6 +316,8 @@ type backendJSON struct {
 	Name  string   `json:"name"`
 	Hosts []string `json:"hosts"`
 	Local bool     `json:"local"`
+	// Pinned says that the administrator's policy has set it in the place of the author's.
+	Pinned bool `json:"set_by_policy,omitempty"`
 	// AcceptedMeans is what the receiver's yes to an event means, and does not.
 	AcceptedMeans string `json:"accepted_means,omitempty"`
 }
@@ -384,7 +389,7 @@ func (v view) json(explain bool) statusJSON {
 }
 
 func (v view) backend() backendJSON {
-	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local, v.Backend.Accepted}
+	return backendJSON{v.Backend.Name, append([]string{}, v.Backend.Hosts...), v.Backend.Local, v.Pinned, v.Backend.Accepted}
 }
 
 // whoAsks is nil where the author says nothing of it.

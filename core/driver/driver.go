@@ -2,12 +2,10 @@ package driver
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -123,14 +121,14 @@ type Config struct {
 	// Transport carries every request of the backend. nil means
 	// driverhttp.NewTransport(). The collector always sets it, to one that writes down what
 	// goes out and is otherwise the same; tests set it where the wire is theirs.
-	Transport http.RoundTripper
+	Transport RoundTripper
 	// Dial makes every connection of a backend that does not speak HTTP: network is tcp or
 	// udp, address host:port. A connection of tcp has a method CloseWrite. nil means that of
 	// a [net.Dialer]. It is set where Transport is.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// RootCAs are whom a backend trusts that speaks TLS over Dial. nil means those of the
 	// system. Tests set it.
-	RootCAs *x509.CertPool
+	RootCAs *CertPool
 	// Stdout is where a driver that prints does so. nil means nowhere.
 	Stdout io.Writer
 	// Dir is a directory of this tool's alone (0700, created on demand by the driver)

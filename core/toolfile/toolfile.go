@@ -32,12 +32,6 @@
 package toolfile
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
@@ -49,6 +43,7 @@ var document = strictyaml.Document{
 	Max:     64,
 	Empty:   "the file is empty: it needs at least a Name",
 	One:     "one file declares one tool",
+	Plain:   "not a plain file: the background upload could not read it again",
 	Example: "Name: mytool",
 }
 
@@ -59,32 +54,11 @@ type Error = strictyaml.Error
 // Load reads the tool declared in the file at path, which is a plain one: the
 // background upload reads it again. See Parse.
 func Load(path string, drivers ...driver.Driver) (props.Tool, error) {
-	info, err := os.Stat(path)
+	data, err := document.Read(path)
 	if err != nil {
-		return props.Tool{}, fmt.Errorf("cannot read the file: %w", cause(err))
-	}
-	if !info.Mode().IsRegular() {
-		return props.Tool{}, &Error{Problem: "not a plain file: the background upload could not read it again"}
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return props.Tool{}, fmt.Errorf("cannot read the file: %w", cause(err))
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, int64(document.Max)<<10+1))
-	if err != nil {
-		return props.Tool{}, fmt.Errorf("cannot read the file: %w", cause(err))
+		return props.Tool{}, err
 	}
 	return Parse(data, drivers...)
-}
-
-// cause is err without the path, which may hold a user's name.
-func cause(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }
 
 // Parse reads the tool declared in data. drivers become Telemetry.Drivers, which is

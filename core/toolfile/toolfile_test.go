@@ -68,7 +68,7 @@ Telemetry:
   NoticeVersion: 3
   PrivacyURL: https://example.com/privacy
   MaxQueueBytes: 8MiB
-  MaxEventAge: 720h
+  MaxEventAge: 30d
   UploadInterval: 10m
   Fold: true
   SampleRate: 20
@@ -260,8 +260,8 @@ func TestMistakesAreNamedWithLineAndKeyAndWithoutTheValue(t *testing.T) {
 		"an anchored type":    {"Telemetry: {Fields: [{Name: a, Type: &x {OneOf: [" + secret + "]}}]}", "line 1: Telemetry.Fields[0].Type: " + aliasProblem},
 		"not a bool":          {"Telemetry: {Insecure: yes}", "line 1: Telemetry.Insecure: must be true or false"},
 		"not a number":        {"Telemetry: {NoticeVersion: " + secret + "}", "line 1: Telemetry.NoticeVersion: must be a whole number"},
-		"a bare number":       {"Telemetry: {UploadInterval: 600}", "line 1: Telemetry.UploadInterval: must be a duration with its unit, such as 30s, 10m or 720h"},
-		"days":                {"Telemetry: {MaxEventAge: 30d}", "line 1: Telemetry.MaxEventAge: must be a duration with its unit, such as 30s, 10m or 720h"},
+		"a bare number":       {"Telemetry: {UploadInterval: 600}", "line 1: Telemetry.UploadInterval: must be a duration with its unit, such as 30s, 10m, 24h or 15d"},
+		"weeks":               {"Telemetry: {MaxEventAge: 30w}", "line 1: Telemetry.MaxEventAge: must be a duration with its unit, such as 30s, 10m, 24h or 15d"},
 		"megabytes":           {"Telemetry: {MaxQueueBytes: 8MB}", "line 1: Telemetry.MaxQueueBytes: must be a number of bytes, such as 8388608 or 8MiB (KiB, MiB, GiB)"},
 		"drivers":             {"Telemetry: {Drivers: [posthog]}", "line 1: Telemetry.Drivers: drivers are code: list them in the program that reads this file, and name one as Backend"},
 		"a bare requestor":    {"Telemetry: {DeletionRequestor: mail}", "line 1: Telemetry.DeletionRequestor: must hold keys with values, one a line and indented"},

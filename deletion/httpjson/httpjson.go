@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package httpjson is the requestor that posts erasure requests to a server of the
 // author's own: the relay of deletion/relay, or any that takes the same JSON. Tool authors
 // set it as TelemetryConfig.DeletionRequestor:
@@ -65,7 +67,7 @@ type Requestor struct {
 	// its way.
 	Insecure bool
 	// Transport carries the requests, nil meaning driverhttp.NewTransport().
-	Transport http.RoundTripper
+	Transport driver.RoundTripper
 }
 
 var _ deletion.Follower = Requestor{}
@@ -176,7 +178,7 @@ func (r Requestor) read(a driverhttp.Answer, now time.Time, erasureKey string) (
 		}
 		receipt := deletion.Receipt{
 			State: deletion.Delivered, CancelUntil: s.CancelUntil,
-			ID: plain(r.withoutKeys(s.ID, erasureKey), maxID), Detail: plain(r.withoutKeys(s.Detail, erasureKey), maxDetail),
+			ID: plaintext.Cut(r.withoutKeys(s.ID, erasureKey), maxID), Detail: plaintext.Cut(r.withoutKeys(s.Detail, erasureKey), maxDetail),
 		}
 		switch state := deletion.State(s.State); state {
 		case deletion.Acknowledged, deletion.Verified, deletion.Refused:
@@ -225,13 +227,4 @@ func (r Requestor) withoutKeys(text, erasureKey string) string {
 		return ""
 	}
 	return text
-}
-
-// plain keeps what can be shown on one line.
-func plain(s string, limit int) string {
-	s = plaintext.Clean(s)
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "")
-	}
-	return s
 }

@@ -234,6 +234,35 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 // for a vendor's.
 var forTools = []string{"deletion!", "deletion/httpjson"}
 
+// The page is for a person who asks for it: what records and sends is no larger for it.
+func TestOnlyTheCommandsLinkThePage(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		g.packages(t, "core/console/internal/page!")
+		for _, p := range g.packages(t, "core!", "core/driver", "core/props", "core/consent", "core/internal", "backends", "deletion") {
+			for _, dep := range p.Deps {
+				if under(dep, "core/console") {
+					t.Errorf("%s needs %s", p.ImportPath, dep)
+				}
+			}
+		}
+	})
+}
+
+// What stands in for the content of the page is for its tests.
+func TestOnlyTestsKnowThePagesSamples(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		const samples = "core/console/internal/page/samples"
+		g.packages(t, samples)
+		for path, p := range g {
+			if p.own() && slices.Contains(p.Imports, module+"/"+samples) {
+				t.Errorf("%s imports %s", path, samples)
+			}
+		}
+	})
+}
+
 // A vendor's deletion API takes a key that may erase anybody's data: no such call, and
 // no place for such a key, is in what users install.
 func TestShippedToolsCannotReachAVendorsDeletion(t *testing.T) {
@@ -275,6 +304,47 @@ func TestABuildOfMytoolHoldsNoVendorsDeletionAndNoKeyForOne(t *testing.T) {
 		t.Errorf("it holds %d private keys of PostHog", len(keys))
 	}
 }
+
+// withoutTelemetry is the tag that leaves telemetry out of a tool.
+const withoutTelemetry = "notelemetry"
+
+// What such a tool does not link it cannot call, whatever a constant says.
+func TestAToolWithoutTelemetryLinksNoNetworkClientAndNoVendor(t *testing.T) {
+	t.Parallel()
+	for _, goos := range systems {
+		t.Run(goos, func(t *testing.T) {
+			t.Parallel()
+			g, err := list(goos, withoutTelemetry+","+withVendors)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := graphs()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, program := range []string{"examples/mytool", "cmd/telemetry"} {
+				deps, ordinary := g[module+"/"+program].Deps, all[goos+withVendors][module+"/"+program].Deps
+				for _, banned := range []string{"net/http", "crypto/tls", "crypto/x509"} {
+					if !slices.Contains(ordinary, banned) {
+						t.Errorf("the search finds nothing: an ordinary %s does not link %s", program, banned)
+					}
+					if slices.Contains(deps, banned) {
+						t.Errorf("without telemetry, %s links %s", program, banned)
+					}
+				}
+				for _, dep := range deps {
+					if d := g[dep]; !d.Standard && !d.own() && !slices.Contains(forCommands, d.Module.Path) {
+						t.Errorf("without telemetry, %s links %s", program, dep)
+					}
+				}
+			}
+		})
+	}
+}
+
+// forCommands are the modules that a command line needs, with telemetry or without.
+var forCommands = []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap",
+	"golang.org/x/sys", "golang.org/x/term", "go.yaml.in/yaml/v3"}
 
 // The suite links testing and every encoding that a request may have: it is for tests, and
 // for the one program that is made of it.

@@ -3,15 +3,31 @@
 package plaintext
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"unicode/utf8"
 )
 
 // Clean replaces by spaces what would end the line, command a terminal or turn the
-// direction in which it is read, and repairs invalid UTF-8.
+// direction in which it is read, and invalid UTF-8 by a question mark.
 func Clean(text string) string {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] >= 0x7f { // most texts are plain ASCII, and stay as they are
+			return cleaned(text, "")
+		}
+	}
+	return text
+}
+
+// Lines is Clean for text of several lines, such as a notice: line feeds stay.
+func Lines(text string) string { return cleaned(text, "\n") }
+
+func cleaned(text, kept string) string {
 	return strings.Map(func(r rune) rune {
-		if controls(r) {
+		if controls(r) && !strings.ContainsRune(kept, r) {
 			return ' '
 		}
 		return r
@@ -39,8 +55,45 @@ func Line(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
+	return Cut(text, limit) + "…"
+}
+
+// Cut is Clean, cut to a number of bytes, for what is no prose: an ID, a name, an address.
+func Cut(text string, limit int) string {
+	text = Clean(text)
+	if len(text) <= limit {
+		return text
+	}
 	for limit > 0 && !utf8.RuneStart(text[limit]) {
 		limit--
 	}
-	return text[:limit] + "…"
+	return text[:limit]
+}
+
+// Bare returns err without the path that the os package puts into it, which may hold a
+// user's name: what was tried, and the cause.
+func Bare(err error) error {
+	if op, cause := parts(err); cause != nil {
+		return fmt.Errorf("%s: %w", op, cause)
+	}
+	return err
+}
+
+// Cause is Bare without what was tried, for callers that say it in their own words.
+func Cause(err error) error {
+	if _, cause := parts(err); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// parts takes apart the errors that hold a path.
+func parts(err error) (op string, cause error) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Op, e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Op, e.Err
+	}
+	return "", nil
 }

@@ -1,6 +1,11 @@
 package plaintext_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"unicode"
@@ -19,6 +24,8 @@ func TestWhatCommandsATerminalOrEndsALineIsReplaced(t *testing.T) {
 		"\x7f":                      " ",
 		"a\u2028b\u2029c":           "a b c",
 		"user\u202egnp.exe":         "user gnp.exe",
+		"a\u2066b\u2069c\u061cd":    "a b c d",
+		"\ufeffa\u200eb\u200fc":     " a b c",
 		"\xff\xfe":                  "?",
 	} {
 		if got := plaintext.Clean(in); got != want {
@@ -32,6 +39,36 @@ func TestALineIsCutBetweenCharacters(t *testing.T) {
 	for limit, want := range map[int]string{0: "…", 1: "…", 2: "é…", 3: "é…", 4: "éé…", 6: "ééé"} {
 		if got := plaintext.Line("ééé", limit); got != want {
 			t.Errorf("%d bytes: %q, want %q", limit, got, want)
+		}
+	}
+}
+
+func TestATextOfSeveralLinesKeepsThem(t *testing.T) {
+	t.Parallel()
+	if got := plaintext.Lines("a\r\nb\u2028c\x1b[1m\n"); got != "a \nb c [1m\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWhatIsNoProseIsCutWithoutASign(t *testing.T) {
+	t.Parallel()
+	if got := plaintext.Cut("éé\n", 3); got != "é" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestAnErrorIsShownWithoutItsPath(t *testing.T) {
+	t.Parallel()
+	_, missing := os.Open("/home/zoe/none")
+	link := os.Rename("/home/zoe/none", "/home/zoe/other")
+	for err, want := range map[error][2]string{
+		fmt.Errorf("reading: %w", missing): {"open: " + fs.ErrNotExist.Error(), fs.ErrNotExist.Error()},
+		link:                               {"rename: ", ""},
+		io.ErrUnexpectedEOF:                {"unexpected EOF", "unexpected EOF"},
+	} {
+		bare, cause := plaintext.Bare(err).Error(), plaintext.Cause(err).Error()
+		if !strings.HasPrefix(bare, want[0]) && !errors.Is(plaintext.Bare(err), fs.ErrNotExist) || !strings.HasSuffix(bare, cause) || strings.Contains(bare+cause, "zoe") {
+			t.Errorf("%v: %q and %q", err, bare, cause)
 		}
 	}
 }

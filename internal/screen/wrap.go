@@ -83,7 +83,7 @@ type piece struct {
 // pieces splits words, and those of scripts without spaces into characters. Marks that end
 // something stay with what is before them, those that begin something with what follows.
 func pieces(text string) (list []piece) {
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(Clean(text)) {
 		begin, spaced := 0, true
 		runes := []rune(word)
 		for i := 1; i <= len(runes); i++ {

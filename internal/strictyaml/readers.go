@@ -1,6 +1,7 @@
 package strictyaml
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -87,16 +88,31 @@ func Number(to *int) Reader {
 	}
 }
 
-// Duration reads a duration as Go writes them.
+// Duration reads a duration as Go writes them, or days.
 func Duration(to *time.Duration) Reader {
 	return func(n *Node, key string) error {
 		value, err := Scalar(n, key)
 		if err != nil {
 			return err
 		}
-		if *to, err = time.ParseDuration(value); err != nil {
-			return Wrong(n.Line, key, "must be a duration with its unit, such as 30s, 10m or 720h")
+		if *to, err = ParseDuration(value); err != nil {
+			return Wrong(n.Line, key, "%v", err)
 		}
 		return nil
 	}
+}
+
+// ParseDuration reads a duration as Go writes them, or days, such as 15d: what is kept at
+// vendors and in queues is counted in those. The error repeats no value.
+func ParseDuration(value string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(value, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil {
+		return 0, errors.New("must be a duration with its unit, such as 30s, 10m, 24h or 15d")
+	}
+	return d, nil
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -54,9 +55,35 @@ type Document struct {
 	// Max is how large one may be, in KiB: far above what any takes, so that it bounds what
 	// a wrong file costs.
 	Max int
-	// Empty says what an empty one lacks, One why there is no second document in it, and
-	// Example is a line of one.
-	Empty, One, Example string
+	// Empty says what an empty one lacks, One why there is no second document in it, Plain
+	// why it is no pipe and no directory, and Example is a line of one.
+	Empty, One, Plain, Example string
+}
+
+// Read returns what the file at path holds, for Parse. Where it cannot be read the error does
+// not repeat the path.
+func (d Document) Read(path string) ([]byte, error) {
+	unreadable := func(err error) ([]byte, error) {
+		return nil, fmt.Errorf("cannot read the file: %w", plaintext.Cause(err))
+	}
+	// The look comes first: to open a pipe is to wait for its other end.
+	info, err := os.Stat(path)
+	if err != nil {
+		return unreadable(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, Wrong(0, "", "%s", d.Plain)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return unreadable(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, int64(d.Max)<<10+1))
+	if err != nil {
+		return unreadable(err)
+	}
+	return data, nil
 }
 
 // Parse returns the mapping that the file consists of.
@@ -212,9 +239,12 @@ func Shown(key string) string {
 // suggest names the field that was likely meant, or all of them.
 func suggest(key string, fields []Field) string {
 	best, least := "", max(2, len(key)/3)+1
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.Name
+	var names []string
+	for _, f := range fields {
+		if f.Read == nil {
+			continue // it must not be there, so nobody is led to it
+		}
+		names = append(names, f.Name)
 		if d := distance(strings.ToLower(key), strings.ToLower(f.Name)); d < least {
 			best, least = f.Name, d
 		}

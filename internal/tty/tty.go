@@ -63,14 +63,16 @@ const maxLine = 80
 
 // ReadLine reads one line and not a byte more: what follows is the tool's to read. It
 // reads byte by byte, in this goroutine, only when there is something to read, so that
-// nothing is left behind that would swallow input after it has given up. It gives up
-// where nothing has come for the time of patience. The error is that of ctx, of the file, or
-// os.ErrDeadlineExceeded.
+// nothing is left behind that would swallow input after it has given up. It gives up where
+// the line has not ended within the time of patience, however much of it comes: a program
+// that types and never presses Enter would hold the tool for ever. The error is that of ctx,
+// of the file, or os.ErrDeadlineExceeded.
 func ReadLine(ctx context.Context, in *os.File, patience time.Duration) (string, error) {
 	var line []byte
 	var b [1]byte
+	left := patience
 	for begun := false; ; begun = true {
-		if err := waitReadable(ctx, in, begun, patience); err != nil {
+		if err := waitReadable(ctx, in, begun, &left); err != nil {
 			return "", err
 		}
 		switch n, err := in.Read(b[:]); {

@@ -16,7 +16,7 @@ func columnsOf(uintptr) int { return 0 }
 
 func endsLine(c byte) bool { return c == '\n' }
 
-func waitReadable(ctx context.Context, _ *os.File, _ bool, _ time.Duration) error { return ctx.Err() }
+func waitReadable(ctx context.Context, _ *os.File, _ bool, _ *time.Duration) error { return ctx.Err() }
 
 // TypedAhead does not know either.
 func TypedAhead(*os.File) bool { return false }

@@ -30,23 +30,23 @@ func columnsOf(fd uintptr) int {
 // endsLine knows the end of a line, also that of a terminal in raw mode.
 func endsLine(c byte) bool { return c == '\n' || c == '\r' }
 
-// waitReadable returns nil when in can be read without waiting. The time in which the
-// process was stopped is not counted: nobody could answer. begun, that part of the line
-// was read, makes no difference here.
-func waitReadable(ctx context.Context, in *os.File, _ bool, patience time.Duration) error {
-	for left := patience; ; {
+// waitReadable returns nil when in can be read without waiting, and takes the time from left.
+// The time in which the process was stopped is not counted: nobody could answer. begun, that
+// part of the line was read, makes no difference here.
+func waitReadable(ctx context.Context, in *os.File, _ bool, left *time.Duration) error {
+	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if left <= 0 || !InForeground(in) { // a job that was stopped and goes on with bg would be stopped for reading
+		if *left <= 0 || !InForeground(in) { // a job that was stopped and goes on with bg would be stopped for reading
 			return os.ErrDeadlineExceeded
 		}
 		start := time.Now()
-		ready, err := readable(in, min(left, glance))
+		ready, err := readable(in, min(*left, glance))
+		*left -= min(time.Since(start), glance)
 		if ready || err != nil {
 			return err
 		}
-		left -= min(time.Since(start), glance)
 	}
 }
 
@@ -77,12 +77,6 @@ func readable(in *os.File, wait time.Duration) (bool, error) {
 func mark[W ~int32 | ~uint32 | ~int64 | ~uint64](words []W, fd int) {
 	width := int(unsafe.Sizeof(words[0])) * 8
 	words[fd/width] |= 1 << (fd % width)
-}
-
-// marked reports whether a descriptor is in a set.
-func marked[W ~int32 | ~uint32 | ~int64 | ~uint64](words []W, fd int) bool {
-	width := int(unsafe.Sizeof(words[0])) * 8
-	return words[fd/width]&(1<<(fd%width)) != 0
 }
 
 // TypedAhead reports whether a line waits to be read. What is only half a line yet is

@@ -37,12 +37,12 @@ func endsLine(c byte) bool { return c == '\n' }
 // waitReadable returns nil when somebody has begun to type a line, or has begun to before.
 // The console hands out whole lines, and shows what is typed only while it is read from:
 // so patience is for the first key, and a line that was begun is waited for.
-func waitReadable(ctx context.Context, in *os.File, begun bool, patience time.Duration) error {
-	for left := patience; ; left -= glance {
+func waitReadable(ctx context.Context, in *os.File, begun bool, left *time.Duration) error {
+	for ; ; *left -= glance {
 		if err := ctx.Err(); err != nil || begun {
 			return err
 		}
-		if left <= 0 {
+		if *left <= 0 {
 			return os.ErrDeadlineExceeded
 		}
 		if keyWaits(in) {

@@ -141,7 +141,13 @@ func (r *commandRun) called(args []string) {
 func (r *commandRun) start() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.invocation != nil || r.recorded || isNeverRecorded(r.cmd) {
+	if r.invocation != nil || r.recorded {
+		return
+	}
+	if isNeverRecorded(r.cmd) {
+		if r.w.manager.Debugging() {
+			r.collector = r.w.props.Collector // whose Close says that nothing would be recorded
+		}
 		return
 	}
 	r.collector = r.w.props.Collector

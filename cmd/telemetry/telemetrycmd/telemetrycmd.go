@@ -58,9 +58,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -192,11 +190,9 @@ func face(c *console.Command, path func() string) *cobra.Command {
 		cmd.Example += "  " + path() + " " + example + "\n"
 	}
 	cmd.Example = strings.TrimSuffix(cmd.Example, "\n")
-	c.Flags.VisitAll(func(f *flag.Flag) {
-		if len(f.Name) > 1 {
-			addFlag(cmd, c, f)
-		}
-	})
+	for _, f := range c.List() {
+		addFlag(cmd, f)
+	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > c.MaxArgs {
 			return UsageError(fmt.Errorf("%s takes %s, but was given %q", cmd.CommandPath(), cmp.Or(c.Args, "no arguments"), args[c.MaxArgs]))
@@ -213,16 +209,14 @@ func face(c *console.Command, path func() string) *cobra.Command {
 }
 
 // addFlag adds a flag of the console's, with its completions.
-func addFlag(cmd *cobra.Command, c *console.Command, f *flag.Flag) {
-	added := pflag.PFlagFromGoFlag(f)
-	added.Shorthand = c.Shorthand(f.Name)
-	added.Hidden = slices.Contains(c.HiddenFlags, f.Name)
+func addFlag(cmd *cobra.Command, f console.Flag) {
+	added := pflag.PFlagFromGoFlag(f.Flag)
+	added.Shorthand, added.Hidden = f.Letter, f.Hidden
 	cmd.Flags().AddFlag(added)
-	choices := c.Choices(f.Name)
-	if choices == nil {
+	if f.Choices == nil {
 		return
 	}
-	complete := cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)
+	complete := cobra.FixedCompletions(f.Choices, cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc(f.Name, complete); err != nil {
 		panic(err) // the flag was added some lines above
 	}

@@ -91,7 +91,10 @@ func smallRoot() *cobra.Command {
 		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 		fmt.Printf("the tool read %q, %v\n", line, err)
 	}
+	plumbing := &cobra.Command{Use: "plumbing", Run: hello}
+	NeverRecord(plumbing)
 	root.AddCommand(
+		plumbing,
 		&cobra.Command{Use: "hello", Run: hello},
 		&cobra.Command{Use: "echo", Run: echo},
 		&cobra.Command{Use: "handles-signals", RunE: ran, PostRun: hello},

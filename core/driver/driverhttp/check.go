@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strconv"
@@ -103,7 +103,7 @@ func CheckHeaders(headers map[string]string, own ...string) error {
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }) {
 			return errors.New("a header name is not valid: use letters, digits and hyphens, and put the value into the map's value")
 		}
-		canonical := http.CanonicalHeaderKey(name)
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
 		case slices.Contains(reserved, canonical), slices.ContainsFunc(own, func(name string) bool { return strings.EqualFold(name, canonical) }):
 			return fmt.Errorf("%s is set by the backend: leave it out", canonical)
@@ -125,4 +125,10 @@ func HasHeader(headers map[string]string, name string) bool {
 		}
 	}
 	return false
+}
+
+// isToken reports whether RFC 9110, section 5.6.2, allows r in a token.
+func isToken(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
+		r < 0x80 && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }

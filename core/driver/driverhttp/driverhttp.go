@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package driverhttp is the HTTP client of drivers: one POST, one answer, nothing
 // else on the wire. Authors of backends that speak HTTP read it; authors and users of
 // tools need none of it.
@@ -278,10 +280,4 @@ func token(s string) string {
 		return '-'
 	}, s)
 	return strings.Trim(s, "-")
-}
-
-// isToken reports whether RFC 9110, section 5.6.2, allows r in a token.
-func isToken(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
-		r < 0x80 && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }

@@ -2,10 +2,8 @@ package driverhttp
 
 import (
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 )
 
 // ProxyProblem returns what keeps a request over https to host (host or host:port, as
@@ -22,10 +20,6 @@ func ProxyProblem(lookup func(name string) (value string, set bool), host string
 type proxyProblem string
 
 func (p proxyProblem) Error() string { return string(p) }
-
-// proxyFromEnvironment is what a transport asks. net/http's own function of this name
-// knows no ALL_PROXY, and connects directly where it cannot read a value.
-func proxyFromEnvironment(r *http.Request) (*url.URL, error) { return proxyFor(syscall.Getenv, r.URL) }
 
 // proxyFor returns the proxy for a request to target, nil if that needs none.
 func proxyFor(lookup func(string) (string, bool), target *url.URL) (*url.URL, error) {

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package driverhttp
 
 import (
@@ -45,6 +47,10 @@ func NewTransport() *http.Transport {
 		Protocols:          protocols,
 	}
 }
+
+// proxyFromEnvironment is what a transport asks. net/http's own function of this name
+// knows no ALL_PROXY, and connects directly where it cannot read a value.
+func proxyFromEnvironment(r *http.Request) (*url.URL, error) { return proxyFor(syscall.Getenv, r.URL) }
 
 // refuseProxyAnswer replaces net/http's error for a proxy that does not connect,
 // which would hold whatever text the proxy sent.

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package drivernet connects drivers to vendors that do not speak HTTP, such as syslog
 // over TCP and StatsD over UDP. Authors of such backends read it; authors and users of
 // tools need none of it.

@@ -869,7 +869,7 @@ func (s *Sender) setAside(claim *spool.Claim, receipt string, damaged []spool.En
 	var aside []byte
 	for _, entry := range damaged {
 		if room := maxAside - len(aside); room > 0 {
-			aside = append(append(aside, entry.Line[:min(len(entry.Line), room)]...), '\n')
+			aside = append(append(aside, plaintext.Cut(string(entry.Line), room)...), '\n') // for a person to look at
 		}
 	}
 	_ = s.Dir.WriteFile(AsideName, aside)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Append opens the journal, waiting for who has it until ctx ends, appends an entry, and gives
@@ -62,7 +63,7 @@ func (w *Writer) open() error {
 	}
 	if err != nil {
 		_ = state.CloseExclusive(f)
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	w.f, w.end = f, endOf(content)
 	w.size = int64(bytes.LastIndexByte(content, '\n') + 1)
@@ -101,7 +102,7 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 	}
 	if w.torn > 0 {
 		if err := w.f.Truncate(w.size); err != nil {
-			return 0, state.Bare(err)
+			return 0, plaintext.Bare(err)
 		}
 	}
 	if w.size+int64(len(line))+1 > w.journal.Cap {
@@ -111,9 +112,9 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 	}
 	if _, err := w.f.Write(append(line, '\n')); err != nil {
 		if truncErr := w.f.Truncate(w.size); truncErr != nil {
-			w.err = state.Bare(err) // what is torn is cut off by the next writer
+			w.err = plaintext.Bare(err) // what is torn is cut off by the next writer
 		}
-		return 0, state.Bare(err)
+		return 0, plaintext.Bare(err)
 	}
 	w.size += int64(len(line)) + 1
 	w.end, w.torn = link{entry.N, hashOf(line)}, 0
@@ -124,7 +125,7 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 func (w *Writer) cut(most int64) error {
 	content, err := io.ReadAll(io.NewSectionReader(w.f, 0, w.size))
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	log, _ := parse(content)
 	from, to, n, hash := log.CutFrom, log.CutTo, log.Cut, ""
@@ -166,7 +167,7 @@ func (w *Writer) Seal() error {
 		return w.err
 	}
 	if err := w.f.Sync(); err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	if state.Unlinked(w.f) {
 		return nil // erased meanwhile: a head alone would say that something is missing

@@ -46,31 +46,48 @@ func (e Entry) String() string { return fmt.Sprintf("deletion of %s: %s", e.Mach
 // GoString is String: %#v must not show the key either.
 func (e Entry) GoString() string { return e.String() }
 
-// isFor reports whether a request has to be made to others than a receiver.
-func (e Entry) isFor(receiver string) bool {
-	receiver = line(receiver, maxText) // as it is stored
-	made := e.State != deletion.Requested && e.State != deletion.Refused
-	return !made && receiver != "" && len(e.Receivers) > 0 && !slices.Contains(e.Receivers, receiver)
+// HeldByPolicy is Run.Held where the administrator's policy names the receiver.
+const HeldByPolicy = "which the administrator's policy does not let the tool contact now: it is asked when that changes"
+
+// IsFor reports whether a request that was not made yet is to be made in a run. Those of older
+// versions do not say for whom they are: for whom an author had events sent to.
+func (e Entry) IsFor(r Run) bool {
+	if len(e.Receivers) == 0 {
+		return r.Held == ""
+	}
+	return slices.ContainsFunc(e.Receivers, r.reaches)
 }
 
-// waitingFor is a request that only another version of the tool can make.
-func (e Entry) waitingFor(now time.Time) Entry {
-	e.Problem = "data went to " + strings.Join(e.Receivers, " and ") + ", which this version of the tool does not send to: another one has to ask"
+// waiting is a request that a run cannot make.
+func (e Entry) waiting(r Run, now time.Time) Entry {
+	to, why := "others", "which this version of the tool does not send to: another one has to ask"
+	if len(e.Receivers) > 0 {
+		to = strings.Join(e.Receivers, " and ")
+	}
+	switch {
+	case r.Held != "":
+		why = r.Held
+	case slices.ContainsFunc(e.Receivers, r.setByPolicy):
+		why = HeldByPolicy
+	}
+	e.Problem = "data went to " + to + ", " + why
 	e.Next = now.Add(lastRetry)
 	return e
 }
 
-// handedTo is a request that a receiver has taken, which others may still have to.
-func (e Entry) handedTo(receiver string, now time.Time) Entry {
-	if receiver == "" || len(e.Receivers) == 0 {
+// handedTo is a request that was taken in a run, which others may still have to take.
+func (e Entry) handedTo(r Run, now time.Time) Entry {
+	if len(e.Receivers) == 0 {
 		return e
 	}
-	receiver = line(receiver, maxText)
-	e.Taken = receiver
-	e.Receivers = slices.DeleteFunc(slices.Clone(e.Receivers), func(r string) bool { return r == receiver })
-	if len(e.Receivers) > 0 {
+	left := slices.DeleteFunc(slices.Clone(e.Receivers), r.reaches)
+	if r.Receiver == "" && len(left) == 0 {
+		return e
+	}
+	e.Taken, e.Receivers = r.receiver(), left
+	if len(left) > 0 {
 		e.State = deletion.Requested
-		return e.waitingFor(now)
+		return e.waiting(r, now)
 	}
 	return e
 }
@@ -194,9 +211,5 @@ func parse(r state.Record) (Entry, error) {
 
 // line makes one short line of a text that may be anybody's.
 func line(text string, limit int) string {
-	text = plaintext.Clean(text)
-	if len(text) > limit {
-		text = strings.ToValidUTF8(text[:limit], "")
-	}
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(plaintext.Cut(text, limit))
 }

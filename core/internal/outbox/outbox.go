@@ -26,6 +26,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -113,7 +114,7 @@ func (b Box) Entries() ([]Entry, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	var list []Entry
 	var errs []error
@@ -154,9 +155,16 @@ type Run struct {
 	// Requestor is asked. Tool is what it is told.
 	Requestor deletion.Requestor
 	// Receiver names who is reached through Requestor, where that is who events are sent to:
-	// then nobody is asked who received nothing. Empty where the author named somebody.
+	// then nobody is asked who received nothing. Empty where the author named somebody, who
+	// stands for all whom an author ever had events sent to.
 	Receiver string
-	Tool     string
+	// Held says why nobody but Receiver may be asked for anything, nor what became of it, as the
+	// end of a sentence that begins with "data went to somebody,". Then no Receiver is nobody.
+	Held string
+	// SetByPolicy reports whether the administrator's policy, and not an author, had set a
+	// receiver; nil means none.
+	SetByPolicy func(receiver string) bool
+	Tool        string
 	// NotErasable is the count of Put with what arrived since. It is that of the requests that
 	// were not made yet.
 	NotErasable int
@@ -166,6 +174,21 @@ type Run struct {
 	Wait time.Duration
 	// Progress, where not nil, is told how many of how many are done with.
 	Progress func(done, total int)
+}
+
+// receiver is Receiver as it is stored.
+func (r Run) receiver() string { return line(r.Receiver, maxText) }
+
+func (r Run) setByPolicy(receiver string) bool {
+	return r.SetByPolicy != nil && r.SetByPolicy(receiver)
+}
+
+// reaches reports whether a stored receiver is reached through Requestor.
+func (r Run) reaches(receiver string) bool {
+	if r.Receiver == "" {
+		return r.Held == "" && !r.setByPolicy(receiver)
+	}
+	return receiver == r.receiver()
 }
 
 // Run makes the requests that are due and follows up on those that were made. What becomes
@@ -213,8 +236,15 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	if e.State == deletion.Requested && e.Attempts == 0 {
 		e.NotErasable = max(e.NotErasable, r.NotErasable)
 	}
-	if e.isFor(r.Receiver) {
-		return b.write(e.waitingFor(b.Now()))
+	wasAsked := e.State != deletion.Requested && e.State != deletion.Refused
+	switch {
+	case !wasAsked && !e.IsFor(r):
+		return b.write(e.waiting(r, b.Now()))
+	case wasAsked && r.Held != "" && e.Taken != r.receiver():
+		if !e.Next.IsZero() {
+			e.Next = b.Now().Add(lastRetry)
+		}
+		return b.write(e)
 	}
 	// Written before anything is asked: who is killed here comes back after a pause.
 	failed := e
@@ -239,7 +269,7 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 		receipt, err = b.request(ctx, r, e)
 	}
 	if err == nil {
-		return b.write(settled(e, receipt, now, follows).handedTo(r.Receiver, now))
+		return b.write(settled(e, receipt, now, follows).handedTo(r, now))
 	}
 	failed.Problem = err.Error()
 	if len(receipt.Parts) > 0 {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // pieces are what rules look for, whole and in part. Texts made of them put every rule
@@ -72,7 +74,7 @@ func TestFewTextsNeedAThirdPass(t *testing.T) {
 	most, which := 0, ""
 	randomTexts(2, randomCount, func(text string) {
 		for _, strict := range []bool{false, true} {
-			passes, v := 1, mend(text)
+			passes, v := 1, plaintext.Clean(text)
 			for {
 				out := zoe().pass(v, strict)
 				if out == v {

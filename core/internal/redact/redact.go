@@ -34,8 +34,9 @@ package redact
 import (
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Scrubber scrubs texts. The zero Scrubber knows no names; it and any other may be
@@ -94,7 +95,7 @@ const maxPasses = 8
 
 func (s *Scrubber) scrub(v string, limit int, strict bool) (string, bool) {
 	v, cut := shorten(v, limit)
-	v, more := shorten(mend(v), limit)
+	v, more := shorten(plaintext.Clean(v), limit)
 	cut = cut || more
 	for range maxPasses {
 		out := s.decodedPass(v, strict)
@@ -151,7 +152,7 @@ func (s *Scrubber) decodedPass(v string, strict bool) string {
 		if plain == v {
 			break
 		}
-		v = mend(plain)
+		v = plaintext.Clean(plain)
 		if out := s.pass(v, strict); out != v {
 			return out
 		}
@@ -178,24 +179,6 @@ func shorten(v string, limit int) (out string, cut bool) {
 		n--
 	}
 	return v[:n] + markCut, true
-}
-
-// mend replaces what is not UTF-8 by U+FFFD, as an encoder of JSON would, and control
-// characters by spaces: they end lines, and may steer a terminal that shows the text.
-func mend(v string) string {
-	for i := range len(v) {
-		if v[i] < ' ' || v[i] >= 0x7f {
-			return strings.Map(mendRune, v)
-		}
-	}
-	return v
-}
-
-func mendRune(r rune) rune {
-	if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-		return ' '
-	}
-	return r
 }
 
 // plain reports that v is several harmless words, none of which speaks of the next. In an

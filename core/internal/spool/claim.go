@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Claim is a slot taken for sending. It is not safe for concurrent use.
@@ -53,7 +54,7 @@ func (c *Claim) Settle(entries ...Entry) error {
 func (c *Claim) Fold(replaced []Entry, events [][]byte, absorbed []string) ([]Entry, error) {
 	end, err := c.f.Seek(0, io.SeekEnd)
 	if err != nil {
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	if c.torn {
 		end++ // the newline that mark puts before it
@@ -79,7 +80,7 @@ var errNotEvents = errors.New("what is to be put in the place of events is none"
 // Sync returns when what was marked is on the disk, also after a power cut.
 func (c *Claim) Sync() error {
 	if err := c.f.Sync(); err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ func (c *Claim) Compact(replaced []Entry, events [][]byte) error {
 	image := appendLines(nil, events)
 	size, err := c.f.Seek(0, io.SeekEnd)
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	if size < int64(headBytes+len(image)) {
 		return nil
@@ -155,7 +156,7 @@ func (c *Claim) mark(line []byte) error {
 	_, err := c.f.Write(append(line, '\n'))
 	c.torn = err != nil
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -170,7 +171,7 @@ func (c *Claim) Close() error {
 		err = closeErr
 	}
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/internal/record"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -77,7 +78,7 @@ func (q *Queue) start(path, receipt string, room int) (*Writer, error) {
 	info, err := f.Stat()
 	if err != nil {
 		_ = state.CloseExclusive(f)
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	if info.Size()+int64(room) > maxRunning { // filled since it was looked at, or it never fits
 		_ = state.CloseExclusive(f)

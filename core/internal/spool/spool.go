@@ -49,6 +49,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 const (
@@ -190,7 +191,7 @@ func (q *Queue) Expired(t time.Time) bool { return q.expired(t) }
 // make makes the directory of the queue, if there is none.
 func (q *Queue) make() error {
 	if err := os.Mkdir(q.path(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return state.At(q.path()).Check()
 }
@@ -264,7 +265,7 @@ func (q *Queue) take(path, receipt string, limit int64) (*Writer, error) {
 	info, err := f.Stat()
 	if err != nil {
 		_ = state.CloseExclusive(f)
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	if info.Size() > int64(headBytes) && q.expired(info.ModTime()) {
 		return q.recycle(f, receipt, limit, LossExpired)
@@ -292,7 +293,7 @@ func (q *Queue) recycle(f *os.File, receipt string, limit int64, reason string) 
 	}
 	if err := f.Truncate(0); err != nil {
 		_ = state.CloseExclusive(f)
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	return openWriter(f, receipt, 0, limit)
 }
@@ -308,7 +309,7 @@ func (q *Queue) list(kinds ...kind) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	var names []string
 	for _, kind := range kinds {
@@ -356,7 +357,7 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 	content, err := readSlot(f)
 	if err != nil {
 		_ = state.CloseExclusive(f)
-		return nil, state.Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	c := parseSlot(content)
 	c.f = f
@@ -470,7 +471,7 @@ func (q *Queue) erase(kinds ...kind) (int, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, state.Bare(err)
+		return 0, plaintext.Bare(err)
 	}
 	var failed error
 	erased := 0
@@ -486,7 +487,7 @@ func (q *Queue) erase(kinds ...kind) (int, error) {
 		case err == nil:
 			erased += events.Total()
 		case !errors.Is(err, fs.ErrNotExist):
-			failed = state.Bare(err)
+			failed = plaintext.Bare(err)
 		}
 	}
 	return erased, failed

@@ -5,7 +5,7 @@ package spool
 import (
 	"os"
 
-	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 func write(f *os.File, b []byte) (int, error) { return f.Write(b) }
@@ -20,7 +20,7 @@ func rewrite(f *os.File, b []byte, at int64) error {
 		err = f.Truncate(at + int64(len(b)))
 	}
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // write is f.Write without the bookkeeping that lets files be used by several goroutines
@@ -28,13 +28,13 @@ func write(f *os.File, b []byte) (int, error) {
 func rewrite(f *os.File, b []byte, at int64) error {
 	other, err := os.OpenFile(f.Name(), os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	defer other.Close()
 	ours, err1 := f.Stat()
 	named, err2 := other.Stat()
 	if err := errors.Join(err1, err2); err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	if !os.SameFile(ours, named) {
 		return nil // it was erased, and another one is in its place
@@ -44,10 +44,10 @@ func rewrite(f *os.File, b []byte, at int64) error {
 		err = other.Sync() // before what it is in the place of is gone
 	}
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	if err := other.Truncate(at + int64(len(b))); err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }

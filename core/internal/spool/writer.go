@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Writer appends events to a slot of its own. It is not safe for concurrent use.
@@ -38,24 +39,24 @@ func (w *Writer) start(receipt string) error {
 	case w.size < int64(headBytes):
 		// Its writer was killed while it wrote the head: nothing was recorded.
 		if err := w.f.Truncate(0); err != nil {
-			return state.Bare(err)
+			return plaintext.Bare(err)
 		}
 		w.size = 0
 	default:
 		if _, err := w.f.ReadAt(head[:], 0); err != nil {
-			return state.Bare(err)
+			return plaintext.Bare(err)
 		}
 		if id, ok := headReceipt(head[:]); !ok || id != receipt {
 			return errOther
 		}
 		var last [1]byte
 		if _, err := w.f.ReadAt(last[:], w.size-1); err != nil {
-			return state.Bare(err)
+			return plaintext.Bare(err)
 		}
 		w.torn = last[0] != '\n'
 	}
 	if _, err := w.f.Seek(0, io.SeekEnd); err != nil { // Windows has no append mode
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	if w.size > 0 {
 		return nil
@@ -86,7 +87,7 @@ func (w *Writer) Append(line []byte) error {
 		w.torn = n < len(line)
 	}
 	if err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ func (w *Writer) Append(line []byte) error {
 // now, or is not to be.
 func (w *Writer) TakeBack() error {
 	if err := w.f.Truncate(w.started); err != nil {
-		return state.Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }

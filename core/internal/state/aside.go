@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // damagedSuffix marks a file that could not be read and was set aside, a number may follow.
@@ -50,7 +52,7 @@ func (d Dir) Damaged() []string {
 func (d Dir) Empty(name string) error {
 	f, err := openEmpty(d.Join(name))
 	if err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return f.Close()
 }

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Probe returns why nothing can be stored in the directory. It finds out by storing
@@ -18,11 +20,11 @@ func (d Dir) Probe() error {
 	}
 	before, err := os.Stat(d.path)
 	if err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	f, err := os.CreateTemp(d.path, ".probe.*.tmp")
 	if err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	_, err = f.Write(make([]byte, 4096)) // a block: less may fit where nothing else does
 	closeErr := f.Close()
@@ -34,7 +36,7 @@ func (d Dir) Probe() error {
 	removeErr := os.Remove(f.Name())
 	_ = os.Chtimes(d.path, time.Time{}, before.ModTime()) // as if nobody had been there
 	if err := errors.Join(err, closeErr, removeErr); err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }

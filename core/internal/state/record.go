@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Record is the content of a small file: lines of key=value, the first being the
@@ -69,15 +71,16 @@ func ParseRecord(data []byte) (Record, error) {
 	}
 	sum, summed := r[sumField]
 	mark, marked := r[sumMark]
-	if !summed && !marked {
-		return r, nil
-	}
 	delete(r, sumField)
 	delete(r, sumMark)
-	if mark != "yes" || sum != checksum(r.lines()) {
+	if (summed || marked) && (mark != "yes" || sum != checksum(r.lines())) {
 		return nil, ErrCorrupt
 	}
-	return r, nil
+	clean := make(Record, len(r)) // it is shown, and somebody else may have written it
+	for key, value := range r {
+		clean[plaintext.Clean(key)] = plaintext.Clean(value)
+	}
+	return clean, nil
 }
 
 // ReadRecord reads the record in a file; see ReadFile and ParseRecord for the errors.

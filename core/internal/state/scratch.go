@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // scratchPrefix and tempSuffix are around the name of a scratch directory, so that RemoveTemp
@@ -18,11 +20,11 @@ const scratchPrefix, tempSuffix = ".preview-", ".tmp"
 func (d Dir) Scratch() (scratch Dir, remove func(), err error) {
 	before, err := os.Stat(d.path)
 	if err != nil {
-		return Dir{}, nil, Bare(err)
+		return Dir{}, nil, plaintext.Bare(err)
 	}
 	path, err := os.MkdirTemp(d.path, scratchPrefix+"*"+tempSuffix) // it is 0700
 	if err != nil {
-		return Dir{}, nil, Bare(err)
+		return Dir{}, nil, plaintext.Bare(err)
 	}
 	untouched := func() { _ = os.Chtimes(d.path, time.Time{}, before.ModTime()) }
 	untouched()
@@ -49,7 +51,7 @@ func (d Dir) RemoveScratch() error {
 	var failed error
 	for _, name := range d.Scratches() {
 		if err := os.RemoveAll(d.Join(name)); err != nil {
-			failed = errors.Join(failed, Bare(err))
+			failed = errors.Join(failed, plaintext.Bare(err))
 		}
 	}
 	return failed
@@ -64,7 +66,7 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		case errors.Is(err, fs.ErrNotExist), path == ".":
 			return nil
 		case err != nil:
-			return Bare(err)
+			return plaintext.Bare(err)
 		case !wanted(path, entry.IsDir()):
 			if entry.IsDir() {
 				return fs.SkipDir
@@ -73,7 +75,7 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		}
 		from, into := d.Join(filepath.FromSlash(path)), to.Join(filepath.FromSlash(path))
 		if entry.IsDir() {
-			return Bare(os.Mkdir(into, dirMode))
+			return plaintext.Bare(os.Mkdir(into, dirMode))
 		}
 		info, err := entry.Info()
 		if err != nil || !info.Mode().IsRegular() {
@@ -89,6 +91,6 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		if err == nil {
 			err = os.Chtimes(into, info.ModTime(), info.ModTime())
 		}
-		return Bare(err)
+		return plaintext.Bare(err)
 	})
 }

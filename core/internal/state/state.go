@@ -7,7 +7,6 @@ package state
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Why the directory cannot be used. Errors of this package wrap one of these or an
@@ -95,7 +96,7 @@ func (d Dir) Join(name string) string { return filepath.Join(d.path, name) }
 func (d Dir) Check() error {
 	info, err := os.Lstat(d.path)
 	if err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	if !info.IsDir() || writableByOthers(info) {
 		return ErrUnsafe
@@ -119,7 +120,7 @@ func (d Dir) Create() error {
 			continue
 		}
 		if err != nil {
-			return Bare(err)
+			return plaintext.Bare(err)
 		}
 		if !ours(info) {
 			return ErrForeign
@@ -127,7 +128,7 @@ func (d Dir) Create() error {
 		break
 	}
 	if err := os.MkdirAll(d.path, dirMode); err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return d.Check()
 }
@@ -140,12 +141,12 @@ func (d Dir) ReadFile(name string) ([]byte, error) { return d.ReadUpTo(name, max
 func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
 	f, err := openRead(d.Join(name))
 	if err != nil {
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	if !info.Mode().IsRegular() || writableByOthers(info) {
 		return nil, ErrUnsafe
@@ -155,7 +156,7 @@ func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	if int64(len(data)) > most {
 		return nil, ErrCorrupt
@@ -176,7 +177,7 @@ func (d Dir) WriteFile(name string, data []byte) error {
 func (d Dir) Replace(name string, data []byte) error {
 	f, err := os.CreateTemp(d.path, "."+name+".*.tmp") // CreateTemp makes it 0600
 	if err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	_, err = f.Write(data)
 	if err == nil {
@@ -190,7 +191,7 @@ func (d Dir) Replace(name string, data []byte) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -198,7 +199,7 @@ func (d Dir) Replace(name string, data []byte) error {
 // Remove deletes a file; it is no error if there is none.
 func (d Dir) Remove(name string) error {
 	if err := os.Remove(d.Join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -206,7 +207,7 @@ func (d Dir) Remove(name string) error {
 // Rename gives a file another name, replacing what has it.
 func (d Dir) Rename(name, to string) error {
 	if err := os.Rename(d.Join(name), d.Join(to)); err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }
@@ -269,16 +270,4 @@ func (l *Lock) Unlock() {
 	if l != nil {
 		_ = CloseExclusive(l.f)
 	}
-}
-
-// Bare returns err without the path that the os package puts into it: the cause alone
-// can be shown to anyone.
-func Bare(err error) error {
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("%s: %w", pathErr.Op, pathErr.Err)
-	}
-	if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
-		return fmt.Errorf("%s: %w", linkErr.Op, linkErr.Err)
-	}
-	return err
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 func ours(info fs.FileInfo) bool {
@@ -26,7 +28,7 @@ func (d Dir) Writable() error {
 			continue
 		}
 		if err != nil {
-			return Bare(err)
+			return plaintext.Bare(err)
 		}
 		if !ours(info) {
 			return ErrForeign
@@ -69,7 +71,7 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 			if notAFile(err) {
 				return nil, ErrUnsafe
 			}
-			return nil, Bare(err)
+			return nil, plaintext.Bare(err)
 		}
 		watch.begin()
 		err = flock(f)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // The user's profile is private by its access list, which files made in it inherit;
@@ -43,7 +45,7 @@ func OpenExclusive(path string) (*os.File, error) {
 	}
 	if _, err := f.Seek(0, io.SeekEnd); err != nil {
 		f.Close()
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	return f, nil
 }
@@ -62,7 +64,7 @@ func open(path string, access, share, disposition uint32) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return nil, Bare(err)
+		return nil, plaintext.Bare(err)
 	}
 	if !info.Mode().IsRegular() { // a link opened as itself, or a device
 		f.Close()

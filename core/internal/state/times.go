@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Some files say what they have to say by their time: one system call reads or sets it,
@@ -30,13 +32,13 @@ func (d Dir) SetTime(name string, t time.Time) error {
 	}
 	f, err := os.OpenFile(d.Join(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	if err == nil {
 		f.Close()
 	}
 	if err := os.Chtimes(d.Join(name), t, t); err != nil {
-		return Bare(err)
+		return plaintext.Bare(err)
 	}
 	return nil
 }

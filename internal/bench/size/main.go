@@ -22,21 +22,24 @@ const (
 
 // programs do one thing each where they are given an argument, and nothing without one.
 // over is the one that each is compared with.
-var programs = [...]struct{ module, pkg, over, what string }{
-	{".", here + "/hello", "", "a program that prints a line"},
-	{".", here + "/nethttp", "hello", "+ one POST with net/http"},
-	{".", here + "/core", "nethttp", "telemetry instead: core and the http backend"},
-	{".", here + "/posthog", "nethttp", "telemetry instead: core and the posthog backend"},
-	{".", here + "/posthogsdk", "nethttp", "the bare SDK instead: posthog-go"},
-	{".", here + "/datadog", "nethttp", "telemetry instead: core and the datadog backend"},
-	{".", here + "/datadogsdk", "nethttp", "the bare SDK instead: the core of datadog-api-client-go"},
-	{".", here + "/segment", "nethttp", "telemetry instead: core and the segment backend"},
-	{".", here + "/amplitude", "nethttp", "telemetry instead: core and the amplitude backend"},
-	{".", here + "/otlp", "nethttp", "telemetry instead: core and the otlp backend"},
-	{".", here + "/otlpproto", "nethttp", "the generated types of OTLP and net/http instead"},
-	{interop, "bench/otelsdk", "nethttp", "the bare SDK instead: OpenTelemetry's, with otlploghttp"},
-	{".", here + "/cobra", "nethttp", "+ one POST with net/http, as a cobra command"},
-	{".", here + "/wired", "cobra", "telemetry instead: core, the http backend, telemetrycmd"},
+var programs = [...]struct{ module, pkg, over, what, tags string }{
+	{".", here + "/hello", "", "a program that prints a line", ""},
+	{".", here + "/nethttp", "hello", "+ one POST with net/http", ""},
+	{".", here + "/core", "nethttp", "telemetry instead: core and the http backend", ""},
+	{".", here + "/console", "core", "+ the question and the commands, without a command library", ""},
+	{".", here + "/posthog", "nethttp", "telemetry instead: core and the posthog backend", ""},
+	{".", here + "/posthogsdk", "nethttp", "the bare SDK instead: posthog-go", ""},
+	{".", here + "/datadog", "nethttp", "telemetry instead: core and the datadog backend", ""},
+	{".", here + "/datadogsdk", "nethttp", "the bare SDK instead: the core of datadog-api-client-go", ""},
+	{".", here + "/segment", "nethttp", "telemetry instead: core and the segment backend", ""},
+	{".", here + "/amplitude", "nethttp", "telemetry instead: core and the amplitude backend", ""},
+	{".", here + "/otlp", "nethttp", "telemetry instead: core and the otlp backend", ""},
+	{".", here + "/otlpproto", "nethttp", "the generated types of OTLP and net/http instead", ""},
+	{interop, "bench/otelsdk", "nethttp", "the bare SDK instead: OpenTelemetry's, with otlploghttp", ""},
+	{".", here + "/cobra", "nethttp", "+ one POST with net/http, as a cobra command", ""},
+	{".", here + "/wired", "cobra", "telemetry instead: core, the http backend, telemetrycmd", ""},
+	{".", here + "/wired", "console", "the same, over the commands without cobra", ""},
+	{".", here + "/wired", "cobra", "the same, built with -tags notelemetry", "notelemetry"},
 }
 
 func main() {
@@ -60,9 +63,9 @@ func run() error {
 	sizes := map[string]size{}
 	files := make([]string, len(programs))
 	for i, p := range programs {
-		name := filepath.Base(p.pkg)
+		name := filepath.Base(p.pkg) + p.tags
 		files[i] = filepath.Join(dir, name+".exe") // which Windows needs
-		if sizes[name], err = measure(p.module, "./"+p.pkg, files[i]); err != nil {
+		if sizes[name], err = measure(p.module, "./"+p.pkg, p.tags, files[i]); err != nil {
 			return err
 		}
 	}
@@ -73,14 +76,14 @@ func run() error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "KiB\tadded KiB\tmodules\tpackages\tinit ms\t  ")
 	for i, p := range programs {
-		name := filepath.Base(p.pkg)
+		name := filepath.Base(p.pkg) + p.tags
 		s := sizes[name]
 		added, init := "", ""
 		if p.over != "" {
 			added = fmt.Sprintf("%+d", s.kib-sizes[p.over].kib)
 			init = fmt.Sprintf("%.2f", float64(inits[i])/float64(time.Millisecond))
 		}
-		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%s\t  %s: %s\n", s.kib, added, s.modules, s.packages, init, name, p.what)
+		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%s\t  %s: %s\n", s.kib, added, s.modules, s.packages, init, filepath.Base(p.pkg), p.what)
 	}
 	return table.Flush()
 }
@@ -113,8 +116,8 @@ func initTimes(files []string) ([]time.Duration, error) {
 	return medians, nil
 }
 
-func measure(module, pkg, file string) (size, error) {
-	if _, err := command(module, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, pkg); err != nil {
+func measure(module, pkg, tags, file string) (size, error) {
+	if _, err := command(module, "go", "build", "-trimpath", "-tags", tags, "-ldflags", "-s -w", "-o", file, pkg); err != nil {
 		return size{}, err
 	}
 	info, err := os.Stat(file)
@@ -125,7 +128,7 @@ func measure(module, pkg, file string) (size, error) {
 	if err != nil {
 		return size{}, err
 	}
-	packages, err := command(module, "go", "list", "-deps", pkg)
+	packages, err := command(module, "go", "list", "-tags", tags, "-deps", pkg)
 	if err != nil {
 		return size{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/core/toolfile"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // Main runs the program and returns its exit code. Where a command that it ran was
@@ -43,8 +44,9 @@ func Main(drivers []driver.Driver) int {
 
 const exitUsage = 2
 
-// complain is how everything that goes wrong is said.
-func complain(err error) { fmt.Fprintln(os.Stderr, "telemetry:", err) }
+// complain is how everything that goes wrong is said. An error may repeat what was typed or
+// what a file holds.
+func complain(err error) { fmt.Fprintln(os.Stderr, "telemetry:", plaintext.Clean(err.Error())) }
 
 // program is what the commands share.
 type program struct {
@@ -94,7 +96,7 @@ func (p *program) root() *cobra.Command {
 		root.AddCommand(commands...)
 	}
 	add("tools", "Available Commands:", append(telemetrycmd.Commands(p.path, p.manager),
-		telemetrycmd.CheckCommand(p.path, p.manager), p.track(), p.exec())...)
+		telemetrycmd.CheckCommand(p.path, p.manager), p.ask(), p.track(), p.exec())...)
 	add("operators", "For those who run a tool and answer for its data:", operator.Commands()...)
 	return root
 }

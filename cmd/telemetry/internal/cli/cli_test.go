@@ -241,37 +241,46 @@ func TestWrongUseOfTrackIsNamedAndRecordsNothing(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		want string
+		call bool // it is the call that is wrong, and not what a variable may hold
 	}{
-		{nil, "track takes a TYPE and a NAME, but was given 0 words"},
-		{[]string{"feature.used"}, "NAME is missing"},
-		{[]string{"x", "y", "z"}, "but was given 3 words"},
-		{[]string{" ", "y"}, "TYPE is empty"},
-		{[]string{"x", ""}, "NAME is missing"},
-		{[]string{"data.deletion_request", "y"}, "made by reset"},
-		{[]string{"telemetry.loss", "y"}, "by telemetry itself"},
-		{[]string{"command.invocation", "y", "--duration", "1s"}, "--duration and --exit-code go together"},
-		{[]string{"command.invocation", "y", "--exit-code", "1"}, "--duration and --exit-code go together"},
-		{[]string{"feature.used", "y", "--duration", "1s", "--exit-code", "1"}, "belong to command.invocation"},
-		{[]string{"command.invocation", "y", "--duration", "-1s", "--exit-code", "1"}, "--duration is negative"},
-		{[]string{"command.invocation", "y", "--duration", "142", "--exit-code", "1"}, "missing unit in duration"},
-		{[]string{"command.invocation", "y", "--duration", "1s", "--exit-code", "x"}, "invalid syntax"},
-		{[]string{"x", "y", "--meta", "s3cret"}, "--meta number 1 is not key=value"},
-		{[]string{"x", "y", "--meta", "a=1", "--meta", "=s3cret"}, "--meta number 2 is not key=value"},
-		{[]string{"x", "y", "--meta", "a=1", "--meta", "a=s3cret"}, "--meta number 2 has a key that was there before"},
-		{[]string{"x", "y", "--force"}, "unknown flag: --force"},
+		{nil, "track takes a TYPE and a NAME, but was given 0 words", true},
+		{[]string{"feature.used"}, "NAME is missing", false},
+		{[]string{"x", "y", "z"}, "but was given 3 words", false},
+		{[]string{" ", "y"}, "TYPE is empty", false},
+		{[]string{"x", ""}, "NAME is missing", false},
+		{[]string{"data.deletion_request", "y"}, "made by reset", false},
+		{[]string{"telemetry.loss", "y"}, "by telemetry itself", false},
+		{[]string{"command.invocation", "y", "--duration", "1s"}, "--duration and --exit-code go together", true},
+		{[]string{"command.invocation", "y", "--exit-code", "1"}, "--duration and --exit-code go together", true},
+		{[]string{"feature.used", "y", "--duration", "1s", "--exit-code", "1"}, "belong to command.invocation", false},
+		{[]string{"command.invocation", "y", "--duration", "-1s", "--exit-code", "1"}, "--duration is negative", false},
+		{[]string{"command.invocation", "y", "--duration", "142", "--exit-code", "1"}, "missing unit in duration", true},
+		{[]string{"command.invocation", "y", "--duration", "1s", "--exit-code", "x"}, "invalid syntax", true},
+		{[]string{"x", "y", "--meta", "s3cret"}, "--meta number 1 is not key=value", false},
+		{[]string{"x", "y", "--meta", "a=1", "--meta", "=s3cret"}, "--meta number 2 is not key=value", false},
+		{[]string{"x", "y", "--meta", "a=1", "--meta", "a=s3cret"}, "--meta number 2 has a key that was there before", false},
+		{[]string{"x", "y", "--force"}, "unknown flag: --force", true},
 	} {
-		out, errs, code := outcome(p.command(append([]string{"track"}, test.args...)...))
+		strict := append([]string{"track", "--strict"}, test.args...)
+		out, errs, code := outcome(p.command(strict...))
 		if code != 2 || out != "" || !strings.Contains(errs, test.want) || strings.Contains(errs, "s3cret") {
-			t.Errorf("%q: code %d, %q, %q", test.args, code, out, errs)
+			t.Errorf("%q: code %d, %q, %q", strict, code, out, errs)
 		}
 		if !strings.HasPrefix(errs, "telemetry: ") || !strings.HasSuffix(errs, "telemetry track --help tells how it is used.\n") {
-			t.Errorf("%q: stderr %q", test.args, errs)
+			t.Errorf("%q: stderr %q", strict, errs)
+		}
+		out, errs, code = outcome(p.command(append([]string{"track"}, test.args...)...))
+		if test.call != (code == 2) || !test.call && (code != 0 || strings.Count(errs, "\n") != 1) {
+			t.Errorf("%q: code %d, %q", test.args, code, errs)
+		}
+		if out != "" || !strings.HasPrefix(errs, "telemetry: ") || !strings.Contains(errs, test.want) || strings.Contains(errs, "s3cret") {
+			t.Errorf("%q: %q, %q", test.args, out, errs)
 		}
 	}
 	p.stateless()
 }
 
-func TestAWrongFileIsExitCodeTwoForTrackAndOneLineForExec(t *testing.T) {
+func TestAWrongFileIsOneLineInAScriptAndAnErrorWithStrict(t *testing.T) {
 	p := newPlace(t)
 	for text, want := range map[string]string{
 		"Name: mytool\nTelemetry:\n  Bakcend: x\n":                                                                           `line 3: Telemetry.Bakcend: unknown key; did you mean "Backend"?`,
@@ -288,8 +297,14 @@ func TestAWrongFileIsExitCodeTwoForTrackAndOneLineForExec(t *testing.T) {
 	} {
 		p.declare(text)
 		out, errs, code := outcome(p.command("track", "feature.used", "x"))
-		if code != 2 || out != "" || !strings.HasPrefix(errs, "telemetry: --config: ") || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {
+		if code != 0 || out != "" || !strings.HasPrefix(errs, "telemetry: --config: ") || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("track with %q: code %d, %q", text, code, errs)
+		}
+		for _, strict := range [][]string{{"track", "--strict", "feature.used", "x"}, {"exec", "--strict", "--", os.Args[0]}} {
+			out, again, code := outcome(p.command(strict...))
+			if code != 2 || out != "" || again != errs {
+				t.Errorf("%q with %q: code %d, %q", strict, text, code, again)
+			}
 		}
 		cmd := p.command("exec", "--", os.Args[0])
 		cmd.Env = append(cmd.Env, helperSwitch+"=exit 7")
@@ -371,21 +386,28 @@ func TestHintsNameTheFileAsItWasTyped(t *testing.T) {
 	}
 }
 
-func TestExecPassesOnCodeAndStreamsAndRecordsTheName(t *testing.T) {
+func TestExecPassesOnCodeAndStreamsAndRecordsAProgramsNameButNoFiles(t *testing.T) {
 	p := newPlace(t)
+	program := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	p.env = append(p.env, "PATH="+filepath.Dir(os.Args[0])+string(os.PathListSeparator)+os.Getenv("PATH"))
 	p.must("enable")
 	for i, test := range []struct {
 		args []string
 		do   string
 		name string
 		code int
+		meta string
 	}{
-		{[]string{"exec", "--", os.Args[0]}, "exit 0", strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe"), 0},
-		{[]string{"exec", os.Args[0], "--name", "not ours"}, "exit 3", strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe"), 3},
-		{[]string{"exec", "--name", "build all", "--", os.Args[0], "--", "--help"}, "cat 255", "build all", 255},
+		{[]string{"exec", "--", filepath.Base(os.Args[0])}, "exit 0", program, 0, ""},
+		{[]string{"exec", "--", os.Args[0]}, "exit 0", "command", 0, ""},
+		{[]string{"exec", "./" + filepath.Base(os.Args[0])}, "exit 0", "command", 0, ""},
+		{[]string{"exec", filepath.Base(os.Args[0]), "--name", "not ours"}, "exit 3", program, 3, ""},
+		{[]string{"exec", "--meta", "format=json", "--meta", "s3cret", "--", os.Args[0]}, "exit 0", "command", 0, "json"},
+		{[]string{"exec", "--name", "build all", "--", os.Args[0], "--", "--help"}, "cat 255", "build all", 255, ""},
 	} {
 		cmd := p.command(test.args...)
 		cmd.Env = append(cmd.Env, helperSwitch+"="+test.do)
+		cmd.Dir = filepath.Dir(os.Args[0])
 		cmd.Stdin = strings.NewReader("through the pipe")
 		out, errs, code := outcome(cmd)
 		if code != test.code {
@@ -398,7 +420,7 @@ func TestExecPassesOnCodeAndStreamsAndRecordsTheName(t *testing.T) {
 			p.settle()
 		}
 		e := p.next()
-		if e.Type != "command.invocation" || e.Name != test.name || e.ExitCode == nil || *e.ExitCode != test.code || e.DurationMS == nil || e.Metadata != nil {
+		if e.Type != "command.invocation" || e.Name != test.name || e.ExitCode == nil || *e.ExitCode != test.code || e.DurationMS == nil || e.Metadata["format"] != test.meta || len(e.Metadata) > 1 {
 			t.Errorf("%q: arrived %+v", test.args, e)
 		}
 		p.settle()

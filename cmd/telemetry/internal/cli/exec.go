@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // What shells end with where there was no command to run.
@@ -41,20 +41,26 @@ func (e *endedError) end() int {
 
 func (p *program) exec() *cobra.Command {
 	var name string
+	var in script
 	cmd := &cobra.Command{
-		Use: "exec [--name NAME] -- COMMAND [ARGUMENT...]",
+		Use: "exec [--name NAME] [--meta KEY=VALUE] -- COMMAND [ARGUMENT...]",
 		// What follows the command is the command's.
 		DisableFlagsInUseLine: true,
 		Short:                 "Run a command and record its name, duration and exit code",
 		Long: "Run a command and record its name, duration and exit code. Its arguments are not\n" +
-			"recorded. The command has the terminal, the pipes and the environment of this\n" +
+			"recorded, and no name of a file: a command that is found through PATH has the name\n" +
+			"of a program, and any other is recorded as \"command\" unless --name says more.\n\n" +
+			"The command has the terminal, the pipes and the environment of this\n" +
 			"program and is sent the signals that this program is sent; SIGINT and SIGQUIT only\n" +
 			"where they do not come from the keyboard, which reaches the command by itself.\n\n" +
 			"The exit code is the command's own, 128+n if signal n ended it, 127 if it was not\n" +
-			"found and 126 if it could not be run. Trouble with telemetry never changes that: a\n" +
-			"mistake in the file is one line on stderr, and the command runs.",
+			"found and 126 if it could not be run.\n\n" + scriptHelp + " Then the\n" +
+			"command is not run.",
 		Example: "  telemetry --config mytool.yaml exec -- make all\n" +
-			"  telemetry --config mytool.yaml exec --name build -- ./build.sh --fast",
+			"  telemetry --config mytool.yaml exec --name build -- ./build.sh --fast\n" +
+			"  # where this program may not be installed\n" +
+			"  run() { if command -v telemetry >/dev/null; then telemetry --config mytool.yaml exec -- \"$@\"; else \"$@\"; fi; }\n" +
+			"  run make all",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == "" {
 				return telemetrycmd.UsageError(errors.New("exec needs a command to run"))
@@ -67,19 +73,22 @@ func (p *program) exec() *cobra.Command {
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the command belongs to it
-	cmd.Flags().StringVar(&name, "name", "", "record this name; the command's own without its folder if not given")
+	cmd.Flags().StringVar(&name, "name", "", "record this name")
+	in.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !cmd.Flags().Changed("name") {
-			name = baseName(args[0])
-		} else if strings.TrimSpace(name) == "" {
-			return telemetrycmd.UsageError(errors.New("--name is empty"))
+		if cmd.Flags().Changed("name") && strings.TrimSpace(name) == "" {
+			if err := in.tolerate(telemetrycmd.UsageError(errors.New("--name is empty"))); err != nil {
+				return err
+			}
+			name = unnamed
 		}
-		if !cmd.Flags().Changed("config") {
-			return telemetrycmd.UsageError(errNoConfig)
-		}
-		collector, err := p.collector()
+		collector, err := in.open(cmd, p)
 		if err != nil {
-			complain(err)
+			return err
+		}
+		metadata, err := in.metadata()
+		if err != nil {
+			return err
 		}
 		child := exec.Command(args[0], args[1:]...)
 		if errors.Is(child.Err, exec.ErrDot) && runtime.GOOS != "windows" {
@@ -93,25 +102,15 @@ func (p *program) exec() *cobra.Command {
 			complain(fmt.Errorf("%s: %w", args[0], cannotRun(err)))
 			return &endedError{code: codeOf(err)}
 		}
+		if name == "" {
+			name = nameOf(child, args[0])
+		}
 		ended := &endedError{code: telemetrycmd.ExitCode(err), signal: signalToRaise(child.ProcessState)}
-		collector.TrackCommand(name, took.Milliseconds(), ended.code, nil)
+		collector.TrackCommand(name, took.Milliseconds(), ended.code, metadata)
 		_ = collector.Close(cmd.Context()) // status tells what went wrong
 		return ended
 	}
 	return cmd
-}
-
-// baseName is the command without folder and, on Windows, without what makes a file a
-// program there.
-func baseName(command string) string {
-	name := filepath.Base(command)
-	if runtime.GOOS == "windows" {
-		switch ext := filepath.Ext(name); strings.ToLower(ext) {
-		case ".exe", ".cmd", ".bat", ".com":
-			name = strings.TrimSuffix(name, ext)
-		}
-	}
-	return name
 }
 
 // codeOf is the exit code of a command that could not be started.
@@ -127,13 +126,8 @@ func cannotRun(err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return errors.New("command not found")
 	}
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		return e.Err
 	}
-	var execErr *exec.Error
-	if errors.As(err, &execErr) {
-		return execErr.Err
-	}
-	return err
+	return plaintext.Cause(err)
 }

@@ -28,15 +28,11 @@ type said struct {
 	duration   time.Duration
 	exitCode   int
 	timed      bool
-	metadata   map[string]string
 }
 
 func (p *program) track() *cobra.Command {
-	var (
-		duration time.Duration
-		exitCode int
-		meta     []string
-	)
+	var event said
+	var in script
 	cmd := &cobra.Command{
 		Use:   "track TYPE [NAME]",
 		Short: "Record one event",
@@ -45,9 +41,17 @@ func (p *program) track() *cobra.Command {
 			"the exit code is 0.\n\n" +
 			"TYPE is command.invocation, command.error, feature.used, update.check,\n" +
 			"update.applied or one of your own; NAME says which command or feature.\n" +
-			"A type that the file declares without names has none.",
+			"A type that the file declares without names has none.\n\n" + scriptHelp,
 		Example: "  telemetry --config mytool.yaml track command.invocation build --duration 142ms --exit-code 0 --meta format=json\n" +
-			"  telemetry --config mytool.yaml track feature.used dark-mode",
+			"  telemetry --config mytool.yaml track feature.used dark-mode\n" +
+			"  # where this program may not be installed\n" +
+			"  command -v telemetry >/dev/null && telemetry --config mytool.yaml track feature.used dark-mode || true",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return telemetrycmd.UsageError(errors.New("track takes a TYPE and a NAME, but was given 0 words"))
+			}
+			return nil
+		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				return eventTypes, cobra.ShellCompDirectiveNoFileComp
@@ -56,20 +60,26 @@ func (p *program) track() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&duration, "duration", 0, "how long a command ran, such as 142ms; goes with --exit-code")
-	flags.IntVar(&exitCode, "exit-code", 0, "what it ended with; goes with --duration")
-	flags.StringArrayVar(&meta, "meta", nil, "a detail, as `key=value`; may be given several times")
+	flags.DurationVar(&event.duration, "duration", 0, "how long a command ran, such as 142ms; goes with --exit-code")
+	flags.IntVar(&event.exitCode, "exit-code", 0, "what it ended with; goes with --duration")
+	in.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		event := said{duration: duration, exitCode: exitCode}
-		err := event.read(args, flags.Changed("duration"), flags.Changed("exit-code"), meta)
-		if err != nil {
-			return telemetrycmd.UsageError(err)
+		if flags.Changed("duration") != flags.Changed("exit-code") {
+			return telemetrycmd.UsageError(errors.New("--duration and --exit-code go together: a run has both"))
 		}
-		collector, err := p.collector()
+		event.timed = flags.Changed("duration")
+		if err := event.read(args); err != nil {
+			return in.tolerate(telemetrycmd.UsageError(err))
+		}
+		collector, err := in.open(cmd, p)
 		if err != nil {
 			return err
 		}
-		event.record(collector)
+		metadata, err := in.metadata()
+		if err != nil {
+			return err
+		}
+		event.record(collector, metadata)
 		_ = collector.Close(cmd.Context()) // status tells what went wrong
 		return nil
 	}
@@ -78,13 +88,12 @@ func (p *program) track() *cobra.Command {
 
 // read checks what was typed. It repeats no value: a script may have put a secret into
 // the wrong place.
-func (s *said) read(args []string, hasDuration, hasExitCode bool, meta []string) error {
-	if len(args) != 1 && len(args) != 2 {
+func (s *said) read(args []string) error {
+	if len(args) > 2 {
 		return fmt.Errorf("track takes a TYPE and a NAME, but was given %d words", len(args))
 	}
 	s.kind, s.name = strings.TrimSpace(args[0]), strings.TrimSpace(strings.Join(args[1:], ""))
 	shared := slices.ContainsFunc(eventTypes, func(t string) bool { return strings.HasPrefix(t, s.kind+"\t") })
-	s.timed = hasDuration && hasExitCode
 	switch {
 	case s.kind == "":
 		return errors.New("TYPE is empty; an example is command.invocation")
@@ -94,31 +103,18 @@ func (s *said) read(args []string, hasDuration, hasExitCode bool, meta []string)
 		return errors.New("a deletion request is made by reset, which alone can prove whose data it is")
 	case strings.HasPrefix(s.kind, "telemetry."):
 		return errors.New("types that begin with telemetry. are reported by telemetry itself")
-	case hasDuration != hasExitCode:
-		return errors.New("--duration and --exit-code go together: a run has both")
 	case s.timed && s.kind != string(props.EventCommandInvocation):
 		return errors.New("--duration and --exit-code belong to command.invocation; put other numbers into --meta")
 	case s.duration < 0:
 		return errors.New("--duration is negative")
 	}
-	s.metadata = make(map[string]string, len(meta))
-	for i, pair := range meta {
-		key, value, found := strings.Cut(pair, "=")
-		if !found || strings.TrimSpace(key) == "" {
-			return fmt.Errorf("--meta number %d is not key=value", i+1)
-		}
-		if _, twice := s.metadata[key]; twice {
-			return fmt.Errorf("--meta number %d has a key that was there before", i+1)
-		}
-		s.metadata[key] = value
-	}
 	return nil
 }
 
-func (s *said) record(collector props.Collector) {
+func (s *said) record(collector props.Collector, metadata map[string]string) {
 	if s.timed {
-		collector.TrackCommand(s.name, s.duration.Milliseconds(), s.exitCode, s.metadata)
+		collector.TrackCommand(s.name, s.duration.Milliseconds(), s.exitCode, metadata)
 		return
 	}
-	collector.Track(props.EventType(s.kind), s.name, s.metadata)
+	collector.Track(props.EventType(s.kind), s.name, metadata)
 }

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package operator
 
 import (
@@ -6,6 +8,9 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
 
 // certificate is that of the relay, which can be read anew while it runs.
@@ -21,7 +26,7 @@ func loadCertificate(c *config) (*certificate, error) {
 	}
 	cert := &certificate{certificate: c.certificate, key: c.key}
 	if err := cert.reload(); err != nil {
-		return nil, &FileError{wrong(c.lines["tls"], "tls", "%v", err)}
+		return nil, &FileError{strictyaml.Wrong(c.lines["tls"], "tls", "%v", err)}
 	}
 	return cert, nil
 }
@@ -30,7 +35,7 @@ func loadCertificate(c *config) (*certificate, error) {
 func (c *certificate) reload() error {
 	public, err := os.ReadFile(c.certificate)
 	if err != nil {
-		return fmt.Errorf("certificate: cannot read the file: %w", bare(err))
+		return fmt.Errorf("certificate: cannot read the file: %w", plaintext.Cause(err))
 	}
 	private, err := readSecret(c.key)
 	if err != nil {

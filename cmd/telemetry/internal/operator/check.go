@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package operator
 
 import (
@@ -12,7 +14,9 @@ import (
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/relay"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
 
 // checkJSON is what --check says. Its names are stable.
@@ -62,7 +66,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 	}
 	if cert != nil {
 		if j.CertificateUntil = cert.current.Load().Leaf.NotAfter.UTC(); s.now().After(j.CertificateUntil) {
-			return &FileError{wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", screen.When(j.CertificateUntil))}
+			return &FileError{strictyaml.Wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", screen.When(j.CertificateUntil))}
 		}
 	}
 	for _, t := range c.tools {
@@ -130,7 +134,7 @@ func checkLedger(dir string) (ledgerJSON, error) {
 		j.New = true
 		return j, nil
 	case err != nil:
-		return j, fmt.Errorf("cannot look at the directory: %w", bare(err))
+		return j, fmt.Errorf("cannot look at the directory: %w", plaintext.Cause(err))
 	case !info.IsDir():
 		return j, errors.New("not a directory")
 	case openToOthers(info):

@@ -1,24 +1,33 @@
+//go:build !notelemetry
+
 package operator
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion/relay"
-	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
+
+// document is what is known of such files. 256 KiB is far above what a relay with a hundred
+// tools takes.
+var document = strictyaml.Document{
+	Max:     256,
+	Empty:   "the file is empty: a relay needs listen, ledger and tools",
+	One:     "one file is one relay",
+	Plain:   "not a plain file: other commands read it too, to find the ledger",
+	Example: "listen: 127.0.0.1:8443",
+}
 
 // config is a relay's file.
 type config struct {
@@ -56,14 +65,9 @@ func loadConfig(path string) (*config, error) {
 	if path == "" {
 		return nil, usage("--config is required: the YAML file that says what the relay does")
 	}
-	f, err := os.Open(path)
+	data, err := document.Read(path)
 	if err != nil {
-		return nil, &FileError{fmt.Errorf("cannot read the file: %w", bare(err))}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, &FileError{fmt.Errorf("cannot read the file: %w", bare(err))}
+		return nil, &FileError{err}
 	}
 	c, err := parseConfig(data)
 	if err != nil {
@@ -87,26 +91,26 @@ func (c *config) path(file string) string {
 }
 
 func parseConfig(data []byte) (*config, error) {
-	root, err := parse(data)
+	root, err := document.Parse(data)
 	if err != nil {
 		return nil, err
 	}
 	c := &config{lines: map[string]int{}}
-	err = readFields(root, "", []field{
-		{name: "listen", read: c.address(&c.listen)},
-		{name: "admin", read: c.address(&c.admin)},
-		{name: "tls", read: c.tls},
-		{name: "behind_proxy", read: flag(&c.behindProxy)},
-		{name: "ledger", read: text(&c.ledger)},
-		{name: "quiet", read: pause(&c.quiet, maxQuiet, "at most 14d; without it, it is 24h")},
-		{name: "poll", read: pause(&c.poll, maxPoll, "at most 24h; without it, it is 6h")},
-		{name: "limits", read: func(n *yaml.Node, key string) error {
-			return readFields(n, key, []field{
-				{name: "per_address", read: rate(&c.limit.PerAddress)},
-				{name: "global", read: rate(&c.limit.Global)},
+	err = strictyaml.Fields(root, "", []strictyaml.Field{
+		{Name: "listen", Read: c.address(&c.listen)},
+		{Name: "admin", Read: c.address(&c.admin)},
+		{Name: "tls", Read: c.tls},
+		{Name: "behind_proxy", Read: strictyaml.Flag(&c.behindProxy)},
+		{Name: "ledger", Read: strictyaml.Text(&c.ledger)},
+		{Name: "quiet", Read: pause(&c.quiet, maxQuiet, "at most 14d; without it, it is 24h")},
+		{Name: "poll", Read: pause(&c.poll, maxPoll, "at most 24h; without it, it is 6h")},
+		{Name: "limits", Read: func(n *strictyaml.Node, key string) error {
+			return strictyaml.Fields(n, key, []strictyaml.Field{
+				{Name: "per_address", Read: rate(&c.limit.PerAddress)},
+				{Name: "global", Read: rate(&c.limit.Global)},
 			})
 		}},
-		{name: "tools", read: c.readTools},
+		{Name: "tools", Read: c.readTools},
 	})
 	if err != nil {
 		return nil, err
@@ -118,31 +122,31 @@ func parseConfig(data []byte) (*config, error) {
 func (c *config) check() error {
 	switch {
 	case c.listen == "":
-		return wrong(0, "listen", "not set: the address that requests come in at, such as 127.0.0.1:8443")
+		return strictyaml.Wrong(0, "listen", "not set: the address that requests come in at, such as 127.0.0.1:8443")
 	case c.ledger == "":
-		return wrong(0, "ledger", "not set: the directory that holds the record of all erasures, such as /var/lib/erasures")
+		return strictyaml.Wrong(0, "ledger", "not set: the directory that holds the record of all erasures, such as /var/lib/erasures")
 	case len(c.tools) == 0:
-		return wrong(c.lines["tools"], "tools", "there are none: name each tool whose requests are taken, with the vendors of its data")
+		return strictyaml.Wrong(c.lines["tools"], "tools", "there are none: name each tool whose requests are taken, with the vendors of its data")
 	case c.certificate == "" && !c.behindProxy && !isLoopback(c.listen):
-		return wrong(c.lines["listen"], "listen", "without TLS, erasure keys would cross the network for all to read: set tls, "+
+		return strictyaml.Wrong(c.lines["listen"], "listen", "without TLS, erasure keys would cross the network for all to read: set tls, "+
 			"or behind_proxy: true where a proxy in front speaks TLS, or listen on 127.0.0.1")
 	}
 	return nil
 }
 
 // address reads where to listen.
-func (c *config) address(to *string) reader {
-	return func(n *yaml.Node, key string) error {
-		value, err := scalar(n, key)
+func (c *config) address(to *string) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
+		value, err := strictyaml.Scalar(n, key)
 		if err != nil {
 			return err
 		}
 		_, port, err := net.SplitHostPort(value)
 		if err != nil {
-			return wrong(n.Line, key, "must be an address with a port, such as 127.0.0.1:8443 or :8443 for all addresses")
+			return strictyaml.Wrong(n.Line, key, "must be an address with a port, such as 127.0.0.1:8443 or :8443 for all addresses")
 		}
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return wrong(n.Line, key, "the port must be a number up to 65535; 0 takes a free one")
+			return strictyaml.Wrong(n.Line, key, "the port must be a number up to 65535; 0 takes a free one")
 		}
 		*to, c.lines[key] = value, n.Line
 		return nil
@@ -158,14 +162,14 @@ func isLoopback(address string) bool {
 	return err == nil && ip.Unmap().IsLoopback() || host == "localhost"
 }
 
-func (c *config) tls(n *yaml.Node, key string) error {
+func (c *config) tls(n *strictyaml.Node, key string) error {
 	c.lines[key] = n.Line
-	err := readFields(n, key, []field{
-		{name: "certificate", read: text(&c.certificate)},
-		{name: "key", read: text(&c.key)},
+	err := strictyaml.Fields(n, key, []strictyaml.Field{
+		{Name: "certificate", Read: strictyaml.Text(&c.certificate)},
+		{Name: "key", Read: strictyaml.Text(&c.key)},
 	})
 	if err == nil && (c.certificate == "" || c.key == "") {
-		return wrong(n.Line, key, "needs both certificate and key, the names of two PEM files")
+		return strictyaml.Wrong(n.Line, key, "needs both certificate and key, the names of two PEM files")
 	}
 	return err
 }
@@ -176,53 +180,66 @@ const (
 	maxPoll  = 24 * time.Hour
 )
 
-func pause(to *time.Duration, most time.Duration, says string) reader {
-	return func(n *yaml.Node, key string) error {
-		if err := duration(to)(n, key); err != nil {
+func pause(to *time.Duration, most time.Duration, says string) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
+		if err := strictyaml.Duration(to)(n, key); err != nil {
 			return err
 		}
 		if *to <= 0 || *to > most {
-			return wrong(n.Line, key, "must be above zero and %s", says)
+			return strictyaml.Wrong(n.Line, key, "must be above zero and %s", says)
 		}
 		return nil
 	}
 }
 
-func rate(to *relay.Rate) reader {
-	return func(n *yaml.Node, key string) error {
+func positive(to *float64) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
+		value, err := strictyaml.Scalar(n, key)
+		if err != nil {
+			return err
+		}
+		if *to, err = strconv.ParseFloat(value, 64); err != nil || !(*to > 0) || *to > 1e9 {
+			return strictyaml.Wrong(n.Line, key, "must be a number above zero, such as 0.5 or 10")
+		}
+		return nil
+	}
+}
+
+func rate(to *relay.Rate) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
 		var burst float64
-		err := readFields(n, key, []field{
-			{name: "per_second", read: positive(&to.PerSecond)},
-			{name: "burst", read: positive(&burst)},
+		err := strictyaml.Fields(n, key, []strictyaml.Field{
+			{Name: "per_second", Read: positive(&to.PerSecond)},
+			{Name: "burst", Read: positive(&burst)},
 		})
 		if err != nil {
 			return err
 		}
 		if to.Burst = int(burst); to.Burst < 1 || float64(to.Burst) != burst || to.PerSecond == 0 {
-			return wrong(n.Line, key, "needs both per_second and burst, the latter a whole number")
+			return strictyaml.Wrong(n.Line, key, "needs both per_second and burst, the latter a whole number")
 		}
 		return nil
 	}
 }
 
-func (c *config) readTools(n *yaml.Node, key string) error {
+func (c *config) readTools(n *strictyaml.Node, key string) error {
 	c.lines[key] = n.Line
-	return eachPair(n, key, func(name, list *yaml.Node) error {
-		path := join(key, shown(name.Value))
+	return strictyaml.EachPair(n, key, func(name, list *strictyaml.Node) error {
+		path := strictyaml.Join(key, strictyaml.Shown(name.Value))
 		if !isName(name.Value) {
-			return wrong(name.Line, path, "not a tool's name: it has up to 64 printable characters")
+			return strictyaml.Wrong(name.Line, path, "not a tool's name: it has up to 64 printable characters")
 		}
 		t := toolConfig{name: name.Value}
-		err := eachItem(list, path, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *yaml.Node) error {
+		err := strictyaml.EachItem(list, path, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
 			v, err := readVendor(item, fmt.Sprintf("%s[%d]", path, i))
 			if err == nil && slices.ContainsFunc(t.vendors, func(o vendorConfig) bool { return o.name == v.name }) {
-				err = wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
+				err = strictyaml.Wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
 			}
 			t.vendors = append(t.vendors, v)
 			return err
 		})
 		if err == nil && len(t.vendors) == 0 {
-			return wrong(list.Line, path, "has no vendor: an erasure would be done before anybody has erased")
+			return strictyaml.Wrong(list.Line, path, "has no vendor: an erasure would be done before anybody has erased")
 		}
 		c.tools = append(c.tools, t)
 		return err
@@ -231,20 +248,20 @@ func (c *config) readTools(n *yaml.Node, key string) error {
 
 // isName is the relay's rule for the names of tools and vendors.
 func isName(s string) bool {
-	return s != "" && len(s) <= 64 && screen.Clean(s) == s && !strings.ContainsAny(s, "\u2028\u2029")
+	return s != "" && len(s) <= 64 && plaintext.Clean(s) == s
 }
 
 // noKey is why a key of a file is none.
 const noKey = "no key stands in this file: name the file that holds it with %[1]s_file, or a variable of the environment with %[1]s_env"
 
-func readVendor(n *yaml.Node, path string) (vendorConfig, error) {
+func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 	v := vendorConfig{path: path, line: n.Line, values: map[string]string{}, lines: map[string]int{}}
-	if err := eachPair(n, path, func(name, value *yaml.Node) (err error) {
+	if err := strictyaml.EachPair(n, path, func(name, value *strictyaml.Node) (err error) {
 		if name.Value == "vendor" {
 			var word string
-			if word, err = scalar(value, join(path, "vendor")); err == nil {
+			if word, err = strictyaml.Scalar(value, strictyaml.Join(path, "vendor")); err == nil {
 				if v.kind = kindNamed(word); v.kind == nil {
-					err = wrong(value.Line, join(path, "vendor"), "not a vendor that can be asked here: %s", strings.Join(kindNames(), " or "))
+					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that can be asked here: %s", strings.Join(kindNames(), " or "))
 				}
 			}
 		}
@@ -253,50 +270,60 @@ func readVendor(n *yaml.Node, path string) (vendorConfig, error) {
 		return v, err
 	}
 	if v.kind == nil {
-		return v, wrong(n.Line, path, "needs a vendor: %s", strings.Join(kindNames(), " or "))
+		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", strings.Join(kindNames(), " or "))
 	}
 	v.name = v.kind.name
-	fields := []field{
-		{name: "vendor", read: func(*yaml.Node, string) error { return nil }},
-		{name: "name", read: func(n *yaml.Node, key string) error {
-			if err := text(&v.name)(n, key); err != nil {
+	fields := []strictyaml.Field{
+		{Name: "vendor", Read: func(*strictyaml.Node, string) error { return nil }},
+		{Name: "name", Read: func(n *strictyaml.Node, key string) error {
+			if err := strictyaml.Text(&v.name)(n, key); err != nil {
 				return err
 			}
 			if !isName(v.name) {
-				return wrong(n.Line, key, "not a name: it has up to 64 printable characters")
+				return strictyaml.Wrong(n.Line, key, "not a name: it has up to 64 printable characters")
 			}
 			return nil
 		}},
 	}
 	for _, s := range v.kind.settings {
 		for _, name := range s.names() {
-			fields = append(fields, field{name: name, read: v.value(name, s.list)})
+			fields = append(fields, strictyaml.Field{Name: name, Read: v.value(name, s.list)})
 		}
 		if s.secret {
-			fields = append(fields, field{name: s.name, why: fmt.Sprintf(noKey, s.name)})
+			fields = append(fields, strictyaml.Field{Name: s.name, Why: fmt.Sprintf(noKey, s.name)})
 		}
 	}
-	return v, readFields(n, path, fields)
+	return v, strictyaml.Fields(n, path, fields)
 }
 
 // value reads a setting.
-func (v *vendorConfig) value(name string, list bool) reader {
-	return func(n *yaml.Node, key string) error {
+func (v *vendorConfig) value(name string, list bool) strictyaml.Reader {
+	return func(n *strictyaml.Node, key string) error {
 		v.lines[name] = n.Line
 		if !list {
-			content, err := scalar(n, key)
+			content, err := word(n, key)
 			v.values[name] = content
 			return err
 		}
 		var words []string
-		err := eachItem(n, key, "[indexes, flex]", func(_ int, item *yaml.Node) error {
-			word, err := scalar(item, key)
-			words = append(words, word)
+		err := strictyaml.EachItem(n, key, "[indexes, flex]", func(_ int, item *strictyaml.Node) error {
+			content, err := word(item, key)
+			words = append(words, content)
 			return err
 		})
 		v.values[name] = strings.Join(words, ",")
 		return err
 	}
+}
+
+// word reads a setting's value, which says something: an empty one would mean the default,
+// and nobody writes that down on purpose.
+func word(n *strictyaml.Node, key string) (string, error) {
+	content, err := strictyaml.Scalar(n, key)
+	if err == nil && content == "" {
+		err = strictyaml.Wrong(n.Line, key, "has no value; remove the key to leave it unset")
+	}
+	return content, err
 }
 
 // keyFrom says where the keys come from.
@@ -327,7 +354,7 @@ func (s surroundings) openAll(c *config) (map[string][]relay.Vendor, error) {
 					if !found {
 						line = v.line
 					}
-					return wrong(line, join(v.path, name), "%s", problem)
+					return strictyaml.Wrong(line, strictyaml.Join(v.path, name), "%s", problem)
 				},
 			})
 			if err != nil {

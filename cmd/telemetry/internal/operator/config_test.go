@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package operator
 
 import (
@@ -30,7 +32,13 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 	p.write("empty.key", "\n")
 	p.write("swapped.key", applicationKey)
 	for name, test := range map[string]struct{ old, new, want string }{
-		"unknown key":                    {"ledger:", "legder:", "line 2: legder: unknown key; known here are listen, admin, tls, behind_proxy, ledger, quiet, poll, limits, tools"},
+		"unknown key":                    {"ledger:", "legder:", `line 2: legder: unknown key; did you mean "ledger"?`},
+		"a word far from all":            {"ledger:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, behind_proxy, ledger, quiet, poll, limits, tools"},
+		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
+		"empty setting":                  {"instance: eu", `instance: ""`, "line 5: tools.mytool[0].instance: has no value"},
+		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 9: tools.mytool[1].api_kye: unknown key; known here are vendor, name, site, endpoint, service, retention, tiers, api_key_file,"},
+		"a setting with a slip":          {"application_key_file:", "applicaton_key_file:", `unknown key; did you mean "application_key_file"?`},
+		"a sign at the start":            {"ledger: ledger", "ledger: @x", "quote a value that begins with @"},
 		"key twice":                      {"ledger: ledger", "ledger: a\nledger: b", "line 3: ledger: stands here a second time; the first is in line 2"},
 		"no listen":                      {"listen: 127.0.0.1:0\n", "", "listen: not set"},
 		"no ledger":                      {"ledger: ledger\n", "", "ledger: not set"},

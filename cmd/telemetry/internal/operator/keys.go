@@ -1,12 +1,15 @@
+//go:build !notelemetry
+
 package operator
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // maxSecret is far above a key's or a private key's size, and bounds what naming the wrong
@@ -18,13 +21,13 @@ const maxSecret = 64 << 10
 func readSecret(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the file: %w", bare(err))
+		return nil, fmt.Errorf("cannot read the file: %w", plaintext.Cause(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the file: %w", bare(err))
+		return nil, fmt.Errorf("cannot read the file: %w", plaintext.Cause(err))
 	case info.IsDir():
 		return nil, errors.New("cannot read the file: it is a directory")
 	case openToOthers(info):
@@ -33,7 +36,7 @@ func readSecret(path string) ([]byte, error) {
 	}
 	secret, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the file: %w", bare(err))
+		return nil, fmt.Errorf("cannot read the file: %w", plaintext.Cause(err))
 	}
 	if len(secret) > maxSecret {
 		return nil, errors.New("the file is too large to be a key")
@@ -60,12 +63,4 @@ func keyFromEnv(lookup func(string) (string, bool), name string) (string, error)
 		return "", errors.New("the environment has no such variable, or an empty one; what belongs here is the variable's name and not the key")
 	}
 	return key, nil
-}
-
-// bare is err without the path.
-func bare(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }

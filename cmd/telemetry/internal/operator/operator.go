@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package operator holds the commands for those who run a tool and answer for its data:
 // `telemetry relay` takes requests for erasure and works on them, `telemetry erasures`
 // looks into its ledger, `telemetry erase` has one machine's data erased by hand. It is
@@ -19,7 +21,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
-	"github.com/gotoolbase/telemetry/core/toolfile"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
@@ -63,11 +64,6 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usage("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0])
 	}
 	return nil
-}
-
-// wrong is a mistake at a place in a file.
-func wrong(line int, key, format string, args ...any) error {
-	return &toolfile.Error{Line: line, Key: key, Problem: fmt.Sprintf(format, args...)}
 }
 
 // choice is a flag that takes one of some words.

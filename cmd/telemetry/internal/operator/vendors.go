@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package operator
 
 import (
@@ -14,6 +16,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion/datadog"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
 
 // kind is a vendor that can be asked to erase.
@@ -166,7 +169,7 @@ var dataDog = &kind{
 		if v["retention"] == "" {
 			return wrong("Retention", "not set: how long the logs are kept, such as 15d or 360h")
 		}
-		retention, err := parseDuration(v["retention"])
+		retention, err := strictyaml.ParseDuration(v["retention"])
 		if err != nil {
 			return wrong("Retention", err.Error())
 		}

@@ -1,0 +1,16 @@
+// A module of its own, so that urfave/cli is a dependency of nobody who does not use it.
+module github.com/gotoolbase/telemetry/contrib/urfavecli
+
+go 1.26.0
+
+replace github.com/gotoolbase/telemetry => ../..
+
+require (
+	github.com/gotoolbase/telemetry v0.0.0-00010101000000-000000000000
+	github.com/urfave/cli/v3 v3.14.0
+)
+
+require (
+	github.com/creack/pty v1.1.24 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)

@@ -1,0 +1,66 @@
+package arch
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Each block of the page names the program that it is part of. That of this module is built
+// with it, those of contrib by `make contrib`.
+func TestTheCodeForToolsWithoutCobraIsThatOfProgramsThatRun(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	page, err := os.ReadFile(filepath.Join(root, "docs", "without-cobra.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?ms)^```go (\\S+)\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
+	if want := strings.Count(string(page), "```go"); len(blocks) != want || want < 5 {
+		t.Errorf("%d of %d blocks name their program", len(blocks), want)
+	}
+	for _, block := range blocks {
+		program, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(block[1])))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !strings.Contains(string(program), block[2]) {
+			t.Errorf("this is not in %s:\n%s", block[1], block[2])
+		}
+	}
+}
+
+// An adapter is a module of its own so that its library is nobody else's dependency.
+func TestAnAdapterNeedsItsOwnLibraryAndOnlyTheDocumentedPackages(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	required, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports := regexp.MustCompile(`(?m)^\t(?:\w+ )?"([^"]+\.[^"]+)"$`)
+	for adapter, library := range map[string]string{"urfavecli": "github.com/urfave/cli/v3", "kongcli": "github.com/alecthomas/kong"} {
+		if strings.Contains(string(required), library) {
+			t.Errorf("this module requires %s", library)
+		}
+		if _, err := os.Stat(filepath.Join(root, "contrib", adapter, "go.mod")); err != nil {
+			t.Error(err)
+		}
+		source, err := os.ReadFile(filepath.Join(root, "contrib", adapter, adapter+".go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := imports.FindAllStringSubmatch(string(source), -1)
+		if len(found) < 4 {
+			t.Errorf("%s imports %q only", adapter, found)
+		}
+		for _, path := range found {
+			if path[1] != library && !under(path[1], "core!", "core/console", "core/props") {
+				t.Errorf("%s imports %s", adapter, path[1])
+			}
+		}
+	}
+}

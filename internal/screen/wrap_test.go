@@ -1,0 +1,147 @@
+package screen_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gotoolbase/telemetry/internal/screen"
+)
+
+func TestLinesAreBrokenWhereAScriptBreaksThem(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		text    string
+		columns int
+		want    []string
+	}{
+		"nothing":                               {"", 10, []string{""}},
+		"words":                                 {"one two three", 7, []string{"one two", "three"}},
+		"spaces in a row":                       {"  one   two  ", 80, []string{"one two"}},
+		"a word that is longer stays whole":     {"see /home/somebody/.local/state now", 10, []string{"see", "/home/somebody/.local/state", "now"}},
+		"no room at all":                        {"one two", 0, []string{"one", "two"}},
+		"umlauts":                               {"Übergröße möglich", 9, []string{"Übergröße", "möglich"}},
+		"between Japanese characters":           {"利用状況を送信しますか", 10, []string{"利用状況を", "送信します", "か"}},
+		"a full stop begins no line":            {"送信しません。次に", 12, []string{"送信しませ", "ん。次に"}},
+		"a small kana and a long mark stay too": {"データッ", 4, []string{"デー", "タッ"}},
+		"an opening bracket ends no line":       {"送信「利用」", 6, []string{"送信", "「利", "用」"}},
+		"a Latin word in Japanese stays whole":  {"設定mytoolの", 6, []string{"設定", "mytool", "の"}},
+		"Japanese takes two columns, not one":   {"あいう", 5, []string{"あい", "う"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := screen.Wrap(test.text, test.columns); !slices.Equal(got, test.want) {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWidthsAreThoseOfATerminal(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"": 0, "abc": 3, "ä": 1, "a\u0308": 1, "日本語": 6, "ｱｲｳ": 3, "ＡＢ": 4, "한국": 4, "…": 1, "🙂": 2, "a\u200bb": 2,
+	} {
+		if got := screen.Width(text); got != want {
+			t.Errorf("%q is %d columns wide, want %d", text, got, want)
+		}
+	}
+}
+
+// on writes to a terminal of so many columns, 0 for a pipe.
+func on(columns int, colour bool, do func(s screen.Screen)) string {
+	var b bytes.Buffer
+	do(screen.Screen{Writer: &b, Terminal: columns > 0, Colour: colour, Columns: columns})
+	return b.String()
+}
+
+var rows = []screen.Row{
+	{Label: "Telemetry of mytool", Value: "on", Colour: screen.Green},
+	{Label: "Receiver", Value: "http (telemetry.example.com, telemetry.example.org)"},
+	{Label: "Receiver", Value: "and another one"},
+}
+
+func TestATableStandsBesideItsLabelsUnderThemOrOnOneLineEach(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		columns int
+		want    string
+	}{
+		"a wide terminal": {80, "" +
+			"Telemetry of mytool  on\n" +
+			"Receiver             http (telemetry.example.com, telemetry.example.org)\n" +
+			"                     and another one\n"},
+		"one of 50 columns": {50, "" +
+			"Telemetry of mytool  on\n" +
+			"Receiver             http (telemetry.example.com,\n" +
+			"                     telemetry.example.org)\n" +
+			"                     and another one\n"},
+		"one of 40 columns": {40, "" +
+			"Telemetry of mytool\n" +
+			"  on\n" +
+			"Receiver\n" +
+			"  http (telemetry.example.com,\n" +
+			"  telemetry.example.org)\n" +
+			"  and another one\n"},
+		"a pipe": {0, "" +
+			"Telemetry of mytool: on\n" +
+			"Receiver: http (telemetry.example.com, telemetry.example.org)\n" +
+			"Receiver: and another one\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := on(test.columns, false, func(s screen.Screen) { s.Table(rows) }); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAGridThatIsTooWideIsStacked(t *testing.T) {
+	t.Parallel()
+	heading := []string{"REQUEST", "STATE", "SINCE"}
+	grid := [][]screen.Cell{
+		{screen.Same("0123456789abcdef", screen.Plain), screen.Same("verified", screen.Green), {Short: "yesterday", Full: "2026-01-02T03:04:05Z"}},
+		{screen.Same("fedcba9876543210", screen.Plain), screen.Same("", screen.Plain), {Short: "today", Full: "2026-01-03T03:04:05Z"}},
+	}
+	draw := func(s screen.Screen) { s.Grid(heading, grid) }
+	for columns, want := range map[int]string{
+		80: "REQUEST           STATE     SINCE\n" + "0123456789abcdef  verified  yesterday\n" + "fedcba9876543210            today\n",
+		30: "REQUEST\n  0123456789abcdef\nSTATE\n  verified\nSINCE\n  yesterday\n\n" + "REQUEST\n  fedcba9876543210\nSINCE\n  today\n",
+		0:  "0123456789abcdef\tverified\t2026-01-02T03:04:05Z\nfedcba9876543210\t\t2026-01-03T03:04:05Z\n",
+	} {
+		if got := on(columns, false, draw); got != want {
+			t.Errorf("in %d columns:\n%s\nwant\n%s", columns, got, want)
+		}
+	}
+}
+
+func TestNoLineOfTextIsWiderThanTheTerminal(t *testing.T) {
+	t.Parallel()
+	text := "mytool can report how it is used, to show its authors what matters.\n" +
+		"    • an item that somebody indented and that is longer than the terminal\n利用状況を送信すると、作者に何が大切かが伝わります。\n"
+	for columns := 24; columns <= 80; columns++ {
+		got := on(columns, false, func(s screen.Screen) {
+			s.Text(text)
+			s.Item("  - ", "what happened, such as which command ran and with which flags")
+		})
+		for line := range strings.Lines(got) {
+			if w := screen.Width(strings.TrimSuffix(line, "\n")); w > columns {
+				t.Errorf("%d columns, and a line of %d: %q", columns, w, line)
+			}
+		}
+		if strings.ReplaceAll(strings.Join(strings.Fields(got), ""), "-", "") != strings.ReplaceAll(strings.Join(strings.Fields(text+"what happened, such as which command ran and with which flags"), ""), "-", "") {
+			t.Fatalf("%d columns: something is missing:\n%s", columns, got)
+		}
+	}
+}
+
+func TestColourIsThereOnlyWhereItIsWanted(t *testing.T) {
+	t.Parallel()
+	plain := on(80, false, func(s screen.Screen) { s.Table(rows) })
+	coloured := on(80, true, func(s screen.Screen) { s.Table(rows) })
+	if strings.Contains(plain, "\x1b") || !strings.Contains(coloured, string(screen.Green)+"on\x1b[0m") {
+		t.Errorf("plain %q, coloured %q", plain, coloured)
+	}
+}
