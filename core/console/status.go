@@ -217,7 +217,7 @@ func (v view) receiver() string {
 		return v.text("none")
 	}
 	if v.Pinned {
-		return v.Backend.String() + ", set by the administrator's policy"
+		return v.text("%s, set by the administrator's policy", v.Backend.String())
 	}
 	return v.Backend.String()
 }

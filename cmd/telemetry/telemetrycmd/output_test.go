@@ -221,9 +221,13 @@ func (o *outputs) ordinary() {
 	h.env["TELEMETRY_LOCAL"] = "1"
 	o.run(h, "status", "--explain")
 	o.run(h, "disable")
-	h.tool.Telemetry.Backend = "nosuch"
-	h.env["MYTOOL_TELEMETRY"] = "on"
 	o.run(newWrong(o.t), "status")
+	h = newHome(o.t)
+	policy := filepath.Join(filepath.Dir(h.dir), "policy")
+	if err := os.WriteFile(policy, []byte("on\nreceiver http https://collector.corp.example/v1/events\n"), 0o644); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "status")
 }
 
 // newWrong has an author's mistake after a yes.
