@@ -1,9 +1,12 @@
 package core
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/detach"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -33,6 +36,31 @@ func TestADeclarationIsHandedOverWholeOrNotRelyedOn(t *testing.T) {
 		process.adoptDeclaration(data)
 		if got := process.tool.Telemetry; got.Settings["certificate"] != value || got.Backend != "own" {
 			t.Errorf("%.20q arrives as %.20q", value, got.Settings["certificate"])
+		}
+	}
+}
+
+// A process that does not get the variable which turned telemetry on would find it off, and
+// nobody would know why nothing arrives.
+func TestABackgroundProcessThatFoundTelemetryOffIsTold(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 2, 3, 14, 5, 6, 0, time.UTC)
+	tool := props.Tool{
+		Name: "sometool", Features: props.SetFeatures(props.Enable(props.TelemetryCmd)),
+		Telemetry: props.TelemetryConfig{Endpoint: "http://127.0.0.1:9"},
+	}
+	in := newInstallation(tool, []Option{WithEnv(nothing), WithStateDir(filepath.Join(t.TempDir(), "telemetry")), WithClock(func() time.Time { return now })})
+	m := &Manager{in}
+	if err := in.store().Yes(consent.AnswerYes, consent.SourceCommand, "", in.terms(), m.Stored(), now); err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []time.Duration{-time.Hour, time.Hour} { // than the yes
+		notes := backgroundNotes{began: now, ended: now, off: now.Add(after), offBy: "the tool"}
+		if err := (background{in}).writeNotes(notes); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Status().Background; strings.Contains(got, "found telemetry off on") != (after > 0) {
+			t.Errorf("%v after the yes: %q", after, got)
 		}
 	}
 }

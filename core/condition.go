@@ -7,10 +7,14 @@ import (
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/core/props"
 )
 
 // Condition is what is in the way of an installation, beside what was decided. Status has it.
 type Condition struct {
+	// Declared is who gets what is to be sent, also where everything stays on this machine now:
+	// what was delivered went there, as far as the declaration is what it was.
+	Declared props.BackendInfo
 	// Blocked says why nothing is recorded although the decision is yes. It is one of Faults, and
 	// empty where something is recorded, and where the tool only names no receiver.
 	Blocked string

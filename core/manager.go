@@ -133,7 +133,7 @@ func (s Status) TotalLost() int {
 
 // NotErasable is how many of the delivered events the receiver may not find again when the
 // data of their machine ID is to be erased, as far as it says so.
-func (s Status) NotErasable() int { return notErasable(s.Backend.Warnings, s.Warned, s.Delivered) }
+func (s Status) NotErasable() int { return notErasable(s.Declared.Warnings, s.Warned, s.Delivered) }
 
 func notErasable(declared []driver.Warning, warned map[string]int, delivered int) int {
 	total := 0
@@ -169,7 +169,9 @@ func (m *Manager) Status() Status {
 	wrong := in.check()
 	fault(wrong)
 	s.Backend = m.backend(s.Decision)
+	s.Declared = m.backend(consent.Decision{})
 	fault(in.pin().err)
+	s.block(in.pin().err)
 	s.Pinned = in.pin().selection.pinned && !s.Decision.LocalOnly
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
 	s.block(wrong)

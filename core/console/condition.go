@@ -101,8 +101,8 @@ func (v view) deliveredRows() (rows []screen.Row) {
 	default:
 		rows = append(rows, screen.Row{Label: label, Value: v.text("%[1]s, last on %[2]s", v.events(v.Delivered), screen.When(v.LastDelivered))})
 	}
-	if v.Delivered > 0 && v.Backend.Accepted != "" {
-		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.Backend.Accepted)})
+	if v.Delivered > 0 && v.Declared.Accepted != "" {
+		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.Declared.Accepted)})
 	}
 	for _, line := range v.warnings(v.Warned) {
 		rows = append(rows, screen.Row{Label: v.text("With a warning"), Value: line, Colour: screen.Red})
@@ -191,8 +191,8 @@ func (v view) warnings(warned map[string]int) []string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(warned)) {
 		what := driver.Warning{Doc: v.text("the receiver warned of what this version of %s does not know", v.tool)}
-		if i := slices.IndexFunc(v.Backend.Warnings, func(w driver.Warning) bool { return w.Name == name }); i >= 0 {
-			what = v.Backend.Warnings[i]
+		if i := slices.IndexFunc(v.Declared.Warnings, func(w driver.Warning) bool { return w.Name == name }); i >= 0 {
+			what = v.Declared.Warnings[i]
 		}
 		line := v.text("%[1]s: %[2]s", v.events(warned[name]), screen.Clean(what.Doc))
 		if what.NotErasable {

@@ -181,7 +181,7 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 			c.out.Text("  " + line)
 		}
 		if e.NotErasable > 0 && before.MachineID == e.MachineID {
-			for _, w := range before.Backend.Warnings {
+			for _, w := range before.Declared.Warnings {
 				if w.NotErasable && before.Warned[w.Name] > 0 {
 					fmt.Fprintf(c.out, "    %s: %s\n", c.events(before.Warned[w.Name]), screen.Clean(w.Doc))
 				}

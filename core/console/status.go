@@ -217,7 +217,7 @@ func (v view) receiver() string {
 		return v.text("none")
 	}
 	if v.Pinned {
-		return v.Backend.String() + ", set by the administrator's policy"
+		return v.text("%s, set by the administrator's policy", v.Backend.String())
 	}
 	return v.Backend.String()
 }
@@ -299,7 +299,7 @@ func (v view) warningsJSON(warned map[string]int) []warningJSON {
 	var list []warningJSON
 	for _, name := range slices.Sorted(maps.Keys(warned)) {
 		entry := warningJSON{Name: name, Events: warned[name]}
-		for _, w := range v.Backend.Warnings {
+		for _, w := range v.Declared.Warnings {
 			if w.Name == name {
 				entry.Meaning, entry.NotErasable = w.Doc, w.NotErasable
 			}

@@ -2,6 +2,7 @@ package telemetrycmd
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"io"
 	"net/http"
@@ -221,6 +222,19 @@ func (h *home) run(args ...string) (stdout, stderr string, code int) {
 		errs.WriteString("mytool: " + err.Error() + "\n")
 	}
 	return out.String(), errs.String(), ExitCode(err)
+}
+
+// setTime sets the time of a file of the state directory, where that says something.
+func (h *home) setTime(name string, at time.Time) {
+	h.t.Helper()
+	path := filepath.Join(h.dir, name)
+	f, err := os.OpenFile(path, os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), os.Chtimes(path, at, at))
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // must runs the tool and stops the test if it fails.

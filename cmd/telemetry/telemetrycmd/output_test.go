@@ -221,9 +221,13 @@ func (o *outputs) ordinary() {
 	h.env["TELEMETRY_LOCAL"] = "1"
 	o.run(h, "status", "--explain")
 	o.run(h, "disable")
-	h.tool.Telemetry.Backend = "nosuch"
-	h.env["MYTOOL_TELEMETRY"] = "on"
 	o.run(newWrong(o.t), "status")
+	h = newHome(o.t)
+	policy := filepath.Join(filepath.Dir(h.dir), "policy")
+	if err := os.WriteFile(policy, []byte("on\nreceiver http https://collector.corp.example/v1/events\n"), 0o644); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "status")
 }
 
 // newWrong has an author's mistake after a yes.
@@ -245,24 +249,9 @@ func (o *outputs) declared() {
 	}}
 	o.run(h, "schema")
 	o.run(h, "enable")
-	if err := os.WriteFile(filepath.Join(h.dir, "next-folds"), nil, 0o600); err != nil {
-		o.t.Fatal(err)
-	}
-	o.setTime(h, "next-folds", h.now.Add(time.Hour))
+	h.setTime("next-folds", h.now.Add(time.Hour))
 	o.run(h, "status")
 	o.run(newHome(o.t), "schema") // nothing is declared
-}
-
-func (o *outputs) setTime(h *home, name string, at time.Time) {
-	o.t.Helper()
-	path := filepath.Join(h.dir, name)
-	f, err := os.OpenFile(path, os.O_CREATE, 0o600)
-	if err == nil {
-		err = errors.Join(f.Close(), os.Chtimes(path, at, at))
-	}
-	if err != nil {
-		o.t.Fatal(err)
-	}
 }
 
 func (o *outputs) vendors() {
@@ -292,7 +281,7 @@ func (o *outputs) losses() {
 	properties := o.defs["status"]["properties"].(map[string]any)
 	reasons := properties["lost_by"].(map[string]any)["properties"].(map[string]any)
 	for reason := range reasons {
-		o.setTime(h, "losses-"+reason, time.Unix(3, 0)) // as commands count them
+		h.setTime("losses-"+reason, time.Unix(3, 0)) // as commands count them
 	}
 	o.run(h, "status")
 	for range 2 { // the second one brings the reports of the first
@@ -308,7 +297,7 @@ func (o *outputs) failures() {
 	h.record(1)
 	h.answers(http.StatusTooManyRequests, "Retry-After", "60")
 	o.run(h, "flush")
-	o.setTime(h, "background-started", h.now.Add(-time.Hour))
+	h.setTime("background-started", h.now.Add(-time.Hour))
 	h.env["CI"] = "1"
 	o.run(h, "status")
 }

@@ -3,7 +3,8 @@ package telemetrycmd
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,11 +21,11 @@ type world struct {
 	*home
 	script []string
 
-	answer    string // "", "yes", "local", "no"
+	said      string // "", "yes", "local", "no"
 	beyond    bool   // the tool declares more than the yes was to
 	wide      bool   // extended collection, now
 	yesWide   bool   // and when the yes was said
-	up        bool   // the server takes events
+	server    string // how the server answers
 	remote    int    // events that wait to be sent
 	local     int    // events that wait for the log on this machine
 	delivered int    // since the last reset
@@ -32,6 +33,16 @@ type world struct {
 	logged    bool   // the log on this machine exists
 	sentUnder bool   // something was sent under the present identity
 	requests  int    // deletion requests that were made
+
+	askedUntil time.Time      // the server asked not to be called before
+	failures   int            // attempts in a row
+	refusal    bool           // events were refused, and none were delivered since
+	lost       map[string]int // since the last reset, by reason
+	fresh      map[string]int // those of lost that no delivery has looked at
+	reported   map[string]int // those of lost that the server was told of
+	stuck      bool           // a background process was started and never began
+
+	seen tally // guarded by mu
 }
 
 func (w *world) say(step string) { w.script = append(w.script, step) }
@@ -41,11 +52,15 @@ func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
 	w.t.Errorf("%s\nafter %s\nwhile %+v", fmt.Sprintf(format, args...), strings.Join(w.script, ", "),
 		struct {
-			answer                           string
-			beyond, up                       bool
+			said, server                     string
+			beyond                           bool
 			remote, local, delivered, stayed int
 			logged, sentUnder                bool
-		}{w.answer, w.beyond, w.up, w.remote, w.local, w.delivered, w.stayed, w.logged, w.sentUnder})
+			lost, fresh, reported            map[string]int
+			failures                         int
+			now, askedUntil                  time.Time
+		}{w.said, w.server, w.beyond, w.remote, w.local, w.delivered, w.stayed, w.logged, w.sentUnder,
+			w.lost, w.fresh, w.reported, w.failures, w.now, w.askedUntil})
 }
 
 // says checks that a text is printed if and only if it is true.
@@ -68,7 +83,7 @@ func number(output, label string) int {
 	return n
 }
 
-func (w *world) on() bool { return (w.answer == "yes" || w.answer == "local") && !w.beyond }
+func (w *world) on() bool { return (w.said == "yes" || w.said == "local") && !w.beyond }
 
 // waiting is all that the queue holds.
 func (w *world) waiting() int { return w.remote + w.local }
@@ -89,11 +104,19 @@ func (w *world) record() {
 	_ = c.Flush(cancelled()) // gives the slot back, sends nothing
 	switch {
 	case !w.on():
-	case w.answer == "local":
+		return
+	case w.said == "local":
 		w.local += n
 	default:
 		w.remote += n
 	}
+	if w.now.Before(w.askedUntil) {
+		return
+	}
+	if w.said == "yes" { // the flush sends nothing, and takes note of losses all the same
+		w.remote += len(w.fresh)
+	}
+	w.fresh = map[string]int{}
 }
 
 func (w *world) enable(local bool) {
@@ -103,14 +126,14 @@ func (w *world) enable(local bool) {
 	}
 	w.say(strings.Join(args[1:], " "))
 	out := w.must(args...)
-	w.answer, w.beyond, w.yesWide = "yes", false, w.wide
+	w.said, w.beyond, w.yesWide = "yes", false, w.wide
 	if local {
-		w.answer = "local"
+		w.said = "local"
 	}
-	w.says(out, "is on. Thank you", w.answer == "yes")
-	w.says(out, "and stays on this machine", w.answer == "local")
-	w.says(out, "events.ndjson", w.answer == "local")
-	w.says(out, "It is sent to", w.answer == "yes")
+	w.says(out, "is on. Thank you", w.said == "yes")
+	w.says(out, "and stays on this machine", w.said == "local")
+	w.says(out, "events.ndjson", w.said == "local")
+	w.says(out, "It is sent to", w.said == "yes")
 }
 
 func (w *world) disable() {
@@ -125,52 +148,223 @@ func (w *world) disable() {
 	w.says(out, "What was sent before stays with the receiver", w.delivered > 0)
 	w.says(out, "What an upload that failed brought", w.delivered == 0 && w.sentUnder)
 	w.says(out, "What stayed on this machine", w.logged)
-	w.answer, w.beyond, w.remote, w.local = "no", false, 0, 0
+	w.said, w.beyond, w.remote, w.local = "no", false, 0, 0
 }
+
+// works reports whether the server takes events.
+func (w *world) works() bool { return w.server == takes || w.server == takesMost }
 
 func (w *world) flush() {
 	w.say("flush")
-	out, errs, code := w.run("telemetry", "flush")
-	maySend := w.on() || w.beyond && w.answer != "no"
-	sends := maySend && w.answer == "yes" && w.up
-	sent := 0
-	if sends {
-		sent = w.remote
-	}
+	may := w.on() || w.beyond && w.said != "no"
+	runs := may && !w.now.Before(w.askedUntil)
+	tries := runs && w.said == "yes" && w.remote > 0
+	fails := !runs || tries && !w.works() || w.said == "local" && w.remote > 0
 	stay := 0
-	if maySend {
+	if runs {
 		stay = w.local
 	}
-	if got := max(number(out, "Sent "), 0); got != sent {
-		w.fail("%d events were sent, of %d, in\n%s%s", got, sent, out, errs)
+	out, errs, code := w.run("telemetry", "flush")
+	seen := w.watched()
+	if total := seen.accepted + seen.rejected + seen.reportsRejected; tries && w.works() && total != w.remote {
+		w.fail("the server saw %d events, of %d, in\n%s%s", total, w.remote, out, errs)
 	}
-	if got := max(number(out, "Put "), 0); got != stay {
-		w.fail("%d events were put into the log, of %d, in\n%s%s", got, stay, out, errs)
+	lost := seen.rejected
+	if runs {
+		lost += sum(w.fresh)
 	}
-	w.says(errs, "telemetry is off", !maySend)
-	fails := !maySend || w.answer == "yes" && !w.up && w.remote > 0 || w.answer == "local" && w.remote > 0
+	for label, want := range map[string]int{"Sent ": seen.accepted, "Put ": stay, "Lost ": lost} {
+		if got := max(number(out, label), 0); got != want {
+			w.fail("flush says %s%d, it is %d, in\n%s%s", label, got, want, out, errs)
+		}
+	}
+	w.says(errs, "telemetry is off", !may)
+	w.says(errs, "the server asked not to be called yet", may && !runs)
 	if (code != 0) != fails {
 		w.fail("flush ends with %d, fails: %v, in\n%s%s", code, fails, out, errs)
 	}
-	w.says(out, "Nothing was waiting", maySend && w.waiting() == 0)
-	w.remote, w.local = w.remote-sent, w.local-stay
-	w.delivered, w.stayed = w.delivered+sent, w.stayed+stay
-	w.sentUnder = w.sentUnder || sent > 0 || fails && maySend && w.answer == "yes"
+	w.says(out, "Nothing was waiting", runs && w.waiting() == 0 && lost == 0)
+	if runs {
+		w.flushed(seen, tries, stay)
+	}
+}
+
+// flushed is what a delivery leaves.
+func (w *world) flushed(seen tally, tries bool, stay int) {
+	reports := len(seen.rejectedUnder)
+	if w.said == "yes" && (w.on() || tries) {
+		reports += len(w.fresh) // of those that nobody can be told of, nothing is queued
+	}
+	w.fresh = map[string]int{}
+	w.lost["refused"] += seen.rejected
+	for reason, n := range seen.reported {
+		w.reported[reason] += n
+	}
+	if tries {
+		w.sentUnder, w.askedUntil = true, time.Time{}
+		w.failures++
+		if w.server == throttles {
+			w.askedUntil = w.now.Add(askedSeconds * time.Second)
+		}
+		if w.works() {
+			w.failures, w.remote = 0, 0
+		}
+	}
+	switch {
+	case seen.rejected+seen.reportsRejected > 0:
+		w.refusal = true
+	case seen.events > 0:
+		w.refusal = false
+	}
+	w.remote, w.local = w.remote+reports, w.local-stay
+	w.delivered, w.stayed = w.delivered+seen.accepted, w.stayed+stay
 	w.logged = w.logged || stay > 0
+}
+
+func sum(counts map[string]int) (n int) {
+	for _, count := range counts {
+		n += count
+	}
+	return n
+}
+
+// lose counts losses as commands do that have a reason for them.
+func (w *world) lose() {
+	reasons := []string{"queue_full", "expired", "unreadable", "unconfirmed", "unwritten", "invalid", "undeclared", "withdrawn"}
+	reason := reasons[len(w.script)%len(reasons)]
+	if w.said == "" {
+		return // there is no directory yet
+	}
+	w.say("lose 2: " + reason)
+	w.fresh[reason] += 2
+	w.lost[reason] += 2
+	w.setTime("losses-"+reason, time.Unix(int64(w.fresh[reason]), 0))
+}
+
+// start starts a background process that never begins.
+func (w *world) start() {
+	if w.said == "" {
+		return
+	}
+	w.say("start a background process that never begins")
+	w.stuck = true
+	w.setTime("background-started", w.now.Add(-2*time.Minute))
+}
+
+// surroundings looks at status where something else than the person has a say, for a moment.
+func (w *world) surroundings() {
+	policy := filepath.Join(filepath.Dir(w.dir), "policy")
+	look := func(what, decider string, state string, held string) {
+		w.say(what)
+		out := w.must("telemetry", "status")
+		w.says(out, "Decided by: "+decider, decider != "")
+		if state != "" {
+			w.says(out, "Telemetry of mytool: "+state+"\n", true)
+		}
+		n := w.waiting()
+		if held == "because now everything stays on this machine" {
+			n = w.remote
+		}
+		w.says(out, held, held != "" && n > 0)
+		if n > 0 && held != "" && number(out, "Not sent: ") != n {
+			w.fail("%d events are held, of %d, in\n%s", number(out, "Not sent: "), n, out)
+		}
+	}
+	const off, here = "because telemetry is off", "because now everything stays on this machine"
+	switch len(w.script) % 5 {
+	case 0:
+		w.env["DO_NOT_TRACK"] = "1"
+		look("with DO_NOT_TRACK", "DO_NOT_TRACK (set)", "off", off)
+	case 1:
+		w.env["MYTOOL_TELEMETRY"] = "off"
+		look("with MYTOOL_TELEMETRY=off", "MYTOOL_TELEMETRY (set to no)", "off", off)
+	case 2:
+		if err := os.WriteFile(policy, []byte("off\n"), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+		look("with a policy", "the administrator's policy", "off", off)
+	case 3:
+		if !w.on() {
+			return
+		}
+		w.env["TELEMETRY_LOCAL"] = "1"
+		look("with TELEMETRY_LOCAL", "your answer", "on, this machine only", here)
+	case 4:
+		if w.said == "no" {
+			return
+		}
+		w.env["MYTOOL_TELEMETRY"] = "on"
+		w.say("with MYTOOL_TELEMETRY=on")
+		out := w.must("telemetry", "status")
+		w.says(out, "Telemetry of mytool: on", true)
+		w.says(out, "Decided by: MYTOOL_TELEMETRY (set to yes)", true)
+	}
+	delete(w.env, "DO_NOT_TRACK")
+	delete(w.env, "MYTOOL_TELEMETRY")
+	delete(w.env, "TELEMETRY_LOCAL")
+	_ = os.Remove(policy)
+}
+
+// older looks at status as a version of the tool does that sends elsewhere.
+func (w *world) older() {
+	if w.said != "yes" || w.beyond {
+		return
+	}
+	w.say("a version that sends elsewhere")
+	own := w.tool.Telemetry.Endpoint
+	w.tool.Telemetry.Endpoint = "http://127.0.0.1:9"
+	out := w.must("telemetry", "status")
+	w.tool.Telemetry.Endpoint = own
+	w.says(out, "what is collected has changed", true)
+	w.says(out, "recorded for http (127.0.0.1:", w.remote > 0)
+	if w.remote > 0 && number(out, "Not sent: ") != w.remote {
+		w.fail("%d events are held, of %d, in\n%s", number(out, "Not sent: "), w.remote, out)
+	}
+}
+
+// wrong looks at status of a version that its author has made a mistake in.
+func (w *world) wrong() {
+	w.say("a version with a mistake")
+	w.tool.Telemetry.Backend, w.env["MYTOOL_TELEMETRY"] = "nosuch", "on"
+	out, _, _ := w.run("telemetry", "status")
+	w.tool.Telemetry.Backend = ""
+	delete(w.env, "MYTOOL_TELEMETRY")
+	w.says(out, "Not recorded: Telemetry.Backend", w.said != "no")
+	w.says(out, "mytool itself works all the same", w.said != "no")
+}
+
+// full looks at status where the disk takes nothing, once for commands that leave the sending to
+// a background process, and once for those that send by themselves.
+func (w *world) full() {
+	if w.said == "" || !w.readOnly() {
+		return
+	}
+	w.say("a directory that cannot be written to")
+	for _, ci := range []string{"", "1"} {
+		w.env["CI"] = ci
+		out := w.must("telemetry", "status")
+		alone := ci != "" || strings.Contains(out, "Not stored")
+		w.says(out, "nothing can be stored in the state directory", w.on())
+		w.says(out, "on, but nothing can be stored", w.on() && w.said == "yes" && alone)
+		w.says(out, "off (allowed, but something is wrong)", w.on() && (w.said == "local" || !alone))
+		w.says(out, "mytool itself works all the same", w.on())
+	}
+	delete(w.env, "CI")
+	w.writable()
 }
 
 func (w *world) reset() {
 	w.say("reset")
 	asks := w.sentUnder
 	out, errs, _ := w.run("telemetry", "reset", "--yes")
-	w.says(out, "Nothing to reset", w.answer == "")
-	if w.answer == "" {
+	w.says(out, "Nothing to reset", w.said == "")
+	if w.said == "" {
 		return
 	}
 	w.says(out, "is off", true)
 	w.says(out, "Nothing was waiting", w.waiting() == 0)
 	handed := strings.Contains(out, "was handed over to")
-	if asks && !handed && !strings.Contains(out, "NOT handed over") {
+	if asks && !handed && !strings.Contains(out, "NOT handed over") && !strings.Contains(out, "REFUSED") {
 		w.fail("nobody was asked to erase what was sent, in\n%s%s", out, errs)
 	}
 	if !asks {
@@ -180,7 +374,15 @@ func (w *world) reset() {
 	if asks {
 		w.requests++
 	}
-	w.answer, w.beyond, w.remote, w.local, w.delivered, w.stayed, w.logged, w.sentUnder = "no", false, 0, 0, 0, 0, false, false
+	w.said, w.beyond, w.remote, w.local, w.delivered, w.stayed, w.logged, w.sentUnder = "no", false, 0, 0, 0, 0, false, false
+	w.begin()
+}
+
+// begin is what no reset leaves anything of.
+func (w *world) begin() {
+	w.failures, w.askedUntil, w.refusal, w.stuck = 0, time.Time{}, false, false
+	w.lost, w.fresh, w.reported = map[string]int{}, map[string]int{}, map[string]int{}
+	w.watched()
 }
 
 func (w *world) status() {
@@ -190,12 +392,41 @@ func (w *world) status() {
 			w.fail("status says %s%d, it is %d, in\n%s", label, got, want, out)
 		}
 	}
-	w.says(out, "Kept here: "+screen.Count(w.stayed, "event", "events")+", in", w.logged || w.answer == "local")
-	w.says(out, "Telemetry of mytool: on\n", w.on() && w.answer == "yes")
-	w.says(out, "on, this machine only", w.on() && w.answer == "local")
+	w.says(out, "Kept here: "+screen.Count(w.stayed, "event", "events")+", in", w.logged || w.said == "local")
+	w.says(out, "Telemetry of mytool: on\n", w.on() && w.said == "yes")
+	w.says(out, "on, this machine only", w.on() && w.said == "local")
 	w.says(out, "what is collected has changed", w.beyond)
-	w.says(out, "not asked yet", w.answer == "")
-	w.says(out, "Lost", false)
+	w.says(out, "not asked yet", w.said == "")
+	for reason, words := range lossWords {
+		w.says(out, fmt.Sprintf("%d %s (%d reported)", w.lost[reason], words, w.reported[reason]), w.lost[reason] > 0)
+		w.says(out, words, w.lost[reason] > 0)
+	}
+	if got := max(number(out, "Lost: "), 0); got != sum(w.lost) {
+		w.fail("status says that %d are lost, of %d, in\n%s", got, sum(w.lost), out)
+	}
+	w.says(out, "Last refusal: ", w.refusal)
+	w.says(out, "Last attempt: ", w.failures > 0)
+	w.says(out, "failed: http backend: ", w.failures > 0)
+	n := max(number(out, "Attempts: "), 0)
+	if want := w.failures; n != want && (want != 1 || w.delivered == 0 || n != 0) {
+		w.fail("status says that %d attempts failed, of %d, in\n%s", n, want, out)
+	}
+	w.says(out, "nothing was delivered yet", w.failures > 0 && w.delivered == 0)
+	w.says(out, "The server asked: not to be called before", w.now.Before(w.askedUntil))
+	w.says(out, "Background: the background process that was to send events", w.stuck)
+	w.says(out, "Which means: ", w.delivered > 0)
+	w.says(out, "What is wrong: ", false)
+	w.says(out, "The clock", false)
+	w.says(out, "Deletion request: ", w.requests > 0)
+}
+
+// lossWords are a copy on purpose: made from the table that is printed from it could not tell
+// that a sentence is false.
+var lossWords = map[string]string{
+	"queue_full": "as the oldest when the queue was full", "expired": "too old", "unreadable": "damaged on disk",
+	"refused": "refused by the receiver for good", "unconfirmed": "given up after one attempt",
+	"unwritten": "not taken by the disk, or not in time", "invalid": "without a type",
+	"undeclared": "of a type that the tool does not declare", "withdrawn": "recorded before a no",
 }
 
 // widen lets the next version of the tool collect more, or less again.
@@ -203,35 +434,43 @@ func (w *world) widen() {
 	w.wide = !w.wide
 	w.say(fmt.Sprintf("extended collection: %v", w.wide))
 	w.tool.Telemetry.ExtendedCollection = w.wide
-	w.beyond = (w.answer == "yes" || w.answer == "local") && w.wide && !w.yesWide
+	w.beyond = (w.said == "yes" || w.said == "local") && w.wide && !w.yesWide
 }
 
+// TestNoSentenceIsFalseWhateverHappened walks at random. TELEMETRY_WALK=seed repeats a walk.
 func TestNoSentenceIsFalseWhateverHappened(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
+	if again, err := strconv.ParseUint(os.Getenv("TELEMETRY_WALK"), 10, 64); err == nil {
+		seed = again
+	}
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 25 {
-		w := &world{home: newHome(t), up: true}
+	o := newOutputs(t)
+	modes := []string{takes, takesMost, failing, throttles, redirects, isASite}
+	for range 6 { // a few seconds
+		w := &world{home: newHome(t)}
+		w.begin()
+		w.mode(takes)
 		w.tool.Telemetry.MetadataKeys = []string{}
 		w.tool.Telemetry.UploadInterval = time.Nanosecond
 		steps := []func(){
-			w.record, w.record, w.record, w.flush, w.flush, w.disable, w.reset, w.widen,
-			func() { w.enable(false) }, func() { w.enable(false) }, func() { w.enable(true) },
+			w.record, w.record, w.record, w.flush, w.flush, w.flush, w.disable, w.reset, w.widen,
+			w.lose, w.lose, w.start, w.surroundings, w.older, w.wrong, w.full,
+			func() { w.enable(false) }, func() { w.enable(false) }, func() { w.enable(false) }, func() { w.enable(true) },
 			func() {
-				w.up = !w.up
-				w.say(fmt.Sprintf("server up: %v", w.up))
-				if w.up {
-					w.answers(http.StatusOK)
-				} else {
-					w.answers(http.StatusInternalServerError)
-				}
+				how := modes[random.IntN(len(modes))]
+				w.say("the server " + how)
+				w.mode(how)
 			},
 		}
-		for range 30 {
+		for i := range 40 {
 			w.now = w.now.Add(time.Minute)
 			steps[random.IntN(len(steps))]()
 			w.status()
+			if i%4 == 0 {
+				o.run(w.home, "status", "--explain")
+			}
 			if t.Failed() {
 				return
 			}

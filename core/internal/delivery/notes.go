@@ -180,13 +180,17 @@ func (n Notes) write(dir state.Dir) error {
 
 // attempts are those of a run over the network. They are noted as failed before the first
 // is made, so that a process that is killed, or whose time is up, has noted them.
-type attempts struct{ failuresBefore int }
+type attempts struct {
+	failuresBefore int
+	problemBefore  string
+	before         time.Time // the attempt that had the problem
+}
 
 // cutOff is the problem of attempts whose outcome was not noted, or not yet.
 const cutOff = "an upload was cut off before there was an answer"
 
 func (n *Notes) beginAttempts(dir state.Dir, interval, pause time.Duration, now time.Time) *attempts {
-	a := &attempts{n.Failures}
+	a := &attempts{n.Failures, n.Problem, n.LastAttempt}
 	// The time first: setting it needs no space. As long as the attempt may last, no other
 	// process need start, whatever the interval is.
 	next := now.Add(max(backoff(interval, n.Failures), attemptTimeout, pause))
@@ -205,16 +209,21 @@ func (n *Notes) conclude(a *attempts, err error, interval time.Duration, now tim
 		n.Failures = a.failuresBefore
 		n.LastAttempt = now
 	}
-	n.Problem = ""
-	n.WaitUntil = time.Time{}
 	switch {
 	case err == nil:
-		n.Failures = 0
+		n.Failures, n.Problem, n.WaitUntil = 0, "", time.Time{}
 		return now.Add(interval)
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotAllowed):
-		// Interrupted by ourselves: says nothing of the server.
+		// Interrupted by ourselves: says nothing of the server, of which is known what was before.
+		if a != nil {
+			n.Problem = a.problemBefore
+		}
+		if a != nil && n.Problem != "" {
+			n.LastAttempt = a.before
+		}
 		return now.Add(interval)
 	}
+	n.WaitUntil = time.Time{}
 	wait := backoff(interval, n.Failures)
 	n.Failures++
 	n.Problem, n.LastAttempt = describe(err), now // also of one that did not come as far as the receiver

@@ -361,7 +361,7 @@ func TestAnEndedContextEndsTheRunAndCountsAsNoFailure(t *testing.T) {
 	if r, err := f.sender.Run(ctx, 0); !errors.Is(err, context.Canceled) || r.Kept != 6 || len(f.vendor.attempts) != 1 {
 		t.Errorf("%+v, %v, %d attempts", r, err, len(f.vendor.attempts))
 	}
-	if notes := delivery.ReadNotes(f.sender.Dir); notes.Failures != 3 || notes.Problem != "" {
+	if notes := delivery.ReadNotes(f.sender.Dir); notes.Failures != 3 || notes.Problem != "down" { // as the last one that had an answer
 		t.Errorf("%+v", notes)
 	}
 }
