@@ -86,6 +86,10 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 	if err := m.mayLook(); err != nil {
 		return nil, ignoreMissing(err)
 	}
+	stopped := ""
+	if reason := in.mayNotSend(); reason != nil && !errors.Is(reason, ErrLocal) { // what that keeps, its route says
+		stopped = reason.Error()
+	}
 	until := delivery.ReadNotes(in.dir).WaitUntil
 	folded := time.Time{}
 	if !delivery.FoldsDue(in.dir, in.now()) {
@@ -104,6 +108,7 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 			if !e.Stays && e.Event.Count > 0 && folded.After(e.Until) {
 				e.Until = folded
 			}
+			e.Keep = cmp.Or(e.Keep, stopped)
 			all = append(all, e)
 		}
 	}
