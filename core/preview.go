@@ -51,7 +51,7 @@ func (e *UnsentError) Error() string {
 		text += ": " + e.Detail
 	}
 	if !e.Until.IsZero() {
-		text += ", until " + e.Until.Local().Format(time.DateTime)
+		text += ", until " + e.Until.Local().Format(time.DateTime+" MST")
 	}
 	return text
 }

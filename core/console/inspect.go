@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -53,18 +52,6 @@ func (s *commands) inspect() *Command {
 	return c
 }
 
-// waitingJSON is an event that waits.
-type waitingJSON struct {
-	Event    driver.Event `json:"event"`
-	Receiver string       `json:"receiver"`
-	Stays    bool         `json:"stays_here,omitempty"`
-	// Kept is why it is not sent now, Gone says that it never will be.
-	Kept  string    `json:"kept,omitempty"`
-	Gone  bool      `json:"never_sent,omitempty"`
-	Held  bool      `json:"held_by_a_command,omitempty"`
-	Until time.Time `json:"not_before,omitzero"`
-}
-
 func (c *call) inspect(format outputFormat) error {
 	stop := c.pausing()
 	waiting, err := c.m.Waiting(c.ctx)
@@ -73,13 +60,13 @@ func (c *call) inspect(format outputFormat) error {
 		return c.previewError(err)
 	}
 	if format == formatJSON {
-		list := []waitingJSON{}
+		list := []core.ExportWaiting{}
 		for _, w := range waiting {
-			list = append(list, waitingJSON{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC()})
+			list = append(list, w.Export())
 		}
 		return screen.WriteJSON(c.out, struct {
 			summaryJSON
-			Waiting []waitingJSON `json:"waiting"`
+			Waiting []core.ExportWaiting `json:"waiting"`
 		}{c.look().summary(), list})
 	}
 	if !c.out.Terminal {
@@ -242,47 +229,18 @@ func (c *call) next(format outputFormat) error {
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {
 			summaryJSON
-			Request requestJSON `json:"request"`
-		}{c.look().summary(), toRequestJSON(r)})
+			Request nextJSON `json:"request"`
+		}{c.look().summary(), nextJSON{r.Export(), r.Local, r.ExampleID}})
 	}
 	c.showRequest(r, "inspect --next --raw")
 	return nil
 }
 
-// requestJSON is a request that would be made, or was.
-type requestJSON struct {
-	Local   bool                `json:"local,omitempty"`
-	Method  string              `json:"method,omitempty"`
-	URL     string              `json:"url,omitempty"`
-	Header  map[string][]string `json:"header,omitempty"`
-	Network string              `json:"network,omitempty"`
-	Address string              `json:"address,omitempty"`
-	// Body is base64, Readable the same as text or JSON, if that can be made of it.
-	Body       []byte          `json:"body,omitempty"`
-	BodyMasked bool            `json:"body_masked,omitempty"`
-	Readable   json.RawMessage `json:"readable,omitempty"`
-	NotKept    string          `json:"body_not_kept,omitempty"`
-	Size       int             `json:"size"`
-	Digest     string          `json:"sha256,omitempty"`
-	Events     int             `json:"events"`
-	EventIDs   []string        `json:"event_ids"`
-	// Momentary names fields and headers that are of the moment of sending.
-	Momentary []string `json:"momentary,omitempty"`
-	ExampleID string   `json:"example_machine_id,omitempty"`
-}
-
-func toRequestJSON(r core.Request) requestJSON {
-	j := requestJSON{
-		Local: r.Local, Method: r.Method, URL: r.URL, Header: r.Header, Network: r.Network, Address: r.Address, Body: r.Body, BodyMasked: r.BodyMasked,
-		NotKept: r.NotKept, Size: r.Size, Digest: r.Digest, Events: r.Events, EventIDs: append([]string{}, r.IDs...), Momentary: r.Momentary, ExampleID: r.ExampleID,
-	}
-	if text, err := r.Readable(); err == nil && text != "" {
-		j.Readable = json.RawMessage(text)
-		if !json.Valid(j.Readable) {
-			j.Readable, _ = json.Marshal(text) // a string can always be encoded
-		}
-	}
-	return j
+// nextJSON is the request that would be made.
+type nextJSON struct {
+	core.ExportWire
+	Local     bool   `json:"local,omitempty"`
+	ExampleID string `json:"example_machine_id,omitempty"`
 }
 
 // showRequest prints a request for people: its head, and its body as far as that is readable.

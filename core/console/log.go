@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,9 +22,10 @@ func (s *commands) log() *Command {
 		"Show what was sent from here: when, to whom, how many events, and what the receiver\n"+
 			"answered. With the number of an entry it shows that one whole: each request has one,\n"+
 			"and each answer.\n\n"+
-			"The log is a file on this machine, and yours: reset erases it. It is cut at 1 MiB, the\n"+
-			"oldest first. Each entry holds a digest of the one before; --verify looks whether all\n"+
-			"fit together. The exit code is then 1 if they do not.",
+			"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n"+
+			"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n"+
+			"Each entry holds a digest of the one before; --verify looks whether all fit together.\n"+
+			"The exit code is then 1 if they do not.",
 		func(c *call) error {
 			from, err := c.sinceOf(*since)
 			switch {
@@ -197,7 +199,7 @@ func (c *call) sayEmpty(log core.SentLog, since time.Time) {
 		return // nothing of it can be read, which is said
 	case v.Log.Requests > 0:
 		c.say("The log has nothing that was sent since %s.", screen.When(since))
-	case v.LocalLog != "":
+	case v.LocalLog != "" && v.Stayed > 0:
 		c.say("Nothing is in the log. What stayed on this machine is in %s", screen.Clean(v.LocalLog))
 	default:
 		c.say("Nothing is in the log.")
@@ -270,16 +272,11 @@ func (c *call) logRemarks(log core.SentLog) (lines []string) {
 	}
 	switch {
 	case log.Mismatch != nil:
-		lines = append(lines, c.notAsWritten(log.Mismatch))
+		lines = append(lines, c.text("The log is not as it was written, it was changed or damaged: entry %[1]d %[2]s.", log.Mismatch.Entry, screen.Clean(log.Mismatch.Problem)))
 	case log.Torn:
 		lines = append(lines, c.text("The last entry is torn: a process was killed while it wrote it, and did not send that."))
 	}
 	return lines
-}
-
-// notAsWritten says what does not fit in the log.
-func (c *call) notAsWritten(m *core.SentMismatch) string {
-	return c.text("The log is not as it was written, it was changed or damaged: entry %[1]d %[2]s.", m.Entry, screen.Clean(m.Problem))
 }
 
 func (c *call) showDelivery(d core.Delivery) {
@@ -288,7 +285,7 @@ func (c *call) showDelivery(d core.Delivery) {
 		{Label: c.text("Entry"), Value: strconv.Itoa(d.N)},
 		{Label: c.text("Sent"), Value: screen.When(d.At)},
 		{Label: c.text("Receiver"), Value: screen.Clean(d.Backend + " (" + d.Host + ")")},
-		{Label: c.text("Events"), Value: strconv.Itoa(d.Events)},
+		{Label: c.text("Events"), Value: kindsOf(d)},
 		{Label: c.text("Size"), Value: c.size(int64(d.Size))},
 		{Label: c.text("Answer"), Value: answer, Colour: colour},
 	}
@@ -312,50 +309,41 @@ func (c *call) showDelivery(d core.Delivery) {
 	}
 }
 
+// kindsOf says how many events a request held, and of which kinds.
+func kindsOf(d core.Delivery) string {
+	var kinds []string
+	for _, kind := range d.Counts {
+		kinds = append(kinds, fmt.Sprintf("%d × %s", kind.Events, cmp.Or(screen.Clean(kind.Name), "…")))
+	}
+	if len(kinds) == 0 {
+		return strconv.Itoa(d.Events)
+	}
+	return fmt.Sprintf("%d (%s)", d.Events, strings.Join(kinds, ", "))
+}
+
 // logJSON is the log as a program reads it.
 type logJSON struct {
 	summaryJSON
-	Deliveries []deliveryJSON `json:"deliveries"`
-	Cut        int            `json:"cut"`
-	CutFrom    time.Time      `json:"cut_from,omitzero"`
-	CutTo      time.Time      `json:"cut_to,omitzero"`
-	Gaps       int            `json:"not_logged"`
-	Torn       bool           `json:"torn,omitempty"`
-	Bytes      int64          `json:"bytes"`
-	Mismatch   string         `json:"mismatch,omitempty"`
-}
-
-type deliveryJSON struct {
-	N        int       `json:"number"`
-	At       time.Time `json:"at"`
-	Backend  string    `json:"backend"`
-	Host     string    `json:"host"`
-	Receipts []string  `json:"receipts"`
-	requestJSON
-	Answered  bool   `json:"answered"`
-	Unsent    bool   `json:"not_sent,omitempty"`
-	Status    int    `json:"status,omitempty"`
-	Class     string `json:"class,omitempty"`
-	Reason    string `json:"reason,omitempty"`
-	Answer    string `json:"answer,omitempty"`
-	TookMS    int64  `json:"took_ms"`
-	GapBefore int    `json:"not_logged_before,omitempty"`
+	Deliveries []core.ExportDelivery `json:"deliveries"`
+	Cut        int                   `json:"cut"`
+	CutFrom    time.Time             `json:"cut_from,omitzero"`
+	CutTo      time.Time             `json:"cut_to,omitzero"`
+	Gaps       int                   `json:"gaps"`
+	Torn       bool                  `json:"torn,omitempty"`
+	Bytes      int64                 `json:"bytes"`
+	Mismatch   string                `json:"problem,omitempty"`
 }
 
 func (v view) logJSON(log core.SentLog) logJSON {
 	j := logJSON{
-		summaryJSON: v.summary(), Deliveries: []deliveryJSON{}, Cut: log.Cut, CutFrom: log.CutFrom.UTC(), CutTo: log.CutTo.UTC(),
+		summaryJSON: v.summary(), Deliveries: []core.ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom.UTC(), CutTo: log.CutTo.UTC(),
 		Gaps: log.Gaps, Torn: log.Torn, Bytes: log.Bytes,
 	}
 	if log.Mismatch != nil {
 		j.Mismatch = log.Mismatch.Error()
 	}
 	for _, d := range log.Deliveries {
-		j.Deliveries = append(j.Deliveries, deliveryJSON{
-			N: d.N, At: d.At.UTC(), Backend: d.Backend, Host: d.Host, Receipts: append([]string{}, d.Receipts...), requestJSON: toRequestJSON(d.Request),
-			Answered: d.Answered, Unsent: d.Unsent, Status: d.Status, Class: d.Class, Reason: d.Reason, Answer: d.Answer,
-			TookMS: d.Took.Milliseconds(), GapBefore: d.GapBefore,
-		})
+		j.Deliveries = append(j.Deliveries, d.Export())
 	}
 	return j
 }
@@ -365,9 +353,9 @@ type verifyJSON struct {
 	summaryJSON
 	Requests int    `json:"requests"`
 	Fits     bool   `json:"fits"`
-	Mismatch string `json:"mismatch,omitempty"`
+	Mismatch string `json:"problem,omitempty"`
 	Cut      int    `json:"cut"`
-	Gaps     int    `json:"not_logged"`
+	Gaps     int    `json:"gaps"`
 }
 
 // verifyLog says whether the log is as it was written.
@@ -377,7 +365,7 @@ func (c *call) verifyLog(format outputFormat) error {
 		return flat{err}
 	}
 	if log.Mismatch != nil {
-		err = c.errorf("%w: it was changed, or damaged", log.Mismatch)
+		err = c.errorf("the log is not as it was written, it was changed or damaged: entry %[1]d %[2]s", log.Mismatch.Entry, screen.Clean(log.Mismatch.Problem))
 	}
 	if format == formatJSON {
 		j := c.look().logJSON(log)
@@ -391,9 +379,10 @@ func (c *call) verifyLog(format outputFormat) error {
 	}
 	if len(log.Deliveries) == 0 && log.Cut == 0 {
 		c.say("Nothing is in the log.")
-	} else {
-		c.out.Line(screen.Plain, c.count(len(log.Deliveries), "The log is as it was written: %d request.", "The log is as it was written: %d requests."))
+		c.remark(c.logRemarks(log))
+		return nil
 	}
+	c.out.Line(screen.Plain, c.count(len(log.Deliveries), "The log is as it was written: %d request.", "The log is as it was written: %d requests."))
 	for _, line := range c.logRemarks(log) {
 		c.out.Line(screen.Plain, line)
 	}

@@ -97,12 +97,19 @@ func (c *call) showDecisions(all core.Decisions) {
 	var rows [][]screen.Cell
 	for i, d := range all.List {
 		answer, colour := c.decidedWords(d.Past)
+		who := screen.Same(scopeOf(d.Past), screen.Plain)
+		switch {
+		case d.Decided == consent.AnswerLocal:
+			answer, who = c.text("yes"), screen.Same(c.text("this machine only"), screen.Plain)
+		case who.Full != "" && len(d.Terms.Hosts) > 0:
+			who.Short = strings.Join(d.Terms.Hosts, ", ")
+		}
 		rows = append(rows, []screen.Cell{
 			screen.Same(strconv.Itoa(i+1), screen.Plain),
 			{Short: whenShort(d.At), Full: rfc3339(d.At)},
 			screen.Same(answer, colour),
 			screen.Same(c.decidedBy(d.Past), screen.Plain),
-			screen.Same(scopeOf(d.Past), screen.Plain),
+			who,
 			{Short: d.Receipt[:min(len(d.Receipt), receiptDigits)], Full: d.Receipt},
 		})
 	}
@@ -255,33 +262,8 @@ type receiptsJSON struct {
 }
 
 type decisionJSON struct {
-	N  int       `json:"number"`
-	At time.Time `json:"at,omitzero"`
-	// Decided is "yes", "no" or "local", By "question", "command", "variable", "policy" or "upgrade".
-	Decided      string     `json:"decided"`
-	By           string     `json:"by"`
-	Decider      string     `json:"decider,omitempty"`
-	RestrictedBy string     `json:"restricted_by,omitempty"`
-	Receipt      string     `json:"receipt,omitempty"`
-	Terms        *termsJSON `json:"terms,omitempty"`
-	More         []string   `json:"more_now,omitempty"`
-	Less         []string   `json:"less_now,omitempty"`
-	// Shown is left out where nobody knows what was shown, and empty if nothing was.
-	Shown      *string `json:"shown,omitempty"`
-	Unrecorded bool    `json:"from_the_stored_answer,omitempty"`
-}
-
-type termsJSON struct {
-	Tool          string   `json:"tool"`
-	Backend       string   `json:"backend"`
-	Hosts         []string `json:"hosts"`
-	Fields        []string `json:"fields"`
-	Events        []string `json:"events,omitempty"`
-	AnyEvent      bool     `json:"any_event,omitempty"`
-	MetadataKeys  []string `json:"metadata_keys,omitempty"`
-	AnyKey        bool     `json:"any_key,omitempty"`
-	Extended      bool     `json:"extended,omitempty"`
-	NoticeVersion int      `json:"notice_version"`
+	N int `json:"n"`
+	core.ExportPast
 }
 
 func (v view) receiptsJSON(all core.Decisions) receiptsJSON {
@@ -290,19 +272,7 @@ func (v view) receiptsJSON(all core.Decisions) receiptsJSON {
 		Missing: all.Missing, Problem: all.Problem,
 	}
 	for i, d := range all.List {
-		one := decisionJSON{
-			N: i + 1, At: d.At.UTC(), Decided: string(d.Decided), By: string(d.By), Decider: d.Decider, RestrictedBy: d.RestrictedBy, Receipt: d.Receipt,
-			More: d.More, Less: d.Less, Unrecorded: d.Unrecorded,
-		}
-		if t := d.Terms; t.Tool != "" {
-			one.Terms = &termsJSON{
-				t.Tool, t.Backend, append([]string{}, t.Hosts...), append([]string{}, t.Fields...), t.Events, t.AnyEvent, t.MetadataKeys, t.AnyKey, t.Extended, t.NoticeVersion,
-			}
-		}
-		if d.ShownKnown {
-			one.Shown = &d.Shown
-		}
-		j.Decisions = append(j.Decisions, one)
+		j.Decisions = append(j.Decisions, decisionJSON{i + 1, d.Export()})
 	}
 	return j
 }
