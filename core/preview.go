@@ -108,7 +108,9 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 			if !e.Stays && e.Event.Count > 0 && folded.After(e.Until) {
 				e.Until = folded
 			}
-			e.Keep = cmp.Or(e.Keep, stopped)
+			if !e.Stays {
+				e.Keep = cmp.Or(e.Keep, stopped)
+			}
 			all = append(all, e)
 		}
 	}
