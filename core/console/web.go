@@ -254,7 +254,8 @@ const (
 	chartCommands = 12
 )
 
-// pageActivity counts what is in the log and what waits.
+// pageActivity counts what was taken, by the log, and what waits: what failed was sent again, or
+// waits, and is not to be counted twice.
 func (c *call) pageActivity(waiting []core.WaitingEvent, log core.SentLog, now time.Time) page.Activity {
 	days, commands := map[string]int{}, map[string]int{}
 	note := func(at time.Time, name string, events int) {
@@ -262,6 +263,9 @@ func (c *call) pageActivity(waiting []core.WaitingEvent, log core.SentLog, now t
 		commands[cmp.Or(name, c.text("others"))] += events
 	}
 	for _, d := range log.Deliveries {
+		if class, known := classOf(d); d.Unsent || !known || class != driver.ClassAccepted && class != driver.ClassPartial {
+			continue
+		}
 		for _, kind := range d.Counts {
 			note(d.At, kind.Name, kind.Events)
 		}
@@ -269,7 +273,7 @@ func (c *call) pageActivity(waiting []core.WaitingEvent, log core.SentLog, now t
 	for _, w := range waiting {
 		note(w.Event.Time, commandOf(w.Event), max(w.Event.Count, 1))
 	}
-	a := page.Activity{Note: c.text("Counted is what is in the log, on the day on which it was sent, and what waits.")}
+	a := page.Activity{Note: c.text("Counted is what a receiver took, at least in part, by the log and on the day on which it was sent, and what waits.")}
 	if len(days) == 0 {
 		return a
 	}
