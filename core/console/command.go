@@ -65,7 +65,7 @@ func (c *Command) List() (list []Flag) {
 		_, one.Bool = f.Value.(flag.Getter).Get().(bool)
 		if format, ok := f.Value.(*formatFlag); ok {
 			for _, value := range format.formats {
-				one.Choices = append(one.Choices, string(value)+"\t"+formatWords[value])
+				one.Choices = append(one.Choices, string(value)+"\t"+c.set.text(formatWords[value]))
 			}
 		}
 		list = append(list, one)

@@ -217,7 +217,7 @@ func (s *settings) printGroup(w io.Writer, tool string, list []*Command, hint fu
 			fmt.Fprintf(w, "  %-*s  %s\n", width, c.Name, c.Summary)
 		}
 	}
-	fmt.Fprintf(w, "\n%s\n", s.text("More about one of them: %s", hint("help COMMAND")))
+	fmt.Fprintf(w, "\n%s\n", s.text("More about one of them: %s", hint("help "+s.text("COMMAND"))))
 }
 
 // out is a screen on a stream.

@@ -108,7 +108,7 @@ func (c *call) showWaiting(waiting []core.WaitingEvent) {
 			heading = h
 			c.out.Line(screen.Bold, heading)
 		}
-		fmt.Fprintln(c.out, screen.Cut("  "+eventLine(w.Event), c.out.Columns))
+		fmt.Fprintln(c.out, screen.Cut("  "+c.eventLine(w.Event), c.out.Columns))
 	}
 	fmt.Fprintln(c.out)
 	c.out.Line(screen.Plain, c.count(len(waiting), "%[1]d line. As JSON, with every field: %[2]s",
@@ -134,7 +134,7 @@ func (c *call) whereTo(w core.WaitingEvent) string {
 }
 
 // eventLine is an event for people, in one line without what all have in common.
-func eventLine(e driver.Event) string {
+func (c *call) eventLine(e driver.Event) string {
 	parts := []string{e.Time.Local().Format("01-02 15:04:05"), e.Type, e.Name}
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if e.Count > 0 {
@@ -144,7 +144,7 @@ func eventLine(e driver.Event) string {
 		add("%d ms", *e.DurationMS)
 	}
 	if e.ExitCode != nil {
-		add("exit %d", *e.ExitCode)
+		parts = append(parts, c.text("exit %d", *e.ExitCode))
 	}
 	if e.ErrorClass != "" {
 		add("%s", e.ErrorClass)
@@ -164,7 +164,7 @@ func (c *call) previewError(err error) error {
 		return c.errorf("nothing would be sent: %[1]w; see %[2]s", unsent, c.hint("status"))
 	}
 	if errors.Is(err, core.ErrBusy) {
-		return c.errorf("%w and changes what waits at this moment; try again", core.ErrBusy)
+		return c.errorf("%w and changes what waits at this moment; try again", c.inWords(core.ErrBusy))
 	}
 	return flat{err}
 }
@@ -261,7 +261,7 @@ func (c *call) showRequest(r core.Request) {
 	switch {
 	case err != nil:
 		fmt.Fprintln(c.out)
-		c.say("%s", screen.Clean(err.Error()))
+		c.out.Line(screen.Plain, screen.Clean(err.Error()))
 	case text != "":
 		fmt.Fprintf(c.out, "\n%s\n", cleanLines(indented([]byte(text))))
 	}

@@ -36,7 +36,7 @@ func (s *commands) log() *Command {
 			return c.log(from, *raw, *format)
 		},
 		"log", "log --since 24h", "log 12", "log 12 --raw | gunzip", "log --verify")
-	c.Args, c.MaxArgs = "[NUMBER]", 1
+	c.Args, c.MaxArgs = s.text("[NUMBER]"), 1
 	format = c.addOutput()
 	since = c.Flags.String("since", "", s.text("only what was sent since then: a `time` such as 24h, 7d or 2026-02-03"))
 	raw = c.addBool("raw", "", "print the bodies as they went over the wire, and nothing else")
@@ -126,16 +126,16 @@ func (c *call) showLog(log core.SentLog) {
 	}
 	switch {
 	case len(rows) > 0:
-		c.out.Grid([]string{"NO", c.text("SENT"), c.text("RECEIVER"), c.text("EVENTS"), c.text("SIZE"), c.text("ANSWER")}, rows)
+		c.out.Grid([]string{c.text("NO"), c.text("SENT"), c.text("RECEIVER"), c.text("EVENTS"), c.text("SIZE"), c.text("ANSWER")}, rows)
 	case c.out.Terminal:
 		c.say("Nothing is in the log.")
 	}
 	if c.out.Terminal {
 		for _, line := range c.logRemarks(log) {
-			c.say("%s", line)
+			c.out.Line(screen.Plain, line)
 		}
 		if len(rows) > 0 {
-			c.say("One of them whole: %s", c.hint("log NO"))
+			c.say("One of them whole: %s", c.hint("log "+c.text("NO")))
 		}
 	}
 }
@@ -154,7 +154,7 @@ func (c *call) answerOf(d core.Delivery) (string, screen.Colour) {
 	case d.Class == "accepted":
 		return c.text("accepted") + status, screen.Green
 	}
-	return screen.Clean(d.Class) + status, screen.Red
+	return screen.Clean(c.text(d.Class)) + status, screen.Red
 }
 
 // logRemarks says where the log is not whole.
@@ -273,7 +273,7 @@ func (c *call) verifyLog(format outputFormat) error {
 	}
 	c.out.Line(screen.Plain, c.count(len(log.Deliveries), "The log is as it was written: %d request.", "The log is as it was written: %d requests."))
 	for _, line := range c.logRemarks(log) {
-		c.say("%s", line)
+		c.out.Line(screen.Plain, line)
 	}
 	c.say("There is no key in it: this shows damage and careless changes, not somebody who writes all of it anew.")
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
@@ -17,6 +18,10 @@ import (
 // [Messages.Check]. Examples are in examples/translations.
 //
 // What the author declares, such as the notice, and what a receiver answers is printed as it is.
+// What core says stays English: how a layer decided, faults, why something failed or waits, what
+// has changed since a yes, and the type, the presence and, of the fields that every tool has, the
+// purpose of a field. So do package flag's words about a wrong flag, what is written for programs
+// (JSON, Markdown, the columns of a pipe), and how numbers and times are written.
 type Messages map[string]string
 
 // allTexts has all texts, one quoted Go string a line. A test holds it to the code.
@@ -103,6 +108,30 @@ func (s *settings) count(n int, one, many string, args ...any) string {
 	}
 	return s.text(format, append([]any{n}, args...)...)
 }
+
+// countErrorf is count as an error.
+func (s *settings) countErrorf(n int, one, many string, args ...any) error {
+	format := many
+	if n == 1 {
+		format = one
+	}
+	return s.errorf(format, append([]any{n}, args...)...)
+}
+
+// coreErrors are the errors of core that are put into sentences of this package.
+var coreErrors = []error{core.ErrOff, core.ErrLocal, core.ErrBusy}
+
+// translatedError is one of coreErrors, in the author's language.
+type translatedError struct {
+	text string
+	err  error
+}
+
+func (e translatedError) Error() string { return e.text }
+func (e translatedError) Unwrap() error { return e.err }
+
+// inWords translates one of coreErrors.
+func (s *settings) inWords(err error) error { return translatedError{s.text(err.Error()), err} }
 
 // events is a number of events.
 func (s *settings) events(n int) string { return s.count(n, "%d event", "%d events") }

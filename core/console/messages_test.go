@@ -15,6 +15,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/console/internal/page"
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 var update = flag.Bool("update", false, "rewrite messages.txt and the golden files")
@@ -22,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite messages.txt and the golden fil
 // textArguments are the arguments of the functions that take texts.
 var textArguments = map[string][]int{
 	"text": {0}, "errorf": {0}, "say": {0}, "count": {1, 2}, "command": {1, 2}, "addBool": {2}, "askTheAuthors": {0},
-	"isOneOf": {1}, "couldNotStore": {1},
+	"isOneOf": {1}, "couldNotStore": {1}, "countErrorf": {1, 2},
 }
 
 // textsInCode returns the texts of this package, in the order of its files.
@@ -91,6 +92,15 @@ func textsInCode(t *testing.T) []string {
 	}
 	for _, name := range layerNames {
 		add(name)
+	}
+	for _, format := range slices.Sorted(maps.Keys(formatWords)) {
+		add(formatWords[format])
+	}
+	for class := driver.ClassAccepted; class <= driver.ClassPartial; class++ {
+		add(class.String())
+	}
+	for _, err := range coreErrors {
+		add(err.Error())
 	}
 	return texts
 }

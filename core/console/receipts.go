@@ -19,7 +19,7 @@ func (s *commands) receipts() *Command {
 			"With the number of one it prints that one whole, with the text that was shown.",
 		func(c *call) error { return c.receipts(*format) },
 		"receipts", "receipts 2", "receipts --output json")
-	c.Args, c.MaxArgs = "[NUMBER]", 1
+	c.Args, c.MaxArgs = s.text("[NUMBER]"), 1
 	format = c.addOutput()
 	return c
 }
@@ -65,7 +65,7 @@ func (c *call) showDecisions(all core.Decisions) {
 	}
 	switch {
 	case len(rows) > 0:
-		c.out.Grid([]string{"NO", c.text("DECIDED"), c.text("WHAT"), c.text("BY"), c.text("FOR"), c.text("RECEIPT")}, rows)
+		c.out.Grid([]string{c.text("NO"), c.text("DECIDED"), c.text("WHAT"), c.text("BY"), c.text("FOR"), c.text("RECEIPT")}, rows)
 	case c.out.Terminal:
 		c.say("Nothing was decided yet.")
 	}
@@ -82,7 +82,7 @@ func (c *call) showDecisions(all core.Decisions) {
 		c.say("The history is not as it was written: %s", screen.Clean(all.Problem))
 	}
 	if len(rows) > 0 {
-		c.say("One of them whole, with what was shown: %s", c.hint("receipts NO"))
+		c.say("One of them whole, with what was shown: %s", c.hint("receipts "+c.text("NO")))
 	}
 }
 
@@ -95,7 +95,7 @@ func (c *call) decidedWords(p consent.Past) (string, screen.Colour) {
 	case p.Decided == consent.AnswerNo:
 		return c.text("no"), screen.Red
 	case p.Decided == consent.AnswerLocal && p.RestrictedBy != "":
-		return c.text("yes, kept on this machine by %s", screen.Clean(p.RestrictedBy)), screen.Green
+		return c.text("yes, kept on this machine by %s", screen.Clean(c.text(p.RestrictedBy))), screen.Green
 	case p.Decided == consent.AnswerLocal:
 		return c.text("yes, on this machine only"), screen.Green
 	}
@@ -115,7 +115,7 @@ func (c *call) decidedBy(p consent.Past) string {
 	if p.Decider == "" {
 		return c.text("not known")
 	}
-	return screen.Clean(p.Decider)
+	return screen.Clean(c.text(p.Decider))
 }
 
 // scopeOf names who was to get the events.

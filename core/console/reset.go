@@ -80,8 +80,8 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		return c.errorf("telemetry is off, but the reset is not complete (%[1]w); to try again: %[2]s", flat{err}, c.hint("reset"))
 	}
 	if n := len(report.Unknown); n > 0 {
-		err = errors.New(c.count(n, "%d identity could not be read, so nobody could be asked to delete what may have been sent under it",
-			"%d identities could not be read, so nobody could be asked to delete what may have been sent under them"))
+		err = c.countErrorf(n, "%d identity could not be read, so nobody could be asked to delete what may have been sent under it",
+			"%d identities could not be read, so nobody could be asked to delete what may have been sent under them")
 	}
 	return errors.Join(err, c.stillOpen(report.Requests))
 }
@@ -92,7 +92,7 @@ func (c *call) asking(work func(ctx context.Context, tell func(done, total int))
 	ctx, cancel := context.WithTimeout(c.ctx, resetPatience)
 	defer cancel()
 	var p progress
-	defer p.show(c.err, c.text("Asking for the deletion"), func(n int) string { return c.count(n, "%d request", "%d requests") })()
+	defer p.show(c.settings, c.err, c.text("Asking for the deletion"), func(n int) string { return c.count(n, "%d request", "%d requests") })()
 	return work(ctx, p.set)
 }
 
@@ -128,8 +128,8 @@ func (c *call) stillOpen(all []core.Erasure) error {
 	if n == 0 {
 		return nil
 	}
-	return errors.New(c.count(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
-		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume")))
+	return c.countErrorf(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
+		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume"))
 }
 
 func (v view) somethingToReset() bool {
@@ -183,7 +183,7 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		if e.NotErasable > 0 && before.MachineID == e.MachineID {
 			for _, w := range before.Declared.Warnings {
 				if w.NotErasable && before.Warned[w.Name] > 0 {
-					fmt.Fprintf(c.out, "    %s: %s\n", c.events(before.Warned[w.Name]), screen.Clean(w.Doc))
+					c.out.Text("    " + c.text("%[1]s: %[2]s", c.events(before.Warned[w.Name]), screen.Clean(w.Doc)))
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
@@ -118,7 +119,7 @@ func (s *commands) status() *Command {
 		func(c *call) error {
 			switch {
 			case *check && !mayCheck:
-				return &UsageError{errNoCheck}
+				return &UsageError{c.errorf("this build sends no event to check its receiver; authors have one that does: go run -tags telemetrycheck")}
 			case *check:
 				return c.check(*format)
 			}
@@ -128,7 +129,7 @@ func (s *commands) status() *Command {
 	format = c.addOutput()
 	explain = c.addBool("explain", "", "show everything that has a say, and which of it decided")
 	check = c.addCheckFlag()
-	c.Help += checkHelp()
+	c.Help += s.checkHelp()
 	return c
 }
 
@@ -217,9 +218,17 @@ func (v view) receiver() string {
 		return v.text("none")
 	}
 	if v.Pinned {
-		return v.text("%s, set by the administrator's policy", v.Backend.String())
+		return v.text("%s, set by the administrator's policy", v.backendWords(v.Backend))
 	}
-	return v.Backend.String()
+	return v.backendWords(v.Backend)
+}
+
+// backendWords is BackendInfo.String in the author's language.
+func (s *settings) backendWords(b props.BackendInfo) string {
+	if b.Local && len(b.Hosts) == 0 {
+		return s.text("%s (this machine only)", b.Name)
+	}
+	return b.String()
 }
 
 func (v view) layers() []screen.Row {
@@ -233,7 +242,7 @@ func (v view) layers() []screen.Row {
 			r.Colour = screen.Red
 		}
 		if verdict := string(layer.Verdict); !strings.HasPrefix(layer.Detail, verdict) {
-			r.Value = v.text("%[1]s: %[2]s", verdict, r.Value)
+			r.Value = v.text("%[1]s: %[2]s", v.text(verdict), r.Value)
 		}
 		if layer.Name == v.Decision.Decider {
 			r.Value = v.text("%s  <- decided", r.Value)
