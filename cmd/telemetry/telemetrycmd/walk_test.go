@@ -448,7 +448,7 @@ func TestNoSentenceIsFalseWhateverHappened(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	o := newOutputs(t)
 	modes := []string{takes, takesMost, failing, throttles, redirects, isASite}
-	for range 6 { // a few seconds
+	for range 15 { // a few seconds
 		w := &world{home: newHome(t)}
 		w.begin()
 		w.mode(takes)
