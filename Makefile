@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure test race torture lint bench fold size fuzz cross interop web deps redact-report conformance-report
+.PHONY: help demo demo-erasure test race torture lint bench fold size fuzz cross interop web contrib deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -39,7 +39,9 @@ lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod be
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
 	$(GO) mod tidy -diff
 	$(GO) vet $(PKG)
-	$(GO) vet -tags notelemetry ./cmd/... ./core/... ./examples/...
+	@# The tests of core and its drivers are of what is left out there.
+	$(GO) build -tags notelemetry ./core/...
+	$(GO) vet -tags notelemetry ./cmd/... ./examples/...
 	$(GO) tool -modfile=tools/go.mod staticcheck $(PKG)
 
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
@@ -100,6 +102,12 @@ web: ## Look at the telemetry page in headless Chromium; SCREENSHOTS=dir for the
 	@echo "$(AXE_SHA256)  $(AXE)" | sha256sum --check --quiet
 	cd core/console/internal/page/browser && $(GO) vet ./...
 	cd core/console/internal/page/browser && AXE=$(AXE) SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -timeout 30m ./...
+
+contrib: ## Test the adapters for urfave/cli and kong, which are modules of their own
+	@for module in contrib/urfavecli contrib/kongcli; do \
+	  echo "== $$module"; \
+	  (cd $$module && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...); \
+	done
 
 deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update

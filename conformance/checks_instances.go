@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -246,7 +247,9 @@ func onlyTheMoment(p *probe) {
 		}
 		p.closeInTime(b)
 	}
-	momentary := func(name string) bool { return slices.Contains(p.subject.Driver.Momentary, name) }
+	momentary := func(name string) bool { // a header's name is the same in capitals
+		return slices.ContainsFunc(p.subject.Driver.Momentary, func(m string) bool { return strings.EqualFold(m, name) })
+	}
 	var first []string
 	for i, x := range p.server.seen() {
 		r := x.Request

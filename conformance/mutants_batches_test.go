@@ -171,7 +171,7 @@ func repeatMutants() []mutant {
 				header.Add("X-Key", b.key) // to what all requests share
 				r.Header["X-Key"] = slices.Clone(header["X-Key"])
 			}
-		}}, "lifecycle/many-sends"),
+		}}, "lifecycle/many-sends delivery/only-the-moment-differs"),
 		broken("keeps-a-buffer-that-grows", model{opened: func(b *modelBackend) {
 			sent := ""
 			b.body = func(body map[string]any, events []driver.Event) {

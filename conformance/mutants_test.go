@@ -430,9 +430,9 @@ func deliveryMutants() []mutant {
 			lifecycle/instances-are-independent lifecycle/send-after-close privacy/everything-explained privacy/same-in-any-environment
 			delivery/batch-sizes delivery/control-character-in-version delivery/equal-events delivery/escaped-batch
 			delivery/any-name-and-version fidelity/every-type fidelity/longest fidelity/mixed-batch fidelity/nothing-made-up
-			fidelity/old-and-ahead lifecycle/many-sends `+otherSamples),
+			fidelity/old-and-ahead lifecycle/many-sends delivery/only-the-moment-differs `+otherSamples),
 		broken("time-of-sending-as-event-time", model{item: func(i *modelItem) { i.Time = time.Now().UTC().Format(time.RFC3339Nano) }}, `
-			delivery/same-content-again
+			delivery/same-content-again delivery/only-the-moment-differs
 			collector/killed-after-answer collector/random-failures delivery/same-ids-again privacy/everything-explained
 			privacy/same-in-any-environment fidelity/*`),
 		broken("limits-beyond-the-vendors", model{describe: func(d *driver.Driver) {
@@ -801,7 +801,7 @@ func privacyMutants() []mutant {
 			}
 			return b.deliver(ctx, events)
 		}}, `
-			delivery/each-its-own-verdict delivery/same-content-again driver/hosts-follow-settings
+			delivery/each-its-own-verdict delivery/same-content-again delivery/only-the-moment-differs driver/hosts-follow-settings
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/concurrent-sends
 			delivery/every-event-once delivery/keeps-nothing delivery/largest-batch delivery/one-attempt delivery/order-kept
@@ -912,7 +912,7 @@ func lifecycleMutants() []mutant {
 			}
 			return nil
 		}}, `
-			delivery/same-content-again
+			delivery/same-content-again delivery/only-the-moment-differs
 			collector/400-costs-one-event collector/413-splits collector/consent-id collector/eight-processes
 			collector/killed-after-answer collector/oversized-event collector/random-failures delivery/cancelled-before
 			delivery/certificate-of-another-host delivery/concurrent-sends delivery/empty-batch delivery/every-event-once

@@ -240,6 +240,10 @@ func instanceMutants() []mutant {
 	var asked atomic.Pointer[[]string]
 	var turn sync.Mutex
 	list := []mutant{
+		broken("does-not-name-the-time-of-sending", model{describe: func(d *driver.Driver) { d.Momentary = nil }}, "delivery/only-the-moment-differs"),
+		broken("cannot-read-its-own-body", model{describe: func(d *driver.Driver) {
+			d.Readable = func([]byte) (string, error) { return "", errModel }
+		}}, "delivery/only-the-moment-differs"),
 		broken("panics-without-a-name", model{open: func(c *driver.Config) error {
 			if c.Tool[0] == '-' {
 				return errModel

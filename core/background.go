@@ -220,7 +220,7 @@ func (b background) declaration() []byte {
 // inOneLine returns a value as a line of a record can hold it, such as a certificate, and
 // fromOneLine undoes that. What fits as it is stays as it is.
 func inOneLine(value string) string {
-	if plaintext.Clean(value) != value || strings.HasPrefix(value, `"`) {
+	if plaintext.Clean(value) != value || strings.HasPrefix(value, `"`) { // a record cleans what it holds
 		return strconv.QuoteToASCII(value)
 	}
 	return value

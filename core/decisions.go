@@ -60,15 +60,15 @@ func (m *Manager) Decisions() (Decisions, error) {
 	return d, err
 }
 
-// faults says what is wrong with the history, for Status.
-func (d Decisions) faults() []error {
-	var list []error
+// lookAtDecisions tells what is wrong with the history.
+func (m *Manager) lookAtDecisions(fault func(error)) {
+	d, err := m.Decisions()
+	fault(err)
 	if d.Problem != "" {
-		list = append(list, fmt.Errorf("the history of decisions is not as it was written: %s", d.Problem))
+		fault(fmt.Errorf("the history of decisions is not as it was written: %s", d.Problem))
 	}
 	if d.Behind {
-		list = append(list, errors.New("the present answer counts, and is not in the history of decisions: "+
+		fault(errors.New("the present answer counts, and is not in the history of decisions: " +
 			"that could not be written, or an older version of the tool stored the answer"))
 	}
-	return list
 }

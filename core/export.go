@@ -173,6 +173,7 @@ type ExportDelivery struct {
 	Events     int      `json:"events"`
 	IDs        []string `json:"ids,omitempty"`
 	Answered   bool     `json:"answered"`
+	Unsent     bool     `json:"unsent,omitempty"`
 	Status     int      `json:"status,omitempty"`
 	Class      string   `json:"class,omitempty"`
 	Reason     string   `json:"reason,omitempty"`

@@ -212,7 +212,7 @@ func (e *exporting) sent() {
 		x := ExportDelivery{
 			N: d.N, At: d.At, Backend: d.Backend, Host: d.Host, Receipts: d.Receipts, Method: d.Method, URL: d.URL, Header: d.Header,
 			Network: d.Network, Address: d.Address, BodyMasked: d.BodyMasked, NotKept: d.NotKept, Size: d.Size, Digest: d.Digest,
-			Events: d.Events, IDs: d.IDs, Answered: d.Answered, Status: d.Status, Class: d.Class, Reason: d.Reason, Answer: d.Answer,
+			Events: d.Events, IDs: d.IDs, Answered: d.Answered, Unsent: d.Unsent, Status: d.Status, Class: d.Class, Reason: d.Reason, Answer: d.Answer,
 			TookMS: d.Took.Milliseconds(), GapBefore: d.GapBefore,
 		}
 		if x.Text, err = d.Readable(); err != nil || x.Text != string(d.Body) {

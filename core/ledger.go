@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"maps"
 	"net/textproto"
 	"slices"
@@ -18,6 +19,8 @@ import (
 	"github.com/gotoolbase/telemetry/core/internal/journal"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/internal/wire"
+	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
@@ -46,7 +49,7 @@ const (
 	methodField, urlField, headerField                 = "method", "url", "header"
 	networkField, addressField                         = "network", "address"
 	bodyField, packedField, maskedField, notKeptField  = "body", "body64", "masked", "not_kept"
-	sizeField, digestField, gapsField                  = "size", "sha256", "gaps"
+	sizeField, digestField, gapsField, countsField     = "size", "sha256", "gaps", "counts"
 
 	ofField, statusField, classField, reasonField, saidField, tookField, unsentField = "of", "status", "class", "reason", "answer", "ms", "unsent"
 )
@@ -138,7 +141,7 @@ func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
 
 // request is the entry of a request.
 func (l *logged) request(x *wire.Exchange) state.Record {
-	r := newRequest(x, l.secrets, l.selection.driver)
+	r := newRequest(x, l.secrets.with(proofs(l.events)), l.selection.driver)
 	var ids, receipts []string
 	for _, e := range l.events {
 		ids = append(ids, e.ID)
@@ -149,6 +152,7 @@ func (l *logged) request(x *wire.Exchange) state.Record {
 	fields := state.Record{
 		kindField: kindRequest, backendField: l.selection.driver.Name, eventsField: strconv.Itoa(len(l.events)), idsField: strings.Join(ids, " "),
 		receiptsField: strings.Join(receipts, " "), sizeField: strconv.Itoa(r.Size), digestField: r.Digest,
+		countsField: encodeCounts(l.events),
 	}
 	if x.Method != "" {
 		fields[methodField], fields[urlField], fields[headerField] = r.Method, r.URL, encodeHeader(r.Header)
@@ -175,6 +179,51 @@ func (l *logged) request(x *wire.Exchange) state.Record {
 		fields[packedField] = base64.StdEncoding.EncodeToString(r.Body)
 	}
 	return fields
+}
+
+// proofs are the keys that requests for deletion show: who has one can make such a request.
+func proofs(events []driver.Event) (keys []string) {
+	for _, e := range events {
+		if key := e.Metadata[deletion.ErasureKeyField]; key != "" && e.Type == string(props.EventDeletionRequest) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// maxCounts is how many names of events an entry lists: tools have fewer commands in a batch.
+const maxCounts = 100
+
+// encodeCounts says how often which event is in a batch, a line each. Only commands are known
+// by their name alone.
+func encodeCounts(events []driver.Event) string {
+	counts := map[string]int{}
+	for _, e := range events {
+		name := e.Name
+		if e.Type != string(props.EventCommandInvocation) {
+			name = strings.TrimSpace(e.Type + " " + e.Name)
+		}
+		if _, there := counts[name]; !there && len(counts) >= maxCounts {
+			name = ""
+		}
+		counts[name] += max(e.Count, 1)
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, "%d %s\n", counts[name], plaintext.Clean(name))
+	}
+	return b.String()
+}
+
+// decodeCounts reads what encodeCounts wrote.
+func decodeCounts(text string) (counts []EventCount) {
+	for line := range strings.Lines(text) {
+		n, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if events, err := strconv.Atoi(n); err == nil && events > 0 {
+			counts = append(counts, EventCount{name, events})
+		}
+	}
+	return counts
 }
 
 // answered writes down what became of the request, and returns that.

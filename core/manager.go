@@ -205,16 +205,12 @@ func (m *Manager) Status() Status {
 	for _, name := range in.dir.Damaged() {
 		fault(fmt.Errorf("a file was damaged and is set aside as %s", name))
 	}
-	decisions, err := m.Decisions()
-	fault(err)
-	for _, err := range decisions.faults() {
-		fault(err)
-	}
 	for _, name := range in.dir.Scratches() {
 		if s.At.Sub(in.dir.Time(name)) > time.Minute {
 			fault(errors.New("a look at what waits was cut off and left a copy of it, which the next upload erases"))
 		}
 	}
+	m.lookAtDecisions(fault)
 	if s.Erasures, err = m.Erasures(); err != nil {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/amplitude"
 	"github.com/gotoolbase/telemetry/backends/datadog"
+	"github.com/gotoolbase/telemetry/backends/httpjson"
 	"github.com/gotoolbase/telemetry/backends/otlp"
 	"github.com/gotoolbase/telemetry/backends/posthog"
 	"github.com/gotoolbase/telemetry/backends/segment"
@@ -425,7 +426,11 @@ func TestWhatWouldStayOnThisMachineIsShownAndNotWritten(t *testing.T) {
 		ran = true
 		return nil, errors.New("it was opened")
 	}}
-	for name, settings := range map[string]map[string]string{"file": {"path": path}, "stdout": nil, "stranger": nil} {
+	for _, name := range []string{"stdout", "stranger", "file"} { // the last one is then written
+		var settings map[string]string
+		if name == "file" {
+			settings = map[string]string{"path": path}
+		}
 		tool := someTool()
 		tool.Telemetry.Backend, tool.Telemetry.Settings, tool.Telemetry.Drivers = name, settings, []driver.Driver{stranger}
 		var printed bytes.Buffer
@@ -565,5 +570,31 @@ func TestAPreviewWithoutAMachineIDMakesNone(t *testing.T) {
 	}
 	if id := m.Status().MachineID; id != "" {
 		t.Errorf("there is a machine ID: %s", id)
+	}
+}
+
+func TestARateThatIsUsedUpIsSaid(t *testing.T) {
+	t.Parallel()
+	slow := httpjson.Driver()
+	slow.Name, slow.Limits.PerMinute = "slow", 2
+	r := receiver{driver: &slow, backend: "slow", accepts: func([]byte) string { return "" }, status: 202}
+	server := capture(t, r)
+	tool := r.tool(server.URL)
+	options := enabled(t, tool, map[string]string{})
+	recordCommands(t, tool, options, 3)
+	m := core.NewManager(tool, options...)
+	if shown, err := m.Next(t.Context()); err != nil || shown.Events != 2 {
+		t.Errorf("before anything was sent: %d events, %v", shown.Events, err)
+	}
+	if _, err := m.Flush(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := m.Next(t.Context())
+	unsent, is := errors.AsType[*core.UnsentError](err)
+	if !is || !errors.Is(err, core.ErrPaced) || !unsent.Until.Equal(m.Status().PacedUntil) {
+		t.Errorf("%v", err)
+	}
+	if waiting, err := m.Waiting(t.Context()); err != nil || len(waiting) != 1 {
+		t.Errorf("%+v, %v", waiting, err)
 	}
 }

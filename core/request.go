@@ -200,6 +200,15 @@ func (s *secrets) add(text string) {
 	}
 }
 
+// with returns the secrets and some more texts.
+func (s secrets) with(texts []string) secrets {
+	s.texts = slices.Clone(s.texts)
+	for _, text := range texts {
+		s.add(text)
+	}
+	return s
+}
+
 func (s *secrets) mask(text string) string {
 	for _, secret := range s.texts {
 		text = strings.ReplaceAll(text, secret, Masked)

@@ -42,6 +42,10 @@ type Delivery struct {
 	At time.Time
 	// Backend is the driver's name, Host whom it went to.
 	Backend, Host string
+	// Counts says how many of the events were of which kind: a command's by its name, others
+	// with their type before it. Of more than a hundred kinds the rest has no name. It is nil
+	// where that is not known.
+	Counts []EventCount
 	// Receipts are the decisions under which its events were recorded, by their IDs.
 	Receipts []string
 	Request
@@ -59,6 +63,13 @@ type Delivery struct {
 	Took time.Duration
 	// GapBefore is how many requests before it could not be written into the log.
 	GapBefore int
+}
+
+// EventCount is how many events there were of a kind. An event that stands for several counts
+// as these.
+type EventCount struct {
+	Name   string
+	Events int
 }
 
 // SentMismatch says that the log of what was sent is not as it was written.
@@ -127,7 +138,7 @@ func numberIn(e journal.Entry, field string) int {
 // deliveryOf reads the entry of a request.
 func deliveryOf(e journal.Entry) Delivery {
 	f := e.Fields
-	d := Delivery{N: e.N, At: e.At, Backend: f[backendField], Receipts: strings.Fields(f[receiptsField]), GapBefore: numberIn(e, gapsField),
+	d := Delivery{N: e.N, At: e.At, Backend: f[backendField], Receipts: strings.Fields(f[receiptsField]), Counts: decodeCounts(f[countsField]), GapBefore: numberIn(e, gapsField),
 		Request: Request{
 			Method: f[methodField], URL: f[urlField], Header: decodeHeader(f[headerField]), Network: f[networkField], Address: f[addressField],
 			Body: []byte(f[bodyField]), BodyMasked: f[maskedField] != "", NotKept: f[notKeptField], Size: numberIn(e, sizeField), Digest: f[digestField],

@@ -68,6 +68,10 @@ func TestOnAFullDiskANoIsStoredAndAYesIsNot(t *testing.T) {
 				t.Errorf("stored is %+v", got)
 			}
 			wantRetired(t, store, "after the no", stored.Receipt, byVariable)
+			past, err := store.History()
+			if n := len(past.Decisions); err != nil || n == 0 || past.Decisions[n-1].Decided != consent.AnswerNo || past.Missing != 0 {
+				t.Errorf("after the no the history is %+v, %v", past, err)
+			}
 			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), store.Load(), noon); err == nil {
 				t.Error("a yes over the no says that it is stored")
 			}

@@ -16,16 +16,22 @@ import (
 )
 
 func (s *commands) inspect() *Command {
-	var next, raw *bool
+	var next, raw, web *bool
 	var format *outputFormat
 	c := s.command("inspect", "Show what waits, exactly as it will go out",
 		"Show what waits to be sent, exactly as it will go out: one event a line on a terminal,\n"+
 			"one JSON object a line in a pipe.\n\n"+
 			"With --next it shows the request that would be sent next, with secrets masked, and\n"+
 			"with --raw only the bytes of its body. Nothing is sent, nothing is changed, and nobody\n"+
-			"is contacted. What a single command would record is shown by TELEMETRY_DEBUG=log.",
+			"is contacted. What a single command would record is shown by TELEMETRY_DEBUG=log.\n\n"+
+			"With --web it shows all of this, what was sent and what was decided on a page that\n"+
+			"only this machine can open. It ends when you close it, or after ten minutes.",
 		func(c *call) error {
 			switch {
+			case *web && (*next || *raw || *format == formatJSON):
+				return &UsageError{c.errorf("--web is a page with all of it, and goes with nothing else")}
+			case *web:
+				return c.web()
 			case *raw && !*next:
 				return &UsageError{c.errorf("--raw goes with --next")}
 			case *raw && *format == formatJSON:
@@ -37,9 +43,10 @@ func (s *commands) inspect() *Command {
 			}
 			return c.inspect(*format)
 		},
-		"inspect", "inspect --next", "inspect --next --raw | gunzip", "inspect --output json")
+		"inspect", "inspect --web", "inspect --next", "inspect --next --raw | gunzip", "inspect --output json")
 	format = c.addOutput()
 	next = c.addBool("next", "", "show the request that would be sent next")
+	web = c.addBool("web", "", "show everything on a page in your browser, from this machine alone")
 	raw = c.addBool("raw", "", "with --next: print its body as it goes over the wire, and nothing else")
 	return c
 }

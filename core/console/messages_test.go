@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/console/internal/page"
 )
 
 var update = flag.Bool("update", false, "rewrite messages.txt and the golden files")
@@ -78,6 +79,9 @@ func textsInCode(t *testing.T) []string {
 	}
 	for _, state := range steps {
 		add(string(state))
+	}
+	for _, text := range page.Texts() {
+		add(text)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(reasonWords)) {
 		add(reasonWords[reason])

@@ -229,6 +229,10 @@ func askedOnce(t *testing.T, env ...string) {
 	x.typed("y\n")
 	screen := x.end()
 	golden(t, "ask_yes", ports.ReplaceAllString(screen, "SERVER"))
+	past, err := consent.NewStore(x.dir).History()
+	if err != nil || len(past.Decisions) != 1 || past.Decisions[0].Shown == "" || !strings.Contains(screen, past.Decisions[0].Shown) {
+		t.Errorf("what was shown is not what the history has: %v, %+v", err, past.Decisions)
+	}
 	if got := stored(x.dir); got != consent.AnswerYes {
 		t.Errorf("stored %q", got)
 	}
@@ -475,15 +479,6 @@ func TestWhatWasTypedBeforeTheQuestionIsNoAnswerToIt(t *testing.T) {
 		}
 		onlyUnanswered(t, x.dir)
 	})
-}
-
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(testPatience); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatal("it did not come")
-		}
-	}
 }
 
 func TestNobodyIsAskedOutOfTheTimeOfACommandThatHasLittle(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package telemetrycmd gives a cobra tool its telemetry: Wire records every command by
 // itself and asks the person once, New makes the `telemetry` commands with which they
-// look, change their mind and are forgotten. Tool authors read it; a tool without cobra
-// uses package core, and its Manager for commands of its own.
+// look, change their mind and are forgotten. Tool authors read it; a tool without cobra uses
+// package console, which this one is made of.
 //
 //	p := props.New(tool)
 //	root := newRoot(p)
