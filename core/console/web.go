@@ -1,4 +1,4 @@
-//go:build !notelemetry
+//go:build !notelemetry && !notelemetrypage
 
 package console
 
