@@ -152,14 +152,14 @@ var German = console.Messages{
 		"\n" +
 		"Ein Nein von anderer Stelle, etwa DO_NOT_TRACK oder die Richtlinie der Administration,\n" +
 		"gilt weiter: Das Ja wird dann für später gespeichert, und der Exit-Code ist 0.",
-	"keep everything on this machine, to see it without sending it":   "alles auf diesem Gerät lassen, um es zu sehen, ohne es zu senden",
-	"another answer was stored at the same moment and stands; see %s": "im selben Moment wurde eine andere Antwort gespeichert, und sie gilt; siehe %s",
-	"the yes is stored, but nothing can be recorded yet: %w":          "das Ja ist gespeichert, aber noch lässt sich nichts erfassen: %w",
-	"the yes could not be stored, so nothing is collected: %w":        "das Ja ließ sich nicht speichern, daher wird nichts erfasst: %w",
-	"Telemetry of %s is on. Thank you.":                               "Die Telemetrie von %s ist an. Vielen Dank.",
-	"Telemetry of %s is on, and stays on this machine.":               "Die Telemetrie von %s ist an und bleibt auf diesem Gerät.",
-	"The yes is stored; what restricts it: %s":                        "Das Ja ist gespeichert; was es einschränkt: %s",
-	"The yes is stored, but telemetry of %[1]s stays off: %[2]s.":     "Das Ja ist gespeichert, aber die Telemetrie von %[1]s bleibt aus: %[2]s.",
+	"keep everything on this machine, to see it without sending it":                           "alles auf diesem Gerät lassen, um es zu sehen, ohne es zu senden",
+	"another answer was stored at the same moment and stands; see %s":                         "im selben Moment wurde eine andere Antwort gespeichert, und sie gilt; siehe %s",
+	"the yes is stored, but nothing can be recorded yet: %w":                                  "das Ja ist gespeichert, aber noch lässt sich nichts erfassen: %w",
+	"the yes could not be stored, so nothing is collected: %[1]w; once that is mended: %[2]s": "das Ja ließ sich nicht speichern, daher wird nichts erfasst: %[1]w; sobald das behoben ist: %[2]s",
+	"Telemetry of %s is on. Thank you.":                                                       "Die Telemetrie von %s ist an. Vielen Dank.",
+	"Telemetry of %s is on, and stays on this machine.":                                       "Die Telemetrie von %s ist an und bleibt auf diesem Gerät.",
+	"The yes is stored; what restricts it: %s":                                                "Das Ja ist gespeichert; was es einschränkt: %s",
+	"The yes is stored, but telemetry of %[1]s stays off: %[2]s.":                             "Das Ja ist gespeichert, aber die Telemetrie von %[1]s bleibt aus: %[2]s.",
 	"Machine ID: %s":             "Geräte-ID: %s",
 	"decided by %s":              "maßgeblich ist %s",
 	"the tool names no receiver": "das Tool nennt keinen Empfänger",
@@ -221,7 +221,7 @@ var German = console.Messages{
 		"The exit code is 1 if something stopped it; what was not sent is kept.": "Sendet jetzt, was wartet, und zeigt, was daraus wurde. Ohne diesen Befehl werden\n" +
 		"Ereignisse von Zeit zu Zeit im Hintergrund gesendet.\n" +
 		"\n" +
-		"Der Exit-Code ist 1, wenn etwas dazwischenkam; was nicht gesendet wurde, bleibt erhalten.",
+		"Der Exit-Code ist 1, wenn etwas dazwischenkam; was nicht gesendet wurde, bleibt.",
 	"how long it may take":                             "wie lange es dauern darf",
 	"--timeout must be more than 0, such as 30s or 2m": "--timeout muss größer als 0 sein, etwa 30s oder 2m",
 	"Sending to %s":                                    "Senden an %s",
@@ -386,7 +386,7 @@ var German = console.Messages{
 	"Show every decision about telemetry since the last reset: when, who decided, what for,\n" +
 		"and what this version would send more or less than was said then.\n" +
 		"\n" +
-		"With the number of one it prints that one whole, with the text that was shown.": "Zeigt jede Entscheidung über die Telemetrie seit dem letzten reset: wann, von wem, wofür,\n" +
+		"With the number of one it prints that one whole, with the text that was shown.": "Zeigt jede Entscheidung über die Telemetrie seit dem letzten reset: wann, von wem, wofür\n" +
 		"und was diese Version mehr oder weniger senden würde, als damals angegeben war.\n" +
 		"\n" +
 		"Mit der Nummer einer Entscheidung erscheint diese ganz, mit dem gezeigten Text.",
@@ -433,8 +433,8 @@ var German = console.Messages{
 		"It says of each request how far it came. Those that could not be handed over are\n" +
 		"kept, and later commands make them again in the background, also while telemetry\n" +
 		"is off; the exit code is then 1. On a terminal it asks before it begins, because\n" +
-		"it cannot be undone.": "Schaltet die Telemetrie aus, löscht, was hier gespeichert ist, bittet um die Löschung des\n" +
-		"Gesendeten und vergisst die Geräte-ID: Ein späteres Ja bekommt eine neue. Auch das\n" +
+		"it cannot be undone.": "Schaltet die Telemetrie aus, löscht, was hier gespeichert ist, bittet um die Löschung\n" +
+		"des Gesendeten und vergisst die Geräte-ID: Ein späteres Ja bekommt eine neue. Auch das\n" +
 		"Protokoll des Gesendeten und der Verlauf der Entscheidungen werden gelöscht, bis auf das\n" +
 		"Nein dieses reset.\n" +
 		"\n" +
@@ -499,11 +499,11 @@ var German = console.Messages{
 		"one: a container, say, which would count as another person at every start.\n" +
 		"\n" +
 		"The value is a secret. Who has it can have everything deleted that was sent under\n" +
-		"the ID. It is no yes: that still takes an answer or a variable of its own.": "Gibt die Variable aus, die einer anderen Installation von dir die Geräte-ID dieser hier\n" +
-		"gibt: etwa einem Container, der sonst bei jedem Start als neue Person zählen würde.\n" +
+		"the ID. It is no yes: that still takes an answer or a variable of its own.": "Gibt die Variable aus, die einer anderen Installation von dir die Geräte-ID dieser\n" +
+		"hier gibt: etwa einem Container, der sonst bei jedem Start als neue Person zählen würde.\n" +
 		"\n" +
 		"Der Wert ist geheim. Wer ihn hat, kann alles löschen lassen, was unter der ID gesendet\n" +
-		"wurde. Er ist kein Ja: Dafür braucht es weiterhin eine Antwort oder eine eigene Variable.",
+		"wurde. Er ist kein Ja: Dafür braucht es weiter eine Antwort oder eine eigene Variable.",
 	"nothing to share: %[1]w; see %[2]s": "nichts zu teilen: %[1]w; siehe %[2]s",
 	"on, but nothing can be stored":      "an, aber es lässt sich nichts speichern",
 	"on":                                 "an",
@@ -565,7 +565,7 @@ var German = console.Messages{
 	"What may be sent":         "Was gesendet werden kann",
 	"others":                   "andere",
 	"Counted is what is in the log, on the day on which it was sent, and what waits.":                           "Gezählt ist, was im Protokoll steht, am Tag des Sendens, und was wartet.",
-	"this build is one without telemetry and has no page; see %[1]s, %[2]s and %[3]s":                           "dieser Build enthält keine Telemetrie und keine Seite; siehe %[1]s, %[2]s und %[3]s",
+	"this build has no page; see %[1]s, %[2]s and %[3]s":                                                        "dieser Build hat keine Seite; siehe %[1]s, %[2]s und %[3]s",
 	"what happened, such as which command ran and with which flags, but not with what values":                   "was geschehen ist, etwa welcher Befehl mit welchen Optionen lief, aber nicht mit welchen Werten",
 	"when, how long it took, its exit code and, in a word, what went wrong":                                     "wann, wie lange es dauerte, den Exit-Code und, in einem Wort, was schiefging",
 	"the tool, its version and the Go version it was built with":                                                "das Tool, seine Version und die Go-Version, mit der es gebaut wurde",

@@ -149,14 +149,14 @@ var Japanese = console.Messages{
 		"\n" +
 		"DO_NOT_TRACK や管理者のポリシーなど、ほかの「いいえ」は引き続き有効です。その場合\n" +
 		"「はい」は今後のために保存され、終了コードは 0 です。",
-	"keep everything on this machine, to see it without sending it":   "すべてこのマシンに残し、送信せずに内容を確認できるようにする",
-	"another answer was stored at the same moment and stands; see %s": "同時に別の回答が保存され、そちらが有効です。%s を参照してください",
-	"the yes is stored, but nothing can be recorded yet: %w":          "「はい」を保存しましたが、まだ何も記録できません：%w",
-	"the yes could not be stored, so nothing is collected: %w":        "「はい」を保存できなかったため、何も収集しません：%w",
-	"Telemetry of %s is on. Thank you.":                               "%s のテレメトリは有効です。ありがとうございます。",
-	"Telemetry of %s is on, and stays on this machine.":               "%s のテレメトリは有効です。データはこのマシンに残ります。",
-	"The yes is stored; what restricts it: %s":                        "「はい」を保存しました。制限しているもの：%s",
-	"The yes is stored, but telemetry of %[1]s stays off: %[2]s.":     "「はい」を保存しましたが、%[1]s のテレメトリは無効のままです：%[2]s。",
+	"keep everything on this machine, to see it without sending it":                           "すべてこのマシンに残し、送信せずに内容を確認できるようにする",
+	"another answer was stored at the same moment and stands; see %s":                         "同時に別の回答が保存され、そちらが有効です。%s を参照してください",
+	"the yes is stored, but nothing can be recorded yet: %w":                                  "「はい」を保存しましたが、まだ何も記録できません：%w",
+	"the yes could not be stored, so nothing is collected: %[1]w; once that is mended: %[2]s": "「はい」を保存できなかったため、何も収集しません：%[1]w。直した後は：%[2]s",
+	"Telemetry of %s is on. Thank you.":                                                       "%s のテレメトリは有効です。ありがとうございます。",
+	"Telemetry of %s is on, and stays on this machine.":                                       "%s のテレメトリは有効です。データはこのマシンに残ります。",
+	"The yes is stored; what restricts it: %s":                                                "「はい」を保存しました。制限しているもの：%s",
+	"The yes is stored, but telemetry of %[1]s stays off: %[2]s.":                             "「はい」を保存しましたが、%[1]s のテレメトリは無効のままです：%[2]s。",
 	"Machine ID: %s":             "マシン ID：%s",
 	"decided by %s":              "%s により決定",
 	"the tool names no receiver": "ツールに送信先の指定がありません",
@@ -429,12 +429,13 @@ var Japanese = console.Messages{
 		"It says of each request how far it came. Those that could not be handed over are\n" +
 		"kept, and later commands make them again in the background, also while telemetry\n" +
 		"is off; the exit code is then 1. On a terminal it asks before it begins, because\n" +
-		"it cannot be undone.": "テレメトリを無効にし、ここに保管されているものを消去し、送信済みのものの削除を依頼して、\n" +
+		"it cannot be undone.": "テレメトリを無効にし、ここに保管されているものを消去し、送信済みのものの削除を依頼し、\n" +
 		"マシン ID を破棄します。後で「はい」と答えると新しい ID になります。送信済みのログと\n" +
 		"決定の履歴も、この reset の「いいえ」を除いて消去されます。\n" +
 		"\n" +
-		"依頼ごとに、どこまで進んだかを表示します。渡せなかった依頼は保管され、テレメトリが無効\n" +
-		"でも、今後のコマンドがバックグラウンドでもう一度試します。その場合の終了コードは 1 です。\n" +
+		"依頼ごとに、どこまで進んだかを表示します。渡せなかった依頼は保管され、テレメトリが\n" +
+		"無効でも、今後のコマンドがバックグラウンドでもう一度試します。その場合の終了コードは\n" +
+		"1 です。\n" +
 		"取り消せないため、端末では始める前に確認します。",
 	"--status changes nothing and --resume does: give one of them": "--status は何も変更せず、--resume は変更します。どちらか一方を指定してください",
 	"do not ask": "確認しない",
@@ -559,7 +560,7 @@ var Japanese = console.Messages{
 	"What may be sent":         "送信される可能性のあるもの",
 	"others":                   "その他",
 	"Counted is what is in the log, on the day on which it was sent, and what waits.":                           "ログにあるもの（送信した日ごと）と、待機中のものを数えています。",
-	"this build is one without telemetry and has no page; see %[1]s, %[2]s and %[3]s":                           "このビルドにはテレメトリがなく、ページもありません。%[1]s、%[2]s、%[3]s を参照してください",
+	"this build has no page; see %[1]s, %[2]s and %[3]s":                                                        "このビルドにはテレメトリがなく、ページもありません。%[1]s、%[2]s、%[3]s を参照してください",
 	"what happened, such as which command ran and with which flags, but not with what values":                   "何が起きたか。どのコマンドをどのフラグで実行したかなど。フラグの値は含みません",
 	"when, how long it took, its exit code and, in a word, what went wrong":                                     "日時、所要時間、終了コード、失敗の種類を表す 1 語",
 	"the tool, its version and the Go version it was built with":                                                "ツールとそのバージョン、ビルドに使われた Go のバージョン",
