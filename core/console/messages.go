@@ -18,10 +18,11 @@ import (
 // [Messages.Check]. Examples are in examples/translations.
 //
 // What the author declares, such as the notice, and what a receiver answers is printed as it is.
-// What core says stays English: how a layer decided, faults, why something failed or waits, what
-// has changed since a yes, and the type, the presence and, of the fields that every tool has, the
+// What core says of single cases stays English: faults, why something failed or waits, what has
+// changed since a yes, and the type, the presence and, of the fields that every tool has, the
 // purpose of a field. So do package flag's words about a wrong flag, what is written for programs
-// (JSON, Markdown, the columns of a pipe), and how numbers and times are written.
+// (the names and states in JSON, the pages and the lines of schema in a pipe), and how numbers and
+// times are written.
 type Messages map[string]string
 
 // allTexts has all texts, one quoted Go string a line. A test holds it to the code.

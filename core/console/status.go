@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -87,14 +86,6 @@ func (v view) decider() string {
 		}
 	}
 	return v.text("%s, and silence is no", v.text(v.Decision.Decider))
-}
-
-// layerNames are the names of layers that are words, not variables, and that of nobody. A test
-// holds them to what Decide returns.
-var layerNames = []string{"the tool", "this build", "the administrator's policy", "your answer", "nobody"}
-
-func (s *settings) layerWords(layer consent.Layer) string {
-	return s.text("%[1]s (%[2]s)", s.text(layer.Name), screen.Clean(layer.Detail))
 }
 
 // onHint says what turns telemetry on: a yes or, where that would not be followed, who keeps it
@@ -229,27 +220,6 @@ func (s *settings) backendWords(b props.BackendInfo) string {
 		return s.text("%s (this machine only)", b.Name)
 	}
 	return b.String()
-}
-
-func (v view) layers() []screen.Row {
-	rows := make([]screen.Row, len(v.Decision.Layers))
-	for i, layer := range v.Decision.Layers {
-		r := screen.Row{Label: v.text(layer.Name), Value: screen.Clean(layer.Detail)}
-		switch layer.Verdict {
-		case consent.Yes:
-			r.Colour = screen.Green
-		case consent.No:
-			r.Colour = screen.Red
-		}
-		if verdict := string(layer.Verdict); !strings.HasPrefix(layer.Detail, verdict) {
-			r.Value = v.text("%[1]s: %[2]s", v.text(verdict), r.Value)
-		}
-		if layer.Name == v.Decision.Decider {
-			r.Value = v.text("%s  <- decided", r.Value)
-		}
-		rows[i] = r
-	}
-	return rows
 }
 
 // summaryJSON is what nearly every command says in JSON. Its names are stable.

@@ -103,7 +103,7 @@ func (v view) pageState() page.State {
 	words, colour := v.stateWords()
 	s := page.State{Words: words, Tone: tone(colour), Decider: v.decider(), Since: v.Decision.Since}
 	for _, layer := range v.Decision.Layers {
-		l := page.Layer{Name: v.text(layer.Name), Verdict: v.text("silent"), Detail: layer.Detail, Decided: layer.Name == v.Decision.Decider}
+		l := page.Layer{Name: v.text(layer.Name), Verdict: v.text("silent"), Detail: v.detailWords(layer.Detail), Decided: layer.Name == v.Decision.Decider}
 		switch layer.Verdict {
 		case consent.Yes:
 			l.Verdict, l.Tone = v.text("yes"), page.Good
