@@ -74,8 +74,9 @@ func (c *Command) List() (list []Flag) {
 }
 
 // printHelp prints what --help says.
-func (c *Command) printHelp(w io.Writer, hint func(string) string) {
+func (c *Command) printHelp(on screen.Screen, hint func(string) string) {
 	text := c.set.text
+	w := &strings.Builder{}
 	usage := c.Name
 	if c.Args != "" {
 		usage += " " + c.Args
@@ -102,6 +103,7 @@ func (c *Command) printHelp(w io.Writer, hint func(string) string) {
 		}
 		fmt.Fprintf(w, "  %s--%s\n        %s\n", letter, strings.TrimSpace(f.Name+" "+kind), usage)
 	}
+	on.Text(w.String())
 }
 
 // commands is what the commands of one list share.

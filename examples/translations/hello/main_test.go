@@ -122,6 +122,84 @@ func TestTheCommandsFitANarrowTerminal(t *testing.T) {
 }
 
 var (
+	// english finds words of small letters after each other.
+	english = regexp.MustCompile(`[A-Za-z]{2,}( [a-z]{2,})+`)
+	// kept are commands, IDs, a request's first line, and what a driver says that a receiver's
+	// yes means.
+	kept = regexp.MustCompile(`hello telemetry( [a-z-]+)*|-{1,2}[a-z]+(-[a-z]+)*( [a-z|]+)*|[0-9a-f-]{8,}|POST http|` +
+		`the server at this address has answered that it took the events; what it then does with them is not known here`)
+)
+
+// calls go through most of what the commands say. What core says of a single case, and the
+// purposes of fields in schema, are English.
+var calls = []string{
+	"telemetry", "telemetry help status", "telemetry help log", "telemetry help inspect", "telemetry help receipts", "telemetry help enable",
+	"telemetry help disable", "telemetry help reset", "telemetry help flush", "telemetry help export", "telemetry help schema", "telemetry help share",
+	"telemetry statsu", "telemetry log 7", "telemetry log x", "telemetry receipts 9", "telemetry receipts x", "telemetry flush --timeout 0s",
+	"telemetry inspect --raw", "telemetry status", "telemetry flush", "telemetry reset", "telemetry log", "telemetry receipts", "telemetry enable", "",
+	"telemetry status --explain", "telemetry inspect", "telemetry flush", "telemetry log", "telemetry log 1", "telemetry log --verify", "telemetry receipts",
+	"telemetry status", "telemetry reset --yes", "telemetry reset --status", "telemetry log", "telemetry status", "telemetry disable",
+}
+
+func TestNothingThatIsShownIsLeftInEnglish(t *testing.T) {
+	t.Parallel()
+	eachCall(t, 200, func(call, shown string) {
+		for line := range strings.Lines(shown) {
+			if found := english.FindString(kept.ReplaceAllString(line, "")); found != "" {
+				t.Errorf("%q shows %q in\n%s", call, found, shown)
+			}
+		}
+	})
+}
+
+func TestHelpAndAnswersFitANarrowTerminal(t *testing.T) {
+	t.Parallel()
+	eachCall(t, 40, func(call, shown string) {
+		switch {
+		case strings.HasPrefix(shown, "hello: "): // the tool's own line
+		case call == "telemetry log 1": // a request, to the letter
+		default:
+			fits(t, shown, 40)
+		}
+	})
+}
+
+// eachCall makes the calls one after the other in Japanese.
+func eachCall(t *testing.T, columns int, check func(call, shown string)) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
+	defer server.Close()
+	p := newPerson(t, locales["japanese"].locale)
+	p.endpoint = server.URL + "/events"
+	for _, call := range calls {
+		shown := p.scrub(p.start(columns, strings.Fields(call)...).End())
+		if shown == "" {
+			t.Errorf("%q shows nothing", call)
+		}
+		check(call, shown)
+	}
+}
+
+// Labels and headings are as wide as the terminal draws them: the values stand in one column.
+func TestTheValuesOfATableStandBelowEachOther(t *testing.T) {
+	t.Parallel()
+	for _, l := range locales {
+		p := newPerson(t, l.locale)
+		p.start(80, "telemetry", "enable", "--local").End()
+		shown := p.scrub(p.start(80, "telemetry", "status").End())
+		begins := map[int]bool{}
+		for line := range strings.Lines(shown) {
+			if label := regexp.MustCompile(`^\S+( \S+)*  +`).FindString(line); label != "" {
+				begins[screen.Width(label)] = true
+			}
+		}
+		if len(begins) != 1 || strings.Count(shown, "\n") < 5 {
+			t.Errorf("values begin in the columns %v:\n%s", begins, shown)
+		}
+	}
+}
+
+var (
 	times   = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`)
 	days    = regexp.MustCompile(`\d{4}-\d\d-\d\d`)
 	moments = regexp.MustCompile(`\d\d-\d\d \d\d:\d\d:\d\d  `)
