@@ -93,7 +93,7 @@ func (c *call) log(since time.Time, raw bool, format outputFormat) error {
 		c.showDelivery(log.Deliveries[0])
 		return nil
 	}
-	c.showLog(log)
+	c.forColumns().showLog(log)
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (c *call) receipts(format outputFormat) error {
 		c.showDecision(all.List[n-1], n)
 		return nil
 	}
-	c.showDecisions(all)
+	c.forColumns().showDecisions(all)
 	return err
 }
 

@@ -60,12 +60,16 @@ func newPerson(t *testing.T, locale string) *person {
 
 func (p *person) start(columns int, args ...string) *ptytest.Terminal {
 	p.t.Helper()
+	return ptytest.Start(p.t, columns, p.command(args...))
+}
+
+func (p *person) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = []string{
 		asTool + "=" + p.dir, asEndpoint + "=" + p.endpoint, "LANG=" + p.locale, "HOME=" + p.t.TempDir(), "PATH=" + os.Getenv("PATH"),
 		"TERM=xterm", "NO_COLOR=1", "TZ=UTC", "GORACE=atexit_sleep_ms=0",
 	}
-	return ptytest.Start(p.t, columns, cmd)
+	return cmd
 }
 
 // locales are the languages with the words of the question and of a yes.
@@ -177,6 +181,27 @@ func eachCall(t *testing.T, columns int, check func(call, shown string)) {
 			t.Errorf("%q shows nothing", call)
 		}
 		check(call, shown)
+	}
+}
+
+// What a script cuts out of a pipe must not depend on the language of whoever runs it. Sentences
+// are for people there, too.
+func TestColumnsInAPipeAreEnglishAndSentencesAreNot(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t, locales["german"].locale)
+	for call, want := range map[string]string{
+		"disable":              "Die Telemetrie von hello ist aus.\n",
+		"status":               "Telemetrie von hello: aus\n",
+		"receipts":             "\tno\tyou, by a command\t",
+		"status --output json": `"state": "off"`,
+	} {
+		if _, err := p.command("telemetry", "disable").Output(); err != nil {
+			t.Fatal(err)
+		}
+		out, err := p.command(append([]string{"telemetry"}, strings.Fields(call)...)...).Output()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v, printed:\n%s", call, err, out)
+		}
 	}
 }
 
