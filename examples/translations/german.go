@@ -222,7 +222,7 @@ var German = console.Messages{
 		"Ereignisse von Zeit zu Zeit im Hintergrund gesendet.\n" +
 		"\n" +
 		"Der Exit-Code ist 1, wenn etwas dazwischenkam; was nicht gesendet wurde, bleibt.",
-	"how long it may take":                             "wie lange es dauern darf",
+	"how long it may take":                             "höchste `Dauer`",
 	"--timeout must be more than 0, such as 30s or 2m": "--timeout muss größer als 0 sein, etwa 30s oder 2m",
 	"Sending to %s":                                    "Senden an %s",
 	"%[1]d event was not sent: %[2]s":                  "%[1]d Ereignis wurde nicht gesendet: %[2]s",

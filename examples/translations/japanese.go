@@ -219,7 +219,7 @@ var Japanese = console.Messages{
 		"ときどきバックグラウンドで送信されます。\n" +
 		"\n" +
 		"何かに妨げられた場合、終了コードは 1 です。送信されなかったものは保管されます。",
-	"how long it may take":                             "かけてよい時間",
+	"how long it may take":                             "かけてよい `時間`",
 	"--timeout must be more than 0, such as 30s or 2m": "--timeout は 30s や 2m のように 0 より大きくしてください",
 	"Sending to %s":                                    "%s に送信中",
 	"%[1]d event was not sent: %[2]s":                  "%[1]d 件のイベントを送信しませんでした：%[2]s",
