@@ -37,7 +37,7 @@ func (c *call) web() error {
 	case page.TimeUp:
 		c.say("Ten minutes are over, so the page is no longer served.")
 	case page.Closed:
-		c.say("The page was closed.")
+		c.say("No browser has asked for the page for half a minute, so it is no longer served.")
 	}
 	return nil
 }

@@ -553,7 +553,7 @@ var German = console.Messages{
 	"The address works once, and on this machine only. The page ends when you close it, after ten minutes, and with Ctrl-C.": "Die Adresse gilt ein Mal und nur auf diesem Gerät. Die Seite endet, wenn du sie schließt, nach zehn Minuten und mit Strg-C.",
 	"the page could not be shown: %[1]w; the same is in %[2]s, %[3]s and %[4]s":                                              "die Seite ließ sich nicht zeigen: %[1]w; dasselbe steht in %[2]s, %[3]s und %[4]s",
 	"Ten minutes are over, so the page is no longer served.":                                                                 "Die zehn Minuten sind um, die Seite ist nicht mehr erreichbar.",
-	"The page was closed.":     "Die Seite wurde geschlossen.",
+	"No browser has asked for the page for half a minute, so it is no longer served.":                                        "Seit einer halben Minute hat kein Browser mehr nach der Seite gefragt, deshalb ist sie nicht mehr da.",
 	"en":                       "de",
 	"What waits":               "Was wartet",
 	"The log of what was sent": "Das Protokoll des Gesendeten",

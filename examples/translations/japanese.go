@@ -548,7 +548,7 @@ var Japanese = console.Messages{
 	"The address works once, and on this machine only. The page ends when you close it, after ten minutes, and with Ctrl-C.": "このアドレスは 1 回だけ、このマシンでのみ使えます。ページは、閉じるか、10 分たつか、Ctrl-C を押すと終了します。",
 	"the page could not be shown: %[1]w; the same is in %[2]s, %[3]s and %[4]s":                                              "ページを表示できませんでした：%[1]w。同じ内容は %[2]s、%[3]s、%[4]s で見られます",
 	"Ten minutes are over, so the page is no longer served.":                                                                 "10 分たったため、ページの提供を終了しました。",
-	"The page was closed.":     "ページが閉じられました。",
+	"No browser has asked for the page for half a minute, so it is no longer served.":                                        "30秒間ブラウザーからの要求がなかったため、ページの提供を終了しました。",
 	"en":                       "ja",
 	"What waits":               "待機中のもの",
 	"The log of what was sent": "送信済みのログ",
