@@ -38,6 +38,8 @@ func (c *call) web() error {
 		c.say("Ten minutes are over, so the page is no longer served.")
 	case page.Closed:
 		c.say("No browser has asked for the page for half a minute, so it is no longer served.")
+	case page.Cancelled:
+		return &InterruptedError{c.ctx, "the page was open"}
 	}
 	return nil
 }
