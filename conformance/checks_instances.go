@@ -26,7 +26,7 @@ func instanceChecks() []Check {
 			Sentence: "Of several Sends at once, each returns what the vendor said of its own batch.", do: ownVerdict},
 		{ID: "delivery/same-content-again", Level: Must, needs: []need{network},
 			Sentence: "A batch that is sent again is the same in every field, whatever the vendor answered before.", do: sameContentAgain},
-		{ID: "delivery/only-the-moment-differs", Level: Must, needs: []need{network, inGo},
+		{ID: "delivery/only-the-moment-differs", Level: Must, needs: []need{network},
 			Sentence: "A batch that is sent again, at another moment or by another backend of the driver, makes the same request but for the headers and fields that Driver.Momentary names, so that what is shown before is what goes out.", do: onlyTheMoment},
 		{ID: "lifecycle/instances-have-their-own-secrets", Level: Must, needs: []need{network},
 			Sentence: "Two backends of one driver send each its own keys and headers.", do: ownSecrets},
@@ -222,12 +222,14 @@ func sameContentAgain(p *probe) {
 	}
 }
 
-// inGo is what a program lacks, which cannot say what of its requests is of the moment.
-func inGo(s *Subject) string {
+// isMomentary reports whether a field or header may be of the moment of sending. A program has
+// no driver that says so: what its vendor file lets vary is.
+func (s *Subject) isMomentary(name string) bool {
+	same := func(m string) bool { return strings.EqualFold(m, name) } // a header's name is the same in capitals
 	if s.program != nil {
-		return "a program does not say what of its requests is of the moment"
+		return slices.ContainsFunc(slices.Collect(maps.Keys(s.Varies)), same)
 	}
-	return ""
+	return slices.ContainsFunc(s.Driver.Momentary, same)
 }
 
 // onlyTheMoment sends a batch three times: twice through one backend, more than a second
@@ -247,9 +249,6 @@ func onlyTheMoment(p *probe) {
 		}
 		p.closeInTime(b)
 	}
-	momentary := func(name string) bool { // a header's name is the same in capitals
-		return slices.ContainsFunc(p.subject.Driver.Momentary, func(m string) bool { return strings.EqualFold(m, name) })
-	}
 	var first []string
 	for i, x := range p.server.seen() {
 		r := x.Request
@@ -261,7 +260,7 @@ func onlyTheMoment(p *probe) {
 			}
 			r.Body = []byte(text)
 		}
-		now := normal(r, momentary)
+		now := normal(r, p.subject.isMomentary)
 		if i == 0 {
 			first = now
 			continue

@@ -54,10 +54,10 @@ func (e *VendorError) Error() string {
 // be read.
 func ReadVendor(path string) (Vendor, error) {
 	data, err := vendorDocument.Read(path)
-	var v Vendor
-	if err == nil {
-		v, err = parseVendor(data)
+	if err != nil {
+		return Vendor{}, fmt.Errorf("the vendor file: %w", err)
 	}
+	v, err := parseVendor(data)
 	if wrong := (*strictyaml.Error)(nil); errors.As(err, &wrong) {
 		return v, &VendorError{File: path, Line: wrong.Line, Key: wrong.Key, Problem: wrong.Problem}
 	}

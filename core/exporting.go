@@ -79,7 +79,12 @@ func (e *exporting) decisions() {
 	e.problem("the decisions", err)
 	e.to.History = ExportHistory{Decisions: []ExportPast{}, Cut: past.Cut, CutFrom: past.CutFrom, CutTo: past.CutTo, Missing: past.Missing, Problem: past.Problem}
 	for _, p := range past.List {
-		e.to.History.Decisions = append(e.to.History.Decisions, p.Export())
+		x := p.Export()
+		if x.Shown != nil {
+			shown := strings.ReplaceAll(*x.Shown, e.m.in.dir.Path(), "…") // it may hold the person's name
+			x.Shown = &shown
+		}
+		e.to.History.Decisions = append(e.to.History.Decisions, x)
 	}
 	receipts, err := e.m.in.store().Receipts()
 	e.problem("a receipt", err)

@@ -282,7 +282,7 @@ func TestAProgramThatCannotBeVerifiedIsExitCodeTwo(t *testing.T) {
 		"no vendor":            {[]string{"--", this}, "--vendor is required"},
 		"no program":           {[]string{"--vendor", acme}, "no program is named: write it last, after --"},
 		"no such program":      {[]string{"--vendor", acme, "--", "./no-such-program"}, "the program cannot be started"},
-		"no such file":         {[]string{"--vendor", "none.yaml", "--", this}, "the vendor file cannot be read"},
+		"no such file":         {[]string{"--vendor", "none.yaml", "--", this}, "the vendor file: cannot read the file"},
 		"a mistake in it":      {[]string{"--vendor", broken, "--", this}, "broken.yaml:2: statuses.200: not a class"},
 		"no such check":        {[]string{"--vendor", acme, "--run", "^nothing$", "--", this}, "--run matches no check"},
 		"no expression":        {[]string{"--vendor", acme, "--run", "(", "--", this}, "--run is no regular expression"},

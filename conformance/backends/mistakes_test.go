@@ -138,7 +138,7 @@ func TestAMistakeIsToldBeforeAnybodyIsAskedOrRecorded(t *testing.T) {
 				var mistake *driver.ConfigError
 				if !errors.As(err, &mistake) || mistake.Field != d.field {
 					t.Errorf("%s returned %v, want a mistake in %s", way, err, d.field)
-				} else if !strings.Contains(status, "What is wrong") || !strings.Contains(status, mistake.Field) {
+				} else if !strings.Contains(status, "Not recorded") || !strings.Contains(status, mistake.Field) {
 					t.Errorf("status does not name the mistake:\n%s", status)
 				}
 				if err != nil && strings.Contains(err.Error(), canary) {

@@ -36,15 +36,13 @@ func (c *Command) addCheckFlag() *bool {
 }
 
 // checkHelp is what help says of --check, where it is offered.
-func checkHelp() string {
+func (s *settings) checkHelp() string {
 	if !mayCheck {
 		return ""
 	}
-	return "\n\nWith --check it sends one event of the type telemetry.check to the declared receiver and\n" +
-		"says what that answers, if you have said yes. The exit code is 0 if it was accepted."
+	return "\n\n" + s.text("With --check it sends one event of the type telemetry.check to the declared receiver and\n"+
+		"says what that answers, if you have said yes. The exit code is 0 if it was accepted.")
 }
-
-var errNoCheck = errors.New("this build sends no event to check its receiver; authors have one that does: go run -tags telemetrycheck")
 
 // check sends the event and shows the answer. The error says that it was not accepted, or
 // why none was sent.
@@ -53,7 +51,7 @@ func (c *call) check(format outputFormat) error {
 	defer cancel()
 	v := c.look()
 	var at progress
-	stop := at.show(c.err, c.text("Sending one event to %s", v.receiver()), c.events)
+	stop := at.show(c.settings, c.err, c.text("Sending one event to %s", v.receiver()), c.events)
 	report, err := c.m.Check(ctx)
 	stop()
 	j := checkJSON{summaryJSON: v.summary(), Backend: v.backend(), Warnings: c.m.AuthorWarnings()}
@@ -92,14 +90,14 @@ func (c *call) check(format outputFormat) error {
 func (c *call) checkError(err error, v view) error {
 	switch {
 	case errors.Is(err, core.ErrOff):
-		return c.errorf("%[1]w, and nothing is sent without a yes, not even to check; %[2]s", core.ErrOff, v.onHint(c.hint, true))
+		return c.errorf("%[1]w, and nothing is sent without a yes, not even to check; %[2]s", c.inWords(core.ErrOff), v.onHint(c.hint, true))
 	case errors.Is(err, core.ErrLocal):
 		if by, ok := v.Decision.Overrules(); ok {
-			return c.errorf("%[1]w; decided by %[2]s, whatever you answer", core.ErrLocal, c.layerWords(by))
+			return c.errorf("%[1]w; decided by %[2]s, whatever you answer", c.inWords(core.ErrLocal), c.layerWords(by))
 		}
-		return c.errorf("%[1]w; to have events sent: %[2]s", core.ErrLocal, c.hint("enable"))
+		return c.errorf("%[1]w; to have events sent: %[2]s", c.inWords(core.ErrLocal), c.hint("enable"))
 	case errors.Is(err, core.ErrBusy):
-		return c.errorf("%w at this moment; try again", core.ErrBusy)
+		return c.errorf("%w at this moment; try again", c.inWords(core.ErrBusy))
 	}
 	return err
 }

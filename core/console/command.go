@@ -69,7 +69,7 @@ func (c *Command) List() (list []Flag) {
 		_, one.Bool = f.Value.(flag.Getter).Get().(bool)
 		if format, ok := f.Value.(*formatFlag); ok {
 			for _, value := range format.formats {
-				one.Choices = append(one.Choices, string(value)+"\t"+formatWords[value])
+				one.Choices = append(one.Choices, string(value)+"\t"+c.set.text(formatWords[value]))
 			}
 		}
 		list = append(list, one)
@@ -78,8 +78,9 @@ func (c *Command) List() (list []Flag) {
 }
 
 // printHelp prints what --help says.
-func (c *Command) printHelp(w io.Writer, hint func(string) string) {
+func (c *Command) printHelp(on screen.Screen, hint func(string) string) {
 	text := c.set.text
+	w := &strings.Builder{}
 	usage := c.Name
 	if c.Args != "" {
 		usage += " " + c.Args
@@ -106,6 +107,7 @@ func (c *Command) printHelp(w io.Writer, hint func(string) string) {
 		}
 		fmt.Fprintf(w, "  %s--%s\n        %s\n", letter, strings.TrimSpace(f.Name+" "+kind), usage)
 	}
+	on.Text(w.String())
 }
 
 // commands is what the commands of one list share.

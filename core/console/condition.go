@@ -225,7 +225,7 @@ func (s *settings) lossWords(lost, reported map[string]int) string {
 		}
 		list = append(list, line)
 	}
-	return strings.Join(list, ", ")
+	return strings.Join(list, s.text(", "))
 }
 
 // reasonWords says in words why events are lost. A test holds it to what core counts.

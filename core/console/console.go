@@ -125,15 +125,16 @@ func (s *settings) hints(m *core.Manager) func(command string) string {
 func Run(ctx context.Context, m *core.Manager, args []string, options ...Option) error {
 	s := gather(options)
 	streams := s.streams.complete()
+	on := out(streams.Out, m)
 	list := Commands(func() (*core.Manager, error) { return m, nil }, options...)
 	if len(args) == 0 || isHelp(args[0]) {
 		if len(args) > 1 && args[0] == "help" {
 			if c := find(list, args[1]); c != nil {
-				c.printHelp(streams.Out, s.hints(m))
+				c.printHelp(on, s.hints(m))
 				return nil
 			}
 		}
-		s.printGroup(streams.Out, m.Tool().Name, list, s.hints(m))
+		s.printGroup(on, m.Tool().Name, list, s.hints(m))
 		return nil
 	}
 	c := find(list, args[0])
@@ -144,7 +145,7 @@ func Run(ctx context.Context, m *core.Manager, args []string, options ...Option)
 	c.Flags.SetOutput(io.Discard)
 	rest, err := parse(c.Flags, args[1:])
 	if errors.Is(err, flag.ErrHelp) {
-		c.printHelp(streams.Out, s.hints(m))
+		c.printHelp(on, s.hints(m))
 		return nil
 	}
 	if err != nil {
@@ -205,19 +206,25 @@ func (s *settings) group(tool string) (summary, help string) {
 }
 
 // printGroup prints what commands there are.
-func (s *settings) printGroup(w io.Writer, tool string, list []*Command, hint func(string) string) {
+func (s *settings) printGroup(on screen.Screen, tool string, list []*Command, hint func(string) string) {
 	_, help := s.group(tool)
-	fmt.Fprintf(w, "%s\n\n%s\n  %s\n\n%s\n", help, s.text("Usage:"), hint(s.text("COMMAND [FLAGS]")), s.text("Commands:"))
+	on.Text(fmt.Sprintf("%s\n\n%s\n  %s\n\n%s\n", help, s.text("Usage:"), hint(s.text("COMMAND [FLAGS]")), s.text("Commands:")))
 	width := 0
 	for _, c := range list {
 		width = max(width, len(c.Name))
 	}
 	for _, c := range list {
-		if !c.Hidden {
-			fmt.Fprintf(w, "  %-*s  %s\n", width, c.Name, c.Summary)
+		name := fmt.Sprintf("  %-*s  ", width, c.Name)
+		switch {
+		case c.Hidden:
+		case on.Terminal:
+			on.Item(name, c.Summary)
+		default:
+			fmt.Fprintln(on, name+c.Summary)
 		}
 	}
-	fmt.Fprintf(w, "\n%s\n", s.text("More about one of them: %s", hint("help COMMAND")))
+	fmt.Fprintln(on)
+	on.Line(screen.Plain, s.text("More about one of them: %s", hint("help "+s.text("COMMAND"))))
 }
 
 // out is a screen on a stream.

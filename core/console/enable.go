@@ -45,7 +45,7 @@ func (c *call) enable(local bool, format outputFormat) error {
 	case err != nil && v.stored.Answer == answer:
 		return c.errorf("the yes is stored, but nothing can be recorded yet: %w", flat{err})
 	case err != nil:
-		return c.errorf("the yes could not be stored, so nothing is collected: %w", flat{err})
+		return c.errorf("the yes could not be stored, so nothing is collected: %[1]w; once that is mended: %[2]s", flat{err}, c.hint("enable"))
 	}
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {

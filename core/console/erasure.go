@@ -19,36 +19,36 @@ import (
 // person can do where that is anything.
 func (c *call) erasureWords(e core.Erasure) []string {
 	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, c.text(format, args...)) }
+	say := func(format string, args ...any) { lines = append(lines, c.text(format, args...)) }
 	receiver := orElse(e.Receiver, c.receiver())
 	switch e.State {
 	case deletion.Requested:
-		add("The deletion request was NOT handed over yet: %s", orElse(e.Problem, c.text("there was no time to")))
+		say("The deletion request was NOT handed over yet: %s", orElse(e.Problem, c.text("there was no time to")))
 		if e.Held {
-			add("It is kept until then.")
+			say("It is kept until then.")
 			return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
 		}
-		add("It is kept, and later commands make it again, also while telemetry is off.")
-		add("To try again now: %s", c.hint("reset --resume"))
+		say("It is kept, and later commands make it again, also while telemetry is off.")
+		say("To try again now: %s", c.hint("reset --resume"))
 		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
 	case deletion.Refused:
-		add("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), c.text("nobody said why")))
-		add("It is kept. To ask again: %s", c.hint("reset --resume"))
+		say("The deletion request was REFUSED: %s", orElse(strings.TrimSpace(e.Problem+" "+e.Receipt.Detail), c.text("nobody said why")))
+		say("It is kept. To ask again: %s", c.hint("reset --resume"))
 		return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
 	case deletion.Delivered:
-		add("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
+		say("The deletion request was handed over to %s. Whether it has been acted on is not known here.", receiver)
 	case deletion.Acknowledged:
-		add("The deletion request was handed over to %s, with the answer that the data will be deleted.", receiver)
+		say("The deletion request was handed over to %s, with the answer that the data will be deleted.", receiver)
 	case deletion.Verified:
-		add("The data is deleted. That nothing is left under this machine ID was verified.")
+		say("The data is deleted. That nothing is left under this machine ID was verified.")
 	case deletion.Manual:
-		add("The deletion request is NOT complete: you have to finish it yourself.")
+		say("The deletion request is NOT complete: you have to finish it yourself.")
 	default:
-		add("The deletion request was handed over to %[1]s, in the state %[2]s.", receiver, screen.Clean(string(e.State)))
+		say("The deletion request was handed over to %[1]s, in the state %[2]s.", receiver, screen.Clean(c.text(string(e.State))))
 	}
 	lines = append(lines, c.receiptWords(e.Receipt)...)
 	for i, part := range e.Receipt.Parts {
-		lines = append(lines, fmt.Sprintf("%d. %s", i+1, screen.Clean(string(part.State))))
+		lines = append(lines, fmt.Sprintf("%d. %s", i+1, screen.Clean(c.text(string(part.State)))))
 		for _, line := range c.receiptWords(part) {
 			lines = append(lines, "   "+line)
 		}
@@ -57,10 +57,10 @@ func (c *call) erasureWords(e core.Erasure) []string {
 		lines = append(lines, c.askTheAuthors("To know more, ask the authors, naming the machine ID: %s")...)
 	}
 	if e.Problem != "" {
-		add("The last look at it failed: %s", screen.Clean(e.Problem))
+		say("The last look at it failed: %s", screen.Clean(e.Problem))
 	}
 	if e.State != deletion.Verified && !e.Next.IsZero() {
-		add("How it goes on: %s", c.hint("reset --status"))
+		say("How it goes on: %s", c.hint("reset --status"))
 	}
 	return append(lines, c.stayWords(e)...)
 }

@@ -21,7 +21,7 @@ func (s *commands) export() *Command {
 			"already is left as it is. Keys are in it only with --with-keys. Nothing is sent.",
 		func(c *call) error { return c.export(*withKeys) },
 		"export", "export my-data.json")
-	c.Args, c.MaxArgs = "[FILE]", 1
+	c.Args, c.MaxArgs = s.text("[FILE]"), 1
 	withKeys = c.addBool("with-keys", "", "write the keys that prove a deletion request, too: keep the document secret then")
 	return c
 }
@@ -47,7 +47,7 @@ func (c *call) export(withKeys bool) error {
 	}
 	c.say("Written to %s, for you alone to read.", screen.Clean(c.args[0]))
 	if document.Warning != "" {
-		c.say("%s", document.Warning)
+		c.out.Line(screen.Plain, document.Warning)
 	}
 	return c.exportProblems(document.Problems)
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -34,10 +33,10 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
 	before := c.m.Status()
-	receiver := before.Backend.String()
+	receiver := c.backendWords(before.Backend)
 	var at progress
 	at.set(0, before.Queue.Events)
-	stop := at.show(c.err, c.text("Sending to %s", receiver), c.events)
+	stop := at.show(c.settings, c.err, c.text("Sending to %s", receiver), c.events)
 	report, err := c.m.Flush(ctx, at.set)
 	stop()
 	v := c.look()
@@ -46,10 +45,10 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 		err = c.flushError(ctx, err, v, timeout)
 	}
 	if err == nil && report.Left != "" && report.Kept > 0 {
-		err = errors.New(c.count(report.Kept, "%[1]d event was not sent: %[2]s", "%[1]d events were not sent: %[2]s", screen.Clean(report.Left)))
+		err = c.countErrorf(report.Kept, "%[1]d event was not sent: %[2]s", "%[1]d events were not sent: %[2]s", screen.Clean(report.Left))
 	}
 	if err == nil && report.Paced > 0 && report.Kept > 0 {
-		err = errors.New(c.count(report.Kept, "%[1]d event was not sent yet: %[2]s", "%[1]d events were not sent yet: %[2]s", c.paceWords(report.Paced, report.PacedUntil)))
+		err = c.countErrorf(report.Kept, "%[1]d event was not sent yet: %[2]s", "%[1]d events were not sent yet: %[2]s", c.paceWords(report.Paced, report.PacedUntil))
 	}
 	if format == formatJSON {
 		j := flushJSON{
@@ -123,16 +122,16 @@ func (c *call) flushError(ctx context.Context, err error, v view, timeout time.D
 		if n == 0 {
 			return err
 		}
-		return fmt.Errorf("%w; %s", err, c.count(n, "%d event is kept and sent later", "%d events are kept and sent later"))
+		return c.countErrorf(n, "%[2]w; %[1]d event is kept and sent later", "%[2]w; %[1]d events are kept and sent later", err)
 	}
 	switch {
 	case errors.Is(err, core.ErrOff) && n > 0:
-		why := c.count(n, "so %[1]d event is not sent; decided by %[2]s", "so %[1]d events are not sent; decided by %[2]s", v.decider())
-		return fmt.Errorf("%w, %s", core.ErrOff, why)
+		return c.countErrorf(n, "%[2]w, so %[1]d event is not sent; decided by %[3]s", "%[2]w, so %[1]d events are not sent; decided by %[3]s",
+			c.inWords(core.ErrOff), v.decider())
 	case errors.Is(err, core.ErrOff):
-		return c.errorf("%[1]w, and nothing waits; %[2]s", core.ErrOff, v.onHint(c.hint, false))
+		return c.errorf("%[1]w, and nothing waits; %[2]s", c.inWords(core.ErrOff), v.onHint(c.hint, false))
 	case errors.Is(err, core.ErrBusy):
-		return c.errorf("%[1]w and sends what waits; see %[2]s", core.ErrBusy, c.hint("status"))
+		return c.errorf("%[1]w and sends what waits; see %[2]s", c.inWords(core.ErrBusy), c.hint("status"))
 	case errors.Is(err, core.ErrWait):
 		return kept(err)
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):

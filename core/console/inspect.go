@@ -83,7 +83,7 @@ func (c *call) inspect(format outputFormat) error {
 
 // pausing tells a person who waits what for: a preview does not look while a process delivers.
 func (c *call) pausing() (stop func()) {
-	return new(progress).show(c.err, c.text("Waiting for a process that is sending"), c.events)
+	return new(progress).show(c.settings, c.err, c.text("Waiting for a process that is sending"), c.events)
 }
 
 // showWaiting prints a line for each event, under where it goes.
@@ -107,7 +107,7 @@ func (c *call) showWaiting(waiting []core.WaitingEvent) {
 	for _, h := range headings {
 		c.out.Line(screen.Bold, h)
 		for _, w := range under[h] {
-			fmt.Fprintln(c.out, screen.Cut("  "+eventLine(w.Event), c.out.Columns))
+			fmt.Fprintln(c.out, screen.Cut("  "+c.eventLine(w.Event), c.out.Columns))
 		}
 		fmt.Fprintln(c.out)
 	}
@@ -134,7 +134,7 @@ func (c *call) whereTo(w core.WaitingEvent) string {
 }
 
 // eventLine is an event for people, in one line without what all have in common.
-func eventLine(e driver.Event) string {
+func (c *call) eventLine(e driver.Event) string {
 	parts := []string{e.Time.Local().Format("01-02 15:04:05"), e.Type, e.Name}
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if e.Count > 0 {
@@ -144,7 +144,7 @@ func eventLine(e driver.Event) string {
 		add("%d ms", *e.DurationMS)
 	}
 	if e.ExitCode != nil {
-		add("exit %d", *e.ExitCode)
+		parts = append(parts, c.text("exit %d", *e.ExitCode))
 	}
 	if e.ErrorClass != "" {
 		add("%s", e.ErrorClass)
@@ -164,7 +164,7 @@ func (c *call) previewError(err error) error {
 		return c.errorf("nothing would be sent: %[1]w; see %[2]s", unsent, c.hint("status"))
 	}
 	if errors.Is(err, core.ErrBusy) {
-		return c.errorf("%w and changes what waits at this moment; try again", core.ErrBusy)
+		return c.errorf("%w and changes what waits at this moment; try again", c.inWords(core.ErrBusy))
 	}
 	return flat{err}
 }
@@ -251,7 +251,7 @@ func (c *call) showRequest(r core.Request, raw string) {
 	switch {
 	case err != nil:
 		fmt.Fprintln(c.out)
-		c.say("%s", screen.Clean(err.Error()))
+		c.out.Line(screen.Plain, screen.Clean(err.Error()))
 	case text != "":
 		fmt.Fprintf(c.out, "\n%s\n", cleanLines(indented([]byte(text))))
 	}

@@ -44,7 +44,7 @@ func (s *commands) log() *Command {
 		},
 		"log", "log --since 24h", "log 12", "log 12 --raw | gunzip", "log --verify")
 	c.Complete = s.completing((*call).completeDeliveries)
-	c.Args, c.MaxArgs = "[NUMBER]", 1
+	c.Args, c.MaxArgs = s.text("[NUMBER]"), 1
 	format = c.addOutput()
 	since = c.Flags.String("since", "", s.text("only what was sent since then: a `time` such as 24h, 7d or 2026-02-03"))
 	raw = c.addBool("raw", "", "print the bodies as they went over the wire, and nothing else")
@@ -95,7 +95,7 @@ func (c *call) log(since time.Time, raw bool, format outputFormat) error {
 		c.showDelivery(log.Deliveries[0])
 		return nil
 	}
-	c.showLog(log, since)
+	c.forColumns().showLog(log, since)
 	return nil
 }
 
@@ -188,7 +188,7 @@ func (c *call) showLog(log core.SentLog, since time.Time) {
 	}
 	c.remark(c.logRemarks(log))
 	if c.out.Terminal && len(rows) > 0 {
-		c.say("One of them whole: %s", c.hint("log NO"))
+		c.say("One of them whole: %s", c.hint("log "+c.text("NO")))
 	}
 }
 

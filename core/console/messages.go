@@ -8,15 +8,21 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // Messages translates what is printed: each text by the English one, which may be a format of
 // package fmt. A translation may take its arguments in another order, as in "%[2]s: %[1]s". A
 // text that is not there stays English; a test of the author's keeps their table complete with
-// [Messages.Check]. Examples are in examples/translations.
+// [Messages.Check]. Examples are in examples/translations; docs/translate.md tells how.
 //
 // What the author declares, such as the notice, and what a receiver answers is printed as it is.
+// What core says of single cases stays English: faults, why something failed or waits, what has
+// changed since a yes, and the type, the presence and, of the fields that every tool has, the
+// purpose of a field. So do package flag's words about a wrong flag, what is written for programs
+// (the names and states in JSON, the pages of schema, columns in a pipe), and how numbers and times
+// are written.
 type Messages map[string]string
 
 // allTexts has all texts, one quoted Go string a line. A test holds it to the code.
@@ -104,8 +110,44 @@ func (s *settings) count(n int, one, many string, args ...any) string {
 	return s.text(format, append([]any{n}, args...)...)
 }
 
+// countErrorf is count as an error.
+func (s *settings) countErrorf(n int, one, many string, args ...any) error {
+	format := many
+	if n == 1 {
+		format = one
+	}
+	return s.errorf(format, append([]any{n}, args...)...)
+}
+
+// coreErrors are the errors of core that are put into sentences of this package.
+var coreErrors = []error{core.ErrOff, core.ErrLocal, core.ErrBusy}
+
+// translatedError is one of coreErrors, in the author's language.
+type translatedError struct {
+	text string
+	err  error
+}
+
+func (e translatedError) Error() string { return e.text }
+func (e translatedError) Unwrap() error { return e.err }
+
+// inWords translates one of coreErrors.
+func (s *settings) inWords(err error) error { return translatedError{s.text(err.Error()), err} }
+
 // events is a number of events.
 func (s *settings) events(n int) string { return s.count(n, "%d event", "%d events") }
+
+// forColumns is the call in English where a program reads what it prints in columns: these must
+// not depend on the language of whoever runs the program.
+func (c *call) forColumns() *call {
+	if c.out.Terminal {
+		return c
+	}
+	english, set := *c, *c.settings
+	set.messages = nil
+	english.settings = &set
+	return &english
+}
 
 // say prints a sentence to standard output.
 func (c *call) say(format string, args ...any) { c.out.Line(screen.Plain, c.text(format, args...)) }

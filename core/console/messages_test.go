@@ -12,9 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/console/internal/page"
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 var update = flag.Bool("update", false, "rewrite messages.txt and the golden files")
@@ -22,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite messages.txt and the golden fil
 // textArguments are the arguments of the functions that take texts.
 var textArguments = map[string][]int{
 	"text": {0}, "errorf": {0}, "say": {0}, "count": {1, 2}, "command": {1, 2}, "addBool": {2}, "askTheAuthors": {0},
-	"isOneOf": {1}, "couldNotStore": {1},
+	"isOneOf": {1}, "couldNotStore": {1}, "countErrorf": {1, 2},
 }
 
 // textsInCode returns the texts of this package, in the order of its files.
@@ -95,6 +97,18 @@ func textsInCode(t *testing.T) []string {
 	for _, name := range layerNames {
 		add(name)
 	}
+	for _, detail := range layerDetails {
+		add(detail)
+	}
+	for _, format := range slices.Sorted(maps.Keys(formatWords)) {
+		add(formatWords[format])
+	}
+	for class := driver.ClassAccepted; class <= driver.ClassPartial; class++ {
+		add(class.String())
+	}
+	for _, err := range coreErrors {
+		add(err.Error())
+	}
 	return texts
 }
 
@@ -163,5 +177,62 @@ func TestTheNamesOfLayersAreInTheList(t *testing.T) {
 	nobody := consent.Decide(consent.Input{Feature: true, Tool: "mytool", Lookup: func(string) (string, bool) { return "", false }})
 	if names = append(names, nobody.Decider); !slices.Equal(names, layerNames) {
 		t.Errorf("layers are %q, listed %q", names, layerNames)
+	}
+}
+
+// What is not in the list is printed in English to somebody who reads another language.
+func TestTheDetailsOfLayersAreInTheList(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 2, 3, 14, 5, 6, 0, time.UTC)
+	found := map[string]bool{}
+	decide := func(in consent.Input, variables map[string]string) {
+		in.Tool = "mytool"
+		if in.Policy.Detail == "" {
+			in.Policy = consent.ReadPolicies() // as without a file
+		}
+		in.Lookup = func(name string) (string, bool) { value, set := variables[name]; return value, set }
+		for _, layer := range consent.Decide(in).Layers {
+			detail := strings.ReplaceAll(layer.Detail, day.Format(time.DateOnly), "%s")
+			found[detail] = true
+			if !slices.Contains(layerDetails, detail) {
+				t.Errorf("%q is not in the list", detail)
+			}
+		}
+	}
+	for _, answer := range []consent.Answer{consent.AnswerNone, consent.AnswerNo, consent.AnswerYes, consent.AnswerLocal} {
+		decide(consent.Input{Feature: true, Stored: consent.Stored{Answer: answer, At: day}}, nil)
+	}
+	decide(consent.Input{Omitted: true, Stored: consent.Stored{Answer: consent.AnswerNo}}, nil)
+	for _, value := range []string{"1", "0", "perhaps"} {
+		decide(consent.Input{}, map[string]string{"DO_NOT_TRACK": value, consent.EnvName("mytool"): value, "TELEMETRY_LOCAL": value})
+	}
+	const receiver = "receiver httpjson https://collector.example.com/events"
+	for _, text := range []string{"off", "on", "local", "perhaps", receiver, "on\n" + receiver} {
+		path := filepath.Join(t.TempDir(), "policy")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		decide(consent.Input{Policy: consent.ReadPolicies(path)}, nil)
+	}
+	decide(consent.Input{Policy: consent.ReadPolicies(t.TempDir())}, nil)
+	for _, detail := range layerDetails {
+		if !found[detail] {
+			t.Errorf("%q is listed, and found nowhere", detail)
+		}
+	}
+}
+
+func TestTheDayOfAnAnswerIsKeptInTheTranslation(t *testing.T) {
+	t.Parallel()
+	s := gather([]Option{WithMessages(Messages{"no, on %s": "Nein, am %s", "not set": "nicht gesetzt"})})
+	for detail, want := range map[string]string{
+		"no, on 2026-02-03":  "Nein, am 2026-02-03",
+		"yes, on 2026-02-03": "yes, on 2026-02-03",
+		"not set":            "nicht gesetzt",
+		"100 %s of it":       "100 %s of it",
+	} {
+		if got := s.detailWords(detail); got != want {
+			t.Errorf("%q is %q", detail, got)
+		}
 	}
 }

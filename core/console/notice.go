@@ -55,7 +55,7 @@ func (s *settings) notice(on screen.Screen, tool props.Tool, status core.Status,
 	b.WriteString("\n")
 	page.Paragraph(s.destination(status))
 	for _, row := range s.whoAsks(status.Controller) {
-		page.Paragraph(row.Label + ": " + row.Value)
+		page.Paragraph(s.text("%[1]s: %[2]s", row.Label, row.Value))
 	}
 	if url := tool.Telemetry.PrivacyURL; url != "" {
 		page.Paragraph(s.text("Privacy policy: %s", screen.Clean(url)))
@@ -149,7 +149,8 @@ func (s *settings) destination(status core.Status) string {
 func (s *settings) turnedOn(on screen.Screen, tool string, status core.Status, hint func(string) string) string {
 	var b strings.Builder
 	page := screen.Screen{Writer: &b, Columns: on.Columns}
-	page.Paragraph(s.text("Telemetry of %s is on, because %s is set.", tool, consent.GeneralVariable) + " " + s.destination(status))
+	// Scripts without spaces have none between sentences either.
+	page.Paragraph(s.text("%[1]s %[2]s", s.text("Telemetry of %s is on, because %s is set.", tool, consent.GeneralVariable), s.destination(status)))
 	page.Paragraph(s.text("To turn it off: %s", hint("disable")))
 	page.Paragraph(s.text("To have it on for %[1]s only: %[2]s=on instead of %[3]s", tool, consent.EnvName(tool), consent.GeneralVariable))
 	return b.String()

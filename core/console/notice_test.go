@@ -67,7 +67,7 @@ func TestTheNoticeNamesEveryFieldThatIsSent(t *testing.T) {
 // onTerminal is what a terminal without colours gets.
 func onTerminal(s core.Schema) string {
 	var b strings.Builder
-	showSchema(screen.Screen{Writer: &b, Terminal: true}, s)
+	gather(nil).showSchema(screen.Screen{Writer: &b, Terminal: true}, s)
 	return b.String()
 }
 

@@ -24,7 +24,7 @@ func (p *progress) set(done, total int) {
 
 // show draws the progress on a terminal once it takes long, until the returned function
 // is called. Elsewhere it draws nothing.
-func (p *progress) show(out screen.Screen, doing string, unit func(int) string) (stop func()) {
+func (p *progress) show(s *settings, out screen.Screen, doing string, unit func(int) string) (stop func()) {
 	if !out.Terminal {
 		return func() {}
 	}
@@ -43,9 +43,9 @@ func (p *progress) show(out screen.Screen, doing string, unit func(int) string) 
 				return
 			case <-timer.C:
 			}
-			text := doing + " …"
+			text := s.text("%s …", doing)
 			if total := p.total.Load(); total > 0 {
-				text = fmt.Sprintf("%s: %d of %s …", doing, p.done.Load(), unit(int(total)))
+				text = s.text("%[1]s: %[2]d of %[3]s …", doing, p.done.Load(), unit(int(total)))
 			}
 			switch {
 			case out.Colour:

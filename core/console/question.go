@@ -66,14 +66,16 @@ func Ask(ctx context.Context, m *core.Manager, options ...Option) (answered bool
 		return false, nil
 	case said == saidNothing:
 		fmt.Fprintf(terminal, "%s\n\n", s.text("Not answered, so nothing is collected. To answer later: %s", hint("enable")))
-		return false, s.couldNotStore(m.NoteUnanswered(), "that you were asked", m.Tool().Name)
+		return false, s.couldNotStore(m.NoteUnanswered(),
+			"that you were asked could not be stored, so nothing is collected (%[1]w); to not be asked again, set %[2]s=off", m.Tool().Name)
 	}
 	err = m.Answer(answer, seen, shown)
 	if errors.Is(err, core.ErrChanged) {
 		return true, nil // the other answer stands; status tells it
 	}
 	if err != nil {
-		return false, s.couldNotStore(err, "your answer", m.Tool().Name)
+		return false, s.couldNotStore(err,
+			"your answer could not be stored, so nothing is collected (%[1]w); to not be asked again, set %[2]s=off", m.Tool().Name)
 	}
 	fmt.Fprintln(terminal, reply)
 	return true, nil
@@ -101,13 +103,12 @@ func (s *settings) tell(m *core.Manager) {
 	_ = m.NoteTold(shown) // else they are told once more
 }
 
-// couldNotStore says what to do where err kept something from being stored; nil stays nil.
-func (s *settings) couldNotStore(err error, what, tool string) error {
+// couldNotStore says in a text what to do where err kept something from being stored; nil stays nil.
+func (s *settings) couldNotStore(err error, text, tool string) error {
 	if err == nil {
 		return nil
 	}
-	return s.errorf("%[1]s could not be stored, so nothing is collected (%[2]w); to not be asked again, set %[3]s=off",
-		s.text(what), err, consent.EnvName(tool))
+	return s.errorf(text, err, consent.EnvName(tool))
 }
 
 // somebodyThere finds out whether a person can be asked or told something here, cheap

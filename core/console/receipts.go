@@ -22,7 +22,7 @@ func (s *commands) receipts() *Command {
 		func(c *call) error { return c.receipts(*format) },
 		"receipts", "receipts 2", "receipts --output json")
 	c.Complete = s.completing((*call).completeDecisions)
-	c.Args, c.MaxArgs = "[NUMBER]", 1
+	c.Args, c.MaxArgs = s.text("[NUMBER]"), 1
 	format = c.addOutput()
 	return c
 }
@@ -50,8 +50,9 @@ func (c *call) receipts(format outputFormat) error {
 		}
 	case chosen > 0:
 		c.showDecision(all.List[chosen-1], chosen)
+		c.remark(c.historyRemarks(all))
 	default:
-		c.showDecisions(all)
+		c.forColumns().showDecisions(all)
 	}
 	if err != nil {
 		return flat{err}
@@ -115,13 +116,13 @@ func (c *call) showDecisions(all core.Decisions) {
 	}
 	switch {
 	case len(rows) > 0:
-		c.out.Grid([]string{"NO", c.text("DECIDED"), c.text("WHAT"), c.text("BY"), c.text("FOR"), c.text("RECEIPT")}, rows)
+		c.out.Grid([]string{c.text("NO"), c.text("DECIDED"), c.text("WHAT"), c.text("BY"), c.text("FOR"), c.text("RECEIPT")}, rows)
 	case c.out.Terminal:
 		c.say("Nothing was decided yet.")
 	}
 	c.remark(c.historyRemarks(all))
 	if c.out.Terminal && len(rows) > 0 {
-		c.say("One of them whole, with what was shown: %s", c.hint("receipts NO"))
+		c.say("One of them whole, with what was shown: %s", c.hint("receipts "+c.text("NO")))
 	}
 }
 
@@ -149,7 +150,7 @@ func (c *call) decidedWords(p consent.Past) (string, screen.Colour) {
 	case p.Decided == consent.AnswerNo:
 		return c.text("no"), screen.Red
 	case p.Decided == consent.AnswerLocal && p.RestrictedBy != "":
-		return c.text("yes, kept on this machine by %s", screen.Clean(p.RestrictedBy)), screen.Green
+		return c.text("yes, kept on this machine by %s", screen.Clean(c.text(p.RestrictedBy))), screen.Green
 	case p.Decided == consent.AnswerLocal:
 		return c.text("yes, on this machine only"), screen.Green
 	}
@@ -169,7 +170,7 @@ func (c *call) decidedBy(p consent.Past) string {
 	if p.Decider == "" {
 		return c.text("not known")
 	}
-	return screen.Clean(p.Decider)
+	return screen.Clean(c.text(p.Decider))
 }
 
 // scopeOf names who was to get the events.
@@ -217,6 +218,9 @@ func (c *call) showDecision(d core.PastDecision, n int) {
 	add(c.text("For"), scopeOf(d.Past))
 	add(c.text("Receipt"), d.Receipt)
 	if d.Terms.Tool != "" {
+		for _, row := range c.whoAsks(core.Controller{Name: d.Terms.Controller, Purpose: d.Terms.Purpose, Retention: d.Terms.Retention}) {
+			add(row.Label, screen.Clean(row.Value))
+		}
 		add(c.text("Fields"), strings.Join(d.Terms.Fields, ", "))
 		add(c.text("Metadata"), keysOf(d.Terms))
 	}

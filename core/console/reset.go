@@ -68,7 +68,7 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		return c.notStored(before, err)
 	}
 	if format == formatJSON {
-		j := resetJSON{c.look().summary(), report.Erased, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
+		j := resetJSON{c.look().summary(), report.Erased, report.Sending, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
 		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
@@ -80,8 +80,8 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		return c.errorf("telemetry is off, but the reset is not complete (%[1]w); to try again: %[2]s", flat{err}, c.hint("reset"))
 	}
 	if n := len(report.Unknown); n > 0 {
-		err = errors.New(c.count(n, "%d identity could not be read, so nobody could be asked to delete what may have been sent under it",
-			"%d identities could not be read, so nobody could be asked to delete what may have been sent under them"))
+		err = c.countErrorf(n, "%d identity could not be read, so nobody could be asked to delete what may have been sent under it",
+			"%d identities could not be read, so nobody could be asked to delete what may have been sent under them")
 	}
 	return errors.Join(err, c.stillOpen(report.Requests))
 }
@@ -92,7 +92,7 @@ func (c *call) asking(work func(ctx context.Context, tell func(done, total int))
 	ctx, cancel := context.WithTimeout(c.ctx, resetPatience)
 	defer cancel()
 	var p progress
-	defer p.show(c.err, c.text("Asking for the deletion"), func(n int) string { return c.count(n, "%d request", "%d requests") })()
+	defer p.show(c.settings, c.err, c.text("Asking for the deletion"), func(n int) string { return c.count(n, "%d request", "%d requests") })()
 	return work(ctx, p.set)
 }
 
@@ -128,8 +128,8 @@ func (c *call) stillOpen(all []core.Erasure) error {
 	if n == 0 {
 		return nil
 	}
-	return errors.New(c.count(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
-		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume")))
+	return c.countErrorf(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
+		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume"))
 }
 
 func (v view) somethingToReset() bool {
@@ -160,6 +160,9 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		return
 	}
 	c.saidNo(before.tool, report.Erased, report.Arrived)
+	if report.Sending {
+		c.say("A batch is still on its way and may arrive after the request for its deletion.")
+	}
 	for _, name := range report.Unknown {
 		fmt.Fprintln(c.out)
 		c.say("An identity was damaged and is kept as %s.", name)
@@ -183,7 +186,7 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		if e.NotErasable > 0 && before.MachineID == e.MachineID {
 			for _, w := range before.Declared.Warnings {
 				if w.NotErasable && before.Warned[w.Name] > 0 {
-					fmt.Fprintf(c.out, "    %s: %s\n", c.events(before.Warned[w.Name]), screen.Clean(w.Doc))
+					c.out.Text("    " + c.text("%[1]s: %[2]s", c.events(before.Warned[w.Name]), screen.Clean(w.Doc)))
 				}
 			}
 		}
@@ -204,6 +207,8 @@ func (c *call) nothingToAsk(before []core.Erasure) string {
 type resetJSON struct {
 	summaryJSON
 	Erased int `json:"erased"`
+	// Sending says that a batch was still on its way.
+	Sending bool `json:"still_sending,omitempty"`
 	// NotErasable is how many of the events that were sent may stay all the same, the greatest
 	// number of a request.
 	NotErasable int           `json:"not_erasable,omitempty"`

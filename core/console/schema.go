@@ -49,55 +49,67 @@ func (c *call) schema(format outputFormat) error {
 		}
 		return err
 	}
-	showSchema(c.out, schema)
+	c.showSchema(c.out, schema)
 	return nil
 }
 
 // showSchema writes a table for each event on a terminal. In a pipe, each line stands for
 // itself: event, field, values, presence, purpose, and the period in which it is recorded.
-func showSchema(out screen.Screen, s core.Schema) {
-	const every = "*"
+func (s *settings) showSchema(out screen.Screen, schema core.Schema) {
 	if !out.Terminal {
-		out.Grid(nil, schemaRows(every, "", s.Fields))
-		out.Grid(nil, schemaRows(every, "metadata.", s.Metadata))
-		for _, e := range s.Events {
-			out.Grid(nil, [][]screen.Cell{cells(e.Type, "", "names: "+schemafile.Names(e), "", e.Purpose, schemafile.When(e))})
-			out.Grid(nil, schemaRows(e.Type, "metadata.", e.Fields))
-		}
+		pipeSchema(out, schema)
 		return
 	}
 	grid := func(fields []core.SchemaField) {
 		var rows [][]screen.Cell
 		for _, f := range fields {
-			rows = append(rows, cells(f.Name, within(schemafile.Words(f), len(f.Values)), f.Present, withPeriod(s, f.Purpose, f.Since, f.Until)))
+			purpose := s.withPeriod(f.Purpose, f.Since, f.Until, schema.Ended(f.Until))
+			rows = append(rows, cells(f.Name, s.within(schemafile.Words(f), len(f.Values)), f.Present, purpose))
 		}
-		out.Grid([]string{"FIELD", "VALUE", "PRESENT", "FOR"}, rows)
+		out.Grid([]string{s.text("FIELD"), s.text("VALUE"), s.text("PRESENT"), s.text("FOR")}, rows)
 	}
 	heading := func(text string) { fmt.Fprintln(out, "\n"+out.Paint(screen.Bold, screen.Clean(text))) }
-	fmt.Fprintf(out, "What %s may send after a yes, and nothing else (notice version %d)\n", s.Tool, s.NoticeVersion)
-	heading("Every event")
-	grid(s.Fields)
-	if len(s.Metadata) > 0 {
-		heading("Metadata of any event")
-		grid(s.Metadata)
+	out.Line(screen.Plain, s.text("What %[1]s may send after a yes, and nothing else (notice version %[2]d)", schema.Tool, schema.NoticeVersion))
+	heading(s.text("Every event"))
+	grid(schema.Fields)
+	if len(schema.Metadata) > 0 {
+		heading(s.text("Metadata of any event"))
+		grid(schema.Metadata)
 	}
-	heading("Events")
+	heading(s.text("Events"))
 	var rows [][]screen.Cell
-	for _, e := range s.Events {
-		rows = append(rows, cells(e.Type, within(schemafile.Names(e), len(e.Names)), withPeriod(s, schemafile.Purpose(e), e.Since, e.Until)))
+	for _, e := range schema.Events {
+		purpose := e.Purpose
+		if e.Folded {
+			purpose = s.text("%s; equal calls of a day are added up", purpose)
+		}
+		rows = append(rows, cells(e.Type, s.within(schemafile.Names(e), len(e.Names)), s.withPeriod(purpose, e.Since, e.Until, schema.Ended(e.Until))))
 	}
-	out.Grid([]string{"TYPE", "NAME", "FOR"}, rows)
-	for _, e := range s.Events {
+	out.Grid([]string{s.text("TYPE"), s.text("NAME"), s.text("FOR")}, rows)
+	for _, e := range schema.Events {
 		if len(e.Fields) > 0 {
-			heading("Metadata of " + e.Type)
+			heading(s.text("Metadata of %s", e.Type))
 			grid(e.Fields)
 		}
 	}
 	switch {
-	case s.AnyKey:
-		fmt.Fprintln(out, "\nThe tool does not declare more: there may be other events, and details under any key.")
-	case !s.Declared:
-		fmt.Fprintln(out, "\nThe tool does not declare its events: there may be others.")
+	case schema.AnyKey:
+		fmt.Fprintln(out)
+		out.Line(screen.Plain, s.text("The tool does not declare more: there may be other events, and details under any key."))
+	case !schema.Declared:
+		fmt.Fprintln(out)
+		out.Line(screen.Plain, s.text("The tool does not declare its events: there may be others."))
+	}
+}
+
+// pipeSchema writes the lines of a pipe, which are for programs and in English.
+func pipeSchema(out screen.Screen, s core.Schema) {
+	const every = "*"
+	out.Grid(nil, schemaRows(every, "", s.Fields))
+	out.Grid(nil, schemaRows(every, "metadata.", s.Metadata))
+	for _, e := range s.Events {
+		out.Grid(nil, [][]screen.Cell{cells(e.Type, "", "names: "+schemafile.Names(e), "", e.Purpose, schemafile.When(e))})
+		out.Grid(nil, schemaRows(e.Type, "metadata.", e.Fields))
 	}
 }
 
@@ -119,22 +131,28 @@ func cells(texts ...string) []screen.Cell {
 
 // within returns words that name n values, or only how many there are where a table has no
 // room for them.
-func within(words string, n int) string {
+func (s *settings) within(words string, n int) string {
 	const width = 40
 	if len(words) > width && n > 0 {
-		return fmt.Sprintf("one of %d", n)
+		return s.text("one of %d", n)
 	}
 	return words
 }
 
 // withPeriod adds to a purpose when something is recorded.
-func withPeriod(s core.Schema, purpose string, since int, until string) string {
-	period := schemafile.Period(since, until)
-	if s.Ended(until) {
-		period = "no longer recorded, " + period
+func (s *settings) withPeriod(purpose string, since int, until string, ended bool) string {
+	var period []string
+	if ended {
+		period = append(period, s.text("no longer recorded"))
 	}
-	if period == "" {
+	if since > 0 {
+		period = append(period, s.text("since notice %d", since))
+	}
+	if until != "" {
+		period = append(period, s.text("until %s", until))
+	}
+	if len(period) == 0 {
 		return purpose
 	}
-	return strings.TrimSpace(purpose + " (" + period + ")")
+	return strings.TrimSpace(s.text("%[1]s (%[2]s)", purpose, strings.Join(period, s.text(", "))))
 }

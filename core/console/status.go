@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
@@ -88,14 +88,6 @@ func (v view) decider() string {
 	return v.text("%s, and silence is no", v.text(v.Decision.Decider))
 }
 
-// layerNames are the names of layers that are words, not variables, and that of nobody. A test
-// holds them to what Decide returns.
-var layerNames = []string{"the tool", "this build", "the administrator's policy", "your answer", "nobody"}
-
-func (s *settings) layerWords(layer consent.Layer) string {
-	return s.text("%[1]s (%[2]s)", s.text(layer.Name), screen.Clean(layer.Detail))
-}
-
 // onHint says what turns telemetry on: a yes or, where that would not be followed, who keeps it
 // off. To send something, a restriction to this machine is in the way as well.
 func (v view) onHint(hint func(string) string, toSend bool) string {
@@ -118,7 +110,7 @@ func (s *commands) status() *Command {
 		func(c *call) error {
 			switch {
 			case *check && !mayCheck:
-				return &UsageError{errNoCheck}
+				return &UsageError{c.errorf("this build sends no event to check its receiver; authors have one that does: go run -tags telemetrycheck")}
 			case *check:
 				return c.check(*format)
 			}
@@ -128,7 +120,7 @@ func (s *commands) status() *Command {
 	format = c.addOutput()
 	explain = c.addBool("explain", "", "show everything that has a say, and which of it decided")
 	check = c.addCheckFlag()
-	c.Help += checkHelp()
+	c.Help += s.checkHelp()
 	return c
 }
 
@@ -217,30 +209,17 @@ func (v view) receiver() string {
 		return v.text("none")
 	}
 	if v.Pinned {
-		return v.text("%s, set by the administrator's policy", v.Backend.String())
+		return v.text("%s, set by the administrator's policy", v.backendWords(v.Backend))
 	}
-	return v.Backend.String()
+	return v.backendWords(v.Backend)
 }
 
-func (v view) layers() []screen.Row {
-	rows := make([]screen.Row, len(v.Decision.Layers))
-	for i, layer := range v.Decision.Layers {
-		r := screen.Row{Label: v.text(layer.Name), Value: screen.Clean(layer.Detail)}
-		switch layer.Verdict {
-		case consent.Yes:
-			r.Colour = screen.Green
-		case consent.No:
-			r.Colour = screen.Red
-		}
-		if verdict := string(layer.Verdict); !strings.HasPrefix(layer.Detail, verdict) {
-			r.Value = v.text("%[1]s: %[2]s", verdict, r.Value)
-		}
-		if layer.Name == v.Decision.Decider {
-			r.Value = v.text("%s  <- decided", r.Value)
-		}
-		rows[i] = r
+// backendWords is BackendInfo.String in the author's language.
+func (s *settings) backendWords(b props.BackendInfo) string {
+	if b.Local && len(b.Hosts) == 0 {
+		return s.text("%s (this machine only)", b.Name)
 	}
-	return rows
+	return b.String()
 }
 
 // summaryJSON is what nearly every command says in JSON. Its names are stable.

@@ -1,4 +1,4 @@
-//go:build !notelemetry
+//go:build !notelemetry && !notelemetrypage
 
 package console
 
@@ -37,7 +37,7 @@ func (c *call) web() error {
 	case page.TimeUp:
 		c.say("Ten minutes are over, so the page is no longer served.")
 	case page.Closed:
-		c.say("The page was closed.")
+		c.say("No browser has asked for the page for half a minute, so it is no longer served.")
 	case page.Cancelled:
 		return &InterruptedError{c.ctx, "the page was open"}
 	}
@@ -75,7 +75,7 @@ func (c *call) pageData(ctx context.Context) (page.Data, error) {
 	decisions, err := c.m.Decisions()
 	unreadable(&d, c.text("The history of decisions"), err)
 	c.pageWaiting(&d, v, waiting)
-	c.pageSent(&d, log)
+	c.pageSent(&d, v, log)
 	c.pageDecisions(&d, decisions)
 	c.pageFields(&d, waiting)
 	c.pageErasures(&d, v.Erasures)
@@ -105,7 +105,7 @@ func (v view) pageState() page.State {
 	words, colour := v.stateWords()
 	s := page.State{Words: words, Tone: tone(colour), Decider: v.decider(), Since: v.Decision.Since}
 	for _, layer := range v.Decision.Layers {
-		l := page.Layer{Name: v.text(layer.Name), Verdict: v.text("silent"), Detail: layer.Detail, Decided: layer.Name == v.Decision.Decider}
+		l := page.Layer{Name: v.text(layer.Name), Verdict: v.text("silent"), Detail: v.detailWords(layer.Detail), Decided: layer.Name == v.Decision.Decider}
 		switch layer.Verdict {
 		case consent.Yes:
 			l.Verdict, l.Tone = v.text("yes"), page.Good
@@ -135,6 +135,9 @@ func (c *call) pageWaiting(d *page.Data, v view, waiting []core.WaitingEvent) {
 	if v.state() == stateOn && len(waiting) > 0 {
 		d.Waiting.Why = c.text("Next upload: %s", v.nextUpload())
 	}
+	for _, held := range v.Held {
+		d.Problems = append(d.Problems, page.Problem{Tone: page.Caution, Title: c.text("Not sent"), Text: v.heldWords(held)})
+	}
 	for _, w := range waiting {
 		e := page.Event{At: w.Event.Time, Name: strings.TrimSpace(w.Event.Type + " " + w.Event.Name), JSON: string(w.Event.AppendJSON(nil)), To: w.Receiver}
 		if w.Keep != "" || w.Held || w.Gone || !w.Until.IsZero() {
@@ -144,7 +147,7 @@ func (c *call) pageWaiting(d *page.Data, v view, waiting []core.WaitingEvent) {
 	}
 }
 
-func (c *call) pageSent(d *page.Data, log core.SentLog) {
+func (c *call) pageSent(d *page.Data, v view, log core.SentLog) {
 	d.Sent.Total = len(log.Deliveries)
 	for _, one := range slices.Backward(log.Deliveries) {
 		answer, colour := c.answerOf(one)
@@ -159,6 +162,9 @@ func (c *call) pageSent(d *page.Data, log core.SentLog) {
 			At: one.At, To: one.Backend + " (" + one.Host + ")", Events: one.Events, Status: answer, Tone: tone(colour), Body: body,
 			Receipt: strings.Join(one.Receipts, ", "),
 		})
+	}
+	if v.Stayed > 0 && v.LocalLog != "" {
+		d.Sent.Notes = append(d.Sent.Notes, page.Note{Text: c.count(v.Stayed, "%[1]d event stayed on this machine, in %[2]s", "%[1]d events stayed on this machine, in %[2]s", v.LocalLog)})
 	}
 	for _, line := range c.logRemarks(log) {
 		d.Sent.Notes = append(d.Sent.Notes, page.Note{Tone: page.Caution, Text: line})
@@ -254,26 +260,30 @@ const (
 	chartCommands = 12
 )
 
-// pageActivity counts what was taken, by the log, and what waits: what failed was sent again, or
-// waits, and is not to be counted twice.
+// pageActivity counts what is in the log and what waits.
 func (c *call) pageActivity(waiting []core.WaitingEvent, log core.SentLog, now time.Time) page.Activity {
 	days, commands := map[string]int{}, map[string]int{}
 	note := func(at time.Time, name string, events int) {
 		days[at.Local().Format(time.DateOnly)] += events
 		commands[cmp.Or(name, c.text("others"))] += events
 	}
-	for _, d := range log.Deliveries {
-		if class, known := classOf(d); d.Unsent || !known || class != driver.ClassAccepted && class != driver.ClassPartial {
-			continue
-		}
-		for _, kind := range d.Counts {
-			note(d.At, kind.Name, kind.Events)
-		}
-	}
+	seen := map[string]bool{} // IDs: what was sent again counts once, with its last attempt
 	for _, w := range waiting {
+		seen[w.Event.ID] = true
 		note(w.Event.Time, commandOf(w.Event), max(w.Event.Count, 1))
 	}
-	a := page.Activity{Note: c.text("Counted is what a receiver took, at least in part, by the log and on the day on which it was sent, and what waits.")}
+	for _, d := range slices.Backward(log.Deliveries) {
+		again := slices.ContainsFunc(d.IDs, func(id string) bool { return seen[id] })
+		for _, id := range d.IDs {
+			seen[id] = true
+		}
+		for _, kind := range d.Counts {
+			if !again && !d.Unsent {
+				note(d.At, kind.Name, kind.Events)
+			}
+		}
+	}
+	a := page.Activity{Note: c.text("Counted is what is in the log, on the day on which it was sent, and what waits.")}
 	if len(days) == 0 {
 		return a
 	}

@@ -27,7 +27,7 @@ func tool() props.Tool {
 		Name:      "plain",
 		Version:   "1.0.0",
 		Features:  props.SetFeatures(props.Enable(props.TelemetryCmd)),
-		Telemetry: props.TelemetryConfig{Endpoint: endpoint},
+		Telemetry: props.TelemetryConfig{Endpoint: endpoint, Controller: "the people who build this example"},
 	}
 }
 

@@ -8,17 +8,23 @@ import (
 	"testing"
 )
 
-// Each block of the page names the program that it is part of. That of this module is built
+// Each block of these pages names the program that it is part of. That of this module is built
 // with it, those of contrib by `make contrib`.
-func TestTheCodeForToolsWithoutCobraIsThatOfProgramsThatRun(t *testing.T) {
+func TestTheCodeInPagesForAuthorsIsThatOfProgramsThatRun(t *testing.T) {
 	t.Parallel()
+	for page, least := range map[string]int{"without-cobra.md": 5, "translate.md": 4} {
+		t.Run(page, func(t *testing.T) { blocksAreInTheirPrograms(t, page, least) })
+	}
+}
+
+func blocksAreInTheirPrograms(t *testing.T, name string, least int) {
 	root := filepath.Join("..", "..")
-	page, err := os.ReadFile(filepath.Join(root, "docs", "without-cobra.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?ms)^```go (\\S+)\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
-	if want := strings.Count(string(page), "```go"); len(blocks) != want || want < 5 {
+	if want := strings.Count(string(page), "```go"); len(blocks) != want || want < least {
 		t.Errorf("%d of %d blocks name their program", len(blocks), want)
 	}
 	for _, block := range blocks {

@@ -82,12 +82,12 @@ type Row struct {
 // terminal values stand under their labels.
 const leastValue = 28
 
-// Table writes rows as they are: Clean what is from elsewhere. A label that is the same as
-// the one before is not repeated on a terminal; in a pipe each line stands for itself.
+// Table writes rows, and cleans their values. A label that is the same as the one before is
+// not repeated on a terminal; in a pipe each line stands for itself.
 func (s Screen) Table(rows []Row) {
 	if !s.Terminal {
 		for _, r := range rows {
-			fmt.Fprintf(s, "%s: %s\n", r.Label, r.Value)
+			fmt.Fprintf(s, "%s: %s\n", r.Label, Clean(r.Value))
 		}
 		return
 	}

@@ -456,23 +456,29 @@ func TestNoSentenceIsFalseWhateverHappened(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	o := newOutputs(t)
 	modes := []string{takes, takesMost, failing, throttles, redirects, isASite}
-	for range 6 { // a few seconds
+	for walk := range 12 { // a few seconds
 		w := &world{home: newHome(t)}
 		w.begin()
 		w.mode(takes)
 		w.tool.Telemetry.MetadataKeys = []string{}
 		w.tool.Telemetry.UploadInterval = time.Nanosecond
-		steps := []func(){
-			w.record, w.record, w.record, w.flush, w.flush, w.flush, w.disable, w.reset, w.widen,
-			w.lose, w.lose, w.start, w.surroundings, w.older, w.wrong, w.full,
-			func() { w.enable(false) }, func() { w.enable(false) }, func() { w.enable(false) }, func() { w.enable(true) },
-			func() {
-				how := modes[random.IntN(len(modes))]
-				w.say("the server " + how)
-				w.mode(how)
-			},
+		serve := func() {
+			how := modes[random.IntN(len(modes))]
+			w.say("the server " + how)
+			w.mode(how)
 		}
-		for i := range 40 {
+		yes := func() { w.enable(false) }
+		steps := []func(){
+			w.record, w.record, w.record, w.record, w.flush, w.flush, w.flush, w.flush, w.flush, serve, serve, serve,
+			yes, yes, yes, func() { w.enable(true) }, w.disable, w.reset, w.widen,
+			w.lose, w.lose, w.start, w.surroundings, w.older, w.wrong, w.full,
+		}
+		if walk%2 == 0 { // most that can be said is about somebody who said yes, and whose events arrive
+			yes()
+			w.record()
+			w.flush()
+		}
+		for i := range 50 {
 			w.now = w.now.Add(time.Minute)
 			steps[random.IntN(len(steps))]()
 			w.status()

@@ -27,6 +27,7 @@ var programs = [...]struct{ module, pkg, over, what, tags string }{
 	{".", here + "/nethttp", "hello", "+ one POST with net/http", ""},
 	{".", here + "/core", "nethttp", "telemetry instead: core and the http backend", ""},
 	{".", here + "/console", "core", "+ the question and the commands, without a command library", ""},
+	{".", here + "/console", "core", "the same without the page, built with -tags notelemetrypage", "notelemetrypage"},
 	{".", here + "/posthog", "nethttp", "telemetry instead: core and the posthog backend", ""},
 	{".", here + "/posthogsdk", "nethttp", "the bare SDK instead: posthog-go", ""},
 	{".", here + "/datadog", "nethttp", "telemetry instead: core and the datadog backend", ""},
