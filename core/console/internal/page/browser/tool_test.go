@@ -153,7 +153,7 @@ func TestTheToolShowsItsHistory(t *testing.T) {
 	if err := chromedp.Cancel(tab); err != nil {
 		t.Fatal(err)
 	}
-	if said := s.ends(t); !strings.Contains(said, "The page was closed.") {
+	if said := s.ends(t); !strings.Contains(said, "so it is no longer served") {
 		t.Errorf("it says %q", said)
 	}
 
