@@ -202,6 +202,12 @@ func (s *commands) command(name, summary, help string, do func(c *call) error, e
 	return c
 }
 
+// unheard reports whether something that was printed did not arrive.
+func (c *call) unheard() bool {
+	noted, ok := c.out.Writer.(*notedWriter)
+	return ok && noted.err != nil
+}
+
 func (c *Command) tooMany(args []string) error {
 	if c.MaxArgs == 0 {
 		return c.set.errorf("%[1]s takes no arguments, but was given %[2]q", c.Name, args[0])

@@ -317,7 +317,7 @@ func (o *outputs) looks() {
 	h.must("telemetry", "enable")
 	h.record(1)
 	look(h, []string{"inspect", "--next"}) // a secret is in the body
-	for range 30 {                          // the log is cut
+	for range 30 {                         // the log is cut
 		h.record(100)
 		h.run("telemetry", "flush")
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/gotoolbase/telemetry/core"
-	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/console"
 )
 
 // full is a standard output that takes nothing.
