@@ -146,6 +146,7 @@ type ExportSent struct {
 	CutFrom    time.Time        `json:"cut_from,omitzero"`
 	CutTo      time.Time        `json:"cut_to,omitzero"`
 	Gaps       int              `json:"gaps,omitempty"`
+	Unlogged   bool             `json:"unlogged,omitempty"`
 	Torn       bool             `json:"torn,omitempty"`
 	Problem    string           `json:"problem,omitempty"`
 }

@@ -1,0 +1,163 @@
+package telemetrycmd
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// says runs a command of telemetry, and reports whether what it prints, in whatever lines, has
+// a text.
+func (p *place) says(text string, args ...string) bool {
+	p.t.Helper()
+	return strings.Contains(strings.Join(strings.Fields(p.must(append([]string{"telemetry"}, args...)...)), " "), text)
+}
+
+// json runs a command of telemetry and returns what it prints.
+func (p *place) json(args ...string) map[string]any {
+	p.t.Helper()
+	var all map[string]any
+	out, err := p.command(append([]string{"telemetry"}, args...)...).Output()
+	if err == nil {
+		err = json.Unmarshal(out, &all)
+	}
+	if err != nil {
+		p.t.Fatalf("%v: %v: %s", args, err, out)
+	}
+	return all
+}
+
+func (p *place) arrived() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.events)
+}
+
+// frozen binds a file or folder over itself, and keeps it from being written to until thaw.
+func frozen(t *testing.T, path string) (thaw func()) {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs a file system of its own")
+	}
+	if out, err := exec.Command("mount", "--bind", path, path).CombinedOutput(); err != nil {
+		t.Skipf("nothing can be mounted here: %s", out)
+	}
+	thaw = func() { _ = exec.Command("umount", "-l", path).Run() }
+	t.Cleanup(thaw)
+	if out, err := exec.Command("mount", "-o", "remount,ro,bind", path).CombinedOutput(); err != nil {
+		t.Skipf("nothing can be mounted here: %s", out)
+	}
+	return thaw
+}
+
+const (
+	uncounted    = "What is sent now can be written into no log, and is not counted"
+	neverCounted = "What is sent while nothing can be stored here is in no log"
+)
+
+func TestWhatIsSentWhereNothingCanBeStoredIsInNoLogAndThatIsSaid(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"before anything was stored": false, "after it was": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			if before {
+				p.must("deploy")
+			} else {
+				p.env = append(p.env, "MYTOOL_TELEMETRY=on")
+				if err := os.RemoveAll(p.state); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sent := p.arrived()
+			thaw := frozen(t, filepath.Dir(p.state))
+			p.must("deploy")
+			if p.arrived() <= sent {
+				t.Fatal("it was not sent, so there is nothing to be told")
+			}
+			for _, args := range [][]string{{"status"}, {"log"}, {"log", "--verify"}} {
+				if !p.says(uncounted, args...) {
+					t.Errorf("%s does not say that there is no log:\n%s", args, p.must(append([]string{"telemetry"}, args...)...))
+				}
+			}
+			for _, args := range [][]string{{"status", "--output", "json"}, {"log", "--output", "json"}, {"log", "--verify", "--output", "json"}, {"export"}} {
+				all := p.json(args...)
+				if args[0] == "export" {
+					all = all["sent"].(map[string]any)
+				}
+				if all["unlogged"] != true {
+					t.Errorf("%s says nothing of it: %v", args, all)
+				}
+			}
+			thaw()
+			for _, args := range [][]string{{"status"}, {"log"}, {"log", "--verify"}} {
+				if p.says(uncounted, args...) {
+					t.Errorf("%s says that there is no log where there can be one", args)
+				}
+			}
+			if !p.says(neverCounted, "log", "--verify") || !p.says(neverCounted, "log", "--help") {
+				t.Error("nobody is told afterwards that the log may lack something")
+			}
+		})
+	}
+}
+
+func TestRequestsThatAreNotInTheLogAreToldByEveryCommandThatTellsOfIt(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	thaw := frozen(t, filepath.Join(p.state, "sent.log"))
+	for range 2 {
+		sent := p.arrived()
+		p.must("deploy")
+		p.must("telemetry", "flush")
+		if p.arrived() <= sent {
+			t.Fatal("it was not sent")
+		}
+	}
+	for range 2 { // before the log can be written again, and after that
+		for _, args := range [][]string{{"status"}, {"log"}, {"log", "--verify"}, {"export"}} {
+			if !p.says("2 requests were sent and could not be written into the log", args...) {
+				t.Errorf("%s does not tell of them:\n%s", args, p.must(append([]string{"telemetry"}, args...)...))
+			}
+		}
+		if n := p.json("status", "--output", "json")["log_gaps"]; n != 2.0 {
+			t.Errorf("status counts %v", n)
+		}
+		if p.says(uncounted, "status") {
+			t.Error("status says that they are not counted")
+		}
+		thaw()
+		p.must("deploy")
+		p.must("telemetry", "flush")
+	}
+}
+
+func TestARequestIsCountedWhereNoFileCanBeMade(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	p.must("deploy")
+	// A file that is there can be touched on a disk that holds no other one.
+	for _, name := range []string{"sent.log", "sent.log.head"} {
+		if err := os.Remove(filepath.Join(p.state, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(p.state, "sent.gaps")); err != nil {
+		t.Errorf("what counts is not there from the beginning: %v", err)
+	}
+	if err := os.Mkdir(filepath.Join(p.state, "sent.log"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.must("telemetry", "flush")
+	if n := p.json("status", "--output", "json")["log_gaps"]; n == nil {
+		t.Error("what was sent was not counted")
+	}
+}
