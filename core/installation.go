@@ -79,7 +79,7 @@ type installation struct {
 	// uncounted is how many requests went out of this process that could be written into no log,
 	// and not be counted yet either.
 	uncounted atomic.Int64
-	pinned  atomic.Pointer[pin]
+	pinned    atomic.Pointer[pin]
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {

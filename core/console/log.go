@@ -20,7 +20,9 @@ func (s *commands) log() *Command {
 			"answered. With the number of an entry it shows that one whole.\n\n"+
 			"The log is a file on this machine, and yours: reset erases it. It is cut at 1 MiB, the\n"+
 			"oldest first. Each entry holds a digest of the one before; --verify looks whether all\n"+
-			"fit together. The exit code is then 1 if they do not.",
+			"fit together. The exit code is then 1 if they do not.\n\n"+
+			"What is sent while nothing can be stored here is in no log; TELEMETRY_DEBUG=log shows\n"+
+			"what a command would send.",
 		func(c *call) error {
 			from, err := c.sinceOf(*since)
 			switch {
@@ -130,13 +132,20 @@ func (c *call) showLog(log core.SentLog) {
 	case c.out.Terminal:
 		c.say("Nothing is in the log.")
 	}
-	if c.out.Terminal {
-		for _, line := range c.logRemarks(log) {
-			c.out.Line(screen.Plain, line)
-		}
-		if len(rows) > 0 {
-			c.say("One of them whole: %s", c.hint("log "+c.text("NO")))
-		}
+	c.remark(c.logRemarks(log))
+	if c.out.Terminal && len(rows) > 0 {
+		c.say("One of them whole: %s", c.hint("log "+c.text("NO")))
+	}
+}
+
+// remark says what is to be said of a list: in a pipe, beside it.
+func (c *call) remark(lines []string) {
+	to := c.out
+	if !c.out.Terminal {
+		to = c.err
+	}
+	for _, line := range lines {
+		to.Line(screen.Plain, line)
 	}
 }
 
@@ -162,14 +171,23 @@ func (c *call) logRemarks(log core.SentLog) (lines []string) {
 	if log.Cut > 0 {
 		lines = append(lines, c.text("%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.", log.Cut, screen.When(log.CutFrom), screen.When(log.CutTo)))
 	}
-	if log.Gaps > 0 {
-		lines = append(lines, c.count(log.Gaps, "%d request was sent and could not be written into the log.", "%d requests were sent and could not be written into the log."))
-	}
+	lines = append(lines, c.gapRemarks(log.Gaps, log.Unlogged)...)
 	if log.Torn {
 		lines = append(lines, c.text("The last entry is torn: a process was killed while it wrote it, and did not send that."))
 	}
 	if log.Mismatch != nil {
 		lines = append(lines, screen.Clean(log.Mismatch.Error()))
+	}
+	return lines
+}
+
+// gapRemarks says what the log lacks, and goes on to lack.
+func (s *settings) gapRemarks(gaps int, unlogged bool) (lines []string) {
+	if gaps > 0 {
+		lines = append(lines, s.count(gaps, "%d request was sent and could not be written into the log.", "%d requests were sent and could not be written into the log."))
+	}
+	if unlogged {
+		lines = append(lines, s.text("What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send."))
 	}
 	return lines
 }
@@ -205,6 +223,7 @@ type logJSON struct {
 	CutFrom    time.Time      `json:"cut_from,omitzero"`
 	CutTo      time.Time      `json:"cut_to,omitzero"`
 	Gaps       int            `json:"not_logged"`
+	Unlogged   bool           `json:"unlogged,omitempty"`
 	Torn       bool           `json:"torn,omitempty"`
 	Bytes      int64          `json:"bytes"`
 	Mismatch   string         `json:"mismatch,omitempty"`
@@ -230,7 +249,7 @@ type deliveryJSON struct {
 func (v view) logJSON(log core.SentLog) logJSON {
 	j := logJSON{
 		summaryJSON: v.summary(), Deliveries: []deliveryJSON{}, Cut: log.Cut, CutFrom: log.CutFrom.UTC(), CutTo: log.CutTo.UTC(),
-		Gaps: log.Gaps, Torn: log.Torn, Bytes: log.Bytes,
+		Gaps: log.Gaps, Unlogged: log.Unlogged, Torn: log.Torn, Bytes: log.Bytes,
 	}
 	if log.Mismatch != nil {
 		j.Mismatch = log.Mismatch.Error()
@@ -260,7 +279,8 @@ func (c *call) verifyLog(format outputFormat) error {
 			Mismatch string `json:"mismatch,omitempty"`
 			Cut      int    `json:"cut"`
 			Gaps     int    `json:"not_logged"`
-		}{j.summaryJSON, len(log.Deliveries), err == nil, j.Mismatch, log.Cut, log.Gaps}); writeErr != nil {
+			Unlogged bool   `json:"unlogged,omitempty"`
+		}{j.summaryJSON, len(log.Deliveries), err == nil, j.Mismatch, log.Cut, log.Gaps, log.Unlogged}); writeErr != nil {
 			return writeErr
 		}
 		return err
@@ -275,6 +295,7 @@ func (c *call) verifyLog(format outputFormat) error {
 	for _, line := range c.logRemarks(log) {
 		c.out.Line(screen.Plain, line)
 	}
-	c.say("There is no key in it: this shows damage and careless changes, not somebody who writes all of it anew.")
+	c.say("There is no key in it: this shows damage and careless changes, not somebody who works out the digests as well.")
+	c.say("What is sent while nothing can be stored here is in no log.")
 	return nil
 }

@@ -11,9 +11,11 @@
 //
 // N entries were cut, which are of the times FROM to TO, and HASH is that of the last of them.
 //
-// A second file, NAME.head, has the number and the hash of the last entry, so that an end that
-// was cut off shows too. There is no key in any of this: who rewrites both files as a whole
-// leaves a journal that fits. It shows mistakes, damage and careless changes, and no more.
+// A second file, NAME.head, has the number and the hash of the last entry that was sealed, so
+// that an end that was cut off shows too. It is there before the first entry, so that its own
+// loss shows, which the next entry notes. There is no key in any of this: who works out the
+// hashes, or removes both files, leaves a journal that fits. It shows mistakes, damage and
+// careless changes, and no more.
 //
 // An entry is written with one write, so it is there as a whole or torn at the end of the file
 // when a process is killed. What is torn is told, and cut off by the next entry.
@@ -40,6 +42,8 @@ const (
 	cutMark    = "#cut"
 	// tornField is in an entry before which a torn line was cut off: so many bytes.
 	tornField = "torn_before"
+	// headlessField is in an entry that was written where there was no head any more.
+	headlessField = "head_lost"
 	// kept is the part of Cap, in quarters, that a cut leaves: so that not each entry cuts.
 	kept = 3
 	// maxRead bounds what is taken for a journal: far above any Cap of ours.
@@ -70,6 +74,7 @@ type Entry struct {
 	Fields state.Record
 	// TornBefore is how many bytes of a torn entry were cut off before this one was written.
 	TornBefore int
+	headless   bool
 }
 
 // Log is what a journal holds.
@@ -110,21 +115,26 @@ func (j Journal) Read() (Log, error) {
 	// The head after the file: it is written after it, so it may be ahead of what was read only
 	// where something was appended in between.
 	head, headErr := j.head()
-	if headErr != nil && log.Mismatch == nil {
-		log.Mismatch = &Mismatch{end.n, "may be followed by others: the file that would tell is damaged"}
-	}
-	if log.Mismatch == nil && head.n > end.n {
+	if log.Mismatch == nil && (head.n > end.n || headErr != nil) {
 		if again, err := j.Dir.ReadUpTo(j.Name, maxRead); err == nil && !bytes.Equal(again, content) {
 			log, end = parse(again)
 		}
 	}
-	if log.Mismatch == nil {
+	switch {
+	case log.Mismatch != nil:
+	case errors.Is(headErr, fs.ErrNotExist) && end.n == 0: // there never was one
+	case errors.Is(headErr, fs.ErrNotExist):
+		log.Mismatch = &Mismatch{end.n + 1, "may be missing, and others: the file that would tell is gone"}
+	case headErr != nil:
+		log.Mismatch = &Mismatch{end.n + 1, "may be missing, and others: the file that would tell is damaged"}
+	default:
 		log.Mismatch = head.check(end)
 	}
 	return log, nil
 }
 
-// Erase removes the journal. The head goes first: a file without one is whole.
+// Erase removes the journal. Killed in between, it leaves one that says that its end may be
+// missing.
 func (j Journal) Erase() error {
 	if err := j.Dir.Remove(j.Name + headSuffix); err != nil {
 		return err
@@ -149,12 +159,9 @@ func (h link) check(end link) *Mismatch {
 	return nil
 }
 
-// head reads what is noted of the last entry, nothing where there is no note.
+// head reads what is noted of the last entry. The error wraps fs.ErrNotExist where nothing is.
 func (j Journal) head() (link, error) {
 	r, err := j.Dir.ReadRecord(j.Name + headSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
-		return link{}, nil
-	}
 	if err != nil {
 		return link{}, err
 	}
@@ -183,7 +190,6 @@ func parse(content []byte) (log Log, end link) {
 	log.Bytes = int64(len(content))
 	end = link{0, zeros}
 	whole := bytes.LastIndexByte(content, '\n') + 1
-	log.Torn = whole < len(content)
 	mismatch := func(n int, problem string) {
 		if log.Mismatch == nil {
 			log.Mismatch = &Mismatch{n, problem}
@@ -214,7 +220,16 @@ func parse(content []byte) (log Log, end link) {
 			mismatch(entry.N, "does not follow the one before it: one of them is not as it was written")
 		}
 		end = link{entry.N, hashOf(line)}
+		if entry.headless {
+			mismatch(entry.N, "is not the next one for certain: the file that would tell was gone or damaged")
+		}
 		log.Entries = append(log.Entries, entry)
+	}
+	log.Torn = whole < len(content)
+	begins := fmt.Sprintf("%s %d ", end.hash, end.n+1)
+	if rest := string(content[whole:]); rest[:min(len(rest), len(begins))] != begins[:min(len(rest), len(begins))] {
+		mismatch(end.n+1, "is none: what follows the last one is no beginning of an entry")
+		log.Torn = false
 	}
 	return log, end
 }
@@ -269,6 +284,8 @@ func parseEntry(line string) (e Entry, before string, ok bool) {
 		e.TornBefore, _ = strconv.Atoi(torn)
 		delete(e.Fields, tornField)
 	}
+	_, e.headless = e.Fields[headlessField]
+	delete(e.Fields, headlessField)
 	return e, parts[0], true
 }
 
@@ -276,9 +293,14 @@ func parseEntry(line string) (e Entry, before string, ok bool) {
 func (e Entry) encode(before string) []byte {
 	b := fmt.Appendf(nil, "%s %d %s", before, e.N, e.At.UTC().Format(time.RFC3339Nano))
 	fields := e.Fields
-	if e.TornBefore > 0 {
+	if e.TornBefore > 0 || e.headless {
 		fields = maps.Clone(fields)
+	}
+	if e.TornBefore > 0 {
 		fields[tornField] = strconv.Itoa(e.TornBefore)
+	}
+	if e.headless {
+		fields[headlessField] = "yes"
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		b = append(append(append(b, '\t'), key...), '=')

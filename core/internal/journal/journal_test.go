@@ -132,9 +132,13 @@ func TestATornEntryIsToldAndTheNextOneJoinsOn(t *testing.T) {
 	j := newJournal(t, 1<<20)
 	write(t, j, 1, 2)
 	whole := content(t, j)
+	head, err := j.Dir.ReadFile(j.Name + ".head")
+	if err != nil {
+		t.Fatal(err)
+	}
 	write(t, j, 3, 1)
 	all := content(t, j)
-	if err := j.Dir.Remove(j.Name + ".head"); err != nil { // a killed writer has not sealed
+	if err := j.Dir.WriteFile(j.Name+".head", head); err != nil { // a killed writer has not sealed
 		t.Fatal(err)
 	}
 	for size := len(whole) + 1; size < len(all); size++ {
@@ -171,6 +175,9 @@ func TestEveryChangeShowsAtTheFirstEntryThatDoesNotFit(t *testing.T) {
 		"all is gone":         {nil, 1},
 		"swapped":             {join(lines[0], lines[2], lines[1], lines[3], lines[4]), 2},
 		"twice":               {join(lines[0], lines[1], lines[1], lines[2], lines[3], lines[4]), 3},
+		"followed by noise":   {join(append(lines[:5:5], []byte("noise"))...), 6},
+		"followed by zeros":   {join(append(lines[:5:5], make([]byte, 100))...), 6},
+		"nothing but noise":   {[]byte("noise"), 1},
 		"cannot be read":      {join(lines[0], []byte("noise\n"), lines[2], lines[3], lines[4]), 2},
 		"a cut that was none": {join([]byte("#cut 2 2026-05-04T03:02:01Z 2026-05-04T03:02:02Z "+strings.Repeat("0", 64)+"\n"), lines[2], lines[3], lines[4]), 3},
 	} {
@@ -184,6 +191,47 @@ func TestEveryChangeShowsAtTheFirstEntryThatDoesNotFit(t *testing.T) {
 	write(t, j, 6, 1)
 	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 4 {
 		t.Errorf("after another entry: %v", log.Mismatch)
+	}
+}
+
+func TestALossOfTheHeadShowsAndIsNotHiddenByWhatIsWrittenAfterIt(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(journal.Journal) error{
+		"is gone":    func(j journal.Journal) error { return j.Dir.Remove(j.Name + ".head") },
+		"is empty":   func(j journal.Journal) error { return j.Dir.WriteFile(j.Name+".head", nil) },
+		"is a noise": func(j journal.Journal) error { return j.Dir.WriteFile(j.Name+".head", []byte("noise")) },
+	} {
+		j := newJournal(t, 4000)
+		write(t, j, 1, 5)
+		whole := content(t, j)
+		put(t, j, whole[:bytes.Index(whole, []byte("\n"))+1])
+		if err := damage(j); err != nil {
+			t.Fatal(err)
+		}
+		for i := 2; i < 5; i++ {
+			if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 2 {
+				t.Errorf("the head %s, after %d entries: %v", name, i-1, log.Mismatch)
+			}
+			write(t, j, i, 1)
+		}
+	}
+}
+
+func TestAWriterThatWasKilledBeforeItNotedTheFirstEntryLeavesAJournalThatFits(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	w, err := j.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for i := range 3 {
+		if log := read(t, j); log.Mismatch != nil || len(log.Entries) != i {
+			t.Errorf("%+v", log)
+		}
+		if _, err := w.Append(start, state.Record{"a": "b"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

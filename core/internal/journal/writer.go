@@ -39,6 +39,7 @@ type Writer struct {
 	size    int64
 	end     link
 	torn    int
+	headErr error // why it is not known what was written last
 	err     error // the file is in a state that nothing can be joined on to
 }
 
@@ -69,7 +70,8 @@ func (w *Writer) open() error {
 	w.size = int64(bytes.LastIndexByte(content, '\n') + 1)
 	w.torn = len(content) - int(w.size)
 	// Joined on to what was noted last, so that an end which is missing goes on to show.
-	if head, err := w.journal.head(); err == nil && head.n >= w.end.n && head.n > 0 {
+	head, err := w.journal.head()
+	if w.headErr = err; err == nil && head.n >= w.end.n && head.n > 0 {
 		w.end = head
 	}
 	return nil
@@ -95,7 +97,14 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	entry := Entry{N: w.end.n + 1, At: at, Fields: fields, TornBefore: w.torn}
+	if w.headErr != nil && w.end.n == 0 {
+		// Its content is that of a new journal, so nothing is lost with it in a power cut.
+		if err := w.journal.Dir.ReplaceSoon(w.journal.Name+headSuffix, w.end.record().Encode()); err != nil {
+			return 0, err
+		}
+		w.headErr = nil
+	}
+	entry := Entry{N: w.end.n + 1, At: at, Fields: fields, TornBefore: w.torn, headless: w.headErr != nil}
 	line := entry.encode(w.end.hash)
 	if int64(len(line))+1 > w.journal.Cap/2 {
 		return 0, ErrTooLarge
@@ -117,7 +126,7 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 		return 0, plaintext.Bare(err)
 	}
 	w.size += int64(len(line)) + 1
-	w.end, w.torn = link{entry.N, hashOf(line)}, 0
+	w.end, w.torn, w.headErr = link{entry.N, hashOf(line)}, 0, nil
 	return entry.N, nil
 }
 
