@@ -76,6 +76,9 @@ type WaitingEvent struct {
 	Held bool
 	// Until is before when it is not sent, zero where nothing but the next delivery is waited for.
 	Until time.Time
+	// OfSending says that it was recorded by a clock that was ahead: it goes out with the time of
+	// sending, and Event.Time is that of now.
+	OfSending bool
 }
 
 // Waiting returns everything that waits, oldest first, as it will go out: also while
@@ -159,6 +162,7 @@ func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, er
 		backend := takesAll(func(events []driver.Event) {
 			for _, e := range events {
 				w := w
+				w.OfSending = c.preview.ofSending(e)
 				if w.Event = e; !c.hasID {
 					w.Event.MachineID = ""
 				}
@@ -303,7 +307,7 @@ func (in *installation) copyForPreview(ctx context.Context, held bool) (*preview
 		remove()
 		return nil, fmt.Errorf("copying what waits: %w", err)
 	}
-	c.installation = &installation{environment: in.environment, tool: in.tool, dir: dir, preview: &preview{dir: dir}}
+	c.installation = &installation{environment: in.environment, tool: in.tool, dir: dir, preview: &preview{dir: dir, began: in.now().Truncate(time.Millisecond)}}
 	c.remove = remove
 	ids, idErr := identity.NewStore(dir).Load()
 	c.hasID = idErr == nil && len(ids.Keys()) > 0

@@ -342,6 +342,65 @@ func compare(t *testing.T, shown core.Request, got captured) {
 	}
 }
 
+func TestAPreviewTellsWhichTimesAreThoseOfSending(t *testing.T) {
+	t.Parallel()
+	for name, r := range receivers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := &clock{now: time.Now()}
+			server := capture(t, r)
+			tool := r.tool(server.URL)
+			options := append(enabled(t, tool, nil), core.WithClock(now.Now))
+			recordCommands(t, tool, options, 1)
+			now.add(time.Hour)
+			recordCommands(t, tool, options, 2)
+			now.add(-30 * time.Minute) // of which the clock has become aware
+			m := core.NewManager(tool, options...)
+			look := func(want int) core.Request {
+				shown, err := m.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				waiting, err := m.Waiting(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				ahead := 0
+				for _, w := range waiting {
+					if w.OfSending {
+						ahead++
+					}
+				}
+				if named := slices.Contains(shown.Momentary, "timestamp"); shown.OfSending != want || ahead != want || want > 0 && !named {
+					t.Errorf("%d of the request and %d of those that wait go out with the time of sending, want %d; of the moment are %v",
+						shown.OfSending, ahead, want, shown.Momentary)
+				}
+				return shown
+			}
+			shown := look(2)
+			now.add(time.Second)
+			server.failures = 1
+			if _, err := m.Flush(t.Context(), nil); err == nil {
+				t.Fatal("the server refused, and the flush does not say so")
+			}
+			got := server.requests()[0]
+			text, err := shown.Readable()
+			plain := string(plainBody(got.header, got.body))
+			if r.driver == nil && (err != nil || text == plain || still(text, shown.Momentary) != still(plain, shown.Momentary)) {
+				t.Errorf("shown was\n%s\nand\n%s\narrived, %v", text, plain, err)
+			}
+			// From the first attempt on, an event has the time of that.
+			now.add(time.Second)
+			shown = look(0)
+			now.add(time.Second)
+			if _, err := m.Flush(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, shown, server.requests()[1])
+		})
+	}
+}
+
 func TestWhyNothingWouldBeSentIsSaid(t *testing.T) {
 	t.Parallel()
 	server := capture(t, receivers()["httpjson"])

@@ -13,7 +13,8 @@
 //
 // A second file, NAME.head, has the number and the hash of the last entry that was sealed, so
 // that an end that was cut off shows too. It is there before the first entry, so that its own
-// loss shows, which the next entry notes. There is no key in any of this: who works out the
+// loss shows, which the next entry notes. Of a cut it has the same as the line, and before that:
+// what somebody else cut is missing. There is no key in any of this: who works out the
 // hashes, or removes both files, leaves a journal that fits. It shows mistakes, damage and
 // careless changes, and no more.
 //
@@ -23,6 +24,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -128,7 +130,7 @@ func (j Journal) Read() (Log, error) {
 	case headErr != nil:
 		log.Mismatch = &Mismatch{end.n + 1, "may be missing, and others: the file that would tell is damaged"}
 	default:
-		log.Mismatch = head.check(end)
+		log.Mismatch = head.check(log, end)
 	}
 	return log, nil
 }
@@ -148,9 +150,20 @@ type link struct {
 	hash string
 }
 
+// head is what is noted beside a journal: its last entry that was sealed, and what was cut.
+type head struct {
+	link
+	cut    int
+	period string // the times of what was cut
+}
+
 // check returns what is wrong with a log that ends in end, if this is its head.
-func (h link) check(end link) *Mismatch {
+func (h head) check(log Log, end link) *Mismatch {
 	switch {
+	case log.Cut > h.cut:
+		return &Mismatch{h.cut + 1, fmt.Sprintf("is missing, and what came after it up to entry %d", log.Cut)}
+	case log.Cut > 0 && log.Cut == h.cut && h.period != period(log.CutFrom, log.CutTo):
+		return &Mismatch{h.cut, "is not the last one that was cut, or not of that time"}
 	case h.n > end.n:
 		return &Mismatch{end.n + 1, fmt.Sprintf("is missing, and what came after it up to entry %d", h.n)}
 	case h.n > 0 && h.n == end.n && h.hash != end.hash:
@@ -160,20 +173,25 @@ func (h link) check(end link) *Mismatch {
 }
 
 // head reads what is noted of the last entry. The error wraps fs.ErrNotExist where nothing is.
-func (j Journal) head() (link, error) {
+func (j Journal) head() (head, error) {
 	r, err := j.Dir.ReadRecord(j.Name + headSuffix)
 	if err != nil {
-		return link{}, err
+		return head{}, err
 	}
 	n, err := strconv.Atoi(r["entries"])
-	if err != nil || n < 0 || !isHash(r["last"]) {
-		return link{}, state.ErrCorrupt
+	cut, cutErr := strconv.Atoi(cmp.Or(r["cut"], "0"))
+	if err != nil || n < 0 || cutErr != nil || cut < 0 || !isHash(r["last"]) {
+		return head{}, state.ErrCorrupt
 	}
-	return link{n, r["last"]}, nil
+	return head{link{n, r["last"]}, cut, r["cut_period"]}, nil
 }
 
-func (h link) record() state.Record {
-	return state.Record{"entries": strconv.Itoa(h.n), "last": h.hash}
+func (h head) record() state.Record {
+	r := state.Record{"entries": strconv.Itoa(h.n), "last": h.hash}
+	if h.cut > 0 {
+		r["cut"], r["cut_period"] = strconv.Itoa(h.cut), h.period
+	}
+	return r
 }
 
 func hashOf(line []byte) string {
@@ -251,8 +269,10 @@ func (l *Log) parseCut(line string) (end link, ok bool) {
 }
 
 func cutLine(n int, from, to time.Time, hash string) string {
-	return fmt.Sprintf("%s %d %s %s %s\n", cutMark, n, inSeconds(from), inSeconds(to), hash)
+	return fmt.Sprintf("%s %d %s %s\n", cutMark, n, period(from, to), hash)
 }
+
+func period(from, to time.Time) string { return inSeconds(from) + " " + inSeconds(to) }
 
 func inSeconds(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

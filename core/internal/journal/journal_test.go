@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -215,6 +216,96 @@ func TestALossOfTheHeadShowsAndIsNotHiddenByWhatIsWrittenAfterIt(t *testing.T) {
 			write(t, j, i, 1)
 		}
 	}
+}
+
+func TestOnlyWhatTheJournalCutItselfCountsAsCut(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	write(t, j, 1, 5)
+	lines := bytes.SplitAfter(content(t, j), []byte{'\n'})
+	forged := append([]byte("#cut 2 2026-05-04T03:02:02Z 2026-05-04T03:02:03Z "), lines[2][:64]...)
+	put(t, j, bytes.Join(append([][]byte{append(forged, '\n')}, lines[2:]...), nil))
+	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 1 {
+		t.Errorf("a cut of what is no large journal: %v", log.Mismatch)
+	}
+	write(t, j, 6, 1)
+	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 1 {
+		t.Errorf("after another entry: %v", log.Mismatch)
+	}
+
+	j = newJournal(t, 4000)
+	for i := 1; i <= 60; i++ { // until it has cut twice at least
+		write(t, j, i, 1)
+	}
+	whole := content(t, j)
+	log := read(t, j)
+	first, rest, _ := bytes.Cut(whole, []byte{'\n'})
+	if log.Mismatch != nil || log.Cut == 0 {
+		t.Fatalf("%d cut, %v", log.Cut, log.Mismatch)
+	}
+	if err := j.Dir.Remove(j.Name + ".head"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, j, 61, 1)
+	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 61 {
+		t.Errorf("the head was lost before entry 61: %v", log.Mismatch)
+	}
+	for i := 62; i < 120; i++ {
+		write(t, j, i, 1)
+	}
+	whole = content(t, j)
+	log = read(t, j)
+	if first, rest, _ = bytes.Cut(whole, []byte{'\n'}); log.Mismatch != nil || log.Cut < 61 {
+		t.Errorf("%d cut, with that entry: %v", log.Cut, log.Mismatch)
+	}
+	put(t, j, append(bytes.Replace(whole[:len(first)+1], []byte("2026"), []byte("2025"), 1), rest...))
+	if log := read(t, j); log.Mismatch == nil {
+		t.Error("the time of what was cut was changed, and nothing shows")
+	}
+}
+
+func TestAWriterThatWasKilledWhileItCutLeavesAJournalThatFits(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 4000)
+	for i := 1; read(t, j).Cut == 0; i++ {
+		before := contentIfAny(t, j)
+		write(t, j, i, 1)
+		if read(t, j).Cut == 0 {
+			continue
+		}
+		w, err := j.Open() // holds the head as it is: of a cut that is noted
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _ := j.Dir.ReadRecord(j.Name + ".head")
+		head["entries"], head["last"] = fmt.Sprint(i-1), hashOfLast(before)
+		if err := errors.Join(w.Close(), j.Dir.WriteRecord(j.Name+".head", head)); err != nil {
+			t.Fatal(err)
+		}
+		put(t, j, before)
+		if log := read(t, j); log.Mismatch != nil || log.Cut != 0 {
+			t.Errorf("%d cut, %v", log.Cut, log.Mismatch)
+		}
+		write(t, j, i, 1)
+		if log := read(t, j); log.Mismatch != nil || log.Cut == 0 {
+			t.Errorf("after it was cut again: %d cut, %v", log.Cut, log.Mismatch)
+		}
+	}
+}
+
+// contentIfAny is content where there may be no journal yet.
+func contentIfAny(t *testing.T, j journal.Journal) []byte {
+	t.Helper()
+	b, err := os.ReadFile(j.Dir.Join(j.Name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func hashOfLast(content []byte) string {
+	content = bytes.TrimSuffix(content, []byte{'\n'})
+	return fmt.Sprintf("%x", sha256.Sum256(content[bytes.LastIndexByte(content, '\n')+1:]))
 }
 
 func TestAWriterThatWasKilledBeforeItNotedTheFirstEntryLeavesAJournalThatFits(t *testing.T) {
