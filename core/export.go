@@ -137,6 +137,8 @@ type ExportWaiting struct {
 	Gone     bool         `json:"never_sent,omitempty"`
 	Held     bool         `json:"held_by_running_command,omitempty"`
 	Until    time.Time    `json:"until,omitzero"`
+	// OfSending says that it goes out with the time of sending, and not with the one in Event.
+	OfSending bool `json:"time_of_sending,omitempty"`
 }
 
 // ExportSent is a SentLog.

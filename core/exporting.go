@@ -186,7 +186,7 @@ func (e *exporting) waiting(ctx context.Context) {
 	e.problem("what waits", err)
 	e.to.Waiting = []ExportWaiting{}
 	for _, w := range list {
-		e.to.Waiting = append(e.to.Waiting, ExportWaiting{e.withoutKey(w.Event), w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until})
+		e.to.Waiting = append(e.to.Waiting, ExportWaiting{e.withoutKey(w.Event), w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until, w.OfSending})
 	}
 }
 

@@ -61,6 +61,8 @@ type waitingJSON struct {
 	Gone  bool      `json:"never_sent,omitempty"`
 	Held  bool      `json:"held_by_a_command,omitempty"`
 	Until time.Time `json:"not_before,omitzero"`
+	// OfSending says that it goes out with the time of sending.
+	OfSending bool `json:"time_of_sending,omitempty"`
 }
 
 func (c *call) inspect(format outputFormat) error {
@@ -71,7 +73,7 @@ func (c *call) inspect(format outputFormat) error {
 	if format == formatJSON {
 		list := []waitingJSON{}
 		for _, w := range waiting {
-			list = append(list, waitingJSON{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC()})
+			list = append(list, waitingJSON{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC(), w.OfSending})
 		}
 		return screen.WriteJSON(c.out, struct {
 			summaryJSON
@@ -84,10 +86,32 @@ func (c *call) inspect(format outputFormat) error {
 				return err
 			}
 		}
+		c.remark(c.waitingRemarks(waiting))
 		return nil
 	}
 	c.showWaiting(waiting)
+	c.remark(c.waitingRemarks(waiting))
 	return nil
+}
+
+// waitingRemarks says where events are not shown to the letter as they will go out.
+func (c *call) waitingRemarks(waiting []core.WaitingEvent) []string {
+	n := 0
+	for _, w := range waiting {
+		if w.OfSending {
+			n++
+		}
+	}
+	return c.timeRemarks(n)
+}
+
+// timeRemarks says of how many events the time is not known yet.
+func (s *settings) timeRemarks(events int) []string {
+	if events == 0 {
+		return nil
+	}
+	return []string{s.count(events, "The time of %d event is still to come, by the clock of this machine: it goes out with the time of sending in its place, and marked so.",
+		"The times of %d events are still to come, by the clock of this machine: they go out with the time of sending in their place, and marked so.")}
 }
 
 // showWaiting prints a line for each event, under where it goes.
@@ -178,7 +202,13 @@ func (c *call) nextBytes() error {
 	if r.NotKept != "" {
 		return c.errorf("its bytes cannot be shown: %s", screen.Clean(r.NotKept))
 	}
-	return c.printBytes(r)
+	if err := c.printBytes(r); err != nil {
+		return err
+	}
+	for _, line := range c.requestRemarks(r) {
+		c.err.Line(screen.Plain, line)
+	}
+	return nil
 }
 
 // printBytes prints a body, on a terminal only if that is text.
@@ -237,13 +267,15 @@ type requestJSON struct {
 	EventIDs   []string        `json:"event_ids,omitempty"`
 	// Momentary names fields and headers that are of the moment of sending.
 	Momentary []string `json:"momentary,omitempty"`
-	ExampleID string   `json:"example_machine_id,omitempty"`
+	// OfSending is how many events go out with the time of sending.
+	OfSending int    `json:"times_of_sending,omitempty"`
+	ExampleID string `json:"example_machine_id,omitempty"`
 }
 
 func toRequestJSON(r core.Request) requestJSON {
 	j := requestJSON{
 		Local: r.Local, Method: r.Method, URL: r.URL, Header: r.Header, Network: r.Network, Address: r.Address, Body: r.Body, BodyMasked: r.BodyMasked,
-		NotKept: r.NotKept, Size: r.Size, Digest: r.Digest, Events: r.Events, EventIDs: r.IDs, Momentary: r.Momentary, ExampleID: r.ExampleID,
+		NotKept: r.NotKept, Size: r.Size, Digest: r.Digest, Events: r.Events, EventIDs: r.IDs, Momentary: r.Momentary, OfSending: r.OfSending, ExampleID: r.ExampleID,
 	}
 	if text, err := r.Readable(); err == nil && text != "" {
 		j.Readable = json.RawMessage(text)
@@ -284,6 +316,7 @@ func (c *call) requestRemarks(r core.Request) (lines []string) {
 	if len(r.Momentary) > 0 {
 		lines = append(lines, c.text("Of the moment of sending, so other when it is sent: %s.", strings.Join(r.Momentary, ", ")))
 	}
+	lines = append(lines, c.timeRemarks(r.OfSending)...)
 	if r.ExampleID != "" {
 		lines = append(lines, c.text("There is no machine ID yet: the first upload makes it, and %s stands in its place here.", r.ExampleID))
 	}

@@ -171,6 +171,12 @@ func (c *call) logRemarks(log core.SentLog) (lines []string) {
 	if log.Cut > 0 {
 		lines = append(lines, c.text("%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.", log.Cut, screen.When(log.CutFrom), screen.When(log.CutTo)))
 	}
+	if log.Bytes == 0 && log.Gaps == 0 && log.Mismatch == nil {
+		if n := c.look().Delivered; n > 0 {
+			lines = append(lines, c.count(n, "Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.",
+				"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine."))
+		}
+	}
 	lines = append(lines, c.gapRemarks(log.Gaps, log.Unlogged)...)
 	if log.Torn {
 		lines = append(lines, c.text("The last entry is torn: a process was killed while it wrote it, and did not send that."))

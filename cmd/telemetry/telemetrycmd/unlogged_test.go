@@ -1,13 +1,17 @@
 package telemetrycmd
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // says runs a command of telemetry, and reports whether what it prints, in whatever lines, has
@@ -158,3 +162,77 @@ func TestARequestIsCountedWhereNoFileCanBeMade(t *testing.T) {
 		t.Error("what was sent was not counted")
 	}
 }
+
+func TestThatALogWasErasedOrLostItsEndIsTold(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("deploy")
+	log, head := filepath.Join(p.state, "sent.log"), filepath.Join(p.state, "sent.log.head")
+	content, err := os.ReadFile(log)
+	if err != nil || p.arrived() == 0 {
+		t.Fatal(err)
+	}
+	if p.says("nothing is in the log", "log") {
+		t.Error("a log that is there is told as erased")
+	}
+	if err := errors.Join(os.Remove(head), os.WriteFile(log, content[:bytes.IndexByte(content, '\n')+1], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // also after another request
+		if p.run("telemetry", "log", "--verify") != 1 {
+			t.Errorf("the end is missing, and nothing says so: %s", p.must("telemetry", "log", "--verify"))
+		}
+		p.must("deploy")
+		p.must("telemetry", "flush")
+	}
+	if err := errors.Join(os.Remove(head), os.Remove(log)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"log"}, {"log", "--verify"}} {
+		if !p.says("that were delivered nothing is in the log", args...) {
+			t.Errorf("%s tells nothing of a log that is gone: %s", args, p.must(append([]string{"telemetry"}, args...)...))
+		}
+	}
+}
+
+func TestAPreviewSaysWhichTimesAreNotKnownYet(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("deploy")
+	p.must("deploy")
+	slots, err := filepath.Glob(filepath.Join(p.state, "queue", "*.events2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := time.Now().Add(24 * time.Hour).UTC().Format("2006-01-02T15:04:05.000Z")
+	changed := 0
+	for _, slot := range slots {
+		content, err := os.ReadFile(slot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved := timestamps.ReplaceAll(content, []byte(`"timestamp":"`+ahead+`"`))
+		if err := os.WriteFile(slot, moved, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		changed += bytes.Count(moved, []byte(ahead))
+	}
+	if changed == 0 {
+		t.Fatal("nothing waits")
+	}
+	for _, args := range [][]string{{"inspect"}, {"inspect", "--next"}, {"inspect", "--next", "--raw"}} {
+		if !p.says("with the time of sending", args...) {
+			t.Errorf("%s does not say that the time is another one: %s", args, p.must(append([]string{"telemetry"}, args...)...))
+		}
+	}
+	if n := p.json("inspect", "--next", "--output", "json")["request"].(map[string]any)["times_of_sending"]; n != float64(changed) {
+		t.Errorf("%v of the request, %d were changed", n, changed)
+	}
+	for i, w := range p.json("inspect", "--output", "json")["waiting"].([]any) {
+		if w.(map[string]any)["time_of_sending"] != true {
+			t.Errorf("event %d: %v", i, w)
+		}
+	}
+}
+
+var timestamps = regexp.MustCompile(`"timestamp":"[^"]*"`)
