@@ -47,6 +47,7 @@ var German = console.Messages{
 	"%[1]s; %[2]s itself works all the same":         "%[1]s; %[2]s selbst funktioniert trotzdem",
 	"Not stored":                                     "Nicht gespeichert",
 	"each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same": "jeder Befehl sendet selbst, was er erfasst, in einem einzigen Versuch; schlägt der fehl, ist es verloren; %s selbst funktioniert trotzdem",
+	"The log":                      "Das Protokoll",
 	"To mend it":                   "Abhilfe",
 	"answer again: %[1]s or %[2]s": "noch einmal antworten: %[1]s oder %[2]s",
 	"The clock":                    "Die Uhr",
@@ -275,6 +276,8 @@ var German = console.Messages{
 	"show the request that would be sent next":                               "die Anfrage zeigen, die als nächste gesendet würde",
 	"show everything on a page in your browser, from this machine alone":     "alles auf einer Seite im Browser zeigen, nur von diesem Gerät aus",
 	"with --next: print its body as it goes over the wire, and nothing else": "mit --next: nur den Inhalt ausgeben, wie er über die Leitung geht",
+	"The time of %d event is still to come, by the clock of this machine: it goes out with the time of sending in its place, and marked so.":      "Die Zeit von %d Ereignis liegt nach der Uhr dieses Geräts noch in der Zukunft: Es wird stattdessen mit der Zeit des Versands gesendet und entsprechend gekennzeichnet.",
+	"The times of %d events are still to come, by the clock of this machine: they go out with the time of sending in their place, and marked so.": "Die Zeiten von %d Ereignissen liegen nach der Uhr dieses Geräts noch in der Zukunft: Sie werden stattdessen mit der Zeit des Versands gesendet und entsprechend gekennzeichnet.",
 	"Nothing waits.": "Es wartet nichts.",
 	"Telemetry of %[1]s is off. What a command would record: TELEMETRY_DEBUG=log %[1]s …": "Die Telemetrie von %[1]s ist aus. Was ein Befehl erfassen würde: TELEMETRY_DEBUG=log %[1]s …",
 	"%[1]d line. As JSON, with every field: %[2]s":                                        "%[1]d Zeile. Als JSON, mit allen Feldern: %[2]s",
@@ -303,12 +306,18 @@ var German = console.Messages{
 		"\n" +
 		"The log is a file on this machine, and yours: reset erases it. It is cut at 1 MiB, the\n" +
 		"oldest first. Each entry holds a digest of the one before; --verify looks whether all\n" +
-		"fit together. The exit code is then 1 if they do not.": "Zeigt, was von hier gesendet wurde: wann, an wen, wie viele Ereignisse und was der\n" +
+		"fit together. The exit code is then 1 if they do not.\n" +
+		"\n" +
+		"What is sent while nothing can be stored here is in no log; TELEMETRY_DEBUG=log shows\n" +
+		"what a command would send.": "Zeigt, was von hier gesendet wurde: wann, an wen, wie viele Ereignisse und was der\n" +
 		"Empfänger antwortete. Mit der Nummer eines Eintrags erscheint dieser ganz.\n" +
 		"\n" +
 		"Das Protokoll ist eine Datei auf diesem Gerät und gehört dir: reset löscht es. Ab 1 MiB\n" +
 		"wird es gekürzt, das Älteste zuerst. Jeder Eintrag enthält eine Prüfsumme des vorigen;\n" +
-		"--verify sieht nach, ob alle zusammenpassen. Wenn nicht, ist der Exit-Code 1.",
+		"--verify sieht nach, ob alle zusammenpassen. Wenn nicht, ist der Exit-Code 1.\n" +
+		"\n" +
+		"Was gesendet wird, während hier nichts gespeichert werden kann, steht in keinem\n" +
+		"Protokoll; TELEMETRY_DEBUG=log zeigt, was ein Befehl senden würde.",
 	"--verify looks at the whole log and goes with nothing but --output": "--verify prüft das ganze Protokoll und lässt sich nur mit --output verbinden",
 	"[NUMBER]": "[NUMMER]",
 	"only what was sent since then: a `time` such as 24h, 7d or 2026-02-03":        "nur was seither gesendet wurde: eine `Zeit` wie 24h, 7d oder 2026-02-03",
@@ -328,10 +337,13 @@ var German = console.Messages{
 	"One of them whole: %s":                                                        "Einen davon ganz zeigen: %s",
 	"not sent: a no came before":                                                   "nicht gesendet: vorher kam ein Nein",
 	"accepted":                                                                     "angenommen",
-	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                  "%[1]d ältere Einträge vom %[2]s bis %[3]s sind gekürzt: Das Protokoll fasst 1 MiB.",
-	"%d request was sent and could not be written into the log.":                             "%d Anfrage wurde gesendet und ließ sich nicht ins Protokoll schreiben.",
-	"%d requests were sent and could not be written into the log.":                           "%d Anfragen wurden gesendet und ließen sich nicht ins Protokoll schreiben.",
-	"The last entry is torn: a process was killed while it wrote it, and did not send that.": "Der letzte Eintrag ist unvollständig: Ein Prozess wurde beim Schreiben beendet und hat ihn nicht gesendet.",
+	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                                                 "%[1]d ältere Einträge vom %[2]s bis %[3]s sind gekürzt: Das Protokoll fasst 1 MiB.",
+	"Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.":             "Von %d zugestellten Ereignis steht nichts im Protokoll: Es wurde daraus gelöscht oder ging an kein anderes Gerät.",
+	"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine.":        "Von %d zugestellten Ereignissen steht nichts im Protokoll: Sie wurden daraus gelöscht oder gingen an kein anderes Gerät.",
+	"The last entry is torn: a process was killed while it wrote it, and did not send that.":                                "Der letzte Eintrag ist unvollständig: Ein Prozess wurde beim Schreiben beendet und hat ihn nicht gesendet.",
+	"%d request was sent and could not be written into the log.":                                                            "%d Anfrage wurde gesendet und ließ sich nicht ins Protokoll schreiben.",
+	"%d requests were sent and could not be written into the log.":                                                          "%d Anfragen wurden gesendet und ließen sich nicht ins Protokoll schreiben.",
+	"What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send.": "Was jetzt gesendet wird, lässt sich in kein Protokoll schreiben und wird nicht gezählt; TELEMETRY_DEBUG=log zeigt, was ein Befehl senden würde.",
 	"Entry":                          "Eintrag",
 	"Sent":                           "Gesendet",
 	"Events":                         "Ereignisse",
@@ -339,9 +351,10 @@ var German = console.Messages{
 	"Recorded under":                 "Erfasst unter",
 	"receipt %[1]s; see %[2]s":       "Beleg %[1]s; siehe %[2]s",
 	"%w: it was changed, or damaged": "%w: Es wurde verändert oder beschädigt",
-	"The log is as it was written: %d request.":                                                              "Das Protokoll ist so, wie es geschrieben wurde: %d Anfrage.",
-	"The log is as it was written: %d requests.":                                                             "Das Protokoll ist so, wie es geschrieben wurde: %d Anfragen.",
-	"There is no key in it: this shows damage and careless changes, not somebody who writes all of it anew.": "Es enthält keinen Schlüssel: Dies zeigt Schäden und unbedachte Änderungen, aber nicht, ob jemand alles neu geschrieben hat.",
+	"The log is as it was written: %d request.":  "Das Protokoll ist so, wie es geschrieben wurde: %d Anfrage.",
+	"The log is as it was written: %d requests.": "Das Protokoll ist so, wie es geschrieben wurde: %d Anfragen.",
+	"There is no key in it: this shows damage and careless changes, not somebody who works out the digests as well.": "Es enthält keinen Schlüssel: Dies zeigt Schäden und unbedachte Änderungen, aber nicht, ob jemand auch die Prüfsummen neu berechnet hat.",
+	"What is sent while nothing can be stored here is in no log.":                                                    "Was gesendet wird, während hier nichts gespeichert werden kann, steht in keinem Protokoll.",
 	"%d event":                             "%d Ereignis",
 	"%d events":                            "%d Ereignisse",
 	"You said yes before. New since then:": "Du hast früher Ja gesagt. Seither neu:",

@@ -44,6 +44,7 @@ var Japanese = console.Messages{
 	"%[1]s; %[2]s itself works all the same":         "%[1]s。%[2]s 自体は問題なく動作します",
 	"Not stored":                                     "保存なし",
 	"each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same": "各コマンドが記録したものをその場で 1 回だけ送信し、失敗すると失われます。%s 自体は問題なく動作します",
+	"The log":                      "ログ",
 	"To mend it":                   "直すには",
 	"answer again: %[1]s or %[2]s": "もう一度回答してください：%[1]s または %[2]s",
 	"The clock":                    "時計",
@@ -271,6 +272,8 @@ var Japanese = console.Messages{
 	"show the request that would be sent next":                               "次に送信されるリクエストを表示する",
 	"show everything on a page in your browser, from this machine alone":     "すべてをブラウザーのページに表示する（このマシンからのみ）",
 	"with --next: print its body as it goes over the wire, and nothing else": "--next と併用：本文を実際に送られるとおりに、それだけ出力する",
+	"The time of %d event is still to come, by the clock of this machine: it goes out with the time of sending in its place, and marked so.":      "このマシンの時計では %d 件のイベントの時刻がまだ先です。代わりに送信時の時刻で、その旨の印を付けて送られます。",
+	"The times of %d events are still to come, by the clock of this machine: they go out with the time of sending in their place, and marked so.": "このマシンの時計では %d 件のイベントの時刻がまだ先です。代わりに送信時の時刻で、その旨の印を付けて送られます。",
 	"Nothing waits.": "待機中のものはありません。",
 	"Telemetry of %[1]s is off. What a command would record: TELEMETRY_DEBUG=log %[1]s …": "%[1]s のテレメトリは無効です。コマンドが記録する内容を見るには：TELEMETRY_DEBUG=log %[1]s …",
 	"%[1]d line. As JSON, with every field: %[2]s":                                        "%[1]d 行。すべての項目を JSON で見るには：%[2]s",
@@ -299,12 +302,18 @@ var Japanese = console.Messages{
 		"\n" +
 		"The log is a file on this machine, and yours: reset erases it. It is cut at 1 MiB, the\n" +
 		"oldest first. Each entry holds a digest of the one before; --verify looks whether all\n" +
-		"fit together. The exit code is then 1 if they do not.": "ここから送信したものを表示します。いつ、どこへ、何件送り、送信先がどう応答したかです。\n" +
+		"fit together. The exit code is then 1 if they do not.\n" +
+		"\n" +
+		"What is sent while nothing can be stored here is in no log; TELEMETRY_DEBUG=log shows\n" +
+		"what a command would send.": "ここから送信したものを表示します。いつ、どこへ、何件送り、送信先がどう応答したかです。\n" +
 		"項目の番号を指定すると、その項目全体を表示します。\n" +
 		"\n" +
 		"ログはこのマシンにあるあなたのファイルで、reset で消去されます。1 MiB を超えると古い\n" +
 		"ものから削られます。各項目は 1 つ前の項目のダイジェストを含み、--verify はすべてが\n" +
-		"つながっているかを調べます。つながっていなければ終了コードは 1 です。",
+		"つながっているかを調べます。つながっていなければ終了コードは 1 です。\n" +
+		"\n" +
+		"ここに何も保存できない間に送信されたものは、どのログにもありません。コマンドが何を\n" +
+		"送るかは TELEMETRY_DEBUG=log で見られます。",
 	"--verify looks at the whole log and goes with nothing but --output": "--verify はログ全体を調べます。--output 以外とは併用できません",
 	"[NUMBER]": "[番号]",
 	"only what was sent since then: a `time` such as 24h, 7d or 2026-02-03":        "これ以降に送信したものだけ。24h、7d、2026-02-03 のような `時刻`",
@@ -324,10 +333,13 @@ var Japanese = console.Messages{
 	"One of them whole: %s":                                                        "1 つの全体を表示するには：%s",
 	"not sent: a no came before":                                                   "未送信（先に「いいえ」があったため）",
 	"accepted":                                                                     "受付済み",
-	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                  "%[2]s から %[3]s までの古い項目 %[1]d 件は削られました（ログは 1 MiB までです）。",
-	"%d request was sent and could not be written into the log.":                             "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
-	"%d requests were sent and could not be written into the log.":                           "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
-	"The last entry is torn: a process was killed while it wrote it, and did not send that.": "最後の項目は途中で切れています。書き込み中にプロセスが強制終了され、それは送信されませんでした。",
+	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                                                 "%[2]s から %[3]s までの古い項目 %[1]d 件は削られました（ログは 1 MiB までです）。",
+	"Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.":             "送信済みのイベント %d 件はログにまったくありません。ログから消去されたか、ほかのマシンへは送られていません。",
+	"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine.":        "送信済みのイベント %d 件はログにまったくありません。ログから消去されたか、ほかのマシンへは送られていません。",
+	"The last entry is torn: a process was killed while it wrote it, and did not send that.":                                "最後の項目は途中で切れています。書き込み中にプロセスが強制終了され、それは送信されませんでした。",
+	"%d request was sent and could not be written into the log.":                                                            "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
+	"%d requests were sent and could not be written into the log.":                                                          "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
+	"What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send.": "今送信されるものはどのログにも書き込めず、数えられもしません。コマンドが何を送るかは TELEMETRY_DEBUG=log で見られます。",
 	"Entry":                          "項目",
 	"Sent":                           "送信日時",
 	"Events":                         "イベント",
@@ -335,9 +347,10 @@ var Japanese = console.Messages{
 	"Recorded under":                 "記録の根拠",
 	"receipt %[1]s; see %[2]s":       "レシート %[1]s。%[2]s を参照してください",
 	"%w: it was changed, or damaged": "%w：変更されたか、破損しています",
-	"The log is as it was written: %d request.":                                                              "ログは書かれたときのままです：リクエスト %d 件。",
-	"The log is as it was written: %d requests.":                                                             "ログは書かれたときのままです：リクエスト %d 件。",
-	"There is no key in it: this shows damage and careless changes, not somebody who writes all of it anew.": "ログには鍵がありません。破損や不注意な変更はわかりますが、すべてが書き直された場合はわかりません。",
+	"The log is as it was written: %d request.":  "ログは書かれたときのままです：リクエスト %d 件。",
+	"The log is as it was written: %d requests.": "ログは書かれたときのままです：リクエスト %d 件。",
+	"There is no key in it: this shows damage and careless changes, not somebody who works out the digests as well.": "ログには鍵がありません。破損や不注意な変更はわかりますが、ダイジェストまで計算し直された場合はわかりません。",
+	"What is sent while nothing can be stored here is in no log.":                                                    "ここに何も保存できない間に送信されたものは、どのログにもありません。",
 	"%d event":                             "%d 件",
 	"%d events":                            "%d 件",
 	"You said yes before. New since then:": "以前「はい」と回答されました。その後の追加点：",
