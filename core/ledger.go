@@ -94,7 +94,7 @@ func openLogged(in *installation, s selection, config driver.Config) (driver.Bac
 // makeCountable makes the file that counts what is not in the log, while there is room for a
 // file: from then on it can be counted in without.
 func (in *installation) makeCountable() {
-	if in.dir.Check() == nil && in.dir.Time(gapsName).IsZero() {
+	if in.dir.Time(gapsName).IsZero() {
 		_ = in.dir.SetTime(gapsName, time.Unix(0, 0))
 	}
 }
@@ -102,13 +102,9 @@ func (in *installation) makeCountable() {
 // addGaps counts requests that are not in the log, with those that could not be counted before.
 func (in *installation) addGaps(n int) {
 	n += int(in.uncounted.Swap(0))
-	if err := in.dir.Check(); err == nil {
-		_, err = in.dir.AddCount(gapsName, n)
-		if err == nil {
-			return
-		}
+	if _, err := in.dir.AddCount(gapsName, n); err != nil {
+		in.uncounted.Add(int64(n))
 	}
-	in.uncounted.Add(int64(n))
 }
 
 // unlogged reports whether what is sent now would neither be in the log nor be counted. The
@@ -163,9 +159,6 @@ func (l *logged) out(x *wire.Exchange) error {
 }
 
 func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
-	if err := l.in.dir.Check(); err != nil {
-		return 0, err // nothing is written where others may read or change it
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), logPatience)
 	defer cancel()
 	n, err = l.in.sentJournal().Append(ctx, l.in.now(), fields, seal)

@@ -422,8 +422,11 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	if m.in.dirErr != nil {
 		return DisableReport{}, m.in.dirErr
 	}
+	copying := m.in.copying()
 	erased, before, err := m.no(consent.SourceCommand, "")
-	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
+	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo}
+	// With a no, nobody begins to send after somebody who looked.
+	report.Sending = delivery.Quiesce(ctx, m.in.dir) && !(copying && !delivery.ReadNotes(m.in.dir).Unfinished())
 	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
 	report.Erased = erased - report.Arrived
 	return report, err

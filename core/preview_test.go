@@ -31,6 +31,8 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/drivernet"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -398,6 +400,51 @@ func TestAPreviewTellsWhichTimesAreThoseOfSending(t *testing.T) {
 			}
 			compare(t, shown, server.requests()[1])
 		})
+	}
+}
+
+func TestALookThatIsHeldUpIsNoBatchOnItsWay(t *testing.T) {
+	t.Parallel()
+	for _, looking := range []bool{false, true} {
+		t.Run(fmt.Sprint(looking), func(t *testing.T) {
+			t.Parallel()
+			s := newSending(t)
+			s.send()
+			release, err := delivery.Pause(t.Context(), state.At(s.dir), time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer release()
+			scratch := filepath.Join(s.dir, ".preview-1.tmp")
+			if err := os.Mkdir(scratch, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if looking {
+				if err := os.WriteFile(filepath.Join(scratch, "copying"), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if report, err := s.m.Disable(t.Context()); err != nil || report.Sending == looking {
+				t.Errorf("%+v, %v", report, err)
+			}
+		})
+	}
+}
+
+func TestACopyThatALookLeftBehindGoesWithTheNextLook(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	s.send()
+	left := filepath.Join(s.dir, ".preview-1.tmp")
+	old := time.Now().Add(-2 * time.Minute)
+	if err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, "identity"), nil, 0o600), os.Chtimes(left, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.m.Waiting(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
 	}
 }
 
