@@ -226,6 +226,51 @@ func TestOnAFullDiskEventsAreSentAndTheGapIsTold(t *testing.T) {
 	}
 }
 
+func TestWhatAProcessCouldNotCountItCountsWhenItCan(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs a file system of its own")
+	}
+	disk := t.TempDir()
+	mount := func(options string) {
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", disk).CombinedOutput(); err != nil {
+			t.Skipf("no tmpfs here: %s", out)
+		}
+	}
+	mount("size=1m")
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	options := []core.Option{core.WithStateDir(filepath.Join(disk, "telemetry")), environment(map[string]string{"CI": "1", "SOMETOOL_TELEMETRY": "on"})}
+	m := core.NewManager(tool, options...)
+	mount("remount,ro")
+	c := open(t, tool, options)
+	for range 2 {
+		c.Track("feature.used", "x", nil)
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := in.postCount(); n != 2 || !m.Status().Log.Unlogged {
+		t.Fatalf("%d requests arrived, %+v", n, m.Status().Log)
+	}
+	mount("remount,rw")
+	c.Track("feature.used", "x", nil)
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log, err := m.Sent(time.Time{})
+	if n := in.postCount(); err != nil || n-len(log.Deliveries) != log.Gaps || log.Gaps < 2 || log.Unlogged {
+		t.Errorf("%d requests arrived, %d are in the log, %d are counted, %v", n, len(log.Deliveries), log.Gaps, err)
+	}
+	if _, err := m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := m.Sent(time.Time{}); err != nil || log.Gaps > 0 {
+		t.Errorf("after a reset %d are counted, %v", log.Gaps, err)
+	}
+}
+
 func TestResetErasesTheLogADisableKeepsIt(t *testing.T) {
 	t.Parallel()
 	s := newSending(t)
