@@ -275,10 +275,12 @@ func (l *logged) answered(err error, took time.Duration) error {
 	if status > 0 {
 		fields[statusField] = strconv.Itoa(status)
 	}
+	keys := proofs(l.events)
 	if err != nil {
-		fields[reasonField] = plaintext.Line(l.secrets.mask(err.Error()), maxSaid)
+		secrets := l.secrets.with(keys)
+		fields[reasonField] = plaintext.Line(secrets.mask(err.Error()), maxSaid)
 	}
-	if len(said) > 0 {
+	if len(said) > 0 && len(keys) == 0 { // who is shown a key may repeat it, in whatever form
 		fields[saidField] = plaintext.Line(l.secrets.mask(string(said)), maxSaid)
 	}
 	_, _ = l.write(fields, true)

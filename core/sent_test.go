@@ -3,6 +3,8 @@ package core_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,6 +23,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // runSend records and sends in a process of its own, until that is killed.
@@ -225,6 +229,60 @@ func TestOnAFullDiskEventsAreSentAndTheGapIsTold(t *testing.T) {
 		t.Errorf("%+v", log)
 	}
 }
+
+func TestTheKeyOfARequestForErasureIsInNoAnswerThatIsKept(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 400, 401, 413, 429, 500} {
+		var keys []string
+		var mu sync.Mutex
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			text := plainBody(r.Header, body)
+			mu.Lock()
+			for _, found := range erasureKeys.FindAllSubmatch(text, -1) {
+				keys = append(keys, string(found[1]))
+			}
+			key := ""
+			if len(keys) > 0 {
+				key = keys[len(keys)-1]
+			}
+			mu.Unlock()
+			if key != "" {
+				w.WriteHeader(status)
+				_, _ = fmt.Fprintf(w, "not so: %s %s %x", key, base64.StdEncoding.EncodeToString([]byte(key)), key)
+			}
+		}))
+		defer server.Close()
+		tool := toolFor(server.URL)
+		options := enabled(t, tool, nil)
+		m := core.NewManager(tool, options...)
+		recordCommands(t, tool, options, 1)
+		if _, err := m.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Reset(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		log, err := m.Sent(time.Time{})
+		if err != nil || len(keys) == 0 || len(log.Deliveries) == 0 {
+			t.Fatalf("%d: %d keys, %d deliveries, %v", status, len(keys), len(log.Deliveries), err)
+		}
+		kept, err := os.ReadFile(filepath.Join(m.Status().StateDir, "sent.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, document := exported(t, m, false)
+		for _, key := range keys {
+			for _, form := range []string{key, hex.EncodeToString([]byte(key)), base64.StdEncoding.EncodeToString([]byte(key))} {
+				if bytes.Contains(kept, []byte(form[:40])) || strings.Contains(document, form[:40]) {
+					t.Errorf("%d: a key is in the log or in an export of it, as %s", status, form)
+				}
+			}
+		}
+	}
+}
+
+var erasureKeys = regexp.MustCompile(`"` + deletion.ErasureKeyField + `":"([^"]+)"`)
 
 func TestWhatAProcessCouldNotCountItCountsWhenItCan(t *testing.T) {
 	t.Parallel()
