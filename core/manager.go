@@ -551,8 +551,10 @@ func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State =
 
 // ResetReport is what Reset did.
 type ResetReport struct {
-	// Erased and Arrived are as in DisableReport.
+	// Erased, Arrived and Sending are as in DisableReport. What is still on its way may arrive
+	// after the request for its deletion.
 	Erased, Arrived int
+	Sending         bool
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -580,6 +582,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
 		return report, nil // nothing was ever stored
 	}
+	copying := in.copying() && !delivery.ReadNotes(in.dir).Unfinished()
 	erased, before, err := m.no(consent.SourceCommand, "")
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
@@ -592,7 +595,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	err = errors.Join(err, in.forget(), retired, in.store().BeginHistory())
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
-	delivery.Quiesce(ctx, in.dir)
+	report.Sending = delivery.Quiesce(ctx, in.dir) && !copying
 	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
 	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived

@@ -51,7 +51,7 @@ func (e *UnsentError) Error() string {
 		text += ": " + e.Detail
 	}
 	if !e.Until.IsZero() {
-		text += ", until " + e.Until.Local().Format(time.DateTime)
+		text += ", until " + e.Until.Local().Format(time.DateTime+" MST")
 	}
 	return text
 }
@@ -89,6 +89,10 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 	if err := m.mayLook(); err != nil {
 		return nil, ignoreMissing(err)
 	}
+	stopped := ""
+	if reason := in.mayNotSend(); reason != nil && !errors.Is(reason, ErrLocal) { // what that keeps, its route says
+		stopped = reason.Error()
+	}
 	until := delivery.ReadNotes(in.dir).WaitUntil
 	folded := time.Time{}
 	if !delivery.FoldsDue(in.dir, in.now()) {
@@ -106,6 +110,9 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 			}
 			if !e.Stays && e.Event.Count > 0 && folded.After(e.Until) {
 				e.Until = folded
+			}
+			if !e.Stays {
+				e.Keep = cmp.Or(e.Keep, stopped)
 			}
 			all = append(all, e)
 		}

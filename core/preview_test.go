@@ -487,6 +487,10 @@ func TestWhyNothingWouldBeSentIsSaid(t *testing.T) {
 	if err := next(append(slices.Clone(options), environment(map[string]string{"DO_NOT_TRACK": "1"}))); !errors.Is(err, core.ErrOff) {
 		t.Errorf("off: %v", err)
 	}
+	waiting, err = core.NewManager(tool, append(slices.Clone(options), environment(map[string]string{"DO_NOT_TRACK": "1"}))...).Waiting(t.Context())
+	if err != nil || len(waiting) != 1 || waiting[0].Keep != core.ErrOff.Error() {
+		t.Errorf("off: %+v, %v", waiting, err)
+	}
 	other := tool
 	other.Telemetry.Settings = map[string]string{"endpoint": "http://127.0.0.2:1/other"}
 	waiting, err = core.NewManager(other, options...).Waiting(t.Context())

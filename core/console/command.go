@@ -31,8 +31,11 @@ type Command struct {
 	// Run runs it with the arguments that are left. It prints no error. A mistake in the call is
 	// an *UsageError. A nil stream is the process's own.
 	Run func(ctx context.Context, s Streams, args []string) error
-	// MaxArgs is how many arguments it takes.
-	MaxArgs int
+	// MaxArgs is how many arguments it takes. Complete returns what a first one may be, for a
+	// shell that completes it: each with a tab and what it is, newest first. It is nil where that
+	// is no list of ours.
+	MaxArgs  int
+	Complete func() []string
 
 	set *settings
 }
@@ -140,6 +143,20 @@ func Commands(open func() (*core.Manager, error), options ...Option) []*Command 
 func Check(open func() (*core.Manager, error), options ...Option) *Command {
 	set := &commands{gather(options), open}
 	return set.checkCommand()
+}
+
+// maxOffered is how many numbers a shell is offered: more than a screen of them helps nobody.
+const maxOffered = 20
+
+// completing makes a Complete. Whatever is wrong, a shell is offered nothing and told nothing.
+func (s *commands) completing(list func(*call) []string) func() []string {
+	return func() []string {
+		m, err := s.open()
+		if err != nil {
+			return nil
+		}
+		return list(&call{settings: s.settings, ctx: context.Background(), m: m, hint: s.hints(m)})
+	}
 }
 
 // command makes a command without flags of its own; do is what it does.

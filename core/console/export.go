@@ -28,11 +28,13 @@ func (s *commands) export() *Command {
 }
 
 func (c *call) export(withKeys bool) error {
+	stop := c.pausing()
 	document, err := c.m.Export(c.ctx, withKeys)
+	stop()
 	if err != nil {
 		return c.errorf("nothing can be read, so nothing is written: %w", flat{err})
 	}
-	if len(c.args) == 0 {
+	if len(c.args) == 0 || c.args[0] == "-" {
 		if err := screen.WriteJSON(c.out, document); err != nil {
 			return err
 		}

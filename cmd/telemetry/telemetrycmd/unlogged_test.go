@@ -2,8 +2,10 @@ package telemetrycmd
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -232,6 +234,21 @@ func TestAPreviewSaysWhichTimesAreNotKnownYet(t *testing.T) {
 		if w.(map[string]any)["time_of_sending"] != true {
 			t.Errorf("event %d: %v", i, w)
 		}
+	}
+}
+
+// tear leaves the log of what was sent as a process does that is killed while it writes.
+func (h *home) tear() {
+	h.t.Helper()
+	path := filepath.Join(h.dir, "sent.log")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	lines := bytes.Split(bytes.TrimSuffix(content, []byte("\n")), []byte("\n"))
+	torn := fmt.Sprintf("%x", sha256.Sum256(lines[len(lines)-1]))[:20]
+	if err := os.WriteFile(path, append(content, torn...), 0o600); err != nil {
+		h.t.Fatal(err)
 	}
 }
 

@@ -33,6 +33,8 @@ type world struct {
 	logged    bool   // the log on this machine exists
 	sentUnder bool   // something was sent under the present identity
 	requests  int    // deletion requests that were made
+	forgotten int    // requests that reached the server before the last reset
+	decided   int    // answers since the last reset
 
 	askedUntil time.Time      // the server asked not to be called before
 	failures   int            // attempts in a row
@@ -127,6 +129,7 @@ func (w *world) enable(local bool) {
 	w.say(strings.Join(args[1:], " "))
 	out := w.must(args...)
 	w.said, w.beyond, w.yesWide = "yes", false, w.wide
+	w.decided++
 	if local {
 		w.said = "local"
 	}
@@ -149,6 +152,7 @@ func (w *world) disable() {
 	w.says(out, "What an upload that failed brought", w.delivered == 0 && w.sentUnder)
 	w.says(out, "What stayed on this machine", w.logged)
 	w.said, w.beyond, w.remote, w.local = "no", false, 0, 0
+	w.decided++
 }
 
 // works reports whether the server takes events.
@@ -266,6 +270,9 @@ func (w *world) surroundings() {
 			n = w.remote
 		}
 		w.says(out, held, held != "" && n > 0)
+		if held != "" {
+			w.looksHeld()
+		}
 		if n > 0 && held != "" && number(out, "Not sent: ") != n {
 			w.fail("%d events are held, of %d, in\n%s", number(out, "Not sent: "), n, out)
 		}
@@ -355,7 +362,7 @@ func (w *world) full() {
 
 func (w *world) reset() {
 	w.say("reset")
-	asks := w.sentUnder
+	asks, before := w.sentUnder, len(w.sent())
 	out, errs, _ := w.run("telemetry", "reset", "--yes")
 	w.says(out, "Nothing to reset", w.said == "")
 	if w.said == "" {
@@ -375,6 +382,7 @@ func (w *world) reset() {
 		w.requests++
 	}
 	w.said, w.beyond, w.remote, w.local, w.delivered, w.stayed, w.logged, w.sentUnder = "no", false, 0, 0, 0, 0, false, false
+	w.forgotten, w.decided = before, 1
 	w.begin()
 }
 
@@ -474,6 +482,9 @@ func TestNoSentenceIsFalseWhateverHappened(t *testing.T) {
 			w.now = w.now.Add(time.Minute)
 			steps[random.IntN(len(steps))]()
 			w.status()
+			if i%2 == 0 {
+				w.looks()
+			}
 			if i%4 == 0 {
 				o.run(w.home, "status", "--explain")
 			}
