@@ -23,6 +23,9 @@ func (v view) blockedRows(hint func(string) string) (rows []screen.Row) {
 	case v.Unstored:
 		warn(v.text("Not stored"), v.text("each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same", v.tool))
 	}
+	for _, line := range v.gapRemarks(v.Log.Gaps, v.Log.Unlogged) {
+		warn(v.text("The log"), line)
+	}
 	if v.stored.Err != nil && !v.QueueUnknown { // where the whole directory cannot be used, no answer helps
 		warn(v.text("To mend it"), v.text("answer again: %[1]s or %[2]s", hint("enable"), hint("disable")))
 	}
@@ -264,6 +267,8 @@ type versionJSON struct {
 type conditionJSON struct {
 	Blocked           string     `json:"blocked,omitempty"`
 	Unstored          bool       `json:"unstored,omitempty"`
+	Unlogged          bool       `json:"unlogged,omitempty"`
+	LogGaps           int        `json:"log_gaps,omitempty"`
 	QueueUnknown      bool       `json:"queue_unknown,omitempty"`
 	DeliveriesUnknown bool       `json:"deliveries_unknown,omitempty"`
 	Failures          int        `json:"failures_in_a_row,omitempty"`
@@ -283,7 +288,7 @@ type heldJSON struct {
 
 func (v view) conditionJSON() conditionJSON {
 	j := conditionJSON{
-		Blocked: v.Blocked, Unstored: v.Unstored, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
+		Blocked: v.Blocked, Unstored: v.Unstored, Unlogged: v.Log.Unlogged, LogGaps: v.Log.Gaps, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
 		Failures: v.Failures, LostReported: v.Reported, RunningEvents: v.RunningEvents, SentInside: string(v.Inside),
 		ClockBehind: v.ClockBehind.UTC(),
 	}

@@ -48,6 +48,7 @@ var German = console.Messages{
 	"%[1]s; %[2]s itself works all the same":         "%[1]s; %[2]s selbst funktioniert trotzdem",
 	"Not stored":                                     "Nicht gespeichert",
 	"each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same": "jeder Befehl sendet selbst, was er erfasst, in einem einzigen Versuch; schlägt der fehl, ist es verloren; %s selbst funktioniert trotzdem",
+	"The log":                      "Das Protokoll",
 	"To mend it":                   "Abhilfe",
 	"answer again: %[1]s or %[2]s": "noch einmal antworten: %[1]s oder %[2]s",
 	"The clock":                    "Die Uhr",
@@ -272,14 +273,16 @@ var German = console.Messages{
 		"Mit --web erscheint all das, dazu was gesendet und was entschieden wurde, auf einer\n" +
 		"Seite, die nur dieses Gerät öffnen kann. Sie endet, wenn du sie schließt, oder nach zehn\n" +
 		"Minuten.",
-	"--web is a page with all of it, and goes with nothing else":                          "--web ist eine Seite mit allem und lässt sich mit nichts anderem verbinden",
-	"--raw goes with --next":                                                              "--raw gehört zu --next",
-	"--raw prints bytes and --output json does not: give one of them":                     "--raw gibt Bytes aus, --output json nicht: nur eines von beiden angeben",
-	"show the request that would be sent next":                                            "die Anfrage zeigen, die als nächste gesendet würde",
-	"show everything on a page in your browser, from this machine alone":                  "alles auf einer Seite im Browser zeigen, nur von diesem Gerät aus",
-	"with --next: print its body as it goes over the wire, and nothing else":              "mit --next: nur den Inhalt ausgeben, wie er über die Leitung geht",
-	"Waiting for a process that is sending":                                               "Warten auf einen Prozess, der gerade sendet",
-	"Nothing waits.":                                                                      "Es wartet nichts.",
+	"--web is a page with all of it, and goes with nothing else":             "--web ist eine Seite mit allem und lässt sich mit nichts anderem verbinden",
+	"--raw goes with --next":                                                 "--raw gehört zu --next",
+	"--raw prints bytes and --output json does not: give one of them":        "--raw gibt Bytes aus, --output json nicht: nur eines von beiden angeben",
+	"show the request that would be sent next":                               "die Anfrage zeigen, die als nächste gesendet würde",
+	"show everything on a page in your browser, from this machine alone":     "alles auf einer Seite im Browser zeigen, nur von diesem Gerät aus",
+	"with --next: print its body as it goes over the wire, and nothing else": "mit --next: nur den Inhalt ausgeben, wie er über die Leitung geht",
+	"Waiting for a process that is sending":                                  "Warten auf einen Prozess, der gerade sendet",
+	"The time of %d event is still to come, by the clock of this machine: it goes out with the time of sending in its place, and marked so.":      "Die Zeit von %d Ereignis liegt nach der Uhr dieses Geräts noch in der Zukunft: Es wird stattdessen mit der Zeit des Versands gesendet und entsprechend gekennzeichnet.",
+	"The times of %d events are still to come, by the clock of this machine: they go out with the time of sending in their place, and marked so.": "Die Zeiten von %d Ereignissen liegen nach der Uhr dieses Geräts noch in der Zukunft: Sie werden stattdessen mit der Zeit des Versands gesendet und entsprechend gekennzeichnet.",
+	"Nothing waits.": "Es wartet nichts.",
 	"Telemetry of %[1]s is off. What a command would record: TELEMETRY_DEBUG=log %[1]s …": "Die Telemetrie von %[1]s ist aus. Was ein Befehl erfassen würde: TELEMETRY_DEBUG=log %[1]s …",
 	"%[1]d event. With every field, as JSON: %[2]s":                                       "%[1]d Ereignis. Mit allen Feldern, als JSON: %[2]s",
 	"%[1]d events. With every field, as JSON: %[2]s":                                      "%[1]d Ereignisse. Mit allen Feldern, als JSON: %[2]s",
@@ -304,21 +307,6 @@ var German = console.Messages{
 	"%[1]s (%[2]s)":      "%[1]s (%[2]s)",
 	"%s  <- decided":     "%s  <- ausschlaggebend",
 	"Show what was sent": "Zeigen, was gesendet wurde",
-	"Show what was sent from here: when, to whom, how many events, and what the receiver\n" +
-		"answered. With the number of an entry it shows that one whole: each request has one,\n" +
-		"and each answer.\n" +
-		"\n" +
-		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
-		"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n" +
-		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
-		"The exit code is then 1 if they do not.": "Zeigt, was von hier gesendet wurde: wann, an wen, wie viele Ereignisse und was der\n" +
-		"Empfänger geantwortet hat. Mit der Nummer eines Eintrags wird dieser ganz gezeigt: jede\n" +
-		"Anfrage hat eine und jede Antwort.\n" +
-		"\n" +
-		"Das Protokoll ist eine Datei auf diesem Gerät und gehört dir. Bei 1 MiB wird es gekürzt,\n" +
-		"das Älteste zuerst; reset löscht es, und was reset selbst sendet, etwa eine Bitte um\n" +
-		"Löschung, steht in einem neuen. Jeder Eintrag enthält eine Prüfsumme des vorigen;\n" +
-		"--verify prüft, ob alle zusammenpassen. Der Exit-Code ist dann 1, wenn nicht.",
 	"--verify looks at the whole log and goes with nothing but --output":         "--verify prüft das ganze Protokoll und lässt sich nur mit --output verbinden",
 	"--since is for the whole log, and a number for one entry: give one of them": "--since gilt für das ganze Protokoll, eine Nummer für einen Eintrag: nur eines von beiden angeben",
 	"[NUMBER]": "[NUMMER]",
@@ -339,16 +327,19 @@ var German = console.Messages{
 	"ANSWER":                "ANTWORT",
 	"One of them whole: %s": "Einen davon ganz zeigen: %s",
 	"NO":                    "NR",
-	"The log has nothing that was sent since %s.":                                            "Im Protokoll steht nichts, was seit %s gesendet wurde.",
-	"Nothing is in the log. What stayed on this machine is in %s":                            "Das Protokoll ist leer. Was auf diesem Gerät blieb, steht in %s",
-	"Nothing is in the log.":                                                                 "Das Protokoll ist leer.",
-	"not sent: a no came before":                                                             "nicht gesendet: vorher kam ein Nein",
-	"%[1]d older entry was cut, of %[2]s: the log holds 1 MiB.":                              "%[1]d älterer Eintrag wurde entfernt, vom %[2]s: Das Protokoll fasst 1 MiB.",
-	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                  "%[1]d ältere Einträge vom %[2]s bis %[3]s sind gekürzt: Das Protokoll fasst 1 MiB.",
-	"%d request was sent and could not be written into the log.":                             "%d Anfrage wurde gesendet und ließ sich nicht ins Protokoll schreiben.",
-	"%d requests were sent and could not be written into the log.":                           "%d Anfragen wurden gesendet und ließen sich nicht ins Protokoll schreiben.",
-	"The log is not as it was written, it was changed or damaged: entry %[1]d %[2]s.":        "Das Protokoll ist nicht, wie es geschrieben wurde, es wurde verändert oder beschädigt: Eintrag %[1]d %[2]s.",
-	"The last entry is torn: a process was killed while it wrote it, and did not send that.": "Der letzte Eintrag ist unvollständig: Ein Prozess wurde beim Schreiben beendet und hat ihn nicht gesendet.",
+	"The log has nothing that was sent since %s.":                                                                           "Im Protokoll steht nichts, was seit %s gesendet wurde.",
+	"Nothing is in the log. What stayed on this machine is in %s":                                                           "Das Protokoll ist leer. Was auf diesem Gerät blieb, steht in %s",
+	"Nothing is in the log.":                                                                                                "Das Protokoll ist leer.",
+	"not sent: a no came before":                                                                                            "nicht gesendet: vorher kam ein Nein",
+	"%[1]d older entry was cut, of %[2]s: the log holds 1 MiB.":                                                             "%[1]d älterer Eintrag wurde entfernt, vom %[2]s: Das Protokoll fasst 1 MiB.",
+	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                                                 "%[1]d ältere Einträge vom %[2]s bis %[3]s sind gekürzt: Das Protokoll fasst 1 MiB.",
+	"Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.":             "Von %d zugestellten Ereignis steht nichts im Protokoll: Es wurde daraus gelöscht oder ging an kein anderes Gerät.",
+	"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine.":        "Von %d zugestellten Ereignissen steht nichts im Protokoll: Sie wurden daraus gelöscht oder gingen an kein anderes Gerät.",
+	"The log is not as it was written, it was changed or damaged: entry %[1]d %[2]s.":                                       "Das Protokoll ist nicht, wie es geschrieben wurde, es wurde verändert oder beschädigt: Eintrag %[1]d %[2]s.",
+	"The last entry is torn: a process was killed while it wrote it, and did not send that.":                                "Der letzte Eintrag ist unvollständig: Ein Prozess wurde beim Schreiben beendet und hat ihn nicht gesendet.",
+	"%d request was sent and could not be written into the log.":                                                            "%d Anfrage wurde gesendet und ließ sich nicht ins Protokoll schreiben.",
+	"%d requests were sent and could not be written into the log.":                                                          "%d Anfragen wurden gesendet und ließen sich nicht ins Protokoll schreiben.",
+	"What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send.": "Was jetzt gesendet wird, lässt sich in kein Protokoll schreiben und wird nicht gezählt; TELEMETRY_DEBUG=log zeigt, was ein Befehl senden würde.",
 	"Entry":                   "Eintrag",
 	"Sent":                    "Gesendet",
 	"Events":                  "Ereignisse",
@@ -356,10 +347,11 @@ var German = console.Messages{
 	"It said":                 "Wortlaut",
 	"Recorded under":          "Erfasst unter",
 	"What the yes was to: %s": "Wofür das Ja galt: %s",
-	"the log is not as it was written, it was changed or damaged: entry %[1]d %[2]s":                         "das Protokoll ist nicht, wie es geschrieben wurde, es wurde verändert oder beschädigt: Eintrag %[1]d %[2]s",
-	"The log is as it was written: %d request.":                                                              "Das Protokoll ist so, wie es geschrieben wurde: %d Anfrage.",
-	"The log is as it was written: %d requests.":                                                             "Das Protokoll ist so, wie es geschrieben wurde: %d Anfragen.",
-	"There is no key in it: this shows damage and careless changes, not somebody who writes all of it anew.": "Es enthält keinen Schlüssel: Dies zeigt Schäden und unbedachte Änderungen, aber nicht, ob jemand alles neu geschrieben hat.",
+	"the log is not as it was written, it was changed or damaged: entry %[1]d %[2]s":                                 "das Protokoll ist nicht, wie es geschrieben wurde, es wurde verändert oder beschädigt: Eintrag %[1]d %[2]s",
+	"What is sent while nothing can be stored here is in no log.":                                                    "Was gesendet wird, während hier nichts gespeichert werden kann, steht in keinem Protokoll.",
+	"The log is as it was written: %d request.":                                                                      "Das Protokoll ist so, wie es geschrieben wurde: %d Anfrage.",
+	"The log is as it was written: %d requests.":                                                                     "Das Protokoll ist so, wie es geschrieben wurde: %d Anfragen.",
+	"There is no key in it: this shows damage and careless changes, not somebody who works out the digests as well.": "Es enthält keinen Schlüssel: Dies zeigt Schäden und unbedachte Änderungen, aber nicht, ob jemand auch die Prüfsummen neu berechnet hat.",
 	"%d event":                             "%d Ereignis",
 	"%d events":                            "%d Ereignisse",
 	"You said yes before. New since then:": "Du hast früher Ja gesagt. Seither neu:",

@@ -45,6 +45,7 @@ var Japanese = console.Messages{
 	"%[1]s; %[2]s itself works all the same":         "%[1]s。%[2]s 自体は問題なく動作します",
 	"Not stored":                                     "保存なし",
 	"each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same": "各コマンドが記録したものをその場で 1 回だけ送信し、失敗すると失われます。%s 自体は問題なく動作します",
+	"The log":                      "ログ",
 	"To mend it":                   "直すには",
 	"answer again: %[1]s or %[2]s": "もう一度回答してください：%[1]s または %[2]s",
 	"The clock":                    "時計",
@@ -268,14 +269,16 @@ var Japanese = console.Messages{
 		"\n" +
 		"--web を付けると、これらすべてと、送信済みのもの、決定の内容を、このマシンだけが開ける\n" +
 		"ページに表示します。ページは閉じるか、10 分たつと終了します。",
-	"--web is a page with all of it, and goes with nothing else":                          "--web はすべてを含むページで、ほかの指定とは併用できません",
-	"--raw goes with --next":                                                              "--raw は --next と一緒に使います",
-	"--raw prints bytes and --output json does not: give one of them":                     "--raw はバイト列を出力し、--output json はしません。どちらか一方を指定してください",
-	"show the request that would be sent next":                                            "次に送信されるリクエストを表示する",
-	"show everything on a page in your browser, from this machine alone":                  "すべてをブラウザーのページに表示する（このマシンからのみ）",
-	"with --next: print its body as it goes over the wire, and nothing else":              "--next と併用：本文を実際に送られるとおりに、それだけ出力する",
-	"Waiting for a process that is sending":                                               "送信中のプロセスを待っています",
-	"Nothing waits.":                                                                      "待機中のものはありません。",
+	"--web is a page with all of it, and goes with nothing else":             "--web はすべてを含むページで、ほかの指定とは併用できません",
+	"--raw goes with --next":                                                 "--raw は --next と一緒に使います",
+	"--raw prints bytes and --output json does not: give one of them":        "--raw はバイト列を出力し、--output json はしません。どちらか一方を指定してください",
+	"show the request that would be sent next":                               "次に送信されるリクエストを表示する",
+	"show everything on a page in your browser, from this machine alone":     "すべてをブラウザーのページに表示する（このマシンからのみ）",
+	"with --next: print its body as it goes over the wire, and nothing else": "--next と併用：本文を実際に送られるとおりに、それだけ出力する",
+	"Waiting for a process that is sending":                                  "送信中のプロセスを待っています",
+	"The time of %d event is still to come, by the clock of this machine: it goes out with the time of sending in its place, and marked so.":      "このマシンの時計では %d 件のイベントの時刻がまだ先です。代わりに送信時の時刻で、その旨の印を付けて送られます。",
+	"The times of %d events are still to come, by the clock of this machine: they go out with the time of sending in their place, and marked so.": "このマシンの時計では %d 件のイベントの時刻がまだ先です。代わりに送信時の時刻で、その旨の印を付けて送られます。",
+	"Nothing waits.": "待機中のものはありません。",
 	"Telemetry of %[1]s is off. What a command would record: TELEMETRY_DEBUG=log %[1]s …": "%[1]s のテレメトリは無効です。コマンドが記録する内容を見るには：TELEMETRY_DEBUG=log %[1]s …",
 	"%[1]d event. With every field, as JSON: %[2]s":                                       "%[1]d 件のイベント。すべての項目を JSON で見るには: %[2]s",
 	"%[1]d events. With every field, as JSON: %[2]s":                                      "%[1]d 件のイベント。すべての項目を JSON で見るには: %[2]s",
@@ -300,21 +303,6 @@ var Japanese = console.Messages{
 	"%[1]s (%[2]s)":      "%[1]s（%[2]s）",
 	"%s  <- decided":     "%s  <- 決め手",
 	"Show what was sent": "送信済みのものを表示します",
-	"Show what was sent from here: when, to whom, how many events, and what the receiver\n" +
-		"answered. With the number of an entry it shows that one whole: each request has one,\n" +
-		"and each answer.\n" +
-		"\n" +
-		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
-		"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n" +
-		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
-		"The exit code is then 1 if they do not.": "ここから送信されたものを表示します。いつ、どこへ、何件のイベントを送り、受信者が\n" +
-		"どう答えたかです。項目の番号を付けると、その項目の全体を表示します。番号は要求と\n" +
-		"応答のそれぞれにあります。\n" +
-		"\n" +
-		"記録はこの端末上のファイルで、あなたのものです。1 MiB を超えると古いものから\n" +
-		"切り詰めます。reset は記録を消去し、reset 自身が送る削除の依頼などは新しい記録に\n" +
-		"入ります。各項目は直前の項目の要約値を持ち、--verify はすべてが合うかを調べます。\n" +
-		"合わない場合の終了コードは 1 です。",
 	"--verify looks at the whole log and goes with nothing but --output":         "--verify はログ全体を調べます。--output 以外とは併用できません",
 	"--since is for the whole log, and a number for one entry: give one of them": "--since は記録全体に、番号は一つの項目に使います。どちらか一方を指定してください",
 	"[NUMBER]": "[番号]",
@@ -335,16 +323,19 @@ var Japanese = console.Messages{
 	"ANSWER":                "応答",
 	"One of them whole: %s": "1 つの全体を表示するには：%s",
 	"NO":                    "番号",
-	"The log has nothing that was sent since %s.":                                            "%s 以降に送信されたものは記録にありません。",
-	"Nothing is in the log. What stayed on this machine is in %s":                            "記録には何もありません。この端末に残したものは %s にあります",
-	"Nothing is in the log.":                                                                 "ログには何もありません。",
-	"not sent: a no came before":                                                             "未送信（先に「いいえ」があったため）",
-	"%[1]d older entry was cut, of %[2]s: the log holds 1 MiB.":                              "古い項目を %[1]d 件切り詰めました (%[2]s)。記録の上限は 1 MiB です。",
-	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                  "%[2]s から %[3]s までの古い項目 %[1]d 件は削られました（ログは 1 MiB までです）。",
-	"%d request was sent and could not be written into the log.":                             "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
-	"%d requests were sent and could not be written into the log.":                           "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
-	"The log is not as it was written, it was changed or damaged: entry %[1]d %[2]s.":        "記録は書かれたままではなく、変更または破損しています: 項目 %[1]d %[2]s.",
-	"The last entry is torn: a process was killed while it wrote it, and did not send that.": "最後の項目は途中で切れています。書き込み中にプロセスが強制終了され、それは送信されませんでした。",
+	"The log has nothing that was sent since %s.":                                                                           "%s 以降に送信されたものは記録にありません。",
+	"Nothing is in the log. What stayed on this machine is in %s":                                                           "記録には何もありません。この端末に残したものは %s にあります",
+	"Nothing is in the log.":                                                                                                "ログには何もありません。",
+	"not sent: a no came before":                                                                                            "未送信（先に「いいえ」があったため）",
+	"%[1]d older entry was cut, of %[2]s: the log holds 1 MiB.":                                                             "古い項目を %[1]d 件切り詰めました (%[2]s)。記録の上限は 1 MiB です。",
+	"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.":                                                 "%[2]s から %[3]s までの古い項目 %[1]d 件は削られました（ログは 1 MiB までです）。",
+	"Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.":             "送信済みのイベント %d 件はログにまったくありません。ログから消去されたか、ほかのマシンへは送られていません。",
+	"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine.":        "送信済みのイベント %d 件はログにまったくありません。ログから消去されたか、ほかのマシンへは送られていません。",
+	"The log is not as it was written, it was changed or damaged: entry %[1]d %[2]s.":                                       "記録は書かれたままではなく、変更または破損しています: 項目 %[1]d %[2]s.",
+	"The last entry is torn: a process was killed while it wrote it, and did not send that.":                                "最後の項目は途中で切れています。書き込み中にプロセスが強制終了され、それは送信されませんでした。",
+	"%d request was sent and could not be written into the log.":                                                            "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
+	"%d requests were sent and could not be written into the log.":                                                          "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
+	"What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send.": "今送信されるものはどのログにも書き込めず、数えられもしません。コマンドが何を送るかは TELEMETRY_DEBUG=log で見られます。",
 	"Entry":                   "項目",
 	"Sent":                    "送信日時",
 	"Events":                  "イベント",
@@ -352,10 +343,11 @@ var Japanese = console.Messages{
 	"It said":                 "応答の内容",
 	"Recorded under":          "記録の根拠",
 	"What the yes was to: %s": "同意の対象: %s",
-	"the log is not as it was written, it was changed or damaged: entry %[1]d %[2]s":                         "記録は書かれたままではなく、変更または破損しています: 項目 %[1]d %[2]s",
-	"The log is as it was written: %d request.":                                                              "ログは書かれたときのままです：リクエスト %d 件。",
-	"The log is as it was written: %d requests.":                                                             "ログは書かれたときのままです：リクエスト %d 件。",
-	"There is no key in it: this shows damage and careless changes, not somebody who writes all of it anew.": "ログには鍵がありません。破損や不注意な変更はわかりますが、すべてが書き直された場合はわかりません。",
+	"the log is not as it was written, it was changed or damaged: entry %[1]d %[2]s":                                 "記録は書かれたままではなく、変更または破損しています: 項目 %[1]d %[2]s",
+	"What is sent while nothing can be stored here is in no log.":                                                    "ここに何も保存できない間に送信されたものは、どのログにもありません。",
+	"The log is as it was written: %d request.":                                                                      "ログは書かれたときのままです：リクエスト %d 件。",
+	"The log is as it was written: %d requests.":                                                                     "ログは書かれたときのままです：リクエスト %d 件。",
+	"There is no key in it: this shows damage and careless changes, not somebody who works out the digests as well.": "ログには鍵がありません。破損や不注意な変更はわかりますが、ダイジェストまで計算し直された場合はわかりません。",
 	"%d event":                             "%d 件",
 	"%d events":                            "%d 件",
 	"You said yes before. New since then:": "以前「はい」と回答されました。その後の追加点：",
