@@ -214,6 +214,21 @@ func TestOnAFullDiskNothingIsCountedTwiceOrNotAtAll(t *testing.T) {
 	if before.Lost == 0 {
 		t.Fatal("nothing was lost")
 	}
+	serverIs := func(down bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.down = down
+	}
+	// What is delivered makes room. As long as nothing is, no flush can note what was lost.
+	serverIs(true)
+	for range 2 {
+		fill()
+		flush()
+	}
+	if told != 0 {
+		t.Errorf("flush told of %d lost events that it could not note, and will again", told)
+	}
+	serverIs(false)
 	for range 3 {
 		flush()
 		fill()
