@@ -88,6 +88,11 @@ func (p *place) json(args ...string) (r read, code int) {
 	if cmd.ProcessState == nil {
 		p.t.Fatal(err)
 	}
+	name := args[0]
+	if len(args) > 1 && args[1] != "--yes" {
+		name = "reset_status"
+	}
+	newOutputs(p.t).check(name, string(out))
 	if err := json.Unmarshal(out, &r); err != nil {
 		p.t.Fatalf("%v: %v in %s", args, err, out)
 	}
