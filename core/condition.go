@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -21,6 +22,18 @@ type Condition struct {
 	// Unstored says that nothing can be stored, so that each command sends what it records by
 	// itself, in one attempt, and loses it if that fails.
 	Unstored bool
+	// NotAllStored says why some of what is recorded may not be stored, and lost. It is one of
+	// Faults, and empty where all or nothing is recorded.
+	NotAllStored string
+	// Unseen says that the state directory cannot be used, so that nothing is known of what is in
+	// it. MachineIDUnknown says that no machine ID is not that there is none, RequestsUnknown that
+	// there may be more deletion requests.
+	Unseen, MachineIDUnknown, RequestsUnknown bool
+	// Unnoted is how many of Status.Delivered could not be noted with all that is noted of a
+	// delivery, such as its time. Uncounted says that nothing can be noted at the moment, so that
+	// there may be more.
+	Unnoted   int
+	Uncounted bool
 	// QueueUnknown says that what waits cannot be counted, DeliveriesUnknown that what was
 	// delivered and lost cannot.
 	QueueUnknown, DeliveriesUnknown bool
@@ -62,8 +75,12 @@ const (
 	HeldElsewhere HeldReason = "elsewhere"
 	// HeldOlder: an older version recorded them, and nobody was asked since.
 	HeldOlder HeldReason = "older"
-	// HeldWithdrawn: the yes that they were recorded under no longer holds, or cannot be read. The
-	// next delivery gives them up.
+	// HeldDamaged: their receipt is damaged. The next delivery gives them up.
+	HeldDamaged HeldReason = "damaged"
+	// HeldDistrusted: others may write to the file that they are in, or it is another user's.
+	HeldDistrusted HeldReason = "distrusted"
+	// HeldWithdrawn: the yes that they were recorded under no longer holds. The next delivery gives
+	// them up.
 	HeldWithdrawn HeldReason = "withdrawn"
 )
 
@@ -99,6 +116,39 @@ func (s *Status) block(err error) {
 	s.Recording, s.Blocked = false, err.Error()
 }
 
+// nothingSeen notes that the state directory cannot be used.
+func (s *Status) nothingSeen() {
+	s.QueueUnknown, s.DeliveriesUnknown, s.Unseen, s.MachineIDUnknown, s.RequestsUnknown = true, true, true, true, true
+}
+
+// lookAtStorage finds out what becomes of an event that a command records now, and returns what
+// is in the way. A directory that takes no new file may have a queue that takes events.
+func (m *Manager) lookAtStorage(s *Status) error {
+	in := m.in
+	err := in.dir.Probe()
+	s.Uncounted = err != nil
+	// Without a receipt that is stored there already nothing is recorded before one is.
+	receipt, known := in.store().Known(s.Decision, in.terms())
+	may := err == nil || known && in.store().Holds(receipt.ID)
+	if may {
+		var queue error
+		if may, queue = in.queue().Probe(receipt.ID); err == nil || !may {
+			err = queue
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case may && s.Recording:
+		err = fmt.Errorf("not everything can be stored in the state directory: %w", err)
+		s.NotAllStored = err.Error()
+	default:
+		err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+		s.cannotStore(in, err)
+	}
+	return err
+}
+
 // cannotStore notes what becomes of events where the disk does not take them.
 func (s *Status) cannotStore(in *installation, err error) {
 	if err == nil {
@@ -130,8 +180,10 @@ func (s *Status) hold(in *installation, receipt consent.Receipt, err error, lega
 	case legacy && !d.Enabled:
 		add(HeldOlder, "")
 	case legacy:
-	case errors.Is(err, consent.ErrRetired), errors.Is(err, state.ErrCorrupt):
+	case errors.Is(err, consent.ErrRetired):
 		add(HeldWithdrawn, "")
+	case errors.Is(err, state.ErrCorrupt):
+		add(HeldDamaged, "")
 	case err != nil, receipt.Local:
 	case d.LocalOnly:
 		add(HeldLocalOnly, "")

@@ -15,6 +15,7 @@ import (
 	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/record"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -267,6 +268,7 @@ func (e *exporting) answer(r deletion.Receipt) ExportAnswer {
 func (e *exporting) counts() {
 	s := Status{At: e.to.At, Lost: map[string]int{}}
 	e.m.lookAtDelivery(&s)
+	e.problem("the notes of deliveries", delivery.CheckNotes(e.m.in.dir))
 	e.to.Counts = ExportCounts{Delivered: s.Delivered, Stayed: s.Stayed, Lost: s.Lost, LastDelivered: s.LastDelivered, LastAttempt: s.LastAttempt}
 }
 

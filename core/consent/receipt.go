@@ -73,11 +73,13 @@ func (s Store) receipts() state.Dir { return state.At(s.dir.Join(receiptsDir)) }
 func (s Store) InForce(id string) (Receipt, error) {
 	stored := s.Load()
 	receipt, err := s.readReceipt(id)
-	if errors.Is(err, fs.ErrNotExist) {
+	if missing := errors.Is(err, fs.ErrNotExist); missing || errors.Is(err, state.ErrCorrupt) {
 		if stored.Receipt == id && stored.saidYes() {
-			return stored.receipt(), nil // the copy is missing, the answer itself is not
+			return stored.receipt(), nil // the copy is missing or damaged, the answer itself is not
 		}
-		return Receipt{}, ErrRetired
+		if missing {
+			return Receipt{}, ErrRetired
+		}
 	}
 	if err != nil {
 		return Receipt{}, err

@@ -48,10 +48,14 @@ var German = console.Messages{
 	"%[1]s; %[2]s itself works all the same":         "%[1]s; %[2]s selbst funktioniert trotzdem",
 	"Not stored":                                     "Nicht gespeichert",
 	"each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same": "jeder Befehl sendet selbst, was er erfasst, in einem einzigen Versuch; schlägt der fehl, ist es verloren; %s selbst funktioniert trotzdem",
-	"The log":                      "Das Protokoll",
-	"To mend it":                   "Abhilfe",
-	"answer again: %[1]s or %[2]s": "noch einmal antworten: %[1]s oder %[2]s",
-	"The clock":                    "Die Uhr",
+	"The log":    "Das Protokoll",
+	"In the way": "Im Weg",
+	"%[1]s; what cannot be stored is lost, and %[2]s itself works all the same": "%[1]s; was nicht gespeichert werden kann, geht verloren, und %[2]s selbst arbeitet trotzdem",
+	"To mend it": "Abhilfe",
+	"run %s as the user whose the directory below is, and make that a plain one of this user alone (0700)": "%s als der Benutzer ausführen, dem das Verzeichnis unten gehört, und dieses zu einem gewöhnlichen machen, das nur ihm offensteht (0700)",
+	"answer again: %[1]s or %[2]s":                                             "noch einmal antworten: %[1]s oder %[2]s",
+	"make room on the disk, and the directory below one that you may write to": "auf dem Datenträger Platz schaffen und das Verzeichnis unten beschreibbar machen",
+	"The clock": "Die Uhr",
 	"shows a time before %s, which was noted here: it is behind now, or was ahead then, so times may be wrong": "zeigt eine Zeit vor %s, die hier schon vermerkt wurde: sie geht jetzt nach oder ging damals vor, Zeiten können also falsch sein",
 	"Recorded":                         "Erfasst",
 	"one run in %d, chosen at random":  "einer von %d Läufen, zufällig ausgewählt",
@@ -72,20 +76,27 @@ var German = console.Messages{
 	"%[1]d events that were recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver them": "%[1]d Ereignisse, die für %[2]s erfasst wurden, weil %[3]s in diesem Lauf an %[4]s sendet: eine frühere Version oder andere Einstellungen würden sie zustellen",
 	"%d event of an older version, because nobody was asked since":                                                                                       "%d Ereignis einer älteren Version, weil seither niemand gefragt wurde",
 	"%d events of an older version, because nobody was asked since":                                                                                      "%d Ereignisse einer älteren Version, weil seither niemand gefragt wurde",
+	"%d event whose receipt is damaged; it is given up":                                                                                                  "%d Ereignis, dessen Beleg beschädigt ist; es wird aufgegeben",
+	"%d events whose receipt is damaged; they are given up":                                                                                              "%d Ereignisse, deren Beleg beschädigt ist; sie werden aufgegeben",
+	"%d event in a file of the queue that others may write to, or that is another user's; a no erases it":                                                "%d Ereignis in einer Datei der Warteschlange, die andere beschreiben dürfen oder die jemand anderem gehört; ein Nein löscht es",
+	"%d events in files of the queue that others may write to, or that are another user's; a no erases them":                                             "%d Ereignisse in Dateien der Warteschlange, die andere beschreiben dürfen oder die jemand anderem gehören; ein Nein löscht sie",
 	"%d event that was recorded under a yes that no longer holds; it is given up":                                                                        "%d Ereignis, das unter einem Ja erfasst wurde, das nicht mehr gilt; es wird verworfen",
 	"%d events that were recorded under a yes that no longer holds; they are given up":                                                                   "%d Ereignisse, die unter einem Ja erfasst wurden, das nicht mehr gilt; sie werden verworfen",
-	"Delivered":            "Zugestellt",
-	"%[1]s, last on %[2]s": "%[1]s, zuletzt am %[2]s",
-	"Next upload":          "Nächster Versand",
-	"Calls of today":       "Heutige Aufrufe",
+	"at least %s": "mindestens %s",
+	"Delivered":   "Zugestellt",
+	"%[2]s; when %[1]d of them was is not noted":             "%[2]s; wann %[1]d davon zugestellt wurde, ist nicht vermerkt",
+	"%[2]s; when %[1]d of them were is not noted":            "%[2]s; wann %[1]d davon zugestellt wurden, ist nicht vermerkt",
+	"%[1]s, last on %[2]s":                                   "%[1]s, zuletzt am %[2]s",
+	"Next upload":                                            "Nächster Versand",
+	"Calls of today":                                         "Heutige Aufrufe",
 	"are added up, and sent with the first command after %s": "werden zusammengezählt und mit dem ersten Befehl nach %s gesendet",
-	"Sent by":                    "Gesendet durch",
-	"Not all at once":            "Nicht alles auf einmal",
-	"The server asked":           "Der Server bat",
-	"not to be called before %s": "nicht vor %s angesprochen zu werden",
-	"Upload":                     "Versand",
-	"under way since %s":         "läuft seit %s",
-	"Last attempt":               "Letzter Versuch",
+	"Sent by":         "Gesendet durch",
+	"Not all at once": "Nicht alles auf einmal",
+	"Paused":          "Pause",
+	"the receiver is not called before %s, because of the last answer": "der Empfänger wird wegen der letzten Antwort nicht vor %s angesprochen",
+	"Upload":             "Versand",
+	"under way since %s": "läuft seit %s",
+	"Last attempt":       "Letzter Versuch",
 	"%[1]s, failed: %[2]s; to send without that limit: %[3]s": "%[1]s, fehlgeschlagen: %[2]s; um ohne diese Grenze zu senden: %[3]s",
 	"failed: %s":           "fehlgeschlagen: %s",
 	"%[1]s, failed: %[2]s": "%[1]s, fehlgeschlagen: %[2]s",
@@ -130,21 +141,23 @@ var German = console.Messages{
 		"\n" +
 		"Was schon gesendet wurde, bleibt beim Empfänger; reset bittet um die Löschung. Das\n" +
 		"Protokoll des Gesendeten bleibt zum Nachsehen auf diesem Gerät, außer mit --erase-log.",
-	"erase the log of what was sent, too":                                                                  "auch das Protokoll des Gesendeten löschen",
-	"A batch is still on its way and may arrive; nothing is sent after it.":                                "Ein Paket ist noch unterwegs und kommt vielleicht an; danach wird nichts mehr gesendet.",
-	"What stayed on this machine is in %s; reset deletes it.":                                              "Was auf diesem Gerät blieb, liegt in %s; reset löscht es.",
-	"The log of what was sent is erased.":                                                                  "Das Protokoll des Gesendeten ist gelöscht.",
-	"What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s":          "Was gesendet wurde, steht noch im Protokoll auf diesem Gerät; zum Ansehen: %[1]s. Zum Löschen: %[2]s",
-	"What was sent before stays with the receiver. To ask for its deletion: %s":                            "Was schon gesendet wurde, bleibt beim Empfänger. Um die Löschung zu bitten: %s",
-	"What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s": "Was ein fehlgeschlagener Versand trotzdem überbracht hat, bleibt beim Empfänger. Um die Löschung zu bitten: %s",
-	"the no is stored and nothing more is sent, but not all that waited could be erased: %w":               "das Nein ist gespeichert und es wird nichts mehr gesendet, aber nicht alles Wartende ließ sich löschen: %w",
-	"the no is stored, but the log of what was sent could not be erased: %w":                               "das Nein ist gespeichert, aber das Protokoll des Gesendeten ließ sich nicht löschen: %w",
+	"erase the log of what was sent, too":                                                                            "auch das Protokoll des Gesendeten löschen",
+	"A batch is still on its way and may arrive; nothing is sent after it.":                                          "Ein Paket ist noch unterwegs und kommt vielleicht an; danach wird nichts mehr gesendet.",
+	"What stayed on this machine is in %s; reset deletes it.":                                                        "Was auf diesem Gerät blieb, liegt in %s; reset löscht es.",
+	"The log of what was sent is erased.":                                                                            "Das Protokoll des Gesendeten ist gelöscht.",
+	"What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s":                    "Was gesendet wurde, steht noch im Protokoll auf diesem Gerät; zum Ansehen: %[1]s. Zum Löschen: %[2]s",
+	"What was sent before stays with the receiver. To ask for its deletion: %s":                                      "Was schon gesendet wurde, bleibt beim Empfänger. Um die Löschung zu bitten: %s",
+	"What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s":           "Was ein fehlgeschlagener Versand trotzdem überbracht hat, bleibt beim Empfänger. Um die Löschung zu bitten: %s",
+	"the no is stored and nothing more is sent, but not all that waited could be erased: %[1]w; to try again: %[2]s": "das Nein ist gespeichert und nichts mehr wird gesendet, aber nicht alles Wartende konnte gelöscht werden: %[1]w; noch einmal versuchen: %[2]s",
+	"the no is stored, but the log of what was sent could not be erased: %[1]w; to try again: %[2]s":                 "das Nein ist gespeichert, aber das Protokoll des Gesendeten konnte nicht gelöscht werden: %[1]w; noch einmal versuchen: %[2]s",
 	"it cannot be read back": "es lässt sich nicht zurücklesen",
 	"the no could not be stored (%[1]w); set %[2]s=off in your environment instead": "das Nein ließ sich nicht speichern (%[1]w); setze stattdessen %[2]s=off in deiner Umgebung",
 	"Telemetry of %s is off.":                                "Die Telemetrie von %s ist aus.",
 	"The event that was waiting to be sent is erased.":       "Das Ereignis, das auf den Versand wartete, ist gelöscht.",
 	"The %d events that were waiting to be sent are erased.": "Die %d Ereignisse, die auf den Versand warteten, sind gelöscht.",
 	"Nothing was waiting to be sent.":                        "Es wartete nichts auf den Versand.",
+	"%d event could not be erased, and is not sent.":         "%d Ereignis konnte nicht gelöscht werden und wird nicht gesendet.",
+	"%d events could not be erased, and are not sent.":       "%d Ereignisse konnten nicht gelöscht werden und werden nicht gesendet.",
 	"%d event was on the way and arrived.":                   "%d Ereignis war unterwegs und ist angekommen.",
 	"%d events were on the way and arrived.":                 "%d Ereignisse waren unterwegs und sind angekommen.",
 	"Say yes to sending usage data":                          "Ja sagen zum Senden von Nutzungsdaten",
@@ -158,7 +171,8 @@ var German = console.Messages{
 	"keep everything on this machine, to see it without sending it":                           "alles auf diesem Gerät lassen, um es zu sehen, ohne es zu senden",
 	"what the yes is to could not be shown (%w), so it is not stored":                         "wofür das Ja gilt, konnte nicht gezeigt werden (%w), deshalb wird es nicht gespeichert",
 	"another answer was stored at the same moment and stands; see %s":                         "im selben Moment wurde eine andere Antwort gespeichert, und sie gilt; siehe %s",
-	"the yes is stored, but nothing can be recorded yet: %w":                                  "das Ja ist gespeichert, aber noch lässt sich nichts erfassen: %w",
+	"a yes is stored, but something is wrong: %[1]w; see %[2]s":                               "ein Ja ist gespeichert, aber etwas stimmt nicht: %[1]w; siehe %[2]s",
+	"the yes is stored, but nothing can be recorded yet: %[1]w; see %[2]s":                    "das Ja ist gespeichert, aber noch kann nichts aufgezeichnet werden: %[1]w; siehe %[2]s",
 	"the yes could not be stored, so nothing is collected: %[1]w; once that is mended: %[2]s": "das Ja ließ sich nicht speichern, daher wird nichts erfasst: %[1]w; sobald das behoben ist: %[2]s",
 	"Telemetry of %s is on. Thank you.":                                                       "Die Telemetrie von %s ist an. Vielen Dank.",
 	"Telemetry of %s is on, and stays on this machine.":                                       "Die Telemetrie von %s ist an und bleibt auf diesem Gerät.",
@@ -229,8 +243,8 @@ var German = console.Messages{
 	"how long it may take":                             "höchste `Dauer`",
 	"--timeout must be more than 0, such as 30s or 2m": "--timeout muss größer als 0 sein, etwa 30s oder 2m",
 	"Sending to %s":                                    "Senden an %s",
-	"%[1]d event was not sent: %[2]s":                  "%[1]d Ereignis wurde nicht gesendet: %[2]s",
-	"%[1]d events were not sent: %[2]s":                "%[1]d Ereignisse wurden nicht gesendet: %[2]s",
+	"%[1]d event was not sent: %[2]s; see %[3]s":       "%[1]d Ereignis wurde nicht gesendet: %[2]s; siehe %[3]s",
+	"%[1]d events were not sent: %[2]s; see %[3]s":     "%[1]d Ereignisse wurden nicht gesendet: %[2]s; siehe %[3]s",
 	"%[1]d event was not sent yet: %[2]s":              "%[1]d Ereignis wurde noch nicht gesendet: %[2]s",
 	"%[1]d events were not sent yet: %[2]s":            "%[1]d Ereignisse wurden noch nicht gesendet: %[2]s",
 	"With a warning: %s.":                              "Mit Warnung: %s.",
@@ -243,18 +257,19 @@ var German = console.Messages{
 	"%d report of earlier losses was refused, so the receiver does not know of these; that is not sent again.":   "%d Meldung früherer Verluste wurde abgelehnt, der Empfänger weiß also nichts davon; sie wird nicht noch einmal gesendet.",
 	"%d reports of earlier losses were refused, so the receiver does not know of these; that is not sent again.": "%d Meldungen früherer Verluste wurden abgelehnt, der Empfänger weiß also nichts davon; sie werden nicht noch einmal gesendet.",
 	"Refused because: %s": "Grund der Ablehnung: %s",
-	"%d command is still running; what it holds is sent later.":    "%d Befehl läuft noch; was er hält, wird später gesendet.",
-	"%d commands are still running; what they hold is sent later.": "%d Befehle laufen noch; was sie halten, wird später gesendet.",
-	"%[2]w; %[1]d event is kept and sent later":                    "%[2]w; %[1]d Ereignis bleibt erhalten und wird später gesendet",
-	"%[2]w; %[1]d events are kept and sent later":                  "%[2]w; %[1]d Ereignisse bleiben erhalten und werden später gesendet",
-	"%[2]w, so %[1]d event is not sent; decided by %[3]s":          "%[2]w, daher wird %[1]d Ereignis nicht gesendet; maßgeblich ist %[3]s",
-	"%[2]w, so %[1]d events are not sent; decided by %[3]s":        "%[2]w, daher werden %[1]d Ereignisse nicht gesendet; maßgeblich ist %[3]s",
-	"%[1]w, and nothing waits; %[2]s":                              "%[1]w, und es wartet nichts; %[2]s",
-	"%[1]w and sends what waits; see %[2]s":                        "%[1]w und sendet, was wartet; siehe %[2]s",
-	"not done within %v (see --timeout)":                           "in %v nicht fertig geworden (siehe --timeout)",
-	"Send what waits, in the background":                           "Im Hintergrund senden, was wartet",
-	"Send what waits, in the background.":                          "Sendet im Hintergrund, was wartet.",
-	"Show what waits, exactly as it will go out":                   "Zeigen, was wartet, genau so, wie es hinausgeht",
+	"%d command is still running; what it holds is sent later.":       "%d Befehl läuft noch; was er hält, wird später gesendet.",
+	"%d commands are still running; what they hold is sent later.":    "%d Befehle laufen noch; was sie halten, wird später gesendet.",
+	"%[2]w; %[1]d event is kept and sent later":                       "%[2]w; %[1]d Ereignis bleibt erhalten und wird später gesendet",
+	"%[2]w; %[1]d events are kept and sent later":                     "%[2]w; %[1]d Ereignisse bleiben erhalten und werden später gesendet",
+	"nothing was sent, and what waits is not known: %[1]w; see %[2]s": "nichts wurde gesendet, und was wartet, ist nicht bekannt: %[1]w; siehe %[2]s",
+	"%[2]w, so %[1]d event is not sent; decided by %[3]s":             "%[2]w, daher wird %[1]d Ereignis nicht gesendet; maßgeblich ist %[3]s",
+	"%[2]w, so %[1]d events are not sent; decided by %[3]s":           "%[2]w, daher werden %[1]d Ereignisse nicht gesendet; maßgeblich ist %[3]s",
+	"%[1]w, and nothing waits; %[2]s":                                 "%[1]w, und es wartet nichts; %[2]s",
+	"%[1]w and sends what waits; see %[2]s":                           "%[1]w und sendet, was wartet; siehe %[2]s",
+	"not done within %v (see --timeout)":                              "in %v nicht fertig geworden (siehe --timeout)",
+	"Send what waits, in the background":                              "Im Hintergrund senden, was wartet",
+	"Send what waits, in the background.":                             "Sendet im Hintergrund, was wartet.",
+	"Show what waits, exactly as it will go out":                      "Zeigen, was wartet, genau so, wie es hinausgeht",
 	"Show what waits to be sent, exactly as it will go out: one event a line on a terminal,\n" +
 		"one JSON object a line in a pipe.\n" +
 		"\n" +
@@ -307,6 +322,27 @@ var German = console.Messages{
 	"%[1]s (%[2]s)":      "%[1]s (%[2]s)",
 	"%s  <- decided":     "%s  <- ausschlaggebend",
 	"Show what was sent": "Zeigen, was gesendet wurde",
+	"Show what was sent from here: when, to whom, how many events, and what the receiver\n" +
+		"answered. With the number of an entry it shows that one whole: each request has one,\n" +
+		"and each answer.\n" +
+		"\n" +
+		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
+		"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n" +
+		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
+		"The exit code is then 1 if they do not.\n" +
+		"\n" +
+		"What is sent while nothing can be stored here is in no log; TELEMETRY_DEBUG=log shows\n" +
+		"what a command would send.": "Zeigt, was von hier gesendet wurde: wann, an wen, wie viele Ereignisse und was der\n" +
+		"Empfänger geantwortet hat. Mit der Nummer eines Eintrags wird dieser ganz gezeigt: jede\n" +
+		"Anfrage hat eine und jede Antwort.\n" +
+		"\n" +
+		"Das Protokoll ist eine Datei auf diesem Gerät und gehört dir. Bei 1 MiB wird es gekürzt,\n" +
+		"das Älteste zuerst; reset löscht es, und was reset selbst sendet, etwa eine Bitte um\n" +
+		"Löschung, steht in einem neuen. Jeder Eintrag enthält eine Prüfsumme des vorigen;\n" +
+		"--verify prüft, ob alle zusammenpassen. Der Exit-Code ist dann 1, wenn nicht.\n" +
+		"\n" +
+		"Was gesendet wird, während hier nichts gespeichert werden kann, steht in keinem Protokoll;\n" +
+		"TELEMETRY_DEBUG=log zeigt, was ein Befehl senden würde.",
 	"--verify looks at the whole log and goes with nothing but --output":         "--verify prüft das ganze Protokoll und lässt sich nur mit --output verbinden",
 	"--since is for the whole log, and a number for one entry: give one of them": "--since gilt für das ganze Protokoll, eine Nummer für einen Eintrag: nur eines von beiden angeben",
 	"[NUMBER]": "[NUMMER]",
@@ -466,10 +502,11 @@ var German = console.Messages{
 	"telemetry is off, but the reset is not complete (%[1]w); to try again: %[2]s":                           "die Telemetrie ist aus, aber das Zurücksetzen ist nicht vollständig (%[1]w); noch einmal versuchen: %[2]s",
 	"%d identity could not be read, so nobody could be asked to delete what may have been sent under it":     "%d Identität war nicht lesbar, daher konnte niemand gebeten werden, zu löschen, was vielleicht unter ihr gesendet wurde",
 	"%d identities could not be read, so nobody could be asked to delete what may have been sent under them": "%d Identitäten waren nicht lesbar, daher konnte niemand gebeten werden, zu löschen, was vielleicht unter ihnen gesendet wurde",
-	"Asking for the deletion":    "Bitte um die Löschung",
-	"%d request":                 "%d Anfrage",
-	"%d requests":                "%d Anfragen",
-	"%[1]w; to try again: %[2]s": "%[1]w; noch einmal versuchen: %[2]s",
+	"Asking for the deletion": "Bitte um die Löschung",
+	"%d request":              "%d Anfrage",
+	"%d requests":             "%d Anfragen",
+	"not every deletion request can be looked at: %[1]w; see %[2]s":                                                           "nicht jeder Löschantrag kann angesehen werden: %[1]w; siehe %[2]s",
+	"%[1]w; see %[2]s, and to try again: %[3]s":                                                                               "%[1]w; siehe %[2]s, und noch einmal versuchen: %[3]s",
 	"%[1]d deletion request was not handed over; to try again: %[2]s":                                                         "%[1]d Löschanfrage wurde nicht übergeben; noch einmal versuchen: %[2]s",
 	"%[1]d deletion requests were not handed over; to try again: %[2]s":                                                       "%[1]d Löschanfragen wurden nicht übergeben; noch einmal versuchen: %[2]s",
 	"This turns telemetry of %s off, erases what waits here and asks for the deletion of what was sent. It cannot be undone.": "Dies schaltet die Telemetrie von %s aus, löscht, was hier wartet, und bittet um die Löschung des Gesendeten. Es lässt sich nicht rückgängig machen.",
@@ -521,15 +558,17 @@ var German = console.Messages{
 		"\n" +
 		"Der Wert ist geheim. Wer ihn hat, kann alles löschen lassen, was unter der ID gesendet\n" +
 		"wurde. Er ist kein Ja: Dafür braucht es weiter eine Antwort oder eine eigene Variable.",
-	"nothing to share: %[1]w; see %[2]s": "nichts zu teilen: %[1]w; siehe %[2]s",
-	"on, but nothing can be stored":      "an, aber es lässt sich nichts speichern",
-	"on":                                 "an",
-	"on, this machine only":              "an, nur auf diesem Gerät",
-	"off (what is collected has changed since your yes)": "aus (seit deinem Ja hat sich geändert, was erfasst wird)",
-	"off (not answered yet)":                             "aus (noch nicht beantwortet)",
-	"off (not asked yet)":                                "aus (noch nicht gefragt)",
-	"off (allowed, but something is wrong)":              "aus (erlaubt, aber etwas stimmt nicht)",
-	"off (allowed, but the tool names no receiver)":      "aus (erlaubt, aber das Tool nennt keinen Empfänger)",
+	"nothing to share: %[1]w; see %[2]s":                      "nichts zu teilen: %[1]w; siehe %[2]s",
+	"on, but nothing can be stored":                           "an, aber es lässt sich nichts speichern",
+	"on, this machine only, but not everything may be stored": "an, nur auf diesem Rechner, aber vielleicht wird nicht alles gespeichert",
+	"on, but not everything may be stored":                    "an, aber vielleicht wird nicht alles gespeichert",
+	"on":                                                      "an",
+	"on, this machine only":                                   "an, nur auf diesem Gerät",
+	"off (what is collected has changed since your yes)":      "aus (seit deinem Ja hat sich geändert, was erfasst wird)",
+	"off (not answered yet)":                                  "aus (noch nicht beantwortet)",
+	"off (not asked yet)":                                     "aus (noch nicht gefragt)",
+	"off (allowed, but something is wrong)":                   "aus (erlaubt, aber etwas stimmt nicht)",
+	"off (allowed, but the tool names no receiver)":           "aus (erlaubt, aber das Tool nennt keinen Empfänger)",
 	"off":                                "aus",
 	"%s, and silence is no":              "%s, und Schweigen heißt Nein",
 	"decided by %s, whatever you answer": "maßgeblich ist %s, unabhängig von deiner Antwort",
@@ -538,7 +577,7 @@ var German = console.Messages{
 	"Show whether telemetry is on, who decided, and what waits": "Zeigen, ob die Telemetrie an ist, wer entschieden hat und was wartet",
 	"Show whether telemetry is on, who decided, and what waits to be sent.\n" +
 		"\n" +
-		"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n" +
+		"It changes nothing and contacts nobody. The exit code is 0 also\n" +
 		"when telemetry is off.": "Zeigt, ob die Telemetrie an ist, wer entschieden hat und was auf den Versand wartet.\n" +
 		"\n" +
 		"Nichts wird verändert oder geschrieben, und niemand wird kontaktiert. Der Exit-Code ist\n" +

@@ -45,10 +45,14 @@ var Japanese = console.Messages{
 	"%[1]s; %[2]s itself works all the same":         "%[1]s。%[2]s 自体は問題なく動作します",
 	"Not stored":                                     "保存なし",
 	"each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same": "各コマンドが記録したものをその場で 1 回だけ送信し、失敗すると失われます。%s 自体は問題なく動作します",
-	"The log":                      "ログ",
-	"To mend it":                   "直すには",
-	"answer again: %[1]s or %[2]s": "もう一度回答してください：%[1]s または %[2]s",
-	"The clock":                    "時計",
+	"The log":    "ログ",
+	"In the way": "妨げ",
+	"%[1]s; what cannot be stored is lost, and %[2]s itself works all the same": "%[1]s。保存できないものは失われますが、%[2]s 自体は問題なく動作します",
+	"To mend it": "直すには",
+	"run %s as the user whose the directory below is, and make that a plain one of this user alone (0700)": "下記のディレクトリの所有者として %s を実行し、それを所有者専用の通常のディレクトリ（0700）にしてください",
+	"answer again: %[1]s or %[2]s":                                             "もう一度回答してください：%[1]s または %[2]s",
+	"make room on the disk, and the directory below one that you may write to": "ディスクに空きを作り、下記のディレクトリに書き込めるようにしてください",
+	"The clock": "時計",
 	"shows a time before %s, which was noted here: it is behind now, or was ahead then, so times may be wrong": "ここに記録済みの %s より前を示しています。今遅れているか、当時進んでいたため、時刻が正しくない可能性があります",
 	"Recorded":                         "記録対象",
 	"one run in %d, chosen at random":  "%d 回の実行につき 1 回を無作為に選択",
@@ -69,20 +73,27 @@ var Japanese = console.Messages{
 	"%[1]d events that were recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver them": "%[2]s 宛てに記録された %[1]d 件（今回の %[3]s は %[4]s に送信するため）。以前のバージョンか別の設定なら届けられます",
 	"%d event of an older version, because nobody was asked since":                                                                                       "以前のバージョンの %d 件（その後まだ誰にも確認していないため）",
 	"%d events of an older version, because nobody was asked since":                                                                                      "以前のバージョンの %d 件（その後まだ誰にも確認していないため）",
+	"%d event whose receipt is damaged; it is given up":                                                                                                  "同意の控えが破損したイベント %d 件。破棄されます",
+	"%d events whose receipt is damaged; they are given up":                                                                                              "同意の控えが破損したイベント %d 件。破棄されます",
+	"%d event in a file of the queue that others may write to, or that is another user's; a no erases it":                                                "他者が書き込める、または他の利用者のものである待機ファイル内のイベント %d 件。拒否すると消去されます",
+	"%d events in files of the queue that others may write to, or that are another user's; a no erases them":                                             "他者が書き込める、または他の利用者のものである待機ファイル内のイベント %d 件。拒否すると消去されます",
 	"%d event that was recorded under a yes that no longer holds; it is given up":                                                                        "もう有効でない「はい」のもとで記録された %d 件。破棄されます",
 	"%d events that were recorded under a yes that no longer holds; they are given up":                                                                   "もう有効でない「はい」のもとで記録された %d 件。破棄されます",
-	"Delivered":            "配信済み",
-	"%[1]s, last on %[2]s": "%[1]s、最後は %[2]s",
-	"Next upload":          "次の送信",
-	"Calls of today":       "今日の呼び出し",
+	"at least %s": "少なくとも %s",
+	"Delivered":   "配信済み",
+	"%[2]s; when %[1]d of them was is not noted":             "%[2]s。うち %[1]d 件は日時が記録されていません",
+	"%[2]s; when %[1]d of them were is not noted":            "%[2]s。うち %[1]d 件は日時が記録されていません",
+	"%[1]s, last on %[2]s":                                   "%[1]s、最後は %[2]s",
+	"Next upload":                                            "次の送信",
+	"Calls of today":                                         "今日の呼び出し",
 	"are added up, and sent with the first command after %s": "合計して、%s より後の最初のコマンドで送信します",
-	"Sent by":                    "送信の担当",
-	"Not all at once":            "分割送信",
-	"The server asked":           "サーバーの要請",
-	"not to be called before %s": "%s まで接続しないこと",
-	"Upload":                     "送信",
-	"under way since %s":         "%s から実行中",
-	"Last attempt":               "前回の試行",
+	"Sent by":         "送信の担当",
+	"Not all at once": "分割送信",
+	"Paused":          "休止中",
+	"the receiver is not called before %s, because of the last answer": "直前の応答により、%s までは送信先に接続しません",
+	"Upload":             "送信",
+	"under way since %s": "%s から実行中",
+	"Last attempt":       "前回の試行",
 	"%[1]s, failed: %[2]s; to send without that limit: %[3]s": "%[1]s、失敗：%[2]s。この制限なしで送信するには：%[3]s",
 	"failed: %s":           "失敗：%s",
 	"%[1]s, failed: %[2]s": "%[1]s、失敗：%[2]s",
@@ -127,21 +138,23 @@ var Japanese = console.Messages{
 		"\n" +
 		"送信済みのものは送信先に残ります。その削除は reset で依頼できます。送信済みの記録である\n" +
 		"ログは、--erase-log を付けないかぎり、確認できるようこのマシンに残ります。",
-	"erase the log of what was sent, too":                                                                  "送信済みのログも消去する",
-	"A batch is still on its way and may arrive; nothing is sent after it.":                                "送信途中のまとまりが 1 つあり、届く可能性があります。その後は何も送信しません。",
-	"What stayed on this machine is in %s; reset deletes it.":                                              "このマシンに残したものは %s にあります。reset で削除できます。",
-	"The log of what was sent is erased.":                                                                  "送信の記録を消去しました。",
-	"What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s":          "送信済みのものは、このマシンのログに残っています。表示するには：%[1]s。消去するには：%[2]s",
-	"What was sent before stays with the receiver. To ask for its deletion: %s":                            "送信済みのものは送信先に残ります。削除を依頼するには：%s",
-	"What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s": "失敗した送信でも届いたものは送信先に残ります。削除を依頼するには：%s",
-	"the no is stored and nothing more is sent, but not all that waited could be erased: %w":               "「いいえ」を保存し、今後は何も送信しませんが、待機中のものを一部消去できませんでした：%w",
-	"the no is stored, but the log of what was sent could not be erased: %w":                               "「いいえ」を保存しましたが、送信済みのログを消去できませんでした：%w",
+	"erase the log of what was sent, too":                                                                            "送信済みのログも消去する",
+	"A batch is still on its way and may arrive; nothing is sent after it.":                                          "送信途中のまとまりが 1 つあり、届く可能性があります。その後は何も送信しません。",
+	"What stayed on this machine is in %s; reset deletes it.":                                                        "このマシンに残したものは %s にあります。reset で削除できます。",
+	"The log of what was sent is erased.":                                                                            "送信の記録を消去しました。",
+	"What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s":                    "送信済みのものは、このマシンのログに残っています。表示するには：%[1]s。消去するには：%[2]s",
+	"What was sent before stays with the receiver. To ask for its deletion: %s":                                      "送信済みのものは送信先に残ります。削除を依頼するには：%s",
+	"What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s":           "失敗した送信でも届いたものは送信先に残ります。削除を依頼するには：%s",
+	"the no is stored and nothing more is sent, but not all that waited could be erased: %[1]w; to try again: %[2]s": "拒否を保存し、これ以上は送信しませんが、待機中のものをすべては消去できませんでした：%[1]w。再試行：%[2]s",
+	"the no is stored, but the log of what was sent could not be erased: %[1]w; to try again: %[2]s":                 "拒否を保存しましたが、送信記録を消去できませんでした：%[1]w。再試行：%[2]s",
 	"it cannot be read back": "読み戻せません",
 	"the no could not be stored (%[1]w); set %[2]s=off in your environment instead": "「いいえ」を保存できませんでした（%[1]w）。代わりに環境変数で %[2]s=off を設定してください",
 	"Telemetry of %s is off.":                                "%s のテレメトリは無効です。",
 	"The event that was waiting to be sent is erased.":       "送信待ちだったイベントを消去しました。",
 	"The %d events that were waiting to be sent are erased.": "送信待ちだった %d 件のイベントを消去しました。",
 	"Nothing was waiting to be sent.":                        "送信待ちのものはありませんでした。",
+	"%d event could not be erased, and is not sent.":         "%d 件のイベントを消去できませんでしたが、送信はしません。",
+	"%d events could not be erased, and are not sent.":       "%d 件のイベントを消去できませんでしたが、送信はしません。",
 	"%d event was on the way and arrived.":                   "送信途中だった %d 件のイベントは届きました。",
 	"%d events were on the way and arrived.":                 "送信途中だった %d 件のイベントは届きました。",
 	"Say yes to sending usage data":                          "利用状況データの送信に「はい」と答えます",
@@ -155,7 +168,8 @@ var Japanese = console.Messages{
 	"keep everything on this machine, to see it without sending it":                           "すべてこのマシンに残し、送信せずに内容を確認できるようにする",
 	"what the yes is to could not be shown (%w), so it is not stored":                         "同意の対象を表示できなかったため (%w)、同意は保存しません",
 	"another answer was stored at the same moment and stands; see %s":                         "同時に別の回答が保存され、そちらが有効です。%s を参照してください",
-	"the yes is stored, but nothing can be recorded yet: %w":                                  "「はい」を保存しましたが、まだ何も記録できません：%w",
+	"a yes is stored, but something is wrong: %[1]w; see %[2]s":                               "同意は保存されていますが、問題があります：%[1]w。詳細：%[2]s",
+	"the yes is stored, but nothing can be recorded yet: %[1]w; see %[2]s":                    "同意を保存しましたが、まだ何も記録できません：%[1]w。詳細：%[2]s",
 	"the yes could not be stored, so nothing is collected: %[1]w; once that is mended: %[2]s": "「はい」を保存できなかったため、何も収集しません：%[1]w。直した後は：%[2]s",
 	"Telemetry of %s is on. Thank you.":                                                       "%s のテレメトリは有効です。ありがとうございます。",
 	"Telemetry of %s is on, and stays on this machine.":                                       "%s のテレメトリは有効です。データはこのマシンに残ります。",
@@ -226,8 +240,8 @@ var Japanese = console.Messages{
 	"how long it may take":                             "かけてよい `時間`",
 	"--timeout must be more than 0, such as 30s or 2m": "--timeout は 30s や 2m のように 0 より大きくしてください",
 	"Sending to %s":                                    "%s に送信中",
-	"%[1]d event was not sent: %[2]s":                  "%[1]d 件のイベントを送信しませんでした：%[2]s",
-	"%[1]d events were not sent: %[2]s":                "%[1]d 件のイベントを送信しませんでした：%[2]s",
+	"%[1]d event was not sent: %[2]s; see %[3]s":       "%[1]d 件のイベントを送信しませんでした：%[2]s。詳細：%[3]s",
+	"%[1]d events were not sent: %[2]s; see %[3]s":     "%[1]d 件のイベントを送信しませんでした：%[2]s。詳細：%[3]s",
 	"%[1]d event was not sent yet: %[2]s":              "%[1]d 件のイベントはまだ送信していません：%[2]s",
 	"%[1]d events were not sent yet: %[2]s":            "%[1]d 件のイベントはまだ送信していません：%[2]s",
 	"With a warning: %s.":                              "警告あり：%s。",
@@ -240,18 +254,19 @@ var Japanese = console.Messages{
 	"%d report of earlier losses was refused, so the receiver does not know of these; that is not sent again.":   "以前の損失の報告 %d 件が拒否されたため、送信先はそれを知りません。この報告は再送しません。",
 	"%d reports of earlier losses were refused, so the receiver does not know of these; that is not sent again.": "以前の損失の報告 %d 件が拒否されたため、送信先はそれを知りません。この報告は再送しません。",
 	"Refused because: %s": "拒否の理由：%s",
-	"%d command is still running; what it holds is sent later.":    "%d 個のコマンドがまだ実行中です。保持しているものは後で送信します。",
-	"%d commands are still running; what they hold is sent later.": "%d 個のコマンドがまだ実行中です。保持しているものは後で送信します。",
-	"%[2]w; %[1]d event is kept and sent later":                    "%[2]w。%[1]d 件のイベントは保管し、後で送信します",
-	"%[2]w; %[1]d events are kept and sent later":                  "%[2]w。%[1]d 件のイベントは保管し、後で送信します",
-	"%[2]w, so %[1]d event is not sent; decided by %[3]s":          "%[2]w。そのため %[1]d 件のイベントは送信しません（%[3]s により決定）",
-	"%[2]w, so %[1]d events are not sent; decided by %[3]s":        "%[2]w。そのため %[1]d 件のイベントは送信しません（%[3]s により決定）",
-	"%[1]w, and nothing waits; %[2]s":                              "%[1]w。待機中のものもありません。%[2]s",
-	"%[1]w and sends what waits; see %[2]s":                        "%[1]w。待機中のものを送信しています。%[2]s を参照してください",
-	"not done within %v (see --timeout)":                           "%v 以内に終わりませんでした（--timeout を参照）",
-	"Send what waits, in the background":                           "待機中のものをバックグラウンドで送信します",
-	"Send what waits, in the background.":                          "待機中のものをバックグラウンドで送信します。",
-	"Show what waits, exactly as it will go out":                   "待機中のものを、実際に送られるとおりに表示します",
+	"%d command is still running; what it holds is sent later.":       "%d 個のコマンドがまだ実行中です。保持しているものは後で送信します。",
+	"%d commands are still running; what they hold is sent later.":    "%d 個のコマンドがまだ実行中です。保持しているものは後で送信します。",
+	"%[2]w; %[1]d event is kept and sent later":                       "%[2]w。%[1]d 件のイベントは保管し、後で送信します",
+	"%[2]w; %[1]d events are kept and sent later":                     "%[2]w。%[1]d 件のイベントは保管し、後で送信します",
+	"nothing was sent, and what waits is not known: %[1]w; see %[2]s": "何も送信していません。待機中の内容は不明です：%[1]w。詳細：%[2]s",
+	"%[2]w, so %[1]d event is not sent; decided by %[3]s":             "%[2]w。そのため %[1]d 件のイベントは送信しません（%[3]s により決定）",
+	"%[2]w, so %[1]d events are not sent; decided by %[3]s":           "%[2]w。そのため %[1]d 件のイベントは送信しません（%[3]s により決定）",
+	"%[1]w, and nothing waits; %[2]s":                                 "%[1]w。待機中のものもありません。%[2]s",
+	"%[1]w and sends what waits; see %[2]s":                           "%[1]w。待機中のものを送信しています。%[2]s を参照してください",
+	"not done within %v (see --timeout)":                              "%v 以内に終わりませんでした（--timeout を参照）",
+	"Send what waits, in the background":                              "待機中のものをバックグラウンドで送信します",
+	"Send what waits, in the background.":                             "待機中のものをバックグラウンドで送信します。",
+	"Show what waits, exactly as it will go out":                      "待機中のものを、実際に送られるとおりに表示します",
 	"Show what waits to be sent, exactly as it will go out: one event a line on a terminal,\n" +
 		"one JSON object a line in a pipe.\n" +
 		"\n" +
@@ -303,6 +318,27 @@ var Japanese = console.Messages{
 	"%[1]s (%[2]s)":      "%[1]s（%[2]s）",
 	"%s  <- decided":     "%s  <- 決め手",
 	"Show what was sent": "送信済みのものを表示します",
+	"Show what was sent from here: when, to whom, how many events, and what the receiver\n" +
+		"answered. With the number of an entry it shows that one whole: each request has one,\n" +
+		"and each answer.\n" +
+		"\n" +
+		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
+		"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n" +
+		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
+		"The exit code is then 1 if they do not.\n" +
+		"\n" +
+		"What is sent while nothing can be stored here is in no log; TELEMETRY_DEBUG=log shows\n" +
+		"what a command would send.": "ここから送信されたものを表示します。いつ、どこへ、何件のイベントを送り、受信者が\n" +
+		"どう答えたかです。項目の番号を付けると、その項目の全体を表示します。番号は要求と\n" +
+		"応答のそれぞれにあります。\n" +
+		"\n" +
+		"記録はこの端末上のファイルで、あなたのものです。1 MiB を超えると古いものから\n" +
+		"切り詰めます。reset は記録を消去し、reset 自身が送る削除の依頼などは新しい記録に\n" +
+		"入ります。各項目は直前の項目の要約値を持ち、--verify はすべてが合うかを調べます。\n" +
+		"合わない場合の終了コードは 1 です。\n" +
+		"\n" +
+		"ここに何も保存できない間に送信されたものは、どの記録にも残りません。\n" +
+		"TELEMETRY_DEBUG=log を使うと、コマンドが何を送信するかを確認できます。",
 	"--verify looks at the whole log and goes with nothing but --output":         "--verify はログ全体を調べます。--output 以外とは併用できません",
 	"--since is for the whole log, and a number for one entry: give one of them": "--since は記録全体に、番号は一つの項目に使います。どちらか一方を指定してください",
 	"[NUMBER]": "[番号]",
@@ -459,10 +495,11 @@ var Japanese = console.Messages{
 	"telemetry is off, but the reset is not complete (%[1]w); to try again: %[2]s":                           "テレメトリは無効ですが、リセットは完了していません（%[1]w）。もう一度試すには：%[2]s",
 	"%d identity could not be read, so nobody could be asked to delete what may have been sent under it":     "%d 個の識別情報を読み取れなかったため、それで送信された可能性のあるものの削除を依頼できませんでした",
 	"%d identities could not be read, so nobody could be asked to delete what may have been sent under them": "%d 個の識別情報を読み取れなかったため、それで送信された可能性のあるものの削除を依頼できませんでした",
-	"Asking for the deletion":    "削除を依頼中",
-	"%d request":                 "%d 件",
-	"%d requests":                "%d 件",
-	"%[1]w; to try again: %[2]s": "%[1]w。もう一度試すには：%[2]s",
+	"Asking for the deletion": "削除を依頼中",
+	"%d request":              "%d 件",
+	"%d requests":             "%d 件",
+	"not every deletion request can be looked at: %[1]w; see %[2]s":                                                           "一部の削除依頼を確認できません：%[1]w。詳細：%[2]s",
+	"%[1]w; see %[2]s, and to try again: %[3]s":                                                                               "%[1]w。詳細：%[2]s、再試行：%[3]s",
 	"%[1]d deletion request was not handed over; to try again: %[2]s":                                                         "%[1]d 件の削除依頼を渡せませんでした。もう一度試すには：%[2]s",
 	"%[1]d deletion requests were not handed over; to try again: %[2]s":                                                       "%[1]d 件の削除依頼を渡せませんでした。もう一度試すには：%[2]s",
 	"This turns telemetry of %s off, erases what waits here and asks for the deletion of what was sent. It cannot be undone.": "%s のテレメトリを無効にし、ここで待機中のものを消去し、送信済みのものの削除を依頼します。この操作は取り消せません。",
@@ -514,15 +551,17 @@ var Japanese = console.Messages{
 		"\n" +
 		"この値は秘密です。知っている人は、この ID で送信されたものをすべて削除させることが\n" +
 		"できます。「はい」の代わりにはなりません。回答か専用の変数が別に必要です。",
-	"nothing to share: %[1]w; see %[2]s": "共有するものがありません：%[1]w。%[2]s を参照してください",
-	"on, but nothing can be stored":      "有効ですが、何も保存できません",
-	"on":                                 "有効",
-	"on, this machine only":              "有効（このマシンのみ）",
-	"off (what is collected has changed since your yes)": "無効（「はい」の後に収集内容が変わりました）",
-	"off (not answered yet)":                             "無効（まだ回答がありません）",
-	"off (not asked yet)":                                "無効（まだ確認していません）",
-	"off (allowed, but something is wrong)":              "無効（許可済みですが、問題があります）",
-	"off (allowed, but the tool names no receiver)":      "無効（許可済みですが、ツールに送信先の指定がありません）",
+	"nothing to share: %[1]w; see %[2]s":                      "共有するものがありません：%[1]w。%[2]s を参照してください",
+	"on, but nothing can be stored":                           "有効ですが、何も保存できません",
+	"on, this machine only, but not everything may be stored": "オン（この端末のみ）、ただしすべては保存されない可能性があります",
+	"on, but not everything may be stored":                    "オン、ただしすべては保存されない可能性があります",
+	"on":                                                      "有効",
+	"on, this machine only":                                   "有効（このマシンのみ）",
+	"off (what is collected has changed since your yes)":      "無効（「はい」の後に収集内容が変わりました）",
+	"off (not answered yet)":                                  "無効（まだ回答がありません）",
+	"off (not asked yet)":                                     "無効（まだ確認していません）",
+	"off (allowed, but something is wrong)":                   "無効（許可済みですが、問題があります）",
+	"off (allowed, but the tool names no receiver)":           "無効（許可済みですが、ツールに送信先の指定がありません）",
 	"off":                                "無効",
 	"%s, and silence is no":              "%s（回答がなければ「いいえ」とみなします）",
 	"decided by %s, whatever you answer": "回答にかかわらず %s により決まっています",
@@ -531,7 +570,7 @@ var Japanese = console.Messages{
 	"Show whether telemetry is on, who decided, and what waits": "テレメトリが有効か、誰が決めたか、何が待機中かを表示します",
 	"Show whether telemetry is on, who decided, and what waits to be sent.\n" +
 		"\n" +
-		"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n" +
+		"It changes nothing and contacts nobody. The exit code is 0 also\n" +
 		"when telemetry is off.": "テレメトリが有効か、誰が決めたか、何が送信待ちかを表示します。\n" +
 		"\n" +
 		"何も変更せず、何も書き込まず、どこにも接続しません。テレメトリが無効でも終了コードは\n" +

@@ -24,7 +24,7 @@ func (p *place) says(text string, args ...string) bool {
 }
 
 // json runs a command of telemetry and returns what it prints.
-func (p *place) json(args ...string) map[string]any {
+func (p *place) asJSON(args ...string) map[string]any {
 	p.t.Helper()
 	var all map[string]any
 	out, _ := p.command(append([]string{"telemetry"}, args...)...).Output() // an export says with its code that it is not whole
@@ -88,7 +88,7 @@ func TestWhatIsSentWhereNothingCanBeStoredIsInNoLogAndThatIsSaid(t *testing.T) {
 				}
 			}
 			for _, args := range [][]string{{"status", "--output", "json"}, {"log", "--output", "json"}, {"log", "--verify", "--output", "json"}, {"export"}} {
-				all := p.json(args...)
+				all := p.asJSON(args...)
 				if args[0] == "export" {
 					all = all["sent"].(map[string]any)
 				}
@@ -129,7 +129,7 @@ func TestRequestsThatAreNotInTheLogAreToldByEveryCommandThatTellsOfIt(t *testing
 				t.Errorf("%s does not tell of them:\n%s", args, p.must(append([]string{"telemetry"}, args...)...))
 			}
 		}
-		if n := p.json("status", "--output", "json")["log_gaps"]; n != 2.0 {
+		if n := p.asJSON("status", "--output", "json")["log_gaps"]; n != 2.0 {
 			t.Errorf("status counts %v", n)
 		}
 		if p.says(uncounted, "status") {
@@ -160,7 +160,7 @@ func TestARequestIsCountedWhereNoFileCanBeMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.must("telemetry", "flush")
-	if n := p.json("status", "--output", "json")["log_gaps"]; n == nil {
+	if n := p.asJSON("status", "--output", "json")["log_gaps"]; n == nil {
 		t.Error("what was sent was not counted")
 	}
 }
@@ -227,10 +227,10 @@ func TestAPreviewSaysWhichTimesAreNotKnownYet(t *testing.T) {
 			t.Errorf("%s does not say that the time is another one: %s", args, p.must(append([]string{"telemetry"}, args...)...))
 		}
 	}
-	if n := p.json("inspect", "--next", "--output", "json")["request"].(map[string]any)["times_of_sending"]; n != float64(changed) {
+	if n := p.asJSON("inspect", "--next", "--output", "json")["request"].(map[string]any)["times_of_sending"]; n != float64(changed) {
 		t.Errorf("%v of the request, %d were changed", n, changed)
 	}
-	for i, w := range p.json("inspect", "--output", "json")["waiting"].([]any) {
+	for i, w := range p.asJSON("inspect", "--output", "json")["waiting"].([]any) {
 		if w.(map[string]any)["time_of_sending"] != true {
 			t.Errorf("event %d: %v", i, w)
 		}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -340,6 +341,13 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 	if errors.Is(err, state.ErrBusy) {
 		s.busy = append(s.busy, slot)
 		return nil
+	}
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
+		s.report.Left = "in a file of the queue that others may write to, or that is another user's"
+	default:
+		s.report.Left = "in a file of the queue that cannot be opened"
 	}
 	if err != nil {
 		return nil // erased meanwhile, or not ours; what is behind it goes on
@@ -939,7 +947,7 @@ func (s *Sender) note(err error) {
 		for reason, n := range own {
 			_ = spool.AddLosses(s.Dir, reason, n)
 		}
-		s.losses = nil
+		s.losses, s.report.Lost = nil, own // what was counted before stays so
 	}
 	Postpone(s.Dir, s.report.NextAt)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // Why the directory cannot be used. Errors of this package wrap one of these or an
-// errno, and never hold a path.
+// errno, and never hold a path. Where one is about a file in the directory, it names that.
 var (
 	// ErrNoHome: neither the home nor a state directory is known.
 	ErrNoHome = errors.New("no home directory is set")
@@ -29,6 +29,8 @@ var (
 	// ErrUnsafe: a symbolic link or something that is not a plain file or directory, or
 	// one that others may write to.
 	ErrUnsafe = errors.New("the state directory is not a private plain directory")
+	// errClosed: its owner may not enter or read it. The superuser could, and is told the same.
+	errClosed = errors.New("the state directory is closed to its owner")
 	// ErrCorrupt: a file holds what this program would not have written.
 	ErrCorrupt = errors.New("the file is damaged")
 	// ErrBusy: another process holds the lock.
@@ -43,6 +45,8 @@ var (
 const (
 	dirMode  = 0o700
 	fileMode = 0o600
+	// readAndEnter is what the owner of a directory needs at least.
+	readAndEnter = 0o500
 	// maxFile bounds what ReadFile takes in and WriteFile writes. Our own small files stay
 	// below 60 KiB, but for a deletion request with long receipts of sixteen requestors.
 	maxFile = 128 << 10
@@ -104,6 +108,9 @@ func (d Dir) Check() error {
 	if !ours(info) {
 		return ErrForeign
 	}
+	if info.Mode().Perm()&readAndEnter != readAndEnter {
+		return errClosed
+	}
 	return nil
 }
 
@@ -139,21 +146,11 @@ func (d Dir) ReadFile(name string) ([]byte, error) { return d.ReadUpTo(name, max
 
 // ReadUpTo is ReadFile for a file that may have so many bytes.
 func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
-	f, err := openRead(d.Join(name))
+	f, err := Open(d.Join(name))
 	if err != nil {
-		return nil, plaintext.Bare(err)
+		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, plaintext.Bare(err)
-	}
-	if !info.Mode().IsRegular() || writableByOthers(info) {
-		return nil, ErrUnsafe
-	}
-	if !ours(info) {
-		return nil, ErrForeign
-	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, plaintext.Bare(err)

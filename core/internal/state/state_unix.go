@@ -69,7 +69,7 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
 		if err != nil {
 			if notAFile(err) {
-				return nil, ErrUnsafe
+				return nil, entry(path, ErrUnsafe)
 			}
 			return nil, plaintext.Bare(err)
 		}
@@ -98,7 +98,7 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 			return f, nil
 		}
 		_ = CloseExclusive(f)
-		return nil, err
+		return nil, entry(path, err)
 	}
 }
 
