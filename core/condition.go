@@ -62,9 +62,12 @@ const (
 	HeldElsewhere HeldReason = "elsewhere"
 	// HeldOlder: an older version recorded them, and nobody was asked since.
 	HeldOlder HeldReason = "older"
-	// HeldWithdrawn: the yes that they were recorded under no longer holds, or cannot be read. The
-	// next delivery gives them up.
+	// HeldWithdrawn: the yes that they were recorded under no longer holds. The next delivery
+	// gives them up.
 	HeldWithdrawn HeldReason = "withdrawn"
+	// HeldUnreadable: the file that says what they were recorded under is damaged. The next
+	// delivery gives them up.
+	HeldUnreadable HeldReason = "unreadable"
 )
 
 // Inside is why commands send by themselves.
@@ -129,8 +132,10 @@ func (s *Status) hold(in *installation, receipt consent.Receipt, err error, lega
 	case legacy && !d.Enabled:
 		add(HeldOlder, "")
 	case legacy:
-	case errors.Is(err, consent.ErrRetired), errors.Is(err, state.ErrCorrupt):
+	case errors.Is(err, consent.ErrRetired):
 		add(HeldWithdrawn, "")
+	case errors.Is(err, state.ErrCorrupt):
+		add(HeldUnreadable, "")
 	case err != nil, receipt.Local:
 	case d.LocalOnly:
 		add(HeldLocalOnly, "")
