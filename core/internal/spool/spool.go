@@ -222,7 +222,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		}
 		w, err := q.take(path, receipt, size)
 		switch {
-		case errors.Is(err, state.ErrBusy), errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
+		case errors.Is(err, state.ErrBusy), errors.Is(err, state.ErrUnsafeFile), errors.Is(err, state.ErrForeignFile):
 			// In use, or not ours: leave it alone.
 		case errors.Is(err, errOther):
 			full = append(full, candidate{path, q.Now()})
@@ -334,7 +334,7 @@ func (q *Queue) Holds(receipt string) bool {
 	}
 	head := make([]byte, headBytes)
 	for _, name := range names {
-		f, err := os.Open(q.slotPath(name))
+		f, err := state.OpenPlain(q.slotPath(name))
 		if err != nil {
 			continue // erased meanwhile
 		}
@@ -371,7 +371,7 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 func (q *Queue) Absorbed(slots []string) map[string]string {
 	by := map[string]string{}
 	for _, slot := range slots {
-		f, err := os.Open(q.slotPath(slot))
+		f, err := state.OpenPlain(q.slotPath(slot))
 		if err != nil {
 			continue // erased meanwhile
 		}
@@ -432,7 +432,7 @@ func (q *Queue) ended(name string) bool {
 
 // look adds what one slot holds. One that was erased meanwhile holds nothing.
 func (q *Queue) look(slot string, s *Stats) {
-	f, err := os.Open(q.slotPath(slot))
+	f, err := state.OpenPlain(q.slotPath(slot))
 	if err != nil {
 		return
 	}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -81,7 +82,7 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		if err != nil || !info.Mode().IsRegular() {
 			return nil
 		}
-		content, err := os.ReadFile(from)
+		content, err := readPlain(from)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -93,4 +94,13 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		}
 		return plaintext.Bare(err)
 	})
+}
+
+func readPlain(path string) ([]byte, error) {
+	f, err := OpenPlain(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }

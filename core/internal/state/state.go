@@ -7,6 +7,7 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -26,9 +27,13 @@ var (
 	// ErrForeign: the place belongs to another user, as under sudo with the caller's
 	// HOME. Files made there would belong to the wrong one.
 	ErrForeign = errors.New("the state directory belongs to another user")
-	// ErrUnsafe: a symbolic link or something that is not a plain file or directory, or
-	// one that others may write to.
+	// ErrUnsafe: a symbolic link or something else is in the place of the directory, or others
+	// may write to it.
 	ErrUnsafe = errors.New("the state directory is not a private plain directory")
+	// ErrUnsafeFile: the same of a file in it, wrapped with its name.
+	ErrUnsafeFile = errors.New("the file is not a private plain file")
+	// ErrForeignFile: a file in it belongs to another user, wrapped with its name.
+	ErrForeignFile = errors.New("the file belongs to another user")
 	// ErrCorrupt: a file holds what this program would not have written.
 	ErrCorrupt = errors.New("the file is damaged")
 	// ErrBusy: another process holds the lock.
@@ -134,25 +139,25 @@ func (d Dir) Create() error {
 }
 
 // ReadFile returns the content of a small file. The error wraps fs.ErrNotExist where
-// there is none, and ErrUnsafe or ErrCorrupt where it cannot be ours.
+// there is none, and ErrUnsafeFile, ErrForeignFile or ErrCorrupt where it cannot be ours.
 func (d Dir) ReadFile(name string) ([]byte, error) { return d.ReadUpTo(name, maxFile) }
 
 // ReadUpTo is ReadFile for a file that may have so many bytes.
 func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
-	f, err := openRead(d.Join(name))
+	f, err := OpenPlain(d.Join(name))
 	if err != nil {
-		return nil, plaintext.Bare(err)
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, plaintext.Bare(err)
 	}
-	if !info.Mode().IsRegular() || writableByOthers(info) {
-		return nil, ErrUnsafe
+	if writableByOthers(info) {
+		return nil, of(name, ErrUnsafeFile)
 	}
 	if !ours(info) {
-		return nil, ErrForeign
+		return nil, of(name, ErrForeignFile)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
@@ -162,6 +167,25 @@ func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
 		return nil, ErrCorrupt
 	}
 	return data, nil
+}
+
+// OpenPlain opens a file for reading, if it is a plain one. It follows no link and waits for
+// nobody, whatever was put in the place of the file.
+func OpenPlain(path string) (*os.File, error) {
+	f, err := openRead(path)
+	if err != nil {
+		return nil, plaintext.Bare(err)
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, of(path, ErrUnsafeFile)
+	}
+	return f, nil
+}
+
+// of says which file an error is about, without where that is.
+func of(path string, err error) error {
+	return fmt.Errorf("%w: %s", err, plaintext.Clean(filepath.Base(path)))
 }
 
 // WriteFile replaces a small file as a whole: whoever reads it sees the old or the new

@@ -42,7 +42,7 @@ func (d Dir) Writable() error {
 func openRead(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if notAFile(err) {
-		return nil, ErrUnsafe
+		return nil, of(path, ErrUnsafeFile)
 	}
 	return f, err
 }
@@ -69,7 +69,7 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
 		if err != nil {
 			if notAFile(err) {
-				return nil, ErrUnsafe
+				return nil, of(path, ErrUnsafeFile)
 			}
 			return nil, plaintext.Bare(err)
 		}
@@ -87,9 +87,9 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 			err = ErrNoLocks
 		case err != nil:
 		case st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o022 != 0 || st.Nlink > 1:
-			err = ErrUnsafe
+			err = of(path, ErrUnsafeFile)
 		case int(st.Uid) != os.Geteuid():
-			err = ErrForeign
+			err = of(path, ErrForeignFile)
 		case st.Nlink == 0:
 			// Erased between open and lock: what is written to it would go nowhere.
 			_ = CloseExclusive(f)
