@@ -206,9 +206,16 @@ func TestNoTimeIsToldThatNobodyKeepsTo(t *testing.T) {
 	if s := m.Status(); !s.WaitUntil.IsZero() || !s.NextUpload.IsZero() || s.ClockBehind.IsZero() {
 		t.Errorf("after the clock was turned back: wait until %v, next %v, behind %v", s.WaitUntil, s.NextUpload, s.ClockBehind)
 	}
+	release(t, c, m.Status().StateDir)
+	if waiting, err := m.Waiting(t.Context()); err != nil || len(waiting) != 1 || !waiting[0].Until.IsZero() {
+		t.Errorf("what waits then: %+v, %v", waiting, err)
+	}
+	if _, err := m.Next(t.Context()); err != nil {
+		t.Errorf("what would be sent then: %v", err)
+	}
 	answers(in, 0, "")
-	if _, err := m.Flush(t.Context(), nil); err != nil {
-		t.Errorf("a flush then says %v", err)
+	if r, err := m.Flush(t.Context(), nil); err != nil || r.Sent != 1 {
+		t.Errorf("a flush then says %+v, %v", r, err)
 	}
 }
 

@@ -90,7 +90,10 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 	if reason := in.mayNotSend(); reason != nil && !errors.Is(reason, ErrLocal) { // what that keeps, its route says
 		stopped = reason.Error()
 	}
-	until := delivery.ReadNotes(in.dir).WaitUntil
+	until := time.Time{}
+	if notes := delivery.ReadNotes(in.dir); notes.Waits(in.now()) {
+		until = notes.WaitUntil
+	}
 	folded := time.Time{}
 	if !delivery.FoldsDue(in.dir, in.now()) {
 		folded = delivery.NextFolds(in.dir)
@@ -102,7 +105,7 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 			return nil, err
 		}
 		for _, e := range events {
-			if !e.Stays && until.After(in.now()) {
+			if !e.Stays {
 				e.Until = until
 			}
 			if !e.Stays && e.Event.Count > 0 && folded.After(e.Until) {
@@ -217,8 +220,8 @@ func (m *Manager) Next(ctx context.Context) (Request, error) {
 	if reason := in.mayNotSend(); reason != nil {
 		return Request{}, reason
 	}
-	if until := delivery.ReadNotes(in.dir).WaitUntil; in.now().Before(until) {
-		return Request{}, &UnsentError{Reason: ErrWait, Until: until}
+	if notes := delivery.ReadNotes(in.dir); notes.Waits(in.now()) {
+		return Request{}, &UnsentError{Reason: ErrWait, Until: notes.WaitUntil}
 	}
 	c, err := in.copyForPreview(ctx, false)
 	if err != nil {

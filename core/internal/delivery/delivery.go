@@ -640,8 +640,10 @@ func (s *Sender) took(route Route, batch []item, refused int) {
 		s.notes.Stayed += n
 		return
 	}
-	s.notes.Delivered += n
-	s.notes.LastDelivered = s.Now()
+	if n > 0 {
+		s.notes.Delivered += n
+		s.notes.LastDelivered = s.Now()
+	}
 	if refused == 0 { // else nobody says whether it was a report
 		s.told(batch)
 	}
