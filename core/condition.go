@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -21,6 +22,17 @@ type Condition struct {
 	// Unstored says that nothing can be stored, so that each command sends what it records by
 	// itself, in one attempt, and loses it if that fails.
 	Unstored bool
+	// NotAllStored says why some of what is recorded may not be stored, and lost. It is one of
+	// Faults, and empty where all or nothing is recorded.
+	NotAllStored string
+	// Unseen says that the state directory cannot be used, so that nothing is known of what is in
+	// it: no machine ID and no deletion request is not that there is none.
+	Unseen bool
+	// Unnoted is how many of Status.Delivered could not be noted with all that is noted of a
+	// delivery, such as its time. Uncounted says that nothing can be noted at the moment, so that
+	// there may be more.
+	Unnoted   int
+	Uncounted bool
 	// QueueUnknown says that what waits cannot be counted, DeliveriesUnknown that what was
 	// delivered and lost cannot.
 	QueueUnknown, DeliveriesUnknown bool
@@ -62,12 +74,13 @@ const (
 	HeldElsewhere HeldReason = "elsewhere"
 	// HeldOlder: an older version recorded them, and nobody was asked since.
 	HeldOlder HeldReason = "older"
-	// HeldWithdrawn: the yes that they were recorded under no longer holds. The next delivery
-	// gives them up.
+	// HeldDamaged: their receipt is damaged. The next delivery gives them up.
+	HeldDamaged HeldReason = "damaged"
+	// HeldDistrusted: others may write to the file that they are in, or it is another user's.
+	HeldDistrusted HeldReason = "distrusted"
+	// HeldWithdrawn: the yes that they were recorded under no longer holds. The next delivery gives
+	// them up.
 	HeldWithdrawn HeldReason = "withdrawn"
-	// HeldUnreadable: the file that says what they were recorded under is damaged. The next
-	// delivery gives them up.
-	HeldUnreadable HeldReason = "unreadable"
 )
 
 // Inside is why commands send by themselves.
@@ -100,6 +113,34 @@ func (s *Status) block(err error) {
 		return
 	}
 	s.Recording, s.Blocked = false, err.Error()
+}
+
+// lookAtStorage finds out what becomes of an event that a command records now, and returns what
+// is in the way. A directory that takes no new file may have a queue that takes events.
+func (m *Manager) lookAtStorage(s *Status) error {
+	in := m.in
+	err := in.dir.Probe()
+	s.Uncounted = err != nil
+	// Without a receipt that is stored there already nothing is recorded before one is.
+	receipt, known := in.store().Known(s.Decision, in.terms())
+	may := err == nil || known && in.store().Holds(receipt.ID)
+	if may {
+		var queue error
+		if may, queue = in.queue().Probe(receipt.ID); err == nil || !may {
+			err = queue
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case may && s.Recording:
+		err = fmt.Errorf("not everything can be stored in the state directory: %w", err)
+		s.NotAllStored = err.Error()
+	default:
+		err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+		s.cannotStore(in, err)
+	}
+	return err
 }
 
 // cannotStore notes what becomes of events where the disk does not take them.
@@ -135,7 +176,7 @@ func (s *Status) hold(in *installation, receipt consent.Receipt, err error, lega
 	case errors.Is(err, consent.ErrRetired):
 		add(HeldWithdrawn, "")
 	case errors.Is(err, state.ErrCorrupt):
-		add(HeldUnreadable, "")
+		add(HeldDamaged, "")
 	case err != nil, receipt.Local:
 	case d.LocalOnly:
 		add(HeldLocalOnly, "")

@@ -225,6 +225,12 @@ func (in *installation) eraseWaiting() (int, error) {
 	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName), in.dir.RemoveScratch())
 }
 
+// waiting is how many events wait, as far as that can be seen.
+func (in *installation) waiting() int {
+	stats, _ := in.queue().Stats()
+	return stats.Total()
+}
+
 // forget removes what was logged on this machine, and the trouble with background processes.
 func (in *installation) forget() error {
 	err := os.RemoveAll(in.dir.Join(localDir))

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/backends/file"
@@ -83,7 +84,7 @@ type Status struct {
 	StateDir, LocalLog string
 	Queue              QueueStatus
 	// LastDelivered and LastAttempt are zero if there was none, NextUpload is the earliest
-	// time of the next, WaitUntil what the server asked for.
+	// time of the next, WaitUntil before when nothing is sent because of the last answer.
 	LastDelivered, LastAttempt, NextUpload, WaitUntil time.Time
 	// NextFolded is until when calls of today wait that are folded, because this day had its
 	// delivery; zero if they go with the next upload.
@@ -178,12 +179,12 @@ func (m *Manager) Status() Status {
 	if in.dirErr != nil {
 		fault(in.dirErr)
 		s.block(in.dirErr)
-		s.QueueUnknown, s.DeliveriesUnknown = true, true
+		s.QueueUnknown, s.DeliveriesUnknown, s.Unseen = true, true, true
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
 		unknown := !errors.Is(err, fs.ErrNotExist)
-		s.QueueUnknown, s.DeliveriesUnknown = unknown, unknown
+		s.QueueUnknown, s.DeliveriesUnknown, s.Unseen = unknown, unknown, unknown
 		if !unknown && s.Decision.Enabled {
 			err = in.dir.Probe() // it is made when there is something to record
 		}
@@ -217,11 +218,7 @@ func (m *Manager) Status() Status {
 	fault(m.lookAtQueue(&s))
 	fault(m.lookAtSent(&s))
 	if s.Decision.Enabled {
-		if err := in.dir.Probe(); err != nil {
-			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
-			s.cannotStore(in, err)
-			fault(err)
-		}
+		fault(m.lookAtStorage(&s))
 	}
 	log := in.localLogPath()
 	if _, err := os.Lstat(log); err == nil || s.Decision.LocalOnly {
@@ -256,6 +253,9 @@ func (m *Manager) backend(d consent.Decision) props.BackendInfo {
 func (m *Manager) lookAtQueue(s *Status) error {
 	stats, err := m.in.queue().Stats()
 	s.Queue = QueueStatus{Events: stats.Total(), Damaged: stats.Damaged, Bytes: stats.Bytes}
+	if stats.DistrustedEvents > 0 {
+		s.Held = append(s.Held, Held{Why: HeldDistrusted, Events: stats.DistrustedEvents})
+	}
 	terms := m.in.terms()
 	for id, n := range stats.Events {
 		receipt, err := m.in.store().InForce(id)
@@ -272,6 +272,9 @@ func (m *Manager) lookAtQueue(s *Status) error {
 		s.QueueUnknown = true
 		return fmt.Errorf("the queue cannot be read: %w", err)
 	}
+	if len(stats.Distrusted) > 0 {
+		return fmt.Errorf("the queue has files that are not private and plain, which are left alone: %s", strings.Join(stats.Distrusted, ", "))
+	}
 	if stats.Damaged > 0 {
 		return fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", stats.Damaged)
 	}
@@ -287,6 +290,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 		s.NextFolded = delivery.NextFolds(m.in.dir)
 	}
 	s.Delivered, s.Stayed, s.Lost, s.Warned = notes.Delivered, notes.Stayed, notes.Lost, notes.Warned
+	s.Unnoted = notes.Unnoted
 	s.Refusal, s.RefusedAt = notes.Refusal, notes.RefusedAt
 	s.Paced, s.PacedUntil = notes.Paced, notes.PacedUntil
 	s.Underway = notes.Unfinished() && s.At.Sub(notes.LastAttempt) < backgroundLimit && delivery.MayBeUnderway(m.in.dir)
@@ -305,8 +309,8 @@ func (m *Manager) lookAtDelivery(s *Status) {
 // everything erased that was sent under the ID. The error says that there is no ID yet.
 func (m *Manager) Identity() (variable, value string, err error) {
 	i := identifier{m.in}
-	if m.in.dirErr != nil {
-		return "", "", m.in.dirErr
+	if err := ignoreMissing(m.mayLook()); err != nil {
+		return "", "", err
 	}
 	key, _, err := i.current()
 	if err != nil {
@@ -327,7 +331,7 @@ func (m *Manager) Writable() error {
 // Stored returns the person's stored answer, for Answer.
 func (m *Manager) Stored() consent.Stored {
 	if m.in.dirErr != nil {
-		return consent.Stored{Err: m.in.dirErr}
+		return consent.Stored{Err: m.in.dirErr, Unseen: true}
 	}
 	return m.in.store().Load()
 }
@@ -410,6 +414,8 @@ type DisableReport struct {
 	// Erased is how many events were still waiting, and are gone, but for those of a batch that
 	// was on its way and has arrived: these are Arrived.
 	Erased, Arrived int
+	// NotErased is how many events wait on, because they could not be erased. They are not sent.
+	NotErased int
 	// Sending says that a batch was on its way when the no was stored, and that its end was
 	// not seen within three seconds: it may still arrive, and nothing after it.
 	Sending bool
@@ -426,6 +432,9 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
 	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
 	report.Erased = erased - report.Arrived
+	if err != nil {
+		report.NotErased = m.in.waiting()
+	}
 	return report, err
 }
 
@@ -479,8 +488,8 @@ type FlushReport struct {
 // Flush sends everything that waits, now, and tells progress how far it is. The error
 // says what stopped it, and wraps ErrOff, ErrBusy or ErrWait where one of them did.
 func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (FlushReport, error) {
-	if m.in.dirErr != nil {
-		return FlushReport{}, m.in.dirErr
+	if err := ignoreMissing(m.mayLook()); err != nil {
+		return FlushReport{}, err
 	}
 	if err := m.in.check(); err != nil {
 		return FlushReport{}, err
@@ -498,8 +507,8 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 // makes the deletion requests that are due as well.
 func (m *Manager) Upload(ctx context.Context) error {
 	in := m.in
-	if in.dirErr != nil {
-		return in.dirErr
+	if err := ignoreMissing(m.mayLook()); err != nil {
+		return err
 	}
 	if isBackground(in) {
 		runBackground(in)
@@ -548,14 +557,17 @@ func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State =
 
 // ResetReport is what Reset did.
 type ResetReport struct {
-	// Erased and Arrived are as in DisableReport.
-	Erased, Arrived int
+	// Erased, Arrived and NotErased are as in DisableReport.
+	Erased, Arrived, NotErased int
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
 	// sent under them is not known here, and only a person can ask for its deletion, with the
 	// file.
 	Unknown []string
+	// Variable names the variable that still hands over an identity which is being erased, ""
+	// where none does.
+	Variable string
 	// Requests are those of this reset and those from before that were not finished. None
 	// means that nothing was ever sent from here.
 	Requests []Erasure
@@ -571,11 +583,8 @@ type ResetReport struct {
 func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (ResetReport, error) {
 	in := m.in
 	var report ResetReport
-	if in.dirErr != nil {
-		return report, in.dirErr
-	}
-	if err := in.dir.Check(); errors.Is(err, fs.ErrNotExist) {
-		return report, nil // nothing was ever stored
+	if err := m.mayLook(); err != nil {
+		return report, ignoreMissing(err) // which is where nothing was ever stored
 	}
 	erased, before, err := m.no(consent.SourceCommand, "")
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
@@ -600,6 +609,12 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	err = errors.Join(err, in.forget(), in.forgetSent(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
+	if err != nil {
+		report.NotErased = in.waiting()
+	}
+	if given, set, err := (identifier{in}).given(); set && err == nil && in.outbox().Has(given.MachineID()) {
+		report.Variable = identifier{in}.variable()
+	}
 	all, readErr := m.Erasures()
 	for _, e := range all {
 		if e.State != deletion.Verified || e.Reached[deletion.Verified].After(in.now().Add(-time.Minute)) {
@@ -612,8 +627,8 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 // Resume takes every unfinished deletion request a step further, whatever its time, and
 // returns all requests. The error is of this machine.
 func (m *Manager) Resume(ctx context.Context, progress func(done, total int)) ([]Erasure, error) {
-	if m.in.dirErr != nil {
-		return nil, m.in.dirErr
+	if err := m.mayLook(); err != nil {
+		return nil, ignoreMissing(err)
 	}
 	err := (&eraser{installation: m.in}).work(ctx, true, progress)
 	all, readErr := m.Erasures()
@@ -623,8 +638,8 @@ func (m *Manager) Resume(ctx context.Context, progress func(done, total int)) ([
 // Erasures returns the deletion requests that were made from here, oldest first. It
 // changes nothing.
 func (m *Manager) Erasures() ([]Erasure, error) {
-	if m.in.dirErr != nil {
-		return nil, m.in.dirErr
+	if err := m.mayLook(); err != nil {
+		return nil, ignoreMissing(err)
 	}
 	entries, err := m.in.outbox().Entries()
 	if len(entries) == 0 {

@@ -735,7 +735,7 @@ func TestWhatWasRecordedUnderADamagedReceiptIsLostAndSaidToBe(t *testing.T) {
 	damage(t, dir)
 	abandoned(t, dir, in.URL, 1, "SOMETOOL_TELEMETRY=on")
 	for i := range 2 { // the second time with the receipt set aside
-		if s := m.Status(); i == 0 && !slices.Equal(s.Held, []core.Held{{Why: core.HeldUnreadable, Events: 2}}) || len(s.Faults) != 1 {
+		if s := m.Status(); i == 0 && !slices.Equal(s.Held, []core.Held{{Why: core.HeldDamaged, Events: 2}}) || len(s.Faults) != 1 {
 			t.Errorf("held %v, faults %v", s.Held, s.Faults)
 		}
 		if r := mustFlush(t, m); i == 0 && (r.Sent != 1 || r.LostBy["unreadable"] != 2) {

@@ -28,9 +28,9 @@ const (
 	longRun = 30 * time.Second
 )
 
-// ErrWait is returned, wrapped with the time, by Flush where the server asked for a
-// pause that is not over.
-var ErrWait = errors.New("the server asked not to be called yet")
+// ErrWait is returned, wrapped with the time, by Flush where the last answer called for a pause
+// that is not over: the receiver asked for one, or what it refused has to be mended first.
+var ErrWait = errors.New("after the last answer, the receiver is not called yet")
 
 // uploader delivers what waits, once. It opens what it needs when it is needed.
 type uploader struct {
@@ -242,7 +242,7 @@ func (u *uploader) eraseWithdrawn() error {
 	return err
 }
 
-// flush is send for a person who waits: not before the time that the server asked for.
+// flush is send for a person who waits: not before a pause is over that the last answer called for.
 func (u *uploader) flush(ctx context.Context, progress func(done, total int)) (delivery.Report, error) {
 	if notes := delivery.ReadNotes(u.dir); notes.Waits(u.now()) {
 		return delivery.Report{WaitUntil: notes.WaitUntil}, fmt.Errorf("%w, until %s", ErrWait, notes.WaitUntil.Local().Format(time.DateTime))

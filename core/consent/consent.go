@@ -226,6 +226,8 @@ func (in Input) localLayer() Layer {
 func (in Input) storedLayer() Layer {
 	layer := Layer{Name: layerAnswer}
 	switch s := in.Stored; {
+	case s.Unseen:
+		layer.Verdict, layer.Detail = No, "not known, which counts as no: "+s.Err.Error()
 	case s.Err != nil:
 		layer.Verdict, layer.Detail = No, "stored, but it cannot be read: "+s.Err.Error()
 	case s.Answer == AnswerNone:

@@ -33,8 +33,10 @@ type Stored struct {
 	By      Source
 	Terms   Terms
 	Receipt string
-	// Err says why what is stored cannot be read. It counts as a no.
-	Err error
+	// Err says why what is stored cannot be read. It counts as a no. Unseen says that it is
+	// about the state directory, so that nobody knows whether anything is stored.
+	Err    error
+	Unseen bool
 	// revision is different after each change.
 	revision int
 }
@@ -71,7 +73,7 @@ func (s Store) Load() Stored {
 	if err := s.dir.Check(); errors.Is(err, fs.ErrNotExist) {
 		return Stored{}
 	} else if err != nil {
-		return Stored{Err: err}
+		return Stored{Err: err, Unseen: true}
 	}
 	data, err := s.dir.ReadFile(fileName)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -42,6 +42,7 @@ type place struct {
 	exe   string
 	state string
 	env   []string
+	attr  *syscall.SysProcAttr // how its processes are started, nil for as usual
 
 	mu       sync.Mutex
 	received strings.Builder // all of the requests
@@ -50,11 +51,19 @@ type place struct {
 
 func newPlace(t *testing.T, env ...string) *place {
 	t.Helper()
+	p := newEmptyPlace(t, t.TempDir(), env...)
+	p.must("telemetry", "enable")
+	return p
+}
+
+// newEmptyPlace is a place in a directory, where nobody has said anything yet.
+func newEmptyPlace(t *testing.T, dir string, env ...string) *place {
+	t.Helper()
 	exe, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{t: t, exe: exe, state: filepath.Join(t.TempDir(), "state")}
+	p := &place{t: t, exe: exe, state: filepath.Join(dir, "state")}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		var events []driver.Event
@@ -73,14 +82,13 @@ func newPlace(t *testing.T, env ...string) *place {
 	// In a job the commands themselves send, so no process is left behind.
 	p.env = append([]string{"PATH=" + os.Getenv("PATH"), "CI=true", "HOME=" + t.TempDir(),
 		"TOOL_STATE=" + p.state, "TOOL_ENDPOINT=" + server.URL}, env...)
-	p.must("telemetry", "enable")
 	return p
 }
 
 // command is the tool with arguments, not yet started.
 func (p *place) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(p.exe, args...)
-	cmd.Env = p.env
+	cmd.Env, cmd.SysProcAttr = p.env, p.attr
 	return cmd
 }
 

@@ -341,6 +341,9 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 		s.busy = append(s.busy, slot)
 		return nil
 	}
+	if errors.Is(err, state.ErrUnsafe) || errors.Is(err, state.ErrForeign) {
+		s.report.Left = "in a file of the queue that others may write to, or that is another user's"
+	}
 	if err != nil {
 		return nil // erased meanwhile, or not ours; what is behind it goes on
 	}
@@ -941,7 +944,7 @@ func (s *Sender) note(err error) {
 		for reason, n := range own {
 			_ = spool.AddLosses(s.Dir, reason, n)
 		}
-		s.losses = nil
+		s.losses, s.report.Lost = nil, own // what was counted before stays so
 	}
 	Postpone(s.Dir, s.report.NextAt)
 }

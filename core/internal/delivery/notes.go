@@ -23,6 +23,9 @@ type Notes struct {
 	// Delivered counts the events that left this machine since the notes began, Stayed those
 	// that went to the log on it, Failures attempts in a row.
 	Delivered, Stayed, Failures int
+	// Unnoted is how many of Delivered are not in the file, which could not be written then:
+	// see write.
+	Unnoted int
 	// Lost counts what was given up since the notes began, by reason.
 	Lost map[string]int
 	// Reported counts, by reason, those of Lost that a receiver was told of.
@@ -45,7 +48,8 @@ type Notes struct {
 	// driver: a receiver has refused more.
 	Batch int
 
-	pace pace
+	noted int // Delivered as it is in the file
+	pace  pace
 }
 
 const (
@@ -83,6 +87,8 @@ func MayBeUnderway(dir state.Dir) bool {
 // ReadNotes returns the notes, empty ones where none can be read.
 func ReadNotes(dir state.Dir) Notes {
 	n := Notes{Lost: map[string]int{}, Reported: map[string]int{}, Warned: map[string]int{}}
+	n.Unnoted = unnoted(dir)
+	n.Delivered = n.Unnoted
 	r, err := dir.ReadRecord(notesName)
 	if err != nil {
 		return n
@@ -96,7 +102,8 @@ func ReadNotes(dir state.Dir) Notes {
 		return max(n, 0)
 	}
 	n.LastAttempt, n.LastDelivered, n.WaitUntil = when("last_attempt"), when("last_delivered"), when("wait_until")
-	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered"), count("stayed"), count("failures"), count("batch")
+	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered")+n.Unnoted, count("stayed"), count("failures"), count("batch")
+	n.noted = count("delivered")
 	n.Problem, n.Left = r["problem"], r["left"]
 	n.Refusal, n.RefusedAt = r["refusal"], when("refused_at")
 	n.Paced, n.PacedUntil = count("paced"), when("paced_until")
@@ -123,11 +130,28 @@ func ReadNotes(dir state.Dir) Notes {
 
 // CheckNotes returns why the notes cannot be read, nil where there are none.
 func CheckNotes(dir state.Dir) error {
-	_, err := dir.ReadRecord(notesName)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := dir.ReadFile(notesName)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 && unnoted(dir) > 0 {
 		return nil
 	}
+	if err == nil {
+		_, err = state.ParseRecord(data)
+	}
 	return err
+}
+
+// mostUnnoted is more than a disk that is full lets through, and keeps a time that is none of
+// ours from counting.
+const mostUnnoted = 1_000_000_000
+
+// unnoted is how many events were delivered since the notes could be written, which the time of
+// their file says: so many seconds before 1970, which no clock shows.
+func unnoted(dir state.Dir) int {
+	at := dir.Time(notesName)
+	if n := -at.Unix(); !at.IsZero() && n > 0 && n < mostUnnoted {
+		return int(n)
+	}
+	return 0
 }
 
 // TotalLost is how many events were given up, whatever the reason.
@@ -139,7 +163,21 @@ func (n Notes) TotalLost() int {
 	return total
 }
 
-func (n Notes) write(dir state.Dir) error {
+// write replaces the notes. Where that is not possible, as on a full disk, the number of events
+// that were delivered is kept all the same.
+func (n *Notes) write(dir state.Dir) error {
+	err := n.replace(dir)
+	if err == nil {
+		n.noted, n.Unnoted = n.Delivered, 0
+		return nil
+	}
+	if n.Unnoted = n.Delivered - n.noted; n.Unnoted > 0 {
+		_ = dir.SetTime(notesName, time.Unix(-int64(n.Unnoted), 0))
+	}
+	return err
+}
+
+func (n *Notes) replace(dir state.Dir) error {
 	r := state.Record{
 		"delivered": strconv.Itoa(n.Delivered),
 		"stayed":    strconv.Itoa(n.Stayed),

@@ -69,7 +69,7 @@ func (q *Queue) Start(receipt string, room int) (*Writer, error) {
 // start takes one file. It returns nothing at all where that one is not to be had.
 func (q *Queue) start(path, receipt string, room int) (*Writer, error) {
 	f, err := state.OpenExclusiveWatched(path, q.Watch)
-	if errors.Is(err, state.ErrBusy) || errors.Is(err, state.ErrUnsafeFile) || errors.Is(err, state.ErrForeignFile) {
+	if errors.Is(err, state.ErrBusy) || errors.Is(err, state.ErrUnsafe) || errors.Is(err, state.ErrForeign) {
 		return nil, nil
 	}
 	if err != nil {
@@ -186,7 +186,7 @@ func (q *Queue) among(wanted map[string]bool) map[string]bool {
 	}
 	slots, _ := q.Slots()
 	for _, slot := range slots {
-		f, err := state.OpenPlain(q.slotPath(slot))
+		f, err := state.Open(q.slotPath(slot))
 		if err != nil {
 			continue // erased meanwhile
 		}

@@ -193,7 +193,7 @@ func (q *Queue) make() error {
 	if err := os.Mkdir(q.path(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return plaintext.Bare(err)
 	}
-	return state.At(q.path()).Check()
+	return state.At(q.path()).CheckFolder()
 }
 
 // Writer takes a slot for events under a receipt that has room for that many bytes,
@@ -222,7 +222,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		}
 		w, err := q.take(path, receipt, size)
 		switch {
-		case errors.Is(err, state.ErrBusy), errors.Is(err, state.ErrUnsafeFile), errors.Is(err, state.ErrForeignFile):
+		case errors.Is(err, state.ErrBusy), errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
 			// In use, or not ours: leave it alone.
 		case errors.Is(err, errOther):
 			full = append(full, candidate{path, q.Now()})
@@ -334,9 +334,9 @@ func (q *Queue) Holds(receipt string) bool {
 	}
 	head := make([]byte, headBytes)
 	for _, name := range names {
-		f, err := state.OpenPlain(q.slotPath(name))
+		f, err := state.Open(q.slotPath(name))
 		if err != nil {
-			continue // erased meanwhile
+			continue // erased meanwhile, or not ours
 		}
 		_, err = f.ReadAt(head, 0)
 		f.Close()
@@ -371,9 +371,9 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 func (q *Queue) Absorbed(slots []string) map[string]string {
 	by := map[string]string{}
 	for _, slot := range slots {
-		f, err := state.OpenPlain(q.slotPath(slot))
+		f, err := state.Open(q.slotPath(slot))
 		if err != nil {
-			continue // erased meanwhile
+			continue // erased meanwhile, or not ours
 		}
 		content, _ := readSlot(f)
 		f.Close()
@@ -392,11 +392,15 @@ type Stats struct {
 	Events  map[string]int
 	Damaged int
 	Bytes   int64
+	// Distrusted are the names of files that are not private and plain, so that nobody adds to
+	// them or sends what is in them: so many events as DistrustedEvents, in those that are files.
+	Distrusted       []string
+	DistrustedEvents int
 }
 
 // Total is the number of events that wait.
 func (s Stats) Total() int {
-	n := 0
+	n := s.DistrustedEvents
 	for _, events := range s.Events {
 		n += events
 	}
@@ -405,7 +409,7 @@ func (s Stats) Total() int {
 
 // Stats looks at every slot without taking or changing any.
 func (q *Queue) Stats() (Stats, error) {
-	s := Stats{Events: map[string]int{}}
+	s := Stats{Events: map[string]int{}, Distrusted: q.distrusted()}
 	slots, err := q.Slots()
 	for _, slot := range slots {
 		q.look(slot, &s)
@@ -430,9 +434,28 @@ func (q *Queue) ended(name string) bool {
 	return true
 }
 
+// distrusted returns the names of the files of the queue that are not private and plain.
+func (q *Queue) distrusted() (names []string) {
+	entries, _ := os.ReadDir(q.path())
+	for _, entry := range entries {
+		if kindOf(entry.Name()) == foreign {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && state.Trust(info) != nil {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
 // look adds what one slot holds. One that was erased meanwhile holds nothing.
 func (q *Queue) look(slot string, s *Stats) {
-	f, err := state.OpenPlain(q.slotPath(slot))
+	path := q.slotPath(slot)
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return
 	}
@@ -442,7 +465,12 @@ func (q *Queue) look(slot string, s *Stats) {
 		return
 	}
 	c := parseSlot(content)
+	trusted := state.Trust(info) == nil
 	for _, entry := range c.Entries {
+		if !trusted {
+			s.DistrustedEvents += Events(entry.Line)
+			continue
+		}
 		if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
 			s.Events[c.Receipt] += Events(entry.Line)
 		} else {
@@ -484,11 +512,18 @@ func (q *Queue) erase(kinds ...kind) (int, error) {
 			q.look(entry.Name(), &events)
 		}
 		switch err := os.Remove(q.slotPath(entry.Name())); {
-		case err == nil:
+		case err == nil, q.emptied(entry):
 			erased += events.Total()
 		case !errors.Is(err, fs.ErrNotExist):
 			failed = plaintext.Bare(err)
 		}
 	}
 	return erased, failed
+}
+
+// emptied empties a file that cannot be deleted, as in a folder that cannot be written to. A
+// command that holds it sees that there is a no by the stored answer.
+func (q *Queue) emptied(entry fs.DirEntry) bool {
+	info, err := entry.Info()
+	return err == nil && state.Trust(info) == nil && state.At(q.path()).Empty(entry.Name()) == nil
 }

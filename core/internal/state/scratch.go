@@ -82,12 +82,15 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		if err != nil || !info.Mode().IsRegular() {
 			return nil
 		}
-		content, err := readPlain(from)
+		content, err := readAny(from)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err == nil {
 			err = os.WriteFile(into, content, fileMode)
+		}
+		if err == nil { // so that the copy is trusted as far as the file is
+			err = os.Chmod(into, info.Mode().Perm())
 		}
 		if err == nil {
 			err = os.Chtimes(into, info.ModTime(), info.ModTime())
@@ -96,8 +99,9 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 	})
 }
 
-func readPlain(path string) ([]byte, error) {
-	f, err := OpenPlain(path)
+// readAny reads a plain file also if others may write to it.
+func readAny(path string) ([]byte, error) {
+	f, err := openRead(path)
 	if err != nil {
 		return nil, err
 	}

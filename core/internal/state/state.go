@@ -7,7 +7,6 @@ package state
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,20 +19,18 @@ import (
 )
 
 // Why the directory cannot be used. Errors of this package wrap one of these or an
-// errno, and never hold a path.
+// errno, and never hold a path. Where one is about a file in the directory, it names that.
 var (
 	// ErrNoHome: neither the home nor a state directory is known.
 	ErrNoHome = errors.New("no home directory is set")
 	// ErrForeign: the place belongs to another user, as under sudo with the caller's
 	// HOME. Files made there would belong to the wrong one.
 	ErrForeign = errors.New("the state directory belongs to another user")
-	// ErrUnsafe: a symbolic link or something else is in the place of the directory, or others
-	// may write to it.
+	// ErrUnsafe: a symbolic link or something that is not a plain file or directory, or
+	// one that others may write to.
 	ErrUnsafe = errors.New("the state directory is not a private plain directory")
-	// ErrUnsafeFile: the same of a file in it, wrapped with its name.
-	ErrUnsafeFile = errors.New("the file is not a private plain file")
-	// ErrForeignFile: a file in it belongs to another user, wrapped with its name.
-	ErrForeignFile = errors.New("the file belongs to another user")
+	// errClosed: its owner may not enter or read it. The superuser could, and is told the same.
+	errClosed = errors.New("the state directory is closed to its owner")
 	// ErrCorrupt: a file holds what this program would not have written.
 	ErrCorrupt = errors.New("the file is damaged")
 	// ErrBusy: another process holds the lock.
@@ -48,6 +45,8 @@ var (
 const (
 	dirMode  = 0o700
 	fileMode = 0o600
+	// readAndEnter is what the owner of a directory needs at least.
+	readAndEnter = 0o500
 	// maxFile bounds what ReadFile takes in and WriteFile writes. Our own small files stay
 	// below 60 KiB, but for a deletion request with long receipts of sixteen requestors.
 	maxFile = 128 << 10
@@ -109,6 +108,9 @@ func (d Dir) Check() error {
 	if !ours(info) {
 		return ErrForeign
 	}
+	if info.Mode().Perm()&readAndEnter != readAndEnter {
+		return errClosed
+	}
 	return nil
 }
 
@@ -139,26 +141,16 @@ func (d Dir) Create() error {
 }
 
 // ReadFile returns the content of a small file. The error wraps fs.ErrNotExist where
-// there is none, and ErrUnsafeFile, ErrForeignFile or ErrCorrupt where it cannot be ours.
+// there is none, and ErrUnsafe or ErrCorrupt where it cannot be ours.
 func (d Dir) ReadFile(name string) ([]byte, error) { return d.ReadUpTo(name, maxFile) }
 
 // ReadUpTo is ReadFile for a file that may have so many bytes.
 func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
-	f, err := OpenPlain(d.Join(name))
+	f, err := Open(d.Join(name))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, plaintext.Bare(err)
-	}
-	if writableByOthers(info) {
-		return nil, of(name, ErrUnsafeFile)
-	}
-	if !ours(info) {
-		return nil, of(name, ErrForeignFile)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, plaintext.Bare(err)
@@ -167,25 +159,6 @@ func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
 		return nil, ErrCorrupt
 	}
 	return data, nil
-}
-
-// OpenPlain opens a file for reading, if it is a plain one. It follows no link and waits for
-// nobody, whatever was put in the place of the file.
-func OpenPlain(path string) (*os.File, error) {
-	f, err := openRead(path)
-	if err != nil {
-		return nil, plaintext.Bare(err)
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, of(path, ErrUnsafeFile)
-	}
-	return f, nil
-}
-
-// of says which file an error is about, without where that is.
-func of(path string, err error) error {
-	return fmt.Errorf("%w: %s", err, plaintext.Clean(filepath.Base(path)))
 }
 
 // WriteFile replaces a small file as a whole: whoever reads it sees the old or the new

@@ -134,14 +134,14 @@ func TestFilesThatCannotBeOursAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]error{
-		"link": state.ErrUnsafeFile, "open": state.ErrUnsafeFile, "dir": state.ErrUnsafeFile, "huge": state.ErrCorrupt, "missing": fs.ErrNotExist,
+		"link": state.ErrUnsafe, "open": state.ErrUnsafe, "dir": state.ErrUnsafe, "huge": state.ErrCorrupt, "missing": fs.ErrNotExist,
 	} {
 		if _, err := dir.ReadFile(name); !errors.Is(err, want) {
 			t.Errorf("ReadFile of %s: %v, want %v", name, err, want)
 		}
 	}
 	for _, name := range []string{"link", "open", "twin"} {
-		if f, err := state.OpenExclusive(dir.Join(name)); !errors.Is(err, state.ErrUnsafeFile) {
+		if f, err := state.OpenExclusive(dir.Join(name)); !errors.Is(err, state.ErrUnsafe) {
 			t.Errorf("OpenExclusive of %s: %v, %v", name, f, err)
 		}
 	}

@@ -42,7 +42,7 @@ func (d Dir) Writable() error {
 func openRead(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if notAFile(err) {
-		return nil, of(path, ErrUnsafeFile)
+		return nil, ErrUnsafe
 	}
 	return f, err
 }
@@ -69,7 +69,7 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
 		if err != nil {
 			if notAFile(err) {
-				return nil, of(path, ErrUnsafeFile)
+				return nil, entry(path, ErrUnsafe)
 			}
 			return nil, plaintext.Bare(err)
 		}
@@ -87,9 +87,9 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 			err = ErrNoLocks
 		case err != nil:
 		case st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o022 != 0 || st.Nlink > 1:
-			err = of(path, ErrUnsafeFile)
+			err = ErrUnsafe
 		case int(st.Uid) != os.Geteuid():
-			err = of(path, ErrForeignFile)
+			err = ErrForeign
 		case st.Nlink == 0:
 			// Erased between open and lock: what is written to it would go nowhere.
 			_ = CloseExclusive(f)
@@ -98,7 +98,7 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 			return f, nil
 		}
 		_ = CloseExclusive(f)
-		return nil, err
+		return nil, entry(path, err)
 	}
 }
 

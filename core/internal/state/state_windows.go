@@ -68,7 +68,7 @@ func open(path string, access, share, disposition uint32) (*os.File, error) {
 	}
 	if !info.Mode().IsRegular() { // a link opened as itself, or a device
 		f.Close()
-		return nil, of(path, ErrUnsafeFile)
+		return nil, entry(path, ErrUnsafe)
 	}
 	return f, nil
 }

@@ -25,7 +25,7 @@ func (d Dir) Time(name string) time.Time {
 func (d Dir) SetTime(name string, t time.Time) error {
 	info, err := os.Lstat(d.Join(name))
 	if err == nil && !info.Mode().IsRegular() {
-		return of(name, ErrUnsafeFile) // the time of what a link leads to is not ours to set
+		return entry(name, ErrUnsafe) // the time of what a link leads to is not ours to set
 	}
 	if err == nil && os.Chtimes(d.Join(name), t, t) == nil {
 		return nil

@@ -1,0 +1,373 @@
+//go:build linux
+
+package telemetrycmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// lowlyUser is a user who can be kept out of a directory, which the superuser cannot.
+const lowlyUser = 65534
+
+// newLowlyPlace is a place of a user who is not the superuser.
+func newLowlyPlace(t *testing.T, env ...string) *place {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "telemetrycmd-lowly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newEmptyPlace(t, dir, env...)
+	t.Cleanup(func() {
+		for _, name := range []string{p.state, filepath.Join(p.state, "queue")} {
+			_ = os.Chmod(name, 0o700)
+		}
+		os.RemoveAll(dir)
+	})
+	if os.Geteuid() == 0 {
+		p.attr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: lowlyUser, Gid: lowlyUser}}
+		err = errors.Join(os.Chown(dir, lowlyUser, lowlyUser), os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(p.exe), 0o755))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// newBusyPlace is such a place of somebody who said yes, where one event was sent and others wait.
+func newBusyPlace(t *testing.T, waiting int) *place {
+	t.Helper()
+	p := newLowlyPlace(t)
+	p.must("telemetry", "enable")
+	for range 1 + waiting {
+		p.must("deploy")
+	}
+	if got := p.statusJSON(); got.Queue.Events != waiting || got.Delivered != 1 {
+		t.Fatalf("%d events wait, %d were delivered", got.Queue.Events, got.Delivered)
+	}
+	return p
+}
+
+func (p *place) chmod(name string, mode fs.FileMode) {
+	p.t.Helper()
+	if err := os.Chmod(filepath.Join(p.state, name), mode); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// read is what of the JSON of commands the tests here look at.
+type read struct {
+	State          string
+	Blocked        string
+	Faults         []string
+	Delivered      int
+	Erased         int
+	Sent           int
+	Lost           int
+	Problem        string
+	NotErased      int    `json:"not_erased"`
+	NotAllStored   string `json:"not_all_stored"`
+	QueueUnknown   bool   `json:"queue_unknown"`
+	RequestUnknown bool   `json:"requests_unknown"`
+	NotLogged      int    `json:"not_logged"`
+	Requests       []any
+	Queue          struct{ Events int }
+	Held           []struct{ Why string }
+}
+
+func (p *place) json(args ...string) (r read, code int) {
+	p.t.Helper()
+	cmd := p.command(append(append([]string{"telemetry"}, args...), "-o", "json")...)
+	out, err := cmd.Output()
+	if cmd.ProcessState == nil {
+		p.t.Fatal(err)
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		p.t.Fatalf("%v: %v in %s", args, err, out)
+	}
+	return r, cmd.ProcessState.ExitCode()
+}
+
+func (p *place) statusJSON() read {
+	p.t.Helper()
+	r, _ := p.json("status")
+	return r
+}
+
+// say runs a telemetry command and returns all that it printed, whatever came of it.
+func (p *place) say(args ...string) string {
+	p.t.Helper()
+	out, err := p.command(append([]string{"telemetry"}, args...)...).CombinedOutput()
+	if exit := (*os.PathError)(nil); errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return string(out)
+}
+
+func (p *place) wantSaid(out string, texts ...string) {
+	p.t.Helper()
+	for _, text := range texts {
+		not, unwanted := strings.CutPrefix(text, "!")
+		if unwanted == strings.Contains(out, not) {
+			p.t.Errorf("%q: said %v, in\n%s", not, unwanted, out)
+		}
+	}
+}
+
+func TestStatusSaysOnWhereTheQueueTakesEventsAndTheDirectoryTakesNothing(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 1)
+	p.chmod("", 0o500)
+	const partly = "on, but not everything may be stored"
+	p.wantSaid(p.say("status"), partly, "permission denied", "!Not recorded", "!off (")
+	if got := p.statusJSON(); got.State != "on" || got.Blocked != "" || got.NotAllStored == "" || len(got.Faults) != 1 {
+		t.Errorf("%+v", got)
+	}
+	p.wantSaid(p.say("enable"), "!nothing can be recorded", "!Thank you", "telemetry status")
+	p.must("deploy")
+	if got := p.statusJSON(); got.Queue.Events != 2 {
+		t.Errorf("%d events wait after another command", got.Queue.Events)
+	}
+	p.wantSaid(p.say("flush"), "Sent 2 events")
+	// The notes of it could not be replaced.
+	if got := p.statusJSON(); got.Delivered != 3 || len(p.events) != 3 {
+		t.Errorf("%d are said to be delivered, %d arrived", got.Delivered, len(p.events))
+	}
+	p.wantSaid(p.say("status"), "Delivered: at least 3 events", "!last on")
+	p.chmod("", 0o700)
+	p.wantSaid(p.say("status"), "Delivered: 3 events", "when 2 of them were is not noted", "!at least", "!last on", "!not everything")
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	p.wantSaid(p.say("status"), "Delivered: 4 events, last on")
+}
+
+func TestStatusSaysOffWhereTheQueueTakesNothing(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 1)
+	p.env = append(p.env, "CI=") // else commands send by themselves
+	p.chmod("queue", 0o500)
+	p.chmod("queue/0000.events2", 0o400)
+	before := p.statusJSON()
+	p.must("deploy")
+	after := p.statusJSON()
+	if after.Queue.Events != before.Queue.Events {
+		t.Fatal("it was recorded after all")
+	}
+	if before.State != "off" && p.command().Env != nil && !strings.Contains(p.say("status"), "nothing can be stored") {
+		t.Errorf("%+v", before)
+	}
+}
+
+func TestStatusSaysOnWhereOnlyTheQueueTakesNoMoreSlots(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 1)
+	p.chmod("queue", 0o500)
+	p.wantSaid(p.say("status"), "on, but not everything may be stored", "!Not recorded")
+	p.must("deploy")
+	if got := p.statusJSON(); got.Queue.Events != 2 || got.State != "on" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDisableErasesWhatWaitsInAQueueFromWhichNothingCanBeRemoved(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue", 0o500)
+	p.wantSaid(p.say("disable"), "The 2 events that were waiting to be sent are erased.", "!Nothing was waiting", "!could")
+	if got := p.statusJSON(); got.Queue.Events != 0 {
+		t.Errorf("%d events wait", got.Queue.Events)
+	}
+}
+
+func TestDisableSaysWhatItCouldNotErase(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue", 0o500)
+	p.chmod("queue/0000.events2", 0o400)
+	p.wantSaid(p.say("disable"), "!Nothing was waiting", "could be erased", "telemetry disable")
+	if got, code := p.json("disable"); got.Erased != 0 || got.NotErased != 2 || code != 1 {
+		t.Errorf("%+v, %d", got, code)
+	}
+	p.wantSaid(p.say("reset", "--yes"), "!Nothing was waiting", "telemetry reset")
+}
+
+func TestResetNamesNoVariableThatIsNotSet(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 1)
+	p.chmod("", 0o500)
+	p.wantSaid(p.say("reset", "--yes"), "!MYTOOL_TELEMETRY_IDENTITY", "telemetry reset")
+	p.chmod("", 0o700)
+	p.wantSaid(p.say("reset", "--yes"), "!MYTOOL_TELEMETRY_IDENTITY")
+}
+
+// unusable are the ways in which a state directory cannot be trusted.
+var unusable = map[string]func(p *place) error{
+	"others may write to it": func(p *place) error { return os.Chmod(p.state, 0o777) },
+	"it is a link": func(p *place) error {
+		return errors.Join(os.Rename(p.state, p.state+".else"), os.Symlink(p.state+".else", p.state))
+	},
+	"it cannot be entered": func(p *place) error { return os.Chmod(p.state, 0) },
+	"it is another's": func(p *place) error {
+		if p.attr == nil {
+			return errors.ErrUnsupported
+		}
+		p.attr = nil
+		return nil
+	},
+}
+
+func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range unusable {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newBusyPlace(t, 1)
+			if err := spoil(p); errors.Is(err, errors.ErrUnsupported) {
+				t.Skip("only the superuser is another")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			arrived := len(p.events)
+			p.wantSaid(p.say("flush"), "!nothing waits", "!to turn it on", "telemetry status")
+			if got, code := p.json("flush"); !got.QueueUnknown || got.Problem == "" || code != 1 {
+				t.Errorf("flush: %+v, %d", got, code)
+			}
+			p.wantSaid(p.say("share"), "!IDENTITY=", "telemetry status")
+			p.wantSaid(p.say("status"), "Waiting: not known", "Delivered: not known", "Machine ID: not known", "!stored, but it cannot be read", "To mend it: ")
+			p.wantSaid(p.say("disable"), "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
+			p.wantSaid(p.say("reset", "--yes"), "!Nothing to reset", "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
+			p.run("deploy")
+			if len(p.events) != arrived {
+				t.Errorf("%d more events arrived", len(p.events)-arrived)
+			}
+		})
+	}
+}
+
+func TestAPendingRequestIsNotDeniedWhereItCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range unusable {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newBusyPlace(t, 0)
+			p.env = append(p.env, "TOOL_ENDPOINT=http://127.0.0.1:9/")
+			p.say("enable") // the receiver is another by now
+			p.say("reset", "--yes")
+			p.wantSaid(p.say("reset", "--status"), "NOT handed over")
+			if err := spoil(p); errors.Is(err, errors.ErrUnsupported) {
+				t.Skip("only the superuser is another")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			for _, flag := range []string{"--status", "--resume"} {
+				p.wantSaid(p.say("reset", flag), "!There is no deletion request", "!NOT handed over", "telemetry status")
+				if got, code := p.json("reset", flag); !got.RequestUnknown || code != 1 {
+					t.Errorf("%s: %+v, %d", flag, got, code)
+				}
+			}
+			if got := p.statusJSON(); !got.RequestUnknown {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestNobodyIsToldOfAnAnswerThatIsNotStored(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(p *place) error{
+		"a file is in the way": func(p *place) error { return os.WriteFile(filepath.Dir(p.state)+"/file", nil, 0o600) },
+		"others may write to it": func(p *place) error {
+			return errors.Join(os.Mkdir(p.state, 0o777), os.Chmod(p.state, 0o777))
+		},
+		"it is another's": func(p *place) error { return os.Mkdir(p.state, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newLowlyPlace(t)
+			if err := spoil(p); err != nil {
+				t.Fatal(err)
+			}
+			if name == "a file is in the way" {
+				p.env = append(p.env, "TOOL_STATE="+filepath.Dir(p.state)+"/file/state")
+			}
+			if p.attr == nil && name == "it is another's" {
+				t.Skip("only the superuser is another")
+			}
+			p.wantSaid(p.say("status"), "!stored, but", "Decided by: your answer (not known, which counts as no: ")
+		})
+	}
+}
+
+func TestAFileOfTheQueueThatIsNoneStopsNobody(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 1)
+	slot := filepath.Join(p.state, "queue", "0000.events2")
+	if err := errors.Join(os.Rename(slot, slot+".else"), syscall.Mkfifo(slot, 0o600), os.Lchown(slot, p.user(), p.user())); err != nil {
+		t.Fatal(err)
+	}
+	p.wantSaid(p.say("status"), "the queue has a file that is not private and plain: 0000.events2")
+	p.wantSaid(p.say("disable"), "Telemetry of mytool is off.")
+	if _, err := os.Lstat(slot); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
+	}
+}
+
+func TestEventsInAFileThatOthersMayWriteToAreSaidToStay(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue/0000.events2", 0o666)
+	p.wantSaid(p.say("status"), "Not sent: 2 events", "others may write to")
+	out := p.say("flush")
+	p.wantSaid(out, "2 events were not sent", "others may write to", "!Nothing was waiting")
+	if got, code := p.json("flush"); code != 1 || got.Sent != 0 {
+		t.Errorf("%+v, %d", got, code)
+	}
+}
+
+func TestAFileThatIsNotPrivateIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"consent", "identity", "delivery", "decisions", "sent.log"} {
+		p := newBusyPlace(t, 0)
+		p.chmod(name, 0o666)
+		p.wantSaid(p.say("status"), fmt.Sprintf("the file %s is not private and plain", name), "!the state directory is not")
+	}
+}
+
+func TestADamagedReceiptIsNotTakenForAWithdrawnYes(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	receipts, err := filepath.Glob(filepath.Join(p.state, "receipts", "*"))
+	if err != nil || len(receipts) != 1 {
+		t.Fatal(receipts, err)
+	}
+	if err := os.WriteFile(receipts[0], []byte("noise"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.wantSaid(p.say("status"), "!no longer holds", "!given up")
+	p.must("deploy")
+	p.wantSaid(p.say("flush"), "Sent 3 events", "!damaged")
+}
+
+func TestExportSaysThatNotesCannotBeRead(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 0)
+	if err := os.WriteFile(filepath.Join(p.state, "delivery"), []byte("noise"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.wantSaid(p.say("export"), "the notes of deliveries: the file is damaged")
+}
+
+// user is who the tool of the place runs as.
+func (p *place) user() int {
+	if p.attr != nil {
+		return lowlyUser
+	}
+	return os.Geteuid()
+}
