@@ -43,8 +43,10 @@ type Condition struct {
 	// Held is what of the queue must not be sent as things are now, and why.
 	Held []Held
 	// Running is how many slots of the queue commands hold that still run, and RunningEvents how
-	// many events wait there for them to end.
+	// many events wait there for them to end. Where Uploading is set an upload is under way, and it
+	// may be that which holds them.
 	Running, RunningEvents int
+	Uploading              bool
 	// Inside says why commands send by themselves, which they do for at most a second, instead of
 	// leaving it to a background process. Empty where they leave it to one.
 	Inside Inside
@@ -190,6 +192,11 @@ func (m *Manager) lookFurther(s *Status, notes delivery.Notes) {
 	in := m.in
 	s.Failures, s.Reported = notes.Failures, notes.Reported
 	s.Running, s.RunningEvents = in.queue().Held()
+	if s.Running > 0 {
+		if s.Uploading = delivery.MayBeUnderway(in.dir); !s.Uploading {
+			s.Running, s.RunningEvents = in.queue().Held() // not by an upload that ended at this moment
+		}
+	}
 	b := background{in}
 	s.Inside = b.inside()
 	if s.Background == "" && s.Recording && !s.Backend.Local {

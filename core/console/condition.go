@@ -52,7 +52,11 @@ func (v view) waitingRows() (rows []screen.Row) {
 	if n := v.Queue.Local; n > 0 {
 		add(label, v.count(n, "%d of them stays on this machine", "%d of them stay on this machine"))
 	}
-	if n := v.RunningEvents; n > 0 {
+	switch n := v.RunningEvents; {
+	case n > 0 && v.Uploading:
+		add(label, v.count(n, "%d of them is held by the upload that is under way, or by a command that still runs",
+			"%d of them are held by the upload that is under way, or by commands that still run"))
+	case n > 0:
 		add(label, v.count(n, "%d of them is held by a command that still runs, and goes when it has ended",
 			"%d of them are held by commands that still run, and go when these have ended"))
 	}
@@ -270,6 +274,7 @@ type conditionJSON struct {
 	LostReported      losses     `json:"lost_reported,omitempty"`
 	Held              []heldJSON `json:"held,omitempty"`
 	RunningEvents     int        `json:"held_by_running_commands,omitempty"`
+	UploadingEvents   int        `json:"held_by_upload_or_commands,omitempty"`
 	SentInside        string     `json:"sent_by_commands,omitempty"`
 	ClockBehind       time.Time  `json:"clock_behind,omitzero"`
 	SampleRate        int        `json:"sample_rate,omitempty"`
@@ -286,6 +291,9 @@ func (v view) conditionJSON() conditionJSON {
 		Blocked: v.Blocked, Unstored: v.Unstored, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
 		Failures: v.Failures, LostReported: v.Reported, RunningEvents: v.RunningEvents, SentInside: string(v.Inside),
 		ClockBehind: v.ClockBehind.UTC(),
+	}
+	if v.Uploading {
+		j.RunningEvents, j.UploadingEvents = 0, v.RunningEvents
 	}
 	if v.sampleRate > 1 {
 		j.SampleRate = v.sampleRate

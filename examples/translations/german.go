@@ -58,6 +58,8 @@ var German = console.Messages{
 	"%[1]s, %[2]s on disk":             "%[1]s, %[2]s auf der Festplatte",
 	"%d of them stays on this machine": "davon bleibt %d auf diesem Gerät",
 	"%d of them stay on this machine":  "davon bleiben %d auf diesem Gerät",
+	"%d of them is held by the upload that is under way, or by a command that still runs": "davon hält %d der laufende Versand oder ein noch laufender Befehl",
+	"%d of them are held by the upload that is under way, or by commands that still run": "davon halten %d der laufende Versand oder noch laufende Befehle",
 	"%d of them is held by a command that still runs, and goes when it has ended":  "davon hält %d ein noch laufender Befehl; es folgt, wenn er beendet ist",
 	"%d of them are held by commands that still run, and go when these have ended": "davon halten noch laufende Befehle %d; sie folgen, wenn diese beendet sind",
 	"Not sent": "Nicht gesendet",

@@ -55,6 +55,8 @@ var Japanese = console.Messages{
 	"%[1]s, %[2]s on disk":             "%[1]s、ディスク上で %[2]s",
 	"%d of them stays on this machine": "うち %d 件はこのマシンに残ります",
 	"%d of them stay on this machine":  "うち %d 件はこのマシンに残ります",
+	"%d of them is held by the upload that is under way, or by a command that still runs": "うち %d 件は進行中の送信または実行中のコマンドが保持しています",
+	"%d of them are held by the upload that is under way, or by commands that still run": "うち %d 件は進行中の送信または実行中のコマンドが保持しています",
 	"%d of them is held by a command that still runs, and goes when it has ended":  "うち %d 件は実行中のコマンドが保持していて、終了後に送られます",
 	"%d of them are held by commands that still run, and go when these have ended": "うち %d 件は実行中のコマンドが保持していて、終了後に送られます",
 	"Not sent": "未送信",
