@@ -51,7 +51,7 @@ func (e *eraser) run() outbox.Run {
 	switch {
 	case omitted:
 		run.Held = "which a build without telemetry, like this one, cannot contact: another build has to ask"
-	case e.pin().named:
+	case e.pin().named, e.pin().unknown: // which may keep the tool from the author's side
 		run.Held = outbox.HeldByPolicy
 	}
 	if own.pinned || err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {

@@ -557,8 +557,10 @@ func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State =
 
 // ResetReport is what Reset did.
 type ResetReport struct {
-	// Erased, Arrived and NotErased are as in DisableReport.
+	// Erased, Arrived, NotErased and Sending are as in DisableReport. What is still on its way may
+	// arrive after the request for its deletion.
 	Erased, Arrived, NotErased int
+	Sending                    bool
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -598,7 +600,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	err = errors.Join(err, in.forget(), retired, in.store().BeginHistory())
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
-	delivery.Quiesce(ctx, in.dir)
+	report.Sending = delivery.Quiesce(ctx, in.dir)
 	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
 	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived

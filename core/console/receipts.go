@@ -50,6 +50,7 @@ func (c *call) receipts(format outputFormat) error {
 		}
 	case chosen > 0:
 		c.showDecision(all.List[chosen-1], chosen)
+		c.remark(c.historyRemarks(all))
 	default:
 		c.forColumns().showDecisions(all)
 	}
@@ -217,6 +218,9 @@ func (c *call) showDecision(d core.PastDecision, n int) {
 	add(c.text("For"), scopeOf(d.Past))
 	add(c.text("Receipt"), d.Receipt)
 	if d.Terms.Tool != "" {
+		for _, row := range c.whoAsks(core.Controller{Name: d.Terms.Controller, Purpose: d.Terms.Purpose, Retention: d.Terms.Retention}) {
+			add(row.Label, screen.Clean(row.Value))
+		}
 		add(c.text("Fields"), strings.Join(d.Terms.Fields, ", "))
 		add(c.text("Metadata"), keysOf(d.Terms))
 	}

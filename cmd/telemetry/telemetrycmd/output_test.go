@@ -524,9 +524,11 @@ func (o *outputs) underway() {
 	disabled := make(chan string, 1)
 	during := func(http.ResponseWriter, *http.Request) {
 		o.run(h, "status")
-		var out bytes.Buffer
-		_ = console.Run(cancelled(), h.manager(), []string{"disable", "-o", "json"}, console.WithStreams(console.Streams{Out: &out}))
-		o.check("disable", out.String())
+		for _, command := range []string{"disable", "reset"} {
+			var out bytes.Buffer
+			_ = console.Run(cancelled(), h.manager(), []string{command, "-o", "json"}, console.WithStreams(console.Streams{Out: &out}))
+			o.check(command, out.String())
+		}
 	}
 	h.mu.Lock()
 	h.answer = during

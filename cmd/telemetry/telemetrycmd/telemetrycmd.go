@@ -118,8 +118,7 @@ const (
 	wiredMark = "telemetrycmd.wired"
 )
 
-// New returns the `telemetry` command with enable, disable, status, schema, reset, flush
-// and share under it, and the hidden upload.
+// New returns the `telemetry` command with those of package console under it.
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
 	path := func() string { return name + " " + groupName }
