@@ -83,6 +83,9 @@ const (
 	// HeldWithdrawn: the yes that they were recorded under no longer holds. The next delivery gives
 	// them up.
 	HeldWithdrawn HeldReason = "withdrawn"
+	// HeldExpired: they are older than the author lets events wait. The next delivery gives them
+	// up.
+	HeldExpired HeldReason = "expired"
 )
 
 // Inside is why commands send by themselves.
@@ -157,17 +160,13 @@ func (s *Status) cannotStore(in *installation, err error) {
 }
 
 // hold notes what must wait of the events that were recorded under a receipt. It follows
-// uploader.route, and opens nothing.
-func (s *Status) hold(in *installation, receipt consent.Receipt, err error, legacy bool, events int) {
-	add := func(why HeldReason, receiver string) {
-		for i := range s.Held {
-			if s.Held[i].Why == why && s.Held[i].Receiver == receiver {
-				s.Held[i].Events += events
-				return
-			}
-		}
-		s.Held = append(s.Held, Held{why, events, receiver})
+// uploader.route, and opens nothing. So many of the events as expired are too old.
+func (s *Status) hold(in *installation, receipt consent.Receipt, err error, legacy bool, events, expired int) {
+	if !errors.Is(err, consent.ErrRetired) && !errors.Is(err, state.ErrCorrupt) { // as all of it is dropped then
+		s.addHeld(HeldExpired, "", expired)
+		events -= expired
 	}
+	add := func(why HeldReason, receiver string) { s.addHeld(why, receiver, events) }
 	d := s.Decision
 	switch {
 	case !d.Enabled && !(d.Undecided && len(d.Beyond) > 0):
@@ -185,6 +184,19 @@ func (s *Status) hold(in *installation, receipt consent.Receipt, err error, lega
 	case !in.terms().SameReceiver(receipt.Terms):
 		add(HeldElsewhere, receipt.Terms.Receiver())
 	}
+}
+
+func (s *Status) addHeld(why HeldReason, receiver string, events int) {
+	if events == 0 {
+		return
+	}
+	for i := range s.Held {
+		if s.Held[i].Why == why && s.Held[i].Receiver == receiver {
+			s.Held[i].Events += events
+			return
+		}
+	}
+	s.Held = append(s.Held, Held{why, events, receiver})
 }
 
 // lookFurther fills in the rest of the condition, from what the deliveries noted.

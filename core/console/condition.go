@@ -88,6 +88,8 @@ func (v view) heldWords(h core.Held) string {
 		return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver it",
 			"%[1]d events that were recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver them",
 			screen.Clean(h.Receiver), v.tool, v.receiver())
+	case core.HeldExpired:
+		return v.count(h.Events, "%d event that is too old; the next upload drops it", "%d events that are too old; the next upload drops them")
 	case core.HeldOlder:
 		return v.count(h.Events, "%d event of an older version, because nobody was asked since", "%d events of an older version, because nobody was asked since")
 	}
