@@ -26,8 +26,9 @@ type Condition struct {
 	// Faults, and empty where all or nothing is recorded.
 	NotAllStored string
 	// Unseen says that the state directory cannot be used, so that nothing is known of what is in
-	// it: no machine ID and no deletion request is not that there is none.
-	Unseen bool
+	// it. MachineIDUnknown says that no machine ID is not that there is none, RequestsUnknown that
+	// there may be more deletion requests.
+	Unseen, MachineIDUnknown, RequestsUnknown bool
 	// Unnoted is how many of Status.Delivered could not be noted with all that is noted of a
 	// delivery, such as its time. Uncounted says that nothing can be noted at the moment, so that
 	// there may be more.
@@ -118,6 +119,11 @@ func (s *Status) block(err error) {
 		return
 	}
 	s.Recording, s.Blocked = false, err.Error()
+}
+
+// nothingSeen notes that the state directory cannot be used.
+func (s *Status) nothingSeen() {
+	s.QueueUnknown, s.DeliveriesUnknown, s.Unseen, s.MachineIDUnknown, s.RequestsUnknown = true, true, true, true, true
 }
 
 // lookAtStorage finds out what becomes of an event that a command records now, and returns what

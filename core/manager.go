@@ -179,12 +179,14 @@ func (m *Manager) Status() Status {
 	if in.dirErr != nil {
 		fault(in.dirErr)
 		s.block(in.dirErr)
-		s.QueueUnknown, s.DeliveriesUnknown, s.Unseen = true, true, true
+		s.nothingSeen()
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
 		unknown := !errors.Is(err, fs.ErrNotExist)
-		s.QueueUnknown, s.DeliveriesUnknown, s.Unseen = unknown, unknown, unknown
+		if unknown {
+			s.nothingSeen()
+		}
 		if !unknown && s.Decision.Enabled {
 			err = in.dir.Probe() // it is made when there is something to record
 		}
@@ -201,6 +203,7 @@ func (m *Manager) Status() Status {
 	case err == nil:
 		s.MachineID, s.Sent = key.MachineID(), used
 	case !errors.Is(err, errNoIdentity):
+		s.MachineIDUnknown = true
 		fault(fmt.Errorf("the identity cannot be read: %w", err))
 	}
 	for _, name := range in.dir.Damaged() {
@@ -213,6 +216,7 @@ func (m *Manager) Status() Status {
 	}
 	m.lookAtDecisions(fault)
 	if s.Erasures, err = m.Erasures(); err != nil {
+		s.RequestsUnknown = true
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
 	fault(m.lookAtQueue(&s))

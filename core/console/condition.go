@@ -23,8 +23,16 @@ func (v view) blockedRows(hint func(string) string) (rows []screen.Row) {
 	case v.Unstored:
 		warn(v.text("Not stored"), v.text("each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same", v.tool))
 	}
-	if v.stored.Err != nil && !v.QueueUnknown { // where the whole directory cannot be used, no answer helps
+	if v.NotAllStored != "" {
+		warn(v.text("In the way"), v.text("%[1]s; what cannot be stored is lost, and %[2]s itself works all the same", screen.Clean(v.NotAllStored), v.tool))
+	}
+	switch {
+	case v.Unseen && v.StateDir != "": // no answer helps
+		warn(v.text("To mend it"), v.text("run %s as the user whose the directory below is, and make that a plain one of this user alone (0700)", v.tool))
+	case v.stored.Err != nil && !v.Unseen:
 		warn(v.text("To mend it"), v.text("answer again: %[1]s or %[2]s", hint("enable"), hint("disable")))
+	case v.Uncounted:
+		warn(v.text("To mend it"), v.text("make room on the disk, and the directory below one that you may write to"))
 	}
 	if !v.ClockBehind.IsZero() {
 		warn(v.text("The clock"), v.text("shows a time before %s, which was noted here: it is behind now, or was ahead then, so times may be wrong",
@@ -62,7 +70,7 @@ func (v view) waitingRows() (rows []screen.Row) {
 	}
 	known := false
 	for _, held := range v.Held {
-		known = known || held.Why != core.HeldOff && held.Why != core.HeldWithdrawn
+		known = known || held.Why != core.HeldOff && held.Why != core.HeldWithdrawn && held.Why != core.HeldDamaged && held.Why != core.HeldExpired
 		row := screen.Row{Label: v.text("Not sent"), Value: v.heldWords(held)}
 		if held.Why != core.HeldOff {
 			row.Colour = screen.Red
@@ -92,21 +100,30 @@ func (v view) heldWords(h core.Held) string {
 		return v.count(h.Events, "%d event that is too old; the next upload drops it", "%d events that are too old; the next upload drops them")
 	case core.HeldOlder:
 		return v.count(h.Events, "%d event of an older version, because nobody was asked since", "%d events of an older version, because nobody was asked since")
+	case core.HeldDamaged:
+		return v.count(h.Events, "%d event whose receipt is damaged; it is given up", "%d events whose receipt is damaged; they are given up")
+	case core.HeldDistrusted:
+		return v.count(h.Events, "%d event in a file of the queue that others may write to, or that is another user's; a no erases it",
+			"%d events in files of the queue that others may write to, or that are another user's; a no erases them")
 	}
 	return v.count(h.Events, "%d event that was recorded under a yes that no longer holds; it is given up", "%d events that were recorded under a yes that no longer holds; they are given up")
 }
 
 // deliveredRows say what was delivered, and what that means and does not.
 func (v view) deliveredRows() (rows []screen.Row) {
-	label := v.text("Delivered")
+	delivered := v.events(v.Delivered)
+	if v.Uncounted {
+		delivered = v.text("at least %s", delivered)
+	}
 	switch {
 	case v.DeliveriesUnknown:
-		return []screen.Row{{Label: label, Value: v.text("not known")}}
-	case v.LastDelivered.IsZero():
-		rows = append(rows, screen.Row{Label: label, Value: v.events(v.Delivered)})
-	default:
-		rows = append(rows, screen.Row{Label: label, Value: v.text("%[1]s, last on %[2]s", v.events(v.Delivered), screen.When(v.LastDelivered))})
+		return []screen.Row{{Label: v.text("Delivered"), Value: v.text("not known")}}
+	case v.Unnoted > 0:
+		delivered = v.count(v.Unnoted, "%[2]s; when %[1]d of them was is not noted", "%[2]s; when %[1]d of them were is not noted", delivered)
+	case !v.LastDelivered.IsZero() && !v.Uncounted:
+		delivered = v.text("%[1]s, last on %[2]s", delivered, screen.When(v.LastDelivered))
 	}
+	rows = append(rows, screen.Row{Label: v.text("Delivered"), Value: delivered})
 	if v.Delivered > 0 && v.Declared.Accepted != "" {
 		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.Declared.Accepted)})
 	}
@@ -134,8 +151,8 @@ func (v view) uploadRows(hint func(string) string) (rows []screen.Row) {
 	if v.PacedUntil.After(v.At) && v.Queue.Events > 0 {
 		add(v.text("Not all at once"), v.paceWords(v.Paced, v.PacedUntil))
 	}
-	if v.WaitUntil.After(v.At) {
-		add(v.text("The server asked"), v.text("not to be called before %s", screen.When(v.WaitUntil)))
+	if v.WaitUntil.After(v.At) && !v.Unstored { // where nothing is stored commands try all the same
+		add(v.text("Paused"), v.text("the receiver is not called before %s, because of the last answer", screen.When(v.WaitUntil)))
 	}
 	failures := v.Failures
 	switch {
@@ -270,6 +287,10 @@ type versionJSON struct {
 type conditionJSON struct {
 	Blocked           string     `json:"blocked,omitempty"`
 	Unstored          bool       `json:"unstored,omitempty"`
+	NotAllStored      string     `json:"not_all_stored,omitempty"`
+	Unnoted           int        `json:"deliveries_not_noted,omitempty"`
+	Uncounted         bool       `json:"delivered_at_least,omitempty"`
+	RequestsUnknown   bool       `json:"requests_unknown,omitempty"`
 	QueueUnknown      bool       `json:"queue_unknown,omitempty"`
 	DeliveriesUnknown bool       `json:"deliveries_unknown,omitempty"`
 	Failures          int        `json:"failures_in_a_row,omitempty"`
@@ -292,7 +313,7 @@ func (v view) conditionJSON() conditionJSON {
 	j := conditionJSON{
 		Blocked: v.Blocked, Unstored: v.Unstored, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
 		Failures: v.Failures, LostReported: v.Reported, RunningEvents: v.RunningEvents, SentInside: string(v.Inside),
-		ClockBehind: v.ClockBehind.UTC(),
+		ClockBehind: v.ClockBehind.UTC(), NotAllStored: v.NotAllStored, Unnoted: v.Unnoted, Uncounted: v.Uncounted, RequestsUnknown: v.RequestsUnknown,
 	}
 	if v.Uploading {
 		j.RunningEvents, j.UploadingEvents = 0, v.RunningEvents

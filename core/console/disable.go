@@ -35,15 +35,16 @@ func (c *call) disable(format outputFormat, eraseLog bool) error {
 	if format == formatJSON {
 		if writeErr := screen.WriteJSON(c.out, struct {
 			summaryJSON
-			Erased  int  `json:"erased"`
-			Arrived int  `json:"arrived,omitempty"`
-			Sending bool `json:"still_sending,omitempty"`
-			Logged  int  `json:"log_entries_kept"`
-		}{v.summary(), report.Erased, report.Arrived, report.Sending, v.Log.Requests}); writeErr != nil {
+			Erased    int  `json:"erased"`
+			NotErased int  `json:"not_erased,omitempty"`
+			Arrived   int  `json:"arrived,omitempty"`
+			Sending   bool `json:"still_sending,omitempty"`
+			Logged    int  `json:"log_entries_kept"`
+		}{v.summary(), report.Erased, report.NotErased, report.Arrived, report.Sending, v.Log.Requests}); writeErr != nil {
 			return writeErr
 		}
 	} else {
-		c.saidNo(v.tool, report.Erased, report.Arrived)
+		c.saidNo(v.tool, report.Erased, report.Arrived, report.NotErased, err == nil)
 		if report.Sending {
 			c.say("A batch is still on its way and may arrive; nothing is sent after it.")
 		}
@@ -64,10 +65,10 @@ func (c *call) disable(format outputFormat, eraseLog bool) error {
 		}
 	}
 	if err != nil {
-		return c.errorf("the no is stored and nothing more is sent, but not all that waited could be erased: %w", flat{err})
+		return c.errorf("the no is stored and nothing more is sent, but not all that waited could be erased: %[1]w; to try again: %[2]s", flat{err}, c.hint("disable"))
 	}
 	if logErr != nil {
-		return c.errorf("the no is stored, but the log of what was sent could not be erased: %w", flat{logErr})
+		return c.errorf("the no is stored, but the log of what was sent could not be erased: %[1]w; to try again: %[2]s", flat{logErr}, c.hint("disable --erase-log"))
 	}
 	return nil
 }
@@ -82,14 +83,18 @@ func (c *call) notStored(v view, err error) error {
 }
 
 // saidNo says that telemetry is off, and what became of what waited: n events are erased, and
-// so many of a batch that was on its way have arrived.
-func (c *call) saidNo(tool string, n, arrived int) {
+// so many of a batch that was on its way have arrived, and others are left. complete says that
+// nothing went wrong, so that what is not counted was not there.
+func (c *call) saidNo(tool string, n, arrived, left int, complete bool) {
 	c.out.Line(screen.Bold, c.text("Telemetry of %s is off.", tool))
 	switch {
 	case n > 0:
 		c.out.Line(screen.Plain, c.count(n, "The event that was waiting to be sent is erased.", "The %d events that were waiting to be sent are erased."))
-	case arrived == 0:
+	case arrived == 0 && left == 0 && complete:
 		c.say("Nothing was waiting to be sent.")
+	}
+	if left > 0 {
+		c.out.Line(screen.Plain, c.count(left, "%d event could not be erased, and is not sent.", "%d events could not be erased, and are not sent."))
 	}
 	if arrived > 0 {
 		c.out.Line(screen.Plain, c.count(arrived, "%d event was on the way and arrived.", "%d events were on the way and arrived."))

@@ -42,8 +42,10 @@ func (c *call) enable(local bool, format outputFormat) error {
 	switch {
 	case errors.Is(err, core.ErrChanged):
 		return c.errorf("another answer was stored at the same moment and stands; see %s", c.hint("status"))
+	case err != nil && v.stored.Answer == answer && v.Recording:
+		return c.errorf("a yes is stored, but something is wrong: %[1]w; see %[2]s", flat{err}, c.hint("status"))
 	case err != nil && v.stored.Answer == answer:
-		return c.errorf("the yes is stored, but nothing can be recorded yet: %w", flat{err})
+		return c.errorf("the yes is stored, but nothing can be recorded yet: %[1]w; see %[2]s", flat{err}, c.hint("status"))
 	case err != nil:
 		return c.errorf("the yes could not be stored, so nothing is collected: %[1]w; once that is mended: %[2]s", flat{err}, c.hint("enable"))
 	}

@@ -189,16 +189,18 @@ func openOnDesktop(lookup func(string) (string, bool), link string) error {
 	return cmd.Process.Release()
 }
 
-// showErasures prints how far every request came.
-func (c *call) showErasures(format outputFormat, all []core.Erasure) error {
+// showErasures prints how far every request came. With an error there may be others.
+func (c *call) showErasures(format outputFormat, all []core.Erasure, err error) error {
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {
 			versionJSON
 			Tool     string        `json:"tool"`
 			Requests []erasureJSON `json:"requests"`
-		}{versionJSON{schemaVersion}, c.m.Tool().Name, erasuresJSON(all)})
+			// Unknown says that not all of them could be read.
+			Unknown bool `json:"requests_unknown,omitempty"`
+		}{versionJSON{schemaVersion}, c.m.Tool().Name, erasuresJSON(all), err != nil})
 	}
-	if len(all) == 0 {
+	if len(all) == 0 && err == nil {
 		c.say("There is no deletion request of %s on this machine.", c.m.Tool().Name)
 	}
 	for i, e := range all {

@@ -45,7 +45,7 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 		err = c.flushError(ctx, err, v, timeout)
 	}
 	if err == nil && report.Left != "" && report.Kept > 0 {
-		err = c.countErrorf(report.Kept, "%[1]d event was not sent: %[2]s", "%[1]d events were not sent: %[2]s", screen.Clean(report.Left))
+		err = c.countErrorf(report.Kept, "%[1]d event was not sent: %[2]s; see %[3]s", "%[1]d events were not sent: %[2]s; see %[3]s", screen.Clean(report.Left), c.hint("status"))
 	}
 	if err == nil && report.Paced > 0 && report.Kept > 0 {
 		err = c.countErrorf(report.Kept, "%[1]d event was not sent yet: %[2]s", "%[1]d events were not sent yet: %[2]s", c.paceWords(report.Paced, report.PacedUntil))
@@ -53,7 +53,7 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 	if format == formatJSON {
 		j := flushJSON{
 			summaryJSON: v.summary(), Sent: report.Sent, Stayed: report.Stayed, NotSent: report.Left, Kept: report.Kept, Lost: report.Lost, Refusal: report.Refusal, Unreported: report.Unreported, Running: report.Running,
-			Warned: v.warningsJSON(report.Warned), PerMinute: report.Paced, PacedUntil: report.PacedUntil.UTC(),
+			Warned: v.warningsJSON(report.Warned), PerMinute: report.Paced, PacedUntil: report.PacedUntil.UTC(), QueueUnknown: v.QueueUnknown,
 		}
 		if err != nil {
 			j.Problem = err.Error()
@@ -81,6 +81,9 @@ type flushJSON struct {
 	// Unreported is how many reports of earlier losses were refused.
 	Unreported int `json:"loss_reports_refused,omitempty"`
 
+	// QueueUnknown says that nobody knows what waits, so that Kept says nothing.
+	QueueUnknown bool `json:"queue_unknown,omitempty"`
+
 	NotSent string `json:"not_sent,omitempty"`
 	Problem string `json:"problem,omitempty"`
 
@@ -96,7 +99,7 @@ func (c *call) printFlush(receiver string, report core.FlushReport, complete boo
 	if report.Stayed > 0 {
 		c.out.Line(screen.Plain, c.count(report.Stayed, "Put %d event into the log on this machine.", "Put %d events into the log on this machine."))
 	}
-	if report.Sent+report.Stayed+report.Lost+report.Unreported+report.Running == 0 && report.Left == "" && complete {
+	if report.Sent+report.Stayed+report.Lost+report.Unreported+report.Running+report.Kept == 0 && report.Left == "" && complete {
 		c.say("Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {
@@ -125,6 +128,8 @@ func (c *call) flushError(ctx context.Context, err error, v view, timeout time.D
 		return c.countErrorf(n, "%[2]w; %[1]d event is kept and sent later", "%[2]w; %[1]d events are kept and sent later", err)
 	}
 	switch {
+	case v.QueueUnknown:
+		return c.errorf("nothing was sent, and what waits is not known: %[1]w; see %[2]s", flat{err}, c.hint("status"))
 	case errors.Is(err, core.ErrOff) && n > 0:
 		return c.countErrorf(n, "%[2]w, so %[1]d event is not sent; decided by %[3]s", "%[2]w, so %[1]d events are not sent; decided by %[3]s",
 			c.inWords(core.ErrOff), v.decider())

@@ -62,13 +62,13 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		// Nothing is stored here, but a variable or the policy says yes.
 		var no core.DisableReport
 		no, err = c.m.Disable(c.ctx)
-		report.Erased, report.Off = no.Erased, no.Off
+		report.Erased, report.NotErased, report.Off = no.Erased, no.NotErased, no.Off
 	}
 	if err != nil && !report.Off {
 		return c.notStored(before, err)
 	}
 	if format == formatJSON {
-		j := resetJSON{c.look().summary(), report.Erased, report.Sending, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
+		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.Sending, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
 		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
@@ -98,7 +98,13 @@ func (c *call) asking(work func(ctx context.Context, tell func(done, total int))
 
 func (c *call) resetStatus(format outputFormat) error {
 	all, err := c.m.Erasures()
-	return errors.Join(c.showErasures(format, all), err)
+	if err := c.showErasures(format, all, err); err != nil {
+		return err
+	}
+	if err != nil {
+		return c.errorf("not every deletion request can be looked at: %[1]w; see %[2]s", flat{err}, c.hint("status"))
+	}
+	return nil
 }
 
 func (c *call) resetResume(format outputFormat) error {
@@ -107,12 +113,12 @@ func (c *call) resetResume(format outputFormat) error {
 		all, err = c.m.Resume(ctx, tell)
 		return err
 	})
-	if err := c.showErasures(format, all); err != nil {
+	if err := c.showErasures(format, all, err); err != nil {
 		return err
 	}
 	c.openMail(format, all)
 	if err != nil {
-		return c.errorf("%[1]w; to try again: %[2]s", flat{err}, c.hint("reset --resume"))
+		return c.errorf("%[1]w; see %[2]s, and to try again: %[3]s", flat{err}, c.hint("status"), c.hint("reset --resume"))
 	}
 	return c.stillOpen(all)
 }
@@ -159,7 +165,7 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		c.say("Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.", before.tool)
 		return
 	}
-	c.saidNo(before.tool, report.Erased, report.Arrived)
+	c.saidNo(before.tool, report.Erased, report.Arrived, report.NotErased, complete)
 	if report.Sending {
 		c.say("A batch is still on its way and may arrive after the request for its deletion.")
 	}
@@ -174,8 +180,8 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 	if len(report.Requests)+len(report.Unknown) == 0 && complete {
 		c.out.Line(screen.Plain, c.nothingToAsk(before.Erasures))
 	}
-	if variable, _, err := c.m.Identity(); err == nil {
-		c.say("%s is set: unset it, since nothing is sent under an ID that is being erased.", variable)
+	if report.Variable != "" {
+		c.say("%s is set: unset it, since nothing is sent under an ID that is being erased.", report.Variable)
 	}
 	for _, e := range report.Requests {
 		fmt.Fprintln(c.out)
@@ -206,7 +212,8 @@ func (c *call) nothingToAsk(before []core.Erasure) string {
 
 type resetJSON struct {
 	summaryJSON
-	Erased int `json:"erased"`
+	Erased    int `json:"erased"`
+	NotErased int `json:"not_erased,omitempty"`
 	// Sending says that a batch was still on its way.
 	Sending bool `json:"still_sending,omitempty"`
 	// NotErasable is how many of the events that were sent may stay all the same, the greatest

@@ -60,6 +60,10 @@ func (v view) stateWords() (string, screen.Colour) {
 	switch state := v.state(); {
 	case v.Unstored:
 		return v.text("on, but nothing can be stored"), screen.Red
+	case v.NotAllStored != "" && state == stateLocal:
+		return v.text("on, this machine only, but not everything may be stored"), screen.Red
+	case v.NotAllStored != "":
+		return v.text("on, but not everything may be stored"), screen.Red
 	case state == stateOn:
 		return v.text("on"), screen.Green
 	case state == stateLocal:
@@ -105,7 +109,7 @@ func (s *commands) status() *Command {
 	var format *outputFormat
 	c := s.command("status", "Show whether telemetry is on, who decided, and what waits",
 		"Show whether telemetry is on, who decided, and what waits to be sent.\n\n"+
-			"It changes nothing, writes nothing and contacts nobody. The exit code is 0 also\n"+
+			"It changes nothing and contacts nobody. The exit code is 0 also\n"+
 			"when telemetry is off.",
 		func(c *call) error {
 			switch {
@@ -159,7 +163,10 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 		add(v.text("The question"), when)
 	}
 	machineID := v.MachineID
-	if machineID == "" {
+	switch {
+	case machineID == "" && v.MachineIDUnknown:
+		machineID = v.text("not known")
+	case machineID == "":
 		machineID = v.text("none")
 	}
 	add(v.text("Machine ID"), machineID)
@@ -175,6 +182,12 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 		warn(v.text("Last refusal"), v.text("%[1]s, because: %[2]s", screen.When(v.RefusedAt), screen.Clean(v.Refusal)))
 	}
 	rows = append(rows, v.uploadRows(hint)...)
+	if v.Log.Gaps > 0 {
+		warn(v.text("The log"), v.count(v.Log.Gaps, "%d request was sent and could not be written into the log.", "%d requests were sent and could not be written into the log."))
+	}
+	if v.RequestsUnknown && len(v.Erasures) == 0 {
+		add(v.text("Deletion request"), v.text("not known"))
+	}
 	for _, e := range v.Erasures {
 		row := screen.Row{Label: v.text("Deletion request"), Value: v.erasureLine(e, hint)}
 		switch e.State {
@@ -184,7 +197,7 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 		rows = append(rows, row)
 	}
 	for _, fault := range v.Faults {
-		if fault != v.Blocked { // which is said above
+		if fault != v.Blocked && fault != v.NotAllStored { // which is said above
 			warn(v.text("What is wrong"), screen.Clean(fault))
 		}
 	}
@@ -262,6 +275,7 @@ type statusJSON struct {
 	Erasures      []erasureJSON    `json:"deletion_requests"`
 	Faults        []string         `json:"faults"`
 	StateDir      string           `json:"state_dir,omitempty"`
+	NotLogged     int              `json:"not_logged,omitempty"`
 	conditionJSON
 	Layers []layerJSON `json:"layers,omitempty"`
 }
@@ -353,6 +367,7 @@ func (v view) json(explain bool) statusJSON {
 		Erasures:      erasuresJSON(v.Erasures),
 		Faults:        append([]string{}, v.Faults...), // [] rather than null
 		StateDir:      v.StateDir,
+		NotLogged:     v.Log.Gaps,
 		conditionJSON: v.conditionJSON(),
 	}
 	if explain {

@@ -45,6 +45,7 @@ type place struct {
 	attr  *syscall.SysProcAttr // how its processes are started, nil for as usual
 
 	mu       sync.Mutex
+	down     bool            // the server takes nothing, for now
 	received strings.Builder // all of the requests
 	events   []driver.Event
 }
@@ -75,6 +76,10 @@ func newEmptyPlace(t *testing.T, dir string, env ...string) *place {
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if p.down {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 		fmt.Fprintln(&p.received, r.Method, r.URL, r.Header, string(body))
 		p.events = append(p.events, events...)
 	}))

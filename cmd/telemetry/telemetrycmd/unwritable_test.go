@@ -5,7 +5,6 @@ package telemetrycmd
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -89,6 +88,11 @@ func (p *place) json(args ...string) (r read, code int) {
 	if cmd.ProcessState == nil {
 		p.t.Fatal(err)
 	}
+	name := args[0]
+	if len(args) > 1 && args[1] != "--yes" {
+		name = "reset_status"
+	}
+	newOutputs(p.t).check(name, string(out))
 	if err := json.Unmarshal(out, &r); err != nil {
 		p.t.Fatalf("%v: %v in %s", args, err, out)
 	}
@@ -151,17 +155,97 @@ func TestStatusSaysOnWhereTheQueueTakesEventsAndTheDirectoryTakesNothing(t *test
 func TestStatusSaysOffWhereTheQueueTakesNothing(t *testing.T) {
 	t.Parallel()
 	p := newBusyPlace(t, 1)
-	p.env = append(p.env, "CI=") // else commands send by themselves
 	p.chmod("queue", 0o500)
 	p.chmod("queue/0000.events2", 0o400)
-	before := p.statusJSON()
+	p.wantSaid(p.say("status"), "on, but nothing can be stored", "!not everything") // in a CI job commands send by themselves
+	p.env = append(p.env, "TELEMETRY_LOCAL=1")
+	p.wantSaid(p.say("status"), "off (allowed, but something is wrong)", "Not recorded: nothing can be stored", "!not everything")
 	p.must("deploy")
-	after := p.statusJSON()
-	if after.Queue.Events != before.Queue.Events {
-		t.Fatal("it was recorded after all")
+	if got := p.statusJSON(); got.Queue.Events != 1 || got.State != "off" {
+		t.Errorf("%+v", got)
 	}
-	if before.State != "off" && p.command().Env != nil && !strings.Contains(p.say("status"), "nothing can be stored") {
-		t.Errorf("%+v", before)
+}
+
+func TestFlushSaysThatAFileOfTheQueueCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue/0000.events2", 0o400)
+	p.wantSaid(p.say("flush"), "2 events were not sent: in a file of the queue that cannot be opened", "!Nothing was waiting")
+}
+
+func TestOnAFullDiskNothingIsCountedTwiceOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount")
+	}
+	mount := t.TempDir()
+	if err := syscall.Mount("telemetry-test", mount, "tmpfs", 0, "mode=0700,size=256k"); err != nil {
+		t.Skipf("no mount: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(mount, syscall.MNT_DETACH) })
+	p := newEmptyPlace(t, mount)
+	p.must("telemetry", "enable")
+	p.must("deploy") // is sent
+	p.must("deploy") // waits
+	ballast := filepath.Join(mount, "ballast")
+	fill := func() {
+		f, err := os.OpenFile(ballast, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for err == nil {
+			_, err = f.Write(make([]byte, 4096))
+		}
+	}
+	fill()
+	p.wantSaid(p.say("status"), "on, but not everything may be stored", "no space left on device", "!Not recorded")
+	p.must("deploy")
+	if got := p.statusJSON(); got.Queue.Events != 2 {
+		t.Errorf("%d events wait", got.Queue.Events)
+	}
+	for range 30 {
+		p.must("deploy")
+	}
+	told := 0
+	flush := func() {
+		got, _ := p.json("flush")
+		told += got.Lost
+		if now := p.statusJSON(); now.Delivered != len(p.events) {
+			t.Errorf("%d are said to be delivered, %d arrived", now.Delivered, len(p.events))
+		}
+	}
+	before := p.statusJSON()
+	if before.Lost == 0 {
+		t.Fatal("nothing was lost")
+	}
+	serverIs := func(down bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.down = down
+	}
+	// What is delivered makes room. As long as nothing is, no flush can note what was lost.
+	serverIs(true)
+	for range 2 {
+		fill()
+		flush()
+	}
+	if told != 0 {
+		t.Errorf("flush told of %d lost events that it could not note, and will again", told)
+	}
+	serverIs(false)
+	for range 3 {
+		flush()
+		fill()
+	}
+	p.wantSaid(p.say("status"), "Delivered: at least ")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	flush()
+	flush()
+	if got := p.statusJSON(); told != before.Lost || got.Lost != told {
+		t.Errorf("flush told of %d lost events, status says %d, it was %d", told, got.Lost, before.Lost)
 	}
 }
 
@@ -312,7 +396,7 @@ func TestAFileOfTheQueueThatIsNoneStopsNobody(t *testing.T) {
 	if err := errors.Join(os.Rename(slot, slot+".else"), syscall.Mkfifo(slot, 0o600), os.Lchown(slot, p.user(), p.user())); err != nil {
 		t.Fatal(err)
 	}
-	p.wantSaid(p.say("status"), "the queue has a file that is not private and plain: 0000.events2")
+	p.wantSaid(p.say("status"), "the queue has files that are not private and plain, which are left alone: 0000.events2")
 	p.wantSaid(p.say("disable"), "Telemetry of mytool is off.")
 	if _, err := os.Lstat(slot); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is there: %v", err)
@@ -336,7 +420,8 @@ func TestAFileThatIsNotPrivateIsNamed(t *testing.T) {
 	for _, name := range []string{"consent", "identity", "delivery", "decisions", "sent.log"} {
 		p := newBusyPlace(t, 0)
 		p.chmod(name, 0o666)
-		p.wantSaid(p.say("status"), fmt.Sprintf("the file %s is not private and plain", name), "!the state directory is not")
+		p.wantSaid(p.say("status"), name+" in the state directory is not private and plain", "!a private plain directory")
+		p.wantSaid(p.say("status"), "!Machine ID: none")
 	}
 }
 

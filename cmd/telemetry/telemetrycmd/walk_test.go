@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,6 +44,8 @@ type world struct {
 	fresh      map[string]int // those of lost that no delivery has looked at
 	reported   map[string]int // those of lost that the server was told of
 	stuck      bool           // a background process was started and never began
+	unnoted    int            // of delivered, what no process could note
+	gaps       int            // requests that could not be written into the log
 
 	seen tally // guarded by mu
 }
@@ -115,6 +118,7 @@ func (w *world) record() {
 	if w.now.Before(w.askedUntil) {
 		return
 	}
+	w.unnoted = 0
 	if w.said == "yes" { // the flush sends nothing, and takes note of losses all the same
 		w.remote += len(w.fresh)
 	}
@@ -183,7 +187,7 @@ func (w *world) flush() {
 		}
 	}
 	w.says(errs, "telemetry is off", !may)
-	w.says(errs, "the server asked not to be called yet", may && !runs)
+	w.says(errs, "after the last answer, the receiver is not called yet", may && !runs)
 	if (code != 0) != fails {
 		w.fail("flush ends with %d, fails: %v, in\n%s%s", code, fails, out, errs)
 	}
@@ -199,7 +203,7 @@ func (w *world) flushed(seen tally, tries bool, stay int) {
 	if w.said == "yes" && (w.on() || tries) {
 		reports += len(w.fresh) // of those that nobody can be told of, nothing is queued
 	}
-	w.fresh = map[string]int{}
+	w.fresh, w.unnoted = map[string]int{}, 0
 	w.lost["refused"] += seen.rejected
 	for reason, n := range seen.reported {
 		w.reported[reason] += n
@@ -243,6 +247,74 @@ func (w *world) lose() {
 	w.fresh[reason] += 2
 	w.lost[reason] += 2
 	w.setTime("losses-"+reason, time.Unix(int64(w.fresh[reason]), 0))
+}
+
+// unnote delivers events whose delivery cannot be noted or logged, as on a full disk.
+func (w *world) unnote() {
+	if w.delivered == 0 || w.unnoted > 0 {
+		return
+	}
+	w.say("deliver 2 that cannot be noted")
+	w.setTime("delivery", time.Unix(-2, 0))
+	w.delivered, w.unnoted = w.delivered+2, 2
+	if w.gaps == 0 {
+		w.gaps = 1
+		w.setTime("sent.gaps", time.Unix(1, 0))
+	}
+}
+
+// distrust looks at a directory that others may write to, and at such files of the queue.
+func (w *world) distrust() {
+	if w.said == "" || runtime.GOOS == "windows" {
+		return
+	}
+	w.say("others may write to the directory")
+	w.chmod(0o777, w.dir)
+	out := w.must("telemetry", "status")
+	for _, label := range []string{"Waiting", "Delivered", "Machine ID", "Deletion request"} {
+		w.says(out, label+": not known", true)
+	}
+	w.says(out, "Decided by: your answer (not known, which counts as no: ", true)
+	w.says(out, "To mend it: ", true)
+	out, errs, _ := w.run("telemetry", "flush")
+	w.says(out+errs, "what waits is not known", true)
+	w.says(out+errs, "othing wait", false)
+	out, errs, _ = w.run("telemetry", "reset", "--status")
+	w.says(out+errs, "not every deletion request can be looked at", true)
+	w.says(out+errs, "There is no deletion request", false)
+	w.chmod(0o700, w.dir)
+
+	files, _ := filepath.Glob(filepath.Join(w.dir, "queue", "*.events2"))
+	w.say("others may write to the queue's files")
+	w.chmod(0o666, files...)
+	out = w.must("telemetry", "status")
+	if got := number(out, "Waiting: "); got != w.waiting() {
+		w.fail("status says that %d wait, of %d, in\n%s", got, w.waiting(), out)
+	}
+	w.says(out, "of the queue that others may write to", w.waiting() > 0)
+	w.chmod(0o600, files...)
+}
+
+func (w *world) chmod(mode os.FileMode, paths ...string) {
+	for _, path := range paths {
+		if err := os.Chmod(path, mode); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// partly looks at status where the queue takes events and nothing else can be stored, and holds
+// it to what a command then does.
+func (w *world) partly() {
+	if w.said == "" || w.waiting() == 0 || !w.readOnlyButQueue() {
+		return
+	}
+	w.say("a directory of which only the queue can be written to")
+	out := w.must("telemetry", "status")
+	w.says(out, "but not everything may be stored", w.on())
+	w.says(out, "something is wrong", false)
+	w.says(out, "Delivered: at least ", w.on())
+	w.writable()
 }
 
 // start starts a background process that never begins.
@@ -389,6 +461,7 @@ func (w *world) reset() {
 // begin is what no reset leaves anything of.
 func (w *world) begin() {
 	w.failures, w.askedUntil, w.refusal, w.stuck = 0, time.Time{}, false, false
+	w.unnoted, w.gaps = 0, 0
 	w.lost, w.fresh, w.reported = map[string]int{}, map[string]int{}, map[string]int{}
 	w.watched()
 }
@@ -420,7 +493,10 @@ func (w *world) status() {
 		w.fail("status says that %d attempts failed, of %d, in\n%s", n, want, out)
 	}
 	w.says(out, "nothing was delivered yet", w.failures > 0 && w.delivered == 0)
-	w.says(out, "The server asked: not to be called before", w.now.Before(w.askedUntil))
+	w.says(out, "Paused: the receiver is not called before", w.now.Before(w.askedUntil))
+	w.says(out, "of them were is not noted", w.unnoted > 0)
+	w.says(out, "could not be written into the log", w.gaps > 0)
+	w.says(out, "at least", false)
 	w.says(out, "Background: the background process that was to send events", w.stuck)
 	w.says(out, "Which means: ", w.delivered > 0)
 	w.says(out, "What is wrong: ", false)
@@ -471,7 +547,7 @@ func TestNoSentenceIsFalseWhateverHappened(t *testing.T) {
 		steps := []func(){
 			w.record, w.record, w.record, w.record, w.flush, w.flush, w.flush, w.flush, w.flush, serve, serve, serve,
 			yes, yes, yes, func() { w.enable(true) }, w.disable, w.reset, w.widen,
-			w.lose, w.lose, w.start, w.surroundings, w.older, w.wrong, w.full,
+			w.lose, w.lose, w.start, w.surroundings, w.older, w.wrong, w.full, w.unnote, w.distrust, w.partly,
 		}
 		if walk%2 == 0 { // most that can be said is about somebody who said yes, and whose events arrive
 			yes()

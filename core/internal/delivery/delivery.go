@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -343,8 +344,12 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 		s.busy = append(s.busy, slot)
 		return nil
 	}
-	if errors.Is(err, state.ErrUnsafe) || errors.Is(err, state.ErrForeign) {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
 		s.report.Left = "in a file of the queue that others may write to, or that is another user's"
+	default:
+		s.report.Left = "in a file of the queue that cannot be opened"
 	}
 	if err != nil {
 		return nil // erased meanwhile, or not ours; what is behind it goes on

@@ -107,6 +107,9 @@ func ReadNotes(dir state.Dir) Notes {
 	n.LastAttempt, n.LastDelivered, n.WaitUntil = when("last_attempt"), when("last_delivered"), when("wait_until")
 	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered")+n.Unnoted, count("stayed"), count("failures"), count("batch")
 	n.noted = count("delivered")
+	if n.Unnoted > 0 {
+		n.LastDelivered = time.Time{} // that was later, and nobody knows when
+	}
 	n.Problem, n.Left = r["problem"], r["left"]
 	n.Refusal, n.RefusedAt = r["refusal"], when("refused_at")
 	n.Paced, n.PacedUntil = count("paced"), when("paced_until")
