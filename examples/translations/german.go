@@ -531,7 +531,7 @@ var German = console.Messages{
 	"on, but not everything may be stored":                    "an, aber vielleicht wird nicht alles gespeichert",
 	"on":                                                      "an",
 	"on, this machine only":                                   "an, nur auf diesem Gerät",
-	"off (what is collected has changed since your yes)":      "aus (seit deinem Ja hat sich geändert, was erfasst wird)",
+	"off (what you said yes to has changed)":                  "aus (wozu du Ja gesagt hast, hat sich geändert)",
 	"off (not answered yet)":                                  "aus (noch nicht beantwortet)",
 	"off (not asked yet)":                                     "aus (noch nicht gefragt)",
 	"off (allowed, but something is wrong)":                   "aus (erlaubt, aber etwas stimmt nicht)",

@@ -526,7 +526,7 @@ var Japanese = console.Messages{
 	"on, but not everything may be stored":                    "オン、ただしすべては保存されない可能性があります",
 	"on":                                                      "有効",
 	"on, this machine only":                                   "有効（このマシンのみ）",
-	"off (what is collected has changed since your yes)":      "無効（「はい」の後に収集内容が変わりました）",
+	"off (what you said yes to has changed)":                  "無効（「はい」と答えた内容が変わりました）",
 	"off (not answered yet)":                                  "無効（まだ回答がありません）",
 	"off (not asked yet)":                                     "無効（まだ確認していません）",
 	"off (allowed, but something is wrong)":                   "無効（許可済みですが、問題があります）",
