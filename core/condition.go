@@ -44,8 +44,10 @@ type Condition struct {
 	// Held is what of the queue must not be sent as things are now, and why.
 	Held []Held
 	// Running is how many slots of the queue commands hold that still run, and RunningEvents how
-	// many events wait there for them to end.
+	// many events wait there for them to end. Where Uploading is set an upload is under way, and it
+	// may be that which holds them.
 	Running, RunningEvents int
+	Uploading              bool
 	// Inside says why commands send by themselves, which they do for at most a second, instead of
 	// leaving it to a background process. Empty where they leave it to one.
 	Inside Inside
@@ -82,6 +84,9 @@ const (
 	// HeldWithdrawn: the yes that they were recorded under no longer holds. The next delivery gives
 	// them up.
 	HeldWithdrawn HeldReason = "withdrawn"
+	// HeldExpired: they are older than the author lets events wait. The next delivery gives them
+	// up.
+	HeldExpired HeldReason = "expired"
 )
 
 // Inside is why commands send by themselves.
@@ -162,17 +167,13 @@ func (s *Status) cannotStore(in *installation, err error) {
 }
 
 // hold notes what must wait of the events that were recorded under a receipt. It follows
-// uploader.route, and opens nothing.
-func (s *Status) hold(in *installation, receipt consent.Receipt, err error, legacy bool, events int) {
-	add := func(why HeldReason, receiver string) {
-		for i := range s.Held {
-			if s.Held[i].Why == why && s.Held[i].Receiver == receiver {
-				s.Held[i].Events += events
-				return
-			}
-		}
-		s.Held = append(s.Held, Held{why, events, receiver})
+// uploader.route, and opens nothing. So many of the events as expired are too old.
+func (s *Status) hold(in *installation, receipt consent.Receipt, err error, legacy bool, events, expired int) {
+	if !errors.Is(err, consent.ErrRetired) && !errors.Is(err, state.ErrCorrupt) { // as all of it is dropped then
+		s.addHeld(HeldExpired, "", expired)
+		events -= expired
 	}
+	add := func(why HeldReason, receiver string) { s.addHeld(why, receiver, events) }
 	d := s.Decision
 	switch {
 	case !d.Enabled && !(d.Undecided && len(d.Beyond) > 0):
@@ -192,11 +193,29 @@ func (s *Status) hold(in *installation, receipt consent.Receipt, err error, lega
 	}
 }
 
+func (s *Status) addHeld(why HeldReason, receiver string, events int) {
+	if events == 0 {
+		return
+	}
+	for i := range s.Held {
+		if s.Held[i].Why == why && s.Held[i].Receiver == receiver {
+			s.Held[i].Events += events
+			return
+		}
+	}
+	s.Held = append(s.Held, Held{why, events, receiver})
+}
+
 // lookFurther fills in the rest of the condition, from what the deliveries noted.
 func (m *Manager) lookFurther(s *Status, notes delivery.Notes) {
 	in := m.in
 	s.Failures, s.Reported = notes.Failures, notes.Reported
 	s.Running, s.RunningEvents = in.queue().Held()
+	if s.Running > 0 {
+		if s.Uploading = delivery.MayBeUnderway(in.dir); !s.Uploading {
+			s.Running, s.RunningEvents = in.queue().Held() // not by an upload that ended at this moment
+		}
+	}
 	b := background{in}
 	s.Inside = b.inside()
 	if s.Background == "" && s.Recording && !s.Backend.Local {

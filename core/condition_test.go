@@ -150,7 +150,7 @@ func TestStatusSaysWhatOfTheQueueIsHeldAndWhy(t *testing.T) {
 	c.Track("feature.used", "x", nil)
 	c.Track("feature.used", "y", nil)
 	m := core.NewManager(tool, options...)
-	if s := m.Status(); s.Running != 1 || s.RunningEvents != 2 || s.Queue.Events != 2 || len(s.Held) != 0 {
+	if s := m.Status(); s.Running != 1 || s.RunningEvents != 2 || s.Uploading || s.Queue.Events != 2 || len(s.Held) != 0 {
 		t.Errorf("while it runs: %d slots with %d events, held %v", s.Running, s.RunningEvents, s.Held)
 	}
 	ended, stop := context.WithCancel(t.Context())
@@ -206,9 +206,15 @@ func TestNoTimeIsToldThatNobodyKeepsTo(t *testing.T) {
 	if s := m.Status(); !s.WaitUntil.IsZero() || !s.NextUpload.IsZero() || s.ClockBehind.IsZero() {
 		t.Errorf("after the clock was turned back: wait until %v, next %v, behind %v", s.WaitUntil, s.NextUpload, s.ClockBehind)
 	}
+	if waiting, err := m.Waiting(t.Context()); err != nil || len(waiting) != 1 || !waiting[0].Until.IsZero() {
+		t.Errorf("what waits then: %+v, %v", waiting, err)
+	}
+	if _, err := m.Next(t.Context()); err != nil {
+		t.Errorf("what would be sent then: %v", err)
+	}
 	answers(in, 0, "")
-	if _, err := m.Flush(t.Context(), nil); err != nil {
-		t.Errorf("a flush then says %v", err)
+	if r, err := m.Flush(t.Context(), nil); err != nil || r.Sent != 1 {
+		t.Errorf("a flush then says %+v, %v", r, err)
 	}
 }
 
@@ -232,4 +238,33 @@ func TestAnUploadThatWasKilledIsNotUnderWay(t *testing.T) {
 		}
 	}
 	t.Error("it is not told that the upload was cut off")
+}
+
+// A slot that is being sent is held as one that is written to, and no command runs.
+func TestWhatAnUploadHoldsIsNotSaidToBeHeldByACommand(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	in.answer = func(http.ResponseWriter) {
+		close(arrived)
+		<-answer
+	}
+	dir := said(t, in.URL)
+	abandoned(t, dir, in.URL, 1)
+	m := manager(processTool(in.URL), dir, nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = m.Flush(t.Context(), nil)
+	}()
+	<-arrived
+	s := m.Status()
+	close(answer)
+	<-done
+	if !s.Underway || !s.Uploading || s.RunningEvents != 1 {
+		t.Errorf("under way %v, uploading %v, %d events held", s.Underway, s.Uploading, s.RunningEvents)
+	}
+	if s := m.Status(); s.Uploading || s.RunningEvents != 0 {
+		t.Errorf("after it: uploading %v, %d events held", s.Uploading, s.RunningEvents)
+	}
 }

@@ -3,6 +3,8 @@ package core
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -60,8 +62,16 @@ func (m *Manager) Decisions() (Decisions, error) {
 	return d, err
 }
 
-// lookAtDecisions tells what is wrong with the history.
+// lookAtDecisions tells what is wrong with the receipts and the history.
 func (m *Manager) lookAtDecisions(fault func(error)) {
+	broken := m.in.store().Broken()
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		if err := broken[name]; err != nil {
+			fault(fmt.Errorf("the receipt %s cannot be read: %w", name, err))
+		} else {
+			fault(fmt.Errorf("a file was damaged and is set aside as %s", name))
+		}
+	}
 	d, err := m.Decisions()
 	fault(err)
 	if d.Problem != "" {

@@ -33,7 +33,8 @@ type Export struct {
 	LocalLog ExportLocalLog `json:"local_log"`
 	// Requests are the requests for erasure, oldest first.
 	Requests []ExportRequest `json:"deletion_requests"`
-	Counts   ExportCounts    `json:"counts"`
+	// Counts is nil where they cannot be read.
+	Counts *ExportCounts `json:"counts,omitempty"`
 	// Files are those in the tool's state directory. What is damaged is listed and not copied.
 	Files []ExportFile `json:"files"`
 	Ask   ExportAsk    `json:"ask"`

@@ -389,3 +389,19 @@ func TestAnExportChangesNothingAndSaysWhatItCouldNotRead(t *testing.T) {
 		t.Errorf("the history is %+v", e.History)
 	}
 }
+
+func TestAnExportHasNoCountsWhereTheyCannotBeRead(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	dir := said(t, in.URL)
+	abandoned(t, dir, in.URL, 1)
+	m := manager(processTool(in.URL), dir, nil)
+	mustFlush(t, m)
+	if err := os.WriteFile(filepath.Join(dir, "delivery"), []byte("noise"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, _ := exported(t, m, false)
+	if e.Counts != nil || !slices.ContainsFunc(e.Problems, func(p string) bool { return strings.Contains(p, "the notes of deliveries") }) {
+		t.Errorf("counted %+v, problems %q", e.Counts, e.Problems)
+	}
+}

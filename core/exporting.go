@@ -266,10 +266,13 @@ func (e *exporting) answer(r deletion.Receipt) ExportAnswer {
 }
 
 func (e *exporting) counts() {
+	if err := delivery.CheckNotes(e.m.in.dir); err != nil {
+		e.problem("the counts", fmt.Errorf("the notes of deliveries cannot be read: %w", err))
+		return // a number would be false
+	}
 	s := Status{At: e.to.At, Lost: map[string]int{}}
 	e.m.lookAtDelivery(&s)
-	e.problem("the notes of deliveries", delivery.CheckNotes(e.m.in.dir))
-	e.to.Counts = ExportCounts{Delivered: s.Delivered, Stayed: s.Stayed, Lost: s.Lost, LastDelivered: s.LastDelivered, LastAttempt: s.LastAttempt}
+	e.to.Counts = &ExportCounts{Delivered: s.Delivered, Stayed: s.Stayed, Lost: s.Lost, LastDelivered: s.LastDelivered, LastAttempt: s.LastAttempt}
 }
 
 func (e *exporting) files() {

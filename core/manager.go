@@ -263,7 +263,7 @@ func (m *Manager) lookAtQueue(s *Status) error {
 	terms := m.in.terms()
 	for id, n := range stats.Events {
 		receipt, err := m.in.store().InForce(id)
-		s.hold(m.in, receipt, err, id == "", n)
+		s.hold(m.in, receipt, err, id == "", n, stats.Expired[id])
 		switch {
 		case err != nil:
 		case receipt.Local:

@@ -14,6 +14,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
+	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 )
 
@@ -93,7 +94,10 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 	if reason := in.mayNotSend(); reason != nil && !errors.Is(reason, ErrLocal) { // what that keeps, its route says
 		stopped = reason.Error()
 	}
-	until := delivery.ReadNotes(in.dir).WaitUntil
+	until := time.Time{}
+	if notes := delivery.ReadNotes(in.dir); notes.Waits(in.now()) {
+		until = notes.WaitUntil
+	}
 	folded := time.Time{}
 	if !delivery.FoldsDue(in.dir, in.now()) {
 		folded = delivery.NextFolds(in.dir)
@@ -105,7 +109,7 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 			return nil, err
 		}
 		for _, e := range events {
-			if !e.Stays && until.After(in.now()) {
+			if !e.Stays {
 				e.Until = until
 			}
 			if !e.Stays && e.Event.Count > 0 && folded.After(e.Until) {
@@ -150,6 +154,20 @@ func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, er
 	sender := u.sender(nil)
 	var list []WaitingEvent
 	sender.Erase = func() error { return nil }
+	add := func(w WaitingEvent, e driver.Event) {
+		if w.Event = e; !c.hasID {
+			w.Event.MachineID = ""
+		}
+		list = append(list, w)
+	}
+	slot := WaitingEvent{} // what is so of all of the slot that was routed last
+	sender.GivenUp = func(e driver.Event, reason string) {
+		w := WaitingEvent{Receiver: u.terms().Receiver(), Keep: reason, Gone: true, Held: held}
+		if reason == spool.LossExpired {
+			w.Receiver, w.Stays = slot.Receiver, slot.Stays
+		}
+		add(w, e)
+	}
 	sender.Route = func(id string) (delivery.Route, error) {
 		route, err := u.route(id)
 		w := WaitingEvent{Held: held, Stays: route.Stays, Keep: route.Keep, Receiver: u.terms().Receiver()}
@@ -170,12 +188,10 @@ func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, er
 			for _, e := range events {
 				w := w
 				w.OfSending = c.preview.ofSending(e)
-				if w.Event = e; !c.hasID {
-					w.Event.MachineID = ""
-				}
-				list = append(list, w)
+				add(w, e)
 			}
 		})
+		slot = w
 		shown := delivery.Route{Backend: backend, Local: true, Stays: w.Stays, Receipt: cmp.Or(receipt.ID, id), MachineID: route.MachineID, Since: receipt.At,
 			Limits: driver.Limits{Events: math.MaxInt, Bytes: math.MaxInt, EventBytes: math.MaxInt}, Allowed: func() error { return nil }}
 		if shown.MachineID == "" && receiptErr == nil {
@@ -221,8 +237,8 @@ func (m *Manager) Next(ctx context.Context) (Request, error) {
 	if reason := in.mayNotSend(); reason != nil {
 		return Request{}, reason
 	}
-	if until := delivery.ReadNotes(in.dir).WaitUntil; in.now().Before(until) {
-		return Request{}, &UnsentError{Reason: ErrWait, Until: until}
+	if notes := delivery.ReadNotes(in.dir); notes.Waits(in.now()) {
+		return Request{}, &UnsentError{Reason: ErrWait, Until: notes.WaitUntil}
 	}
 	c, err := in.copyForPreview(ctx, false)
 	if err != nil {
@@ -243,6 +259,10 @@ func (m *Manager) Next(ctx context.Context) (Request, error) {
 		return Request{}, &UnsentError{Reason: ErrPaced, Until: report.PacedUntil}
 	case report.Left != "":
 		return Request{}, &UnsentError{Reason: ErrKept, Detail: report.Left}
+	case report.Lost[spool.LossExpired] > 0:
+		return Request{}, &UnsentError{Reason: ErrKept, Detail: "it is too old, and the next upload drops it"}
+	case len(report.Lost) > 0:
+		return Request{}, &UnsentError{Reason: ErrKept, Detail: "what it was recorded under no longer holds or is damaged, and the next upload drops it"}
 	case len(c.held) > 0:
 		return Request{}, &UnsentError{Reason: ErrHeld}
 	case err != nil:

@@ -528,6 +528,31 @@ func TestAWaitThatTheServerAskedForIsSaid(t *testing.T) {
 	}
 }
 
+func TestWhatIsTooOldIsSaidToBeDropped(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	now := &clock{now: time.Now()}
+	options := append(enabled(t, tool, map[string]string{}), core.WithClock(now.Now))
+	m := core.NewManager(tool, options...)
+	recordCommands(t, tool, options, 2)
+	now.add(31 * 24 * time.Hour)
+	s := m.Status()
+	if s.Queue.Events != 2 || !slices.Equal(s.Held, []core.Held{{Why: core.HeldExpired, Events: 2}}) {
+		t.Errorf("%d events wait, held %+v", s.Queue.Events, s.Held)
+	}
+	waiting, err := m.Waiting(t.Context())
+	if err != nil || len(waiting) != 2 || !waiting[0].Gone || waiting[0].Keep != "expired" || waiting[0].Event.ConsentID == "" {
+		t.Errorf("%+v, %v", waiting, err)
+	}
+	if _, err := m.Next(t.Context()); !errors.Is(err, core.ErrKept) || !strings.Contains(err.Error(), "too old") {
+		t.Errorf("%v", err)
+	}
+	if r, err := m.Flush(t.Context(), nil); err != nil || r.LostBy["expired"] != 2 || r.Sent != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestWhatWouldStayOnThisMachineIsShownAndNotWritten(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log", "events.ndjson")

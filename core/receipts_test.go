@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -687,5 +688,58 @@ func TestWhatAnAcceptedEventDoesNotMeanIsTold(t *testing.T) {
 	}}}
 	if s := core.NewManager(tool, enabled(t, tool, nil)...).Status(); s.Backend.Accepted != "it may be dropped later" {
 		t.Errorf("%+v", s.Backend)
+	}
+}
+
+// damage overwrites the receipts that are there.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "receipts", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		if err := os.WriteFile(file, []byte("noise"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The answer has its receipt in it, with a checksum of its own.
+func TestADamagedCopyOfTheReceiptCostsNothing(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	dir := said(t, in.URL)
+	abandoned(t, dir, in.URL, 1)
+	damage(t, dir)
+	m := manager(processTool(in.URL), dir, nil)
+	if s := m.Status(); len(s.Held) != 0 || len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "the file is damaged") {
+		t.Errorf("held %v, faults %v", s.Held, s.Faults)
+	}
+	abandoned(t, dir, in.URL, 1)
+	if r := mustFlush(t, m); r.Sent != 2 || r.Lost != 0 {
+		t.Errorf("%+v", r)
+	}
+	if s := m.Status(); len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "set aside as receipts/") {
+		t.Errorf("faults %v", s.Faults)
+	}
+}
+
+func TestWhatWasRecordedUnderADamagedReceiptIsLostAndSaidToBe(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := processTool(in.URL)
+	dir := filepath.Join(t.TempDir(), "telemetry")
+	m := manager(tool, dir, map[string]string{"SOMETOOL_TELEMETRY": "on"})
+	abandoned(t, dir, in.URL, 2, "SOMETOOL_TELEMETRY=on")
+	damage(t, dir)
+	abandoned(t, dir, in.URL, 1, "SOMETOOL_TELEMETRY=on")
+	for i := range 2 { // the second time with the receipt set aside
+		if s := m.Status(); i == 0 && !slices.Equal(s.Held, []core.Held{{Why: core.HeldDamaged, Events: 2}}) || len(s.Faults) != 1 {
+			t.Errorf("held %v, faults %v", s.Held, s.Faults)
+		}
+		if r := mustFlush(t, m); i == 0 && (r.Sent != 1 || r.LostBy["unreadable"] != 2) {
+			t.Errorf("%+v", r)
+		}
 	}
 }

@@ -301,9 +301,7 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 func (u *uploader) receipt(id string) (consent.Receipt, error) {
 	if id != "" {
 		receipt, err := u.store().InForce(id)
-		if errors.Is(err, state.ErrCorrupt) {
-			u.store().SetAside(id)
-		}
+		u.store().Mend(id)
 		return receipt, err
 	}
 	if !u.decision.Enabled {

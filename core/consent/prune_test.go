@@ -146,7 +146,7 @@ func TestPruneKeepsTheReceiptOfTheAnswerAndWhatIsUsed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "receipts", waits), []byte("noise"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	store.SetAside(waits)
+	store.Mend(waits)
 	store.Prune(func(string) bool { return false })
 	if _, err := os.Stat(filepath.Join(dir, "receipts", waits+".damaged")); err != nil {
 		t.Errorf("the damaged one: %v", err)

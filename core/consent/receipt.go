@@ -67,21 +67,21 @@ const (
 
 func (s Store) receipts() state.Dir { return state.At(s.dir.Join(receiptsDir)) }
 
-// InForce returns a receipt that still holds. It returns ErrRetired for one that does not,
-// state.ErrCorrupt for one that is damaged, and other errors where the disk does not
-// answer.
+// InForce returns a receipt that still holds: that of the stored answer also where its copy is
+// damaged. It returns ErrRetired for one that does not hold, state.ErrCorrupt for one that is
+// damaged or was and is set aside, and other errors where the disk does not answer.
 func (s Store) InForce(id string) (Receipt, error) {
 	stored := s.Load()
 	receipt, err := s.readReceipt(id)
-	if missing := errors.Is(err, fs.ErrNotExist); missing || errors.Is(err, state.ErrCorrupt) {
-		if stored.Receipt == id && stored.saidYes() {
-			return stored.receipt(), nil // the copy is missing or damaged, the answer itself is not
-		}
-		if missing {
-			return Receipt{}, ErrRetired
-		}
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case stored.Receipt == id && stored.saidYes():
+		return stored.receipt(), nil // the copy is missing or damaged, the answer itself is not
+	case errors.Is(err, fs.ErrNotExist) && s.receipts().WasSetAside(id):
+		return Receipt{}, state.ErrCorrupt // no person has taken it back
+	case errors.Is(err, fs.ErrNotExist):
+		return Receipt{}, ErrRetired
+	default:
 		return Receipt{}, err
 	}
 	if stored.Answer == AnswerNo || receipt.By.answered() && !stored.saidYes() {
@@ -289,12 +289,51 @@ func (s Store) retireAll() error {
 	return failed
 }
 
-// SetAside puts a damaged receipt where a person can look at it. What was recorded under it
-// cannot be sent.
-func (s Store) SetAside(id string) {
-	if validID(id) {
+// Mend puts a damaged receipt where a person can look at it, and writes it anew if it is that
+// of the stored answer. What was recorded under any other cannot be sent. It does nothing
+// while somebody answers.
+func (s Store) Mend(id string) {
+	if _, err := s.readReceipt(id); err == nil || errors.Is(err, fs.ErrNotExist) || !validID(id) {
+		return
+	}
+	if lock, err := s.dir.TryLock(lockName); err == nil {
+		s.mend(id, s.Load())
+		lock.Unlock()
+	}
+}
+
+// mend is Mend with the answer locked.
+func (s Store) mend(id string, stored Stored) {
+	own := stored.Receipt == id && stored.saidYes()
+	_, err := s.readReceipt(id)
+	aside := validID(id) && err != nil && !errors.Is(err, fs.ErrNotExist)
+	if aside && !own && !errors.Is(err, state.ErrCorrupt) {
+		return // a person can mend who may read and write it
+	}
+	if aside {
 		_, _ = s.receipts().SetAside(id)
 	}
+	if own {
+		_ = s.restore(stored.receipt())
+	}
+}
+
+// Broken lists the receipts that are there and cannot be read, by the names of their files in
+// the state directory, with the reason; and those that were set aside, with none.
+func (s Store) Broken() map[string]error {
+	list := map[string]error{}
+	for _, name := range s.receipts().Damaged() {
+		list[receiptsDir+"/"+name] = nil
+	}
+	names, _ := s.names()
+	for _, name := range names {
+		if id, _ := strings.CutSuffix(name, asideSuffix); validID(id) {
+			if _, err := s.readReceipt(id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				list[receiptsDir+"/"+name] = err
+			}
+		}
+	}
+	return list
 }
 
 // Prune removes the receipts that nothing waits under: used reports whether something

@@ -157,6 +157,9 @@ func (s Store) Yes(answer Answer, by Source, shown string, terms Terms, seen Sto
 	if err := s.endDoubted(was); err != nil {
 		return err
 	}
+	if was.Receipt != "" {
+		s.mend(was.Receipt, was) // what waits under it has nothing but the copy from now on
+	}
 	revision := max(was.revision, seen.revision) + 1
 	receipt, _, err := s.obtain(Receipt{At: now, By: by, Local: answer == AnswerLocal, Terms: terms, revision: revision})
 	if err != nil {

@@ -226,10 +226,39 @@ func TestADamagedReceiptIsInForceForNothing(t *testing.T) {
 	}
 	check("another receipt under its name", another)
 	check("something large", make([]byte, 1<<20))
-	store.SetAside(id)
-	wantRetired(t, store, "set aside", id)
+	store.Mend(id)
+	if r, err := store.InForce(id); !errors.Is(err, state.ErrCorrupt) || store.Holds(id) {
+		t.Errorf("set aside: %+v, %v", r, err)
+	}
 	if kept, err := os.ReadFile(path + ".damaged"); err != nil || len(kept) != 1<<20 {
 		t.Errorf("to look at there are %d bytes, %v", len(kept), err)
+	}
+}
+
+func TestADamagedCopyOfTheAnswersReceiptIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for what, mend := range map[string]func(store consent.Store, id string){
+		"by a sender": func(store consent.Store, id string) { store.Mend(id) },
+		"by an answer after it": func(store consent.Store, _ string) {
+			yes(t, store, consent.AnswerLocal, consent.SourceCommand, shown())
+		},
+	} {
+		store, dir := fresh(t)
+		stored := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+		path := filepath.Join(dir, "receipts", stored.Receipt)
+		if err := os.WriteFile(path, []byte("noise"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := store.InForce(stored.Receipt); err != nil || r.Terms.Digest() != shown().Digest() {
+			t.Errorf("%s: before it, %+v, %v", what, r, err)
+		}
+		mend(store, stored.Receipt)
+		if r, err := store.InForce(stored.Receipt); err != nil || r.By != consent.SourceQuestion {
+			t.Errorf("%s: %+v, %v", what, r, err)
+		}
+		if kept, err := os.ReadFile(path + ".damaged"); err != nil || string(kept) != "noise" {
+			t.Errorf("%s: to look at there is %q, %v", what, kept, err)
+		}
 	}
 }
 
@@ -241,7 +270,7 @@ func TestAReceiptsIDIsNoPath(t *testing.T) {
 		if r, err := store.InForce(id); !errors.Is(err, state.ErrCorrupt) {
 			t.Errorf("%q: %+v, %v", id, r, err)
 		}
-		store.SetAside(id)
+		store.Mend(id)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "consent")); err != nil || !store.Holds(stored.Receipt) {
 		t.Errorf("something else was set aside: %v", err)
@@ -395,7 +424,7 @@ func TestWhatIsAskedOfNobodysDirectoryLeavesNothing(t *testing.T) {
 	store := consent.NewStore(dir)
 	wantRetired(t, store, "in a place where nothing is", strings.Repeat("0", 32))
 	store.Prune(func(string) bool { return false })
-	store.SetAside(strings.Repeat("0", 32))
+	store.Mend(strings.Repeat("0", 32))
 	if store.Load().Answer != consent.AnswerNone || store.Holds(strings.Repeat("0", 32)) {
 		t.Errorf("%+v", store.Load())
 	}

@@ -63,13 +63,17 @@ func (v view) waitingRows() (rows []screen.Row) {
 	if n := v.Queue.Local; n > 0 {
 		add(label, v.count(n, "%d of them stays on this machine", "%d of them stay on this machine"))
 	}
-	if n := v.RunningEvents; n > 0 {
+	switch n := v.RunningEvents; {
+	case n > 0 && v.Uploading:
+		add(label, v.count(n, "%d of them is held by the upload that is under way, or by a command that still runs",
+			"%d of them are held by the upload that is under way, or by commands that still run"))
+	case n > 0:
 		add(label, v.count(n, "%d of them is held by a command that still runs, and goes when it has ended",
 			"%d of them are held by commands that still run, and go when these have ended"))
 	}
 	known := false
 	for _, held := range v.Held {
-		known = known || held.Why != core.HeldOff && held.Why != core.HeldWithdrawn && held.Why != core.HeldDamaged
+		known = known || held.Why != core.HeldOff && held.Why != core.HeldWithdrawn && held.Why != core.HeldDamaged && held.Why != core.HeldExpired
 		row := screen.Row{Label: v.text("Not sent"), Value: v.heldWords(held)}
 		if held.Why != core.HeldOff {
 			row.Colour = screen.Red
@@ -95,6 +99,8 @@ func (v view) heldWords(h core.Held) string {
 		return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver it",
 			"%[1]d events that were recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver them",
 			screen.Clean(h.Receiver), v.tool, v.receiver())
+	case core.HeldExpired:
+		return v.count(h.Events, "%d event that is too old; the next upload drops it", "%d events that are too old; the next upload drops them")
 	case core.HeldOlder:
 		return v.count(h.Events, "%d event of an older version, because nobody was asked since", "%d events of an older version, because nobody was asked since")
 	case core.HeldDamaged:
@@ -296,6 +302,7 @@ type conditionJSON struct {
 	LostReported      losses     `json:"lost_reported,omitempty"`
 	Held              []heldJSON `json:"held,omitempty"`
 	RunningEvents     int        `json:"held_by_running_commands,omitempty"`
+	UploadingEvents   int        `json:"held_by_upload_or_commands,omitempty"`
 	SentInside        string     `json:"sent_by_commands,omitempty"`
 	ClockBehind       time.Time  `json:"clock_behind,omitzero"`
 	SampleRate        int        `json:"sample_rate,omitempty"`
@@ -312,6 +319,9 @@ func (v view) conditionJSON() conditionJSON {
 		Blocked: v.Blocked, Unstored: v.Unstored, Unlogged: v.Log.Unlogged, LogGaps: v.Log.Gaps, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
 		Failures: v.Failures, LostReported: v.Reported, RunningEvents: v.RunningEvents, SentInside: string(v.Inside),
 		ClockBehind: v.ClockBehind.UTC(), NotAllStored: v.NotAllStored, Unnoted: v.Unnoted, Uncounted: v.Uncounted, RequestsUnknown: v.RequestsUnknown,
+	}
+	if v.Uploading {
+		j.RunningEvents, j.UploadingEvents = 0, v.RunningEvents
 	}
 	if v.sampleRate > 1 {
 		j.SampleRate = v.sampleRate

@@ -40,6 +40,9 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 	report, err := c.m.Flush(ctx, at.set)
 	stop()
 	v := c.look()
+	if done := report.Sent + report.Stayed + report.Kept + report.Lost + report.Unreported + report.Running; err == nil && done == 0 && v.state() == stateUndecided {
+		err = core.ErrOff // the yes that there was would have let out what was recorded under it
+	}
 	if err != nil {
 		report.Kept = v.Queue.Events
 		err = c.flushError(ctx, err, v, timeout)

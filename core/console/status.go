@@ -69,7 +69,7 @@ func (v view) stateWords() (string, screen.Colour) {
 	case state == stateLocal:
 		return v.text("on, this machine only"), screen.Green
 	case state == stateUndecided && v.stored.Answer != consent.AnswerNone:
-		return v.text("off (what is collected has changed since your yes)"), screen.Bold
+		return v.text("off (what you said yes to has changed)"), screen.Bold
 	case v.unanswered:
 		return v.text("off (not answered yet)"), screen.Bold
 	case state == stateUndecided:

@@ -71,7 +71,7 @@ func (c *call) pageData(ctx context.Context) (page.Data, error) {
 			Controller: v.Controller.Name, Contact: v.Controller.Contact, Purpose: v.Controller.Purpose, Retention: v.Controller.Retention,
 			PrivacyURL: tool.Telemetry.PrivacyURL,
 		},
-		Delivered: v.Delivered, Lost: v.TotalLost(), Controls: c.pageControls(),
+		Delivered: v.Delivered, Lost: v.TotalLost(), DeliveriesUnknown: v.DeliveriesUnknown, WaitingUnknown: v.QueueUnknown, Controls: c.pageControls(),
 	}
 	for _, fault := range v.Faults {
 		d.Problems = append(d.Problems, page.Problem{Tone: page.Bad, Title: c.text("What is wrong"), Text: fault})

@@ -130,7 +130,7 @@ func TestABuildWithoutTelemetryCleansUpWhatAnOrdinaryOneLeft(t *testing.T) {
 	}
 	// A yes that was said to nobody is none to the receiver of an ordinary build.
 	exits(0, without, "telemetry enable")
-	if out := exits(0, ordinary, "telemetry status"); !strings.Contains(out, "what is collected has changed since your yes") {
+	if out := exits(0, ordinary, "telemetry status"); !strings.Contains(out, "what you said yes to has changed") {
 		t.Errorf("the ordinary build:\n%s", out)
 	}
 }

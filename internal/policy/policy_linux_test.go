@@ -244,7 +244,7 @@ func TestAPersonSeesWhoSetTheReceiver(t *testing.T) {
 		t.Errorf("the notice says for whom it is:\n%s", out)
 	}
 	m.says(everyPolicy, "")
-	if out := m.must("", "telemetry", "status"); !strings.Contains(out, "what is collected has changed since your yes") || strings.Contains(out, corp+"), set by the administrator's policy\n") {
+	if out := m.must("", "telemetry", "status"); !strings.Contains(out, "what you said yes to has changed") || strings.Contains(out, corp+"), set by the administrator's policy\n") {
 		t.Errorf("without the policy:\n%s", out)
 	}
 	for receiver, want := range map[string]string{

@@ -457,6 +457,10 @@ func TestFlushSaysWhatBecameOfTheEvents(t *testing.T) {
 		}, []string{"-o", "json"}},
 		"nothing": {func(h *home) { h.must("telemetry", "enable") }, nil},
 		"off":     {func(*home) {}, nil},
+		"newer_notice": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.tool.Telemetry.NoticeVersion = 2
+		}, nil},
 		"off_json": {func(*home) {
 		}, []string{"-o", "json"}},
 		"off_with_a_backlog": {func(h *home) {

@@ -186,12 +186,14 @@ func (w *world) flush() {
 			w.fail("flush says %s%d, it is %d, in\n%s%s", label, got, want, out, errs)
 		}
 	}
-	w.says(errs, "telemetry is off", !may)
+	idle := runs && !w.on() && w.waiting() == 0 && lost == 0 && seen.accepted+seen.reportsRejected == 0 // nothing of an earlier yes either
+	fails = fails || idle
+	w.says(errs, "telemetry is off", !may || idle)
 	w.says(errs, "after the last answer, the receiver is not called yet", may && !runs)
 	if (code != 0) != fails {
 		w.fail("flush ends with %d, fails: %v, in\n%s%s", code, fails, out, errs)
 	}
-	w.says(out, "Nothing was waiting", runs && w.waiting() == 0 && lost == 0)
+	w.says(out, "Nothing was waiting", runs && !idle && w.waiting() == 0 && lost == 0)
 	if runs {
 		w.flushed(seen, tries, stay)
 	}
@@ -394,7 +396,7 @@ func (w *world) older() {
 	w.tool.Telemetry.Endpoint = "http://127.0.0.1:9"
 	out := w.must("telemetry", "status")
 	w.tool.Telemetry.Endpoint = own
-	w.says(out, "what is collected has changed", true)
+	w.says(out, "what you said yes to has changed", true)
 	w.says(out, "recorded for http (127.0.0.1:", w.remote > 0)
 	if w.remote > 0 && number(out, "Not sent: ") != w.remote {
 		w.fail("%d events are held, of %d, in\n%s", number(out, "Not sent: "), w.remote, out)
@@ -476,7 +478,7 @@ func (w *world) status() {
 	w.says(out, "Kept here: "+screen.Count(w.stayed, "event", "events")+", in", w.logged || w.said == "local")
 	w.says(out, "Telemetry of mytool: on\n", w.on() && w.said == "yes")
 	w.says(out, "on, this machine only", w.on() && w.said == "local")
-	w.says(out, "what is collected has changed", w.beyond)
+	w.says(out, "what you said yes to has changed", w.beyond)
 	w.says(out, "not asked yet", w.said == "")
 	for reason, words := range lossWords {
 		w.says(out, fmt.Sprintf("%d %s (%d reported)", w.lost[reason], words, w.reported[reason]), w.lost[reason] > 0)

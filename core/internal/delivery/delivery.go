@@ -104,6 +104,8 @@ type Sender struct {
 	Erase func() error
 	// Daily says that folded events of a day which had its delivery wait until it is over.
 	Daily bool
+	// GivenUp, where not nil, is told of each event that is given up without an attempt, and why.
+	GivenUp func(event driver.Event, reason string)
 	// Progress, where not nil, is told how many events of how many are done with.
 	Progress func(done, total int)
 
@@ -412,18 +414,26 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 	limits := bounded(route.Limits)
 	now := s.Now()
 	items := make([]item, 0, len(claim.Entries))
+	giveUp := func(what loss, it item) {
+		if s.GivenUp != nil {
+			stamped := []item{it}
+			s.stamp(route, stamped)
+			s.GivenUp(stamped[0].event, what.reason)
+		}
+		gone = append(gone, s.giveUp(what, it.entry))
+	}
 	for _, entry := range claim.Entries {
 		event, err := record.Parse(entry.Line)
 		switch {
 		case err != nil:
 			damaged = append(damaged, entry)
 		case route.Drop != "":
-			gone = append(gone, s.giveUp(loss{reason: route.Drop}, entry))
+			giveUp(loss{reason: route.Drop}, item{entry, event})
 		case s.Queue.Expired(event.Time):
-			gone = append(gone, s.giveUp(loss{spool.LossExpired, route.Receipt}, entry))
+			giveUp(loss{spool.LossExpired, route.Receipt}, item{entry, event})
 		case route.Backend != nil && len(entry.Line)+stampBytes > limits.EventBytes:
 			s.because(fmt.Errorf("an event is larger than the %d bytes that may go to this receiver", limits.EventBytes))
-			gone = append(gone, s.giveUp(loss{spool.LossRefused, route.Receipt}, entry))
+			giveUp(loss{spool.LossRefused, route.Receipt}, item{entry, event})
 		default:
 			if event.Time.After(now) && !now.Before(route.Since) && claim.Latest(entry).IsZero() {
 				_ = claim.SetLatest(now) // a full disk: then the time may differ between attempts
@@ -648,8 +658,10 @@ func (s *Sender) took(route Route, batch []item, refused int) {
 		s.notes.Stayed += n
 		return
 	}
-	s.notes.Delivered += n
-	s.notes.LastDelivered = s.Now()
+	if n > 0 {
+		s.notes.Delivered += n
+		s.notes.LastDelivered = s.Now()
+	}
 	if refused == 0 { // else nobody says whether it was a report
 		s.told(batch)
 	}

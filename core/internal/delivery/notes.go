@@ -75,8 +75,11 @@ func (n Notes) Paces(now time.Time) bool {
 }
 
 // MayBeUnderway reports whether a process is delivering. Where there are no locks it is not
-// known, and true.
+// known, and true. It makes no file.
 func MayBeUnderway(dir state.Dir) bool {
+	if dir.Time(lockName).IsZero() {
+		return false // nobody has ever delivered
+	}
 	lock, err := dir.TryLock(lockName)
 	if err == nil {
 		lock.Unlock()

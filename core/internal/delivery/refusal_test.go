@@ -134,6 +134,9 @@ func TestAReportOfLossesThatIsRefusedIsToldAndComesToRest(t *testing.T) {
 			if r := f.mustRun(0, 1); r.Lost[spool.LossRefused] != 3 || r.Unreported != 0 {
 				t.Errorf("lost %v, %d reports", r.Lost, r.Unreported)
 			}
+			if n := delivery.ReadNotes(f.sender.Dir); n.Delivered != 0 || !n.LastDelivered.IsZero() || n.LastAttempt.IsZero() {
+				t.Errorf("%d delivered, last on %v", n.Delivered, n.LastDelivered)
+			}
 			if r := f.mustRun(0, 0); len(r.Lost) != 0 || r.Unreported != 1 || r.Refusal != "over quota" {
 				t.Errorf("lost %v, %d reports for %q", r.Lost, r.Unreported, r.Refusal)
 			}

@@ -23,7 +23,7 @@ func (q *Queue) Held() (slots, events int) {
 		if !errors.Is(err, state.ErrBusy) {
 			continue
 		}
-		stats := Stats{Events: map[string]int{}}
+		stats := Stats{Events: map[string]int{}, Expired: map[string]int{}}
 		q.look(name, &stats)
 		slots, events = slots+1, events+stats.Total()
 	}

@@ -186,10 +186,12 @@ func (q *Queue) among(wanted map[string]bool) map[string]bool {
 	}
 	slots, _ := q.Slots()
 	for _, slot := range slots {
-		content, err := os.ReadFile(q.slotPath(slot))
+		f, err := state.Open(q.slotPath(slot))
 		if err != nil {
 			continue // erased meanwhile
 		}
+		content, _ := readSlot(f)
+		f.Close()
 		for line := range bytes.Lines(content) {
 			id, found := bytes.CutPrefix(line, []byte(start))
 			if found && len(id) > length && wanted[string(id[:length])] {

@@ -48,6 +48,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/internal/record"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
@@ -389,7 +390,9 @@ func (q *Queue) Absorbed(slots []string) map[string]string {
 // Stats is what waits: the events, also those that were folded, by their receipt, which is
 // empty for those of older versions; the lines that are none; and the bytes on disk.
 type Stats struct {
-	Events  map[string]int
+	Events map[string]int
+	// Expired are those of Events that are too old to be sent.
+	Expired map[string]int
 	Damaged int
 	Bytes   int64
 	// Distrusted are the names of files that are not private and plain, so that nobody adds to
@@ -409,7 +412,7 @@ func (s Stats) Total() int {
 
 // Stats looks at every slot without taking or changing any.
 func (q *Queue) Stats() (Stats, error) {
-	s := Stats{Events: map[string]int{}, Distrusted: q.distrusted()}
+	s := Stats{Events: map[string]int{}, Expired: map[string]int{}, Distrusted: q.distrusted()}
 	slots, err := q.Slots()
 	for _, slot := range slots {
 		q.look(slot, &s)
@@ -473,6 +476,9 @@ func (q *Queue) look(slot string, s *Stats) {
 		}
 		if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
 			s.Events[c.Receipt] += Events(entry.Line)
+			if e, err := record.Parse(entry.Line); err == nil && q.expired(e.Time) {
+				s.Expired[c.Receipt] += Events(entry.Line)
+			}
 		} else {
 			s.Damaged++
 		}
@@ -507,7 +513,7 @@ func (q *Queue) erase(kinds ...kind) (int, error) {
 		if !slices.Contains(kinds, kindOf(entry.Name())) {
 			continue
 		}
-		events := Stats{Events: map[string]int{}}
+		events := Stats{Events: map[string]int{}, Expired: map[string]int{}}
 		if kindOf(entry.Name()) != running || q.ended(entry.Name()) {
 			q.look(entry.Name(), &events)
 		}

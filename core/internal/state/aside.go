@@ -34,6 +34,12 @@ func (d Dir) SetAside(name string) (aside string, err error) {
 	return "", d.Remove(name)
 }
 
+// WasSetAside reports whether a file of that name is kept that was set aside.
+func (d Dir) WasSetAside(name string) bool {
+	_, err := os.Lstat(d.Join(name + damagedSuffix)) // the first one: the others came after it
+	return err == nil
+}
+
 // Damaged lists the names of the files that were set aside.
 func (d Dir) Damaged() []string {
 	entries, _ := os.ReadDir(d.path)

@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -83,16 +84,29 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		if err != nil || !info.Mode().IsRegular() {
 			return nil
 		}
-		content, err := os.ReadFile(from)
+		content, err := readAny(from)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err == nil {
 			err = os.WriteFile(into, content, fileMode)
 		}
+		if err == nil { // so that the copy is trusted as far as the file is
+			err = os.Chmod(into, info.Mode().Perm())
+		}
 		if err == nil {
 			err = os.Chtimes(into, info.ModTime(), info.ModTime())
 		}
 		return plaintext.Bare(err)
 	})
+}
+
+// readAny reads a plain file also if others may write to it.
+func readAny(path string) ([]byte, error) {
+	f, err := openRead(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }

@@ -18,6 +18,9 @@ type Data struct {
 	// Delivered counts the events that were taken since the last reset, Lost those that were
 	// given up.
 	Delivered, Lost int
+	// DeliveriesUnknown says that these cannot be counted, and WaitingUnknown that what waits
+	// cannot.
+	DeliveriesUnknown, WaitingUnknown bool
 	// Problems are losses, warnings and faults, the most important first.
 	Problems []Problem
 	Fields   []Field

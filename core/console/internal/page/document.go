@@ -111,12 +111,18 @@ func (v *view) head() {
 	tile := func(id, term, value string, tone Tone) {
 		v.add(`<div class="{}"><dt>{}</dt><dd><a href="#{}">{}</a></dd></div>`, tone.class(), term, id, value)
 	}
-	tile("waiting", v.say("Events waiting"), number(v.Waiting.Total), Neutral)
-	tile("sent", v.say("Events delivered"), number(v.Delivered), Neutral)
+	counted := func(n int, unknown bool) string {
+		if unknown {
+			return v.say("not known")
+		}
+		return number(n)
+	}
+	tile("waiting", v.say("Events waiting"), counted(v.Waiting.Total, v.WaitingUnknown), Neutral)
+	tile("sent", v.say("Events delivered"), counted(v.Delivered, v.DeliveriesUnknown), Neutral)
 	if v.Lost > 0 {
-		tile("problems", v.say("Events lost"), number(v.Lost), Caution)
+		tile("problems", v.say("Events lost"), counted(v.Lost, v.DeliveriesUnknown), Caution)
 	} else {
-		v.add(`<div class="neutral"><dt>{}</dt><dd>0</dd></div>`, v.say("Events lost"))
+		v.add(`<div class="neutral"><dt>{}</dt><dd>{}</dd></div>`, v.say("Events lost"), counted(0, v.DeliveriesUnknown))
 	}
 	v.add("</dl></div></header>\n")
 }

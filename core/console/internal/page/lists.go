@@ -5,6 +5,10 @@ import "strings"
 // waitingList shows the events that wait, a page of them at a time.
 func (v *view) waitingList() {
 	w := v.Waiting
+	if v.WaitingUnknown {
+		v.empty(v.say("not known"))
+		return
+	}
 	if w.Total == 0 && len(w.Events) == 0 {
 		v.empty(v.say("Nothing waits."))
 		return

@@ -98,6 +98,15 @@ func deliveries(bodies ...string) Data {
 	return d
 }
 
+func TestANumberThatIsNotKnownIsNone(t *testing.T) {
+	t.Parallel()
+	html := show(Data{DeliveriesUnknown: true, WaitingUnknown: true}, "")
+	head, _, _ := strings.Cut(html, "</header>")
+	if n := strings.Count(head, "not known"); n != 3 || strings.Contains(html, "Nothing waits.") {
+		t.Errorf("%d of 3 numbers are said not to be known", n)
+	}
+}
+
 func TestTheLogIsSearched(t *testing.T) {
 	t.Parallel()
 	d := deliveries(`{"name":"Build"}`, `{"name":"test"}`, "not JSON, a build\nof lines", strings.Repeat("x", maxBody)+"build")

@@ -1,0 +1,127 @@
+//go:build unix
+
+package core_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core"
+)
+
+// stateFiles are the names that README lists, as they are in an installation that has sent.
+func stateFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	names := []string{
+		"unanswered", "told", "unreadable", "sent.gaps", "next-deletion", "next-folds", "background", "background-started",
+		"losses-unwritten", "identity.unused", "consent.damaged", "deletion-00000000000000000000000000000000", "local/events.ndjson",
+		"local", "queue", "receipts", "queue/00.running", "queue/0000", "queue/0000.events",
+	}
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			name, _ := filepath.Rel(dir, path)
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// A pipe has no end until somebody writes into it, which nobody does.
+func TestAPipeInThePlaceOfAFileHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	installed := func() string {
+		dir := said(t, in.URL)
+		abandoned(t, dir, in.URL, 1)
+		mustFlush(t, manager(processTool(in.URL), dir, nil))
+		abandoned(t, dir, in.URL, 1)
+		return dir
+	}
+	for _, name := range stateFiles(t, installed()) {
+		dir := installed()
+		names := []string{name}
+		if filepath.Dir(name) == "receipts" { // a random one
+			files, err := filepath.Glob(filepath.Join(dir, "receipts", "*"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("%v, %v", files, err)
+			}
+			names = nil
+			for _, file := range files {
+				names = append(names, "receipts/"+filepath.Base(file))
+			}
+		}
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Dir(path), 0o700), syscall.Mkfifo(path, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		doing := make(chan string, 20)
+		go func() {
+			defer close(doing)
+			m := manager(processTool(in.URL), dir, nil)
+			for what, do := range everything(t, m) {
+				doing <- what
+				do()
+			}
+		}()
+		what := ""
+		for open := true; open; {
+			select {
+			case next, ok := <-doing:
+				if open = ok; ok {
+					what = next
+				}
+			case <-time.After(time.Minute): // far more than a deletion request may take
+				t.Fatalf("%s as a pipe: %s hangs", name, what)
+			}
+		}
+	}
+}
+
+// everything is what a person can do, in an order in which each finds something.
+func everything(t *testing.T, m *core.Manager) func(yield func(string, func()) bool) {
+	ctx := t.Context()
+	list := []struct {
+		what string
+		do   func()
+	}{
+		{"status", func() { m.Status() }},
+		{"inspect", func() { _, _ = m.Waiting(ctx) }},
+		{"inspect --next", func() { _, _ = m.Next(ctx) }},
+		{"log", func() { _, _ = m.Sent(time.Time{}) }},
+		{"receipts", func() { _, _ = m.Decisions() }},
+		{"export", func() { _, _ = m.Export(ctx, true) }},
+		{"share", func() { _, _, _ = m.Identity() }},
+		{"the question", func() { m.Unanswered(); m.Told(); _ = m.NoteUnanswered(); _ = m.NoteTold("") }},
+		{"recording", func() {
+			if c, err := core.Open(m.Tool(), core.WithStateDir(m.Status().StateDir), environment(nil)); err == nil {
+				c.Track("feature.used", "x", nil)
+				_ = c.Close(ctx)
+			}
+		}},
+		{"flush", func() { _, _ = m.Flush(ctx, nil) }},
+		{"reset --status", func() { _, _ = m.Erasures() }},
+		{"disable", func() { _, _ = m.Disable(ctx) }},
+		{"enable", func() { _ = m.Enable(false, "") }},
+		{"reset", func() { _, _ = m.Reset(ctx, nil) }},
+		{"reset --resume", func() { _, _ = m.Resume(ctx, nil) }},
+	}
+	return func(yield func(string, func()) bool) {
+		for _, one := range list {
+			if !yield(one.what, one.do) {
+				return
+			}
+		}
+	}
+}
