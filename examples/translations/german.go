@@ -345,7 +345,8 @@ var German = console.Messages{
 		"Löschung, steht in einem neuen. Jeder Eintrag enthält eine Prüfsumme des vorigen;\n" +
 		"--verify prüft, ob alle zusammenpassen. Der Exit-Code ist dann 1, wenn nicht.\n" +
 		"\n" +
-		"Was gesendet wird, während hier nichts gespeichert werden kann, steht in keinem Protokoll;\n" +
+		"Was gesendet wird, während hier nichts gespeichert werden kann, steht in keinem\n" +
+		"Protokoll;\n" +
 		"TELEMETRY_DEBUG=log zeigt, was ein Befehl senden würde.",
 	"--verify looks at the whole log and goes with nothing but --output":         "--verify prüft das ganze Protokoll und lässt sich nur mit --output verbinden",
 	"--since is for the whole log, and a number for one entry: give one of them": "--since gilt für das ganze Protokoll, eine Nummer für einen Eintrag: nur eines von beiden angeben",
