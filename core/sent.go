@@ -59,7 +59,8 @@ type Delivery struct {
 	Unsent bool
 	// Status is that of an HTTP answer, 0 where none came, and Class what it means to the
 	// collector, as driver.Class prints it. Reason is why it is no acceptance, in the backend's
-	// words, Answer the beginning of what the receiver said, made fit for a terminal.
+	// words, Answer the beginning of what the receiver said, made fit for a terminal. Of a request
+	// that shows an erasure key nothing is kept that was said.
 	Status                int
 	Class, Reason, Answer string
 	// Took is how long it lasted.
@@ -179,7 +180,7 @@ func decodeHeader(text string) textproto.MIMEHeader {
 
 // VerifySent looks whether every entry of the log of what was sent is as it was written. The
 // error is a *SentMismatch where one is not, which names the first. There is no key in the
-// log: it shows damage and careless changes, not somebody who writes all of it anew.
+// log: it shows damage and careless changes, not somebody who works out the hashes too.
 func (m *Manager) VerifySent() error {
 	log, err := m.Sent(time.Time{})
 	if err != nil {
