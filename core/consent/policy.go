@@ -91,10 +91,16 @@ const maxPolicy = 4 << 10
 // understood forbids, a link to nowhere included: an administrator who put it there meant
 // to restrict something.
 func readPolicy(path string) (p Policy, found bool) {
+	unreadable := Policy{Verdict: No, Unknown: true, Detail: "cannot be read, which counts as no"}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		dir := filepath.Dir(path)
+		if _, err := os.Lstat(dir); err == nil {
+			if _, err = os.Stat(dir); err != nil {
+				return unreadable, true // the folder is a link to nowhere
+			}
+		}
 		return Policy{}, false // a parent that is a file has no policy in it either
 	}
-	unreadable := Policy{Verdict: No, Unknown: true, Detail: "cannot be read, which counts as no"}
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return unreadable, true // opening a pipe would wait for a writer
 	}

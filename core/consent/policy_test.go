@@ -129,3 +129,17 @@ func FuzzPolicy(f *testing.F) {
 		}
 	})
 }
+
+func TestAFolderThatIsALinkToNowhereForbids(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "mytool")); err != nil {
+		t.Skip(err)
+	}
+	if p := ReadPolicies(filepath.Join(dir, "mytool", "telemetry-policy")); p.Verdict != No || !p.Unknown {
+		t.Errorf("%+v", p)
+	}
+	if p := ReadPolicies(filepath.Join(dir, "none", "telemetry-policy")); p.Verdict != Silent {
+		t.Errorf("without a folder: %+v", p)
+	}
+}

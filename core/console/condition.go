@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
@@ -96,6 +97,11 @@ func (v view) heldWords(h core.Held) string {
 		return v.count(h.Events, "%d event that was recorded to be sent, because now everything stays on this machine",
 			"%d events that were recorded to be sent, because now everything stays on this machine")
 	case core.HeldElsewhere:
+		if v.Pinned || consent.SetByPolicy(h.Receiver) {
+			return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because now everything goes to %[3]s; it waits until the administrator's policy changes",
+				"%[1]d events that were recorded for %[2]s, because now everything goes to %[3]s; they wait until the administrator's policy changes",
+				screen.Clean(h.Receiver), v.receiver())
+		}
 		return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver it",
 			"%[1]d events that were recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver them",
 			screen.Clean(h.Receiver), v.tool, v.receiver())

@@ -54,6 +54,9 @@ func (s *settings) notice(on screen.Screen, tool props.Tool, status core.Status,
 	s.fieldList(page, tool, status.Pinned)
 	b.WriteString("\n")
 	page.Paragraph(s.destination(status))
+	if shared := tool.Telemetry.Installation; shared != "" && shared != tool.Name {
+		page.Paragraph(s.text("Your answer is for %[1]s and for every other tool that shares %[2]s.", tool.Name, shared))
+	}
 	for _, row := range s.whoAsks(status.Controller) {
 		page.Paragraph(s.text("%[1]s: %[2]s", row.Label, row.Value))
 	}
@@ -87,8 +90,12 @@ func (s *settings) fieldList(page screen.Screen, tool props.Tool, pinned bool) {
 	} else {
 		page.Paragraph(s.text("%s can report how it is used, to show its authors what matters. Each report holds:", tool.Name))
 	}
+	shared := config.Installation != "" && config.Installation != tool.Name
 	for _, f := range fieldWords {
-		if f.words != "" {
+		switch {
+		case f.fields == "machine_id" && shared:
+			page.Item("  - ", s.text("a machine ID, which stands for you in all tools that share %s", config.Installation))
+		case f.words != "":
 			page.Item("  - ", s.text(f.words))
 		}
 	}

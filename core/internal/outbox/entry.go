@@ -86,7 +86,8 @@ func (e Entry) handedTo(r Run, now time.Time) Entry {
 	}
 	e.Taken, e.Receivers = r.receiver(), left
 	if len(left) > 0 {
-		e.State = deletion.Requested
+		// What one receiver has reached is not what the request has: that is told when all have it.
+		e.State, e.Reached = deletion.Requested, map[deletion.State]time.Time{deletion.Requested: e.Reached[deletion.Requested]}
 		return e.waiting(r, now)
 	}
 	return e
