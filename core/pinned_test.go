@@ -367,6 +367,9 @@ func TestARequestForErasureIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testin
 	if e.State != deletion.Requested || !strings.Contains(e.Problem, "which the administrator's policy does not let the tool contact now") {
 		t.Errorf("the author's part: %s, %q", e.State, e.Problem)
 	}
+	if at, reached := e.Reached[deletion.Delivered]; reached {
+		t.Errorf("it was not handed over to all, and was on %v", at)
+	}
 	if n := len(p.office.requests()); n != 0 {
 		t.Errorf("the author was asked %d times", n)
 	}
@@ -377,6 +380,10 @@ func TestARequestForErasureIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testin
 	}
 	p.heard("the company has taken its part", 1, 2)
 
+	p.says("recever http https://corp.example") // misspelt: it may have named one
+	if _, err := p.manager().Resume(t.Context(), nil); err != nil || len(p.office.requests()) != 0 {
+		t.Errorf("a policy that is not understood: %v, the author was asked %d times", err, len(p.office.requests()))
+	}
 	p.says("on\nreceiver nosuch https://corp.example")
 	if _, err := p.manager().Resume(t.Context(), nil); err != nil || len(p.office.requests()) != 0 {
 		t.Errorf("a receiver that cannot be used: %v, the author was asked %d times", err, len(p.office.requests()))
