@@ -267,7 +267,7 @@ func (e *exporting) answer(r deletion.Receipt) ExportAnswer {
 
 func (e *exporting) counts() {
 	if err := delivery.CheckNotes(e.m.in.dir); err != nil {
-		e.problem("the counts", fmt.Errorf("the notes of deliveries cannot be read: %w", err))
+		e.problem("the notes of deliveries", err)
 		return // a number would be false
 	}
 	s := Status{At: e.to.At, Lost: map[string]int{}}
