@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -330,6 +331,35 @@ func TestAClockThatIsTurnedBackKeepsNoRequestWaiting(t *testing.T) {
 	}
 	at.add(-365 * 24 * time.Hour)
 	o.say(deletion.Acknowledged, nil)
+	runCommand()
+	if e := only(t, m); e.State != deletion.Acknowledged {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestARequestWaitsForADirectoryThatCanBeTrusted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no mode")
+	}
+	m, o, at, runCommand := erasing(t)
+	o.say("", errors.New("the relay is down"))
+	if _, err := m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	o.say(deletion.Acknowledged, nil)
+	at.add(25 * time.Hour)
+	dir := m.Status().StateDir
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	runCommand()
+	if _, err := m.Resume(t.Context(), nil); err == nil || len(o.requests()) != 1 {
+		t.Errorf("%v; %d requests, want the first alone", err, len(o.requests()))
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	runCommand()
 	if e := only(t, m); e.State != deletion.Acknowledged {
 		t.Errorf("%+v", e)

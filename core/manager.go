@@ -446,6 +446,9 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 // delivered is how many events had arrived at any time when they were.
 func (m *Manager) no(by consent.Source, shown string) (erased, delivered int, err error) {
 	in := m.in
+	if err := ignoreMissing(m.mayLook()); err != nil {
+		return 0, 0, err // what is in a directory that cannot be trusted is nobody's to erase
+	}
 	terms := in.terms()
 	erase := func() (err error) {
 		delivered = delivery.ReadNotes(in.dir).Delivered

@@ -102,7 +102,7 @@ func (c *call) printFlush(receiver string, report core.FlushReport, complete boo
 	if report.Stayed > 0 {
 		c.out.Line(screen.Plain, c.count(report.Stayed, "Put %d event into the log on this machine.", "Put %d events into the log on this machine."))
 	}
-	if report.Sent+report.Stayed+report.Lost+report.Unreported+report.Running+report.Kept == 0 && report.Left == "" && complete {
+	if report.Sent+report.Stayed+report.Lost+report.Unreported+report.Running == 0 && report.Left == "" && complete {
 		c.say("Nothing was waiting to be sent.")
 	}
 	if report.Lost > 0 {

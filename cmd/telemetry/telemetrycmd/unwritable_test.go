@@ -147,6 +147,8 @@ func TestStatusSaysOnWhereTheQueueTakesEventsAndTheDirectoryTakesNothing(t *test
 	p.wantSaid(p.say("status"), "Delivered: at least 3 events", "!last on")
 	p.chmod("", 0o700)
 	p.wantSaid(p.say("status"), "Delivered: 3 events", "when 2 of them were is not noted", "!at least", "!last on", "!not everything")
+	p.must("telemetry", "flush") // has nothing to send, and can be noted
+	p.wantSaid(p.say("status"), "Delivered: 3 events", "!is not noted", "!last on")
 	p.must("deploy")
 	p.must("telemetry", "flush")
 	p.wantSaid(p.say("status"), "Delivered: 4 events, last on")
@@ -318,8 +320,13 @@ func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			arrived := len(p.events)
-			p.wantSaid(p.say("flush"), "!nothing waits", "!to turn it on", "telemetry status")
+			arrived, closed := len(p.events), name == "it cannot be entered" && os.Geteuid() != 0
+			slot := filepath.Join(p.state, "queue", "0000.events2")
+			before, err := os.ReadFile(slot)
+			if err != nil && !closed {
+				t.Fatal(err)
+			}
+			p.wantSaid(p.say("flush"), "!nothing waits", "!telemetry is off", "!to turn it on", "telemetry status")
 			if got, code := p.json("flush"); !got.QueueUnknown || got.Problem == "" || code != 1 {
 				t.Errorf("flush: %+v, %d", got, code)
 			}
@@ -327,6 +334,9 @@ func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
 			p.wantSaid(p.say("status"), "Waiting: not known", "Delivered: not known", "Machine ID: not known", "!stored, but it cannot be read", "To mend it: ")
 			p.wantSaid(p.say("disable"), "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
 			p.wantSaid(p.say("reset", "--yes"), "!Nothing to reset", "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
+			if after, err := os.ReadFile(slot); !closed && (err != nil || string(after) != string(before)) {
+				t.Errorf("what waits was changed: %v, %q", err, after)
+			}
 			p.run("deploy")
 			if len(p.events) != arrived {
 				t.Errorf("%d more events arrived", len(p.events)-arrived)
