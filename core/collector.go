@@ -677,6 +677,7 @@ func (c *Collector) Close(ctx context.Context) error {
 		c.sendUnstored(ctx)
 		c.seal()
 		c.saveLost()
+		c.in.addGaps(0)
 		recorded, local, mayWait = c.recorded, c.local, !c.single && !c.crowded
 		c.recorded, c.single, c.crowded = false, false, false
 		c.mu.Unlock()

@@ -154,11 +154,13 @@ type ExportWaiting struct {
 	Gone     bool         `json:"never_sent,omitempty"`
 	Held     bool         `json:"held_by_running_command,omitempty"`
 	Until    time.Time    `json:"until,omitzero"`
+	// OfSending says that it goes out with the time of sending, and not with the one in Event.
+	OfSending bool `json:"time_of_sending,omitempty"`
 }
 
 // Export is the event as documents have it.
 func (w WaitingEvent) Export() ExportWaiting {
-	return ExportWaiting{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC()}
+	return ExportWaiting{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC(), w.OfSending}
 }
 
 // ExportSent is a SentLog.
@@ -168,6 +170,7 @@ type ExportSent struct {
 	CutFrom    time.Time        `json:"cut_from,omitzero"`
 	CutTo      time.Time        `json:"cut_to,omitzero"`
 	Gaps       int              `json:"gaps,omitempty"`
+	Unlogged   bool             `json:"unlogged,omitempty"`
 	Torn       bool             `json:"torn,omitempty"`
 	Problem    string           `json:"problem,omitempty"`
 }

@@ -432,8 +432,11 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	if m.in.dirErr != nil {
 		return DisableReport{}, m.in.dirErr
 	}
+	copying := m.in.copying()
 	erased, before, err := m.no(consent.SourceCommand, "")
-	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
+	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo}
+	// With a no, nobody begins to send after somebody who looked.
+	report.Sending = delivery.Quiesce(ctx, m.in.dir) && !(copying && !delivery.ReadNotes(m.in.dir).Unfinished())
 	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
 	report.Erased = erased - report.Arrived
 	if err != nil {
@@ -595,6 +598,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if err := m.mayLook(); err != nil {
 		return report, ignoreMissing(err) // which is where nothing was ever stored
 	}
+	copying := in.copying() && !delivery.ReadNotes(in.dir).Unfinished()
 	erased, before, err := m.no(consent.SourceCommand, "")
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
@@ -607,7 +611,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	err = errors.Join(err, in.forget(), retired, in.store().BeginHistory())
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
-	report.Sending = delivery.Quiesce(ctx, in.dir)
+	report.Sending = delivery.Quiesce(ctx, in.dir) && !copying
 	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
 	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived

@@ -26,6 +26,9 @@ type SentLog struct {
 	// Gaps is how many requests could not be written into the log, as far as it says: those
 	// before an entry that is left, and those after the last one.
 	Gaps int
+	// Unlogged says that what is sent now can neither be written into the log nor be counted in
+	// Gaps, as where the state directory is read-only: it is sent all the same.
+	Unlogged bool
 	// Torn says that a process was killed while it wrote the last entry, whose request was
 	// then not sent.
 	Torn bool
@@ -56,7 +59,8 @@ type Delivery struct {
 	Unsent bool
 	// Status is that of an HTTP answer, 0 where none came, and Class what it means to the
 	// collector, as driver.Class prints it. Reason is why it is no acceptance, in the backend's
-	// words, Answer the beginning of what the receiver said, made fit for a terminal.
+	// words, Answer the beginning of what the receiver said, made fit for a terminal. Of a request
+	// that shows an erasure key nothing is kept that was said.
 	Status                int
 	Class, Reason, Answer string
 	// Took is how long it lasted.
@@ -88,6 +92,8 @@ func (e *SentMismatch) Error() string {
 type SentStatus struct {
 	// Requests is how many are in it, Gaps how many could not be written into it.
 	Requests, Gaps int
+	// Unlogged says that what is sent now can neither be written into it nor be counted.
+	Unlogged bool
 	// Bytes is its size on disk.
 	Bytes int64
 }
@@ -96,9 +102,9 @@ type SentStatus struct {
 // nothing. The error is of this machine; that entries do not fit is in SentLog.Mismatch.
 func (m *Manager) Sent(since time.Time) (SentLog, error) {
 	if err := m.mayLook(); err != nil {
-		return SentLog{}, ignoreMissing(err)
+		return SentLog{Unlogged: m.in.unlogged()}, ignoreMissing(err)
 	}
-	log := SentLog{Gaps: m.in.dir.Count(gapsName)}
+	log := SentLog{Unlogged: m.in.unlogged(), Gaps: m.in.dir.Count(gapsName)}
 	read, err := m.in.sentJournal().Read()
 	if err != nil {
 		return log, fmt.Errorf("reading the log of what was sent: %w", err)
@@ -174,7 +180,7 @@ func decodeHeader(text string) textproto.MIMEHeader {
 
 // VerifySent looks whether every entry of the log of what was sent is as it was written. The
 // error is a *SentMismatch where one is not, which names the first. There is no key in the
-// log: it shows damage and careless changes, not somebody who writes all of it anew.
+// log: it shows damage and careless changes, not somebody who works out the hashes too.
 func (m *Manager) VerifySent() error {
 	log, err := m.Sent(time.Time{})
 	if err != nil {
@@ -203,7 +209,7 @@ func (m *Manager) EraseSent(ctx context.Context) error {
 // lookAtSent counts what is in the log of what was sent.
 func (m *Manager) lookAtSent(s *Status) error {
 	log, err := m.Sent(time.Time{})
-	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Bytes: log.Bytes}
+	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Unlogged: log.Unlogged, Bytes: log.Bytes}
 	if err == nil && log.Mismatch != nil {
 		return log.Mismatch
 	}

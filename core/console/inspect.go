@@ -75,15 +75,37 @@ func (c *call) inspect(format outputFormat) error {
 				return err
 			}
 		}
+		c.remark(c.waitingRemarks(waiting))
 		return nil
 	}
 	c.showWaiting(waiting)
+	c.remark(c.waitingRemarks(waiting))
 	return nil
 }
 
 // pausing tells a person who waits what for: a preview does not look while a process delivers.
 func (c *call) pausing() (stop func()) {
 	return new(progress).show(c.settings, c.err, c.text("Waiting for a process that is sending"), c.events)
+}
+
+// waitingRemarks says where events are not shown to the letter as they will go out.
+func (c *call) waitingRemarks(waiting []core.WaitingEvent) []string {
+	n := 0
+	for _, w := range waiting {
+		if w.OfSending {
+			n++
+		}
+	}
+	return c.timeRemarks(n)
+}
+
+// timeRemarks says of how many events the time is not known yet.
+func (s *settings) timeRemarks(events int) []string {
+	if events == 0 {
+		return nil
+	}
+	return []string{s.count(events, "The time of %d event is still to come, by the clock of this machine: it goes out with the time of sending in its place, and marked so.",
+		"The times of %d events are still to come, by the clock of this machine: they go out with the time of sending in their place, and marked so.")}
 }
 
 // showWaiting prints a line for each event, under where it goes.
@@ -230,7 +252,7 @@ func (c *call) next(format outputFormat) error {
 		return screen.WriteJSON(c.out, struct {
 			summaryJSON
 			Request nextJSON `json:"request"`
-		}{c.look().summary(), nextJSON{r.Export(), r.Local, r.ExampleID}})
+		}{c.look().summary(), nextJSON{r.Export(), r.Local, r.OfSending, r.ExampleID}})
 	}
 	c.showRequest(r, "inspect --next --raw")
 	return nil
@@ -240,6 +262,7 @@ func (c *call) next(format outputFormat) error {
 type nextJSON struct {
 	core.ExportWire
 	Local     bool   `json:"local,omitempty"`
+	OfSending int    `json:"times_of_sending,omitempty"`
 	ExampleID string `json:"example_machine_id,omitempty"`
 }
 
@@ -278,6 +301,7 @@ func (c *call) requestRemarks(r core.Request) (lines []string) {
 	if len(r.Momentary) > 0 {
 		lines = append(lines, c.text("Of the moment of sending, so other when it is sent: %s.", strings.Join(r.Momentary, ", ")))
 	}
+	lines = append(lines, c.timeRemarks(r.OfSending)...)
 	if r.ExampleID != "" {
 		lines = append(lines, c.text("There is no machine ID yet: the first upload makes it, and %s stands in its place here.", r.ExampleID))
 	}

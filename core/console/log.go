@@ -25,7 +25,9 @@ func (s *commands) log() *Command {
 			"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n"+
 			"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n"+
 			"Each entry holds a digest of the one before; --verify looks whether all fit together.\n"+
-			"The exit code is then 1 if they do not.",
+			"The exit code is then 1 if they do not.\n\n"+
+			"What is sent while nothing can be stored here is in no log; TELEMETRY_DEBUG=log shows\n"+
+			"what a command would send.",
 		func(c *call) error {
 			from, err := c.sinceOf(*since)
 			switch {
@@ -267,14 +269,29 @@ func (c *call) logRemarks(log core.SentLog) (lines []string) {
 		lines = append(lines, c.count(log.Cut, "%[1]d older entry was cut, of %[2]s: the log holds 1 MiB.",
 			"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.", screen.When(log.CutFrom), screen.When(log.CutTo)))
 	}
-	if log.Gaps > 0 {
-		lines = append(lines, c.count(log.Gaps, "%d request was sent and could not be written into the log.", "%d requests were sent and could not be written into the log."))
+	if log.Bytes == 0 && log.Gaps == 0 && log.Mismatch == nil {
+		if n := c.look().Delivered; n > 0 {
+			lines = append(lines, c.count(n, "Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.",
+				"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine."))
+		}
 	}
+	lines = append(lines, c.gapRemarks(log.Gaps, log.Unlogged)...)
 	switch {
 	case log.Mismatch != nil:
 		lines = append(lines, c.text("The log is not as it was written, it was changed or damaged: entry %[1]d %[2]s.", log.Mismatch.Entry, screen.Clean(log.Mismatch.Problem)))
 	case log.Torn:
 		lines = append(lines, c.text("The last entry is torn: a process was killed while it wrote it, and did not send that."))
+	}
+	return lines
+}
+
+// gapRemarks says what the log lacks, and goes on to lack.
+func (s *settings) gapRemarks(gaps int, unlogged bool) (lines []string) {
+	if gaps > 0 {
+		lines = append(lines, s.count(gaps, "%d request was sent and could not be written into the log.", "%d requests were sent and could not be written into the log."))
+	}
+	if unlogged {
+		lines = append(lines, s.text("What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send."))
 	}
 	return lines
 }
@@ -329,6 +346,7 @@ type logJSON struct {
 	CutFrom    time.Time             `json:"cut_from,omitzero"`
 	CutTo      time.Time             `json:"cut_to,omitzero"`
 	Gaps       int                   `json:"gaps"`
+	Unlogged   bool                  `json:"unlogged,omitempty"`
 	Torn       bool                  `json:"torn,omitempty"`
 	Bytes      int64                 `json:"bytes"`
 	Mismatch   string                `json:"problem,omitempty"`
@@ -337,7 +355,7 @@ type logJSON struct {
 func (v view) logJSON(log core.SentLog) logJSON {
 	j := logJSON{
 		summaryJSON: v.summary(), Deliveries: []core.ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom.UTC(), CutTo: log.CutTo.UTC(),
-		Gaps: log.Gaps, Torn: log.Torn, Bytes: log.Bytes,
+		Gaps: log.Gaps, Unlogged: log.Unlogged, Torn: log.Torn, Bytes: log.Bytes,
 	}
 	if log.Mismatch != nil {
 		j.Mismatch = log.Mismatch.Error()
@@ -356,6 +374,7 @@ type verifyJSON struct {
 	Mismatch string `json:"problem,omitempty"`
 	Cut      int    `json:"cut"`
 	Gaps     int    `json:"gaps"`
+	Unlogged bool   `json:"unlogged,omitempty"`
 }
 
 // verifyLog says whether the log is as it was written.
@@ -369,7 +388,7 @@ func (c *call) verifyLog(format outputFormat) error {
 	}
 	if format == formatJSON {
 		j := c.look().logJSON(log)
-		if writeErr := screen.WriteJSON(c.out, verifyJSON{j.summaryJSON, len(log.Deliveries), err == nil, j.Mismatch, log.Cut, log.Gaps}); writeErr != nil {
+		if writeErr := screen.WriteJSON(c.out, verifyJSON{j.summaryJSON, len(log.Deliveries), err == nil, j.Mismatch, log.Cut, log.Gaps, log.Unlogged}); writeErr != nil {
 			return writeErr
 		}
 		return err
@@ -380,12 +399,16 @@ func (c *call) verifyLog(format outputFormat) error {
 	if len(log.Deliveries) == 0 && log.Cut == 0 {
 		c.say("Nothing is in the log.")
 		c.remark(c.logRemarks(log))
+		if c.look().state() != stateUndecided {
+			c.say("What is sent while nothing can be stored here is in no log.")
+		}
 		return nil
 	}
 	c.out.Line(screen.Plain, c.count(len(log.Deliveries), "The log is as it was written: %d request.", "The log is as it was written: %d requests."))
 	for _, line := range c.logRemarks(log) {
 		c.out.Line(screen.Plain, line)
 	}
-	c.say("There is no key in it: this shows damage and careless changes, not somebody who writes all of it anew.")
+	c.say("There is no key in it: this shows damage and careless changes, not somebody who works out the digests as well.")
+	c.say("What is sent while nothing can be stored here is in no log.")
 	return nil
 }

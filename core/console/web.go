@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -21,14 +22,20 @@ import (
 
 // web serves the page to this machine until the person closes it.
 func (c *call) web() error {
+	ctx, stop := context.WithCancel(c.ctx)
+	defer stop()
 	ready := func(address string) {
 		c.say("The page is at %s", address)
 		c.say("The address works once, and on this machine only. The page ends when you close it, after ten minutes, and with Ctrl-C.")
+		if c.unheard() {
+			stop() // nobody has the address
+			return
+		}
 		if c.out.Terminal {
 			_ = c.openURL(c.m.Lookup, address) // it is printed all the same
 		}
 	}
-	ending, err := page.Serve(c.ctx, c.pageData, page.Options{Ready: ready, Translate: func(text string) string { return c.text(text) }, Language: c.language()})
+	ending, err := page.Serve(ctx, c.pageData, page.Options{Ready: ready, Translate: func(text string) string { return c.text(text) }, Language: c.language()})
 	if err != nil {
 		return c.errorf("the page could not be shown: %[1]w; the same is in %[2]s, %[3]s and %[4]s",
 			flat{err}, c.hint("status"), c.hint("inspect"), c.hint("log"))
@@ -39,6 +46,9 @@ func (c *call) web() error {
 	case page.Closed:
 		c.say("No browser has asked for the page for half a minute, so it is no longer served.")
 	case page.Cancelled:
+		if c.ctx.Err() == nil {
+			return nil // the command's own error says what was not heard
+		}
 		return &InterruptedError{c.ctx, "the page was open"}
 	}
 	return nil
@@ -50,6 +60,9 @@ func (s *settings) language() string { return s.text("en") }
 // pageData gathers what the page shows. What cannot be read is a problem on the page.
 func (c *call) pageData(ctx context.Context) (page.Data, error) {
 	v := c.look()
+	if v.QueueUnknown && v.DeliveriesUnknown && len(v.Faults) > 0 {
+		return page.Data{}, errors.New(v.Faults[0]) // rather than a page of zeros
+	}
 	tool := c.m.Tool()
 	d := page.Data{
 		Tool: tool.Name, Version: tool.Version, At: v.At, State: v.pageState(), MachineID: v.MachineID, StateDir: v.StateDir,

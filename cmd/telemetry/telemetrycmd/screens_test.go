@@ -124,14 +124,7 @@ var screens = []struct {
 	}, []string{"log", "log --verify"}},
 	{"torn", func(h *home) {
 		h.sendOne()
-		f, err := os.OpenFile(filepath.Join(h.dir, "sent.log"), os.O_APPEND|os.O_WRONLY, 0)
-		if err == nil {
-			_, err = f.WriteString("0123")
-			_ = f.Close()
-		}
-		if err != nil {
-			h.t.Fatal(err)
-		}
+		h.tear()
 	}, []string{"log", "log --verify"}},
 	{"wrong_declaration", func(h *home) {
 		h.sendOne()
