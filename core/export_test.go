@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -403,5 +404,28 @@ func TestAnExportHasNoCountsWhereTheyCannotBeRead(t *testing.T) {
 	e, _ := exported(t, m, false)
 	if e.Counts != nil || !slices.ContainsFunc(e.Problems, func(p string) bool { return strings.Contains(p, "the notes of deliveries") }) {
 		t.Errorf("counted %+v, problems %q", e.Counts, e.Problems)
+	}
+}
+
+func TestAnExportSaysWhichFileOfTheQueueItDoesNotTrust(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no modes there")
+	}
+	in := newIntake(t)
+	dir := said(t, in.URL)
+	abandoned(t, dir, in.URL, 2)
+	slots, err := filepath.Glob(filepath.Join(dir, "queue", "*.events2"))
+	if err != nil || len(slots) != 1 || os.Chmod(slots[0], 0o666) != nil {
+		t.Fatalf("%v, %v", slots, err)
+	}
+	m := manager(processTool(in.URL), dir, nil)
+	e, _ := exported(t, m, false)
+	if text := strings.Join(e.Problems, "\n"); len(e.Waiting) != 0 || !strings.Contains(text, "queue/0000.events2 is not listed") {
+		t.Errorf("%d wait, problems %q", len(e.Waiting), e.Problems)
+	}
+	r, err := m.Flush(t.Context(), nil)
+	if s := m.Status(); err != nil || r.Sent != 0 || r.Kept != 2 || r.Left == "" || len(s.Held) != 1 || s.Held[0].Why != core.HeldDistrusted {
+		t.Errorf("%+v, %v, held %v", r, err, s.Held)
 	}
 }

@@ -179,6 +179,10 @@ func (e *exporting) holdsKey(text string) bool {
 func (e *exporting) waiting(ctx context.Context) {
 	list, err := e.m.Waiting(ctx)
 	e.problem("what waits", err)
+	stats, _ := e.m.in.queue().Stats() // Waiting tells what is wrong with it
+	for _, name := range stats.Distrusted {
+		e.to.Problems = append(e.to.Problems, "what waits in queue/"+plaintext.Clean(name)+" is not listed: the file is not private and plain")
+	}
 	e.to.Waiting = []ExportWaiting{}
 	for _, w := range list {
 		w.Event = e.withoutKey(w.Event)
@@ -267,7 +271,7 @@ func (e *exporting) answer(r deletion.Receipt) ExportAnswer {
 
 func (e *exporting) counts() {
 	if err := delivery.CheckNotes(e.m.in.dir); err != nil {
-		e.problem("the counts", fmt.Errorf("the notes of deliveries cannot be read: %w", err))
+		e.problem("the notes of deliveries", err)
 		return // a number would be false
 	}
 	s := Status{At: e.to.At, Lost: map[string]int{}}

@@ -245,7 +245,9 @@ func (m *Manager) Next(ctx context.Context) (Request, error) {
 		return Request{}, err
 	}
 	defer c.remove()
-	report, err := (&uploader{installation: c.installation}).flush(ctx, nil)
+	dropped := ""
+	u := &uploader{installation: c.installation, givenUp: func(_ driver.Event, reason string) { dropped = reason }}
+	report, err := u.flush(ctx, nil)
 	p := c.preview
 	switch {
 	case p.request != nil:
@@ -259,10 +261,10 @@ func (m *Manager) Next(ctx context.Context) (Request, error) {
 		return Request{}, &UnsentError{Reason: ErrPaced, Until: report.PacedUntil}
 	case report.Left != "":
 		return Request{}, &UnsentError{Reason: ErrKept, Detail: report.Left}
-	case report.Lost[spool.LossExpired] > 0:
+	case dropped == spool.LossExpired:
 		return Request{}, &UnsentError{Reason: ErrKept, Detail: "it is too old, and the next upload drops it"}
-	case len(report.Lost) > 0:
-		return Request{}, &UnsentError{Reason: ErrKept, Detail: "what it was recorded under no longer holds or is damaged, and the next upload drops it"}
+	case dropped != "":
+		return Request{}, &UnsentError{Reason: ErrKept, Detail: "the next upload drops it: " + dropped}
 	case len(c.held) > 0:
 		return Request{}, &UnsentError{Reason: ErrHeld}
 	case err != nil:

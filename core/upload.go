@@ -40,6 +40,7 @@ type uploader struct {
 	decision  consent.Decision
 	own       selection // the receiver that this process declares
 	ownErr    error
+	givenUp   func(event driver.Event, reason string)
 	backends  []driver.Backend // opened, to be closed
 	remote    driver.Backend
 	local     driver.Backend
@@ -220,6 +221,7 @@ func (u *uploader) sender(progress func(done, total int)) delivery.Sender {
 		ReportUnder: u.reportUnder,
 		Erase:       u.eraseWithdrawn,
 		Daily:       u.daily,
+		GivenUp:     u.givenUp,
 		Progress:    progress,
 	}
 }
