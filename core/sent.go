@@ -11,6 +11,8 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/journal"
+	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
 // SentLog is what was sent from here to other machines, as far as it is kept: the oldest
@@ -143,11 +145,11 @@ func numberIn(e journal.Entry, field string) int {
 
 // deliveryOf reads the entry of a request.
 func deliveryOf(e journal.Entry) Delivery {
-	f := e.Fields
-	d := Delivery{N: e.N, At: e.At, Backend: f[backendField], Receipts: strings.Fields(f[receiptsField]), Counts: decodeCounts(f[countsField]), GapBefore: numberIn(e, gapsField),
+	f := linesOf(e)
+	d := Delivery{N: e.N, At: e.At, Backend: f[backendField], Receipts: strings.Fields(f[receiptsField]), Counts: decodeCounts(e.Fields[countsField]), GapBefore: numberIn(e, gapsField),
 		Request: Request{
-			Method: f[methodField], URL: f[urlField], Header: decodeHeader(f[headerField]), Network: f[networkField], Address: f[addressField],
-			Body: []byte(f[bodyField]), BodyMasked: f[maskedField] != "", NotKept: f[notKeptField], Size: numberIn(e, sizeField), Digest: f[digestField],
+			Method: f[methodField], URL: f[urlField], Header: decodeHeader(e.Fields[headerField]), Network: f[networkField], Address: f[addressField],
+			Body: []byte(e.Fields[bodyField]), BodyMasked: f[maskedField] != "", NotKept: f[notKeptField], Size: numberIn(e, sizeField), Digest: f[digestField],
 			Events: numberIn(e, eventsField), IDs: strings.Fields(f[idsField]),
 		}}
 	if packed, err := base64.StdEncoding.DecodeString(f[packedField]); err == nil && len(packed) > 0 {
@@ -160,10 +162,20 @@ func deliveryOf(e journal.Entry) Delivery {
 	return d
 }
 
+// linesOf returns the fields of an entry as text in one line each: the file may have been changed.
+func linesOf(e journal.Entry) state.Record {
+	f := state.Record{}
+	for key, text := range e.Fields {
+		f[key] = plaintext.Clean(text)
+	}
+	return f
+}
+
 // answer adds what became of the request.
 func (d *Delivery) answer(e journal.Entry) {
-	d.Answered, d.Unsent = true, e.Fields[unsentField] != ""
-	d.Status, d.Class, d.Reason, d.Answer = numberIn(e, statusField), e.Fields[classField], e.Fields[reasonField], e.Fields[saidField]
+	f := linesOf(e)
+	d.Answered, d.Unsent = true, f[unsentField] != ""
+	d.Status, d.Class, d.Reason, d.Answer = numberIn(e, statusField), f[classField], f[reasonField], f[saidField]
 	d.Took = time.Duration(numberIn(e, tookField)) * time.Millisecond
 }
 
@@ -172,7 +184,8 @@ func decodeHeader(text string) textproto.MIMEHeader {
 	header := textproto.MIMEHeader{}
 	for line := range strings.SplitSeq(text, "\r\n") {
 		if name, value, found := strings.Cut(line, ": "); found {
-			header[name] = append(header[name], value)
+			name = plaintext.Clean(name)
+			header[name] = append(header[name], plaintext.Clean(value))
 		}
 	}
 	return header
