@@ -11,10 +11,16 @@ import (
 
 // MayWrite returns why nothing could be written into a file, or why it could not be made.
 func (d Dir) MayWrite(name string) error {
-	f, err := os.OpenFile(d.Join(name), os.O_WRONLY|os.O_APPEND, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Lstat(d.Join(name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return d.Probe()
+	case err != nil:
+		return plaintext.Bare(err)
+	case !info.Mode().IsRegular(): // to open a fifo would be to wait for whoever reads it
+		return ErrUnsafe
 	}
+	f, err := os.OpenFile(d.Join(name), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return plaintext.Bare(err)
 	}
