@@ -155,6 +155,7 @@ func (s *Status) cannotStore(in *installation, err error) {
 		return
 	}
 	s.Unstored = s.Recording && !s.Decision.LocalOnly && background{in}.inside() != ""
+	s.Log.Unlogged = s.Unstored && in.unlogged()
 	if s.Recording && !s.Unstored {
 		s.block(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -49,7 +50,7 @@ func TestWhatAnAuthorSaysOfWhoAsksIsOneLineOfText(t *testing.T) {
 			}
 			// What is shown beside the mistake is fit for a terminal all the same.
 			c := core.NewManager(tool, dir).Status().Controller
-			if all := c.Name + c.Contact + c.Purpose + c.Retention; all == "" || len(all) > 163 || strings.ContainsAny(all, "\n\x1b\u202e\xff") {
+			if all := c.Name + c.Contact + c.Purpose + c.Retention; all == "" || len(all) > 163 || strings.ContainsAny(all, "\n\x1b\u202e") || !utf8.ValidString(all) {
 				t.Errorf("%s is %q: the status shows %q", field, text, all)
 			}
 		}

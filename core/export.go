@@ -89,6 +89,22 @@ type ExportPast struct {
 	Less       []string     `json:"less_now,omitempty"`
 }
 
+// Export is the decision as documents have it.
+func (p PastDecision) Export() ExportPast {
+	x := ExportPast{
+		At: p.At.UTC(), Decided: string(p.Decided), By: string(p.By), Decider: p.Decider, RestrictedBy: p.RestrictedBy, Answered: p.Answered,
+		Receipt: p.Receipt, Unrecorded: p.Unrecorded, More: p.More, Less: p.Less,
+	}
+	if p.ShownKnown {
+		x.Shown = &p.Shown
+	}
+	if p.Terms.Tool != "" {
+		terms := exportTerms(p.Terms)
+		x.Terms = &terms
+	}
+	return x
+}
+
 // ExportTerms are consent.Terms.
 type ExportTerms struct {
 	Tool          string   `json:"tool"`
@@ -137,6 +153,13 @@ type ExportWaiting struct {
 	Gone     bool         `json:"never_sent,omitempty"`
 	Held     bool         `json:"held_by_running_command,omitempty"`
 	Until    time.Time    `json:"until,omitzero"`
+	// OfSending says that it goes out with the time of sending, and not with the one in Event.
+	OfSending bool `json:"time_of_sending,omitempty"`
+}
+
+// Export is the event as documents have it.
+func (w WaitingEvent) Export() ExportWaiting {
+	return ExportWaiting{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC(), w.OfSending}
 }
 
 // ExportSent is a SentLog.
@@ -146,22 +169,18 @@ type ExportSent struct {
 	CutFrom    time.Time        `json:"cut_from,omitzero"`
 	CutTo      time.Time        `json:"cut_to,omitzero"`
 	Gaps       int              `json:"gaps,omitempty"`
+	Unlogged   bool             `json:"unlogged,omitempty"`
 	Torn       bool             `json:"torn,omitempty"`
 	Problem    string           `json:"problem,omitempty"`
 }
 
-// ExportDelivery is a Delivery, with the author's secrets masked as they are in the log.
-type ExportDelivery struct {
-	N        int                 `json:"n"`
-	At       time.Time           `json:"at"`
-	Backend  string              `json:"backend"`
-	Host     string              `json:"host,omitempty"`
-	Receipts []string            `json:"receipts,omitempty"`
-	Method   string              `json:"method,omitempty"`
-	URL      string              `json:"url,omitempty"`
-	Header   map[string][]string `json:"header,omitempty"`
-	Network  string              `json:"network,omitempty"`
-	Address  string              `json:"address,omitempty"`
+// ExportWire is a Request, with the author's secrets masked.
+type ExportWire struct {
+	Method  string              `json:"method,omitempty"`
+	URL     string              `json:"url,omitempty"`
+	Header  map[string][]string `json:"header,omitempty"`
+	Network string              `json:"network,omitempty"`
+	Address string              `json:"address,omitempty"`
 	// Text is the body as text, where it can be made one, and Body the bytes on the wire, where
 	// these are others.
 	Text       string   `json:"text,omitempty"`
@@ -172,14 +191,47 @@ type ExportDelivery struct {
 	Digest     string   `json:"sha256,omitempty"`
 	Events     int      `json:"events"`
 	IDs        []string `json:"ids,omitempty"`
-	Answered   bool     `json:"answered"`
-	Unsent     bool     `json:"unsent,omitempty"`
-	Status     int      `json:"status,omitempty"`
-	Class      string   `json:"class,omitempty"`
-	Reason     string   `json:"reason,omitempty"`
-	Answer     string   `json:"answer,omitempty"`
-	TookMS     int64    `json:"took_ms,omitempty"`
-	GapBefore  int      `json:"gap_before,omitempty"`
+	Momentary  []string `json:"momentary,omitempty"`
+}
+
+// Export is the request as documents have it.
+func (r Request) Export() ExportWire {
+	x := ExportWire{
+		Method: r.Method, URL: r.URL, Header: r.Header, Network: r.Network, Address: r.Address, BodyMasked: r.BodyMasked,
+		NotKept: r.NotKept, Size: r.Size, Digest: r.Digest, Events: r.Events, IDs: r.IDs, Momentary: r.Momentary,
+	}
+	var err error
+	if x.Text, err = r.Readable(); err != nil || x.Text != string(r.Body) {
+		x.Body = r.Body
+	}
+	return x
+}
+
+// ExportDelivery is a Delivery.
+type ExportDelivery struct {
+	N        int       `json:"n"`
+	At       time.Time `json:"at"`
+	Backend  string    `json:"backend"`
+	Host     string    `json:"host,omitempty"`
+	Receipts []string  `json:"receipts,omitempty"`
+	ExportWire
+	Answered  bool   `json:"answered"`
+	Unsent    bool   `json:"unsent,omitempty"`
+	Status    int    `json:"status,omitempty"`
+	Class     string `json:"class,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	Answer    string `json:"answer,omitempty"`
+	TookMS    int64  `json:"took_ms,omitempty"`
+	GapBefore int    `json:"gap_before,omitempty"`
+}
+
+// Export is the delivery as documents have it.
+func (d Delivery) Export() ExportDelivery {
+	return ExportDelivery{
+		N: d.N, At: d.At.UTC(), Backend: d.Backend, Host: d.Host, Receipts: d.Receipts, ExportWire: d.Request.Export(),
+		Answered: d.Answered, Unsent: d.Unsent, Status: d.Status, Class: d.Class, Reason: d.Reason, Answer: d.Answer,
+		TookMS: d.Took.Milliseconds(), GapBefore: d.GapBefore,
+	}
 }
 
 // ExportLocalLog is the log of what stayed here, oldest first.

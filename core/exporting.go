@@ -80,16 +80,10 @@ func (e *exporting) decisions() {
 	e.problem("the decisions", err)
 	e.to.History = ExportHistory{Decisions: []ExportPast{}, Cut: past.Cut, CutFrom: past.CutFrom, CutTo: past.CutTo, Missing: past.Missing, Problem: past.Problem}
 	for _, p := range past.List {
-		x := ExportPast{
-			At: p.At, Decided: string(p.Decided), By: string(p.By), Decider: p.Decider, RestrictedBy: p.RestrictedBy, Answered: p.Answered,
-			Receipt: p.Receipt, Unrecorded: p.Unrecorded, More: p.More, Less: p.Less,
-		}
-		if p.ShownKnown {
-			x.Shown = &p.Shown
-		}
-		if p.Terms.Tool != "" {
-			terms := exportTerms(p.Terms)
-			x.Terms = &terms
+		x := p.Export()
+		if x.Shown != nil {
+			shown := strings.ReplaceAll(*x.Shown, e.m.in.dir.Path(), "…") // it may hold the person's name
+			x.Shown = &shown
 		}
 		e.to.History.Decisions = append(e.to.History.Decisions, x)
 	}
@@ -187,7 +181,8 @@ func (e *exporting) waiting(ctx context.Context) {
 	e.problem("what waits", err)
 	e.to.Waiting = []ExportWaiting{}
 	for _, w := range list {
-		e.to.Waiting = append(e.to.Waiting, ExportWaiting{e.withoutKey(w.Event), w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until})
+		w.Event = e.withoutKey(w.Event)
+		e.to.Waiting = append(e.to.Waiting, w.Export())
 	}
 }
 
@@ -205,20 +200,12 @@ func (e *exporting) withoutKey(event driver.Event) driver.Event {
 func (e *exporting) sent() {
 	log, err := e.m.Sent(time.Time{})
 	e.problem("the log of what was sent", err)
-	e.to.Sent = ExportSent{Deliveries: []ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom, CutTo: log.CutTo, Gaps: log.Gaps, Torn: log.Torn}
+	e.to.Sent = ExportSent{Deliveries: []ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom, CutTo: log.CutTo, Gaps: log.Gaps, Unlogged: log.Unlogged, Torn: log.Torn}
 	if log.Mismatch != nil {
 		e.to.Sent.Problem = log.Mismatch.Error()
 	}
 	for _, d := range log.Deliveries {
-		x := ExportDelivery{
-			N: d.N, At: d.At, Backend: d.Backend, Host: d.Host, Receipts: d.Receipts, Method: d.Method, URL: d.URL, Header: d.Header,
-			Network: d.Network, Address: d.Address, BodyMasked: d.BodyMasked, NotKept: d.NotKept, Size: d.Size, Digest: d.Digest,
-			Events: d.Events, IDs: d.IDs, Answered: d.Answered, Unsent: d.Unsent, Status: d.Status, Class: d.Class, Reason: d.Reason, Answer: d.Answer,
-			TookMS: d.Took.Milliseconds(), GapBefore: d.GapBefore,
-		}
-		if x.Text, err = d.Readable(); err != nil || x.Text != string(d.Body) {
-			x.Body = d.Body
-		}
+		x := d.Export()
 		if !e.withKeys && (e.holdsKey(x.Text) || e.holdsKey(string(d.Body))) {
 			x.Text, x.Body, x.NotKept = "", nil, "it holds the key of a request for erasure"
 		}

@@ -86,6 +86,7 @@ func (i identifier) identify() (string, error) {
 		if err := i.stored().Save(ids); err != nil {
 			return "", err
 		}
+		i.makeCountable()
 	}
 	return key.MachineID(), nil
 }

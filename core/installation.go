@@ -76,7 +76,10 @@ type installation struct {
 	dirErr error // the directory is unknown, or not to be used
 	// preview, where not nil, opens the backends of a copy that is looked at: nothing leaves it.
 	preview *preview
-	pinned  atomic.Pointer[pin]
+	// uncounted is how many requests went out of this process that could be written into no log,
+	// and not be counted yet either.
+	uncounted atomic.Int64
+	pinned    atomic.Pointer[pin]
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {

@@ -87,7 +87,35 @@ func openLogged(in *installation, s selection, config driver.Config) (driver.Bac
 		return nil, err
 	}
 	l.Backend = backend
+	in.makeCountable()
 	return l, nil
+}
+
+// makeCountable makes the file that counts what is not in the log, while there is room for a
+// file: from then on it can be counted in without.
+func (in *installation) makeCountable() {
+	if in.dir.Time(gapsName).IsZero() {
+		_ = in.dir.SetTime(gapsName, time.Unix(0, 0))
+	}
+}
+
+// addGaps counts requests that are not in the log, with those that could not be counted before.
+func (in *installation) addGaps(n int) {
+	n += int(in.uncounted.Swap(0))
+	if _, err := in.dir.AddCount(gapsName, n); err != nil {
+		in.uncounted.Add(int64(n))
+	}
+}
+
+// unlogged reports whether what is sent now would neither be in the log nor be counted. The
+// directory may not be there yet.
+func (in *installation) unlogged() bool {
+	d := in.decide()
+	if !d.Enabled || d.LocalOnly || in.dirErr != nil {
+		return false
+	}
+	own, err := in.selectBackend()
+	return err == nil && !own.driver.Local && in.dir.MayWrite(sentName) != nil && in.dir.MayWrite(gapsName) != nil
 }
 
 // Send has the backend send, and notes what it made of the answer.
@@ -109,6 +137,7 @@ func (l *logged) out(x *wire.Exchange) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fields := l.request(x)
+	l.in.addGaps(0)
 	gaps := l.in.dir.Count(gapsName)
 	if gaps > 0 {
 		fields[gapsField] = strconv.Itoa(gaps)
@@ -116,7 +145,7 @@ func (l *logged) out(x *wire.Exchange) error {
 	n, err := l.write(fields, false)
 	switch {
 	case err != nil:
-		_, _ = l.in.dir.AddCount(gapsName, 1)
+		l.in.addGaps(1)
 	case gaps > 0:
 		// Killed before this, the gaps are told twice, and never not at all.
 		_, _ = l.in.dir.AddCount(gapsName, -gaps)
@@ -246,10 +275,12 @@ func (l *logged) answered(err error, took time.Duration) error {
 	if status > 0 {
 		fields[statusField] = strconv.Itoa(status)
 	}
+	keys := proofs(l.events)
 	if err != nil {
-		fields[reasonField] = plaintext.Line(l.secrets.mask(err.Error()), maxSaid)
+		secrets := l.secrets.with(keys)
+		fields[reasonField] = plaintext.Line(secrets.mask(err.Error()), maxSaid)
 	}
-	if len(said) > 0 {
+	if len(said) > 0 && len(keys) == 0 { // who is shown a key may repeat it, in whatever form
 		fields[saidField] = plaintext.Line(l.secrets.mask(string(said)), maxSaid)
 	}
 	_, _ = l.write(fields, true)

@@ -432,8 +432,11 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	if m.in.dirErr != nil {
 		return DisableReport{}, m.in.dirErr
 	}
+	copying := m.in.copying()
 	erased, before, err := m.no(consent.SourceCommand, "")
-	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo, Sending: delivery.Quiesce(ctx, m.in.dir)}
+	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo}
+	// With a no, nobody begins to send after somebody who looked.
+	report.Sending = delivery.Quiesce(ctx, m.in.dir) && !(copying && !delivery.ReadNotes(m.in.dir).Unfinished())
 	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
 	report.Erased = erased - report.Arrived
 	if err != nil {
@@ -564,8 +567,10 @@ func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State =
 
 // ResetReport is what Reset did.
 type ResetReport struct {
-	// Erased, Arrived and NotErased are as in DisableReport.
+	// Erased, Arrived, NotErased and Sending are as in DisableReport. What is still on its way may
+	// arrive after the request for its deletion.
 	Erased, Arrived, NotErased int
+	Sending                    bool
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -593,6 +598,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if err := m.mayLook(); err != nil {
 		return report, ignoreMissing(err) // which is where nothing was ever stored
 	}
+	copying := in.copying() && !delivery.ReadNotes(in.dir).Unfinished()
 	erased, before, err := m.no(consent.SourceCommand, "")
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
@@ -605,7 +611,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	err = errors.Join(err, in.forget(), retired, in.store().BeginHistory())
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
-	delivery.Quiesce(ctx, in.dir)
+	report.Sending = delivery.Quiesce(ctx, in.dir) && !copying
 	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
 	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived

@@ -17,14 +17,20 @@ type pin struct {
 	named     bool
 	selection selection
 	err       error // why it cannot be used; then there is no receiver, and telemetry is off
+	// unknown says that there is a policy which cannot be read or understood: it may name one.
+	unknown bool
 }
 
 // readPolicy reads the administrator's policy. The receiver that it names is that of
 // selectBackend until the next call: what one decision leads to has one receiver.
 func (in *installation) readPolicy() consent.Policy {
 	policy := consent.ReadPolicies(in.policy...)
-	if !policy.Pinned || omitted {
+	switch {
+	case omitted || !policy.Pinned && !policy.Unknown:
 		in.pinned.Store(unpinned)
+		return policy
+	case !policy.Pinned:
+		in.pinned.Store(&pin{unknown: true})
 		return policy
 	}
 	p := &pin{named: true}

@@ -51,7 +51,7 @@ func (e *UnsentError) Error() string {
 		text += ": " + e.Detail
 	}
 	if !e.Until.IsZero() {
-		text += ", until " + e.Until.Local().Format(time.DateTime)
+		text += ", until " + e.Until.Local().Format(time.DateTime+" MST")
 	}
 	return text
 }
@@ -76,6 +76,9 @@ type WaitingEvent struct {
 	Held bool
 	// Until is before when it is not sent, zero where nothing but the next delivery is waited for.
 	Until time.Time
+	// OfSending says that it was recorded by a clock that was ahead: it goes out with the time of
+	// sending, and Event.Time is that of now.
+	OfSending bool
 }
 
 // Waiting returns everything that waits, oldest first, as it will go out: also while
@@ -85,6 +88,10 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 	in := m.in
 	if err := m.mayLook(); err != nil {
 		return nil, ignoreMissing(err)
+	}
+	stopped := ""
+	if reason := in.mayNotSend(); reason != nil && !errors.Is(reason, ErrLocal) { // what that keeps, its route says
+		stopped = reason.Error()
 	}
 	until := delivery.ReadNotes(in.dir).WaitUntil
 	folded := time.Time{}
@@ -103,6 +110,9 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 			}
 			if !e.Stays && e.Event.Count > 0 && folded.After(e.Until) {
 				e.Until = folded
+			}
+			if !e.Stays {
+				e.Keep = cmp.Or(e.Keep, stopped)
 			}
 			all = append(all, e)
 		}
@@ -159,6 +169,7 @@ func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, er
 		backend := takesAll(func(events []driver.Event) {
 			for _, e := range events {
 				w := w
+				w.OfSending = c.preview.ofSending(e)
 				if w.Event = e; !c.hasID {
 					w.Event.MachineID = ""
 				}
@@ -266,16 +277,37 @@ type previewed struct {
 // previewPatience is how long a preview waits for a process that is delivering, as Flush does.
 const previewPatience = 10 * time.Second
 
+// copyingName is in a preview for as long as it keeps others from delivering.
+const copyingName = "copying"
+
+// copying reports whether what keeps others from delivering is a preview.
+func (in *installation) copying() bool {
+	return slices.ContainsFunc(in.dir.Scratches(), func(name string) bool {
+		return !in.dir.Time(name + "/" + copyingName).IsZero()
+	})
+}
+
 // copyForPreview copies the installation, with what commands hold of the queue, or with
 // what they do not. It returns nil where commands hold nothing and that was asked for. The
 // caller calls remove.
-func (in *installation) copyForPreview(ctx context.Context, held bool) (*previewed, error) {
+func (in *installation) copyForPreview(ctx context.Context, held bool) (c *previewed, err error) {
+	dir, remove, err := in.dir.Scratch()
+	if err != nil {
+		return nil, fmt.Errorf("copying what waits: %w", err)
+	}
+	defer func() {
+		if c == nil {
+			remove()
+		}
+	}()
 	release, err := delivery.Pause(ctx, in.dir, previewPatience)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	c := &previewed{}
+	_ = dir.SetTime(copyingName, in.now())
+	defer func() { _ = dir.Remove(copyingName) }()
+	c = &previewed{}
 	files, _ := os.ReadDir(in.dir.Join("queue"))
 	for _, f := range files {
 		if name := "queue/" + f.Name(); state.Held(in.dir.Join(name)) {
@@ -284,10 +316,6 @@ func (in *installation) copyForPreview(ctx context.Context, held bool) (*preview
 	}
 	if held && len(c.held) == 0 {
 		return nil, nil
-	}
-	dir, remove, err := in.dir.Scratch()
-	if err != nil {
-		return nil, fmt.Errorf("copying what waits: %w", err)
 	}
 	err = in.dir.CopyTo(dir, func(path string, folder bool) bool {
 		top, _, inside := strings.Cut(path, "/")
@@ -300,10 +328,9 @@ func (in *installation) copyForPreview(ctx context.Context, held bool) (*preview
 		return true
 	})
 	if err != nil {
-		remove()
 		return nil, fmt.Errorf("copying what waits: %w", err)
 	}
-	c.installation = &installation{environment: in.environment, tool: in.tool, dir: dir, preview: &preview{dir: dir}}
+	c.installation = &installation{environment: in.environment, tool: in.tool, dir: dir, preview: &preview{dir: dir, began: in.now().Truncate(time.Millisecond)}}
 	c.remove = remove
 	ids, idErr := identity.NewStore(dir).Load()
 	c.hasID = idErr == nil && len(ids.Keys()) > 0

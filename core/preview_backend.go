@@ -5,8 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/backends/stdout"
@@ -21,7 +23,12 @@ type preview struct {
 	dir     state.Dir
 	request *Request
 	stays   bool // something was for the log on this machine alone
+	began   time.Time
 }
+
+// ofSending reports whether an event has the time of this preview, and will have another one
+// when it is sent: what an attempt was made of has the time of that one.
+func (p *preview) ofSending(e driver.Event) bool { return e.TimeAdjusted && !e.Time.Before(p.began) }
 
 // open opens a backend of a copy. A driver that stays on this machine and is not one of ours
 // might do anything, so it is not run: its events are shown.
@@ -47,7 +54,7 @@ func (p *preview) show(s selection, config driver.Config, events []driver.Event)
 		return
 	}
 	r := Request{Local: true}
-	r.hold(events)
+	p.hold(&r, events)
 	var printed strings.Builder
 	switch s.driver.Name {
 	case file.Driver().Name:
@@ -75,11 +82,17 @@ func (p *preview) show(s selection, config driver.Config, events []driver.Event)
 }
 
 // hold notes the events of a request.
-func (r *Request) hold(events []driver.Event) {
+func (p *preview) hold(r *Request, events []driver.Event) {
 	r.Events = len(events)
 	for _, e := range events {
 		r.IDs = append(r.IDs, e.ID)
 		r.machineID = e.MachineID
+		if p.ofSending(e) {
+			r.OfSending++
+		}
+	}
+	if r.OfSending > 0 && !slices.Contains(r.Momentary, "timestamp") {
+		r.Momentary = slices.Concat(r.Momentary, []string{"timestamp"})
 	}
 }
 
@@ -122,7 +135,7 @@ func (b *previewBackend) Send(ctx context.Context, events []driver.Event) error 
 		r.NotKept = "the backend encrypts its connection itself, so these are the events that it is given"
 		r.Size, r.Digest, r.readable = 0, "", nil
 	}
-	r.hold(events)
+	b.preview.hold(&r, events)
 	b.preview.request = &r
 	return wire.ErrNowhere
 }

@@ -31,6 +31,8 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/drivernet"
+	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
@@ -342,6 +344,110 @@ func compare(t *testing.T, shown core.Request, got captured) {
 	}
 }
 
+func TestAPreviewTellsWhichTimesAreThoseOfSending(t *testing.T) {
+	t.Parallel()
+	for name, r := range receivers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := &clock{now: time.Now()}
+			server := capture(t, r)
+			tool := r.tool(server.URL)
+			options := append(enabled(t, tool, nil), core.WithClock(now.Now))
+			recordCommands(t, tool, options, 1)
+			now.add(time.Hour)
+			recordCommands(t, tool, options, 2)
+			now.add(-30 * time.Minute) // of which the clock has become aware
+			m := core.NewManager(tool, options...)
+			look := func(want int) core.Request {
+				shown, err := m.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				waiting, err := m.Waiting(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				ahead := 0
+				for _, w := range waiting {
+					if w.OfSending {
+						ahead++
+					}
+				}
+				if named := slices.Contains(shown.Momentary, "timestamp"); shown.OfSending != want || ahead != want || want > 0 && !named {
+					t.Errorf("%d of the request and %d of those that wait go out with the time of sending, want %d; of the moment are %v",
+						shown.OfSending, ahead, want, shown.Momentary)
+				}
+				return shown
+			}
+			shown := look(2)
+			now.add(time.Second)
+			server.failures = 1
+			if _, err := m.Flush(t.Context(), nil); err == nil {
+				t.Fatal("the server refused, and the flush does not say so")
+			}
+			got := server.requests()[0]
+			text, err := shown.Readable()
+			plain := string(plainBody(got.header, got.body))
+			if r.driver == nil && (err != nil || text == plain || still(text, shown.Momentary) != still(plain, shown.Momentary)) {
+				t.Errorf("shown was\n%s\nand\n%s\narrived, %v", text, plain, err)
+			}
+			// From the first attempt on, an event has the time of that.
+			now.add(time.Second)
+			shown = look(0)
+			now.add(time.Second)
+			if _, err := m.Flush(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, shown, server.requests()[1])
+		})
+	}
+}
+
+func TestALookThatIsHeldUpIsNoBatchOnItsWay(t *testing.T) {
+	t.Parallel()
+	for _, looking := range []bool{false, true} {
+		t.Run(fmt.Sprint(looking), func(t *testing.T) {
+			t.Parallel()
+			s := newSending(t)
+			s.send()
+			release, err := delivery.Pause(t.Context(), state.At(s.dir), time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer release()
+			scratch := filepath.Join(s.dir, ".preview-1.tmp")
+			if err := os.Mkdir(scratch, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if looking {
+				if err := os.WriteFile(filepath.Join(scratch, "copying"), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if report, err := s.m.Disable(t.Context()); err != nil || report.Sending == looking {
+				t.Errorf("%+v, %v", report, err)
+			}
+		})
+	}
+}
+
+func TestACopyThatALookLeftBehindGoesWithTheNextLook(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	s.send()
+	left := filepath.Join(s.dir, ".preview-1.tmp")
+	old := time.Now().Add(-2 * time.Minute)
+	if err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, "identity"), nil, 0o600), os.Chtimes(left, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.m.Waiting(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
+	}
+}
+
 func TestWhyNothingWouldBeSentIsSaid(t *testing.T) {
 	t.Parallel()
 	server := capture(t, receivers()["httpjson"])
@@ -380,6 +486,10 @@ func TestWhyNothingWouldBeSentIsSaid(t *testing.T) {
 	}
 	if err := next(append(slices.Clone(options), environment(map[string]string{"DO_NOT_TRACK": "1"}))); !errors.Is(err, core.ErrOff) {
 		t.Errorf("off: %v", err)
+	}
+	waiting, err = core.NewManager(tool, append(slices.Clone(options), environment(map[string]string{"DO_NOT_TRACK": "1"}))...).Waiting(t.Context())
+	if err != nil || len(waiting) != 1 || waiting[0].Keep != core.ErrOff.Error() {
+		t.Errorf("off: %+v, %v", waiting, err)
 	}
 	other := tool
 	other.Telemetry.Settings = map[string]string{"endpoint": "http://127.0.0.2:1/other"}

@@ -50,6 +50,10 @@ type Request struct {
 	// Momentary names the fields of the body and the headers that are not the same when it is
 	// sent, because they are of that moment.
 	Momentary []string
+	// OfSending is how many of its events were recorded by a clock that was ahead, so that they
+	// go out with the time of sending. In Momentary their time is called timestamp, whatever the
+	// receiver calls it. It is 0 in a request that was sent.
+	OfSending int
 	// ExampleID is set where there is no machine ID yet: the first delivery makes it, and this
 	// one stands in its place.
 	ExampleID string

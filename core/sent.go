@@ -26,6 +26,9 @@ type SentLog struct {
 	// Gaps is how many requests could not be written into the log, as far as it says: those
 	// before an entry that is left, and those after the last one.
 	Gaps int
+	// Unlogged says that what is sent now can neither be written into the log nor be counted in
+	// Gaps, as where the state directory is read-only: it is sent all the same.
+	Unlogged bool
 	// Torn says that a process was killed while it wrote the last entry, whose request was
 	// then not sent.
 	Torn bool
@@ -88,6 +91,8 @@ func (e *SentMismatch) Error() string {
 type SentStatus struct {
 	// Requests is how many are in it, Gaps how many could not be written into it.
 	Requests, Gaps int
+	// Unlogged says that what is sent now can neither be written into it nor be counted.
+	Unlogged bool
 	// Bytes is its size on disk.
 	Bytes int64
 }
@@ -96,9 +101,9 @@ type SentStatus struct {
 // nothing. The error is of this machine; that entries do not fit is in SentLog.Mismatch.
 func (m *Manager) Sent(since time.Time) (SentLog, error) {
 	if err := m.mayLook(); err != nil {
-		return SentLog{}, ignoreMissing(err)
+		return SentLog{Unlogged: m.in.unlogged()}, ignoreMissing(err)
 	}
-	log := SentLog{Gaps: m.in.dir.Count(gapsName)}
+	log := SentLog{Unlogged: m.in.unlogged(), Gaps: m.in.dir.Count(gapsName)}
 	read, err := m.in.sentJournal().Read()
 	if err != nil {
 		return log, fmt.Errorf("reading the log of what was sent: %w", err)
@@ -203,7 +208,7 @@ func (m *Manager) EraseSent(ctx context.Context) error {
 // lookAtSent counts what is in the log of what was sent.
 func (m *Manager) lookAtSent(s *Status) error {
 	log, err := m.Sent(time.Time{})
-	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Bytes: log.Bytes}
+	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Unlogged: log.Unlogged, Bytes: log.Bytes}
 	if err == nil && log.Mismatch != nil {
 		return log.Mismatch
 	}

@@ -3,6 +3,8 @@ package core_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,6 +23,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 // runSend records and sends in a process of its own, until that is killed.
@@ -223,6 +227,105 @@ func TestOnAFullDiskEventsAreSentAndTheGapIsTold(t *testing.T) {
 	}
 	if log := m.Status().Log; log.Gaps != 1 || log.Requests != 0 {
 		t.Errorf("%+v", log)
+	}
+}
+
+func TestTheKeyOfARequestForErasureIsInNoAnswerThatIsKept(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 400, 401, 413, 429, 500} {
+		var keys []string
+		var mu sync.Mutex
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			text := plainBody(r.Header, body)
+			mu.Lock()
+			for _, found := range erasureKeys.FindAllSubmatch(text, -1) {
+				keys = append(keys, string(found[1]))
+			}
+			key := ""
+			if len(keys) > 0 {
+				key = keys[len(keys)-1]
+			}
+			mu.Unlock()
+			if key != "" {
+				w.WriteHeader(status)
+				_, _ = fmt.Fprintf(w, "not so: %s %s %x", key, base64.StdEncoding.EncodeToString([]byte(key)), key)
+			}
+		}))
+		defer server.Close()
+		tool := toolFor(server.URL)
+		options := enabled(t, tool, nil)
+		m := core.NewManager(tool, options...)
+		recordCommands(t, tool, options, 1)
+		if _, err := m.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Reset(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		log, err := m.Sent(time.Time{})
+		if err != nil || len(keys) == 0 || len(log.Deliveries) == 0 {
+			t.Fatalf("%d: %d keys, %d deliveries, %v", status, len(keys), len(log.Deliveries), err)
+		}
+		kept, err := os.ReadFile(filepath.Join(m.Status().StateDir, "sent.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, document := exported(t, m, false)
+		for _, key := range keys {
+			for _, form := range []string{key, hex.EncodeToString([]byte(key)), base64.StdEncoding.EncodeToString([]byte(key))} {
+				if bytes.Contains(kept, []byte(form[:40])) || strings.Contains(document, form[:40]) {
+					t.Errorf("%d: a key is in the log or in an export of it, as %s", status, form)
+				}
+			}
+		}
+	}
+}
+
+var erasureKeys = regexp.MustCompile(`"` + deletion.ErasureKeyField + `":"([^"]+)"`)
+
+func TestWhatAProcessCouldNotCountItCountsWhenItCan(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs a file system of its own")
+	}
+	disk := t.TempDir()
+	mount := func(options string) {
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", disk).CombinedOutput(); err != nil {
+			t.Skipf("no tmpfs here: %s", out)
+		}
+	}
+	mount("size=1m")
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	options := []core.Option{core.WithStateDir(filepath.Join(disk, "telemetry")), environment(map[string]string{"CI": "1", "SOMETOOL_TELEMETRY": "on"})}
+	m := core.NewManager(tool, options...)
+	mount("remount,ro")
+	c := open(t, tool, options)
+	for range 2 {
+		c.Track("feature.used", "x", nil)
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := in.postCount(); n != 2 || !m.Status().Log.Unlogged {
+		t.Fatalf("%d requests arrived, %+v", n, m.Status().Log)
+	}
+	mount("remount,rw")
+	c.Track("feature.used", "x", nil)
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log, err := m.Sent(time.Time{})
+	if n := in.postCount(); err != nil || n-len(log.Deliveries) != log.Gaps || log.Gaps < 2 || log.Unlogged {
+		t.Errorf("%d requests arrived, %d are in the log, %d are counted, %v", n, len(log.Deliveries), log.Gaps, err)
+	}
+	if _, err := m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := m.Sent(time.Time{}); err != nil || log.Gaps > 0 {
+		t.Errorf("after a reset %d are counted, %v", log.Gaps, err)
 	}
 }
 

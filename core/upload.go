@@ -113,6 +113,7 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 			events = append(events, event)
 		}
 	}
+	_ = u.dir.Create() // for the log: there may be room for that by now
 	answer := u.store().Load()
 	open := func() (driver.Backend, error) {
 		if decision := u.decide(); !decision.Enabled || decision.LocalOnly || !sameAnswer(decision.Stored, answer) {

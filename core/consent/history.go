@@ -87,7 +87,8 @@ func (s Store) History() (History, error) {
 		time.Sleep(historyPoll)
 		h, now, err = s.readHistory()
 	}
-	h.Behind = h.lacks(now) && (h.Cut > 0 || len(h.Decisions) > 0)
+	nothing := h.Cut == 0 && len(h.Decisions) == 0
+	h.Behind = h.lacks(now) && !nothing
 	if list, listErr := s.list(); listErr == nil {
 		for _, r := range list {
 			p := pastReceipt(r)
@@ -100,6 +101,9 @@ func (s Store) History() (History, error) {
 		h.Decisions = append(h.Decisions, pastAnswer(now))
 	}
 	h.Missing = missingAnswers(h.Decisions)
+	if nothing && now.revision > 1 { // there were others: an older version's, or the file was removed
+		h.Missing = now.revision - 1
+	}
 	return h, err
 }
 

@@ -413,3 +413,19 @@ func FuzzHistory(f *testing.F) {
 		}
 	})
 }
+
+func TestAHistoryThatWasRemovedIsMissed(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	for _, answer := range []consent.Answer{consent.AnswerYes, consent.AnswerNo, consent.AnswerYes} {
+		say(t, store, answer, consent.SourceCommand, "", noon)
+	}
+	for _, name := range []string{"decisions", "decisions.head"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h, err := store.History(); err != nil || len(h.Decisions) != 1 || h.Missing != 2 {
+		t.Errorf("%d decisions, %d missing, %v", len(h.Decisions), h.Missing, err)
+	}
+}

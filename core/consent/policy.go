@@ -20,7 +20,10 @@ type Policy struct {
 	Pinned   bool
 	Receiver Receiver
 	// Detail is what was found, in words.
-	Detail string
+	// Unknown says that a file could not be read or understood: nobody knows whether it names a
+	// receiver in the place of the author's.
+	Unknown bool
+	Detail  string
 }
 
 // Receiver is who a policy has events sent to.
@@ -58,6 +61,7 @@ func ReadPolicies(paths ...string) Policy {
 		if i > 0 {
 			p.Detail += " (the one for all tools)"
 		}
+		all.Unknown = all.Unknown || p.Unknown
 		if !all.Pinned {
 			all.Pinned, all.Receiver = p.Pinned, p.Receiver
 		}
@@ -90,7 +94,7 @@ func readPolicy(path string) (p Policy, found bool) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return Policy{}, false // a parent that is a file has no policy in it either
 	}
-	unreadable := Policy{Verdict: No, Detail: "cannot be read, which counts as no"}
+	unreadable := Policy{Verdict: No, Unknown: true, Detail: "cannot be read, which counts as no"}
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return unreadable, true // opening a pipe would wait for a writer
 	}
@@ -127,7 +131,7 @@ func parsePolicy(text string) Policy {
 	}
 	receiver, ok := parseReceiver(rest)
 	if !ok || !said && more {
-		return Policy{Verdict: No, Pinned: pins(text), Detail: "neither off, on, local nor a receiver, which counts as no"}
+		return Policy{Verdict: No, Unknown: true, Pinned: pins(text), Detail: "neither off, on, local nor a receiver, which counts as no"}
 	}
 	p.Pinned, p.Receiver = true, receiver
 	if said {

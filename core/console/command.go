@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
@@ -31,8 +32,11 @@ type Command struct {
 	// Run runs it with the arguments that are left. It prints no error. A mistake in the call is
 	// an *UsageError. A nil stream is the process's own.
 	Run func(ctx context.Context, s Streams, args []string) error
-	// MaxArgs is how many arguments it takes.
-	MaxArgs int
+	// MaxArgs is how many arguments it takes. Complete returns what a first one may be, for a
+	// shell that completes it: each with a tab and what it is, newest first. It is nil where that
+	// is no list of ours.
+	MaxArgs  int
+	Complete func() []string
 
 	set *settings
 }
@@ -142,6 +146,35 @@ func Check(open func() (*core.Manager, error), options ...Option) *Command {
 	return set.checkCommand()
 }
 
+// notedWriter keeps the first error, which most of what prints does not look at: a list that
+// was cut off by a full disk must not look like a whole one.
+type notedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *notedWriter) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// maxOffered is how many numbers a shell is offered: more than a screen of them helps nobody.
+const maxOffered = 20
+
+// completing makes a Complete. Whatever is wrong, a shell is offered nothing and told nothing.
+func (s *commands) completing(list func(*call) []string) func() []string {
+	return func() []string {
+		m, err := s.open()
+		if err != nil {
+			return nil
+		}
+		return list(&call{settings: s.settings, ctx: context.Background(), m: m, hint: s.hints(m)})
+	}
+}
+
 // command makes a command without flags of its own; do is what it does.
 func (s *commands) command(name, summary, help string, do func(c *call) error, examples ...string) *Command {
 	c := &Command{set: s.settings, Name: name, Summary: s.text(summary), Help: s.text(help), Examples: examples, Flags: flag.NewFlagSet(name, flag.ContinueOnError)}
@@ -154,12 +187,25 @@ func (s *commands) command(name, summary, help string, do func(c *call) error, e
 			return err
 		}
 		streams = streams.complete()
-		return do(&call{
-			settings: s.settings, ctx: ctx, m: m, in: streams.In, out: out(streams.Out, m), err: out(streams.Err, m),
+		printed := out(streams.Out, m)
+		noted := &notedWriter{Writer: printed.Writer}
+		printed.Writer = noted
+		err = do(&call{
+			settings: s.settings, ctx: ctx, m: m, in: streams.In, out: printed, err: out(streams.Err, m),
 			hint: s.hints(m), args: args,
 		})
+		if err == nil && noted.err != nil {
+			err = s.errorf("what is printed did not arrive: %w", plaintext.Bare(noted.err))
+		}
+		return err
 	}
 	return c
+}
+
+// unheard reports whether something that was printed did not arrive.
+func (c *call) unheard() bool {
+	noted, ok := c.out.Writer.(*notedWriter)
+	return ok && noted.err != nil
 }
 
 func (c *Command) tooMany(args []string) error {

@@ -23,6 +23,9 @@ func (v view) blockedRows(hint func(string) string) (rows []screen.Row) {
 	case v.Unstored:
 		warn(v.text("Not stored"), v.text("each command sends what it records by itself, in one attempt, and loses it if that fails; %s itself works all the same", v.tool))
 	}
+	for _, line := range v.gapRemarks(v.Log.Gaps, v.Log.Unlogged) {
+		warn(v.text("The log"), line)
+	}
 	if v.NotAllStored != "" {
 		warn(v.text("In the way"), v.text("%[1]s; what cannot be stored is lost, and %[2]s itself works all the same", screen.Clean(v.NotAllStored), v.tool))
 	}
@@ -285,6 +288,8 @@ type conditionJSON struct {
 	Unnoted           int        `json:"deliveries_not_noted,omitempty"`
 	Uncounted         bool       `json:"delivered_at_least,omitempty"`
 	RequestsUnknown   bool       `json:"requests_unknown,omitempty"`
+	Unlogged          bool       `json:"unlogged,omitempty"`
+	LogGaps           int        `json:"log_gaps,omitempty"`
 	QueueUnknown      bool       `json:"queue_unknown,omitempty"`
 	DeliveriesUnknown bool       `json:"deliveries_unknown,omitempty"`
 	Failures          int        `json:"failures_in_a_row,omitempty"`
@@ -304,7 +309,7 @@ type heldJSON struct {
 
 func (v view) conditionJSON() conditionJSON {
 	j := conditionJSON{
-		Blocked: v.Blocked, Unstored: v.Unstored, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
+		Blocked: v.Blocked, Unstored: v.Unstored, Unlogged: v.Log.Unlogged, LogGaps: v.Log.Gaps, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
 		Failures: v.Failures, LostReported: v.Reported, RunningEvents: v.RunningEvents, SentInside: string(v.Inside),
 		ClockBehind: v.ClockBehind.UTC(), NotAllStored: v.NotAllStored, Unnoted: v.Unnoted, Uncounted: v.Uncounted, RequestsUnknown: v.RequestsUnknown,
 	}

@@ -22,8 +22,11 @@ func (s *commands) disable() *Command {
 func (c *call) disable(format outputFormat, eraseLog bool) error {
 	report, err := c.m.Disable(c.ctx)
 	var logErr error
+	before := c.look().Log.Requests
 	if report.Off && eraseLog {
+		stop := c.pausing()
 		logErr = c.m.EraseSent(c.ctx)
+		stop()
 	}
 	v := c.look()
 	if !report.Off {
@@ -48,7 +51,10 @@ func (c *call) disable(format outputFormat, eraseLog bool) error {
 		if v.LocalLog != "" {
 			c.say("What stayed on this machine is in %s; reset deletes it.", v.LocalLog)
 		}
-		if v.Log.Requests > 0 {
+		switch {
+		case eraseLog && logErr == nil && before > 0:
+			c.say("The log of what was sent is erased.")
+		case v.Log.Requests > 0:
 			c.say("What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s", c.hint("log"), c.hint("disable --erase-log"))
 		}
 		switch {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
@@ -28,7 +29,9 @@ func (c *call) enable(local bool, format outputFormat) error {
 	shown := ""
 	if format == formatText {
 		shown = c.shownBefore(local)
-		fmt.Fprintf(c.out, "%s\n", shown)
+		if _, err := fmt.Fprintf(c.out, "%s\n", shown); err != nil {
+			return c.errorf("what the yes is to could not be shown (%w), so it is not stored", plaintext.Bare(err))
+		}
 	}
 	answer := consent.AnswerYes
 	if local {

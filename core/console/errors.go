@@ -24,12 +24,15 @@ func (e *UsageError) ExitCode() int { return 2 }
 // TelemetryClass is what is recorded of it. Its text never is: it repeats what was typed.
 func (e *UsageError) TelemetryClass() string { return string(props.ErrorUsage) }
 
-// InterruptedError says that a context ended while a question was waiting for its answer. It
-// wraps the context's error.
-type InterruptedError struct{ ctx context.Context }
+// InterruptedError says that a context ended while a question was waiting for its answer, or
+// the page was shown. It wraps the context's error.
+type InterruptedError struct {
+	ctx   context.Context
+	while string
+}
 
 func (e *InterruptedError) Error() string {
-	return context.Cause(e.ctx).Error() + " while a question was waiting for its answer"
+	return context.Cause(e.ctx).Error() + " while " + e.while
 }
 
 func (e *InterruptedError) Unwrap() error { return e.ctx.Err() }

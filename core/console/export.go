@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
@@ -27,15 +28,17 @@ func (s *commands) export() *Command {
 }
 
 func (c *call) export(withKeys bool) error {
+	stop := c.pausing()
 	document, err := c.m.Export(c.ctx, withKeys)
+	stop()
 	if err != nil {
 		return c.errorf("nothing can be read, so nothing is written: %w", flat{err})
 	}
-	if len(c.args) == 0 {
+	if len(c.args) == 0 || c.args[0] == "-" {
 		if err := screen.WriteJSON(c.out, document); err != nil {
 			return err
 		}
-		return c.exportProblems(document.Problems)
+		return c.exportProblems(document)
 	}
 	if err := writeNew(c.args[0], func(w io.Writer) error { return screen.WriteJSON(w, document) }); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -47,15 +50,19 @@ func (c *call) export(withKeys bool) error {
 	if document.Warning != "" {
 		c.out.Line(screen.Plain, document.Warning)
 	}
-	return c.exportProblems(document.Problems)
+	return c.exportProblems(document)
 }
 
-// exportProblems is the error of a document that is not whole.
-func (c *call) exportProblems(problems []string) error {
-	if len(problems) == 0 {
+// exportProblems says what of what was sent is in no log, and is the error of a document that
+// is not whole.
+func (c *call) exportProblems(document core.Export) error {
+	for _, line := range c.gapRemarks(document.Sent.Gaps, document.Sent.Unlogged) {
+		c.err.Line(screen.Plain, line)
+	}
+	if len(document.Problems) == 0 {
 		return nil
 	}
-	return c.errorf("the document is not whole: %s", screen.Clean(problems[0]))
+	return c.errorf("the document is not whole: %s", screen.Clean(document.Problems[0]))
 }
 
 // writeNew makes a file of the person's own and leaves nothing where that fails.

@@ -8,10 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
+	"unicode/utf8"
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
@@ -51,43 +52,60 @@ func (s *commands) inspect() *Command {
 	return c
 }
 
-// waitingJSON is an event that waits.
-type waitingJSON struct {
-	Event    driver.Event `json:"event"`
-	Receiver string       `json:"receiver"`
-	Stays    bool         `json:"stays_here,omitempty"`
-	// Kept is why it is not sent now, Gone says that it never will be.
-	Kept  string    `json:"kept,omitempty"`
-	Gone  bool      `json:"never_sent,omitempty"`
-	Held  bool      `json:"held_by_a_command,omitempty"`
-	Until time.Time `json:"not_before,omitzero"`
-}
-
 func (c *call) inspect(format outputFormat) error {
+	stop := c.pausing()
 	waiting, err := c.m.Waiting(c.ctx)
+	stop()
 	if err != nil {
 		return c.previewError(err)
 	}
 	if format == formatJSON {
-		list := []waitingJSON{}
+		list := []core.ExportWaiting{}
 		for _, w := range waiting {
-			list = append(list, waitingJSON{w.Event, w.Receiver, w.Stays, w.Keep, w.Gone, w.Held, w.Until.UTC()})
+			list = append(list, w.Export())
 		}
 		return screen.WriteJSON(c.out, struct {
 			summaryJSON
-			Waiting []waitingJSON `json:"waiting"`
+			Waiting []core.ExportWaiting `json:"waiting"`
 		}{c.look().summary(), list})
 	}
 	if !c.out.Terminal {
 		for _, w := range waiting {
-			if _, err := fmt.Fprintf(c.out, "%s\n", w.Event.AppendJSON(nil)); err != nil {
+			if _, err := fmt.Fprintf(c.out, "%s\n", plaintext.JSON(w.Event.AppendJSON(nil))); err != nil {
 				return err
 			}
 		}
+		c.remark(c.waitingRemarks(waiting))
 		return nil
 	}
 	c.showWaiting(waiting)
+	c.remark(c.waitingRemarks(waiting))
 	return nil
+}
+
+// pausing tells a person who waits what for: a preview does not look while a process delivers.
+func (c *call) pausing() (stop func()) {
+	return new(progress).show(c.settings, c.err, c.text("Waiting for a process that is sending"), c.events)
+}
+
+// waitingRemarks says where events are not shown to the letter as they will go out.
+func (c *call) waitingRemarks(waiting []core.WaitingEvent) []string {
+	n := 0
+	for _, w := range waiting {
+		if w.OfSending {
+			n++
+		}
+	}
+	return c.timeRemarks(n)
+}
+
+// timeRemarks says of how many events the time is not known yet.
+func (s *settings) timeRemarks(events int) []string {
+	if events == 0 {
+		return nil
+	}
+	return []string{s.count(events, "The time of %d event is still to come, by the clock of this machine: it goes out with the time of sending in its place, and marked so.",
+		"The times of %d events are still to come, by the clock of this machine: they go out with the time of sending in their place, and marked so.")}
 }
 
 // showWaiting prints a line for each event, under where it goes.
@@ -99,20 +117,24 @@ func (c *call) showWaiting(waiting []core.WaitingEvent) {
 		}
 		return
 	}
-	heading := ""
-	for i, w := range waiting {
-		if h := c.whereTo(w); h != heading {
-			if i > 0 {
-				fmt.Fprintln(c.out)
-			}
-			heading = h
-			c.out.Line(screen.Bold, heading)
+	var headings []string
+	under := map[string][]core.WaitingEvent{}
+	for _, w := range waiting {
+		h := c.whereTo(w)
+		if under[h] == nil {
+			headings = append(headings, h)
 		}
-		fmt.Fprintln(c.out, screen.Cut("  "+c.eventLine(w.Event), c.out.Columns))
+		under[h] = append(under[h], w)
 	}
-	fmt.Fprintln(c.out)
-	c.out.Line(screen.Plain, c.count(len(waiting), "%[1]d line. As JSON, with every field: %[2]s",
-		"%[1]d lines. As JSON, with every field: %[2]s", c.hint("inspect | cat")))
+	for _, h := range headings {
+		c.out.Line(screen.Bold, h)
+		for _, w := range under[h] {
+			fmt.Fprintln(c.out, screen.Cut("  "+c.eventLine(w.Event), c.out.Columns))
+		}
+		fmt.Fprintln(c.out)
+	}
+	c.out.Line(screen.Plain, c.count(len(waiting), "%[1]d event. With every field, as JSON: %[2]s",
+		"%[1]d events. With every field, as JSON: %[2]s", c.hint("inspect --output json")))
 }
 
 // whereTo says where an event goes, and when.
@@ -169,26 +191,42 @@ func (c *call) previewError(err error) error {
 	return flat{err}
 }
 
-// nextBytes prints the body of the next request as it goes over the wire.
+// nextBytes prints the body of the next request as it goes over the wire, and on standard
+// error where it is not that to the letter.
 func (c *call) nextBytes() error {
+	stop := c.pausing()
 	r, err := c.m.Next(c.ctx)
+	stop()
 	if err != nil {
 		return c.previewError(err)
 	}
 	if r.NotKept != "" {
 		return c.errorf("its bytes cannot be shown: %s", screen.Clean(r.NotKept))
 	}
-	return c.printBytes(r)
+	if err := c.printBytes(r, "inspect --next --raw"); err != nil {
+		return err
+	}
+	for _, line := range c.requestRemarks(r) {
+		c.err.Line(screen.Plain, line)
+	}
+	return nil
 }
 
-// printBytes prints a body, on a terminal only if that is text.
-func (c *call) printBytes(r core.Request) error {
+// printBytes prints a body, on a terminal only if that is text. command is how the person got
+// here, for one that is not.
+func (c *call) printBytes(r core.Request, command string) error {
 	body := r.Body
 	if c.out.Terminal {
-		if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !r.BodyMasked {
-			return c.errorf("the body is compressed (%s); to see the bytes, send them into a pipe or a file", screen.Clean(encoding))
+		switch encoding := r.Header.Get("Content-Encoding"); {
+		case encoding == "gzip" && !r.BodyMasked:
+			return c.errorf("the body is compressed; to read it: %s", c.hint(command+" | gunzip"))
+		case encoding != "" && !r.BodyMasked, !utf8.Valid(body):
+			return c.errorf("the body is no text; to keep its bytes: %s", c.hint(command+" > body"))
 		}
 		body = cleanLines(body)
+		if !bytes.HasSuffix(body, []byte("\n")) {
+			body = append(body, '\n') // or the shell's prompt is behind it
+		}
 	}
 	_, err := c.out.Write(body)
 	return err
@@ -204,58 +242,33 @@ func cleanLines(body []byte) []byte {
 }
 
 func (c *call) next(format outputFormat) error {
+	stop := c.pausing()
 	r, err := c.m.Next(c.ctx)
+	stop()
 	if err != nil {
 		return c.previewError(err)
 	}
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {
 			summaryJSON
-			Request requestJSON `json:"request"`
-		}{c.look().summary(), toRequestJSON(r)})
+			Request nextJSON `json:"request"`
+		}{c.look().summary(), nextJSON{r.Export(), r.Local, r.OfSending, r.ExampleID}})
 	}
-	c.showRequest(r)
+	c.showRequest(r, "inspect --next --raw")
 	return nil
 }
 
-// requestJSON is a request that would be made, or was.
-type requestJSON struct {
-	Local   bool                `json:"local,omitempty"`
-	Method  string              `json:"method,omitempty"`
-	URL     string              `json:"url,omitempty"`
-	Header  map[string][]string `json:"header,omitempty"`
-	Network string              `json:"network,omitempty"`
-	Address string              `json:"address,omitempty"`
-	// Body is base64, Readable the same as text or JSON, if that can be made of it.
-	Body       []byte          `json:"body,omitempty"`
-	BodyMasked bool            `json:"body_masked,omitempty"`
-	Readable   json.RawMessage `json:"readable,omitempty"`
-	NotKept    string          `json:"body_not_kept,omitempty"`
-	Size       int             `json:"size"`
-	Digest     string          `json:"sha256,omitempty"`
-	Events     int             `json:"events"`
-	EventIDs   []string        `json:"event_ids,omitempty"`
-	// Momentary names fields and headers that are of the moment of sending.
-	Momentary []string `json:"momentary,omitempty"`
-	ExampleID string   `json:"example_machine_id,omitempty"`
-}
-
-func toRequestJSON(r core.Request) requestJSON {
-	j := requestJSON{
-		Local: r.Local, Method: r.Method, URL: r.URL, Header: r.Header, Network: r.Network, Address: r.Address, Body: r.Body, BodyMasked: r.BodyMasked,
-		NotKept: r.NotKept, Size: r.Size, Digest: r.Digest, Events: r.Events, EventIDs: r.IDs, Momentary: r.Momentary, ExampleID: r.ExampleID,
-	}
-	if text, err := r.Readable(); err == nil && text != "" {
-		j.Readable = json.RawMessage(text)
-		if !json.Valid(j.Readable) {
-			j.Readable, _ = json.Marshal(text) // a string can always be encoded
-		}
-	}
-	return j
+// nextJSON is the request that would be made.
+type nextJSON struct {
+	core.ExportWire
+	Local     bool   `json:"local,omitempty"`
+	OfSending int    `json:"times_of_sending,omitempty"`
+	ExampleID string `json:"example_machine_id,omitempty"`
 }
 
 // showRequest prints a request for people: its head, and its body as far as that is readable.
-func (c *call) showRequest(r core.Request) {
+// raw is the command that prints the bytes.
+func (c *call) showRequest(r core.Request, raw string) {
 	c.showHead(r)
 	text, err := r.Readable()
 	switch {
@@ -265,7 +278,11 @@ func (c *call) showRequest(r core.Request) {
 	case text != "":
 		fmt.Fprintf(c.out, "\n%s\n", cleanLines(indented([]byte(text))))
 	}
-	if remarks := c.requestRemarks(r); len(remarks) > 0 {
+	remarks := c.requestRemarks(r)
+	if err == nil && r.NotKept == "" && !r.BodyMasked && text != string(r.Body) {
+		remarks = append(remarks, c.text("The body is shown decoded. Its bytes: %s", c.hint(raw)))
+	}
+	if len(remarks) > 0 {
 		fmt.Fprintln(c.out)
 		for _, line := range remarks {
 			c.out.Line(screen.Plain, line)
@@ -284,6 +301,7 @@ func (c *call) requestRemarks(r core.Request) (lines []string) {
 	if len(r.Momentary) > 0 {
 		lines = append(lines, c.text("Of the moment of sending, so other when it is sent: %s.", strings.Join(r.Momentary, ", ")))
 	}
+	lines = append(lines, c.timeRemarks(r.OfSending)...)
 	if r.ExampleID != "" {
 		lines = append(lines, c.text("There is no machine ID yet: the first upload makes it, and %s stands in its place here.", r.ExampleID))
 	}
@@ -293,7 +311,7 @@ func (c *call) requestRemarks(r core.Request) (lines []string) {
 func (c *call) showHead(r core.Request) {
 	switch {
 	case r.Local:
-		c.say("Nothing leaves this machine. What is written:")
+		c.say("Nothing leaves this machine. What the backend writes or prints:")
 	case r.Method != "":
 		fmt.Fprintf(c.out, "%s %s\n", r.Method, screen.Clean(r.URL))
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {

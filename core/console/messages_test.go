@@ -91,6 +91,9 @@ func textsInCode(t *testing.T) []string {
 	for _, class := range slices.Sorted(maps.Keys(answerWords)) {
 		add(answerWords[class])
 	}
+	for _, class := range slices.Sorted(maps.Keys(sentWords)) {
+		add(sentWords[class])
+	}
 	for _, name := range layerNames {
 		add(name)
 	}

@@ -121,7 +121,7 @@ func TestAnEndAtTheQuestionIsTheEndOfTheContext(t *testing.T) {
 	cancel()
 	late, cancelLate := context.WithDeadline(t.Context(), time.Time{})
 	defer cancelLate()
-	err := error(&InterruptedError{cancelled})
+	err := error(&InterruptedError{cancelled, "a question was waiting for its answer"})
 	if !errors.Is(err, context.Canceled) || err.Error() != "context canceled while a question was waiting for its answer" {
 		t.Errorf("%v", err)
 	}
@@ -130,7 +130,7 @@ func TestAnEndAtTheQuestionIsTheEndOfTheContext(t *testing.T) {
 		want int
 	}{
 		{fmt.Errorf("wrapped: %w", err), 130},
-		{&InterruptedError{late}, 1},
+		{&InterruptedError{late, "a question was waiting for its answer"}, 1},
 	} {
 		if got := core.ExitCode(test.err); got != test.want {
 			t.Errorf("%v: %d, want %d", test.err, got, test.want)

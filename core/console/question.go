@@ -178,7 +178,7 @@ func (s *settings) askYesNo(ctx context.Context, in *os.File, terminal io.Writer
 			// What a signal does to the terminal may be seen before what it does to ctx:
 			// one that goes away has no foreground, and on Windows Ctrl-C ends the input.
 			if tty.Glance(ctx) {
-				return none, &InterruptedError{ctx}
+				return none, &InterruptedError{ctx, "a question was waiting for its answer"}
 			}
 			return none, nil
 		}

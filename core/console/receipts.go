@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +17,11 @@ func (s *commands) receipts() *Command {
 	c := s.command("receipts", "Show what was decided, by whom, and what was shown then",
 		"Show every decision about telemetry since the last reset: when, who decided, what for,\n"+
 			"and what this version would send more or less than was said then.\n\n"+
-			"With the number of one it prints that one whole, with the text that was shown.",
+			"With the number of one, or the beginning of its receipt, it prints that one whole, with\n"+
+			"the text that was shown.",
 		func(c *call) error { return c.receipts(*format) },
 		"receipts", "receipts 2", "receipts --output json")
+	c.Complete = s.completing((*call).completeDecisions)
 	c.Args, c.MaxArgs = s.text("[NUMBER]"), 1
 	format = c.addOutput()
 	return c
@@ -29,37 +32,85 @@ func (c *call) receipts(format outputFormat) error {
 	if err != nil && len(all.List) == 0 {
 		return flat{err}
 	}
-	if format == formatJSON {
-		if writeErr := screen.WriteJSON(c.out, c.look().receiptsJSON(all)); writeErr != nil {
+	chosen := 0
+	if len(c.args) > 0 {
+		var wrong error
+		if chosen, wrong = c.chosenDecision(all); wrong != nil {
+			return wrong
+		}
+	}
+	switch {
+	case format == formatJSON:
+		j := c.look().receiptsJSON(all)
+		if chosen > 0 {
+			j.Decisions = j.Decisions[chosen-1 : chosen]
+		}
+		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
-		return err
+	case chosen > 0:
+		c.showDecision(all.List[chosen-1], chosen)
+		c.remark(c.historyRemarks(all))
+	default:
+		c.forColumns().showDecisions(all)
 	}
-	if len(c.args) > 0 {
-		n, convErr := strconv.Atoi(c.args[0])
-		switch {
-		case convErr != nil:
-			return &UsageError{c.errorf("%q is not the number of a decision; they are in the first column of %s", c.args[0], c.hint("receipts"))}
-		case n < 1 || n > len(all.List):
-			return c.errorf("there is no decision %[1]d; see %[2]s", n, c.hint("receipts"))
+	if err != nil {
+		return flat{err}
+	}
+	return nil
+}
+
+// completeDecisions lists the latest decisions for a shell.
+func (c *call) completeDecisions() (list []string) {
+	all, _ := c.m.Decisions()
+	for i, d := range slices.Backward(all.List) {
+		if len(list) == maxOffered {
+			break
 		}
-		c.showDecision(all.List[n-1], n)
-		return nil
+		answer, _ := c.decidedWords(d.Past)
+		list = append(list, fmt.Sprintf("%d\t%s, %s", i+1, whenKnown(d.At), answer))
 	}
-	c.forColumns().showDecisions(all)
-	return err
+	return list
+}
+
+// chosenDecision returns the number of the decision that an argument names: by that, or by
+// the beginning of its receipt, of which several decisions may have the same.
+func (c *call) chosenDecision(all core.Decisions) (int, error) {
+	arg := c.args[0]
+	n, err := strconv.Atoi(arg)
+	if err == nil && 1 <= n && n <= len(all.List) {
+		return n, nil
+	}
+	if len(arg) >= receiptDigits {
+		for i, d := range all.List {
+			if strings.HasPrefix(d.Receipt, arg) {
+				return i + 1, nil
+			}
+		}
+	}
+	if err != nil && len(arg) < receiptDigits {
+		return 0, &UsageError{c.errorf("%q is not the number of a decision, nor a receipt; they are in the first and last column of %s", arg, c.hint("receipts"))}
+	}
+	return 0, c.errorf("there is no decision %[1]s; see %[2]s", screen.Clean(arg), c.hint("receipts"))
 }
 
 func (c *call) showDecisions(all core.Decisions) {
 	var rows [][]screen.Cell
 	for i, d := range all.List {
 		answer, colour := c.decidedWords(d.Past)
+		who := screen.Same(scopeOf(d.Past), screen.Plain)
+		switch {
+		case d.Decided == consent.AnswerLocal:
+			answer, who = c.text("yes"), screen.Same(c.text("this machine only"), screen.Plain)
+		case who.Full != "" && len(d.Terms.Hosts) > 0:
+			who.Short = strings.Join(d.Terms.Hosts, ", ")
+		}
 		rows = append(rows, []screen.Cell{
 			screen.Same(strconv.Itoa(i+1), screen.Plain),
-			{Short: whenKnown(d.At), Full: rfc3339(d.At)},
+			{Short: whenShort(d.At), Full: rfc3339(d.At)},
 			screen.Same(answer, colour),
 			screen.Same(c.decidedBy(d.Past), screen.Plain),
-			screen.Same(scopeOf(d.Past), screen.Plain),
+			who,
 			{Short: d.Receipt[:min(len(d.Receipt), receiptDigits)], Full: d.Receipt},
 		})
 	}
@@ -69,21 +120,25 @@ func (c *call) showDecisions(all core.Decisions) {
 	case c.out.Terminal:
 		c.say("Nothing was decided yet.")
 	}
-	if !c.out.Terminal {
-		return
-	}
-	if all.Cut > 0 {
-		c.say("%[1]d older decisions were cut, of %[2]s to %[3]s.", all.Cut, screen.When(all.CutFrom), screen.When(all.CutTo))
-	}
-	if all.Missing > 0 {
-		c.out.Line(screen.Plain, c.count(all.Missing, "%d answer was given of which nothing more is known.", "%d answers were given of which nothing more is known."))
-	}
-	if all.Problem != "" {
-		c.say("The history is not as it was written: %s", screen.Clean(all.Problem))
-	}
-	if len(rows) > 0 {
+	c.remark(c.historyRemarks(all))
+	if c.out.Terminal && len(rows) > 0 {
 		c.say("One of them whole, with what was shown: %s", c.hint("receipts "+c.text("NO")))
 	}
+}
+
+// historyRemarks says where the history is not whole.
+func (c *call) historyRemarks(all core.Decisions) (lines []string) {
+	if all.Cut > 0 {
+		lines = append(lines, c.count(all.Cut, "%[1]d older decision was cut, of %[2]s.", "%[1]d older decisions were cut, of %[2]s to %[3]s.",
+			screen.When(all.CutFrom), screen.When(all.CutTo)))
+	}
+	if all.Missing > 0 {
+		lines = append(lines, c.count(all.Missing, "%d answer was given of which nothing more is known.", "%d answers were given of which nothing more is known."))
+	}
+	if all.Problem != "" {
+		lines = append(lines, c.text("The history is not as it was written: %s", screen.Clean(all.Problem)))
+	}
+	return lines
 }
 
 // receiptDigits are enough to tell a person's receipts apart.
@@ -133,6 +188,13 @@ func whenKnown(t time.Time) string {
 	return screen.When(t)
 }
 
+func whenShort(t time.Time) string {
+	if t.IsZero() {
+		return "?"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
 func rfc3339(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -156,6 +218,9 @@ func (c *call) showDecision(d core.PastDecision, n int) {
 	add(c.text("For"), scopeOf(d.Past))
 	add(c.text("Receipt"), d.Receipt)
 	if d.Terms.Tool != "" {
+		for _, row := range c.whoAsks(core.Controller{Name: d.Terms.Controller, Purpose: d.Terms.Purpose, Retention: d.Terms.Retention}) {
+			add(row.Label, screen.Clean(row.Value))
+		}
 		add(c.text("Fields"), strings.Join(d.Terms.Fields, ", "))
 		add(c.text("Metadata"), keysOf(d.Terms))
 	}
@@ -201,32 +266,8 @@ type receiptsJSON struct {
 }
 
 type decisionJSON struct {
-	At time.Time `json:"at,omitzero"`
-	// Decided is "yes", "no" or "local", By "question", "command", "variable", "policy" or "upgrade".
-	Decided      string     `json:"decided"`
-	By           string     `json:"by"`
-	Decider      string     `json:"decider,omitempty"`
-	RestrictedBy string     `json:"restricted_by,omitempty"`
-	Receipt      string     `json:"receipt,omitempty"`
-	Terms        *termsJSON `json:"terms,omitempty"`
-	More         []string   `json:"more_now,omitempty"`
-	Less         []string   `json:"less_now,omitempty"`
-	// Shown is left out where nobody knows what was shown, and empty if nothing was.
-	Shown      *string `json:"shown,omitempty"`
-	Unrecorded bool    `json:"from_the_stored_answer,omitempty"`
-}
-
-type termsJSON struct {
-	Tool          string   `json:"tool"`
-	Backend       string   `json:"backend"`
-	Hosts         []string `json:"hosts"`
-	Fields        []string `json:"fields"`
-	Events        []string `json:"events,omitempty"`
-	AnyEvent      bool     `json:"any_event,omitempty"`
-	MetadataKeys  []string `json:"metadata_keys,omitempty"`
-	AnyKey        bool     `json:"any_key,omitempty"`
-	Extended      bool     `json:"extended,omitempty"`
-	NoticeVersion int      `json:"notice_version"`
+	N int `json:"n"`
+	core.ExportPast
 }
 
 func (v view) receiptsJSON(all core.Decisions) receiptsJSON {
@@ -234,20 +275,8 @@ func (v view) receiptsJSON(all core.Decisions) receiptsJSON {
 		summaryJSON: v.summary(), Decisions: []decisionJSON{}, Cut: all.Cut, CutFrom: all.CutFrom.UTC(), CutTo: all.CutTo.UTC(),
 		Missing: all.Missing, Problem: all.Problem,
 	}
-	for _, d := range all.List {
-		one := decisionJSON{
-			At: d.At.UTC(), Decided: string(d.Decided), By: string(d.By), Decider: d.Decider, RestrictedBy: d.RestrictedBy, Receipt: d.Receipt,
-			More: d.More, Less: d.Less, Unrecorded: d.Unrecorded,
-		}
-		if t := d.Terms; t.Tool != "" {
-			one.Terms = &termsJSON{
-				t.Tool, t.Backend, append([]string{}, t.Hosts...), append([]string{}, t.Fields...), t.Events, t.AnyEvent, t.MetadataKeys, t.AnyKey, t.Extended, t.NoticeVersion,
-			}
-		}
-		if d.ShownKnown {
-			one.Shown = &d.Shown
-		}
-		j.Decisions = append(j.Decisions, one)
+	for i, d := range all.List {
+		j.Decisions = append(j.Decisions, decisionJSON{i + 1, d.Export()})
 	}
 	return j
 }

@@ -68,7 +68,7 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		return c.notStored(before, err)
 	}
 	if format == formatJSON {
-		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
+		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.Sending, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
 		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
@@ -166,6 +166,9 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		return
 	}
 	c.saidNo(before.tool, report.Erased, report.Arrived, report.NotErased, complete)
+	if report.Sending {
+		c.say("A batch is still on its way and may arrive after the request for its deletion.")
+	}
 	for _, name := range report.Unknown {
 		fmt.Fprintln(c.out)
 		c.say("An identity was damaged and is kept as %s.", name)
@@ -211,6 +214,8 @@ type resetJSON struct {
 	summaryJSON
 	Erased    int `json:"erased"`
 	NotErased int `json:"not_erased,omitempty"`
+	// Sending says that a batch was still on its way.
+	Sending bool `json:"still_sending,omitempty"`
 	// NotErasable is how many of the events that were sent may stay all the same, the greatest
 	// number of a request.
 	NotErasable int           `json:"not_erasable,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -21,14 +22,20 @@ import (
 
 // web serves the page to this machine until the person closes it.
 func (c *call) web() error {
+	ctx, stop := context.WithCancel(c.ctx)
+	defer stop()
 	ready := func(address string) {
 		c.say("The page is at %s", address)
 		c.say("The address works once, and on this machine only. The page ends when you close it, after ten minutes, and with Ctrl-C.")
+		if c.unheard() {
+			stop() // nobody has the address
+			return
+		}
 		if c.out.Terminal {
 			_ = c.openURL(c.m.Lookup, address) // it is printed all the same
 		}
 	}
-	ending, err := page.Serve(c.ctx, c.pageData, page.Options{Ready: ready, Translate: func(text string) string { return c.text(text) }, Language: c.language()})
+	ending, err := page.Serve(ctx, c.pageData, page.Options{Ready: ready, Translate: func(text string) string { return c.text(text) }, Language: c.language()})
 	if err != nil {
 		return c.errorf("the page could not be shown: %[1]w; the same is in %[2]s, %[3]s and %[4]s",
 			flat{err}, c.hint("status"), c.hint("inspect"), c.hint("log"))
@@ -37,7 +44,12 @@ func (c *call) web() error {
 	case page.TimeUp:
 		c.say("Ten minutes are over, so the page is no longer served.")
 	case page.Closed:
-		c.say("The page was closed.")
+		c.say("No browser has asked for the page for half a minute, so it is no longer served.")
+	case page.Cancelled:
+		if c.ctx.Err() == nil {
+			return nil // the command's own error says what was not heard
+		}
+		return &InterruptedError{c.ctx, "the page was open"}
 	}
 	return nil
 }
@@ -48,6 +60,9 @@ func (s *settings) language() string { return s.text("en") }
 // pageData gathers what the page shows. What cannot be read is a problem on the page.
 func (c *call) pageData(ctx context.Context) (page.Data, error) {
 	v := c.look()
+	if v.QueueUnknown && v.DeliveriesUnknown && len(v.Faults) > 0 {
+		return page.Data{}, errors.New(v.Faults[0]) // rather than a page of zeros
+	}
 	tool := c.m.Tool()
 	d := page.Data{
 		Tool: tool.Name, Version: tool.Version, At: v.At, State: v.pageState(), MachineID: v.MachineID, StateDir: v.StateDir,
@@ -73,7 +88,7 @@ func (c *call) pageData(ctx context.Context) (page.Data, error) {
 	decisions, err := c.m.Decisions()
 	unreadable(&d, c.text("The history of decisions"), err)
 	c.pageWaiting(&d, v, waiting)
-	c.pageSent(&d, log)
+	c.pageSent(&d, v, log)
 	c.pageDecisions(&d, decisions)
 	c.pageFields(&d, waiting)
 	c.pageErasures(&d, v.Erasures)
@@ -133,6 +148,9 @@ func (c *call) pageWaiting(d *page.Data, v view, waiting []core.WaitingEvent) {
 	if v.state() == stateOn && len(waiting) > 0 {
 		d.Waiting.Why = c.text("Next upload: %s", v.nextUpload())
 	}
+	for _, held := range v.Held {
+		d.Problems = append(d.Problems, page.Problem{Tone: page.Caution, Title: c.text("Not sent"), Text: v.heldWords(held)})
+	}
 	for _, w := range waiting {
 		e := page.Event{At: w.Event.Time, Name: strings.TrimSpace(w.Event.Type + " " + w.Event.Name), JSON: string(w.Event.AppendJSON(nil)), To: w.Receiver}
 		if w.Keep != "" || w.Held || w.Gone || !w.Until.IsZero() {
@@ -142,7 +160,7 @@ func (c *call) pageWaiting(d *page.Data, v view, waiting []core.WaitingEvent) {
 	}
 }
 
-func (c *call) pageSent(d *page.Data, log core.SentLog) {
+func (c *call) pageSent(d *page.Data, v view, log core.SentLog) {
 	d.Sent.Total = len(log.Deliveries)
 	for _, one := range slices.Backward(log.Deliveries) {
 		answer, colour := c.answerOf(one)
@@ -157,6 +175,9 @@ func (c *call) pageSent(d *page.Data, log core.SentLog) {
 			At: one.At, To: one.Backend + " (" + one.Host + ")", Events: one.Events, Status: answer, Tone: tone(colour), Body: body,
 			Receipt: strings.Join(one.Receipts, ", "),
 		})
+	}
+	if v.Stayed > 0 && v.LocalLog != "" {
+		d.Sent.Notes = append(d.Sent.Notes, page.Note{Text: c.count(v.Stayed, "%[1]d event stayed on this machine, in %[2]s", "%[1]d events stayed on this machine, in %[2]s", v.LocalLog)})
 	}
 	for _, line := range c.logRemarks(log) {
 		d.Sent.Notes = append(d.Sent.Notes, page.Note{Tone: page.Caution, Text: line})
@@ -259,13 +280,21 @@ func (c *call) pageActivity(waiting []core.WaitingEvent, log core.SentLog, now t
 		days[at.Local().Format(time.DateOnly)] += events
 		commands[cmp.Or(name, c.text("others"))] += events
 	}
-	for _, d := range log.Deliveries {
-		for _, kind := range d.Counts {
-			note(d.At, kind.Name, kind.Events)
-		}
-	}
+	seen := map[string]bool{} // IDs: what was sent again counts once, with its last attempt
 	for _, w := range waiting {
+		seen[w.Event.ID] = true
 		note(w.Event.Time, commandOf(w.Event), max(w.Event.Count, 1))
+	}
+	for _, d := range slices.Backward(log.Deliveries) {
+		again := slices.ContainsFunc(d.IDs, func(id string) bool { return seen[id] })
+		for _, id := range d.IDs {
+			seen[id] = true
+		}
+		for _, kind := range d.Counts {
+			if !again && !d.Unsent {
+				note(d.At, kind.Name, kind.Events)
+			}
+		}
 	}
 	a := page.Activity{Note: c.text("Counted is what is in the log, on the day on which it was sent, and what waits.")}
 	if len(days) == 0 {

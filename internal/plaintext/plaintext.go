@@ -3,6 +3,7 @@
 package plaintext
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,6 +48,23 @@ func controls(r rune) bool {
 		return true
 	}
 	return false
+}
+
+// JSON escapes in a JSON text what Clean would replace outside of ASCII, where it can only be
+// in a string: its meaning stays, and a terminal that it is printed on obeys nothing.
+func JSON(text []byte) []byte {
+	if !bytes.ContainsFunc(text, func(r rune) bool { return r >= 0x7f && controls(r) }) {
+		return text
+	}
+	var b []byte
+	for _, r := range string(text) {
+		if r >= 0x7f && controls(r) {
+			b = fmt.Appendf(b, `\u%04x`, r)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b
 }
 
 // Line is Clean, cut to a number of bytes: where something is cut off, an ellipsis says so.

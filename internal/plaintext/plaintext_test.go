@@ -1,6 +1,7 @@
 package plaintext_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -82,4 +83,22 @@ func FuzzLine(f *testing.F) {
 			t.Errorf("%q", got)
 		}
 	})
+}
+
+func TestJSONKeepsItsMeaningAndCommandsNoTerminal(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"plain", "ä日本", "del \x7f", "C1 \u009b31m", "lines \u2028\u2029", "turned \u202e\u2066\u200f\u061c", "\ufeff"} {
+		encoded, err := json.Marshal(map[string]string{"text": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		escaped := plaintext.JSON(encoded)
+		if plaintext.Clean(string(escaped)) != string(escaped) {
+			t.Errorf("%q is still %q", text, escaped)
+		}
+		var back map[string]string
+		if err := json.Unmarshal(escaped, &back); err != nil || back["text"] != text {
+			t.Errorf("%q has become %q, %v", text, back["text"], err)
+		}
+	}
 }

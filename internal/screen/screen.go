@@ -5,6 +5,7 @@
 package screen
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -81,12 +82,12 @@ type Row struct {
 // terminal values stand under their labels.
 const leastValue = 28
 
-// Table writes rows as they are: Clean what is from elsewhere. A label that is the same as
-// the one before is not repeated on a terminal; in a pipe each line stands for itself.
+// Table writes rows, and cleans their values. A label that is the same as the one before is
+// not repeated on a terminal; in a pipe each line stands for itself.
 func (s Screen) Table(rows []Row) {
 	if !s.Terminal {
 		for _, r := range rows {
-			fmt.Fprintf(s, "%s: %s\n", r.Label, r.Value)
+			fmt.Fprintf(s, "%s: %s\n", r.Label, Clean(r.Value))
 		}
 		return
 	}
@@ -200,12 +201,18 @@ func sum(list []int) (n int) {
 	return n
 }
 
-// WriteJSON writes the other output format. Times in it are RFC 3339 in UTC.
+// WriteJSON writes the other output format. Times in it are RFC 3339 in UTC. What would
+// command a terminal is escaped in its texts.
 func WriteJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(plaintext.JSON(b.Bytes()))
+	return err
 }
 
 // Clean makes text from elsewhere, such as a server's answer, fit for a terminal.

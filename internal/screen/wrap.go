@@ -27,9 +27,10 @@ func (s Screen) Item(mark, text string) {
 	}
 }
 
-// Line writes a sentence in a colour: with line breaks on a terminal, in one line elsewhere.
+// Line writes a sentence in a colour, cleaned: with line breaks on a terminal, in one line
+// elsewhere.
 func (s Screen) Line(c Colour, text string) {
-	lines := []string{text}
+	lines := []string{Clean(text)}
 	if s.Columns > 0 {
 		lines = Wrap(text, s.Columns)
 	}

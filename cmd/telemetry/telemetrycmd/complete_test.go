@@ -171,3 +171,34 @@ func TestARealBashCompletesCommandsFlagsAndValues(t *testing.T) {
 		}
 	}
 }
+
+func TestNumbersOfEntriesAndDecisionsComplete(t *testing.T) {
+	t.Parallel()
+	dir, env := completing(t)
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(filepath.Join(dir, "mytool"), args...)
+		cmd.Env = env
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	if out := run("__complete", "telemetry", "log", ""); !strings.HasPrefix(out, ":36\n") {
+		t.Errorf("where nothing was sent, log is offered %q", out)
+	}
+	run("telemetry", "enable")
+	run("telemetry", "disable")
+	for _, line := range strings.SplitAfter(run("__complete", "telemetry", "receipts", ""), "\n")[:2] {
+		if number, what, _ := strings.Cut(line, "\t"); !(number == "2" && strings.HasSuffix(what, ", no\n")) && !(number == "1" && strings.HasSuffix(what, ", yes\n")) {
+			t.Errorf("receipts is offered %q", line)
+		}
+	}
+	if out := run("__complete", "telemetry", "receipts", "1", ""); !strings.HasPrefix(out, ":36\n") {
+		t.Errorf("a second number is offered %q", out)
+	}
+	if out := run("__complete", "telemetry", "export", ""); !strings.HasPrefix(out, ":0\n") {
+		t.Errorf("export is offered no files: %q", out)
+	}
+}

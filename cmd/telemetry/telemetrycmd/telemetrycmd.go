@@ -55,7 +55,6 @@
 package telemetrycmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,8 +118,7 @@ const (
 	wiredMark = "telemetrycmd.wired"
 )
 
-// New returns the `telemetry` command with enable, disable, status, schema, reset, flush
-// and share under it, and the hidden upload.
+// New returns the `telemetry` command with those of package console under it.
 func New(m *core.Manager, list ...Option) *cobra.Command {
 	name := m.Tool().Name
 	path := func() string { return name + " " + groupName }
@@ -183,7 +181,15 @@ func face(c *console.Command, path func() string) *cobra.Command {
 		SilenceErrors:     c.Hidden,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	if c.MaxArgs > 0 {
+	switch {
+	case c.Complete != nil:
+		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) (list []string, _ cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				list = c.Complete()
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		}
+	case c.MaxArgs > 0:
 		cmd.ValidArgsFunction = nil // the shell completes files
 	}
 	for _, example := range c.Examples {
@@ -195,7 +201,10 @@ func face(c *console.Command, path func() string) *cobra.Command {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > c.MaxArgs {
-			return UsageError(fmt.Errorf("%s takes %s, but was given %q", cmd.CommandPath(), cmp.Or(c.Args, "no arguments"), args[c.MaxArgs]))
+			if c.MaxArgs > 0 {
+				return UsageError(fmt.Errorf("%s takes %s, but was given %q as well", cmd.CommandPath(), c.Args, args[c.MaxArgs]))
+			}
+			return UsageError(fmt.Errorf("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0]))
 		}
 		return nil
 	}

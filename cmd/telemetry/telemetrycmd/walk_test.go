@@ -34,6 +34,8 @@ type world struct {
 	logged    bool   // the log on this machine exists
 	sentUnder bool   // something was sent under the present identity
 	requests  int    // deletion requests that were made
+	forgotten int    // requests that reached the server before the last reset
+	decided   int    // answers since the last reset
 
 	askedUntil time.Time      // the server asked not to be called before
 	failures   int            // attempts in a row
@@ -43,7 +45,6 @@ type world struct {
 	reported   map[string]int // those of lost that the server was told of
 	stuck      bool           // a background process was started and never began
 	unnoted    int            // of delivered, what no process could note
-	gaps       int            // requests that could not be written into the log
 
 	seen tally // guarded by mu
 }
@@ -131,6 +132,7 @@ func (w *world) enable(local bool) {
 	w.say(strings.Join(args[1:], " "))
 	out := w.must(args...)
 	w.said, w.beyond, w.yesWide = "yes", false, w.wide
+	w.decided++
 	if local {
 		w.said = "local"
 	}
@@ -153,6 +155,7 @@ func (w *world) disable() {
 	w.says(out, "What an upload that failed brought", w.delivered == 0 && w.sentUnder)
 	w.says(out, "What stayed on this machine", w.logged)
 	w.said, w.beyond, w.remote, w.local = "no", false, 0, 0
+	w.decided++
 }
 
 // works reports whether the server takes events.
@@ -245,7 +248,7 @@ func (w *world) lose() {
 	w.setTime("losses-"+reason, time.Unix(int64(w.fresh[reason]), 0))
 }
 
-// unnote delivers events whose delivery cannot be noted or logged, as on a full disk.
+// unnote delivers events whose delivery cannot be noted, as on a full disk.
 func (w *world) unnote() {
 	if w.delivered == 0 || w.unnoted > 0 {
 		return
@@ -253,10 +256,6 @@ func (w *world) unnote() {
 	w.say("deliver 2 that cannot be noted")
 	w.setTime("delivery", time.Unix(-2, 0))
 	w.delivered, w.unnoted = w.delivered+2, 2
-	if w.gaps == 0 {
-		w.gaps = 1
-		w.setTime("sent.gaps", time.Unix(1, 0))
-	}
 }
 
 // distrust looks at a directory that others may write to, and at such files of the queue.
@@ -338,6 +337,9 @@ func (w *world) surroundings() {
 			n = w.remote
 		}
 		w.says(out, held, held != "" && n > 0)
+		if held != "" {
+			w.looksHeld()
+		}
 		if n > 0 && held != "" && number(out, "Not sent: ") != n {
 			w.fail("%d events are held, of %d, in\n%s", number(out, "Not sent: "), n, out)
 		}
@@ -427,7 +429,7 @@ func (w *world) full() {
 
 func (w *world) reset() {
 	w.say("reset")
-	asks := w.sentUnder
+	asks, before := w.sentUnder, len(w.sent())
 	out, errs, _ := w.run("telemetry", "reset", "--yes")
 	w.says(out, "Nothing to reset", w.said == "")
 	if w.said == "" {
@@ -447,13 +449,14 @@ func (w *world) reset() {
 		w.requests++
 	}
 	w.said, w.beyond, w.remote, w.local, w.delivered, w.stayed, w.logged, w.sentUnder = "no", false, 0, 0, 0, 0, false, false
+	w.forgotten, w.decided = before, 1
 	w.begin()
 }
 
 // begin is what no reset leaves anything of.
 func (w *world) begin() {
 	w.failures, w.askedUntil, w.refusal, w.stuck = 0, time.Time{}, false, false
-	w.unnoted, w.gaps = 0, 0
+	w.unnoted = 0
 	w.lost, w.fresh, w.reported = map[string]int{}, map[string]int{}, map[string]int{}
 	w.watched()
 }
@@ -487,7 +490,6 @@ func (w *world) status() {
 	w.says(out, "nothing was delivered yet", w.failures > 0 && w.delivered == 0)
 	w.says(out, "Paused: the receiver is not called before", w.now.Before(w.askedUntil))
 	w.says(out, "of them were is not noted", w.unnoted > 0)
-	w.says(out, "could not be written into the log", w.gaps > 0)
 	w.says(out, "at least", false)
 	w.says(out, "Background: the background process that was to send events", w.stuck)
 	w.says(out, "Which means: ", w.delivered > 0)
@@ -550,6 +552,9 @@ func TestNoSentenceIsFalseWhateverHappened(t *testing.T) {
 			w.now = w.now.Add(time.Minute)
 			steps[random.IntN(len(steps))]()
 			w.status()
+			if i%2 == 0 {
+				w.looks()
+			}
 			if i%4 == 0 {
 				o.run(w.home, "status", "--explain")
 			}

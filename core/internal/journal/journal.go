@@ -11,9 +11,12 @@
 //
 // N entries were cut, which are of the times FROM to TO, and HASH is that of the last of them.
 //
-// A second file, NAME.head, has the number and the hash of the last entry, so that an end that
-// was cut off shows too. There is no key in any of this: who rewrites both files as a whole
-// leaves a journal that fits. It shows mistakes, damage and careless changes, and no more.
+// A second file, NAME.head, has the number and the hash of the last entry that was sealed, so
+// that an end that was cut off shows too. It is there before the first entry, so that its own
+// loss shows, which the next entry notes. Of a cut it has the same as the line, and before that:
+// what somebody else cut is missing. There is no key in any of this: who works out the
+// hashes, or removes both files, leaves a journal that fits. It shows mistakes, damage and
+// careless changes, and no more.
 //
 // An entry is written with one write, so it is there as a whole or torn at the end of the file
 // when a process is killed. What is torn is told, and cut off by the next entry.
@@ -21,6 +24,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -40,6 +44,8 @@ const (
 	cutMark    = "#cut"
 	// tornField is in an entry before which a torn line was cut off: so many bytes.
 	tornField = "torn_before"
+	// headlessField is in an entry that was written where there was no head any more.
+	headlessField = "head_lost"
 	// kept is the part of Cap, in quarters, that a cut leaves: so that not each entry cuts.
 	kept = 3
 	// maxRead bounds what is taken for a journal: far above any Cap of ours.
@@ -70,6 +76,7 @@ type Entry struct {
 	Fields state.Record
 	// TornBefore is how many bytes of a torn entry were cut off before this one was written.
 	TornBefore int
+	headless   bool
 }
 
 // Log is what a journal holds.
@@ -110,21 +117,26 @@ func (j Journal) Read() (Log, error) {
 	// The head after the file: it is written after it, so it may be ahead of what was read only
 	// where something was appended in between.
 	head, headErr := j.head()
-	if headErr != nil && log.Mismatch == nil {
-		log.Mismatch = &Mismatch{end.n, "may be followed by others: the file that would tell is damaged"}
-	}
-	if log.Mismatch == nil && head.n > end.n {
+	if log.Mismatch == nil && (head.n > end.n || headErr != nil) {
 		if again, err := j.Dir.ReadUpTo(j.Name, maxRead); err == nil && !bytes.Equal(again, content) {
 			log, end = parse(again)
 		}
 	}
-	if log.Mismatch == nil {
-		log.Mismatch = head.check(end)
+	switch {
+	case log.Mismatch != nil:
+	case errors.Is(headErr, fs.ErrNotExist) && end.n == 0: // there never was one
+	case errors.Is(headErr, fs.ErrNotExist):
+		log.Mismatch = &Mismatch{end.n + 1, "may be missing, and others: the file that would tell is gone"}
+	case headErr != nil:
+		log.Mismatch = &Mismatch{end.n + 1, "may be missing, and others: the file that would tell is damaged"}
+	default:
+		log.Mismatch = head.check(log, end)
 	}
 	return log, nil
 }
 
-// Erase removes the journal. The head goes first: a file without one is whole.
+// Erase removes the journal. Killed in between, it leaves one that says that its end may be
+// missing.
 func (j Journal) Erase() error {
 	if err := j.Dir.Remove(j.Name + headSuffix); err != nil {
 		return err
@@ -138,9 +150,20 @@ type link struct {
 	hash string
 }
 
+// head is what is noted beside a journal: its last entry that was sealed, and what was cut.
+type head struct {
+	link
+	cut    int
+	period string // the times of what was cut
+}
+
 // check returns what is wrong with a log that ends in end, if this is its head.
-func (h link) check(end link) *Mismatch {
+func (h head) check(log Log, end link) *Mismatch {
 	switch {
+	case log.Cut > h.cut:
+		return &Mismatch{h.cut + 1, fmt.Sprintf("is missing, and what came after it up to entry %d", log.Cut)}
+	case log.Cut > 0 && log.Cut == h.cut && h.period != period(log.CutFrom, log.CutTo):
+		return &Mismatch{h.cut, "is not the last one that was cut, or not of that time"}
 	case h.n > end.n:
 		return &Mismatch{end.n + 1, fmt.Sprintf("is missing, and what came after it up to entry %d", h.n)}
 	case h.n > 0 && h.n == end.n && h.hash != end.hash:
@@ -149,24 +172,26 @@ func (h link) check(end link) *Mismatch {
 	return nil
 }
 
-// head reads what is noted of the last entry, nothing where there is no note.
-func (j Journal) head() (link, error) {
+// head reads what is noted of the last entry. The error wraps fs.ErrNotExist where nothing is.
+func (j Journal) head() (head, error) {
 	r, err := j.Dir.ReadRecord(j.Name + headSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
-		return link{}, nil
-	}
 	if err != nil {
-		return link{}, err
+		return head{}, err
 	}
 	n, err := strconv.Atoi(r["entries"])
-	if err != nil || n < 0 || !isHash(r["last"]) {
-		return link{}, state.ErrCorrupt
+	cut, cutErr := strconv.Atoi(cmp.Or(r["cut"], "0"))
+	if err != nil || n < 0 || cutErr != nil || cut < 0 || !isHash(r["last"]) {
+		return head{}, state.ErrCorrupt
 	}
-	return link{n, r["last"]}, nil
+	return head{link{n, r["last"]}, cut, r["cut_period"]}, nil
 }
 
-func (h link) record() state.Record {
-	return state.Record{"entries": strconv.Itoa(h.n), "last": h.hash}
+func (h head) record() state.Record {
+	r := state.Record{"entries": strconv.Itoa(h.n), "last": h.hash}
+	if h.cut > 0 {
+		r["cut"], r["cut_period"] = strconv.Itoa(h.cut), h.period
+	}
+	return r
 }
 
 func hashOf(line []byte) string {
@@ -183,7 +208,6 @@ func parse(content []byte) (log Log, end link) {
 	log.Bytes = int64(len(content))
 	end = link{0, zeros}
 	whole := bytes.LastIndexByte(content, '\n') + 1
-	log.Torn = whole < len(content)
 	mismatch := func(n int, problem string) {
 		if log.Mismatch == nil {
 			log.Mismatch = &Mismatch{n, problem}
@@ -214,7 +238,16 @@ func parse(content []byte) (log Log, end link) {
 			mismatch(entry.N, "does not follow the one before it: one of them is not as it was written")
 		}
 		end = link{entry.N, hashOf(line)}
+		if entry.headless {
+			mismatch(entry.N, "is not the next one for certain: the file that would tell was gone or damaged")
+		}
 		log.Entries = append(log.Entries, entry)
+	}
+	log.Torn = whole < len(content)
+	begins := fmt.Sprintf("%s %d ", end.hash, end.n+1)
+	if rest := string(content[whole:]); rest[:min(len(rest), len(begins))] != begins[:min(len(rest), len(begins))] {
+		mismatch(end.n+1, "is none: what follows the last one is no beginning of an entry")
+		log.Torn = false
 	}
 	return log, end
 }
@@ -236,8 +269,10 @@ func (l *Log) parseCut(line string) (end link, ok bool) {
 }
 
 func cutLine(n int, from, to time.Time, hash string) string {
-	return fmt.Sprintf("%s %d %s %s %s\n", cutMark, n, inSeconds(from), inSeconds(to), hash)
+	return fmt.Sprintf("%s %d %s %s\n", cutMark, n, period(from, to), hash)
 }
+
+func period(from, to time.Time) string { return inSeconds(from) + " " + inSeconds(to) }
 
 func inSeconds(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -269,6 +304,8 @@ func parseEntry(line string) (e Entry, before string, ok bool) {
 		e.TornBefore, _ = strconv.Atoi(torn)
 		delete(e.Fields, tornField)
 	}
+	_, e.headless = e.Fields[headlessField]
+	delete(e.Fields, headlessField)
 	return e, parts[0], true
 }
 
@@ -276,9 +313,14 @@ func parseEntry(line string) (e Entry, before string, ok bool) {
 func (e Entry) encode(before string) []byte {
 	b := fmt.Appendf(nil, "%s %d %s", before, e.N, e.At.UTC().Format(time.RFC3339Nano))
 	fields := e.Fields
-	if e.TornBefore > 0 {
+	if e.TornBefore > 0 || e.headless {
 		fields = maps.Clone(fields)
+	}
+	if e.TornBefore > 0 {
 		fields[tornField] = strconv.Itoa(e.TornBefore)
+	}
+	if e.headless {
+		fields[headlessField] = "yes"
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		b = append(append(append(b, '\t'), key...), '=')

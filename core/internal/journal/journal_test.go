@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -132,9 +133,13 @@ func TestATornEntryIsToldAndTheNextOneJoinsOn(t *testing.T) {
 	j := newJournal(t, 1<<20)
 	write(t, j, 1, 2)
 	whole := content(t, j)
+	head, err := j.Dir.ReadFile(j.Name + ".head")
+	if err != nil {
+		t.Fatal(err)
+	}
 	write(t, j, 3, 1)
 	all := content(t, j)
-	if err := j.Dir.Remove(j.Name + ".head"); err != nil { // a killed writer has not sealed
+	if err := j.Dir.WriteFile(j.Name+".head", head); err != nil { // a killed writer has not sealed
 		t.Fatal(err)
 	}
 	for size := len(whole) + 1; size < len(all); size++ {
@@ -171,6 +176,9 @@ func TestEveryChangeShowsAtTheFirstEntryThatDoesNotFit(t *testing.T) {
 		"all is gone":         {nil, 1},
 		"swapped":             {join(lines[0], lines[2], lines[1], lines[3], lines[4]), 2},
 		"twice":               {join(lines[0], lines[1], lines[1], lines[2], lines[3], lines[4]), 3},
+		"followed by noise":   {join(append(lines[:5:5], []byte("noise"))...), 6},
+		"followed by zeros":   {join(append(lines[:5:5], make([]byte, 100))...), 6},
+		"nothing but noise":   {[]byte("noise"), 1},
 		"cannot be read":      {join(lines[0], []byte("noise\n"), lines[2], lines[3], lines[4]), 2},
 		"a cut that was none": {join([]byte("#cut 2 2026-05-04T03:02:01Z 2026-05-04T03:02:02Z "+strings.Repeat("0", 64)+"\n"), lines[2], lines[3], lines[4]), 3},
 	} {
@@ -184,6 +192,137 @@ func TestEveryChangeShowsAtTheFirstEntryThatDoesNotFit(t *testing.T) {
 	write(t, j, 6, 1)
 	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 4 {
 		t.Errorf("after another entry: %v", log.Mismatch)
+	}
+}
+
+func TestALossOfTheHeadShowsAndIsNotHiddenByWhatIsWrittenAfterIt(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(journal.Journal) error{
+		"is gone":    func(j journal.Journal) error { return j.Dir.Remove(j.Name + ".head") },
+		"is empty":   func(j journal.Journal) error { return j.Dir.WriteFile(j.Name+".head", nil) },
+		"is a noise": func(j journal.Journal) error { return j.Dir.WriteFile(j.Name+".head", []byte("noise")) },
+	} {
+		j := newJournal(t, 4000)
+		write(t, j, 1, 5)
+		whole := content(t, j)
+		put(t, j, whole[:bytes.Index(whole, []byte("\n"))+1])
+		if err := damage(j); err != nil {
+			t.Fatal(err)
+		}
+		for i := 2; i < 5; i++ {
+			if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 2 {
+				t.Errorf("the head %s, after %d entries: %v", name, i-1, log.Mismatch)
+			}
+			write(t, j, i, 1)
+		}
+	}
+}
+
+func TestOnlyWhatTheJournalCutItselfCountsAsCut(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	write(t, j, 1, 5)
+	lines := bytes.SplitAfter(content(t, j), []byte{'\n'})
+	forged := append([]byte("#cut 2 2026-05-04T03:02:02Z 2026-05-04T03:02:03Z "), lines[2][:64]...)
+	put(t, j, bytes.Join(append([][]byte{append(forged, '\n')}, lines[2:]...), nil))
+	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 1 {
+		t.Errorf("a cut of what is no large journal: %v", log.Mismatch)
+	}
+	write(t, j, 6, 1)
+	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 1 {
+		t.Errorf("after another entry: %v", log.Mismatch)
+	}
+
+	j = newJournal(t, 4000)
+	for i := 1; i <= 60; i++ { // until it has cut twice at least
+		write(t, j, i, 1)
+	}
+	whole := content(t, j)
+	log := read(t, j)
+	first, rest, _ := bytes.Cut(whole, []byte{'\n'})
+	if log.Mismatch != nil || log.Cut == 0 {
+		t.Fatalf("%d cut, %v", log.Cut, log.Mismatch)
+	}
+	if err := j.Dir.Remove(j.Name + ".head"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, j, 61, 1)
+	if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != 61 {
+		t.Errorf("the head was lost before entry 61: %v", log.Mismatch)
+	}
+	for i := 62; i < 120; i++ {
+		write(t, j, i, 1)
+	}
+	whole = content(t, j)
+	log = read(t, j)
+	if first, rest, _ = bytes.Cut(whole, []byte{'\n'}); log.Mismatch != nil || log.Cut < 61 {
+		t.Errorf("%d cut, with that entry: %v", log.Cut, log.Mismatch)
+	}
+	put(t, j, append(bytes.Replace(whole[:len(first)+1], []byte("2026"), []byte("2025"), 1), rest...))
+	if log := read(t, j); log.Mismatch == nil {
+		t.Error("the time of what was cut was changed, and nothing shows")
+	}
+}
+
+func TestAWriterThatWasKilledWhileItCutLeavesAJournalThatFits(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 4000)
+	for i := 1; read(t, j).Cut == 0; i++ {
+		before := contentIfAny(t, j)
+		write(t, j, i, 1)
+		if read(t, j).Cut == 0 {
+			continue
+		}
+		w, err := j.Open() // holds the head as it is: of a cut that is noted
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _ := j.Dir.ReadRecord(j.Name + ".head")
+		head["entries"], head["last"] = fmt.Sprint(i-1), hashOfLast(before)
+		if err := errors.Join(w.Close(), j.Dir.WriteRecord(j.Name+".head", head)); err != nil {
+			t.Fatal(err)
+		}
+		put(t, j, before)
+		if log := read(t, j); log.Mismatch != nil || log.Cut != 0 {
+			t.Errorf("%d cut, %v", log.Cut, log.Mismatch)
+		}
+		write(t, j, i, 1)
+		if log := read(t, j); log.Mismatch != nil || log.Cut == 0 {
+			t.Errorf("after it was cut again: %d cut, %v", log.Cut, log.Mismatch)
+		}
+	}
+}
+
+// contentIfAny is content where there may be no journal yet.
+func contentIfAny(t *testing.T, j journal.Journal) []byte {
+	t.Helper()
+	b, err := os.ReadFile(j.Dir.Join(j.Name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func hashOfLast(content []byte) string {
+	content = bytes.TrimSuffix(content, []byte{'\n'})
+	return fmt.Sprintf("%x", sha256.Sum256(content[bytes.LastIndexByte(content, '\n')+1:]))
+}
+
+func TestAWriterThatWasKilledBeforeItNotedTheFirstEntryLeavesAJournalThatFits(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 1<<20)
+	w, err := j.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for i := range 3 {
+		if log := read(t, j); log.Mismatch != nil || len(log.Entries) != i {
+			t.Errorf("%+v", log)
+		}
+		if _, err := w.Append(start, state.Record{"a": "b"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

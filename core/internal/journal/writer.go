@@ -39,6 +39,8 @@ type Writer struct {
 	size    int64
 	end     link
 	torn    int
+	head    head
+	headErr error // why it is not known what was written last
 	err     error // the file is in a state that nothing can be joined on to
 }
 
@@ -69,8 +71,14 @@ func (w *Writer) open() error {
 	w.size = int64(bytes.LastIndexByte(content, '\n') + 1)
 	w.torn = len(content) - int(w.size)
 	// Joined on to what was noted last, so that an end which is missing goes on to show.
-	if head, err := w.journal.head(); err == nil && head.n >= w.end.n && head.n > 0 {
-		w.end = head
+	w.head, w.headErr = w.journal.head()
+	if w.headErr != nil { // its loss is told by the next entry, and not by what was cut before
+		first := content[:bytes.IndexByte(content, '\n')+1]
+		log, _ := parse(first)
+		w.head.cut, w.head.period = log.Cut, period(log.CutFrom, log.CutTo)
+	}
+	if w.headErr == nil && w.head.n >= w.end.n && w.head.n > 0 {
+		w.end = w.head.link
 	}
 	return nil
 }
@@ -95,7 +103,14 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	entry := Entry{N: w.end.n + 1, At: at, Fields: fields, TornBefore: w.torn}
+	if w.headErr != nil && w.end.n == 0 {
+		// Its content is that of a new journal, so nothing is lost with it in a power cut.
+		if err := w.journal.Dir.ReplaceSoon(w.journal.Name+headSuffix, head{link: w.end}.record().Encode()); err != nil {
+			return 0, err
+		}
+		w.headErr = nil
+	}
+	entry := Entry{N: w.end.n + 1, At: at, Fields: fields, TornBefore: w.torn, headless: w.headErr != nil}
 	line := entry.encode(w.end.hash)
 	if int64(len(line))+1 > w.journal.Cap/2 {
 		return 0, ErrTooLarge
@@ -117,7 +132,7 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 		return 0, plaintext.Bare(err)
 	}
 	w.size += int64(len(line)) + 1
-	w.end, w.torn = link{entry.N, hashOf(line)}, 0
+	w.end, w.torn, w.headErr = link{entry.N, hashOf(line)}, 0, nil
 	return entry.N, nil
 }
 
@@ -152,6 +167,12 @@ func (w *Writer) cut(most int64) error {
 	if hash == "" {
 		return nil // there is nothing to cut
 	}
+	w.head.cut, w.head.period = n, period(from, to)
+	if w.headErr == nil { // else there is a mismatch anyhow
+		if err := w.journal.Dir.WriteRecord(w.journal.Name+headSuffix, w.head.record()); err != nil {
+			return err
+		}
+	}
 	_ = state.CloseExclusive(w.f) // or it could not be replaced on every system
 	replaceErr := w.journal.Dir.Replace(w.journal.Name, append([]byte(cutLine(n, from, to, hash)), rest...))
 	if err := w.open(); err != nil {
@@ -172,7 +193,8 @@ func (w *Writer) Seal() error {
 	if state.Unlinked(w.f) {
 		return nil // erased meanwhile: a head alone would say that something is missing
 	}
-	return w.journal.Dir.WriteRecord(w.journal.Name+headSuffix, w.end.record())
+	w.head.link = w.end
+	return w.journal.Dir.WriteRecord(w.journal.Name+headSuffix, w.head.record())
 }
 
 // Close gives the journal back.

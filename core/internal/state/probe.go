@@ -9,6 +9,18 @@ import (
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
+// MayWrite returns why nothing could be written into a file, or why it could not be made.
+func (d Dir) MayWrite(name string) error {
+	f, err := os.OpenFile(d.Join(name), os.O_WRONLY|os.O_APPEND, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.Probe()
+	}
+	if err != nil {
+		return plaintext.Bare(err)
+	}
+	return f.Close()
+}
+
 // Probe returns why nothing can be stored in the directory. It finds out by storing
 // something, which also tells of a full disk, and leaves nothing behind. Where there is no
 // directory yet it looks no further than Writable, and makes none.

@@ -16,12 +16,14 @@ import (
 const scratchPrefix, tempSuffix = ".preview-", ".tmp"
 
 // Scratch makes a private directory inside this one, for a copy of it that is looked at and
-// thrown away. The times of this directory stay as they are, also when remove is called.
+// thrown away, and deletes those that were left behind. The times of this directory stay as
+// they are, also when remove is called.
 func (d Dir) Scratch() (scratch Dir, remove func(), err error) {
 	before, err := os.Stat(d.path)
 	if err != nil {
 		return Dir{}, nil, plaintext.Bare(err)
 	}
+	d.RemoveTemp()
 	path, err := os.MkdirTemp(d.path, scratchPrefix+"*"+tempSuffix) // it is 0700
 	if err != nil {
 		return Dir{}, nil, plaintext.Bare(err)

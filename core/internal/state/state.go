@@ -171,14 +171,22 @@ func (d Dir) WriteFile(name string, data []byte) error {
 }
 
 // Replace is WriteFile for a file of any size, which ReadUpTo reads.
-func (d Dir) Replace(name string, data []byte) error {
+func (d Dir) Replace(name string, data []byte) error { return d.replace(name, data, (*os.File).Sync) }
+
+// ReplaceSoon is Replace that does not wait for the disk: a power cut may leave either content,
+// or none.
+func (d Dir) ReplaceSoon(name string, data []byte) error {
+	return d.replace(name, data, func(*os.File) error { return nil })
+}
+
+func (d Dir) replace(name string, data []byte, sync func(*os.File) error) error {
 	f, err := os.CreateTemp(d.path, "."+name+".*.tmp") // CreateTemp makes it 0600
 	if err != nil {
 		return plaintext.Bare(err)
 	}
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = sync(f)
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -226,6 +226,7 @@ func TestTheValuesOfATableStandBelowEachOther(t *testing.T) {
 
 var (
 	times   = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`)
+	minutes = regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d)(\s)`)
 	days    = regexp.MustCompile(`\d{4}-\d\d-\d\d`)
 	moments = regexp.MustCompile(`\d\d-\d\d \d\d:\d\d:\d\d  `)
 	longIDs = regexp.MustCompile(`[0-9a-f]{32}`)
@@ -239,6 +240,7 @@ var (
 func (p *person) scrub(text string) string {
 	text = strings.ReplaceAll(text, p.dir, "/home/ada/.local/state/hello")
 	text = times.ReplaceAllString(text, "2026-02-03 14:05:06 UTC")
+	text = minutes.ReplaceAllString(text, "2026-02-03 14:05$2")
 	text = days.ReplaceAllString(text, "2026-02-03")
 	text = moments.ReplaceAllString(text, "02-03 14:05:06  ")
 	text = longIDs.ReplaceAllString(text, strings.Repeat("f", 32))

@@ -97,9 +97,12 @@ func TestAnAnswerToAScriptThatCannotBeStoredStopsNothing(t *testing.T) {
 
 func TestAskSaysWhatIsWrongWithItsCall(t *testing.T) {
 	p := newPlace(t)
-	for _, cmd := range []*exec.Cmd{p.command("ask", "me"), p.bare("ask"), p.bare("--config", "nowhere.yaml", "ask")} {
+	for _, cmd := range []*exec.Cmd{p.command("ask", "me"), p.bare("ask"), p.bare("--config", "nowhere.yaml", "ask", "--strict")} {
 		if out, errs, code := outcome(cmd); code != 2 || out != "" || errs == "" {
 			t.Errorf("%v: code %d, %q, %q", cmd.Args[1:], code, out, errs)
 		}
+	}
+	if out, errs, code := outcome(p.bare("--config", "nowhere.yaml", "ask")); code != 0 || out != "" || strings.Count(errs, "\n") != 1 {
+		t.Errorf("without --strict: code %d, %q, %q", code, out, errs)
 	}
 }

@@ -26,6 +26,10 @@ type script struct {
 
 func (s *script) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&s.meta, "meta", nil, "a detail, as `key=value`; may be given several times")
+	s.addStrict(cmd)
+}
+
+func (s *script) addStrict(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.strict, "strict", false, "end with exit code 2 where the file or the event is wrong, to try a script out")
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,9 +26,12 @@ var eventTypes = []string{
 // said is the event as it was typed.
 type said struct {
 	kind, name string
-	duration   time.Duration
-	exitCode   int
-	timed      bool
+	// took and ended are the values of --duration and --exit-code, which a script may have from
+	// variables that are empty on somebody's machine.
+	took, ended string
+	duration    time.Duration
+	exitCode    int
+	timed       bool
 }
 
 func (p *program) track() *cobra.Command {
@@ -60,8 +64,8 @@ func (p *program) track() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&event.duration, "duration", 0, "how long a command ran, such as 142ms; goes with --exit-code")
-	flags.IntVar(&event.exitCode, "exit-code", 0, "what it ended with; goes with --duration")
+	flags.StringVar(&event.took, "duration", "", "how long a command ran, a `duration` such as 142ms; goes with --exit-code")
+	flags.StringVar(&event.ended, "exit-code", "", "what it ended with, a `number`; goes with --duration")
 	in.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if flags.Changed("duration") != flags.Changed("exit-code") {
@@ -93,6 +97,17 @@ func (s *said) read(args []string) error {
 		return fmt.Errorf("track takes a TYPE and a NAME, but was given %d words", len(args))
 	}
 	s.kind, s.name = strings.TrimSpace(args[0]), strings.TrimSpace(strings.Join(args[1:], ""))
+	if s.timed {
+		var errs [2]error
+		s.duration, errs[0] = time.ParseDuration(s.took)
+		s.exitCode, errs[1] = strconv.Atoi(s.ended)
+		switch {
+		case errs[0] != nil:
+			return errors.New("--duration is no duration such as 142ms")
+		case errs[1] != nil:
+			return errors.New("--exit-code is no number")
+		}
+	}
 	shared := slices.ContainsFunc(eventTypes, func(t string) bool { return strings.HasPrefix(t, s.kind+"\t") })
 	switch {
 	case s.kind == "":

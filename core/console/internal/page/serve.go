@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,8 +46,10 @@ const (
 	// watchEvery is how often the ending is looked for. The clock is asked instead of a timer
 	// set, because a timer stands still while the machine sleeps.
 	watchEvery = time.Second
-	// maxConnections at once: browsers open six. More wait until one is free.
-	maxConnections = 32
+	// maxStrangers is how many connections there may be at once that have not shown that they
+	// are the person's browser: browsers open six. With one more, the oldest is ended: who only
+	// holds connections open must not keep the person out.
+	maxStrangers = 32
 )
 
 // Serve serves the page on loopback at a port that the system chooses, until the person
@@ -98,25 +101,44 @@ func listen() (net.Listener, error) {
 
 // accept answers connections, each once, until serving ends.
 func (s *server) accept(serving context.Context, listener net.Listener, running *sync.WaitGroup) error {
-	free := make(chan struct{}, maxConnections)
 	for {
-		select {
-		case free <- struct{}{}:
-		case <-serving.Done():
-			return nil
-		}
 		conn, err := listener.Accept()
 		if err != nil {
 			return err
 		}
+		s.strangers.add(conn)
 		running.Go(func() {
-			defer func() { <-free }()
+			defer s.strangers.remove(conn)
 			defer conn.Close()
 			ended := context.AfterFunc(serving, func() { conn.Close() })
 			defer ended()
 			s.serve(serving, conn)
 		})
 	}
+}
+
+// strangers are the connections of which nobody knows yet whose they are, oldest first. Its
+// methods may be called by several goroutines.
+type strangers struct {
+	mu   sync.Mutex
+	list []net.Conn
+}
+
+func (s *strangers) add(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.list) >= maxStrangers {
+		s.list[0].Close()
+		s.list = s.list[1:]
+	}
+	s.list = append(s.list, conn)
+}
+
+// remove forgets a connection that is over, or the person's.
+func (s *strangers) remove(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(c net.Conn) bool { return c == conn })
 }
 
 // watch returns when and why the page is over.

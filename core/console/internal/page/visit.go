@@ -44,6 +44,7 @@ type server struct {
 	// token opens the page once, session is the cookie's value from then on.
 	token, session string
 	life           life
+	strangers      strangers
 
 	mu   sync.Mutex
 	used bool
@@ -58,6 +59,9 @@ func (s *server) serve(ctx context.Context, conn net.Conn) {
 	request, err := http.ReadRequest(bufio.NewReader(io.LimitReader(conn, maxRequest)))
 	a := refusal(http.StatusBadRequest, "This is no request that the page understands.")
 	if err == nil {
+		if s.known(request) {
+			s.strangers.remove(conn)
+		}
 		a = guard.Ask(refusal(http.StatusInternalServerError, "The page could not be made."),
 			func() answer { return s.answer(ctx, request) })
 	}
