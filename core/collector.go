@@ -669,7 +669,7 @@ func (c *Collector) Close(ctx context.Context) error {
 		return nil
 	}
 	u := &uploader{installation: c.in}
-	owed := c.owes && c.in.outbox().Due()
+	owed := c.owes && c.in.outbox().Due() && c.in.dir.Check() == nil
 	recorded, local, mayWait := false, false, false
 	if c.on.Load() {
 		c.mu.Lock()

@@ -27,9 +27,6 @@ const outboxWait = 5 * time.Second
 // Where the administrator's policy names a receiver, what went there is asked for there, and
 // nobody else is asked for anything: other requests wait for the end of that policy.
 func (e *eraser) work(ctx context.Context, insist bool, progress func(done, total int)) error {
-	if err := e.dir.Check(); err != nil {
-		return ignoreMissing(err)
-	}
 	e.readPolicy()
 	requestor, release := e.requestor()
 	defer release()

@@ -182,9 +182,6 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 		warn(v.text("Last refusal"), v.text("%[1]s, because: %[2]s", screen.When(v.RefusedAt), screen.Clean(v.Refusal)))
 	}
 	rows = append(rows, v.uploadRows(hint)...)
-	if v.Log.Gaps > 0 {
-		warn(v.text("The log"), v.count(v.Log.Gaps, "%d request was sent and could not be written into the log.", "%d requests were sent and could not be written into the log."))
-	}
 	if v.RequestsUnknown && len(v.Erasures) == 0 {
 		add(v.text("Deletion request"), v.text("not known"))
 	}
@@ -275,7 +272,6 @@ type statusJSON struct {
 	Erasures      []erasureJSON    `json:"deletion_requests"`
 	Faults        []string         `json:"faults"`
 	StateDir      string           `json:"state_dir,omitempty"`
-	NotLogged     int              `json:"not_logged,omitempty"`
 	conditionJSON
 	Layers []layerJSON `json:"layers,omitempty"`
 }
@@ -367,7 +363,6 @@ func (v view) json(explain bool) statusJSON {
 		Erasures:      erasuresJSON(v.Erasures),
 		Faults:        append([]string{}, v.Faults...), // [] rather than null
 		StateDir:      v.StateDir,
-		NotLogged:     v.Log.Gaps,
 		conditionJSON: v.conditionJSON(),
 	}
 	if explain {

@@ -269,8 +269,7 @@ func (o *outputs) ordinary() {
 	}
 	h.sendOne()
 	h.setTime("delivery", time.Unix(-2, 0))
-	h.setTime("sent.gaps", time.Unix(3, 0))
-	o.run(h, "status") // of deliveries that could not be noted or logged
+	o.run(h, "status") // of deliveries that could not be noted
 	o.run(h, "enable", "--local")
 	h.record(1)
 	o.run(h, "flush")

@@ -63,25 +63,24 @@ func (p *place) chmod(name string, mode fs.FileMode) {
 
 // read is what of the JSON of commands the tests here look at.
 type read struct {
-	State          string
-	Blocked        string
-	Faults         []string
-	Delivered      int
-	Erased         int
-	Sent           int
-	Lost           int
-	Problem        string
-	NotErased      int    `json:"not_erased"`
-	NotAllStored   string `json:"not_all_stored"`
-	QueueUnknown   bool   `json:"queue_unknown"`
-	RequestUnknown bool   `json:"requests_unknown"`
-	NotLogged      int    `json:"not_logged"`
-	Requests       []any
-	Queue          struct{ Events int }
-	Held           []struct{ Why string }
+	State           string
+	Blocked         string
+	Faults          []string
+	Delivered       int
+	Erased          int
+	Sent            int
+	Lost            int
+	Problem         string
+	NotErased       int    `json:"not_erased"`
+	NotAllStored    string `json:"not_all_stored"`
+	QueueUnknown    bool   `json:"queue_unknown"`
+	RequestsUnknown bool   `json:"requests_unknown"`
+	Requests        []any
+	Queue           struct{ Events int }
+	Held            []struct{ Why string }
 }
 
-func (p *place) json(args ...string) (r read, code int) {
+func (p *place) printed(args ...string) (r read, code int) {
 	p.t.Helper()
 	cmd := p.command(append(append([]string{"telemetry"}, args...), "-o", "json")...)
 	out, err := cmd.Output()
@@ -101,7 +100,7 @@ func (p *place) json(args ...string) (r read, code int) {
 
 func (p *place) statusJSON() read {
 	p.t.Helper()
-	r, _ := p.json("status")
+	r, _ := p.printed("status")
 	return r
 }
 
@@ -211,7 +210,7 @@ func TestOnAFullDiskNothingIsCountedTwiceOrNotAtAll(t *testing.T) {
 	}
 	told := 0
 	flush := func() {
-		got, _ := p.json("flush")
+		got, _ := p.printed("flush")
 		told += got.Lost
 		if now := p.statusJSON(); now.Delivered != len(p.events) {
 			t.Errorf("%d are said to be delivered, %d arrived", now.Delivered, len(p.events))
@@ -278,7 +277,7 @@ func TestDisableSaysWhatItCouldNotErase(t *testing.T) {
 	p.chmod("queue", 0o500)
 	p.chmod("queue/0000.events2", 0o400)
 	p.wantSaid(p.say("disable"), "!Nothing was waiting", "could be erased", "telemetry disable")
-	if got, code := p.json("disable"); got.Erased != 0 || got.NotErased != 2 || code != 1 {
+	if got, code := p.printed("disable"); got.Erased != 0 || got.NotErased != 2 || code != 1 {
 		t.Errorf("%+v, %d", got, code)
 	}
 	p.wantSaid(p.say("reset", "--yes"), "!Nothing was waiting", "telemetry reset")
@@ -327,7 +326,7 @@ func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.wantSaid(p.say("flush"), "!nothing waits", "!telemetry is off", "!to turn it on", "telemetry status")
-			if got, code := p.json("flush"); !got.QueueUnknown || got.Problem == "" || code != 1 {
+			if got, code := p.printed("flush"); !got.QueueUnknown || got.Problem == "" || code != 1 {
 				t.Errorf("flush: %+v, %d", got, code)
 			}
 			p.wantSaid(p.say("share"), "!IDENTITY=", "telemetry status")
@@ -362,11 +361,11 @@ func TestAPendingRequestIsNotDeniedWhereItCannotBeSeen(t *testing.T) {
 			}
 			for _, flag := range []string{"--status", "--resume"} {
 				p.wantSaid(p.say("reset", flag), "!There is no deletion request", "!NOT handed over", "telemetry status")
-				if got, code := p.json("reset", flag); !got.RequestUnknown || code != 1 {
+				if got, code := p.printed("reset", flag); !got.RequestsUnknown || code != 1 {
 					t.Errorf("%s: %+v, %d", flag, got, code)
 				}
 			}
-			if got := p.statusJSON(); !got.RequestUnknown {
+			if got := p.statusJSON(); !got.RequestsUnknown {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -420,7 +419,7 @@ func TestEventsInAFileThatOthersMayWriteToAreSaidToStay(t *testing.T) {
 	p.wantSaid(p.say("status"), "Not sent: 2 events", "others may write to")
 	out := p.say("flush")
 	p.wantSaid(out, "2 events were not sent", "others may write to", "!Nothing was waiting")
-	if got, code := p.json("flush"); code != 1 || got.Sent != 0 {
+	if got, code := p.printed("flush"); code != 1 || got.Sent != 0 {
 		t.Errorf("%+v, %d", got, code)
 	}
 }
