@@ -9,7 +9,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -148,6 +150,27 @@ var entrances = []entrance{
 			}
 		}
 		return h.telemetry("flush") + h.telemetry("status")
+	}},
+	{name: "the logs of what was sent and decided", run: func(h *home, text string) string {
+		h.write("tool.yaml", "Name: acme\nTelemetry: {Endpoint: '"+h.serve("HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n")+"'}\n")
+		for _, args := range [][]string{{"enable"}, {"track", "feature.used", "x"}, {"flush"}} {
+			h.telemetry(args...)
+		}
+		for _, name := range []string{"sent.log", "decisions"} {
+			path := "state/acme/telemetry/" + name
+			old, err := os.ReadFile(h.path(path))
+			if err != nil {
+				h.Fatal(err)
+			}
+			fields := regexp.MustCompile(`\t(method|backend|url|header|class|reason|answer|decided|by|decider|tool|hosts|fields|shown|ids|receipts)="[^"]*"`)
+			h.write(path, fields.ReplaceAllStringFunc(string(old), func(field string) string {
+				key, _, _ := strings.Cut(field, "=")
+				return key + "=" + strconv.Quote(text+"x")
+			}))
+			h.spoiled = true
+		}
+		return h.telemetry("log") + h.telemetry("log", "1") + h.telemetry("log", "--verify") + h.telemetry("receipts") + h.telemetry("receipts", "1") +
+			h.telemetry("log", "--output", "json") + h.telemetry("receipts", "--output", "json") + h.telemetry("export")
 	}},
 	{name: "words of an event", run: func(h *home, text string) string {
 		h.telemetry("enable", "--local")
