@@ -27,6 +27,11 @@ const outboxWait = 5 * time.Second
 // Where the administrator's policy names a receiver, what went there is asked for there, and
 // nobody else is asked for anything: other requests wait for the end of that policy.
 func (e *eraser) work(ctx context.Context, insist bool, progress func(done, total int)) error {
+	if err := e.dir.Check(); err != nil && insist {
+		return ignoreMissing(err)
+	} else if err != nil {
+		return nil // for status to tell, not for a command in whose way it is
+	}
 	e.readPolicy()
 	requestor, release := e.requestor()
 	defer release()
