@@ -100,10 +100,10 @@ func (b background) judged() (n backgroundNotes, fresh bool) {
 	}
 	switch {
 	case n.began.Before(started.Add(-coarse)):
-		n.problem = "the background process that was to send events on " + started.Local().Format(time.DateTime) +
+		n.problem = "the background process that was to send events on " + started.Local().Format(time.DateTime+" MST") +
 			" never began, or could not note it: can the program be started on its own, with another working directory and without the variables of your shell?"
 	case n.ended.Before(n.began):
-		n.problem = "the background process that began to send events on " + n.began.Local().Format(time.DateTime) + " was ended before it was done, or could not note that it was"
+		n.problem = "the background process that began to send events on " + n.began.Local().Format(time.DateTime+" MST") + " was ended before it was done, or could not note that it was"
 	default:
 		return n, false
 	}
@@ -132,7 +132,7 @@ func (b background) problem() string {
 	if !again.After(b.now()) {
 		return problem + " events were sent from the commands themselves, and the next command tries a background process again"
 	}
-	return problem + instead + "; a background process is tried again after " + again.Local().Format(time.DateTime)
+	return problem + instead + "; a background process is tried again after " + again.Local().Format(time.DateTime+" MST")
 }
 
 // foundOff says that the last process found telemetry off after an answer of that time, "" if
@@ -142,7 +142,7 @@ func (b background) foundOff(since time.Time) string {
 	if n.off.IsZero() || n.off.Before(since) {
 		return ""
 	}
-	return "the background process found telemetry off on " + n.off.Local().Format(time.DateTime) + ", because of " + n.offBy +
+	return "the background process found telemetry off on " + n.off.Local().Format(time.DateTime+" MST") + ", because of " + n.offBy +
 		", and sent nothing: it does not get all variables of your shell"
 }
 

@@ -248,7 +248,7 @@ func (u *uploader) eraseWithdrawn() error {
 // flush is send for a person who waits: not before a pause is over that the last answer called for.
 func (u *uploader) flush(ctx context.Context, progress func(done, total int)) (delivery.Report, error) {
 	if notes := delivery.ReadNotes(u.dir); notes.Waits(u.now()) {
-		return delivery.Report{WaitUntil: notes.WaitUntil}, fmt.Errorf("%w, until %s", ErrWait, notes.WaitUntil.Local().Format(time.DateTime))
+		return delivery.Report{WaitUntil: notes.WaitUntil}, fmt.Errorf("%w, until %s", ErrWait, notes.WaitUntil.Local().Format(time.DateTime+" MST"))
 	}
 	const patience = 10 * time.Second // a background process is at it and will be done
 	return u.send(ctx, progress, patience)

@@ -34,6 +34,7 @@ func (c *call) export(withKeys bool) error {
 	if err != nil {
 		return c.errorf("nothing can be read, so nothing is written: %w", flat{err})
 	}
+	document.Ask.Erase = c.hint("reset") // only the caller knows how people call the command
 	if len(c.args) == 0 || c.args[0] == "-" {
 		if err := screen.WriteJSON(c.out, document); err != nil {
 			return err

@@ -22,7 +22,7 @@ import (
 // errno, and never hold a path. Where one is about a file in the directory, it names that.
 var (
 	// ErrNoHome: neither the home nor a state directory is known.
-	ErrNoHome = errors.New("no home directory is set")
+	ErrNoHome = errors.New("no home directory is set, or not by its whole path")
 	// ErrForeign: the place belongs to another user, as under sudo with the caller's
 	// HOME. Files made there would belong to the wrong one.
 	ErrForeign = errors.New("the state directory belongs to another user")
