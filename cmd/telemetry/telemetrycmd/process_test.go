@@ -244,10 +244,7 @@ func TestASignalEndsACommandAsAnInterruption(t *testing.T) {
 					if got := cmd.ProcessState.ExitCode(); got != code {
 						t.Errorf("it ended with %d, want %d", got, code)
 					}
-					p.mu.Lock()
-					sent := len(p.events)
-					p.mu.Unlock()
-					if sent != 1 { // the signal ended the command's context, not what is sent after it
+					if sent := p.arrived(); sent != 1 { // the signal ended the command's context, not what is sent after it
 						t.Errorf("%d events were sent by the command itself", sent)
 					}
 					one(t, p, command, code, class)

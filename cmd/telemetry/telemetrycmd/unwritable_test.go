@@ -140,8 +140,8 @@ func TestStatusSaysOnWhereTheQueueTakesEventsAndTheDirectoryTakesNothing(t *test
 	}
 	p.wantSaid(p.say("flush"), "Sent 2 events")
 	// The notes of it could not be replaced.
-	if got := p.statusJSON(); got.Delivered != 3 || len(p.events) != 3 {
-		t.Errorf("%d are said to be delivered, %d arrived", got.Delivered, len(p.events))
+	if got := p.statusJSON(); got.Delivered != 3 || p.arrived() != 3 {
+		t.Errorf("%d are said to be delivered, %d arrived", got.Delivered, p.arrived())
 	}
 	p.wantSaid(p.say("status"), "Delivered: at least 3 events", "!last on")
 	p.chmod("", 0o700)
@@ -212,8 +212,8 @@ func TestOnAFullDiskNothingIsCountedTwiceOrNotAtAll(t *testing.T) {
 	flush := func() {
 		got, _ := p.printed("flush")
 		told += got.Lost
-		if now := p.statusJSON(); now.Delivered != len(p.events) {
-			t.Errorf("%d are said to be delivered, %d arrived", now.Delivered, len(p.events))
+		if now := p.statusJSON(); now.Delivered != p.arrived() {
+			t.Errorf("%d are said to be delivered, %d arrived", now.Delivered, p.arrived())
 		}
 	}
 	before := p.statusJSON()
@@ -319,7 +319,7 @@ func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			arrived, closed := len(p.events), name == "it cannot be entered" && os.Geteuid() != 0
+			arrived, closed := p.arrived(), name == "it cannot be entered" && os.Geteuid() != 0
 			slot := filepath.Join(p.state, "queue", "0000.events2")
 			before, err := os.ReadFile(slot)
 			if err != nil && !closed {
@@ -337,8 +337,8 @@ func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
 				t.Errorf("what waits was changed: %v, %q", err, after)
 			}
 			p.run("deploy")
-			if len(p.events) != arrived {
-				t.Errorf("%d more events arrived", len(p.events)-arrived)
+			if p.arrived() != arrived {
+				t.Errorf("%d more events arrived", p.arrived()-arrived)
 			}
 		})
 	}

@@ -237,9 +237,7 @@ func TestOnlyWhatTheJournalCutItselfCountsAsCut(t *testing.T) {
 	for i := 1; i <= 60; i++ { // until it has cut twice at least
 		write(t, j, i, 1)
 	}
-	whole := content(t, j)
 	log := read(t, j)
-	first, rest, _ := bytes.Cut(whole, []byte{'\n'})
 	if log.Mismatch != nil || log.Cut == 0 {
 		t.Fatalf("%d cut, %v", log.Cut, log.Mismatch)
 	}
@@ -253,9 +251,10 @@ func TestOnlyWhatTheJournalCutItselfCountsAsCut(t *testing.T) {
 	for i := 62; i < 120; i++ {
 		write(t, j, i, 1)
 	}
-	whole = content(t, j)
+	whole := content(t, j)
 	log = read(t, j)
-	if first, rest, _ = bytes.Cut(whole, []byte{'\n'}); log.Mismatch != nil || log.Cut < 61 {
+	first, rest, _ := bytes.Cut(whole, []byte{'\n'})
+	if log.Mismatch != nil || log.Cut < 61 {
 		t.Errorf("%d cut, with that entry: %v", log.Cut, log.Mismatch)
 	}
 	put(t, j, append(bytes.Replace(whole[:len(first)+1], []byte("2026"), []byte("2025"), 1), rest...))

@@ -4,6 +4,7 @@ package samples
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -165,12 +166,12 @@ const Evil = `</style></title></pre><script>document.title="pwned"</script><img 
 // Hostile is an installation with far too much of everything.
 func Hostile() page.Data {
 	long := Evil + strings.Repeat("W", 1<<20)
-	d := page.Data{Tool: Evil, Version: long, At: at, MachineID: long, StateDir: long, FieldsNote: long, Delivered: 1 << 60, Lost: -1 << 60}
+	d := page.Data{Tool: Evil, Version: long, At: at, MachineID: long, StateDir: long, FieldsNote: long, Delivered: math.MaxInt/8 + 1, Lost: -(math.MaxInt/8 + 1)}
 	d.State = page.State{Words: long, Tone: page.Bad, Decider: long, Since: at}
 	d.Receiver = page.Receiver{Name: long, Hosts: repeated(long, 1000), Controller: long, Contact: long, Purpose: long, Retention: long,
 		PrivacyURL: "javascript:alert(1)//" + Evil, Accepted: long}
-	d.Waiting = page.Waiting{Total: 1 << 60, Bytes: 1 << 60, Why: long}
-	d.Lost = 1 << 60
+	d.Waiting = page.Waiting{Total: math.MaxInt/8 + 1, Bytes: math.MaxInt/8 + 1, Why: long}
+	d.Lost = math.MaxInt/8 + 1
 	for i := range 100_000 {
 		json := `{"evil":` + Evil
 		if i < 40 {
@@ -182,9 +183,9 @@ func Hostile() page.Data {
 			body = strings.Repeat("[", 4000) + strings.Repeat("1,", 1<<19)
 		}
 		d.Sent.Deliveries = append(d.Sent.Deliveries, page.Delivery{At: at, To: Evil, Events: -i, Status: Evil, Tone: page.Bad, Body: body, Receipt: Evil})
-		d.Activity.Days = append(d.Activity.Days, page.Day{Date: at.AddDate(0, 0, -i), Events: 1 << 60})
+		d.Activity.Days = append(d.Activity.Days, page.Day{Date: at.AddDate(0, 0, -i), Events: math.MaxInt/8 + 1})
 	}
-	d.Sent.Total = 1 << 60
+	d.Sent.Total = math.MaxInt/8 + 1
 	for range 1000 {
 		d.State.Layers = append(d.State.Layers, page.Layer{Name: Evil, Verdict: long, Tone: page.Bad, Detail: long, Decided: true})
 		d.Problems = append(d.Problems, page.Problem{Tone: page.Bad, Title: Evil, Text: long})
