@@ -21,10 +21,11 @@ import (
 // Driver returns the driver "segment".
 func Driver() driver.Driver {
 	return driver.Driver{
-		Name:     "segment",
-		Doc:      "sends events to Segment",
-		Accepted: "Segment answers alike to events under a write key that it does not know",
-		Settings: []driver.Setting{{Name: "write_key", Doc: "the source's write key", Required: true, Secret: true}},
+		Name:      "segment",
+		Doc:       "sends events to Segment",
+		Momentary: []string{"sentAt"},
+		Accepted:  "Segment answers alike to events under a write key that it does not know",
+		Settings:  []driver.Setting{{Name: "write_key", Doc: "the source's write key", Required: true, Secret: true}},
 		// Below the SDK's 500 000 bytes a request and 32 000 an event, which it would split
 		// and leave out. What grows beyond them when the SDK escapes it is refused below.
 		Limits: driver.Limits{Events: 250, Bytes: 400_000, EventBytes: 30_000},
