@@ -216,13 +216,14 @@ func (c *counting) Read(p []byte) (int, error) {
 
 func TestClosingIdleConnectionsReachesTheTransport(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	closed := make(chan struct{})
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateClosed {
 			close(closed)
 		}
 	}
+	server.Start()
 	defer server.Close()
 	transport, _ := tapped()
 	response, err := transport.RoundTrip(get(t, t.Context(), "GET", server.URL, nil))
