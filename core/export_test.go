@@ -429,3 +429,19 @@ func TestAnExportSaysWhichFileOfTheQueueItDoesNotTrust(t *testing.T) {
 		t.Errorf("%+v, %v, held %v", r, err, s.Held)
 	}
 }
+
+func TestAnExportHasNoPathInWhatWasShown(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "alice.smith")
+	m := core.NewManager(someTool(), core.WithStateDir(dir))
+	if err := m.Enable(true, "It stays on this machine, in\n"+dir+"/local/events.ndjson.\n"); err != nil {
+		t.Fatal(err)
+	}
+	e, err := m.Export(t.Context(), false)
+	if err != nil || len(e.History.Decisions) != 1 || e.History.Decisions[0].Shown == nil {
+		t.Fatalf("%+v, %v", e.History, err)
+	}
+	if shown := *e.History.Decisions[0].Shown; strings.Contains(shown, "alice") || !strings.Contains(shown, "It stays on this machine") {
+		t.Errorf("%q", shown)
+	}
+}

@@ -137,3 +137,17 @@ func TestAnEndAtTheQuestionIsTheEndOfTheContext(t *testing.T) {
 		}
 	}
 }
+
+func TestTheNoticeOfToolsThatShareSaysSo(t *testing.T) {
+	t.Parallel()
+	tool := aTool()
+	alone := Notice(core.NewManager(tool, core.WithStateDir(t.TempDir())))
+	tool.Telemetry.Installation = "suite"
+	shared := strings.Join(strings.Fields(Notice(core.NewManager(tool, core.WithStateDir(t.TempDir())))), " ")
+	if !strings.Contains(shared, "in all tools that share suite") || !strings.Contains(shared, "every other tool that shares suite") || strings.Contains(shared, "this tool only") {
+		t.Errorf("shared: %s", shared)
+	}
+	if strings.Contains(alone, "share") || !strings.Contains(alone, "in this tool only") {
+		t.Errorf("alone: %s", alone)
+	}
+}
