@@ -150,7 +150,7 @@ func verify(s *Subject, o options) Report {
 	if report.Problems = s.check(); len(report.Problems) > 0 {
 		return report
 	}
-	shared := &session{subject: s, options: o, seed: report.Seed, base: time.Now().UTC().Truncate(time.Millisecond)}
+	shared := &session{subject: s, options: o, seed: report.Seed, base: baseOf(time.Now())}
 	defer shared.cleanup()
 	checks := o.selected(append(Checks(), s.program.checks()...))
 	report.Results = make([]Result, len(checks))

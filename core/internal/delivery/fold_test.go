@@ -254,10 +254,10 @@ func TestARecordThatExpiresCountsForAllThatIsInIt(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 0)
 	f.now = midday()
-	f.call(call(0, "build", 0, f.now.Add(-29*24*time.Hour)), call(1, "build", 0, f.now.Add(-29*24*time.Hour)))
+	f.call(call(0, "build", 0, f.now.Add(-28*24*time.Hour)), call(1, "build", 0, f.now.Add(-28*24*time.Hour)))
 	f.vendor.answer = func([]driver.Event) error { return errors.New("reset") }
 	_, _ = f.run()
-	f.sender.Queue.Now = func() time.Time { return f.now.Add(48 * time.Hour) }
+	f.sender.Queue.Now = func() time.Time { return f.now.Add(72 * time.Hour) }
 	if r, _ := f.run(); r.Lost[spool.LossExpired] != 2 {
 		t.Errorf("%+v", r)
 	}
