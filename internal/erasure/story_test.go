@@ -32,7 +32,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion/datadog"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
-	"github.com/gotoolbase/telemetry/deletion/relay"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 	standindatadog "github.com/gotoolbase/telemetry/internal/standin/datadog"
 	standinposthog "github.com/gotoolbase/telemetry/internal/standin/posthog"
 )
@@ -50,7 +50,7 @@ type world struct {
 	posthog *standinposthog.Server
 	datadog *standindatadog.Server
 	ledger  string
-	relay   *relay.Relay
+	relay   *erasures.Relay
 	stop    func() // the relay, as on a shutdown
 	keys    struct{ posthog, datadog string }
 
@@ -169,17 +169,17 @@ func (w *world) install(backend string) {
 // openRelay starts the operator's relay on the ledger that there is.
 func (w *world) openRelay() {
 	w.t.Helper()
-	vendors := []relay.Vendor{{Name: "posthog", Requestor: must(posthog.New(posthog.Config{
+	vendors := []erasures.Vendor{{Name: "posthog", Requestor: must(posthog.New(posthog.Config{
 		Endpoint: "https://" + posthogHost, Project: "12345", Key: w.keys.posthog, Transport: w,
 	}))}}
 	if w.tool.Telemetry.Backend == "datadog" {
-		vendors = []relay.Vendor{{Name: "datadog", Requestor: must(datadog.New(datadog.Config{
+		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.New(datadog.Config{
 			Endpoint: "https://" + datadogHost, APIKey: standindatadog.APIKey, ApplicationKey: w.keys.datadog,
 			Retention: 90 * 24 * time.Hour, Transport: w,
 		}))}}
 	}
-	ledger := must(relay.OpenLedger(w.ledger))
-	w.relay = must(relay.New(relay.Config{Ledger: ledger, Tools: map[string][]relay.Vendor{"mytool": vendors}}))
+	ledger := must(erasures.OpenLedger(w.ledger))
+	w.relay = must(erasures.New(erasures.Config{Ledger: ledger, Tools: map[string][]erasures.Vendor{"mytool": vendors}}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- w.relay.Run(ctx) }()
@@ -262,9 +262,9 @@ func (w *world) person(state deletion.State, words ...string) {
 
 // operator fails unless the only erasure in the ledger is in a state, and its vendor's
 // problem holds words.
-func (w *world) operator(state deletion.State, words ...string) relay.Erasure {
+func (w *world) operator(state deletion.State, words ...string) erasures.Erasure {
 	w.t.Helper()
-	all, err := relay.ReadLedger(w.ledger)
+	all, err := erasures.ReadLedger(w.ledger)
 	if err != nil || len(all) != 1 || all[0].State != state {
 		for i := range all {
 			all[i].Steps = nil // a line each
@@ -312,7 +312,7 @@ func (w *world) forgotten(id string) {
 	if s := w.manager.Status(); s.MachineID != "" || s.Decision.Enabled || s.Queue.Events != 0 {
 		w.t.Errorf("the machine still knows an identity or events: %+v", s)
 	}
-	if _, err := relay.Verify(w.ledger); err != nil {
+	if _, err := erasures.Verify(w.ledger); err != nil {
 		w.t.Errorf("the ledger's chain: %v", err)
 	}
 }
@@ -518,7 +518,7 @@ func TestARefusalWaitsForAPerson(t *testing.T) {
 			w.operator(deletion.Refused)
 			w.person(deletion.Refused)
 			// The operator has it taken up again, and the person asks how far it is.
-			if err := relay.Retry(w.ledger, erasure.ID); err != nil {
+			if err := erasures.Retry(w.ledger, erasure.ID); err != nil {
 				w.t.Fatal(err)
 			}
 			w.pass(1)
@@ -549,7 +549,7 @@ func TestSomebodyElsesIDIsNotErased(t *testing.T) {
 			}
 		}
 		w.pass(30)
-		if all, err := relay.ReadLedger(w.ledger); len(all) != 0 || err != nil {
+		if all, err := erasures.ReadLedger(w.ledger); len(all) != 0 || err != nil {
 			w.t.Errorf("the ledger has %+v (%v)", all, err)
 		}
 		if n := w.left(victim); n != 8+120 {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/cmd/telemetry/internal/operator"
+	"github.com/gotoolbase/telemetry/relay/relaycmd"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -35,7 +35,7 @@ func Main(drivers []driver.Driver) int {
 	code := telemetrycmd.ExitCode(err)
 	if err != nil && (cmd == root || !cmd.SilenceErrors) {
 		complain(err)
-		if code == exitUsage && !errors.As(err, new(*configError)) && !errors.As(err, new(*operator.FileError)) {
+		if code == exitUsage && !errors.As(err, new(*configError)) && !errors.As(err, new(*relaycmd.FileError)) {
 			fmt.Fprintf(os.Stderr, "%s --help tells how it is used.\n", cmd.CommandPath())
 		}
 	}
@@ -97,7 +97,7 @@ func (p *program) root() *cobra.Command {
 	}
 	add("tools", "Available Commands:", append(telemetrycmd.Commands(p.path, p.manager),
 		telemetrycmd.CheckCommand(p.path, p.manager), p.ask(), p.track(), p.exec())...)
-	add("operators", "For those who run a tool and answer for its data:", operator.Commands()...)
+	add("operators", "For those who run a tool and answer for its data:", relaycmd.Commands()...)
 	return root
 }
 

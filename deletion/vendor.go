@@ -1,0 +1,100 @@
+package deletion
+
+import (
+	"context"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+)
+
+// Vendor describes one kind of service that holds events of tools and can be asked to erase
+// them, as driver.Driver describes one that takes events. It is a plain value: the list in
+// the main function of an operator's program is the list of those that it can reach. It may
+// be used by several goroutines at once.
+type Vendor struct {
+	// Name is what an operator writes as `vendor:` in the gateway's file: lower case, no spaces.
+	Name string
+	// Doc is one sentence for people choosing a vendor.
+	Doc string
+	// Settings declares what the file may hold for it. Anything else there is an error. Of a
+	// secret one the file names a file or a variable that holds it, never the value. A list in
+	// the file is handed over with commas between its items.
+	Settings []driver.Setting
+	// Hosts lists every host (host or host:port) that one opened with these settings may
+	// contact. It is called with resolved settings.
+	Hosts func(settings map[string]string) []string
+	// Open makes one that can be asked. It contacts nothing, starts no goroutine and reads no
+	// environment variable and no file. A mistake in a setting is a *driver.ConfigError whose
+	// Field is "Settings[name]". What it returns is a Follower where the vendor can tell what
+	// became of a request, and may be a Bulk, a Finder, a Counter and a Canceller.
+	Open func(VendorConfig) (Requestor, error)
+}
+
+// VendorConfig is what a vendor is opened with. The vendor copies what it keeps of the map.
+type VendorConfig struct {
+	// Settings are resolved: known names only, defaults filled in, values checked.
+	Settings map[string]string
+	// Tool is the one whose data is to be erased.
+	Tool string
+	// Insecure allows plain http to hosts other than loopback.
+	Insecure bool
+	// Transport carries every request. nil means driverhttp.NewTransport().
+	Transport driver.RoundTripper
+	// Now is the clock, nil meaning time.Now.
+	Now func() time.Time
+}
+
+// Bulk is a Requestor that asks for several machines in one call to the other side.
+type Bulk interface {
+	Requestor
+	// MaxBulk is the greatest number of requests of one call, at least 1.
+	MaxBulk() int
+	// RequestDeletions is RequestDeletion for several requests of one tool. It returns an
+	// outcome for each, in their order; an error says that this is so for all of them.
+	RequestDeletions(ctx context.Context, requests []Request) ([]Outcome, error)
+}
+
+// Outcome is what RequestDeletion would have returned for one of several requests.
+type Outcome struct {
+	Receipt Receipt
+	Err     error
+}
+
+// Finder can be asked what it has of a machine.
+type Finder interface {
+	// Find changes nothing there. Its errors are classed as those of RequestDeletion.
+	Find(ctx context.Context, machineID string) (Found, error)
+}
+
+// Found is what a vendor has of a machine, as far as it tells.
+type Found struct {
+	// Nothing says that it has nothing, and Pending that what it has is to be erased.
+	Nothing, Pending bool
+	// Facts say more, in the order in which they are shown.
+	Facts []Fact
+	// Requests are those for this machine that the vendor has in hand.
+	Requests []Receipt
+}
+
+// Fact is a line of what was found.
+type Fact struct {
+	// Name is for programs, such as "other_ids", and Label for people, such as "Other IDs".
+	Name, Label string
+	// Value is a string, a whole number or a time.
+	Value any
+	// Note says what Value means for an erasure, empty if it needs no word. Wrong says that
+	// a person has to look at it.
+	Note  string
+	Wrong bool
+}
+
+// Counter can be asked how many events it has of a machine: over all time and in all places
+// that it knows of. What cannot be counted is an error, never 0.
+type Counter interface {
+	Count(ctx context.Context, machineID string) (int64, error)
+}
+
+// Canceller can take a request back, until Receipt.CancelUntil.
+type Canceller interface {
+	Cancel(ctx context.Context, receipt Receipt) (Receipt, error)
+}

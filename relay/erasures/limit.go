@@ -1,0 +1,126 @@
+package erasures
+
+import (
+	"hash/maphash"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Rate is how often something may happen: Burst times at once, and then again as time
+// passes.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// Limit bounds what strangers can have written to the ledger: everybody can make up an ID
+// with its key. A look at a receipt counts as a tenth of a request.
+type Limit struct {
+	// PerAddress is for one IPv4 address or one IPv6 /64, which is what one customer gets.
+	// Zero means 20 at once and then one a minute: people erase rarely, but an office
+	// shares an address.
+	PerAddress Rate
+	// Global is for all together. Zero means 1000 at once and then 10 a second, which is
+	// about 1 GB a day at most.
+	Global Rate
+}
+
+const (
+	costRequest = 1
+	costLook    = 0.1
+	// cells is how many addresses are told apart. Two that share a cell share its rate; at
+	// 16 bytes each, the table is 1 MB, however many addresses there are.
+	cells = 1 << 16
+)
+
+// limiter holds the rates. No address is kept, only its hash with a key of this process,
+// which also keeps strangers from choosing whose cell they share.
+type limiter struct {
+	seed      maphash.Seed
+	start     time.Time
+	limit     Limit
+	mu        sync.Mutex
+	all       bucket
+	addresses [cells]bucket
+}
+
+// bucket is how much was taken and not yet given back, at a time. Zero is untouched.
+type bucket struct {
+	taken float64
+	at    time.Duration
+}
+
+func newLimiter(limit Limit) *limiter {
+	if limit.PerAddress == (Rate{}) {
+		limit.PerAddress = Rate{PerSecond: 1. / 60, Burst: 20}
+	}
+	if limit.Global == (Rate{}) {
+		limit.Global = Rate{PerSecond: 10, Burst: 1000}
+	}
+	return &limiter{seed: maphash.MakeSeed(), start: time.Now(), limit: limit}
+}
+
+// take returns 0 if the address may go on, else after how long it may try again. What the
+// address may not do costs the others nothing.
+func (l *limiter) take(address string, cost float64) time.Duration {
+	cell := maphash.String(l.seed, address) % cells
+	now := time.Since(l.start)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait := l.addresses[cell].take(l.limit.PerAddress, now, cost); wait > 0 {
+		return wait
+	}
+	return l.all.take(l.limit.Global, now, cost)
+}
+
+func (b *bucket) take(r Rate, now time.Duration, cost float64) time.Duration {
+	b.taken = max(0, b.taken-(now-b.at).Seconds()*r.PerSecond)
+	b.at = now
+	if over := b.taken + cost - float64(r.Burst); over > 0 {
+		// An hour is enough where a rate is so low that it says years.
+		return min(time.Duration(min(over/r.PerSecond, 3600)*float64(time.Second))+1, time.Hour)
+	}
+	b.taken += cost
+	return 0
+}
+
+// address returns whom a request counts for. It is not the client's to choose: of
+// X-Forwarded-For only the last entry is used, which the nearest proxy wrote.
+func address(req *http.Request, trustForwarded bool) string {
+	if trustForwarded {
+		if lines := req.Header.Values("X-Forwarded-For"); len(lines) > 0 {
+			last := lines[len(lines)-1]
+			if a, ok := parseAddress(last[strings.LastIndexByte(last, ',')+1:]); ok {
+				return a
+			}
+		}
+	}
+	if a, ok := parseAddress(req.RemoteAddr); ok {
+		return a
+	}
+	return req.RemoteAddr // a Unix socket's, for one: all share it
+}
+
+func parseAddress(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if err != nil {
+		withPort, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return "", false
+		}
+		ip = withPort.Addr()
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is6() {
+		network, err := ip.Prefix(64)
+		if err != nil {
+			return "", false
+		}
+		return network.String(), true
+	}
+	return ip.String(), true
+}

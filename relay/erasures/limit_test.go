@@ -1,0 +1,174 @@
+package erasures_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gotoolbase/telemetry/relay/erasures"
+)
+
+func (f *fixture) postFrom(address string, p person) answer {
+	f.Helper()
+	req := post(body("mytool", p))
+	req.RemoteAddr = address
+	return f.serve(req)
+}
+
+func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, someVendor)
+		f.close()
+		f.cfg.Limit = erasures.Limit{PerAddress: erasures.Rate{PerSecond: 0.5, Burst: 3}}
+		f.open(nil)
+		for n := range 3 {
+			if a := f.postFrom("192.0.2.1:1000", somebody(n)); a.Status != http.StatusAccepted {
+				t.Fatalf("request %d got %+v", n, a)
+			}
+		}
+		a := f.postFrom("192.0.2.1:2000", somebody(3))
+		if a.Status != http.StatusTooManyRequests || a.Error != "rate_limited" || a.header.Get("Retry-After") != "3" {
+			t.Errorf("got %+v, Retry-After %q; want 429 and 2 s, rounded up", a, a.header.Get("Retry-After"))
+		}
+		if a := f.postFrom("192.0.2.2:1000", somebody(3)); a.Status != http.StatusAccepted {
+			t.Errorf("somebody else got %+v", a)
+		}
+		after, err := strconv.Atoi(a.header.Get("Retry-After"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.pass(time.Duration(after) * time.Second)
+		if a := f.postFrom("192.0.2.1:3000", somebody(4)); a.Status != http.StatusAccepted {
+			t.Errorf("after the wait: got %+v", a)
+		}
+	})
+}
+
+func TestForgedRequestsCountToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, someVendor)
+		f.close()
+		f.cfg.Limit = erasures.Limit{PerAddress: erasures.Rate{PerSecond: 1, Burst: 2}}
+		f.open(nil)
+		forged := person{somebody(1).key, somebody(2).id}
+		for range 2 {
+			if a := f.post(forged); a.Status != http.StatusForbidden {
+				t.Fatalf("got %+v", a)
+			}
+		}
+		if a := f.post(forged); a.Status != http.StatusTooManyRequests {
+			t.Errorf("got %+v", a)
+		}
+	})
+}
+
+func TestLookingIsCheaperThanAsking(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, someVendor)
+		f.close()
+		f.cfg.Limit = erasures.Limit{PerAddress: erasures.Rate{PerSecond: 1, Burst: 2}}
+		f.open(nil)
+		a := f.mustPost(somebody(1))
+		looks := 0
+		for f.get(a.ID).Status == http.StatusOK {
+			looks++
+		}
+		if looks < 9 || looks > 10 {
+			t.Errorf("%d looks in the place of a request, want 10", looks)
+		}
+	})
+}
+
+func TestAllTogetherAreLimited(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, someVendor)
+		f.close()
+		f.cfg.Limit = erasures.Limit{Global: erasures.Rate{PerSecond: 1, Burst: 10}}
+		f.open(nil)
+		taken := 0
+		for n := range 100 {
+			if f.postFrom(fmt.Sprintf("192.0.2.%d:1000", n), somebody(n)).Status == http.StatusAccepted {
+				taken++
+			}
+		}
+		if taken != 10 {
+			t.Errorf("%d requests were taken, want 10", taken)
+		}
+	})
+}
+
+// Whoever has one network must not exhaust what all share.
+func TestOneAddressDoesNotUseUpWhatIsForAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := erasures.NewLimiter(erasures.Limit{PerAddress: erasures.Rate{PerSecond: 1, Burst: 5}, Global: erasures.Rate{PerSecond: 1, Burst: 10}})
+		for range 1000 {
+			l.Take("192.0.2.1")
+		}
+		taken := 0
+		for n := range 1000 {
+			if l.Take(fmt.Sprint("somebody else ", n)) {
+				taken++
+			}
+		}
+		if taken != 5 {
+			t.Errorf("%d others were let in, want 5", taken)
+		}
+	})
+}
+
+func TestNobodyChoosesWhomARequestCountsFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		remote    string
+		forwarded []string
+		trust     bool
+		want      string
+	}{
+		"an address":                        {"192.0.2.1:1000", nil, false, "192.0.2.1"},
+		"another port":                      {"192.0.2.1:2000", nil, false, "192.0.2.1"},
+		"a header that is not trusted":      {"192.0.2.1:1000", []string{"198.51.100.1"}, false, "192.0.2.1"},
+		"a proxy's header":                  {"192.0.2.1:1000", []string{"198.51.100.1"}, true, "198.51.100.1"},
+		"what a client put before it":       {"192.0.2.1:1000", []string{"203.0.113.9, 198.51.100.1"}, true, "198.51.100.1"},
+		"what a client put in another line": {"192.0.2.1:1000", []string{"203.0.113.9", "198.51.100.1"}, true, "198.51.100.1"},
+		"an address with a port":            {"192.0.2.1:1000", []string{"198.51.100.1:4711"}, true, "198.51.100.1"},
+		"no address":                        {"192.0.2.1:1000", []string{"unknown"}, true, "192.0.2.1"},
+		"an empty header":                   {"192.0.2.1:1000", []string{""}, true, "192.0.2.1"},
+		"no header":                         {"192.0.2.1:1000", nil, true, "192.0.2.1"},
+		"a network of IPv6":                 {"[2001:db8:1:2::3]:1000", nil, false, "2001:db8:1:2::/64"},
+		"another address in that network":   {"[2001:db8:1:2:ffff::9]:1000", nil, false, "2001:db8:1:2::/64"},
+		"an IPv4 address in IPv6":           {"[::ffff:192.0.2.1]:1000", nil, false, "192.0.2.1"},
+		"a zone":                            {"[fe80::1%eth0]:1000", nil, false, "fe80::/64"},
+		"an IPv6 address from a proxy":      {"192.0.2.1:1000", []string{"2001:db8:1:2::3"}, true, "2001:db8:1:2::/64"},
+		"one in brackets":                   {"192.0.2.1:1000", []string{"[2001:db8:1:2::3]"}, true, "2001:db8:1:2::/64"},
+		"a Unix socket":                     {"@", nil, false, "@"},
+	} {
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
+		req.RemoteAddr = c.remote
+		if c.forwarded != nil {
+			req.Header["X-Forwarded-For"] = c.forwarded
+		}
+		if got := erasures.Address(req, c.trust); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestTheLimitTakesNoMemoryForAnAddress(t *testing.T) {
+	l := erasures.NewLimiter(erasures.Limit{})
+	addresses := make([]string, 100_000)
+	for i := range addresses {
+		addresses[i] = fmt.Sprint(i)
+	}
+	if n := testing.AllocsPerRun(1, func() {
+		for _, a := range addresses {
+			l.Take(a)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations for %d addresses", n, len(addresses))
+	}
+}

@@ -1,0 +1,449 @@
+//go:build !notelemetry
+
+package relaycmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/posthog"
+	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/tty"
+)
+
+// callTime bounds one question to a vendor, which may be several requests.
+const callTime = 2 * time.Minute
+
+// erasing is a call of the command.
+type erasing struct {
+	surroundings
+	cmd    *cobra.Command
+	out    screen.Screen
+	format string
+
+	machineID, backend, tool          string
+	requestedAt                       string
+	dryRun, status, cancel, yes, wait bool
+	every                             time.Duration
+	values                            map[string]*string // of the settings, by flag
+
+	vendor *asked
+	at     time.Time
+}
+
+func flagOf(setting string) string { return strings.ReplaceAll(setting, "_", "-") }
+
+func (s surroundings) erase() *cobra.Command {
+	e := &erasing{surroundings: s, values: map[string]*string{}}
+	cmd := &cobra.Command{
+		Use:   "erase --machine-id ID --backend VENDOR [--dry-run | --status [RECEIPT] | --cancel RECEIPT]",
+		Short: "Have one machine's data erased by hand",
+		Long: "Ask a vendor to erase all that it has of one machine, without a relay and its ledger:\n" +
+			"keep what it prints. It asks before it does so on a terminal, and elsewhere needs\n" +
+			"--yes. That the person may ask for it is for you to know.\n\n" +
+			"PostHog erases in a weekly sweep. Datadog waits for ten days, in which --cancel takes\n" +
+			"the request back. How far it is tells --status, with the receipt that was printed.\n\n" +
+			"Keys come from a file, which its owner alone may read, or from a variable; there is no\n" +
+			"flag for the key itself, which others could see in the list of processes.\n\n" +
+			"The exit code is 0 if the vendor has the request or has erased, 1 if it refuses or\n" +
+			"nothing is known, and 2 for a mistake in how this was called.",
+		Example: "  telemetry erase --machine-id ID --backend posthog --instance eu --project 12345 --key-file posthog.key --dry-run\n" +
+			"  telemetry erase --machine-id ID --backend datadog --tool mytool --site eu1 --retention 15d \\\n" +
+			"      --api-key-env DD_API_KEY --application-key-env DD_APPLICATION_KEY",
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	e.cmd = cmd
+	flags := cmd.Flags()
+	flags.StringVar(&e.machineID, "machine-id", "", "whose data it is: an ID of 32 hexadecimal characters")
+	flags.Var(choice{&e.backend, kindNames()}, "backend", "who is asked")
+	complete(cmd, "backend", kindNames()...)
+	flags.StringVar(&e.tool, "tool", "", "whose events they are: at Datadog the service, if --service is not given")
+	flags.StringVar(&e.requestedAt, "requested-at", "", "when the person asked, such as 2026-11-22T12:00:00Z; now if not given. Asking again, repeat it")
+	flags.BoolVar(&e.dryRun, "dry-run", false, "show what would be erased, and change nothing")
+	flags.BoolVar(&e.status, "status", false, "show how far a request is, and change nothing; without a RECEIPT, what is there")
+	flags.BoolVar(&e.cancel, "cancel", false, "take a request back, where the vendor can")
+	flags.BoolVarP(&e.yes, "yes", "y", false, "do not ask")
+	flags.BoolVar(&e.wait, "wait", false, "stay until the data is known to be gone, which takes days; Ctrl-C ends the wait alone")
+	flags.DurationVar(&e.every, "every", 10*time.Minute, "how often --wait looks")
+	addChoice(cmd, &e.format, "output", "o", "text", "for people or for programs", "text", "json")
+	for _, k := range kinds {
+		for _, set := range k.settings {
+			e.addSetting(set)
+		}
+	}
+	for _, name := range []string{"machine-id", "tool", "requested-at", "every"} {
+		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
+	}
+	flags.SortFlags = false
+	// That of the root names a tool's file, which says nothing of whom to ask.
+	flags.String("config", "", "")
+	must(flags.MarkHidden("config"))
+	cmd.Args = func(_ *cobra.Command, args []string) error { return e.check(args) }
+	cmd.RunE = func(_ *cobra.Command, args []string) error { return e.run(args) }
+	return cmd
+}
+
+// addSetting adds the flags of a setting, unless another vendor has them too.
+func (e *erasing) addSetting(set setting) {
+	flags := e.cmd.Flags()
+	for _, name := range set.names() {
+		if flags.Lookup(flagOf(name)) != nil {
+			continue
+		}
+		help := set.help
+		switch {
+		case set.secret && strings.HasSuffix(name, inFile):
+			help = "the file that holds " + help
+		case set.secret:
+			help = "the variable of the environment that holds " + help
+		}
+		e.values[name] = flags.String(flagOf(name), "", help)
+		if set.secret && strings.HasSuffix(name, inFile) {
+			continue // completed by the shell
+		}
+		complete(e.cmd, flagOf(name), set.words...)
+	}
+}
+
+// check finds mistakes in how the command was called, of which no key needs to be read.
+func (e *erasing) check(args []string) error {
+	modes := 0
+	for _, on := range []bool{e.dryRun, e.status, e.cancel} {
+		if on {
+			modes++
+		}
+	}
+	changed := e.cmd.Flags().Changed
+	switch {
+	case changed("config"):
+		return usage("--config is of no use here: whom to ask is said with flags")
+	case modes > 1:
+		return usage("--dry-run, --status and --cancel are three things: give one of them")
+	case e.wait && modes > 0 && !e.status:
+		return usage("--wait goes with an erasure or with --status")
+	case len(args) > 0 && !e.status && !e.cancel:
+		return usage("a receipt goes with --status or --cancel; to erase, name the machine with --machine-id")
+	case len(args) > 1:
+		return usage("there is one receipt at a time, but %d words were given", len(args))
+	case e.cancel && len(args) == 0:
+		return usage("--cancel takes the receipt that was printed; --status lists the requests that there are")
+	case e.wait && e.status && len(args) == 0:
+		return usage("--status --wait takes the receipt that was printed")
+	case e.machineID == "":
+		return usage("--machine-id is required: whose data it is")
+	case e.backend == "":
+		return usage("--backend is required: %s", strings.Join(kindNames(), " or "))
+	case e.every <= 0:
+		return usage("--every must be above zero")
+	}
+	if err := (deletion.Request{MachineID: e.machineID}).Validate(); err != nil {
+		return usage("--machine-id: %w", err)
+	}
+	e.at = e.now().UTC().Truncate(time.Second)
+	if e.requestedAt != "" {
+		at, err := time.Parse(time.RFC3339, e.requestedAt)
+		if err != nil || at.After(e.at) {
+			return usage("--requested-at must be a time that is over, such as %s", e.at.Format(time.RFC3339))
+		}
+		e.at = at.UTC()
+	} else if e.status || e.cancel {
+		e.at = time.Time{} // not known
+	}
+	return e.checkSettings()
+}
+
+// checkSettings refuses what belongs to another vendor: whoever gives it means that one.
+func (e *erasing) checkSettings() error {
+	k := kindNamed(e.backend)
+	var known []string
+	for _, set := range k.settings {
+		known = append(known, set.names()...)
+	}
+	for _, other := range kinds {
+		for _, set := range other.settings {
+			for _, name := range set.names() {
+				if e.cmd.Flags().Changed(flagOf(name)) && !slices.Contains(known, name) {
+					return usage("--%s is for %s and not for %s", flagOf(name), other.name, k.name)
+				}
+			}
+		}
+	}
+	if k == dataDog && e.tool == "" && *e.values["service"] == "" {
+		return usage("--tool or --service is required: Datadog finds logs by their service")
+	}
+	if e.cancel && !k.cancels {
+		return usage("%s cannot take a request back", k.name)
+	}
+	return nil
+}
+
+func (e *erasing) run(args []string) (err error) {
+	values := map[string]string{}
+	for name, value := range e.values {
+		values[name] = *value
+	}
+	e.vendor, err = e.open(kindNamed(e.backend), source{
+		tool: e.tool, values: values, path: func(file string) string { return file },
+		wrong: func(name, problem string) error { return usage("--%s: %s", flagOf(name), problem) },
+	})
+	if err != nil {
+		return err
+	}
+	e.out = e.screen(e.cmd.OutOrStdout())
+	receipt := deletion.Receipt{MachineID: e.machineID, At: e.at}
+	if len(args) > 0 {
+		receipt.ID = args[0]
+	}
+	switch {
+	case e.cancel:
+		return e.takeBack(receipt)
+	case e.dryRun, e.status && receipt.ID == "":
+		return e.look()
+	case e.status:
+		return e.follow(receipt)
+	}
+	return e.ask()
+}
+
+// call is one question to the vendor.
+func (e *erasing) call(do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(e.cmd.Context(), callTime)
+	defer cancel()
+	return do(ctx)
+}
+
+// find asks the vendor what it has.
+func (e *erasing) find() (f found, err error) {
+	err = e.call(func(ctx context.Context) (err error) {
+		f, err = e.vendor.find(ctx, e.tool, e.machineID)
+		return err
+	})
+	return f, err
+}
+
+// look shows what the vendor has.
+func (e *erasing) look() error {
+	f, err := e.find()
+	if err != nil {
+		return err
+	}
+	if e.format == "json" {
+		err = screen.WriteJSON(e.out, struct {
+			MachineID string `json:"machine_id"`
+			Backend   string `json:"backend"`
+			Nothing   bool   `json:"nothing"`
+			Found     any    `json:"found"`
+		}{e.machineID, e.backend, f.nothing, f.json})
+	} else {
+		e.printFound(e.out, f)
+	}
+	switch {
+	case err != nil || e.dryRun || f.nothing || f.pending:
+		return err
+	case e.backend == postHog.name:
+		return errors.New("that is still there; whether it is going to be erased is only to be found out with the receipt that was printed")
+	}
+	return errors.New("that is still there, and no request to erase it is open")
+}
+
+func (e *erasing) printFound(out screen.Screen, f found) {
+	if f.nothing {
+		fmt.Fprintf(out, "%s has nothing of this machine.\n", e.backend)
+	} else {
+		fmt.Fprintf(out, "%s\n", out.Paint(screen.Bold, e.backend+" has of the machine "+e.machineID+":"))
+	}
+	out.Table(f.rows)
+	if e.dryRun {
+		fmt.Fprintln(out, "Nothing was changed.")
+	}
+}
+
+// ask has the data erased.
+func (e *erasing) ask() error {
+	if !e.yes {
+		if !tty.Is(e.cmd.InOrStdin()) || !tty.Is(e.cmd.ErrOrStderr()) {
+			return usage("there is no terminal to ask at: add --yes if this is meant, or --dry-run to see what would be erased")
+		}
+		terminal := e.surroundings.screen(e.cmd.ErrOrStderr())
+		if f, err := e.find(); err == nil {
+			e.printFound(terminal, f)
+		} else {
+			fmt.Fprintf(terminal, "What is there could not be looked up: %v\n", err)
+		}
+		if err := e.confirm(e.cmd, "Erasing cannot be undone once the vendor has begun.", "Have it erased?"); err != nil {
+			return err
+		}
+	}
+	var receipt deletion.Receipt
+	request := func(ctx context.Context) (err error) {
+		receipt, err = e.vendor.RequestDeletion(ctx, deletion.Request{Tool: e.tool, MachineID: e.machineID, RequestedAt: e.at})
+		return err
+	}
+	for {
+		err := e.call(request)
+		if err == nil {
+			break
+		}
+		if !e.wait || isFinal(err) {
+			return e.notTaken(err)
+		}
+		if err := e.pause(err); err != nil {
+			return e.notTaken(err)
+		}
+	}
+	if e.wait && isOpen(receipt) {
+		if e.format == "text" { // now: the wait may be cut off
+			e.printReceipt(receipt)
+		}
+		return e.follow(receipt)
+	}
+	return e.tell(receipt)
+}
+
+// isFinal reports whether asking once more cannot help.
+func isFinal(err error) bool {
+	class := driver.Classify(err)
+	return class == driver.ClassPermanent || class == driver.ClassTooLarge || errors.Is(err, deletion.ErrInvalidID)
+}
+
+func isOpen(r deletion.Receipt) bool {
+	return r.State == deletion.Acknowledged || r.State == deletion.Delivered
+}
+
+// pause waits for the next look, longer where the vendor says so.
+func (e *erasing) pause(last error) error {
+	if last != nil {
+		fmt.Fprintf(e.cmd.ErrOrStderr(), "telemetry: %v; asking again in %v\n", last, max(e.every, driver.Wait(last)))
+	}
+	select {
+	case <-e.cmd.Context().Done():
+		return e.cmd.Context().Err()
+	case <-time.After(max(e.every, driver.Wait(last))):
+		return nil
+	}
+}
+
+// follow shows how far a request is, once or until it is done.
+func (e *erasing) follow(receipt deletion.Receipt) error {
+	for {
+		now := receipt
+		err := e.call(func(ctx context.Context) (err error) {
+			now, err = e.vendor.Status(ctx, receipt)
+			return err
+		})
+		switch {
+		case errors.Is(err, deletion.ErrUnknownReceipt):
+			return fmt.Errorf("%w; ask again: %s", err, e.again())
+		case err != nil && (!e.wait || isFinal(err)):
+			return err
+		case err == nil:
+			receipt = now
+			if !e.wait || !isOpen(receipt) {
+				return e.tell(receipt)
+			}
+		}
+		if err := e.pause(err); err != nil {
+			return err
+		}
+	}
+}
+
+// takeBack cancels a request.
+func (e *erasing) takeBack(receipt deletion.Receipt) error {
+	if !e.yes {
+		if err := e.confirm(e.cmd, "The data of the machine "+e.machineID+" would stay at "+e.backend+".", "Take the request back?"); err != nil {
+			return err
+		}
+	}
+	err := e.call(func(ctx context.Context) (err error) {
+		receipt, err = e.vendor.cancel(ctx, receipt)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return e.printed(receipt)
+}
+
+// notTaken is the error of a request that the vendor does not have, as far as is known.
+func (e *erasing) notTaken(err error) error {
+	if early, ok := errors.AsType[*posthog.TooEarlyError](err); ok {
+		return fmt.Errorf("%w; ask again in %v: %s", err, early.Wait.Round(time.Minute), e.again())
+	}
+	if isFinal(err) {
+		return err
+	}
+	if wait := driver.Wait(err); wait > 0 {
+		return fmt.Errorf("%w; not before %v have passed: %s", err, wait, e.again())
+	}
+	return fmt.Errorf("%w; to ask again, which is safe: %s", err, e.again())
+}
+
+// again is the command by which somebody asks again for the same, or goes on from it.
+func (e *erasing) again(more ...string) string {
+	words := []string{"telemetry", "erase"}
+	e.cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "dry-run", "status", "cancel", "yes", "wait", "every", "output", "requested-at":
+		default:
+			words = append(words, "--"+f.Name, quote(f.Value.String()))
+		}
+	})
+	if !e.at.IsZero() {
+		words = append(words, "--requested-at", e.at.Format(time.RFC3339))
+	}
+	return strings.Join(append(words, more...), " ")
+}
+
+// tell prints a receipt, and is an error where the vendor will not erase.
+func (e *erasing) tell(receipt deletion.Receipt) error {
+	if err := e.printed(receipt); err != nil {
+		return err
+	}
+	switch receipt.State {
+	case deletion.Refused, deletion.Manual:
+		return errors.New("the data is not going to be erased before somebody has seen to it")
+	}
+	return nil
+}
+
+func (e *erasing) printed(receipt deletion.Receipt) error {
+	if e.format == "json" {
+		return screen.WriteJSON(e.out, struct {
+			MachineID   string      `json:"machine_id"`
+			Tool        string      `json:"tool,omitempty"`
+			Backend     string      `json:"backend"`
+			RequestedAt time.Time   `json:"requested_at,omitzero"`
+			Receipt     receiptJSON `json:"receipt"`
+		}{e.machineID, e.tool, e.backend, e.at, toReceiptJSON(receipt)})
+	}
+	e.printReceipt(receipt)
+	return nil
+}
+
+func (e *erasing) printReceipt(r deletion.Receipt) {
+	c := screen.Plain
+	switch r.State {
+	case deletion.Verified:
+		c = screen.Green
+	case deletion.Refused, deletion.Manual:
+		c = screen.Red
+	}
+	e.out.Table(append([]screen.Row{row("State", string(r.State), c)}, receiptRows(r)...))
+	if !isOpen(r) || r.ID == "" {
+		return
+	}
+	fmt.Fprintf(e.out, "\nHow far it is: %s\n", e.again("--status", quote(r.ID)))
+	if e.vendor.cancel != nil && !r.CancelUntil.IsZero() {
+		fmt.Fprintf(e.out, "To take it back: %s\n", e.again("--cancel", quote(r.ID)))
+	}
+}

@@ -1,0 +1,200 @@
+//go:build !notelemetry
+
+package relaycmd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/internal/screen"
+)
+
+// erasureJSON is one erasure. Its names are stable.
+type erasureJSON struct {
+	ID        string `json:"id"`
+	Tool      string `json:"tool"`
+	MachineID string `json:"machine_id"`
+	// State is "acknowledged", "verified" or "refused".
+	State string `json:"state"`
+	// RequestedAt is what the person's machine said.
+	RequestedAt time.Time    `json:"requested_at,omitzero"`
+	ReceivedAt  time.Time    `json:"received_at"`
+	VerifiedAt  time.Time    `json:"verified_at,omitzero"`
+	NeedsPerson bool         `json:"needs_person"`
+	NextAttempt time.Time    `json:"next_attempt,omitzero"`
+	Vendors     []vendorJSON `json:"vendors"`
+	Steps       []stepJSON   `json:"steps,omitempty"`
+}
+
+type vendorJSON struct {
+	Name string `json:"name"`
+	// State is "requested", "delivered", "acknowledged", "verified", "refused" or "manual".
+	State       string       `json:"state"`
+	Since       time.Time    `json:"since"`
+	Attempts    int          `json:"attempts"`
+	Lost        int          `json:"lost,omitempty"`
+	Receipt     *receiptJSON `json:"receipt,omitempty"`
+	Problem     string       `json:"problem,omitempty"`
+	NeedsPerson bool         `json:"needs_person"`
+	NextAttempt time.Time    `json:"next_attempt,omitzero"`
+}
+
+type receiptJSON struct {
+	ID          string        `json:"id,omitempty"`
+	State       string        `json:"state,omitempty"`
+	Detail      string        `json:"detail,omitempty"`
+	URL         string        `json:"url,omitempty"`
+	CancelUntil time.Time     `json:"cancel_until,omitzero"`
+	Parts       []receiptJSON `json:"parts,omitempty"`
+}
+
+type stepJSON struct {
+	At     time.Time `json:"at"`
+	Event  string    `json:"event"`
+	Vendor string    `json:"vendor,omitempty"`
+	State  string    `json:"state,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+func toReceiptJSON(r deletion.Receipt) receiptJSON {
+	j := receiptJSON{ID: r.ID, State: string(r.State), Detail: r.Detail, URL: r.URL, CancelUntil: r.CancelUntil.UTC()}
+	for _, part := range r.Parts {
+		j.Parts = append(j.Parts, toReceiptJSON(part))
+	}
+	return j
+}
+
+// hasReceipt reports whether a vendor gave one.
+func hasReceipt(r deletion.Receipt) bool {
+	return r.State != "" || r.ID != "" || r.Detail != "" || r.URL != "" || len(r.Parts) > 0
+}
+
+func toErasureJSON(e erasures.Erasure) erasureJSON {
+	j := erasureJSON{
+		ID: e.ID, Tool: e.Tool, MachineID: e.MachineID, State: string(e.State), RequestedAt: e.RequestedAt.UTC(),
+		ReceivedAt: e.ReceivedAt.UTC(), VerifiedAt: e.VerifiedAt.UTC(), NeedsPerson: e.NeedsPerson(), NextAttempt: e.NextAttempt.UTC(),
+	}
+	for _, v := range e.Vendors {
+		one := vendorJSON{Name: v.Name, State: string(v.State), Since: v.Since.UTC(), Attempts: v.Attempts, Lost: v.Lost,
+			Problem: v.Problem, NeedsPerson: v.NeedsPerson(), NextAttempt: v.NextAttempt.UTC()}
+		if hasReceipt(v.Receipt) {
+			receipt := toReceiptJSON(v.Receipt)
+			one.Receipt = &receipt
+		}
+		j.Vendors = append(j.Vendors, one)
+	}
+	for _, s := range e.Steps {
+		j.Steps = append(j.Steps, stepJSON{s.At.UTC(), s.Event, s.Vendor, string(s.State), s.Detail})
+	}
+	return j
+}
+
+func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "show ID",
+		Short:             "Show one erasure: how far each vendor is, and all that happened",
+		Long:              "Show one erasure: how far each vendor is, what to do where a person has to act, and\nall that happened. The first four characters of the ID will do.",
+		Example:           "  telemetry erasures show 4f2a --ledger /var/lib/erasures",
+		Args:              oneID,
+		ValidArgsFunction: ledger.completeID(func(erasures.Erasure) bool { return true }),
+	}
+	format := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		e, err := ledger.one(args[0])
+		if err != nil {
+			return err
+		}
+		if *format == "json" {
+			return screen.WriteJSON(cmd.OutOrStdout(), toErasureJSON(e))
+		}
+		s.printErasure(s.screen(cmd.OutOrStdout()), ledger, e)
+		return nil
+	}
+	return cmd
+}
+
+func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e erasures.Erasure) {
+	rows := []screen.Row{
+		row("Erasure", e.ID, screen.Bold),
+		row("Tool", e.Tool, screen.Plain),
+		row("Machine ID", e.MachineID, screen.Plain),
+		row("State", string(e.State), stateColour(e.State, e.NeedsPerson())),
+		row("Requested", screen.When(e.RequestedAt)+", by the clock of the person's machine", screen.Plain),
+		row("Received", screen.When(e.ReceivedAt), screen.Plain),
+	}
+	if !e.VerifiedAt.IsZero() {
+		rows = append(rows, row("Verified", screen.When(e.VerifiedAt), screen.Plain))
+	}
+	out.Table(rows)
+	for _, v := range e.Vendors {
+		fmt.Fprintf(out, "\n%s\n", out.Paint(screen.Bold, screen.Clean(v.Name)))
+		out.Table(s.vendorRows(ledger, e, v))
+	}
+	fmt.Fprintf(out, "\n%s\n", out.Paint(screen.Bold, "What happened"))
+	var steps [][]screen.Cell
+	for _, step := range e.Steps {
+		text := string(step.State)
+		if step.Detail != "" {
+			text = strings.TrimPrefix(text+": "+step.Detail, ": ")
+		}
+		steps = append(steps, []screen.Cell{
+			{Short: screen.When(step.At), Full: step.At.UTC().Format(time.RFC3339)}, screen.Same(step.Event, screen.Plain), screen.Same(step.Vendor, screen.Plain), screen.Same(text, screen.Plain),
+		})
+	}
+	out.Grid([]string{"WHEN", "EVENT", "VENDOR", "WHAT IT CAME TO"}, steps)
+}
+
+func (s surroundings) vendorRows(ledger *ledgerPlace, e erasures.Erasure, v erasures.VendorState) (rows []screen.Row) {
+	add := func(label, value string, c screen.Colour) { rows = append(rows, row(label, value, c)) }
+	add("State", string(v.State)+" since "+screen.When(v.Since), stateColour(v.State, v.NeedsPerson()))
+	if v.Attempts > 0 {
+		add("Asked", screen.Count(v.Attempts, "time", "times"), screen.Plain)
+	}
+	if v.Lost > 0 {
+		add("Receipt lost", screen.Count(v.Lost, "time", "times"), screen.Plain)
+	}
+	rows = append(rows, receiptRows(v.Receipt)...)
+	for i, part := range v.Receipt.Parts {
+		add("Part", fmt.Sprintf("%d is %s", i+1, part.State), screen.Plain)
+		rows = append(rows, receiptRows(part)...)
+	}
+	if v.Problem != "" && v.Problem != v.Receipt.Detail {
+		add("Problem", v.Problem, screen.Red)
+	}
+	switch {
+	case v.NeedsPerson():
+		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID]), screen.Bold)
+	case v.State == deletion.Verified:
+	case v.NextAttempt.IsZero():
+		add("Next", "nothing: it took the request, and cannot be asked how far it is", screen.Plain)
+	case !v.NextAttempt.After(s.now()):
+		add("Next", "as soon as a relay runs", screen.Plain)
+	case v.State == deletion.Requested:
+		add("Next", "it is asked about "+screen.When(v.NextAttempt), screen.Plain)
+	default:
+		add("Next", "it is asked how far it is about "+screen.When(v.NextAttempt), screen.Plain)
+	}
+	return rows
+}
+
+func receiptRows(r deletion.Receipt) (rows []screen.Row) {
+	add := func(label, value string) { rows = append(rows, row(label, value, screen.Plain)) }
+	if r.ID != "" {
+		add("Receipt", r.ID)
+	}
+	if r.Detail != "" {
+		add("It says", r.Detail)
+	}
+	if r.URL != "" {
+		add("Link", r.URL)
+	}
+	if !r.CancelUntil.IsZero() {
+		add("Cancellable", "there, until "+screen.When(r.CancelUntil))
+	}
+	return rows
+}
