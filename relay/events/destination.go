@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// linger is how long events wait for others to share a request with. Nobody notices it in
-	// an upload that runs in the background; a CI job that sends inline loses a hundredth of
-	// a second.
+	// linger is how long events wait for others to share a request with, while a request is
+	// under way: with none, they go at once, so under load batches are what came in during the
+	// last one. A CI job that sends inline loses a hundredth of a second.
 	linger = 10 * time.Millisecond
 	// maxSending is how many requests of one destination are under way: enough that one that
 	// takes long does not hold up the others, and few enough that under load batches fill up.
@@ -189,7 +189,7 @@ func (d *destination) pump() {
 			free = 1 // to see whether it is back
 		}
 		full := len(d.queue) >= most || d.bytes >= room
-		if d.sending < free && (full || first >= linger) {
+		if d.sending < free && (full || d.sending == 0 || first >= linger) {
 			n, sum := 0, 0
 			for n < min(len(d.queue), most) && (n == 0 || sum+d.queue[n].bytes <= room) {
 				sum += d.queue[n].bytes

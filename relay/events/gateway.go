@@ -52,9 +52,9 @@ type Config struct {
 	DB *store.DB
 	// Tools are those whose events are taken, by name.
 	Tools map[string]Tool
-	// Erased returns those of the machine IDs whose data was, or is to be, erased. Their events
-	// are refused, so that none revives what is gone. nil means that there are none.
-	Erased func(ctx context.Context, tool string, machineIDs []string) ([]string, error)
+	// Erased returns which of these machine IDs of a tool were erased, or are being erased. Their
+	// events are refused, so that none revives what is gone. nil means that there are none.
+	Erased func(ctx context.Context, tool string, machineIDs []string) (map[string]bool, error)
 	// Accepted is told of the events that were accepted, each once as far as this process knows:
 	// as they went on, mended. It keeps nothing of them, and returns soon. nil means that nobody
 	// wants to know.
@@ -323,8 +323,8 @@ func (g *Gateway) erased(ctx context.Context, tool string, machines map[string]b
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnknownErasures, err)
 	}
-	for _, id := range erased {
-		machines[id] = true
+	for id := range machines {
+		machines[id] = erased[id]
 	}
 	return nil
 }

@@ -147,16 +147,14 @@ type erasures struct {
 	err error
 }
 
-func (e *erasures) erased(_ context.Context, _ string, machines []string) ([]string, error) {
+func (e *erasures) erased(_ context.Context, _ string, machines []string) (map[string]bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var list []string
+	known := map[string]bool{}
 	for _, id := range machines {
-		if slices.Contains(e.ids, id) {
-			list = append(list, id)
-		}
+		known[id] = slices.Contains(e.ids, id)
 	}
-	return list, e.err
+	return known, e.err
 }
 
 func (e *erasures) add(id string) {
