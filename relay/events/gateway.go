@@ -200,30 +200,41 @@ const unknownToolWait = time.Hour
 // take finds out what becomes of the events of one request.
 func (g *Gateway) take(ctx context.Context, list []received) (ruling, error) {
 	var r ruling
-	byTool := map[string][]received{}
-	names := []string{}
-	for _, e := range list {
-		name := e.event.Tool
-		if _, seen := byTool[name]; !seen {
-			names = append(names, name)
-		}
-		byTool[name] = append(byTool[name], e)
-	}
-	for _, name := range names {
+	for len(list) > 0 {
+		name := list[0].event.Tool
+		of, rest := apart(list, name)
+		list = rest
 		t, known := g.tools[name]
 		if !known {
-			for _, e := range byTool[name] {
+			for _, e := range of {
 				r.add(later, e.event.ID)
 			}
 			r.wait = max(r.wait, unknownToolWait)
-			g.counts.add(len(byTool[name]), metricEvents, "tool", "", "outcome", "unknown_tool")
+			g.counts.add(len(of), metricEvents, "tool", "", "outcome", "unknown_tool")
 			continue
 		}
-		if err := g.takeOf(ctx, t, byTool[name], &r); err != nil {
+		if err := g.takeOf(ctx, t, of, &r); err != nil {
 			return ruling{}, err
 		}
 	}
 	return r, nil
+}
+
+// apart splits off the events of a tool: mostly all are of one.
+func apart(list []received, tool string) (of, rest []received) {
+	another := slices.IndexFunc(list, func(e received) bool { return e.event.Tool != tool })
+	if another < 0 {
+		return list, nil
+	}
+	of = slices.Clone(list[:another])
+	for _, e := range list[another:] {
+		if e.event.Tool == tool {
+			of = append(of, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	return of, rest
 }
 
 // takeOf does so for those of one tool.
@@ -232,16 +243,15 @@ func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, r *rulin
 	if err != nil {
 		return err
 	}
-	var events []driver.Event
 	known := 0
-	for _, e := range screened {
-		if g.recent.has(t.name, e.ID) {
-			r.add(has, e.ID)
-			known++
-			continue
+	events := slices.DeleteFunc(screened, func(e driver.Event) bool {
+		if !g.recent.has(t.name, e.ID) {
+			return false
 		}
-		events = append(events, e)
-	}
+		r.add(has, e.ID)
+		known++
+		return true
+	})
 	g.counts.add(known, metricEvents, "tool", t.name, "outcome", "known")
 	if len(events) == 0 {
 		return nil
@@ -270,7 +280,7 @@ func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, r *rulin
 func (g *Gateway) screen(ctx context.Context, t *tool, list []received, r *ruling) ([]driver.Event, error) {
 	counts := map[finding]int{}
 	s := screening{t.contract, g.cfg.Now(), func(f finding) { counts[f]++ }}
-	var passed []driver.Event
+	passed := make([]driver.Event, 0, len(list))
 	refused := 0
 	refuse := func(id string, f finding) {
 		counts[f]++

@@ -164,7 +164,7 @@ func (g *Gateway) read(w http.ResponseWriter, req *http.Request) (body string, r
 	// A server may have no deadline of its own; where none can be set there is no connection.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	sent := http.MaxBytesReader(w, req.Body, maxBody)
-	text, err := readAll(sent, int(size))
+	text, err := readAll(sent, req.ContentLength)
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 	case tooLarge:
 		return "", release, errTooLarge
@@ -185,11 +185,15 @@ func (g *Gateway) read(w http.ResponseWriter, req *http.Request) (body string, r
 	return text, release, nil
 }
 
-func readAll(r io.Reader, size int) (string, error) {
-	var b strings.Builder
-	b.Grow(min(size, 16<<10)) // what a client claims is not yet there
-	_, err := io.Copy(&b, r)
-	return b.String(), err
+// readAll reads a body of a length that is known, for which memory was reserved, or of any.
+func readAll(r io.Reader, length int64) (string, error) {
+	if length < 0 {
+		text, err := io.ReadAll(r)
+		return string(text), err
+	}
+	text := make([]byte, length)
+	_, err := io.ReadFull(r, text)
+	return string(text), err
 }
 
 // unpackers are used again: one takes 40 KB.
