@@ -19,6 +19,8 @@ import (
 	"github.com/gotoolbase/telemetry/backends/segment"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	deletedatadog "github.com/gotoolbase/telemetry/deletion/datadog"
+	deleteposthog "github.com/gotoolbase/telemetry/deletion/posthog"
 	"github.com/gotoolbase/telemetry/relay/relaycmd"
 )
 
@@ -29,5 +31,8 @@ func main() {
 		otlp.Driver(),
 		posthog.Driver(),
 		segment.Driver(),
-	}, []deletion.Vendor{}))
+	}, []deletion.Vendor{
+		deletedatadog.Vendor(),
+		deleteposthog.Vendor(),
+	}))
 }
