@@ -43,11 +43,9 @@ var noon = time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
 func TestKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	conformance.RunDeletion(t, conformance.DeletionSubject{
-		Name: "deletion-datadog", State: deletion.Acknowledged, Secrets: []string{standin.APIKey, standin.ApplicationKey},
-		Open: func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
-			return datadog.New(datadog.Config{
-				APIKey: standin.APIKey, ApplicationKey: standin.ApplicationKey, Retention: retention, Endpoint: endpoint, Transport: transport, Tool: "sampletool",
-			})
+		Vendor: datadog.Vendor(), State: deletion.Acknowledged,
+		Settings: func(endpoint string) map[string]string {
+			return map[string]string{"endpoint": endpoint, "retention": "15d", "api_key": standin.APIKey, "application_key": standin.ApplicationKey}
 		},
 		// A Datadog that knows no request yet, each time.
 		Accept: func(r conformance.Request) conformance.Answer {
@@ -104,7 +102,6 @@ func TestKeepsTheContract(t *testing.T) {
 			}
 		},
 		TakesKey: func(conformance.Request) bool { return false },
-		Hosts:    func(endpoint string) []string { return []string{strings.TrimPrefix(endpoint, "https://")} },
 	})
 }
 

@@ -1241,10 +1241,10 @@ func FuzzNoAnswerIsTakenForMoreThanItSays(f *testing.F) {
 // in which nobody has asked yet.
 func TestTheRequestorKeepsTheContract(t *testing.T) {
 	conformance.RunDeletion(t, conformance.DeletionSubject{
-		Name:  "deletion-posthog",
-		State: deletion.Acknowledged,
-		Open: func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
-			return posthog.New(posthog.Config{Endpoint: endpoint, Project: "12345", Key: key, Transport: transport})
+		Vendor: posthog.Vendor(),
+		State:  deletion.Acknowledged,
+		Settings: func(endpoint string) map[string]string {
+			return map[string]string{"endpoint": endpoint, "project": "12345", "key": key}
 		},
 		Accept: func(r conformance.Request) conformance.Answer {
 			vendor := standin.New(standin.Options{Key: key})
@@ -1261,7 +1261,6 @@ func TestTheRequestorKeepsTheContract(t *testing.T) {
 			{Status: 200, Body: `{"results":[],"next":null}`},
 			{Status: 204},
 		},
-		Secrets: []string{key},
 		Decode: func(r conformance.Request) (string, error) {
 			u, err := url.Parse(r.URL)
 			if err != nil || !strings.HasSuffix(u.Path, "/persons/bulk_delete/") {
@@ -1303,7 +1302,6 @@ func TestTheRequestorKeepsTheContract(t *testing.T) {
 			return swept(completedRow, nobody, count(fmt.Sprintf("[[%d]]", *records)))
 		},
 		TakesKey: func(conformance.Request) bool { return false },
-		Hosts:    func(endpoint string) []string { return []string{strings.TrimPrefix(endpoint, "https://")} },
 	})
 }
 
