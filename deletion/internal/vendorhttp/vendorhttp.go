@@ -7,7 +7,8 @@
 //	401 403                    Throttled, 1 h, deletion.ErrKey
 //	407                        Throttled, 1 h: the proxy
 //	every other 4xx            Throttled, 1 h: address, project or plan
-//	408 425 429                Throttled, for Retry-After; 429 else for 1 min
+//	408 425 429                Throttled, for Retry-After; 429 else until the quota is a new
+//	                           one, or for 1 min
 //	5xx                        unmarked, or Throttled for Retry-After
 //	3xx, a web page, anything else   unmarked; a redirect is never followed
 //	no answer                  unmarked
@@ -56,7 +57,10 @@ type Client struct {
 	// Header is sent with each call, the keys in it.
 	Header http.Header
 	// KeyHint follows ErrKey in an error: what to check.
-	KeyHint   string
+	KeyHint string
+	// Reset is the header in which a 429 says when a quota is a new one, as RFC 3339 has it,
+	// empty where there is none.
+	Reset     string
 	transport http.RoundTripper
 	now       func() time.Time
 }
@@ -162,7 +166,11 @@ func (c *Client) Do(ctx context.Context, call Call, into any) error {
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return later(busyWait, say("too many requests"))
+		wait := busyWait
+		if reset, err := time.Parse(time.RFC3339, header.Get(c.Reset)); err == nil {
+			wait = max(wait, reset.Sub(c.now()))
+		}
+		return later(wait, say("too many requests"))
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return later(0, say(c.Vendor+" asks to try again"))
 	case status >= 500:
