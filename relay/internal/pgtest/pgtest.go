@@ -105,6 +105,19 @@ func (s *Server) command(program string, args ...string) *exec.Cmd {
 // Start runs the server again after Stop or Kill, with the data that it had.
 func (s *Server) Start() {
 	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	// It refuses to start while a process of one that was killed is still ending.
+	for !s.start(ctx) {
+		if ctx.Err() != nil {
+			s.t.Fatalf("the server does not start: %s", &s.output)
+		}
+	}
+}
+
+// start reports whether the server answers, and not if it ended instead.
+func (s *Server) start(ctx context.Context) bool {
+	s.t.Helper()
 	args := []string{"-D", s.data(), "-k", s.dir, "-c", "listen_addresses="}
 	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
@@ -120,16 +133,14 @@ func (s *Server) Start() {
 		defer close(s.ended)
 		_ = cmd.Wait() // how it ends is the test's wish
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
 	for {
 		err := s.sql(ctx, "SELECT 1")
 		if err == nil {
-			return
+			return true
 		}
 		select {
 		case <-s.ended:
-			s.t.Fatalf("the server ended: %s", &s.output)
+			return false
 		case <-ctx.Done():
 			s.t.Fatal(errors.Join(ctx.Err(), err))
 		case <-time.After(20 * time.Millisecond):
@@ -147,9 +158,6 @@ func (s *Server) Kill() { s.end(os.Kill) }
 func (s *Server) end(signal os.Signal) {
 	if s.process == nil {
 		return
-	}
-	if signal == os.Kill {
-		killAll(s.process)
 	}
 	_ = s.process.Process.Signal(signal) // it may have ended
 	<-s.ended

@@ -43,12 +43,9 @@ func own(dir string) error {
 	return os.Chown(dir, int(c.Uid), int(c.Gid))
 }
 
-// asPostgres lets a command run as that user, and in a process group of its own.
+// asPostgres lets a command run as that user, and in a process group of its own, so that an
+// interrupt from the keyboard is the test's alone.
 func asPostgres(cmd *exec.Cmd) {
 	c, _ := credential() // own has told what is wrong
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c, Setpgid: true}
 }
-
-// killAll kills the server with the processes that it has for its connections, as the end of
-// a machine does: they would finish what they are at.
-func killAll(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
