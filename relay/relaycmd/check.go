@@ -3,10 +3,14 @@
 package relaycmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,11 +30,14 @@ type checkJSON struct {
 	Admin  string `json:"admin,omitempty"`
 	TLS    bool   `json:"tls"`
 	// CertificateUntil is when it ends.
-	CertificateUntil time.Time  `json:"certificate_until,omitzero"`
-	BehindProxy      bool       `json:"behind_proxy"`
-	Ledger           ledgerJSON `json:"ledger"`
-	Quiet            string     `json:"quiet"`
-	Tools            []toolJSON `json:"tools"`
+	CertificateUntil time.Time `json:"certificate_until,omitzero"`
+	// Proxies are whose X-Forwarded-For is believed.
+	Proxies []netip.Prefix `json:"proxies,omitempty"`
+	// Database is where events are, without what may hold a password.
+	Database string     `json:"database,omitempty"`
+	Ledger   ledgerJSON `json:"ledger,omitzero"`
+	Quiet    string     `json:"quiet"`
+	Tools    []toolJSON `json:"tools"`
 }
 
 type ledgerJSON struct {
@@ -44,8 +51,16 @@ type ledgerJSON struct {
 }
 
 type toolJSON struct {
-	Name    string           `json:"name"`
-	Vendors []toolVendorJSON `json:"vendors"`
+	Name         string                `json:"name"`
+	Schema       string                `json:"schema,omitempty"`
+	Destinations []toolDestinationJSON `json:"destinations,omitempty"`
+	Vendors      []toolVendorJSON      `json:"vendors,omitempty"`
+}
+
+type toolDestinationJSON struct {
+	Name    string `json:"name"`
+	Backend string `json:"backend"`
+	Where   string `json:"where"`
 }
 
 type toolVendorJSON struct {
@@ -57,11 +72,14 @@ type toolVendorJSON struct {
 
 // printCheck says what would run. The file, the keys and the certificate have been read.
 func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificate, format string) error {
-	ledger, err := checkLedger(c.ledger)
-	if err != nil {
-		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("ledger: %w", err)))
+	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: c.databaseName(), Quiet: c.quiet.String()}
+	if c.erases() {
+		ledger, err := checkLedger(c.ledger)
+		if err != nil {
+			return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("ledger: %w", err)))
+		}
+		j.Ledger = ledger
 	}
-	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, BehindProxy: c.behindProxy, Ledger: ledger, Quiet: c.quiet.String()}
 	if c.quiet == 0 {
 		j.Quiet = (24 * time.Hour).String()
 	}
@@ -71,9 +89,12 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 		}
 	}
 	for _, t := range c.tools {
-		tool := toolJSON{Name: t.name}
+		tool := toolJSON{Name: t.name, Schema: t.schema}
+		for _, d := range t.destinations {
+			tool.Destinations = append(tool.Destinations, toolDestinationJSON{d.name, d.driver.Name, d.where(c, s)})
+		}
 		for _, v := range t.vendors {
-			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, where(v.vendor, v.values), v.keyFrom()})
+			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, cmp.Or(where(v.vendor, v.values), ownDatabase), v.keyFrom()})
 		}
 		j.Tools = append(j.Tools, tool)
 	}
@@ -104,23 +125,49 @@ func (j checkJSON) rows() (rows []screen.Row) {
 	if j.TLS {
 		add("Certificate", "until %s", screen.When(j.CertificateUntil))
 	}
-	if j.BehindProxy {
-		add("Addresses", "as the proxy writes them into X-Forwarded-For")
+	if len(j.Proxies) > 0 {
+		var proxies []string
+		for _, p := range j.Proxies {
+			proxies = append(proxies, p.String())
+		}
+		add("Addresses", "as proxies in %s write them into X-Forwarded-For", strings.Join(proxies, ", "))
 	}
-	if j.Ledger.New {
+	if j.Database != "" {
+		add("Database", "%s", j.Database)
+	}
+	erases := slices.ContainsFunc(j.Tools, func(t toolJSON) bool { return len(t.Vendors) > 0 })
+	switch {
+	case !erases:
+	case j.Ledger.New:
 		add("Ledger", "%s, which is going to be made", j.Ledger.Directory)
-	} else {
+	default:
 		add("Ledger", "%s: %s whole, %s, of which %d open", j.Ledger.Directory, screen.Count(j.Ledger.Lines, "line", "lines"),
 			screen.Count(j.Ledger.Erasures, "erasure", "erasures"), j.Ledger.Open)
 	}
-	add("Vendors are asked", "%s after a request", j.Quiet)
+	if erases {
+		add("Vendors are asked", "%s after a request", j.Quiet)
+	}
 	for _, t := range j.Tools {
+		for _, d := range t.Destinations {
+			name := d.Name
+			if name != d.Backend {
+				name += " (" + d.Backend + ")"
+			}
+			add("Events of "+t.Name, "go to %s at %s", name, d.Where)
+		}
+		if len(t.Destinations) > 0 && t.Schema == "" {
+			add("Events of "+t.Name, "may hold anything that the closed list of fields has; schema would say less")
+		}
 		for _, v := range t.Vendors {
 			name := v.Name
 			if name != v.Vendor {
 				name += " (" + v.Vendor + ")"
 			}
-			add("Erases "+t.Name, "%s at %s; %s", name, v.Where, v.Keys)
+			text := fmt.Sprintf("%s at %s", name, v.Where)
+			if v.Keys != "" {
+				text += "; " + v.Keys
+			}
+			add("Erases "+t.Name, "%s", text)
 		}
 	}
 	return rows

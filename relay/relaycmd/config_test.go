@@ -12,6 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gotoolbase/telemetry/backends/posthog"
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // good is a file without mistakes, to be spoilt.
@@ -35,7 +38,7 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 	p.write("swapped.key", applicationKey)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"unknown key":                    {"ledger:", "legder:", `line 2: legder: unknown key; did you mean "ledger"?`},
-		"a word far from all":            {"ledger:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, behind_proxy, ledger, quiet, poll, limits, tools"},
+		"a word far from all":            {"ledger:", "erasures:", "line 2: erasures: unknown key; known here are database, database_file, database_env, listen, admin, tls, proxies, ledger, quiet, poll, limits, tools"},
 		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
 		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.erasures[0].instance: has no value"},
 		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.erasures[1].api_kye: unknown key; known here are vendor, name, site, endpoint, service, retention, tiers, api_key_file,"},
@@ -56,7 +59,8 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 		"no burst":                       {"ledger:", "limits: {global: {per_second: 1}}\nledger:", "line 2: limits.global: needs both per_second and burst"},
 		"half a burst":                   {"ledger:", "limits: {global: {per_second: 1, burst: 1.5}}\nledger:", "line 2: limits.global: needs both"},
 		"no rate":                        {"ledger:", "limits: {global: {per_second: 0, burst: 1}}\nledger:", "line 2: limits.global.per_second: must be a number above zero"},
-		"not a word":                     {"ledger:", "behind_proxy: maybe\nledger:", "line 2: behind_proxy: must be true or false"},
+		"a proxy without an address":     {"ledger:", "behind_proxy: true\nledger:", "line 2: behind_proxy: name the proxies: proxies: [10.0.0.0/8]"},
+		"everybody a proxy":              {"ledger:", "proxies: [0.0.0.0/0]\nledger:", "line 2: proxies[0]: must be a proxy's address, or a network that holds nothing but proxies"},
 		"no value":                       {"ledger: ledger", "ledger:", "line 2: ledger: has no value"},
 		"rare looks":                     {"ledger:", "poll: 2d\nledger:", "line 2: poll: must be above zero and at most 24h"},
 		"anchor":                         {"ledger: ledger", "ledger: &x ledger", "line 2: ledger: anchors and aliases"},
@@ -69,8 +73,8 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 		"a list as it was":               {"  mytool:\n    erasures:", "  mytool:", "line 5: tools.mytool: holds keys, and the list belongs to erasures: mytool: {erasures: [{vendor: posthog,"},
 		"nothing for a tool":             {good[strings.Index(good, "    erasures:"):], "    {}\n", "line 4: tools.mytool: needs erasures, the vendors of its data"},
 		"no tools":                       {good[strings.Index(good, "tools:"):], "", "tools: there are none"},
-		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.erasures[0]: needs a vendor: datadog or posthog"},
-		"unknown vendor":                 {"vendor: posthog", "vendor: segment", "line 6: tools.mytool.erasures[0].vendor: not a vendor that this program can reach: datadog or posthog"},
+		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.erasures[0]: needs a vendor: datadog, posthog or store"},
+		"unknown vendor":                 {"vendor: posthog", "vendor: segment", "line 6: tools.mytool.erasures[0].vendor: not a vendor that this program can reach: datadog, posthog or store"},
 		"another vendor's key":           {"instance: eu", "site: eu1", "line 6: tools.mytool.erasures[0].site: unknown key; known here are vendor, name, instance, endpoint, project, key_file, key_env"},
 		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 7: tools.mytool.erasures[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
 		"no instance":                    {"instance: eu, ", "", "line 6: tools.mytool.erasures[0].instance: not set: us or eu"},
@@ -127,11 +131,12 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 // The help is where operators copy their first file from.
 func TestTheFileInTheHelpIsGood(t *testing.T) {
 	t.Parallel()
-	c, err := (surroundings{vendors: reachable()}).parseConfig([]byte(relayExample))
+	c, err := (surroundings{drivers: []driver.Driver{posthog.Driver()}, vendors: reachable()}).parseConfig([]byte(relayExample))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.tools) != 1 || len(c.tools[0].vendors) != 2 || c.limit.Global.Burst != 1000 || c.quiet.Hours() != 24 || c.certificate != "FILE" {
+	if len(c.tools) != 1 || len(c.tools[0].vendors) != 3 || len(c.tools[0].destinations) != 2 || len(c.proxies) != 1 ||
+		c.eventLimits.WaitingBytes != 256<<20 || c.limit.Global.Burst != 1000 || c.quiet.Hours() != 24 || c.certificate != "FILE" {
 		t.Errorf("read as %+v", c)
 	}
 }
@@ -165,7 +170,7 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 func TestCheckSaysWhatWouldRunAndDoesNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	file := p.declare("admin: 127.0.0.1:0", "behind_proxy: true")
+	file := p.declare("admin: 127.0.0.1:0", "proxies: [127.0.0.0/8]")
 	golden(t, "check", p.transcript("serve", "--config", file, "--check"))
 	golden(t, "check_json", p.transcript("serve", "--config", file, "--check", "--output", "json"))
 	if _, err := os.Stat(p.path("ledger")); err == nil {

@@ -66,12 +66,26 @@ func (t *Table) Take(who string) time.Duration {
 }
 
 // Address returns whom a request counts for: an IPv4 address or an IPv6 /64, which is what one
-// customer gets. It is not the client's to choose: an entry of X-Forwarded-For counts only
-// where one of these proxies wrote it, so the last that none of them sent from.
+// customer gets.
 func Address(req *http.Request, proxies []netip.Prefix) string {
-	address, ok := parse(req.RemoteAddr)
+	address, ok := Client(req, proxies)
 	if !ok {
 		return req.RemoteAddr // a Unix socket's, for one: all share it
+	}
+	if address.Is6() {
+		if network, err := address.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return address.String()
+}
+
+// Client returns the address that a request comes from. It is not the client's to choose: an
+// entry of X-Forwarded-For counts only where one of these proxies wrote it, so the last that
+// none of them sent from.
+func Client(req *http.Request, proxies []netip.Prefix) (address netip.Addr, ok bool) {
+	if address, ok = parse(req.RemoteAddr); !ok {
+		return address, false
 	}
 	entries := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, entry := range slices.Backward(entries) {
@@ -84,12 +98,7 @@ func Address(req *http.Request, proxies []netip.Prefix) string {
 		}
 		address = before
 	}
-	if address.Is6() {
-		if network, err := address.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return address.String()
+	return address, true
 }
 
 func parse(s string) (netip.Addr, bool) {
