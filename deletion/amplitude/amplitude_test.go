@@ -122,6 +122,13 @@ func TestTheVendorKeepsTheContract(t *testing.T) {
 			}
 			return device, nil
 		},
+		DecodeAll: func(r conformance.Request) (devices []string, err error) {
+			ids, err := named(r)
+			for _, id := range ids {
+				devices = append(devices, everybody.device(id))
+			}
+			return devices, err
+		},
 		Statuses: map[int]driver.Class{
 			400: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
 			408: driver.ClassUnknown, 429: driver.ClassThrottled, 500: driver.ClassUnknown, 503: driver.ClassUnknown, 307: driver.ClassUnknown, 204: driver.ClassUnknown,

@@ -62,6 +62,7 @@ func TestTheVendorKeepsTheContract(t *testing.T) {
 			}
 			return list[0], nil
 		},
+		DecodeAll: named,
 		Statuses: map[int]driver.Class{
 			400: driver.ClassPermanent, 422: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
 			408: driver.ClassUnknown, 429: driver.ClassThrottled, 500: driver.ClassUnknown, 503: driver.ClassUnknown, 307: driver.ClassUnknown, 204: driver.ClassUnknown,
