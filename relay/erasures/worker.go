@@ -96,6 +96,9 @@ type lane struct {
 	Vendor
 	running int    // calls
 	hold    millis // no call before, by the ledger's clock: the vendor said so
+	// at is when there is something to do, if due says that there is, unless that is stale.
+	at         millis
+	due, stale bool
 	// canary says that the known machine was looked up, and nextCanary when that is to be done
 	// again.
 	canary     bool
@@ -136,9 +139,10 @@ type worker struct {
 	calls   context.Context //nolint:containedctx // it is that of a run
 	done    chan result
 	gone    chan struct{}
-	// nextLook and nextWatch are when what other processes left, and the due dates and the
-	// evidence, are looked at again.
-	nextLook, nextWatch millis
+	// seen is how many steps there were when it was looked last: more of them may mean more to do.
+	seen int64
+	// nextWatch is when the due dates and the evidence are looked at again.
+	nextWatch millis
 }
 
 // Run asks vendors and follows up, from where the last run of any process stopped, until ctx
@@ -152,7 +156,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	w := &worker{
-		Relay: r, holder: newReceiptID(), busy: map[key]*lane{}, missing: map[[2]string]bool{},
+		Relay: r, holder: newReceiptID(), busy: map[key]*lane{}, missing: map[[2]string]bool{}, seen: -1,
 		calls: calls, done: make(chan result), gone: make(chan struct{}),
 	}
 	defer close(w.gone)
@@ -209,14 +213,20 @@ func (w *worker) visit() error {
 			return err
 		}
 	}
-	now := w.ledger.elapsed()
-	if now >= w.nextLook {
+	a, err := w.ledger.Head(w.calls)
+	if err != nil {
+		return err
+	}
+	if a.Lines != w.seen {
 		if err := w.takeUp(); err != nil {
 			return err
 		}
-		w.nextLook = now + inMillis(w.pace.look)
+		w.seen = a.Lines
+		for _, l := range w.lanes {
+			l.stale = true
+		}
 	}
-	if now >= w.nextWatch {
+	if now := w.ledger.elapsed(); now >= w.nextWatch {
 		w.nextWatch = now + inMillis(w.pace.watch)
 		w.watch(w.calls)
 	}
@@ -262,13 +272,21 @@ func (w *worker) start(l *lane) (time.Duration, error) {
 	if l.Canary != "" && l.looks() && !l.canary {
 		return w.pace.look, nil // until it is known what the vendor's answers are worth
 	}
-	at, due, err := l.next(w.calls, w.ledger.db)
-	if err != nil || !due {
-		return w.pace.look, err
+	if l.stale {
+		var err error
+		if l.at, l.due, err = l.next(w.calls, w.ledger.db); err != nil {
+			return 0, err
+		}
+		l.stale = false
 	}
-	if at > now {
-		return (at - now).duration(), nil
+	if !l.due {
+		return w.pace.look, nil
 	}
+	if l.at > now {
+		return (l.at - now).duration(), nil
+	}
+	l.stale = true
+	var err error
 	for more := true; more; {
 		if more, err = l.admit(w.calls, w.ledger.db, now); err != nil {
 			return 0, err
@@ -318,6 +336,7 @@ func (w *worker) send(f func() result) {
 
 func (w *worker) finish(d result) {
 	d.lane.running--
+	d.lane.stale = true
 	for _, k := range d.keys {
 		delete(w.busy, k)
 	}
