@@ -13,8 +13,8 @@ import (
 func (r *Relay) Hurry() {
 	const d = 5 * time.Millisecond
 	r.pace = pace{
-		attempt: 100 * time.Millisecond, lease: 500 * time.Millisecond, grace: 10 * time.Second, firstRetry: d, lastRetry: 4 * d,
-		firstPoll: d, lastPoll: 4 * d, lastLook: 4 * d, maxWait: 4 * d, disk: d, look: 4 * d, note: time.Second, watch: time.Second,
+		attempt: time.Second, lease: 3 * time.Second, grace: 10 * time.Second, firstRetry: d, lastRetry: 4 * d,
+		firstPoll: d, lastPoll: 4 * d, lastLook: 4 * d, maxWait: 4 * d, disk: d, look: 4 * d, note: time.Second, watch: time.Hour,
 	}
 }
 
