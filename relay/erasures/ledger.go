@@ -304,8 +304,8 @@ func maxTime(a, b time.Time) time.Time {
 	return b
 }
 
-// flush writes the steps, the head and the totals.
-func (b *batch) flush(ctx context.Context) error {
+// flushLines writes the steps.
+func (b *batch) flushLines(ctx context.Context) error {
 	const atOnce = 100 * 3 // placeholders of one statement, far below what either database takes
 	for rest := b.lines; len(rest) > 0; {
 		some := rest[:min(atOnce, len(rest))]
@@ -314,6 +314,15 @@ func (b *batch) flush(ctx context.Context) error {
 		if _, err := b.Exec(ctx, `INSERT INTO erasure_steps (seq, erasure, line) VALUES `+rows, some...); err != nil {
 			return err
 		}
+	}
+	b.lines = nil
+	return nil
+}
+
+// flush writes the steps, the totals and the head.
+func (b *batch) flush(ctx context.Context) error {
+	if err := b.flushLines(ctx); err != nil {
+		return err
 	}
 	for t, n := range b.totals {
 		if n == 0 {
@@ -358,15 +367,19 @@ func (b *batch) insert(ctx context.Context, r *erasure) error {
 	return nil
 }
 
-// advance adds a step about an erasure, and writes what it comes to. before is its state
-// until then.
+// advance adds a step about an erasure, and writes what it comes to.
 func (b *batch) advance(ctx context.Context, r *erasure, e *entry) error {
-	before := r.state
 	e.ID = r.id
 	if err := b.add(e, r.number); err != nil {
 		return err
 	}
-	if err := r.apply(*e); err != nil {
+	return b.apply(ctx, r, *e)
+}
+
+// apply writes what a step comes to.
+func (b *batch) apply(ctx context.Context, r *erasure, e entry) error {
+	before := r.state
+	if err := r.apply(e); err != nil {
 		return err
 	}
 	for i := range r.vendors {

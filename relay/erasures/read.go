@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,8 +47,8 @@ func scanVendor(scan func(...any) error) (v vendorState, err error) {
 	return v, err
 }
 
-// find reads the erasures that a condition names, with their vendors, in the order of their
-// numbers.
+// find reads the erasures that a condition names, with their vendors, in the order
+// that it says.
 func find(ctx context.Context, tx *store.Tx, condition string, args ...any) (list []*erasure, err error) {
 	err = tx.Query(ctx, func(scan func(...any) error) error {
 		r, err := scanErasure(scan)
@@ -122,6 +124,8 @@ type Filter struct {
 	// most, 0 for all.
 	After string
 	Limit int
+	// Newest has the list begin with the newest.
+	Newest bool
 	// Steps has all that happened read as well.
 	Steps bool
 }
@@ -135,6 +139,9 @@ func (l *Ledger) List(ctx context.Context, o Filter, f func(Erasure) error) erro
 			return err
 		}
 		after := int64(0)
+		if o.Newest {
+			after = math.MaxInt64
+		}
 		if o.After != "" {
 			if found, err := tx.One(ctx, []any{&after}, `SELECT number FROM erasures WHERE id = ?`, o.After); err != nil || !found {
 				return errors.Join(err, ErrUnknown)
@@ -146,7 +153,11 @@ func (l *Ledger) List(ctx context.Context, o Filter, f func(Erasure) error) erro
 			if o.Limit > 0 {
 				n = min(n, left)
 			}
-			list, err := find(ctx, tx, condition+` AND number > ? ORDER BY number LIMIT `+fmt.Sprint(n), append(slices.Clone(args), after)...)
+			from := ` AND number > ? ORDER BY number LIMIT `
+			if o.Newest {
+				from = ` AND number < ? ORDER BY number DESC LIMIT `
+			}
+			list, err := find(ctx, tx, condition+from+strconv.Itoa(n), append(slices.Clone(args), after)...)
 			if err != nil {
 				return err
 			}
@@ -248,20 +259,30 @@ func (l *Ledger) Erased(ctx context.Context, tool string, machineIDs []string) (
 	return erased, err
 }
 
-// Totals are the numbers of erasures by their state, of all tools.
-func (l *Ledger) Totals(ctx context.Context) (map[deletion.State]int64, error) {
-	totals := map[deletion.State]int64{}
-	err := l.db.Read(ctx, func(tx *store.Tx) error {
-		clear(totals)
-		return tx.Query(ctx, func(scan func(...any) error) error {
-			var state deletion.State
-			var n int64
-			err := scan(&state, &n)
-			totals[state] += n
+// Total is how many erasures of a tool are in a state.
+type Total struct {
+	Tool  string
+	State deletion.State
+	N     int64
+}
+
+// Totals are the numbers of all erasures, and how many are due before a time and not known to
+// be done.
+func (l *Ledger) Totals(ctx context.Context, dueBefore time.Time) (totals []Total, due int64, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		totals = nil
+		if err := tx.Query(ctx, func(scan func(...any) error) error {
+			var t Total
+			err := scan(&t.Tool, &t.State, &t.N)
+			totals = append(totals, t)
 			return err
-		}, `SELECT state, n FROM erasure_totals`)
+		}, `SELECT tool, state, n FROM erasure_totals WHERE n > 0 ORDER BY tool, state`); err != nil {
+			return err
+		}
+		_, err := tx.One(ctx, []any{&due}, `SELECT COUNT(*) FROM erasures WHERE is_open = 1 AND due < ?`, store.Millis(dueBefore))
+		return err
 	})
-	return totals, err
+	return totals, due, err
 }
 
 // Audit is what the evidence says of itself.
