@@ -3,10 +3,12 @@
 package relaycmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,9 +31,9 @@ import (
 // tools takes.
 var document = strictyaml.Document{
 	Max:     256,
-	Empty:   "the file is empty: a relay needs listen and tools",
+	Empty:   "the file is empty: a relay needs listen, database and tools",
 	One:     "one file is one relay",
-	Plain:   "not a plain file: other commands read it too, to find the ledger",
+	Plain:   "not a plain file: other commands read it too, to find the database",
 	Example: "listen: 127.0.0.1:8443",
 }
 
@@ -40,15 +42,16 @@ type config struct {
 	listen, admin    string
 	certificate, key string // of TLS, empty without
 	proxies          []netip.Prefix
-	database         map[string]string // as it was given: at most one of three
-	ledger           string
-	quiet, poll      time.Duration
+	// database is the URL of one, which may hold a password where a file or a variable does.
+	database         string
+	quiet, poll, due time.Duration
 	limit            erasures.Limit
 	eventLimits      events.Limits
 	tools            []toolConfig
 
-	folder string
-	lines  map[string]int
+	databases map[string]string // as the file names it
+	folder    string
+	lines     map[string]int
 }
 
 type toolConfig struct {
@@ -65,6 +68,7 @@ type toolConfig struct {
 type vendorConfig struct {
 	vendor deletion.Vendor
 	name   string // in the ledger
+	canary string
 	values map[string]string
 
 	path  string
@@ -89,10 +93,61 @@ func (s surroundings) loadConfig(path string) (*config, error) {
 	if c.folder, err = filepath.Abs(filepath.Dir(path)); err != nil {
 		return nil, rootcmd.InFile(errors.New("the working directory is gone, so name the file with its whole path"))
 	}
-	for _, file := range []*string{&c.ledger, &c.certificate, &c.key} {
+	for _, file := range []*string{&c.certificate, &c.key} {
 		*file = c.path(*file)
 	}
+	if err := s.findDatabase(c); err != nil {
+		return nil, rootcmd.InFile(err)
+	}
 	return c, nil
+}
+
+// findDatabase reads the URL from where it is, and makes the path of a file one from here.
+func (s surroundings) findDatabase(c *config) error {
+	given, name := 0, "database"
+	for _, key := range []string{"database", "database" + inFile, "database" + inEnv} {
+		if c.databases[key] != "" {
+			given, name = given+1, key
+		}
+	}
+	var err error
+	switch {
+	case given == 0:
+		return strictyaml.Wrong(0, name, "not set: where the record of all erasures is, and what is stored of events, such as sqlite:/var/lib/telemetry/relay.db")
+	case given > 1:
+		return strictyaml.Wrong(c.lines[name], name, "the database is named in another way as well: keep one of them")
+	case name == "database":
+		c.database = c.databases[name]
+		if u, err := url.Parse(c.database); err == nil && u.User != nil {
+			if _, has := u.User.Password(); has {
+				return strictyaml.Wrong(c.lines[name], name, "no password stands in this file: name the file that holds the URL with database_file, or a variable of the environment with database_env")
+			}
+		}
+	case name == "database"+inFile:
+		c.database, err = keyFromFile(c.path(c.databases[name]))
+	default:
+		c.database, err = keyFromEnv(s.lookup, c.databases[name])
+	}
+	if err != nil {
+		return strictyaml.Wrong(c.lines[name], name, "%s", err)
+	}
+	if file, is := store.File(c.database); is {
+		c.database = "sqlite:" + c.path(file)
+	}
+	return nil
+}
+
+// terms are what an erasure of a tool is received on.
+func (c *config) terms(tool string) (erasures.Terms, error) {
+	i := slices.IndexFunc(c.tools, func(t toolConfig) bool { return t.name == tool })
+	if i < 0 {
+		return erasures.Terms{}, usage("--tool: the relay's file has no such tool")
+	}
+	t := erasures.Terms{Quiet: cmp.Or(c.quiet, 24*time.Hour), Due: cmp.Or(c.due, maxDue)}
+	for _, v := range c.tools[i].vendors {
+		t.Vendors = append(t.Vendors, v.name)
+	}
+	return t, nil
 }
 
 // path finds a file that is named in the configuration.
@@ -108,16 +163,20 @@ func (s surroundings) parseConfig(data []byte) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{lines: map[string]int{}, database: map[string]string{}}
-	err = strictyaml.Fields(root, "", slices.Concat(c.databaseFields(), []strictyaml.Field{
+	c := &config{lines: map[string]int{}, databases: map[string]string{}}
+	err = strictyaml.Fields(root, "", []strictyaml.Field{
 		{Name: "listen", Read: c.address(&c.listen)},
 		{Name: "admin", Read: c.address(&c.admin)},
 		{Name: "tls", Read: c.tls},
 		{Name: "proxies", Read: prefixes(&c.proxies)},
 		{Name: "behind_proxy", Why: "name the proxies: proxies: [10.0.0.0/8]"},
-		{Name: "ledger", Read: strictyaml.Text(&c.ledger)},
+		{Name: "database", Read: c.readDatabase},
+		{Name: "database" + inFile, Read: c.readDatabase},
+		{Name: "database" + inEnv, Read: c.readDatabase},
+		{Name: "ledger", Why: "the ledger is in a database now: write database: sqlite:FILE, and take over what is in the directory with telemetry-relay migrate"},
 		{Name: "quiet", Read: pause(&c.quiet, maxQuiet, "at most 14d; without it, it is 24h")},
 		{Name: "poll", Read: pause(&c.poll, maxPoll, "at most 24h; without it, it is 6h")},
+		{Name: "due", Read: pause(&c.due, maxDue, "at most 30d; without it, it is 30d")},
 		{Name: "limits", Read: func(n *strictyaml.Node, key string) error {
 			return strictyaml.Fields(n, key, []strictyaml.Field{
 				{Name: "per_address", Read: rate(&c.limit.PerAddress)},
@@ -126,7 +185,7 @@ func (s surroundings) parseConfig(data []byte) (*config, error) {
 			})
 		}},
 		{Name: "tools", Read: func(n *strictyaml.Node, key string) error { return s.readTools(c, n, key) }},
-	}))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -138,12 +197,8 @@ func (c *config) check() error {
 	switch {
 	case c.listen == "":
 		return strictyaml.Wrong(0, "listen", "not set: the address that requests come in at, such as 127.0.0.1:8443")
-	case c.ledger == "" && c.erases():
-		return strictyaml.Wrong(0, "ledger", "not set: the directory that holds the record of all erasures, such as /var/lib/erasures")
 	case len(c.tools) == 0:
 		return strictyaml.Wrong(c.lines["tools"], "tools", "there are none: name each tool whose requests are taken, with the vendors of its data")
-	case len(c.database) == 0 && c.needsDatabase():
-		return strictyaml.Wrong(0, "database", "not set: where events are stored, such as sqlite:/var/lib/telemetry/relay.db")
 	case c.certificate == "" && len(c.proxies) == 0 && !isLoopback(c.listen):
 		return strictyaml.Wrong(c.lines["listen"], "listen", "without TLS, erasure keys would cross the network for all to read: set tls, "+
 			"or proxies where one in front speaks TLS, or listen on 127.0.0.1")
@@ -151,17 +206,15 @@ func (c *config) check() error {
 	return nil
 }
 
-// needsDatabase says that there are events, or that some are to be erased here.
-func (c *config) needsDatabase() bool {
-	return slices.ContainsFunc(c.tools, func(t toolConfig) bool {
-		return len(t.destinations) > 0 ||
-			slices.ContainsFunc(t.vendors, func(v vendorConfig) bool { return v.vendor.Name == events.StoreName })
-	})
-}
-
 // erases says that requests for erasure are taken.
 func (c *config) erases() bool {
 	return slices.ContainsFunc(c.tools, func(t toolConfig) bool { return len(t.vendors) > 0 })
+}
+
+func (c *config) readDatabase(n *strictyaml.Node, key string) error {
+	value, err := word(n, key)
+	c.databases[key], c.lines[key] = value, n.Line
+	return err
 }
 
 // address reads where to listen.
@@ -208,6 +261,7 @@ func (c *config) tls(n *strictyaml.Node, key string) error {
 const (
 	maxQuiet = 14 * 24 * time.Hour
 	maxPoll  = 24 * time.Hour
+	maxDue   = 30 * 24 * time.Hour
 )
 
 func pause(to *time.Duration, most time.Duration, says string) strictyaml.Reader {
@@ -336,6 +390,12 @@ func (s surroundings) readVendor(n *strictyaml.Node, path string) (vendorConfig,
 	return v, strictyaml.Fields(n, path, slices.Concat([]strictyaml.Field{
 		{Name: "vendor", Read: func(*strictyaml.Node, string) error { return nil }},
 		{Name: "name", Read: named(&v.name)},
+		{Name: "canary", Read: func(n *strictyaml.Node, key string) (err error) {
+			if v.canary, err = strictyaml.Scalar(n, key); err == nil && (deletion.Request{MachineID: v.canary}).Validate() != nil {
+				err = strictyaml.Wrong(n.Line, key, "not a machine ID: it has 32 lower-case hexadecimal characters")
+			}
+			return err
+		}},
 	}, settingFields(v.vendor.Settings, v.values, v.lines)))
 }
 
@@ -384,7 +444,7 @@ func (s surroundings) openAll(c *config, db *store.DB) (map[string][]erasures.Ve
 			if err != nil {
 				return nil, rootcmd.InFile(err)
 			}
-			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r})
+			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r, Canary: v.canary, Own: vendor.Name == events.StoreName})
 		}
 	}
 	return all, nil

@@ -300,62 +300,6 @@ func mebibytes(to *int64) strictyaml.Reader {
 	}
 }
 
-// database is the address of the database, which may be in a file or a variable.
-func (s surroundings) database(c *config) (string, error) {
-	if c.database["database"] != "" {
-		return c.databaseURL(c.database["database"]), nil
-	}
-	name, url, err := s.secret("database", source{values: c.database, path: c.path})
-	if err != nil {
-		return "", rootcmd.InFile(strictyaml.Wrong(c.lines[name], name, "%s", err))
-	}
-	return c.databaseURL(url), nil
-}
-
-// databaseName is the database for people.
-func (c *config) databaseName() string {
-	for _, from := range []struct{ name, says string }{{"database", "%s"}, {"database" + inFile, "from %s"}, {"database" + inEnv, "from the environment"}} {
-		if value := c.database[from.name]; value != "" {
-			return strings.ReplaceAll(from.says, "%s", value)
-		}
-	}
-	return ""
-}
-
-// databaseURL finds an SQLite file from the folder of the configuration.
-func (c *config) databaseURL(url string) string {
-	if file, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		return "sqlite:" + c.path(file)
-	}
-	return url
-}
-
-// databaseFields read the address, or where it is.
-func (c *config) databaseFields() []strictyaml.Field {
-	var fields []strictyaml.Field
-	for _, name := range []string{"database", "database" + inFile, "database" + inEnv} {
-		fields = append(fields, strictyaml.Field{Name: name, Read: func(n *strictyaml.Node, key string) error {
-			content, err := word(n, key)
-			if err == nil && name == "database" && strings.HasPrefix(content, "postgres") && hasPassword(content) {
-				err = strictyaml.Wrong(n.Line, key, noKey, "database")
-			}
-			if err == nil && len(c.database) > 0 {
-				err = strictyaml.Wrong(n.Line, key, "the database is named twice: keep one of them")
-			}
-			c.database[name], c.lines[name] = content, n.Line
-			return err
-		}})
-	}
-	return fields
-}
-
-// hasPassword reports whether the address of a database holds one.
-func hasPassword(url string) bool {
-	_, rest, _ := strings.Cut(url, "://")
-	user, _, found := strings.Cut(rest, "@")
-	return found && strings.Contains(user, ":") || strings.Contains(url, "password=")
-}
-
 // named reads a name of the operator's own.
 func named(to *string) strictyaml.Reader {
 	return func(n *strictyaml.Node, key string) error {

@@ -46,9 +46,9 @@ func TestAMistakeInWhatAFileSaysOfEventsIsNamedWithItsLine(t *testing.T) {
 	p.write("garbage.yaml", "Nmae: mytool\n")
 	for name, test := range map[string]struct{ old, new, want string }{
 		"none":                     {"", "", ""},
-		"no database":              {"database: sqlite:db/relay.db\n", "", "database: not set: where events are stored"},
-		"two databases":            {"database:", "database_env: X\ndatabase:", "line 3: database: the database is named twice"},
-		"a password":               {"sqlite:db/relay.db", "postgres://u:" + postHogKey + "@h/db", "line 2: database: no key stands in this file"},
+		"no database":              {"database: sqlite:db/relay.db\n", "", "database: not set: where the record of all erasures is"},
+		"two databases":            {"database:", "database_env: X\ndatabase:", "line 2: database_env: the database is named in another way as well"},
+		"a password":               {"sqlite:db/relay.db", "postgres://u:" + postHogKey + "@h/db", "line 2: database: no password stands in this file"},
 		"no such variable":         {"database: sqlite:db/relay.db", "database_env: X", "line 2: database_env: the environment has no such variable"},
 		"an unknown backend":       {"backend: http", "backend: htpp", "line 8: tools.mytool.destinations[1].backend: not a backend that this program can reach: store, http, amplitude, datadog, otlp, posthog or segment"},
 		"no backend":               {"{backend: store, retention: 90d}", "{retention: 90d}", "line 7: tools.mytool.destinations[0]: needs a backend"},
@@ -91,7 +91,7 @@ func TestCheckSaysWhereEventsWouldGo(t *testing.T) {
 	p.env = append(p.env, "TOKEN=Bearer "+postHogKey)
 	p.write("endpoint.url", "https://telemetry.example.com/v1/events?key="+postHogKey+"\n")
 	p.write("mytool.yaml", "Name: mytool\nTelemetry: {Events: [{Type: export.finished}]}\n")
-	file := p.write("relay.yaml", withEvents+"  other:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}, "+p.postHogVendor()+"]\nledger: ledger\n")
+	file := p.write("relay.yaml", withEvents+"  other:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}, "+p.postHogVendor()+"]\n")
 	golden(t, "check_events", p.transcript("serve", "--config", file, "--check"))
 	golden(t, "check_events_json", p.transcript("serve", "--config", file, "--check", "--output", "json"))
 	if _, err := http.Dir(p.dir).Open("db"); err == nil {

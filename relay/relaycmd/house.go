@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
@@ -20,33 +19,26 @@ import (
 // house is what runs: erasures, events, or both. What a file does not speak of is nil.
 type house struct {
 	db      *store.DB
-	ledger  *erasures.Ledger
 	relay   *erasures.Relay
 	gateway *events.Gateway
 	proxies []netip.Prefix
 	end     func() // of the destinations
 }
 
-// openTime bounds how long the database may take to answer at the start.
-const openTime = time.Minute
-
-// tryOpening reads all keys and declarations, and finds what is wrong with them.
-func (s surroundings) tryOpening(c *config) error {
-	if _, err := s.openAll(c, nil); err != nil {
-		return err
-	}
-	if len(c.database) > 0 {
-		if _, err := s.database(c); err != nil {
-			return err
-		}
+// tryOpening reads all keys and declarations, and finds what is wrong with them. What it
+// returns asks nobody.
+func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error) {
+	vendors, err := s.openAll(c, nil)
+	if err != nil {
+		return nil, err
 	}
 	tools, end, err := s.openEvents(c, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer end()
 	_, err = events.New(events.Config{Tools: tools})
-	return relayMistake(err)
+	return vendors, relayMistake(err)
 }
 
 // openHouse makes what the file speaks of.
@@ -57,30 +49,17 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 			err = errors.Join(err, h.close())
 		}
 	}()
-	if len(c.database) > 0 {
-		url, err := s.database(c)
-		if err != nil {
-			return h, err
-		}
-		ctx, cancel := context.WithTimeout(ctx, openTime)
-		defer cancel()
-		if h.db, err = store.Open(ctx, url, events.Schema()); err != nil {
-			if errors.Is(err, store.ErrURL) || errors.Is(err, store.ErrUnsafe) {
-				return h, rootcmd.InFile(err)
-			}
-			return h, err
-		}
+	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema()); err != nil {
+		return h, databaseProblem(err, c.database)
 	}
+	ledger := erasures.NewLedger(h.db)
 	if c.erases() {
 		vendors, err := s.openAll(c, h.db)
 		if err != nil {
 			return h, err
 		}
-		if h.ledger, err = erasures.OpenLedger(c.ledger); err != nil {
-			return h, ledgerProblem(err, c.ledger)
-		}
 		h.relay, err = erasures.New(erasures.Config{
-			Ledger: h.ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Limit: c.limit,
+			Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit,
 			TrustForwarded: true, // of forwarded alone
 			Log:            log, Now: s.now,
 		})
@@ -97,21 +76,17 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		return h, nil
 	}
 	h.gateway, err = events.New(events.Config{
-		DB: h.db, Tools: tools, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		DB: h.db, Tools: tools, Erased: ledger.Erased, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
 	})
 	return h, relayMistake(err)
 }
 
 func (h *house) close() error {
 	h.end()
-	var problems []error
-	if h.ledger != nil {
-		problems = append(problems, h.ledger.Close())
+	if h.db == nil {
+		return nil
 	}
-	if h.db != nil {
-		problems = append(problems, h.db.Close())
-	}
-	return errors.Join(problems...)
+	return h.db.Close()
 }
 
 // run works until ctx ends.
@@ -132,7 +107,7 @@ func (h *house) run(ctx context.Context) error {
 func (h *house) public() http.Handler {
 	mux := http.NewServeMux()
 	if h.relay != nil {
-		mux.Handle("/", h.forwarded(h.relay.Public()))
+		mux.Handle("/", h.forwarded(h.relay))
 	}
 	if h.gateway != nil {
 		mux.Handle(events.Path, h.gateway)
@@ -149,37 +124,23 @@ func (h *house) admin() http.Handler {
 	return mux
 }
 
-func (h *house) all() http.Handler {
-	public, admin := h.public(), h.admin()
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.URL.Path == "/healthz" || req.URL.Path == "/metrics" {
-			admin.ServeHTTP(w, req)
-			return
-		}
-		public.ServeHTTP(w, req)
-	})
-}
-
 // databaseTime bounds how long the database may take to say that it is there.
 const databaseTime = 5 * time.Second
 
-// health asks the database first: without it, no events can be taken.
+// health is the relay's, which asks the database; where there is none, the database's own.
 func (h *house) health(w http.ResponseWriter, req *http.Request) {
-	if h.db != nil {
-		ctx, cancel := context.WithTimeout(req.Context(), databaseTime)
-		defer cancel()
-		if h.db.Ping(ctx) != nil {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = w.Write([]byte(`{"database":"cannot be used"}` + "\n"))
-			return
-		}
-	}
 	if h.relay != nil {
 		h.relay.Admin().ServeHTTP(w, req)
 		return
 	}
+	ctx, cancel := context.WithTimeout(req.Context(), databaseTime)
+	defer cancel()
 	w.Header().Set("Content-Type", "application/json")
+	if h.db.Ping(ctx) != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"database":"cannot be used"}` + "\n"))
+		return
+	}
 	_, _ = w.Write([]byte(`{"database":"ok"}` + "\n"))
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/internal/tty"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // answerTime is how long answers may take when the relay is to end. Run has its own grace,
@@ -27,14 +29,15 @@ import (
 const answerTime = 15 * time.Second
 
 const relayExample = `  listen: 127.0.0.1:8443            # where tools send their requests
-  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, at listen as well
+  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, nowhere
   tls: {certificate: FILE, key: FILE}
   proxies: [10.0.0.0/8]             # whose X-Forwarded-For is believed; with some, tls is theirs
-  database: sqlite:/var/lib/telemetry/relay.db # or postgres://…; with a password in it:
-                                    # database_file or database_env
-  ledger: /var/lib/erasures         # a directory of the relay's alone
+  database: sqlite:/var/lib/telemetry/relay.db  # in a directory of the relay's alone; or
+                                    # postgres://relay@db.example.com/relay, for several relays;
+                                    # with a password in it, database_file: FILE or database_env
   quiet: 24h                        # from a request to the first call of a vendor
   poll: 6h                          # between two looks at how far a vendor is
+  due: 30d                          # until when an erasure has to be done
   limits:
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
@@ -47,7 +50,12 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
         - {backend: posthog, instance: eu, project_key_file: /run/secrets/posthog-project}
       erasures:                     # the vendors that hold its data
         - {vendor: store}
-        - {vendor: posthog, instance: eu, project: "12345", key_file: /run/secrets/posthog}
+        - vendor: posthog
+          instance: eu
+          project: "12345"
+          key_file: /run/secrets/posthog
+          canary: 0b5cd8a7e3f14692b0c1d2e3f4a5b6c7  # the machine ID of an installation of yours that
+                                    # is used: until it is found there, nothing is called verified
         - vendor: datadog
           site: eu1                 # a region or a site, or endpoint: URL
           service: mytool           # the tool's name if not given
@@ -79,7 +87,7 @@ func (s surroundings) serve() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&path, "config", "", "the YAML file that says what the relay does")
 	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
-	cmd.Flags().BoolVar(&check, "check", false, "look whether it would run, and start nothing, change nothing and contact nobody")
+	cmd.Flags().BoolVar(&check, "check", false, "look whether it would run, and start nothing, change nothing and contact no vendor")
 	addChoice(cmd, &logFormat, "log", "", "auto", "how to log; auto is text on a terminal and json elsewhere", "auto", "text", "json")
 	addChoice(cmd, &format, "output", "o", "text", "what --check says: for people or for programs", "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -90,7 +98,8 @@ func (s surroundings) serve() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := s.tryOpening(c); err != nil {
+		vendors, err := s.tryOpening(c)
+		if err != nil {
 			return err
 		}
 		cert, err := loadCertificate(c)
@@ -98,7 +107,7 @@ func (s surroundings) serve() *cobra.Command {
 			return err
 		}
 		if check {
-			return s.printCheck(cmd, c, cert, format)
+			return s.printCheck(cmd, c, vendors, cert, format)
 		}
 		return s.run(cmd.Context(), c, cert, logger(cmd.ErrOrStderr(), logFormat))
 	}
@@ -155,7 +164,6 @@ func (d door) serve() error {
 const (
 	forTools = "requests of tools"
 	forAdmin = "/healthz and /metrics"
-	forAll   = forTools + ", " + forAdmin
 )
 
 // run is the relay until it is told to end.
@@ -217,10 +225,7 @@ func (s surroundings) run(parent context.Context, c *config, cert *certificate, 
 
 // open listens.
 func (c *config) open(h *house, cert *certificate) ([]door, error) {
-	public := door{server: erasures.NewServer(h.all()), tls: cert != nil, what: forAll}
-	if c.admin != "" {
-		public.server, public.what = erasures.NewServer(h.public()), forTools
-	}
+	public := door{server: erasures.NewServer(h.public()), tls: cert != nil, what: forTools}
 	if cert != nil {
 		public.server.TLSConfig = cert.config()
 	}
@@ -272,20 +277,16 @@ func watch(cert *certificate, log *slog.Logger) (end func()) {
 	}
 }
 
-// ledgerProblem adds the next step to what is wrong with a ledger.
-func ledgerProblem(err error, dir string) error {
-	dir = quote(dir)
-	damage, damaged := errors.AsType[*erasures.DamageError](err)
+// databaseProblem adds the next step to what is wrong with a database.
+func databaseProblem(err error, at string) error {
+	file, _ := store.File(at)
 	switch {
-	case damaged:
-		return fmt.Errorf("line %d of the ledger (at byte %d) is damaged: %w; restore it from a backup, or have the damaged lines set aside: telemetry-relay erasures repair --ledger %s",
-			damage.Line, damage.Offset, damage.Err, dir)
-	case errors.Is(err, erasures.ErrUnsafe):
-		return fmt.Errorf("%w: chmod 700 %s", erasures.ErrUnsafe, dir)
-	case errors.Is(err, erasures.ErrBusy):
-		return fmt.Errorf("%w: a relay is at work in %s; there can be one, and only while it does not run can the ledger be repaired", erasures.ErrBusy, dir)
+	case errors.Is(err, store.ErrUnsafe):
+		return fmt.Errorf("%w: chmod 700 %s", store.ErrUnsafe, quote(filepath.Dir(file)))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the ledger in %s is another user's: run this as the one whom the relay runs as", dir)
+		return fmt.Errorf("the database %s is another user's: run this as the one whom the relay runs as", quote(file))
+	case errors.Is(err, store.ErrURL):
+		return usage("%w", err)
 	}
 	return err
 }
