@@ -5,6 +5,7 @@ package relaycmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -170,6 +171,61 @@ func TestAToolWithHTTPAloneReachesTheDatabaseAndAVendor(t *testing.T) {
 	for _, line := range r.log.with("") {
 		if strings.Contains(line, "c4n4ry") || strings.Contains(line, somebody(1).id) {
 			t.Errorf("the log says %s", line)
+		}
+	}
+}
+
+// The erasure is in the ledger, in the store, and at the door.
+func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.write("relay.yaml", "listen: 127.0.0.1:0\nquiet: 1ms\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}]\n")
+	r := p.start()
+	d := httpjson.Driver()
+	client, err := d.Open(driver.Config{Settings: map[string]string{"endpoint": r.public + events.Path}, Tool: "mytool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	who, other := somebody(1), somebody(2)
+	send := func(n int) error {
+		at := time.Now().UTC().Truncate(time.Millisecond)
+		return client.Send(t.Context(), []driver.Event{
+			{ID: fmt.Sprintf("0193a3c0-0000-7000-8000-%012d", n), Type: "command.invocation", Time: at, Tool: "mytool", MachineID: who.id},
+			{ID: fmt.Sprintf("0193a3c0-0000-7000-9000-%012d", n), Type: "command.invocation", Time: at, Tool: "mytool", MachineID: other.id},
+		})
+	}
+	if err := send(1); err != nil {
+		t.Fatal(err)
+	}
+	id := r.post("mytool", who)
+	err = send(2)
+	partial, named := errors.AsType[*driver.Partial](err)
+	if !named || len(partial.Rejected) != 1 || len(partial.Accepted) != 1 {
+		t.Errorf("a late batch got %v", err)
+	}
+	deadline := time.Now().Add(patience)
+	for r.do(http.MethodGet, "/v1/erasures/"+id, "").State != "verified" {
+		if time.Now().After(deadline) {
+			t.Fatalf("it is not verified:\n%s", strings.Join(r.log.with(""), "\n"))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	db, err := store.Open(context.Background(), "sqlite:"+p.path("db/relay.db"), events.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, c := range []struct {
+		who  person
+		want int
+	}{{who, 0}, {other, 2}} {
+		var rows int
+		if err := db.Read(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.One(t.Context(), []any{&rows}, `SELECT COUNT(*) FROM events WHERE machine_id = ?`, c.who.id)
+			return err
+		}); err != nil || rows != c.want {
+			t.Errorf("%d rows, want %d; %v", rows, c.want, err)
 		}
 	}
 }
