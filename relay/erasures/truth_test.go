@@ -449,7 +449,6 @@ func TestWhoAsksMuchWaitsBehindThemselves(t *testing.T) {
 		for n := range 2000 {
 			from("192.0.2.1:4711", n)
 		}
-		f.pass(day + time.Minute) // the vendor works on them
 		const honest = 20
 		for n := range honest {
 			from(fmt.Sprintf("198.51.%d.1:4711", n), 100_000+n)
@@ -470,7 +469,38 @@ func TestWhoAsksMuchWaitsBehindThemselves(t *testing.T) {
 	})
 }
 
-func TestADatabaseThatIsReplacedOrFullTakesNoRequest(t *testing.T) {
+// As when a process hung for longer than its lease: what it then says is not to be mixed with
+// what the other one does.
+func TestAnAnswerThatComesAfterTheLeaseIsNotWrittenDown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var f *fixture
+		v := &vendor{hang: func(ctx context.Context) {
+			if err := f.db.Write(ctx, func(tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE erasure_vendors SET holder = 'another'`)
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		}}
+		f = newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
+		f.run()
+		f.mustPost(somebody(1))
+		f.pass(day + time.Second)
+		if e := f.only(); !slices.Equal(events(e), []string{"received", "asking"}) {
+			t.Errorf("the ledger has %v", events(e))
+		}
+		if !strings.Contains(f.log.String(), "came too late") {
+			t.Errorf("the log has\n%s", f.log)
+		}
+		v.hang = nil
+		f.pass(10 * time.Minute) // and then it is anybody's
+		if e := f.only(); !slices.Equal(events(e), []string{"received", "asking", "asking", "answered"}) {
+			t.Errorf("ten minutes later the ledger has %v", events(e))
+		}
+	})
+}
+
+func TestADatabaseThatIsReplacedTakesNoRequest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, someVendor)
 	kept := f.mustPost(somebody(1))
