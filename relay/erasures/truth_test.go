@@ -436,7 +436,12 @@ func TestWhatIsDueIsAskedForInOneCall(t *testing.T) {
 // Somebody in one network makes up pairs of key and ID, and a vendor takes little.
 func TestWhoAsksMuchWaitsBehindThemselves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		v := &vendor{hang: func(context.Context) { time.Sleep(time.Minute) }} // four a minute
+		v := &vendor{hang: func(ctx context.Context) { // four a minute
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Minute):
+			}
+		}}
 		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: v})
 		f.run()
 		from := func(address string, n int) {
@@ -466,6 +471,10 @@ func TestWhoAsksMuchWaitsBehindThemselves(t *testing.T) {
 		if done != honest {
 			t.Errorf("%d of %d were asked for within a quarter of an hour after their quiet period, with %d asked in all", done, honest, len(v.asked))
 		}
+		if err := f.stop(); err == nil {
+			t.Error("the vendor is not at work any more, so nothing waited")
+		}
+		f.stop = func() error { return nil }
 	})
 }
 
