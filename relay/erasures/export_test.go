@@ -52,3 +52,6 @@ func VerifyIn(ctx context.Context, tx *store.Tx) (Audit, error) {
 	a.compare(begun)
 	return a, err
 }
+
+// NewServerOf is NewServer with another number of connections.
+func NewServerOf(h http.Handler, most int) *http.Server { return newServer(h, most) }
