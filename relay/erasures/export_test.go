@@ -3,10 +3,12 @@
 package erasures
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // Hurry makes every wait a few milliseconds, for tests with real processes.
@@ -38,3 +40,18 @@ func ReadRequest(w http.ResponseWriter, req *http.Request) (deletion.Request, st
 	}
 	return deletion.Request{Tool: a.Tool, MachineID: a.MachineID, ErasureKey: a.ErasureKey, RequestedAt: a.at(time.Now())}, ""
 }
+
+// VerifyIn is Verify inside of a transaction that is going to be undone.
+func VerifyIn(ctx context.Context, tx *store.Tx) (Audit, error) {
+	a := Audit{Head: firstPrev}
+	begun := int64(0)
+	more, err := a.verifySteps(ctx, tx, &begun)
+	for after := int64(0); after >= 0 && err == nil && !more; {
+		after, err = a.verifyStates(ctx, tx, after)
+	}
+	a.compare(begun)
+	return a, err
+}
+
+// NewServerOf is NewServer with another number of connections.
+func NewServerOf(h http.Handler, most int) *http.Server { return newServer(h, most) }
