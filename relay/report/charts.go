@@ -132,9 +132,9 @@ func (v view) charts() []*Chart {
 		list = append(list,
 			v.uses("commands", "command", "Command", "of calls", commands, hiddenCommands),
 			v.failures("failures-by-command", "command", "Command", commands, hiddenCommands),
+			v.installed(weeks, "versions", "version", "Version", byVersion),
 			v.failures("failures-by-version", "version", "Version", versions, hiddenVersions),
 			v.durations(commands, hiddenCommands),
-			v.installed(weeks, "versions", "version", "Version", byVersion),
 			v.installed(weeks, "systems", "system", "System", bySystem),
 			v.installed(weeks, "os-versions", "os_version", "System version", byOS),
 			v.who(weeks),
@@ -219,12 +219,29 @@ func (v view) daily(days []window) *Chart {
 		Measure: "Installations that something was recorded of, a day (UTC). " + whoIsActive,
 		Columns: []Column{{"day", "Day", false}, {"installations", "Installations", true}, {"jobs", "In CI and containers", true}}}
 	v.columns(c, days)
-	if i := v.lastOver(days); i >= 0 {
-		if n, ok := v.active(days[i], machines); ok {
-			c.Title = fmt.Sprintf("%s active on %s", plural(n, "installation was", "installations were"), longDate(days[i].begin()))
-		}
+	if n, of := v.medianDay(days); of > 0 {
+		c.Title = fmt.Sprintf("%s active on a median day of the last %d", plural(n, "installation was", "installations were"), of)
 	}
 	return c
+}
+
+// medianDay is the middle of up to 14 days that are over, which weekends do not move as they
+// move the last one. Nothing is said where one of them may not be seen.
+func (v view) medianDay(days []window) (median int64, of int) {
+	end := v.lastOver(days) + 1
+	var list []int64
+	for _, d := range days[max(0, end-14):end] {
+		n, ok := v.active(d, machines)
+		if !ok {
+			return 0, 0
+		}
+		list = append(list, n)
+	}
+	if len(list) == 0 {
+		return 0, 0
+	}
+	slices.Sort(list)
+	return list[len(list)/2], len(list)
 }
 
 func (v view) weekly(weeks []window) *Chart {
@@ -262,7 +279,7 @@ func (v view) weekly(weeks []window) *Chart {
 // uses shows how often each of some groups occurs.
 func (v view) uses(name, column, title, ofWhat string, list []total, hidden int) *Chart {
 	c := &Chart{Name: name, Kind: "bars", Columns: []Column{
-		{column, title, false}, {"events", "Times", true}, {"share", "Share", true}, {"installations", "Installations, last week", true}}}
+		{column, title, false}, {"events", "Times", true}, {"share", "Share", true}, {"installations", "Installations, a week", true}}}
 	sum, most := int64(0), int64(0)
 	for _, t := range list {
 		sum, most = sum+t.events, max(most, t.events)
@@ -275,7 +292,7 @@ func (v view) uses(name, column, title, ofWhat string, list []total, hidden int)
 	if len(list) > 0 {
 		c.Title = fmt.Sprintf("“%s” is %s %s", c.Rows[0].Cells[0].Text, percent(list[0].events, sum), ofWhat)
 	}
-	c.Measure = "How often each was recorded, in all weeks shown, and how many installations used it in the last of them."
+	c.Measure = "How often each was recorded, in all weeks shown, and by how many installations in the last week that is over."
 	c.hiddenNote(v, hidden)
 	c.cut()
 	return c

@@ -68,8 +68,8 @@ type total struct {
 	// other is what small groups are put together as.
 	other bool
 	numbers
-	// installations is how many there were in the last of the weeks, if the group is shown
-	// in that.
+	// installations is how many there were in the last of the weeks that is over, if the
+	// group is shown in that.
 	installations int64
 	weeks         int
 }
@@ -99,6 +99,7 @@ func (v view) groups(w window, dim dimension) (list []settled, other *settled, o
 // together last. hidden is in how many weeks there is nothing that may be seen.
 func (v view) totals(weeks []window, dim dimension) (list []total, hidden int) {
 	by := map[string]*total{}
+	last := weeks[max(v.lastOver(weeks), 0)]
 	add := func(key string, w window, c settled, other bool) {
 		t := by[key]
 		if t == nil {
@@ -107,7 +108,7 @@ func (v view) totals(weeks []window, dim dimension) (list []total, hidden int) {
 		}
 		t.numbers.add(c.numbers)
 		t.weeks++
-		if w == weeks[len(weeks)-1] {
+		if w == last {
 			t.installations = c.installations
 		}
 	}
