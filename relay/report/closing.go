@@ -25,7 +25,7 @@ func (r *Rollups) closeAll(ctx context.Context) error {
 			return nil
 		}, `SELECT kind, start FROM report_windows WHERE closed = 0 AND closes <= ?`, now)
 	})
-	if err != nil || len(due) == 0 {
+	if err != nil {
 		return err
 	}
 	slices.SortFunc(due, window.compare) // weeks before the cohorts that are counted with them
@@ -33,8 +33,16 @@ func (r *Rollups) closeAll(ctx context.Context) error {
 		if err := r.db.Write(ctx, func(tx *store.Tx) error { return closeWindow(ctx, tx, w) }); err != nil {
 			return err
 		}
+		r.unscrubbed = true
 	}
-	return r.db.Scrub(ctx)
+	if !r.unscrubbed {
+		return nil
+	}
+	if err := r.db.Scrub(ctx); err != nil {
+		return err
+	}
+	r.unscrubbed = false
+	return nil
 }
 
 // closeWindow closes one, unless another process does.

@@ -49,10 +49,12 @@ type Rollups struct {
 	open    map[window]*hasher
 	pending *tally
 
-	writing sync.Mutex // of what follows, and held while a batch is written
+	writing sync.Mutex // of what follows, and held while something is written
 	writer  string
 	batch   int64
 	unsent  *tally // the batch that is written, or whose end is not known
+	// unscrubbed says that keys were erased which the database's files may still hold.
+	unscrubbed bool
 }
 
 // Open gets the keys of the windows that are open, and makes those that are not there. The
@@ -117,13 +119,13 @@ func (r *Rollups) try(ctx context.Context) {
 // Flush writes what was counted, closes windows that are over and makes those that come. With
 // an error, what was not written waits for the next call.
 func (r *Rollups) Flush(ctx context.Context) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	return errors.Join(r.write(ctx), r.turn(ctx))
 }
 
 // write writes a batch: first the one before, if its end is not known.
 func (r *Rollups) write(ctx context.Context) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
 	for range 2 {
 		if r.unsent == nil && !r.take() {
 			return nil
