@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,12 +88,12 @@ func serve(w http.ResponseWriter, r *http.Request, db *store.DB, q Query, k int)
 		return (&url.URL{Path: to, RawQuery: values.Encode()}).String()
 	}
 	o := PageOptions{K: k, FirstEvent: FirstEvent, CSVLink: func(name string) string { return link(base+"/"+name+".csv", d.Tool, k) }}
-	if len(d.Tools) > 1 {
+	if len(d.Tools) > 1 || !slices.Contains(d.Tools, d.Tool) {
 		for _, tool := range d.Tools {
 			o.Links = append(o.Links, Link{tool, link(base, tool, k), tool == d.Tool})
 		}
 	}
-	if d.Tool != "" {
+	if slices.Contains(d.Tools, d.Tool) {
 		if k > 1 {
 			o.Links = append(o.Links, Link{"All, for the operator", link(base, d.Tool, 1), false})
 		} else {

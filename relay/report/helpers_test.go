@@ -167,7 +167,7 @@ func rows(t testing.TB, text string) (names []string, by map[string]map[string]s
 	return names, by
 }
 
-func html(t testing.TB, p *report.Page) string {
+func pageOf(t testing.TB, p *report.Page) string {
 	t.Helper()
 	var b strings.Builder
 	if err := p.WriteHTML(&b); err != nil {

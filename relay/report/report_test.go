@@ -246,7 +246,7 @@ func TestThePageAndItsTablesAreThose(t *testing.T) {
 		}
 	}
 	golden(t, "tables.csv", b.String())
-	golden(t, "page.html", html(t, page))
+	golden(t, "page.html", pageOf(t, page))
 }
 
 func TestFilesMayBeCompressedAndInAnyOrder(t *testing.T) {
@@ -355,12 +355,12 @@ func TestAnEmptyPageSaysHowAFirstEventIsSeen(t *testing.T) {
 	if err == nil {
 		t.Error("there is a tool")
 	}
-	if page := html(t, d.Page(report.PageOptions{FirstEvent: report.FirstEvent})); !strings.Contains(page, "telemetry flush") || !strings.Contains(page, "No event has come in yet") {
+	if page := pageOf(t, d.Page(report.PageOptions{FirstEvent: report.FirstEvent})); !strings.Contains(page, "telemetry flush") || !strings.Contains(page, "No event has come in yet") {
 		t.Error(page)
 	}
 	// What came in today is not yet to be published.
 	today := []driver.Event{{ID: "1", Type: "feature.used", Time: samples.Now, Tool: "x", MachineID: "m"}}
-	if page := html(t, counted(t, report.Query{Now: samples.Now}, today).Page(report.PageOptions{})); !strings.Contains(page, "Nothing may be shown yet") {
+	if page := pageOf(t, counted(t, report.Query{Now: samples.Now}, today).Page(report.PageOptions{})); !strings.Contains(page, "Nothing may be shown yet") {
 		t.Error(page)
 	}
 }
@@ -369,7 +369,7 @@ func TestNamesFromElsewhereAreTextInThePageAndInTheTables(t *testing.T) {
 	t.Parallel()
 	e := driver.Event{ID: "1", Type: "command.invocation", Name: `<script>alert(1)</script>"'&` + "\u202e\x1b[31m", Version: "=1+1", Time: samples.Now, Tool: "</title><b>", MachineID: "m"}
 	page := counted(t, report.Query{Now: samples.Now}, []driver.Event{e}).Page(report.PageOptions{K: 1})
-	text := html(t, page)
+	text := pageOf(t, page)
 	for _, bad := range []string{"<script", "<b>", "\u202e", "\x1b"} {
 		if strings.Contains(text, bad) {
 			t.Errorf("the page holds %q", bad)

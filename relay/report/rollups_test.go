@@ -212,7 +212,6 @@ func TestTheDatabaseHoldsNoMachineIDAndAfterAWindowNoHashOrKey(t *testing.T) {
 			left++
 		}
 	}
-	// The week after it has a cohort of its own, whose key was made in advance? No: not on a Tuesday.
 	if left > 0 {
 		t.Errorf("%d of %d keys and hashes are still in the files", left, len(secrets))
 	}
