@@ -26,6 +26,8 @@ const (
 	lastWrite = 10 * time.Second
 	// recentEvents is how many IDs are remembered at least, at 8 bytes and the map's own.
 	recentEvents = 1 << 16
+	// recentMachines is how many installations are remembered so.
+	recentMachines = 1 << 16
 	// writerKept is for how long it is known what a process wrote last, which ended.
 	writerKept = 30 * day
 )
@@ -145,7 +147,7 @@ func (r *Rollups) take() bool {
 	if len(r.pending.cells) == 0 {
 		return false
 	}
-	r.unsent, r.pending = r.pending, newTally(r.hasher, r.pending.recent)
+	r.unsent, r.pending = r.pending, r.pending.next()
 	for _, h := range r.open {
 		h.forget()
 	}

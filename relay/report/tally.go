@@ -77,11 +77,18 @@ type tally struct {
 	values map[section]int
 	// hasherOf returns the hasher of an open window, or nil.
 	hasherOf func(window) *hasher
-	recent   *recent
+	// counted are the latest events, and returned the latest installations that were put into
+	// their cohorts, of which there are nine a week: for most events that is done already.
+	counted, returned *recent
 }
 
-func newTally(hasherOf func(window) *hasher, r *recent) *tally {
-	return &tally{cells: map[group]*cell{}, values: map[section]int{}, hasherOf: hasherOf, recent: r}
+func newTally(hasherOf func(window) *hasher, counted *recent) *tally {
+	return &tally{map[group]*cell{}, map[section]int{}, hasherOf, counted, newRecent(recentMachines)}
+}
+
+// next returns an empty one that remembers what this one does.
+func (t *tally) next() *tally {
+	return &tally{map[group]*cell{}, map[section]int{}, t.hasherOf, t.counted, t.returned}
 }
 
 // cell returns that of a group, or of the rest where there are too many.
@@ -111,7 +118,7 @@ func (t *tally) add(tool string, e *driver.Event, at time.Time) {
 		out(implausible)
 		return
 	}
-	if t.recent.has(e.ID) {
+	if e.ID != "" && t.counted.has(t.counted.hash(e.ID)) {
 		out(twice)
 		return
 	}
@@ -139,7 +146,7 @@ func (t *tally) add(tool string, e *driver.Event, at time.Time) {
 	for _, p := range groups {
 		put(week, ofWeek, p)
 	}
-	if groups[0].value != machines || e.MachineID == "" {
+	if groups[0].value != machines || e.MachineID == "" || t.returned.has(ofWeek.of(tool, e.MachineID, byActivity)) {
 		return
 	}
 	for i := range cohortWeeks + 1 {
@@ -152,7 +159,8 @@ func (t *tally) add(tool string, e *driver.Event, at time.Time) {
 // weekNumbers are the values of ofReturn.
 var weekNumbers = [cohortWeeks + 1]string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}
 
-// recent remembers IDs of the latest events, as hashes with a seed of the process.
+// recent remembers the latest of some hashes: at least so many as its size, and at most twice
+// as many.
 type recent struct {
 	size     int
 	seed     maphash.Seed
@@ -163,13 +171,11 @@ func newRecent(size int) *recent {
 	return &recent{size: size, seed: maphash.MakeSeed(), now: map[uint64]struct{}{}}
 }
 
-// has reports whether an ID is known, and remembers it. At least the last size IDs are, and
-// at most twice as many.
-func (r *recent) has(id string) bool {
-	if id == "" {
-		return false
-	}
-	h := maphash.String(r.seed, id)
+// hash is that of a text, in this process.
+func (r *recent) hash(text string) uint64 { return maphash.String(r.seed, text) }
+
+// has reports whether a hash is known, and remembers it.
+func (r *recent) has(h uint64) bool {
 	if _, found := r.now[h]; found {
 		return true
 	}
