@@ -179,8 +179,10 @@ func (v view) columns(c *Chart, windows []window) {
 		c.Rows = append(c.Rows, row)
 	}
 	if !seen {
-		c.Notes = append(c.Notes, fmt.Sprintf("There were fewer than %d at any time.", v.k))
-	} else if v.public() && slices.ContainsFunc(c.Rows, func(r Row) bool { return r.Cells[1].None }) {
+		c.Rows = nil // and without rows it is no chart
+		return
+	}
+	if v.public() && slices.ContainsFunc(c.Rows, func(r Row) bool { return r.Cells[1].None }) {
 		c.Notes = append(c.Notes, fmt.Sprintf("Numbers under %d are not shown.", v.k))
 	}
 	if c.Rows[len(c.Rows)-1].Soft {

@@ -128,13 +128,16 @@ func (c *Counter) line(text []byte) string {
 		return "no event: it has no timestamp"
 	}
 	c.Events++
-	if c.query.Tool != "" && e.Tool != c.query.Tool {
-		return ""
-	}
-	if !c.tools[e.Tool] && len(c.tools) >= maxTools {
+	chosen := c.query.Tool == "" || e.Tool == c.query.Tool
+	if !c.tools[e.Tool] && len(c.tools) >= maxTools && c.query.Tool == "" {
 		return "of one tool more than the hundred that are counted at once: choose one"
 	}
-	c.tools[e.Tool] = true
+	if chosen || len(c.tools) < maxTools {
+		c.tools[e.Tool] = true
+	}
+	if !chosen {
+		return ""
+	}
 	c.see(momentOf(&e, c.query.Now))
 	c.tally.add(e.Tool, &e, c.query.Now)
 	return ""
