@@ -239,6 +239,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 		"complete_backend":    "__complete erase --backend ",
 		"complete_site":       "__complete erase --site ",
 		"complete_erase_flag": "__complete erase --key",
+		"complete_report":     "__complete report --k ",
 	} {
 		args := strings.Split(line, " ")
 		golden(t, name, p.transcript(args...))

@@ -76,7 +76,7 @@ func shareCell(part, of int64) Cell { return Cell{Text: percent(part, of), Raw: 
 
 // names of values that are words of this package.
 var words = map[string]string{
-	people: "people at a terminal", scripts: "scripts of people", inCI: "continuous integration", agents: "coding agents",
+	people: "people", scripts: "scripts", inCI: "CI jobs", agents: "agents",
 }
 
 // other is what small groups are called together.
@@ -192,8 +192,13 @@ func (v view) columns(c *Chart, windows []window) {
 
 // niceTop is the end of an axis: a round even number that is not far above n.
 func niceTop(n int64) int64 {
+	for _, top := range []int64{2, 4, 6, 8, 10} {
+		if top >= n {
+			return top
+		}
+	}
 	for step := int64(1); ; step *= 10 {
-		for _, f := range []int64{2, 4, 6, 8, 10} {
+		for _, f := range []int64{12, 16, 20, 24, 30, 40, 50, 60, 80, 100} {
 			if f*step >= n {
 				return f * step
 			}
@@ -228,21 +233,20 @@ func (v view) daily(days []window) *Chart {
 }
 
 // medianDay is the middle of up to 14 days that are over, which weekends do not move as they
-// move the last one. Nothing is said where one of them may not be seen.
+// move the last one.
 func (v view) medianDay(days []window) (median int64, of int) {
 	end := v.lastOver(days) + 1
 	var list []int64
 	for _, d := range days[max(0, end-14):end] {
 		n, ok := v.active(d, machines)
 		if !ok {
-			return 0, 0
+			n = 0 // fewer than any that is shown
 		}
 		list = append(list, n)
 	}
-	if len(list) == 0 {
+	if slices.Sort(list); len(list) == 0 || v.public() && list[len(list)/2] < v.k {
 		return 0, 0
 	}
-	slices.Sort(list)
 	return list[len(list)/2], len(list)
 }
 
@@ -300,6 +304,10 @@ func (v view) uses(name, column, title, ofWhat string, list []total, hidden int)
 	return c
 }
 
+// enoughCalls is from how many calls on a failure rate is compared with others: one failure
+// of one call is not the worst.
+const enoughCalls = 50
+
 func (v view) failures(name, column, title string, list []total, hidden int) *Chart {
 	list = slices.DeleteFunc(slices.Clone(list), func(t total) bool { return t.ended == 0 })
 	if len(list) == 0 {
@@ -309,12 +317,18 @@ func (v view) failures(name, column, title string, list []total, hidden int) *Ch
 		if a.other != b.other {
 			return map[bool]int{true: 1, false: -1}[a.other]
 		}
-		return cmp.Compare(surely(b.failures, b.ended), surely(a.failures, a.ended))
+		if few := a.ended < enoughCalls; few != (b.ended < enoughCalls) {
+			return map[bool]int{true: 1, false: -1}[few]
+		}
+		return cmp.Compare(float64(b.failures)/float64(b.ended), float64(a.failures)/float64(a.ended))
 	})
-	c := &Chart{Name: name, Kind: "bars", Title: "No call failed",
-		Measure: "Share of calls with an exit code other than 0, of those that ended with one. Wrong usage and interruptions are no failures. What fails most surely is first: few calls say little.",
+	c := &Chart{Name: name, Kind: "bars", Title: "How often calls fail",
+		Measure: "Share of calls with an exit code other than 0, of those that ended with one. Wrong usage and interruptions are no failures. What has fewer than 50 calls comes last: they say little.",
 		Columns: []Column{{column, title, false}, {"failure_rate", "Failure rate", true}, {"failures", "Failures", true}, {"ended", "Calls", true}}}
 	most := 0.0
+	if !slices.ContainsFunc(list, func(t total) bool { return t.failures > 0 }) {
+		c.Title = "No call failed"
+	}
 	for _, t := range list {
 		most = max(most, float64(t.failures)/float64(t.ended))
 	}
@@ -325,7 +339,7 @@ func (v view) failures(name, column, title string, list []total, hidden int) *Ch
 		}
 		c.Rows = append(c.Rows, row)
 	}
-	if first := list[0]; first.failures > 0 {
+	if first := list[0]; first.failures > 0 && !first.other {
 		c.Title = fmt.Sprintf("“%s” fails most: %s of its calls", c.Rows[0].Cells[0].Text, c.Rows[0].Cells[1].Text)
 		if column == "version" {
 			c.Title = fmt.Sprintf("Version %s fails most: %s of calls", c.Rows[0].Cells[0].Text, c.Rows[0].Cells[1].Text)
@@ -343,7 +357,7 @@ func (v view) durations(list []total, hidden int) *Chart {
 	}
 	c := &Chart{Name: "durations", Kind: "histograms",
 		Title:   "How long commands take",
-		Measure: "Half of the calls took no longer than p50, and 19 of 20 no longer than p95. Durations are counted in 14 ranges, so each lies in one. The drawing has a column a range, from 10" + thin + "ms to over 5" + thin + "min: as high as the share of calls in it.",
+		Measure: "Half of the calls took no longer than p50, and 19 of 20 no longer than p95. Both lie in one of 14 ranges, which the drawing shows as columns: p50 in full colour, p95 in orange.",
 		Columns: []Column{{"command", "Command", false}, {"p50_ms_over", "p50", false}, {"p50_ms_up_to", "", false}, {"p95_ms_over", "p95", false}, {"p95_ms_up_to", "", false}, {"timed", "Calls", true}}}
 	for i := range buckets {
 		name := "ms_more"
@@ -432,9 +446,17 @@ func (v view) installed(weeks []window, name, column, title string, dim dimensio
 		c.Rows = append(c.Rows, row)
 	}
 	if len(list) > 0 {
-		c.Title = fmt.Sprintf("%s is on %s", c.Rows[0].Cells[0].Text, plural(list[0].installations, "installation", "installations"))
+		share := plural(list[0].installations, "installation", "installations")
 		if known {
-			c.Title = fmt.Sprintf("%s is on %s of installations", c.Rows[0].Cells[0].Text, c.Rows[0].Cells[2].Text)
+			share = c.Rows[0].Cells[2].Text + " of installations"
+		}
+		switch dim {
+		case byVersion:
+			c.Title = fmt.Sprintf("%s have version %s", share, c.Rows[0].Cells[0].Text)
+		case bySystem:
+			c.Title = fmt.Sprintf("%s run on %s", share, c.Rows[0].Cells[0].Text)
+		default:
+			c.Title = fmt.Sprintf("%s have %s as their system", share, c.Rows[0].Cells[0].Text)
 		}
 	}
 	c.hiddenNote(v, hidden)
@@ -456,10 +478,7 @@ func (v view) who(weeks []window) *Chart {
 		}
 	}
 	c.Title = fmt.Sprintf("%s make %s of events", capital(c.Rows[0].Cells[0].Text), percent(list[0].events, sum))
-	if list[0].value == inCI && !list[0].other {
-		c.Title = fmt.Sprintf("Continuous integration makes %s of events", percent(list[0].events, sum))
-	}
-	c.Measure = "Who ran the tool: people are at a terminal, scripts are not, and what is in continuous integration is that alone. Each job there is an installation."
+	c.Measure = "Who ran the tool: people at a terminal, scripts without one, jobs of continuous integration, or coding agents elsewhere. Each job is an installation."
 	return c
 }
 

@@ -185,7 +185,7 @@ func places(e *driver.Event) []place {
 }
 
 // value makes a text fit to be a group's name.
-func value(text string) string { return plaintext.Cut(text, maxValue) }
+func value(text string) string { return strings.TrimSpace(plaintext.Cut(text, maxValue)) }
 
 // momentOf is the time at which an event counts.
 func momentOf(e *driver.Event, at time.Time) time.Time {

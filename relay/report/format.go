@@ -121,14 +121,3 @@ func between(i int) string {
 	}
 	return millis(from) + " to " + millis(to)
 }
-
-// surely is a failure rate that the true one is hardly below: the lower end of Wilson's
-// interval at 95 %. By it, one failure of one call does not come before 50 of 1000.
-func surely(failures, of int64) float64 {
-	if of == 0 {
-		return 0
-	}
-	const z = 1.96
-	n, p := float64(of), float64(failures)/float64(of)
-	return max(0, (p+z*z/(2*n)-z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n)))/(1+z*z/n))
-}

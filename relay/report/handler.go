@@ -129,6 +129,6 @@ func serve(w http.ResponseWriter, r *http.Request, db *store.DB, q Query, k int)
 }
 
 // FirstEvent is what to type to see a first event.
-const FirstEvent = `mytool telemetry enable     # the person's own decision
-mytool anything             # a command, which is recorded
-mytool telemetry flush      # and sent now; "mytool telemetry status" says where to`
+const FirstEvent = `mytool telemetry enable
+mytool anything
+mytool telemetry flush`

@@ -5,6 +5,7 @@ package report_test
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -234,19 +235,46 @@ func TestEveryNumberIsWhatASimpleLoopCounts(t *testing.T) {
 	}
 }
 
-func TestThePageAndItsTablesAreThose(t *testing.T) {
+// The pages are looked at in a browser too, as they are in testdata: see make web.
+func TestThePagesAndTheirTablesAreThose(t *testing.T) {
 	t.Parallel()
-	list := events(5, 10, 60)
-	page := counted(t, report.Query{Now: samples.Now}, list).Page(report.PageOptions{})
+	data := counted(t, report.Query{Now: samples.Now}, events(5, 14, 90))
+	published := data.Page(report.PageOptions{})
 	var b strings.Builder
-	for _, c := range page.Charts {
+	for _, c := range published.Charts {
 		fmt.Fprintf(&b, "== %s.csv\n", c.Name)
 		if err := c.WriteCSV(&b); err != nil {
 			t.Fatal(err)
 		}
 	}
 	golden(t, "tables.csv", b.String())
-	golden(t, "page.html", pageOf(t, page))
+	golden(t, "published.html", pageOf(t, published))
+	golden(t, "operator.html", pageOf(t, data.Page(report.PageOptions{K: 1, Links: []report.Link{
+		{Text: "mytool", Address: "?tool=mytool", Here: true}, {Text: "othertool", Address: "?tool=othertool"}, {Text: "As it can be published", Address: "?tool=mytool&k=5"}}})))
+	empty, err := report.NewCounter(report.Query{Now: samples.Now}).Data()
+	if !errors.Is(err, report.ErrNoTool) {
+		t.Fatal(err)
+	}
+	golden(t, "empty.html", pageOf(t, empty.Page(report.PageOptions{FirstEvent: report.FirstEvent})))
+	golden(t, "hostile.html", pageOf(t, counted(t, report.Query{Now: samples.Now}, hostile()).Page(report.PageOptions{K: 1})))
+}
+
+// hostile is what somebody sends who wants the page to break.
+func hostile() []driver.Event {
+	var list []driver.Event
+	for i, name := range []string{`<script>alert(1)</script>`, `"><svg onload=alert(1)>`, "\u202eevil\u2066", strings.Repeat("long", 100), strings.Repeat("words ", 100), "{{.}}", "\x1b[31mred", "=HYPERLINK(1)", "日本語のコマンド", ""} {
+		for n := range 3 {
+			code, ms := n/2, int64(math.Pow(7, float64(n*3)))
+			list = append(list, driver.Event{ID: fmt.Sprint(i, n), Type: []string{"command.invocation", "command.invocation", "x" + name}[n], Name: name, Version: name, OS: name, Arch: name, OSVersion: name,
+				Agent: []string{"", name}[n%2], Time: samples.Now.Add(time.Duration(-n*i) * 24 * time.Hour), Tool: `<b>"tool"</b>`, MachineID: fmt.Sprint(n), ExitCode: &code, DurationMS: &ms, Count: 0})
+		}
+	}
+	for n := range 40 {
+		code := 1
+		list = append(list, driver.Event{ID: fmt.Sprint("many", n), Type: "command.invocation", Name: fmt.Sprintf("command with a number %d", n), Version: fmt.Sprintf("0.0.0-2026%04d.%012x+dirty", n, n*977), Time: samples.Now,
+			Tool: `<b>"tool"</b>`, MachineID: "m", ExitCode: &code, ErrorClass: "other", Count: 1_000_000, Failures: 1_000_000, Durations: []int{0, 0, 0, 0, 1_000_000}})
+	}
+	return list
 }
 
 func TestFilesMayBeCompressedAndInAnyOrder(t *testing.T) {
