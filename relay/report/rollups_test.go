@@ -277,7 +277,11 @@ func TestABatchThatWaitedUntilItsWindowWasClosedIsCountedAsLate(t *testing.T) {
 		flush(t, fast)
 		c.set(monday.Add(week + report.Grace))
 		flush(t, fast)
+		before := hashesIn(t, db)
 		flush(t, slow)
+		if after := hashesIn(t, db); after != before {
+			t.Errorf("%d hashes were added to windows that are closed, or to who came back in one", after-before)
+		}
 		page := read(t, db, report.Query{Now: c.now()}).Page(report.PageOptions{K: 1})
 		all := tables(t, page)
 		if _, by := rows(t, all["active-by-week"]); by["2026-11-02"]["installations"] != "1" {
@@ -341,6 +345,24 @@ func TestRunWritesWhatIsLeftWhenItEnds(t *testing.T) {
 	}
 }
 
+// hashesIn is how many hashes there are in all sets.
+func hashesIn(t *testing.T, db *store.DB) (n int) {
+	t.Helper()
+	err := db.Read(t.Context(), func(tx *store.Tx) error {
+		n = 0
+		return tx.Query(t.Context(), func(scan func(...any) error) error {
+			var b []byte
+			err := scan(&b)
+			n += (len(b) - 8) / 8
+			return err
+		}, `SELECT hashes FROM report_sketches`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestAMachineThatIsForgottenIsInNoSetAnyMore(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, url string) {
@@ -360,24 +382,9 @@ func TestAMachineThatIsForgottenIsInNoSetAnyMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		flush(t, r)
-		sets := func() (n int) {
-			err := db.Read(t.Context(), func(tx *store.Tx) error {
-				n = 0
-				return tx.Query(t.Context(), func(scan func(...any) error) error {
-					var b []byte
-					err := scan(&b)
-					n += (len(b) - 8) / 8
-					return err
-				}, `SELECT hashes FROM report_sketches`)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-		before := sets()
-		if err := r.Forget(t.Context(), samples.Tool, gone); err != nil || sets() != before {
-			t.Errorf("it was in %d sets still, %v", before-sets(), err)
+		before := hashesIn(t, db)
+		if err := r.Forget(t.Context(), samples.Tool, gone); err != nil || hashesIn(t, db) != before {
+			t.Errorf("it was in %d sets still, %v", before-hashesIn(t, db), err)
 		}
 		// As if it had never been in a day that is open.
 		var others []driver.Event
