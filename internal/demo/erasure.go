@@ -53,7 +53,8 @@ quiet: 1s
 poll: 1s
 tools:
   mytool:
-    - {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key}
+    erasures:
+      - {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key}
 `, address, vendorURL))
 	f.write("api.key", datadog.APIKey+"\n")
 	f.write("application.key", datadog.ApplicationKey+"\n")

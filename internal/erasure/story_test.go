@@ -169,13 +169,16 @@ func (w *world) install(backend string) {
 // openRelay starts the operator's relay on the ledger that there is.
 func (w *world) openRelay() {
 	w.t.Helper()
-	vendors := []erasures.Vendor{{Name: "posthog", Requestor: must(posthog.New(posthog.Config{
-		Endpoint: "https://" + posthogHost, Project: "12345", Key: w.keys.posthog, Transport: w,
+	vendors := []erasures.Vendor{{Name: "posthog", Requestor: must(posthog.Vendor().Requestor(deletion.VendorConfig{
+		Tool: "mytool", Transport: w,
+		Settings: map[string]string{"endpoint": "https://" + posthogHost, "project": "12345", "key": w.keys.posthog},
 	}))}}
 	if w.tool.Telemetry.Backend == "datadog" {
-		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.New(datadog.Config{
-			Endpoint: "https://" + datadogHost, APIKey: standindatadog.APIKey, ApplicationKey: w.keys.datadog,
-			Retention: 90 * 24 * time.Hour, Transport: w,
+		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.Vendor().Requestor(deletion.VendorConfig{
+			Tool: "mytool", Transport: w,
+			Settings: map[string]string{
+				"endpoint": "https://" + datadogHost, "retention": "90d", "api_key": standindatadog.APIKey, "application_key": w.keys.datadog,
+			},
 		}))}}
 	}
 	ledger := must(erasures.OpenLedger(w.ledger))

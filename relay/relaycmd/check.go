@@ -73,7 +73,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 	for _, t := range c.tools {
 		tool := toolJSON{Name: t.name}
 		for _, v := range t.vendors {
-			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.kind.name, v.kind.where(v.values), v.keyFrom()})
+			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, where(v.vendor, v.values), v.keyFrom()})
 		}
 		j.Tools = append(j.Tools, tool)
 	}

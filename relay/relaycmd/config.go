@@ -13,7 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
@@ -46,12 +49,12 @@ type config struct {
 
 type toolConfig struct {
 	name    string
-	vendors []vendorConfig
+	vendors []vendorConfig // of its erasures
 }
 
 // vendorConfig is an item of a tool's list.
 type vendorConfig struct {
-	kind   *kind
+	vendor deletion.Vendor
 	name   string // in the ledger
 	values map[string]string
 
@@ -62,7 +65,7 @@ type vendorConfig struct {
 
 // loadConfig reads a relay's file. Files that are named in it are found from its own
 // folder, wherever the relay is started.
-func loadConfig(path string) (*config, error) {
+func (s surroundings) loadConfig(path string) (*config, error) {
 	if path == "" {
 		return nil, usage("--config is required: the YAML file that says what the relay does")
 	}
@@ -70,7 +73,7 @@ func loadConfig(path string) (*config, error) {
 	if err != nil {
 		return nil, rootcmd.InFile(err)
 	}
-	c, err := parseConfig(data)
+	c, err := s.parseConfig(data)
 	if err != nil {
 		return nil, rootcmd.InFile(err)
 	}
@@ -91,7 +94,7 @@ func (c *config) path(file string) string {
 	return filepath.Join(c.folder, file)
 }
 
-func parseConfig(data []byte) (*config, error) {
+func (s surroundings) parseConfig(data []byte) (*config, error) {
 	root, err := document.Parse(data)
 	if err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func parseConfig(data []byte) (*config, error) {
 				{Name: "global", Read: rate(&c.limit.Global)},
 			})
 		}},
-		{Name: "tools", Read: c.readTools},
+		{Name: "tools", Read: func(n *strictyaml.Node, key string) error { return s.readTools(c, n, key) }},
 	})
 	if err != nil {
 		return nil, err
@@ -223,28 +226,45 @@ func rate(to *erasures.Rate) strictyaml.Reader {
 	}
 }
 
-func (c *config) readTools(n *strictyaml.Node, key string) error {
+// toolExample is how a tool is written.
+const toolExample = `mytool: {erasures: [{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]}`
+
+func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error {
 	c.lines[key] = n.Line
-	return strictyaml.EachPair(n, key, func(name, list *strictyaml.Node) error {
+	return strictyaml.EachPair(n, key, func(name, value *strictyaml.Node) error {
 		path := strictyaml.Join(key, strictyaml.Shown(name.Value))
 		if !isName(name.Value) {
 			return strictyaml.Wrong(name.Line, path, "not a tool's name: it has up to 64 printable characters")
 		}
+		if value.Kind == yaml.SequenceNode {
+			return strictyaml.Wrong(value.Line, path, "holds keys, and the list belongs to erasures: %s", toolExample)
+		}
 		t := toolConfig{name: name.Value}
-		err := strictyaml.EachItem(list, path, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
-			v, err := readVendor(item, fmt.Sprintf("%s[%d]", path, i))
-			if err == nil && slices.ContainsFunc(t.vendors, func(o vendorConfig) bool { return o.name == v.name }) {
-				err = strictyaml.Wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
-			}
-			t.vendors = append(t.vendors, v)
-			return err
+		err := strictyaml.Fields(value, path, []strictyaml.Field{
+			{Name: "erasures", Read: func(n *strictyaml.Node, key string) error { return s.readVendors(&t, n, key) }},
 		})
 		if err == nil && len(t.vendors) == 0 {
-			return strictyaml.Wrong(list.Line, path, "has no vendor: an erasure would be done before anybody has erased")
+			err = strictyaml.Wrong(name.Line, path, "needs erasures, the vendors of its data: %s", toolExample)
 		}
 		c.tools = append(c.tools, t)
 		return err
 	})
+}
+
+// readVendors reads the vendors that erase the data of a tool.
+func (s surroundings) readVendors(t *toolConfig, n *strictyaml.Node, key string) error {
+	err := strictyaml.EachItem(n, key, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
+		v, err := s.readVendor(item, fmt.Sprintf("%s[%d]", key, i))
+		if err == nil && slices.ContainsFunc(t.vendors, func(o vendorConfig) bool { return o.name == v.name }) {
+			err = strictyaml.Wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
+		}
+		t.vendors = append(t.vendors, v)
+		return err
+	})
+	if err == nil && len(t.vendors) == 0 {
+		err = strictyaml.Wrong(n.Line, key, "there is no vendor: an erasure would be done before anybody has erased")
+	}
+	return err
 }
 
 // isName is the relay's rule for the names of tools and vendors.
@@ -255,14 +275,15 @@ func isName(s string) bool {
 // noKey is why a key of a file is none.
 const noKey = "no key stands in this file: name the file that holds it with %[1]s_file, or a variable of the environment with %[1]s_env"
 
-func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
+func (s surroundings) readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 	v := vendorConfig{path: path, line: n.Line, values: map[string]string{}, lines: map[string]int{}}
+	found := false
 	if err := strictyaml.EachPair(n, path, func(name, value *strictyaml.Node) (err error) {
 		if name.Value == "vendor" {
 			var word string
 			if word, err = strictyaml.Scalar(value, strictyaml.Join(path, "vendor")); err == nil {
-				if v.kind = kindNamed(word); v.kind == nil {
-					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that can be asked here: %s", strings.Join(kindNames(), " or "))
+				if v.vendor, found = s.vendor(word); !found {
+					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that this program can reach: %s", either(s.vendorNames()))
 				}
 			}
 		}
@@ -270,10 +291,10 @@ func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 	}); err != nil {
 		return v, err
 	}
-	if v.kind == nil {
-		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", strings.Join(kindNames(), " or "))
+	if !found {
+		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", either(s.vendorNames()))
 	}
-	v.name = v.kind.name
+	v.name = v.vendor.Name
 	fields := []strictyaml.Field{
 		{Name: "vendor", Read: func(*strictyaml.Node, string) error { return nil }},
 		{Name: "name", Read: func(n *strictyaml.Node, key string) error {
@@ -286,22 +307,22 @@ func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 			return nil
 		}},
 	}
-	for _, s := range v.kind.settings {
-		for _, name := range s.names() {
-			fields = append(fields, strictyaml.Field{Name: name, Read: v.value(name, s.list)})
+	for _, set := range v.vendor.Settings {
+		for _, name := range given(set) {
+			fields = append(fields, strictyaml.Field{Name: name, Read: v.value(name)})
 		}
-		if s.secret {
-			fields = append(fields, strictyaml.Field{Name: s.name, Why: fmt.Sprintf(noKey, s.name)})
+		if set.Secret {
+			fields = append(fields, strictyaml.Field{Name: set.Name, Why: fmt.Sprintf(noKey, set.Name)})
 		}
 	}
 	return v, strictyaml.Fields(n, path, fields)
 }
 
-// value reads a setting.
-func (v *vendorConfig) value(name string, list bool) strictyaml.Reader {
+// value reads a setting: one word, or a list of some.
+func (v *vendorConfig) value(name string) strictyaml.Reader {
 	return func(n *strictyaml.Node, key string) error {
 		v.lines[name] = n.Line
-		if !list {
+		if n.Kind != yaml.SequenceNode {
 			content, err := word(n, key)
 			v.values[name] = content
 			return err
@@ -330,14 +351,14 @@ func word(n *strictyaml.Node, key string) (string, error) {
 // keyFrom says where the keys come from.
 func (v vendorConfig) keyFrom() string {
 	var from []string
-	for _, s := range v.kind.settings {
-		if !s.secret {
+	for _, set := range v.vendor.Settings {
+		if !set.Secret {
 			continue
 		}
-		if file := v.values[s.name+inFile]; file != "" {
-			from = append(from, s.name+" from "+file)
+		if file := v.values[set.Name+inFile]; file != "" {
+			from = append(from, set.Name+" from "+file)
 		} else {
-			from = append(from, s.name+" from the environment")
+			from = append(from, set.Name+" from the environment")
 		}
 	}
 	return strings.Join(from, ", ")
@@ -348,7 +369,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 	all := map[string][]erasures.Vendor{}
 	for _, t := range c.tools {
 		for _, v := range t.vendors {
-			a, err := s.open(v.kind, source{
+			r, err := s.open(v.vendor, source{
 				tool: t.name, values: v.values, path: c.path,
 				wrong: func(name, problem string) error {
 					line, found := v.lines[name]
@@ -361,7 +382,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 			if err != nil {
 				return nil, rootcmd.InFile(err)
 			}
-			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: a.Follower})
+			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r})
 		}
 	}
 	return all, nil

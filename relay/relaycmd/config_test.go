@@ -19,6 +19,7 @@ const good = `listen: 127.0.0.1:0
 ledger: ledger
 tools:
   mytool:
+    erasures:
     - {vendor: posthog, instance: eu, project: "12345", key_file: posthog.key}
     - vendor: datadog
       site: eu1
@@ -36,8 +37,8 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 		"unknown key":                    {"ledger:", "legder:", `line 2: legder: unknown key; did you mean "ledger"?`},
 		"a word far from all":            {"ledger:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, behind_proxy, ledger, quiet, poll, limits, tools"},
 		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
-		"empty setting":                  {"instance: eu", `instance: ""`, "line 5: tools.mytool[0].instance: has no value"},
-		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 9: tools.mytool[1].api_kye: unknown key; known here are vendor, name, site, endpoint, service, retention, tiers, api_key_file,"},
+		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.erasures[0].instance: has no value"},
+		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.erasures[1].api_kye: unknown key; known here are vendor, name, site, endpoint, service, retention, tiers, api_key_file,"},
 		"a setting with a slip":          {"application_key_file:", "applicaton_key_file:", `unknown key; did you mean "application_key_file"?`},
 		"a sign at the start":            {"ledger: ledger", "ledger: @x", "quote a value that begins with @"},
 		"key twice":                      {"ledger: ledger", "ledger: a\nledger: b", "line 3: ledger: stands here a second time; the first is in line 2"},
@@ -63,33 +64,35 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 		"syntax":                         {"ledger: ledger", "ledger: [", "not valid YAML"},
 		"second document":                {"ledger:", "---\nledger:", "line 2: a second document begins here"},
 		"odd tool":                       {"  mytool:", `  "my\ttool":`, "line 4: tools.my tool: not a tool's name"},
-		"no vendors":                     {good[strings.Index(good, "    -"):], "    []\n", "line 5: tools.mytool: has no vendor"},
-		"vendors are no list":            {good[strings.Index(good, "    -"):], "    {vendor: posthog}\n", "line 5: tools.mytool: must be a list, such as"},
+		"no vendors":                     {good[strings.Index(good, "\n    -"):], " []\n", "line 5: tools.mytool.erasures: there is no vendor"},
+		"vendors are no list":            {good[strings.Index(good, "\n    -"):], " {vendor: posthog}\n", "line 5: tools.mytool.erasures: must be a list, such as"},
+		"a list as it was":               {"  mytool:\n    erasures:", "  mytool:", "line 5: tools.mytool: holds keys, and the list belongs to erasures: mytool: {erasures: [{vendor: posthog,"},
+		"nothing for a tool":             {good[strings.Index(good, "    erasures:"):], "    {}\n", "line 4: tools.mytool: needs erasures, the vendors of its data"},
 		"no tools":                       {good[strings.Index(good, "tools:"):], "", "tools: there are none"},
-		"no vendor":                      {"vendor: posthog, ", "", "line 5: tools.mytool[0]: needs a vendor: posthog or datadog"},
-		"unknown vendor":                 {"vendor: posthog", "vendor: segment", "line 5: tools.mytool[0].vendor: not a vendor that can be asked here: posthog or datadog"},
-		"another vendor's key":           {"instance: eu", "site: eu1", "line 5: tools.mytool[0].site: unknown key; known here are vendor, name, instance, endpoint, project, key_file, key_env"},
-		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 6: tools.mytool[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
-		"no instance":                    {"instance: eu, ", "", "line 5: tools.mytool[0].instance: not set: us or eu"},
-		"no project":                     {`"12345"`, "mine", "line 5: tools.mytool[0].project: not a project ID"},
-		"plain endpoint":                 {"instance: eu", "endpoint: http://posthog.example.com", "line 5: tools.mytool[0].endpoint: plain http:// to another machine would show the key"},
-		"no retention":                   {"      retention: 15d\n", "", "line 6: tools.mytool[1].retention: not set"},
-		"odd retention":                  {"15d", "a while", "line 8: tools.mytool[1].retention: must be a duration with its unit"},
-		"short retention":                {"15d", "15m", "line 8: tools.mytool[1].retention: not between a day and ten years"},
-		"unknown site":                   {"eu1", "eu9", "line 7: tools.mytool[1].site: not a region"},
-		"unknown tier":                   {"retention: 15d", "retention: 15d\n      tiers: [attic]", "line 9: tools.mytool[1].tiers: not a place for logs"},
-		"tiers are no list":              {"retention: 15d", "retention: 15d\n      tiers: flex", "line 9: tools.mytool[1].tiers: must be a list, such as [indexes, flex]"},
-		"tool that is no service":        {"  mytool:", "  My Tool:", "line 6: tools.My Tool[1].service: not a service that can be searched for"},
-		"a key in the file":              {"key_file: posthog.key", "key: " + postHogKey, "line 5: tools.mytool[0].key: no key stands in this file: name the file that holds it with key_file, or a variable of the environment with key_env"},
-		"an API key in the file":         {"api_key_file: api.key", "api_key: " + apiKey, "line 9: tools.mytool[1].api_key: no key stands in this file: name the file that holds it with api_key_file"},
-		"a key in place of its file":     {"key_file: posthog.key", "key_file: " + postHogKey, "line 5: tools.mytool[0].key_file: cannot read the file: "},
-		"a key in place of its variable": {"key_file: posthog.key", "key_env: " + postHogKey, "line 5: tools.mytool[0].key_env: the environment has no such variable, or an empty one"},
-		"no key":                         {", key_file: posthog.key", "", "line 5: tools.mytool[0].key_file: not set: name the file that holds the key"},
-		"two keys":                       {"key_file: posthog.key", "key_file: posthog.key, key_env: POSTHOG_KEY", "line 5: tools.mytool[0].key_env: the key is to be in a file as well: keep one of them"},
-		"empty key":                      {"posthog.key", "empty.key", "line 5: tools.mytool[0].key_file: the file is empty"},
-		"wrong key":                      {"posthog.key", "api.key", "line 5: tools.mytool[0].key_file: not a personal API key"},
-		"swapped keys":                   {"api_key_file: api.key", "api_key_file: swapped.key", "line 9: tools.mytool[1].api_key_file: an application key: is it the other one?"},
-		"key is a directory":             {"posthog.key", ".", "line 5: tools.mytool[0].key_file: cannot read the file: "},
+		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.erasures[0]: needs a vendor: datadog or posthog"},
+		"unknown vendor":                 {"vendor: posthog", "vendor: segment", "line 6: tools.mytool.erasures[0].vendor: not a vendor that this program can reach: datadog or posthog"},
+		"another vendor's key":           {"instance: eu", "site: eu1", "line 6: tools.mytool.erasures[0].site: unknown key; known here are vendor, name, instance, endpoint, project, key_file, key_env"},
+		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 7: tools.mytool.erasures[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
+		"no instance":                    {"instance: eu, ", "", "line 6: tools.mytool.erasures[0].instance: not set: us or eu"},
+		"no project":                     {`"12345"`, "mine", "line 6: tools.mytool.erasures[0].project: not a project ID"},
+		"plain endpoint":                 {"instance: eu", "endpoint: http://posthog.example.com", "line 6: tools.mytool.erasures[0].endpoint: plain http:// to another machine would show the key"},
+		"no retention":                   {"      retention: 15d\n", "", "line 7: tools.mytool.erasures[1].retention: required by vendor"},
+		"odd retention":                  {"15d", "a while", "line 9: tools.mytool.erasures[1].retention: not a time like 15d or 360h"},
+		"short retention":                {"15d", "15m", "line 9: tools.mytool.erasures[1].retention: not between a day and ten years"},
+		"unknown site":                   {"eu1", "eu9", "line 8: tools.mytool.erasures[1].site: \"eu9\" is not one of us1, us3,"},
+		"unknown tier":                   {"retention: 15d", "retention: 15d\n      tiers: [attic]", "line 10: tools.mytool.erasures[1].tiers: not a place for logs"},
+		"tiers that are none":            {"retention: 15d", "retention: 15d\n      tiers: flex,cellar", "line 10: tools.mytool.erasures[1].tiers: not a place for logs"},
+		"tool that is no service":        {"  mytool:", "  My Tool:", "line 7: tools.My Tool.erasures[1].service: not set, and the tool's name cannot be searched for"},
+		"a key in the file":              {"key_file: posthog.key", "key: " + postHogKey, "line 6: tools.mytool.erasures[0].key: no key stands in this file: name the file that holds it with key_file, or a variable of the environment with key_env"},
+		"an API key in the file":         {"api_key_file: api.key", "api_key: " + apiKey, "line 10: tools.mytool.erasures[1].api_key: no key stands in this file: name the file that holds it with api_key_file"},
+		"a key in place of its file":     {"key_file: posthog.key", "key_file: " + postHogKey, "line 6: tools.mytool.erasures[0].key_file: cannot read the file: "},
+		"a key in place of its variable": {"key_file: posthog.key", "key_env: " + postHogKey, "line 6: tools.mytool.erasures[0].key_env: the environment has no such variable, or an empty one"},
+		"no key":                         {", key_file: posthog.key", "", "line 6: tools.mytool.erasures[0].key_file: not set: name the file that holds the key"},
+		"two keys":                       {"key_file: posthog.key", "key_file: posthog.key, key_env: POSTHOG_KEY", "line 6: tools.mytool.erasures[0].key_env: the key is to be in a file as well: keep one of them"},
+		"empty key":                      {"posthog.key", "empty.key", "line 6: tools.mytool.erasures[0].key_file: the file is empty"},
+		"wrong key":                      {"posthog.key", "api.key", "line 6: tools.mytool.erasures[0].key_file: not a personal API key"},
+		"swapped keys":                   {"api_key_file: api.key", "api_key_file: swapped.key", "line 10: tools.mytool.erasures[1].api_key_file: an application key: is it the other one?"},
+		"key is a directory":             {"posthog.key", ".", "line 6: tools.mytool.erasures[0].key_file: cannot read the file: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +117,7 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	file := p.write("relay.yaml", strings.Replace(good, "key_file: posthog.key", "key_env: $POSTHOG_KEY", 1))
-	p.fails(2, "line 5: tools.mytool[0].key_env: the environment has no such variable", "serve", "--config", file, "--check")
+	p.fails(2, "line 6: tools.mytool.erasures[0].key_env: the environment has no such variable", "serve", "--config", file, "--check")
 	p.write("relay.yaml", strings.Replace(good, "ledger: ledger", `ledger: "~/${HOME}"`, 1))
 	if out := p.must("serve", "--config", file, "--check"); !strings.Contains(out, filepath.Join(p.dir, "~", "${HOME}")) {
 		t.Errorf("it says %s", out)
@@ -124,7 +127,7 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 // The help is where operators copy their first file from.
 func TestTheFileInTheHelpIsGood(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig([]byte(relayExample))
+	c, err := (surroundings{vendors: reachable()}).parseConfig([]byte(relayExample))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,10 +152,10 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 		if taken != (code == 0) {
 			t.Errorf("%#o: code %d, %q, %q", mode, code, out, errs)
 		}
-		if !taken && !strings.Contains(errs, "line 5: tools.mytool[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+"\n") {
+		if !taken && !strings.Contains(errs, "line 6: tools.mytool.erasures[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+"\n") {
 			t.Errorf("%#o: it says %q", mode, errs)
 		}
-		args := []string{"erase", "--machine-id", somebody(1).id, "--backend", "posthog", "--endpoint", p.postHogURL, "--project", "12345", "--key-file", key, "--dry-run"}
+		args := []string{"erase", "--machine-id", somebody(1).id, "--vendor", "posthog", "--endpoint", p.postHogURL, "--project", "12345", "--key-file", key, "--dry-run"}
 		if _, errs, code := p.run(args...); taken != (code == 0) || !taken && !strings.Contains(errs, "--key-file: others than its owner may get at it") {
 			t.Errorf("erase, %#o: code %d, %q", mode, code, errs)
 		}
@@ -204,16 +207,16 @@ func TestNoFlagTakesASecret(t *testing.T) {
 			walk(child)
 		}
 	}
-	for _, cmd := range (surroundings{lookup: os.LookupEnv, now: time.Now}).commands() {
+	for _, cmd := range (surroundings{lookup: os.LookupEnv, now: time.Now, vendors: reachable()}).commands() {
 		walk(cmd)
 	}
 	if flags < 30 {
 		t.Errorf("only %d flags were looked at", flags)
 	}
-	for _, k := range kinds {
-		for _, s := range k.settings {
-			if strings.Contains(s.name, "key") && !s.secret {
-				t.Errorf("%s.%s would be taken as it stands", k.name, s.name)
+	for _, v := range reachable() {
+		for _, s := range v.Settings {
+			if strings.Contains(s.Name, "key") && !s.Secret {
+				t.Errorf("%s.%s would be taken as it stands", v.Name, s.Name)
 			}
 		}
 	}
@@ -225,6 +228,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 	for name, line := range map[string]string{
 		"help":                "help",
 		"help_serve":          "serve --help",
+		"help_report":         "report --help",
 		"help_erasures":       "erasures",
 		"help_list":           "erasures list --help",
 		"help_show":           "erasures show --help",
@@ -236,7 +240,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 		"complete_erasures":   "__complete erasures ",
 		"complete_state":      "__complete erasures list --state ",
 		"complete_format":     "__complete erasures export --format ",
-		"complete_backend":    "__complete erase --backend ",
+		"complete_vendor":     "__complete erase --vendor ",
 		"complete_site":       "__complete erase --site ",
 		"complete_erase_flag": "__complete erase --key",
 		"complete_report":     "__complete report --k ",

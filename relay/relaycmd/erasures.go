@@ -19,7 +19,10 @@ import (
 )
 
 // ledgerPlace is the ledger that the commands are about.
-type ledgerPlace struct{ dir, config string }
+type ledgerPlace struct {
+	dir, config string
+	load        func(path string) (*config, error)
+}
 
 // find returns the ledger's directory.
 func (l *ledgerPlace) find() (string, error) {
@@ -31,7 +34,7 @@ func (l *ledgerPlace) find() (string, error) {
 	case l.config == "":
 		return "", usage("--ledger is required: the relay's ledger, which is a directory; or --config, the relay's file")
 	}
-	c, err := loadConfig(l.config)
+	c, err := l.load(l.config)
 	if err != nil {
 		return "", err
 	}
@@ -119,7 +122,7 @@ func (l *ledgerPlace) completeID(wanted func(erasures.Erasure) bool) cobra.Compl
 }
 
 func (s surroundings) erasures() *cobra.Command {
-	ledger := &ledgerPlace{}
+	ledger := &ledgerPlace{load: s.loadConfig}
 	group := &cobra.Command{
 		Use:   "erasures",
 		Short: "Look into the ledger of a relay, and take up what needs a person",

@@ -52,9 +52,9 @@ func newHistory(t *testing.T) *history {
 	t.Helper()
 	c := &clock{at: noon}
 	h := &history{place: placeAt(t, c.now)}
-	s := surroundings{lookup: func(string) (string, bool) { return "", false }, now: c.now}
+	s := surroundings{lookup: func(string) (string, bool) { return "", false }, now: c.now, vendors: reachable()}
 	h.declare("# all at their places")
-	cfg, err := loadConfig(h.path("relay.yaml"))
+	cfg, err := s.loadConfig(h.path("relay.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,8 @@ import (
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
+	ddog "github.com/gotoolbase/telemetry/deletion/datadog"
+	phog "github.com/gotoolbase/telemetry/deletion/posthog"
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 	"github.com/gotoolbase/telemetry/internal/standin/posthog"
 )
@@ -57,6 +59,9 @@ func TestMain(m *testing.M) {
 		return m.Run()
 	}())
 }
+
+// reachable are the vendors of the program that is built.
+func reachable() []deletion.Vendor { return []deletion.Vendor{ddog.Vendor(), phog.Vendor()} }
 
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second
@@ -175,9 +180,10 @@ func (p *place) declare(lines ...string) string {
 		"quiet: 1ms",
 		"limits: {per_address: {per_second: 1000, burst: 1000}}",
 		"tools:",
-		"  mytool: ["+p.postHogVendor()+"]",
-		"  mylogs: ["+p.dataDogVendor()+"]",
+		"  mytool: {erasures: ["+p.postHogVendor()+"]}",
+		"  mylogs: {erasures: ["+p.dataDogVendor()+"]}",
 		"  big:",
+		"    erasures:",
 		"    - "+p.postHogVendor(),
 		"    - "+p.dataDogVendor(),
 	), "\n")+"\n")
@@ -247,6 +253,7 @@ func transcript(args []string, out, errs string, code int) string {
 
 var (
 	uuids  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	looks  = regexp.MustCompile(`nothing-\d{8}T\d{6}Z`)
 	hashes = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	ports  = regexp.MustCompile(`127\.0\.0\.1:[1-9]\d*`)
 	times  = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)`)
@@ -267,7 +274,7 @@ func (p *place) inProcess(now time.Time, w io.Writer, args ...string) (stdout, s
 	s := surroundings{lookup: func(name string) (string, bool) {
 		value, found := map[string]string{"TERM": "xterm", "POSTHOG_KEY": postHogKey}[name]
 		return value, found
-	}, now: func() time.Time { return now }}
+	}, now: func() time.Time { return now }, vendors: reachable()}
 	root.AddCommand(s.commands()...)
 	var out, errs bytes.Buffer
 	if w == nil {

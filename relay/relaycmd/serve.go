@@ -39,14 +39,15 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
     global: {per_second: 10, burst: 1000}
   tools:
     mytool:
-      - {vendor: posthog, instance: eu, project: "12345", key_file: /run/secrets/posthog}
-      - vendor: datadog
-        site: eu1                   # a region or a site, or endpoint: URL
-        service: mytool             # the tool's name if not given
-        retention: 15d              # the longest time that logs are kept
-        tiers: [indexes, flex]      # where logs are counted; indexes if not given
-        api_key_file: /run/secrets/datadog-api
-        application_key_env: DATADOG_APPLICATION_KEY`
+      erasures:                     # the vendors that hold its data
+        - {vendor: posthog, instance: eu, project: "12345", key_file: /run/secrets/posthog}
+        - vendor: datadog
+          site: eu1                 # a region or a site, or endpoint: URL
+          service: mytool           # the tool's name if not given
+          retention: 15d            # the longest time that logs are kept
+          tiers: [indexes, flex]    # where logs are counted; everywhere if not given
+          api_key_file: /run/secrets/datadog-api
+          application_key_env: DATADOG_APPLICATION_KEY`
 
 func (s surroundings) serve() *cobra.Command {
 	var path, format, logFormat string
@@ -78,7 +79,7 @@ func (s surroundings) serve() *cobra.Command {
 		if cmd.Flags().Changed("output") && !check {
 			return usage("--output goes with --check; what a relay says while it runs is its log, see --log")
 		}
-		c, err := loadConfig(path)
+		c, err := s.loadConfig(path)
 		if err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func TestBehindAProxyTheAddressIsTheOneThatTheProxyWrote(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.write("relay.yaml", "listen: 127.0.0.1:0\nbehind_proxy: true\nledger: ledger\nquiet: 24h\n"+
-		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: ["+p.postHogVendor()+"]}\n")
+		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {erasures: ["+p.postHogVendor()+"]}}\n")
 	r := p.start()
 	if !strings.HasPrefix(r.public, "http://") {
 		t.Errorf("it listens at %s", r.public)
@@ -172,7 +172,7 @@ func TestWithoutAProxyNobodyChoosesTheirAddress(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.write("relay.yaml", "listen: 127.0.0.1:0\nledger: ledger\n"+
-		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: ["+p.postHogVendor()+"]}\n")
+		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {erasures: ["+p.postHogVendor()+"]}}\n")
 	r := p.start()
 	for i, want := range []int{http.StatusAccepted, http.StatusTooManyRequests} {
 		if a := r.do(http.MethodPost, "/v1/erasures", body("mytool", somebody(i)), "X-Forwarded-For", fmt.Sprint("192.0.2.", i)); a.status != want {

@@ -105,7 +105,7 @@ var entrances = []entrance{
 		shown := h.operator("serve", "--config", "relay.yaml", "--check")
 		h.write("relay.yaml", "listen: 127.0.0.1:0\nledger: l\ntools: {"+yaml(text)+": []}\n")
 		shown += h.operator("serve", "--config", "relay.yaml", "--check")
-		h.write("relay.yaml", "listen: 127.0.0.1:0\nledger: l\ntools: {acme: [{vendor: posthog, instance: "+yaml(text)+", project: "+yaml(text)+", key_env: "+yaml(text)+"}]}\n")
+		h.write("relay.yaml", "listen: 127.0.0.1:0\nledger: l\ntools: {acme: {erasures: [{vendor: posthog, instance: "+yaml(text)+", project: "+yaml(text)+", key_env: "+yaml(text)+"}]}}\n")
 		return shown + h.operator("serve", "--config", "relay.yaml", "--check")
 	}},
 	{name: "a policy", silent: true, run: func(h *home, text string) string {
