@@ -67,7 +67,8 @@ func (s surroundings) report() *cobra.Command {
 	must(cmd.MarkFlagDirname("csv"))
 	flags.StringVar(&o.tool, "tool", "", "which tool, where there are several")
 	complete(cmd, "tool")
-	flags.IntVar(&o.k, "k", report.DefaultK, "how many installations a group has at least; 1 shows all, not to be published")
+	// Completion takes a name of one letter for a short one, so it is both.
+	flags.IntVarP(&o.k, "k", "k", report.DefaultK, "how many installations a group has at least; 1 shows all, not to be published")
 	complete(cmd, "k", "1", "5", "10", "20")
 	flags.IntVar(&o.weeks, "weeks", report.DefaultWeeks, "how many weeks are shown")
 	complete(cmd, "weeks", "4", "12", "26", "53")
