@@ -8,6 +8,7 @@
 //	erasures   looks into the ledger of erasures
 //	erase      has one machine's data erased by hand
 //	migrate    takes over a ledger of an earlier version
+//	report     makes a page of how a tool is used
 //
 // The keys that these commands need can erase anybody's data. They are read from files and
 // variables that the operator names; there is no flag and no key of a file to hold one, and
@@ -52,7 +53,7 @@ func (s surroundings) screen(w io.Writer) screen.Screen { return screen.New(w, s
 
 // commands is the one list of them. Each is in a file of its own.
 func (s surroundings) commands() []*cobra.Command {
-	return []*cobra.Command{s.serve(), s.erasures(), s.erase(), s.migrate()}
+	return []*cobra.Command{s.serve(), s.erasures(), s.erase(), s.report(), s.migrate()}
 }
 
 func (s surroundings) root() *cobra.Command {
