@@ -13,6 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/relay/events"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // one posts an event past the firewall and returns what the destination got, nil if nothing.
@@ -178,9 +179,7 @@ func TestWithoutADeclarationTheClosedListOfFieldsCounts(t *testing.T) {
 }
 
 // What no database keeps in a text must not hold up the texts of others.
-func TestTextsAreTexts(t *testing.T) {
-	t.Parallel()
-	db, _ := database(t)
+func textsAreTexts(t *testing.T, db *store.DB) {
 	g := serve(t, events.Config{DB: db}, kept(t, db, nil))
 	text := string(driver.AppendJSONArray(nil, batch(1)))
 	for _, name := range []string{`\u0000`, `a\ud800b`, "\xff\xfe", `\ud83d\ude00`} {

@@ -20,9 +20,7 @@ func kept(t testing.TB, db *store.DB, settings map[string]string) events.Destina
 	return events.Destination{Name: "store", Driver: d, Backend: open(t, d, settings)}
 }
 
-func TestATeamWithoutAVendorHasItsEventsInTheDatabase(t *testing.T) {
-	t.Parallel()
-	db, _ := database(t)
+func aTeamWithoutAVendorHasItsEventsInTheDatabase(t *testing.T, db *store.DB) {
 	g := serve(t, events.Config{DB: db}, kept(t, db, nil))
 	sent := batch(250)
 	exit := 3
@@ -62,9 +60,7 @@ func TestATeamWithoutAVendorHasItsEventsInTheDatabase(t *testing.T) {
 	}
 }
 
-func TestTheStoreForgetsWhatIsOlderThanItKeeps(t *testing.T) {
-	t.Parallel()
-	db, _ := database(t)
+func theStoreForgetsWhatIsOlderThanItKeeps(t *testing.T, db *store.DB) {
 	c := &clock{}
 	g := serve(t, events.Config{DB: db, Now: c.now}, kept(t, db, map[string]string{"retention": "30d"}))
 	sent := batch(3)
@@ -91,9 +87,7 @@ func TestTheStoreIsAskedForADaysRetentionThatIsOne(t *testing.T) {
 	}
 }
 
-func TestErasingFromTheStoreIsVerifiedAtOnce(t *testing.T) {
-	t.Parallel()
-	db, _ := database(t)
+func erasingFromTheStoreIsVerifiedAtOnce(t *testing.T, db *store.DB) {
 	gone := newVendor(t)
 	gone.set(away)
 	g := serve(t, events.Config{DB: db}, kept(t, db, nil), gone.destination(t, "gone"))

@@ -18,11 +18,10 @@ import (
 
 const waiting = `SELECT COUNT(*) FROM events_waiting`
 
-func TestWhatADestinationMissesIsStoredAndSentLaterInOrder(t *testing.T) {
-	t.Parallel()
+func whatADestinationMissesIsStoredAndSentLaterInOrder(t *testing.T, db *store.DB) {
 	here, gone := newVendor(t), newVendor(t)
 	gone.set(away)
-	g := serve(t, events.Config{}, here.destination(t, "here"), gone.destination(t, "gone"))
+	g := serve(t, events.Config{DB: db}, here.destination(t, "here"), gone.destination(t, "gone"))
 	var sent []string
 	for range 8 {
 		list := batch(3)
@@ -78,12 +77,11 @@ func TestWhatOneDestinationRefusesTheOthersGet(t *testing.T) {
 	soon(t, "the one that was away has them", func() bool { return slices.Equal(gone.got(), ids(sent)) })
 }
 
-func TestTheOldestOfWhatWaitsGoesFirstAndIsCounted(t *testing.T) {
-	t.Parallel()
+func theOldestOfWhatWaitsGoesFirstAndIsCounted(t *testing.T, db *store.DB) {
 	here, gone := newVendor(t), newVendor(t)
 	gone.set(away)
 	size := len(batch(1)[0].AppendJSON(nil))
-	g := serve(t, events.Config{Limits: events.Limits{WaitingBytes: int64(10*size + size/2)}},
+	g := serve(t, events.Config{DB: db, Limits: events.Limits{WaitingBytes: int64(10*size + size/2)}},
 		here.destination(t, "here"), gone.destination(t, "gone"))
 	var sent []string
 	for range 5 {
@@ -120,12 +118,11 @@ func (c *clock) pass(d time.Duration) {
 	c.ahead += d
 }
 
-func TestWhatWaitsTooLongIsErasedAndCounted(t *testing.T) {
-	t.Parallel()
+func whatWaitsTooLongIsErasedAndCounted(t *testing.T, db *store.DB) {
 	here, gone := newVendor(t), newVendor(t)
 	gone.set(away)
 	c := &clock{}
-	g := serve(t, events.Config{Now: c.now, Limits: events.Limits{WaitingAge: time.Hour}}, here.destination(t, "here"), gone.destination(t, "gone"))
+	g := serve(t, events.Config{DB: db, Now: c.now, Limits: events.Limits{WaitingAge: time.Hour}}, here.destination(t, "here"), gone.destination(t, "gone"))
 	for range 3 { // so that it counts as away
 		if err := g.client().Send(t.Context(), batch(2)); err != nil {
 			t.Fatal(err)
@@ -193,12 +190,11 @@ func TestWhereNobodyKnowsWhoWasErasedTheToolKeepsItsEvents(t *testing.T) {
 	}
 }
 
-func TestWhatWaitsOfAMachineThatIsErasedMeanwhileIsNotSent(t *testing.T) {
-	t.Parallel()
+func whatWaitsOfAMachineThatIsErasedMeanwhileIsNotSent(t *testing.T, db *store.DB) {
 	here, gone := newVendor(t), newVendor(t)
 	gone.set(away)
 	who := &erasures{}
-	g := serve(t, events.Config{Erased: who.erased}, here.destination(t, "here"), gone.destination(t, "gone"))
+	g := serve(t, events.Config{DB: db, Erased: who.erased}, here.destination(t, "here"), gone.destination(t, "gone"))
 	sent := batch(2)
 	sent[1].MachineID = machine(2)
 	if err := g.client().Send(t.Context(), sent); err != nil {
@@ -214,11 +210,9 @@ func TestWhatWaitsOfAMachineThatIsErasedMeanwhileIsNotSent(t *testing.T) {
 }
 
 // Several processes share a database: each event is sent once, and in order.
-func TestReplicasShareWhatWaits(t *testing.T) {
-	t.Parallel()
+func replicasShareWhatWaits(t *testing.T, db *store.DB) {
 	here, gone := newVendor(t), newVendor(t)
 	gone.set(away)
-	db, _ := database(t)
 	var all []*gateway
 	for range 3 {
 		all = append(all, serve(t, events.Config{DB: db}, here.destination(t, "here"), gone.destination(t, "gone")))
