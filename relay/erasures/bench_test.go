@@ -73,6 +73,7 @@ func BenchmarkAccept(b *testing.B) {
 		var n atomic.Int64
 		b.ReportAllocs()
 		b.SetParallelism(64)
+		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				w := httptest.NewRecorder()
