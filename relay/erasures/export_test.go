@@ -55,3 +55,41 @@ func VerifyIn(ctx context.Context, tx *store.Tx) (Audit, error) {
 
 // NewServerOf is NewServer with another number of connections.
 func NewServerOf(h http.Handler, most int) *http.Server { return newServer(h, most) }
+
+// Fill writes erasures of a tool with one vendor that are verified, but for every tenth, which
+// the vendor has in hand: what a ledger of some years holds.
+func (l *Ledger) Fill(ctx context.Context, tool, vendor string, machines []string) error {
+	return l.write(func(ctx context.Context, b *batch) error {
+		for i, machine := range machines {
+			e := entry{Event: received, ID: newReceiptID(), Tool: tool, MachineID: machine, Proof: "verified", Vendors: []string{vendor},
+				RequestedAt: b.now, DueAt: b.now.Add(maxDue), Wait: inMillis(defaultQuiet)}
+			if err := b.add(&e, 0); err != nil {
+				return err
+			}
+			r, err := begin(e)
+			if err != nil {
+				return err
+			}
+			history := []entry{
+				{Event: asking, ID: r.id, Vendor: vendor},
+				{Event: answered, ID: r.id, Vendor: vendor, Wait: inMillis(defaultPace.firstPoll), Receipt: &storedReceipt{State: deletion.Acknowledged, ID: machine[:8], MachineID: machine}},
+				{Event: checked, ID: r.id, Vendor: vendor, Receipt: &storedReceipt{State: deletion.Verified, ID: machine[:8], MachineID: machine}},
+			}
+			if i%10 == 0 {
+				history = history[:2]
+			}
+			for _, e := range history {
+				if err := b.add(&e, r.number); err != nil {
+					return err
+				}
+				if err := r.apply(e); err != nil {
+					return err
+				}
+			}
+			if err := b.insert(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
