@@ -10,9 +10,11 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
+	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -21,6 +23,8 @@ type house struct {
 	db      *store.DB
 	relay   *erasures.Relay
 	gateway *events.Gateway
+	rollups *report.Rollups // of the gateway
+	now     func() time.Time
 	proxies []netip.Prefix
 	end     func() // of the destinations
 }
@@ -43,13 +47,13 @@ func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error
 
 // openHouse makes what the file speaks of.
 func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger) (h *house, err error) {
-	h = &house{proxies: c.proxies, end: func() {}}
+	h = &house{proxies: c.proxies, now: s.now, end: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
 		}
 	}()
-	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema()); err != nil {
+	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema()); err != nil {
 		return h, databaseProblem(err, c.database)
 	}
 	ledger := erasures.NewLedger(h.db)
@@ -75,8 +79,13 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 	if len(tools) == 0 {
 		return h, nil
 	}
+	if h.rollups, err = report.Open(ctx, h.db, report.Options{Now: s.now, Log: log}); err != nil {
+		return h, err
+	}
 	h.gateway, err = events.New(events.Config{
-		DB: h.db, Tools: tools, Erased: ledger.Erased, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		DB: h.db, Tools: tools, Erased: ledger.Erased,
+		Accepted: func(tool string, events []driver.Event) { h.rollups.Add(tool, events, s.now()) },
+		Limits:   c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
 	})
 	return h, relayMistake(err)
 }
@@ -86,14 +95,29 @@ func (h *house) close() error {
 	if h.db == nil {
 		return nil
 	}
-	return h.db.Close()
+	var counted error
+	if h.rollups != nil { // of what was accepted after run had ended
+		ctx, cancel := context.WithTimeout(context.Background(), databaseTime)
+		defer cancel()
+		counted = h.rollups.Flush(ctx)
+	}
+	return errors.Join(counted, h.db.Close())
 }
 
 // run works until ctx ends.
 func (h *house) run(ctx context.Context) error {
 	sending := make(chan error, 1)
 	if h.gateway != nil {
-		go func() { sending <- h.gateway.Run(ctx) }()
+		counting := make(chan struct{})
+		go func() {
+			defer close(counting)
+			h.rollups.Run(ctx)
+		}()
+		go func() {
+			err := h.gateway.Run(ctx)
+			<-counting
+			sending <- err
+		}()
 	} else {
 		sending <- nil
 	}
@@ -121,6 +145,11 @@ func (h *house) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/metrics", h.metrics)
+	if h.rollups != nil {
+		page := report.Handler(h.db, h.now)
+		mux.Handle("/report", page)
+		mux.Handle("/report/", page)
+	}
 	return mux
 }
 
