@@ -44,6 +44,9 @@ type DeletionSubject struct {
 	// something else first. Only a requestor that leaves everything to the person, with State
 	// Manual, sends nothing and has no Decode.
 	Decode func(Request) (string, error)
+	// DecodeAll is Decode for a request that asks for several, of requestors that are a
+	// deletion.Bulk. It returns none where the request asks for something else.
+	DecodeAll func(Request) ([]string, error)
 	// Secrets are keys that no error may hold. The erasure key is one without being named.
 	Secrets []string
 
@@ -245,7 +248,7 @@ func deletionChecks(s *DeletionSubject) []Check {
 			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
 		{ID: "deletion/keys-stay-on-redirect", Level: Must, needs: sends, do: on(deletionRedirect),
 			Sentence: "A redirect is not followed: neither keys nor IDs reach its target."},
-	}, deletionAnswerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts))
+	}, deletionAnswerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts), vendorChecks(s))
 }
 
 // erasure is the request that the checks make.

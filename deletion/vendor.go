@@ -113,8 +113,7 @@ type Counter interface {
 	Count(ctx context.Context, machineID string) (int64, error)
 }
 
-// Canceller can take a request back, until Receipt.CancelUntil. Doing so twice is no error.
-// The receipt is then Refused.
+// Canceller can take a request back, until Receipt.CancelUntil. The receipt is then Refused.
 type Canceller interface {
 	Cancel(ctx context.Context, receipt Receipt) (Receipt, error)
 }

@@ -19,8 +19,10 @@ import (
 	"github.com/gotoolbase/telemetry/backends/segment"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	deleteamplitude "github.com/gotoolbase/telemetry/deletion/amplitude"
 	deletedatadog "github.com/gotoolbase/telemetry/deletion/datadog"
 	deleteposthog "github.com/gotoolbase/telemetry/deletion/posthog"
+	deletesegment "github.com/gotoolbase/telemetry/deletion/segment"
 	"github.com/gotoolbase/telemetry/relay/relaycmd"
 )
 
@@ -32,7 +34,9 @@ func main() {
 		posthog.Driver(),
 		segment.Driver(),
 	}, []deletion.Vendor{
+		deleteamplitude.Vendor(),
 		deletedatadog.Vendor(),
 		deleteposthog.Vendor(),
+		deletesegment.Vendor(),
 	}))
 }

@@ -92,9 +92,6 @@ const (
 	// skew is how much earlier than the request a row may be dated: the two times are of
 	// two machines.
 	skew = 5 * time.Second
-	// settling is how long after a request what it concerns may still be invisible. PostHog
-	// shows within minutes what it took; an hour covers its slower days.
-	settling = time.Hour
 	// stuck is when a sweep should have come twice over.
 	stuck = 14 * 24 * time.Hour
 	// bulk is how many IDs go into one request, of the 1000 that PostHog takes: each costs
@@ -304,7 +301,7 @@ func (r *requestor) erase(ctx context.Context, found map[string]string) map[stri
 	// else, whatever the look-up said.
 	var said deleted
 	err := r.Do(ctx, vendorhttp.Call{
-		Doing: "asking for the deletion", Method: http.MethodPost, Path: "/persons/bulk_delete/", Want: http.StatusAccepted,
+		Doing: "asking for the deletion", Method: http.MethodPost, Path: "/persons/bulk_delete/", Want: []int{http.StatusAccepted},
 		Body: map[string]any{"distinct_ids": ids, "delete_events": true, "delete_recordings": false, "keep_person": false},
 	}, &said)
 	if driver.Classify(err) == driver.ClassPermanent && len(ids) > 1 {
@@ -355,24 +352,17 @@ func (r *requestor) withoutProfile(ctx context.Context, req deletion.Request) (d
 	}
 	if events == 0 {
 		// What the tool sent a moment ago is not visible yet, whenever the person asked.
-		return receipt(req, lookedPrefix+r.Now().UTC().Format(lookedAt), notThere), nil
+		return receipt(req, vendorhttp.Looked(r.Now()), notThere), nil
 	}
 	last, err := r.last(ctx, req.MachineID)
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
-	if wait := r.unsettled(req.RequestedAt, last); wait > 0 {
+	if wait := r.Unsettled(req.RequestedAt, last); wait > 0 {
 		return deletion.Receipt{}, r.Errorf("%w", &deletion.TooEarlyError{Events: events, Wait: wait})
 	}
 	return deletion.Receipt{}, driver.Permanent(r.Errorf("%w", &LeftoverError{events}))
 }
-
-// A receipt of a look that found nothing has its time for an ID, so that it can be told
-// whenever and by whomever Status is asked: there is nothing at PostHog to ask about.
-const (
-	lookedPrefix = "nothing-"
-	lookedAt     = "20060102T150405Z"
-)
 
 // Status implements deletion.Follower. Its error wraps deletion.ErrUnknownReceipt where
 // PostHog shows no such request after an hour, and, as a [*deletion.RemainsError], where
@@ -384,9 +374,8 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	if err := (deletion.Request{MachineID: receipt.MachineID}).Validate(); err != nil {
 		return deletion.Receipt{}, err
 	}
-	if since, ok := strings.CutPrefix(receipt.ID, lookedPrefix); ok {
-		looked, err := time.Parse(lookedAt, since)
-		if err != nil {
+	if looked, ok := vendorhttp.LookedAt(receipt.ID); ok {
+		if looked.IsZero() {
 			return deletion.Receipt{}, r.Errorf("not the time of a look: %w", deletion.ErrUnknownReceipt)
 		}
 		return r.verify(ctx, receipt, notThere, receipt.At, looked)
@@ -411,7 +400,7 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 		}
 	}
 	if asked.IsZero() {
-		if r.unsettled(receipt.At) == 0 {
+		if r.Unsettled(receipt.At) == 0 {
 			return deletion.Receipt{}, r.Errorf("PostHog lists no such request: %w", deletion.ErrUnknownReceipt)
 		}
 		receipt.Detail = notShown
@@ -433,7 +422,7 @@ func (r *requestor) verify(ctx context.Context, receipt deletion.Receipt, meanwh
 		return deletion.Receipt{}, err
 	case events > 0 || p != nil:
 		return deletion.Receipt{}, r.Errorf("%w", &deletion.RemainsError{Events: events, Profile: p != nil})
-	case r.unsettled(since...) == 0:
+	case r.Unsettled(since...) == 0:
 		receipt.State, receipt.Detail = deletion.Verified, fmt.Sprintf(nothing, r.project)
 	default:
 		receipt.Detail = meanwhile
@@ -467,18 +456,6 @@ func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found,
 	}, nil
 }
 
-// unsettled returns how long what was sent until the latest of some times may still be
-// invisible. The time of the request is from another machine: one that is far ahead says
-// nothing.
-func (r *requestor) unsettled(times ...time.Time) (wait time.Duration) {
-	for _, at := range times {
-		if since := r.Now().Sub(at); since.Abs() < settling {
-			wait = max(wait, min(settling-since, settling))
-		}
-	}
-	return wait
-}
-
 func (r *requestor) detail(pending row) string {
 	if r.Now().Sub(pending.CreatedAt) > stuck {
 		return isStuck
@@ -504,7 +481,7 @@ func (r *requestor) person(ctx context.Context, machineID string) (*person, erro
 	}
 	const doing = "looking up the profile"
 	if err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Method: http.MethodGet, Path: "/persons/", Want: http.StatusOK,
+		Doing: doing, Method: http.MethodGet, Path: "/persons/", Want: vendorhttp.OK,
 		Query: url.Values{"distinct_id": {machineID}},
 	}, &said); err != nil {
 		return nil, err
@@ -596,7 +573,7 @@ func (r *requestor) deletions(ctx context.Context, uuid string) ([]row, error) {
 		}
 		// The next page is asked for by number: an address in an answer gets no key.
 		if err := r.Do(ctx, vendorhttp.Call{
-			Doing: doing, Method: http.MethodGet, Path: "/persons/deletion_status/", Want: http.StatusOK,
+			Doing: doing, Method: http.MethodGet, Path: "/persons/deletion_status/", Want: vendorhttp.OK,
 			Query: url.Values{"person_uuid": {uuid}, "status": {"all"}, "limit": {strconv.Itoa(rows)}, "offset": {strconv.Itoa(page * rows)}},
 		}, &said); err != nil {
 			return nil, err
@@ -657,7 +634,7 @@ func (r *requestor) query(ctx context.Context, doing, query, machineID string, r
 		Cached  bool            `json:"is_cached"`
 	}
 	if err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Method: http.MethodPost, Path: "/query/", Want: http.StatusOK,
+		Doing: doing, Method: http.MethodPost, Path: "/query/", Want: vendorhttp.OK,
 		Body: map[string]any{
 			"query":   map[string]any{"kind": "HogQLQuery", "query": query, "values": map[string]string{"machine_id": machineID}},
 			"refresh": "force_blocking", // or the answer may be from before the sweep

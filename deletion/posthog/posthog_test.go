@@ -1068,7 +1068,7 @@ func TestARefusedBunchIsAskedForOneByOne(t *testing.T) {
 	for _, id := range list {
 		w.vendor.Capture(id, w.asked)
 	}
-	w.vendor.Break(standin.BulkDelete, standin.Fault{Status: 400, Calls: 2})
+	w.vendor.Break(standin.BulkDelete, standin.Fault{Status: 400, Body: `{"detail":"no"}`, Calls: 2})
 	outcomes := w.mustAsk(t, w.requests(list))
 	if driver.Classify(outcomes[0].Err) != driver.ClassPermanent || outcomes[1].Err != nil || outcomes[2].Err != nil {
 		t.Errorf("the outcomes are %+v", outcomes)
@@ -1248,7 +1248,9 @@ func TestTheRequestorKeepsTheContract(t *testing.T) {
 		},
 		Accept: func(r conformance.Request) conformance.Answer {
 			vendor := standin.New(standin.Options{Key: key})
-			vendor.Capture(machineIn.FindString(r.URL+string(r.Body)), time.Now())
+			for _, id := range machineIn.FindAllString(r.URL+string(r.Body), -1) {
+				vendor.Capture(id, time.Now())
+			}
 			req := httptest.NewRequest(r.Method, r.URL, bytes.NewReader(r.Body))
 			req.Header = r.Header
 			w := httptest.NewRecorder()
@@ -1277,6 +1279,16 @@ func TestTheRequestorKeepsTheContract(t *testing.T) {
 				return "", fmt.Errorf("not the events of one: %+v", body)
 			}
 			return body.IDs[0], nil
+		},
+		DecodeAll: func(r conformance.Request) ([]string, error) {
+			var body struct {
+				IDs []string `json:"distinct_ids"`
+			}
+			if !strings.Contains(r.URL, "/persons/bulk_delete/") {
+				return nil, nil
+			}
+			err := json.Unmarshal(r.Body, &body)
+			return body.IDs, err
 		},
 		Statuses: map[int]driver.Class{
 			400: driver.ClassPermanent, 401: driver.ClassThrottled, 402: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
