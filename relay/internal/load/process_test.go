@@ -101,6 +101,9 @@ func built(t *testing.T) string {
 	return path
 }
 
+// interrupt ends a relay as a process manager does.
+var interrupt os.Signal = syscall.SIGTERM
+
 // relay is a telemetry-relay.
 type relay struct {
 	t        *testing.T
