@@ -161,6 +161,7 @@ tools:
 	for _, r := range all {
 		r.start()
 	}
+	t.Logf("everything was sent after %v, and the replicas were there again after %v", sent, time.Since(began))
 
 	count := func(query string) (n int64) {
 		if err := db.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
@@ -196,6 +197,7 @@ tools:
 	if !strings.Contains(string(out), "as it was written") {
 		t.Errorf("the ledger: %s", out)
 	}
+	t.Logf("done after %v: %+v", time.Since(began), o)
 	return o
 }
 
