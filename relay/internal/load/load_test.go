@@ -46,11 +46,11 @@ func TestLoad(t *testing.T) {
 	}
 	each := time.Duration(*times) * time.Second
 	do("throughput", func(t *testing.T) { f.throughput = measureThroughput(t, w, each) })
-	s := size{clients: 12, batches: 60 * *times, events: 10, people: 80 * *times, full: 8 * time.Second}
+	s := size{clients: 12, batches: 240 * *times, events: 10, people: 150 * *times, full: 8 * time.Second}
 	erasures := 100_000
 	if *full {
 		s.full, erasures = time.Minute, 1_000_000
-		s.batches *= 4
+		s.batches *= 10
 	}
 	do("replicas", func(t *testing.T) { f.outcome = replicas(t, s) })
 	do("ledger", func(t *testing.T) { f.ledger = measureLedger(t, w, erasures) })
