@@ -248,13 +248,13 @@ func (g *passage) forget() {
 	g.operate("erasures", "show", receipt.ID, "--config", "relay.yaml")
 	r = g.person("telemetry", "reset", "--resume")
 	g.claim(r.code == 0 && strings.Contains(r.stdout, "verified"), "the person is told that it was verified", r.output())
-	g.counted("0 in the SQLite file and 0 at the vendor")
+	g.nothingLeft("0 in the SQLite file and 0 at the vendor")
 	g.claim(len(g.stored(neighbour)) == 1 && len(g.vendor.stored(neighbour)) == 1, "the neighbour's event is in both places")
 	g.claim(len(g.vendor.Requests()) == 1, "the vendor was asked once")
 }
 
-// counted asks both places.
-func (g *passage) counted(statement string) {
+// nothingLeft asks both places.
+func (g *passage) nothingLeft(statement string) {
 	here, there := g.stored(g.id), g.vendor.stored(g.id)
 	g.claim(len(here) == 0 && len(there) == 0, "of the machine ID "+g.id+" there are "+statement, here, there)
 }
@@ -271,7 +271,7 @@ func (g *passage) stale(was *tool) {
 	g.command("mytool telemetry flush", r.output())
 	refused := g.metric(`telemetry_relay_events_findings_total{tool="mytool",kind="erased"}`)
 	g.claim(refused != "" && refused != "0", "the gateway refuses the events of a machine that was erased: "+refused, r.output())
-	g.counted("still 0 in the SQLite file and 0 at the vendor")
+	g.nothingLeft("still 0 in the SQLite file and 0 at the vendor")
 	g.claim(len(g.vendor.taken()) == before, "the vendor was sent none of them")
 }
 

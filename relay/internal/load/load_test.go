@@ -50,7 +50,7 @@ func TestLoad(t *testing.T) {
 	erasures := 100_000
 	if *full {
 		s.full, erasures = time.Minute, 1_000_000
-		s.batches *= 10
+		s.batches *= 4
 	}
 	do("replicas", func(t *testing.T) { f.outcome = replicas(t, s) })
 	do("ledger", func(t *testing.T) { f.ledger = measureLedger(t, w, erasures) })

@@ -138,7 +138,7 @@ func (r *relay) write(name, content string) {
 }
 
 // patience is for what is waited for. It is only reached when something is wrong.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // start runs it, also again.
 func (r *relay) start() {
