@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,37 +23,48 @@ import (
 
 	"github.com/spf13/cobra"
 
+	amplitudebackend "github.com/gotoolbase/telemetry/backends/amplitude"
 	datadogbackend "github.com/gotoolbase/telemetry/backends/datadog"
 	posthogbackend "github.com/gotoolbase/telemetry/backends/posthog"
+	segmentbackend "github.com/gotoolbase/telemetry/backends/segment"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/amplitude"
 	"github.com/gotoolbase/telemetry/deletion/datadog"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/deletion/segment"
+	standinamplitude "github.com/gotoolbase/telemetry/internal/standin/amplitude"
 	standindatadog "github.com/gotoolbase/telemetry/internal/standin/datadog"
 	standinposthog "github.com/gotoolbase/telemetry/internal/standin/posthog"
+	standinsegment "github.com/gotoolbase/telemetry/internal/standin/segment"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // The hosts of the world.
 const (
-	relayHost   = "relay.example.com"
-	posthogHost = "posthog.example.com"
-	datadogHost = "datadog.example.com"
+	relayHost     = "relay.example.com"
+	posthogHost   = "posthog.example.com"
+	datadogHost   = "datadog.example.com"
+	amplitudeHost = "amplitude.example.com"
+	segmentHost   = "segment.example.com"
 )
 
 // world is everybody: the vendors, the operator's relay and one person's machine.
 type world struct {
-	t       *testing.T
-	posthog *standinposthog.Server
-	datadog *standindatadog.Server
-	ledger  string
-	relay   *erasures.Relay
-	stop    func() // the relay, as on a shutdown
-	keys    struct{ posthog, datadog string }
+	t         *testing.T
+	posthog   *standinposthog.Server
+	datadog   *standindatadog.Server
+	amplitude *standinamplitude.Server
+	segment   *standinsegment.Server
+	database  string
+	relay     *erasures.Relay
+	stop      func() // the relay, as on a shutdown
+	keys      struct{ posthog, datadog string }
 
 	tool    props.Tool
 	options []core.Option
@@ -69,11 +81,15 @@ func live(t *testing.T, backend string, story func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))) // a Monday
 		w := &world{
-			t: t, ledger: filepath.Join(t.TempDir(), "ledger"),
+			t: t, database: "sqlite:" + filepath.Join(t.TempDir(), "data", "relay.db"),
 			answer: map[string]http.HandlerFunc{}, gone: map[string]bool{},
 		}
 		w.posthog = standinposthog.New(standinposthog.Options{Queues: true})
 		w.datadog = standindatadog.New(standindatadog.Options{})
+		w.amplitude, w.segment = standinamplitude.New(nil), standinsegment.New()
+		w.posthog.Capture(canary, time.Now())
+		w.amplitude.Store(canary)
+		w.datadog.Store(standindatadog.Log{Host: canary, Service: "mytool", Date: time.Now(), Received: time.Now()})
 		w.keys.posthog, w.keys.datadog = "phx_standin", standindatadog.ApplicationKey
 		w.install(backend)
 		w.openRelay()
@@ -109,6 +125,10 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.posthog.ServeHTTP(recorder, incoming)
 	case r.URL.Host == datadogHost:
 		w.datadog.ServeHTTP(recorder, incoming)
+	case r.URL.Host == amplitudeHost:
+		w.amplitude.ServeHTTP(recorder, incoming)
+	case r.URL.Host == segmentHost:
+		w.segment.ServeHTTP(recorder, incoming)
 	default:
 		w.t.Errorf("somebody called %s", r.URL.Host)
 		return nil, errors.New("no such host")
@@ -142,15 +162,17 @@ func (w *world) install(backend string) {
 		return d
 	}
 	settings := map[string]map[string]string{
-		"posthog": {"project_key": "phc_public", "endpoint": "https://" + posthogHost},
-		"datadog": {"api_key": standindatadog.APIKey, "endpoint": "https://" + datadogHost},
+		"posthog":   {"project_key": "phc_public", "endpoint": "https://" + posthogHost},
+		"datadog":   {"api_key": standindatadog.APIKey, "endpoint": "https://" + datadogHost},
+		"amplitude": {"api_key": standinamplitude.APIKey, "endpoint": "https://" + amplitudeHost},
+		"segment":   {"write_key": "public", "endpoint": "https://" + segmentHost},
 	}
 	w.tool = props.Tool{
 		Name: "mytool", Version: "1.2.3",
 		Features: props.SetFeatures(props.Enable(props.TelemetryCmd)),
 		Telemetry: props.TelemetryConfig{
 			Backend: backend, Settings: settings[backend],
-			Drivers:           []driver.Driver{through(posthogbackend.Driver()), through(datadogbackend.Driver())},
+			Drivers:           []driver.Driver{through(posthogbackend.Driver()), through(datadogbackend.Driver()), through(amplitudebackend.Driver()), through(segmentbackend.Driver())},
 			DeletionRequestor: httpjson.Requestor{Endpoint: "https://" + relayHost + "/v1/erasures", Transport: w},
 			PrivacyURL:        "https://example.com/privacy",
 		},
@@ -166,26 +188,64 @@ func (w *world) install(backend string) {
 	}
 }
 
+// canary is a machine of the operator's, of which both vendors keep something.
+var canary = strings.Repeat("ca9a9e00", 4)
+
+// look opens the ledger as a command does.
+func (w *world) look(see func(l *erasures.Ledger)) {
+	w.t.Helper()
+	db := must(store.Open(context.Background(), w.database, erasures.Schema()))
+	defer db.Close()
+	see(erasures.NewLedger(db))
+}
+
+// erasures is what is in the ledger.
+func (w *world) erasures() (all []erasures.Erasure) {
+	w.t.Helper()
+	w.look(func(l *erasures.Ledger) {
+		if err := l.List(context.Background(), erasures.Filter{}, func(e erasures.Erasure) error { all = append(all, e); return nil }); err != nil {
+			w.t.Fatal(err)
+		}
+	})
+	return all
+}
+
 // openRelay starts the operator's relay on the ledger that there is.
 func (w *world) openRelay() {
 	w.t.Helper()
-	vendors := []erasures.Vendor{{Name: "posthog", Requestor: must(posthog.New(posthog.Config{
-		Endpoint: "https://" + posthogHost, Project: "12345", Key: w.keys.posthog, Transport: w,
+	vendors := []erasures.Vendor{{Name: "posthog", Requestor: must(posthog.Vendor().Requestor(deletion.VendorConfig{
+		Tool: "mytool", Transport: w,
+		Settings: map[string]string{"endpoint": "https://" + posthogHost, "project": "12345", "key": w.keys.posthog},
 	}))}}
-	if w.tool.Telemetry.Backend == "datadog" {
-		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.New(datadog.Config{
-			Endpoint: "https://" + datadogHost, APIKey: standindatadog.APIKey, ApplicationKey: w.keys.datadog,
-			Retention: 90 * 24 * time.Hour, Transport: w,
+	switch w.tool.Telemetry.Backend {
+	case "amplitude":
+		vendors = []erasures.Vendor{{Name: "amplitude", Requestor: must(amplitude.Vendor().Requestor(deletion.VendorConfig{
+			Tool: "mytool", Transport: w,
+			Settings: map[string]string{"endpoint": "https://" + amplitudeHost, "api_key": standinamplitude.APIKey, "secret_key": standinamplitude.SecretKey},
+		}))}}
+	case "segment":
+		vendors = []erasures.Vendor{{Name: "segment", Requestor: must(segment.Vendor().Requestor(deletion.VendorConfig{
+			Tool: "mytool", Transport: w, Settings: map[string]string{"endpoint": "https://" + segmentHost, "token": standinsegment.Token},
+		}))}}
+	case "datadog":
+		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.Vendor().Requestor(deletion.VendorConfig{
+			Tool: "mytool", Transport: w,
+			Settings: map[string]string{
+				"endpoint": "https://" + datadogHost, "retention": "90d", "api_key": standindatadog.APIKey, "application_key": w.keys.datadog,
+			},
 		}))}}
 	}
-	ledger := must(erasures.OpenLedger(w.ledger))
-	w.relay = must(erasures.New(erasures.Config{Ledger: ledger, Tools: map[string][]erasures.Vendor{"mytool": vendors}}))
+	for i := range vendors {
+		vendors[i].Canary = canary
+	}
+	db := must(store.Open(context.Background(), w.database, erasures.Schema()))
+	w.relay = must(erasures.New(erasures.Config{Ledger: erasures.NewLedger(db), Tools: map[string][]erasures.Vendor{"mytool": vendors}}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- w.relay.Run(ctx) }()
 	w.stop = func() {
 		cancel()
-		if err := errors.Join(<-ended, ledger.Close()); err != nil && !errors.Is(err, context.Canceled) {
+		if err := errors.Join(<-ended, db.Close()); err != nil && !errors.Is(err, context.Canceled) {
 			w.t.Errorf("the relay ended with %v", err)
 		}
 	}
@@ -222,6 +282,8 @@ func (w *world) pass(days int) {
 			w.use()
 		}
 		w.datadog.Run()
+		w.amplitude.Run()
+		w.segment.Run()
 		if time.Now().Weekday() == time.Sunday {
 			w.posthog.Sweep()
 		}
@@ -264,12 +326,9 @@ func (w *world) person(state deletion.State, words ...string) {
 // problem holds words.
 func (w *world) operator(state deletion.State, words ...string) erasures.Erasure {
 	w.t.Helper()
-	all, err := erasures.ReadLedger(w.ledger)
-	if err != nil || len(all) != 1 || all[0].State != state {
-		for i := range all {
-			all[i].Steps = nil // a line each
-		}
-		w.t.Fatalf("on %s the ledger has %+v (%v), want one erasure, %s", time.Now().Format(time.DateOnly), all, err, state)
+	all := w.erasures()
+	if len(all) != 1 || all[0].State != state {
+		w.t.Fatalf("on %s the ledger has %+v, want one erasure, %s", time.Now().Format(time.DateOnly), all, state)
 	}
 	for _, word := range words {
 		if problem := all[0].Vendors[0].Problem; !strings.Contains(problem, word) {
@@ -281,10 +340,26 @@ func (w *world) operator(state deletion.State, words ...string) erasures.Erasure
 
 // left is how much the vendor stores under the machine ID.
 func (w *world) left(id string) int {
-	if w.tool.Telemetry.Backend == "datadog" {
-		return len(w.datadog.Stored(id))
+	n := 0
+	switch w.tool.Telemetry.Backend {
+	case "datadog":
+		n = len(w.datadog.Stored(id))
+	case "amplitude":
+		for _, u := range w.amplitude.Users() {
+			if slices.Contains(u.Devices, id) {
+				n += u.Events
+			}
+		}
+	case "segment":
+		for _, m := range w.segment.Messages() {
+			if m.UserID == id {
+				n++
+			}
+		}
+	default:
+		n = w.posthog.Events(id)
 	}
-	return w.posthog.Events(id)
+	return n
 }
 
 // reset uses the tool for a while and resets. It returns the machine ID.
@@ -312,13 +387,15 @@ func (w *world) forgotten(id string) {
 	if s := w.manager.Status(); s.MachineID != "" || s.Decision.Enabled || s.Queue.Events != 0 {
 		w.t.Errorf("the machine still knows an identity or events: %+v", s)
 	}
-	if _, err := erasures.Verify(w.ledger); err != nil {
-		w.t.Errorf("the ledger's chain: %v", err)
-	}
+	w.look(func(l *erasures.Ledger) {
+		if a, err := l.Verify(context.Background()); err != nil || a.Damaged > 0 {
+			w.t.Errorf("the ledger's chain: %+v, %v", a, err)
+		}
+	})
 }
 
 func TestAResetReachesTheVendorAndComesBackVerified(t *testing.T) {
-	for _, backend := range []string{"posthog", "datadog"} {
+	for _, backend := range []string{"posthog", "datadog", "amplitude"} {
 		t.Run(backend, func(t *testing.T) {
 			live(t, backend, func(w *world) {
 				id := w.reset()
@@ -336,6 +413,26 @@ func TestAResetReachesTheVendorAndComesBackVerified(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Segment erases, and cannot be asked how much is left: a person has the last word.
+func TestWhereNothingCanBeCountedAPersonClosesTheErasure(t *testing.T) {
+	live(t, "segment", func(w *world) {
+		id := w.reset()
+		w.operator(deletion.Acknowledged)
+		w.pass(30)
+		if n := w.left(id); n != 0 {
+			w.t.Errorf("the vendor still stores %d events", n)
+		}
+		e := w.operator(deletion.Acknowledged)
+		if v := e.Vendors[0]; v.State != deletion.Manual || !strings.Contains(v.Receipt.Detail, "close it by hand") || !e.NeedsPerson() {
+			w.t.Errorf("the operator sees %+v", e)
+		}
+		w.person(deletion.Acknowledged)
+		if n := len(w.segment.Regulations()); n != 1 {
+			w.t.Errorf("%d regulations were made", n)
+		}
+	})
 }
 
 func TestOthersKeepWhatIsTheirs(t *testing.T) {
@@ -403,7 +500,8 @@ func TestWhereItStopsSomebodyIsToldAndItGoesOn(t *testing.T) {
 		"the relay loses its ledger": func(w *world) {
 			id := w.reset()
 			w.stop()
-			if err := os.RemoveAll(w.ledger); err != nil {
+			file, _ := store.File(w.database)
+			if err := os.RemoveAll(filepath.Dir(file)); err != nil {
 				w.t.Fatal(err)
 			}
 			w.openRelay()
@@ -517,14 +615,15 @@ func TestARefusalWaitsForAPerson(t *testing.T) {
 			w.pass(14)
 			w.operator(deletion.Refused)
 			w.person(deletion.Refused)
-			// The operator has it taken up again, and the person asks how far it is.
-			if err := erasures.Retry(w.ledger, erasure.ID); err != nil {
-				w.t.Fatal(err)
-			}
-			w.pass(1)
-			if text, code := w.says("reset", "--resume"); code != 0 {
-				w.t.Errorf("--resume: exit code %d\n%s", code, text)
-			}
+			// The operator has it taken up again, and the person, who does nothing but use the
+			// tool, is told.
+			w.look(func(l *erasures.Ledger) {
+				if err := l.Retry(erasure.ID); err != nil {
+					w.t.Fatal(err)
+				}
+			})
+			w.pass(3)
+			w.person(deletion.Acknowledged)
 			w.pass(30)
 			w.forgotten(id)
 		})
@@ -549,8 +648,8 @@ func TestSomebodyElsesIDIsNotErased(t *testing.T) {
 			}
 		}
 		w.pass(30)
-		if all, err := erasures.ReadLedger(w.ledger); len(all) != 0 || err != nil {
-			w.t.Errorf("the ledger has %+v (%v)", all, err)
+		if all := w.erasures(); len(all) != 0 {
+			w.t.Errorf("the ledger has %+v", all)
 		}
 		if n := w.left(victim); n != 8+120 {
 			w.t.Errorf("%d events are left, want all 128", n)

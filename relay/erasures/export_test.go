@@ -1,25 +1,22 @@
+//go:build !notelemetry
+
 package erasures
 
 import (
+	"context"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
-
-// File is what a ledger writes through.
-type File = file
-
-// OpenLedgerThrough opens a ledger that writes through what f makes of its file.
-func OpenLedgerThrough(dir string, f func(*os.File) File) (*Ledger, error) { return openLedger(dir, f) }
 
 // Hurry makes every wait a few milliseconds, for tests with real processes.
 func (r *Relay) Hurry() {
 	const d = 5 * time.Millisecond
 	r.pace = pace{
-		attempt: 10 * time.Second, grace: 10 * time.Second, firstRetry: d, lastRetry: 4 * d,
-		firstPoll: d, lastPoll: 4 * d, maxWait: 4 * d, disk: d, signals: 4 * d,
+		attempt: time.Second, lease: 3 * time.Second, grace: 10 * time.Second, firstRetry: d, lastRetry: 4 * d,
+		firstPoll: d, lastPoll: 4 * d, lastLook: 4 * d, maxWait: 4 * d, disk: d, look: 4 * d, note: time.Second, watch: time.Hour,
 	}
 }
 
@@ -44,25 +41,55 @@ func ReadRequest(w http.ResponseWriter, req *http.Request) (deletion.Request, st
 	return deletion.Request{Tool: a.Tool, MachineID: a.MachineID, ErasureKey: a.ErasureKey, RequestedAt: a.at(time.Now())}, ""
 }
 
-// Sign changes a line into one about another machine, with the checksum that it then has.
-func Sign(line []byte) []byte {
-	e, err := decode(line)
-	if err != nil {
-		panic(err)
+// VerifyIn is Verify inside of a transaction that is going to be undone.
+func VerifyIn(ctx context.Context, tx *store.Tx) (Audit, error) {
+	a := Audit{Head: firstPrev}
+	begun := int64(0)
+	more, err := a.verifySteps(ctx, tx, &begun)
+	for after := int64(0); after >= 0 && err == nil && !more; {
+		after, err = a.verifyStates(ctx, tx, after)
 	}
-	e.MachineID = "5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c"
-	line, err = encode(e)
-	if err != nil {
-		panic(err)
-	}
-	return line
+	a.compare(begun)
+	return a, err
 }
 
-// Newer returns the first line that a later version's ledger has.
-func Newer() []byte {
-	line, err := encode(entry{Seq: 1, At: epoch, Event: created, Format: format + 1, Prev: firstPrev})
-	if err != nil {
-		panic(err)
-	}
-	return append(line, '\n')
+// NewServerOf is NewServer with another number of connections.
+func NewServerOf(h http.Handler, most int) *http.Server { return newServer(h, most) }
+
+// Fill writes erasures of a tool with one vendor that are verified, but for every tenth, which
+// the vendor has in hand: what a ledger of some years holds.
+func (l *Ledger) Fill(ctx context.Context, tool, vendor string, machines []string) error {
+	return l.write(func(ctx context.Context, b *batch) error {
+		for i, machine := range machines {
+			e := entry{Event: received, ID: newReceiptID(), Tool: tool, MachineID: machine, Proof: "verified", Vendors: []string{vendor},
+				RequestedAt: b.now, DueAt: b.now.Add(maxDue), Wait: inMillis(defaultQuiet)}
+			if err := b.add(&e, 0); err != nil {
+				return err
+			}
+			r, err := begin(e)
+			if err != nil {
+				return err
+			}
+			history := []entry{
+				{Event: asking, ID: r.id, Vendor: vendor},
+				{Event: answered, ID: r.id, Vendor: vendor, Wait: inMillis(defaultPace.firstPoll), Receipt: &storedReceipt{State: deletion.Acknowledged, ID: machine[:8], MachineID: machine}},
+				{Event: checked, ID: r.id, Vendor: vendor, Receipt: &storedReceipt{State: deletion.Verified, ID: machine[:8], MachineID: machine}},
+			}
+			if i%10 == 0 {
+				history = history[:2]
+			}
+			for _, e := range history {
+				if err := b.add(&e, r.number); err != nil {
+					return err
+				}
+				if err := r.apply(e); err != nil {
+					return err
+				}
+			}
+			if err := b.insert(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package erasures_test
 
 import (
@@ -9,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -20,6 +23,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 var someVendor = erasures.Vendor{Name: "vendor", Requestor: &vendor{}}
@@ -188,8 +192,8 @@ func TestOtherPathsMethodsAndTypesAreToldApart(t *testing.T) {
 		{"GET", "/", "", 404, "not_found", ""},
 		{"GET", "/v1", "", 404, "not_found", ""},
 		{"POST", "/v2/erasures", "application/json", 404, "not_found", ""},
-		{"POST", "/healthz", "", 405, "method_not_allowed", "GET, HEAD"},
-		{"POST", "/metrics", "", 405, "method_not_allowed", "GET, HEAD"},
+		{"GET", "/healthz", "", 404, "not_found", ""},
+		{"GET", "/metrics", "", 404, "not_found", ""},
 	} {
 		req := httptest.NewRequest(c.method, c.path, strings.NewReader(body("mytool", somebody(1))))
 		if c.kind != "" {
@@ -201,27 +205,27 @@ func TestOtherPathsMethodsAndTypesAreToldApart(t *testing.T) {
 	}
 }
 
-func TestTheMetricsCanBeKeptFromThePublic(t *testing.T) {
+func TestHealthAndMetricsAreNobodysBusinessOnTheNetworkOfTools(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, someVendor)
-	status := func(h http.Handler, path string) int {
+	status := func(h http.Handler, method, path string) int {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w.Code
 	}
 	receipt := "/v1/erasures/" + f.mustPost(somebody(1)).ID
 	for _, path := range []string{"/metrics", "/healthz"} {
-		if got := status(f.relay.Public(), path); got != http.StatusNotFound {
-			t.Errorf("the public handler answers %s with %d", path, got)
+		if got := status(f.relay, http.MethodGet, path); got != http.StatusNotFound {
+			t.Errorf("tools' handler answers %s with %d", path, got)
+		}
+		if got := status(f.relay.Admin(), http.MethodPost, path); got != http.StatusMethodNotAllowed {
+			t.Errorf("the other handler answers a POST of %s with %d", path, got)
 		}
 	}
-	if got := status(f.relay.Public(), receipt); got != http.StatusOK {
-		t.Errorf("the public handler answers about a receipt with %d", got)
-	}
-	if got := status(f.relay.Admin(), "/metrics"); got != http.StatusOK {
+	if got := status(f.relay.Admin(), http.MethodGet, "/metrics"); got != http.StatusOK {
 		t.Errorf("the other handler answers /metrics with %d", got)
 	}
-	if got := status(f.relay.Admin(), receipt); got != http.StatusNotFound {
+	if got := status(f.relay.Admin(), http.MethodGet, receipt); got != http.StatusNotFound {
 		t.Errorf("the other handler answers about a receipt with %d", got)
 	}
 }
@@ -357,6 +361,44 @@ func TestASlowSenderIsCutOff(t *testing.T) {
 	}
 }
 
+// Each of them costs a descriptor, of which a process has few.
+func TestManyIdleConnectionsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, someVendor)
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = erasures.NewServerOf(f.relay, 10)
+	server.Start()
+	t.Cleanup(server.Close)
+	var idle []net.Conn
+	for range 40 {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		idle = append(idle, conn)
+	}
+	for n := range 20 { // each on a connection of its own
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Post(server.URL+"/v1/erasures", "application/json", strings.NewReader(body("mytool", somebody(n))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusAccepted {
+			t.Errorf("answered %d", resp.StatusCode)
+		}
+	}
+	for i, conn := range idle[:30] {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := conn.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("idle connection %d is still open: %v", i, err)
+		}
+	}
+}
+
 func TestManyAtOnceGetOneErasureEach(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, someVendor)
@@ -431,7 +473,15 @@ func TestSecretsAreNowhereAndIDsOnlyInTheLedger(t *testing.T) {
 		if e := f.erasures()[0]; e.State != deletion.Verified || len(e.Steps) < 10 {
 			t.Fatalf("this is not the way that was meant: %+v", e)
 		}
-		ledger := string(mustRead(t, path(f.dir)))
+		file, _ := store.File(f.url)
+		var ledger string
+		for _, part := range []string{file, file + "-wal"} {
+			content, err := os.ReadFile(part)
+			if err != nil {
+				t.Error(err)
+			}
+			ledger += string(content)
+		}
 		for _, secret := range []string{p.key, refusedOne.key, "192.0.2.77", "198.51.100.99", somebody(3).id} {
 			if strings.Contains(f.log.String()+f.metrics()+ledger, secret) {
 				t.Errorf("%s is in the log, the metrics or the ledger", secret)
@@ -450,7 +500,7 @@ func TestSecretsAreNowhereAndIDsOnlyInTheLedger(t *testing.T) {
 
 func TestAMistakeInTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	tools := func(vendors ...relay.Vendor) map[string][]erasures.Vendor {
+	tools := func(vendors ...erasures.Vendor) map[string][]erasures.Vendor {
 		return map[string][]erasures.Vendor{"mytool": vendors}
 	}
 	f := newFixture(t, someVendor)
@@ -468,7 +518,7 @@ func TestAMistakeInTheConfigurationIsNamed(t *testing.T) {
 		"Limit.PerAddress":           {Ledger: f.ledger, Tools: tools(someVendor), Limit: erasures.Limit{PerAddress: erasures.Rate{PerSecond: 5}}},
 	} {
 		_, err := erasures.New(cfg)
-		if mistake, ok := errors.AsType[*driver.ConfigError](err); !ok || mistake.Field != "relay.Config."+field {
+		if mistake, ok := errors.AsType[*driver.ConfigError](err); !ok || mistake.Field != "erasures.Config."+field {
 			t.Errorf("%s: got %v", field, err)
 		}
 	}

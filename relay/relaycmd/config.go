@@ -3,29 +3,36 @@
 package relaycmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/gotoolbase/telemetry/core/driver"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // document is what is known of such files. 256 KiB is far above what a relay with a hundred
 // tools takes.
 var document = strictyaml.Document{
 	Max:     256,
-	Empty:   "the file is empty: a relay needs listen, ledger and tools",
+	Empty:   "the file is empty: a relay needs listen, database and tools",
 	One:     "one file is one relay",
-	Plain:   "not a plain file: other commands read it too, to find the ledger",
+	Plain:   "not a plain file: other commands read it too, to find the database",
 	Example: "listen: 127.0.0.1:8443",
 }
 
@@ -34,24 +41,27 @@ type config struct {
 	listen, admin    string
 	certificate, key string // of TLS, empty without
 	behindProxy      bool
-	ledger           string
-	quiet, poll      time.Duration
+	// database is the URL of one, which may hold a password where a file or a variable does.
+	database         string
+	quiet, poll, due time.Duration
 	limit            erasures.Limit
 	tools            []toolConfig
 
-	folder string
-	lines  map[string]int
+	databases map[string]string // as the file names it
+	folder    string
+	lines     map[string]int
 }
 
 type toolConfig struct {
 	name    string
-	vendors []vendorConfig
+	vendors []vendorConfig // of its erasures
 }
 
 // vendorConfig is an item of a tool's list.
 type vendorConfig struct {
-	kind   *kind
+	vendor deletion.Vendor
 	name   string // in the ledger
+	canary string
 	values map[string]string
 
 	path  string
@@ -61,25 +71,76 @@ type vendorConfig struct {
 
 // loadConfig reads a relay's file. Files that are named in it are found from its own
 // folder, wherever the relay is started.
-func loadConfig(path string) (*config, error) {
+func (s surroundings) loadConfig(path string) (*config, error) {
 	if path == "" {
 		return nil, usage("--config is required: the YAML file that says what the relay does")
 	}
 	data, err := document.Read(path)
 	if err != nil {
-		return nil, &FileError{err}
+		return nil, rootcmd.InFile(err)
 	}
-	c, err := parseConfig(data)
+	c, err := s.parseConfig(data)
 	if err != nil {
-		return nil, &FileError{err}
+		return nil, rootcmd.InFile(err)
 	}
 	if c.folder, err = filepath.Abs(filepath.Dir(path)); err != nil {
-		return nil, &FileError{errors.New("the working directory is gone, so name the file with its whole path")}
+		return nil, rootcmd.InFile(errors.New("the working directory is gone, so name the file with its whole path"))
 	}
-	for _, file := range []*string{&c.ledger, &c.certificate, &c.key} {
+	for _, file := range []*string{&c.certificate, &c.key} {
 		*file = c.path(*file)
 	}
+	if err := s.findDatabase(c); err != nil {
+		return nil, rootcmd.InFile(err)
+	}
 	return c, nil
+}
+
+// findDatabase reads the URL from where it is, and makes the path of a file one from here.
+func (s surroundings) findDatabase(c *config) error {
+	given, name := 0, "database"
+	for _, key := range []string{"database", "database" + inFile, "database" + inEnv} {
+		if c.databases[key] != "" {
+			given, name = given+1, key
+		}
+	}
+	var err error
+	switch {
+	case given == 0:
+		return strictyaml.Wrong(0, name, "not set: where the record of all erasures is, such as sqlite:/var/lib/telemetry/relay.db")
+	case given > 1:
+		return strictyaml.Wrong(c.lines[name], name, "the database is named in another way as well: keep one of them")
+	case name == "database":
+		c.database = c.databases[name]
+		if u, err := url.Parse(c.database); err == nil && u.User != nil {
+			if _, has := u.User.Password(); has {
+				return strictyaml.Wrong(c.lines[name], name, "no password stands in this file: name the file that holds the URL with database_file, or a variable of the environment with database_env")
+			}
+		}
+	case name == "database"+inFile:
+		c.database, err = keyFromFile(c.path(c.databases[name]))
+	default:
+		c.database, err = keyFromEnv(s.lookup, c.databases[name])
+	}
+	if err != nil {
+		return strictyaml.Wrong(c.lines[name], name, "%s", err)
+	}
+	if file, is := store.File(c.database); is {
+		c.database = "sqlite:" + c.path(file)
+	}
+	return nil
+}
+
+// terms are what an erasure of a tool is received on.
+func (c *config) terms(tool string) (erasures.Terms, error) {
+	i := slices.IndexFunc(c.tools, func(t toolConfig) bool { return t.name == tool })
+	if i < 0 {
+		return erasures.Terms{}, usage("--tool: the relay's file has no such tool")
+	}
+	t := erasures.Terms{Quiet: cmp.Or(c.quiet, 24*time.Hour), Due: cmp.Or(c.due, maxDue)}
+	for _, v := range c.tools[i].vendors {
+		t.Vendors = append(t.Vendors, v.name)
+	}
+	return t, nil
 }
 
 // path finds a file that is named in the configuration.
@@ -90,27 +151,31 @@ func (c *config) path(file string) string {
 	return filepath.Join(c.folder, file)
 }
 
-func parseConfig(data []byte) (*config, error) {
+func (s surroundings) parseConfig(data []byte) (*config, error) {
 	root, err := document.Parse(data)
 	if err != nil {
 		return nil, err
 	}
-	c := &config{lines: map[string]int{}}
+	c := &config{lines: map[string]int{}, databases: map[string]string{}}
 	err = strictyaml.Fields(root, "", []strictyaml.Field{
 		{Name: "listen", Read: c.address(&c.listen)},
 		{Name: "admin", Read: c.address(&c.admin)},
 		{Name: "tls", Read: c.tls},
 		{Name: "behind_proxy", Read: strictyaml.Flag(&c.behindProxy)},
-		{Name: "ledger", Read: strictyaml.Text(&c.ledger)},
+		{Name: "database", Read: c.readDatabase},
+		{Name: "database" + inFile, Read: c.readDatabase},
+		{Name: "database" + inEnv, Read: c.readDatabase},
+		{Name: "ledger", Why: "the ledger is in a database now: write database: sqlite:FILE, and take over what is in the directory with telemetry-relay migrate"},
 		{Name: "quiet", Read: pause(&c.quiet, maxQuiet, "at most 14d; without it, it is 24h")},
 		{Name: "poll", Read: pause(&c.poll, maxPoll, "at most 24h; without it, it is 6h")},
+		{Name: "due", Read: pause(&c.due, maxDue, "at most 30d; without it, it is 30d")},
 		{Name: "limits", Read: func(n *strictyaml.Node, key string) error {
 			return strictyaml.Fields(n, key, []strictyaml.Field{
 				{Name: "per_address", Read: rate(&c.limit.PerAddress)},
 				{Name: "global", Read: rate(&c.limit.Global)},
 			})
 		}},
-		{Name: "tools", Read: c.readTools},
+		{Name: "tools", Read: func(n *strictyaml.Node, key string) error { return s.readTools(c, n, key) }},
 	})
 	if err != nil {
 		return nil, err
@@ -123,8 +188,6 @@ func (c *config) check() error {
 	switch {
 	case c.listen == "":
 		return strictyaml.Wrong(0, "listen", "not set: the address that requests come in at, such as 127.0.0.1:8443")
-	case c.ledger == "":
-		return strictyaml.Wrong(0, "ledger", "not set: the directory that holds the record of all erasures, such as /var/lib/erasures")
 	case len(c.tools) == 0:
 		return strictyaml.Wrong(c.lines["tools"], "tools", "there are none: name each tool whose requests are taken, with the vendors of its data")
 	case c.certificate == "" && !c.behindProxy && !isLoopback(c.listen):
@@ -132,6 +195,12 @@ func (c *config) check() error {
 			"or behind_proxy: true where a proxy in front speaks TLS, or listen on 127.0.0.1")
 	}
 	return nil
+}
+
+func (c *config) readDatabase(n *strictyaml.Node, key string) error {
+	value, err := word(n, key)
+	c.databases[key], c.lines[key] = value, n.Line
+	return err
 }
 
 // address reads where to listen.
@@ -178,6 +247,7 @@ func (c *config) tls(n *strictyaml.Node, key string) error {
 const (
 	maxQuiet = 14 * 24 * time.Hour
 	maxPoll  = 24 * time.Hour
+	maxDue   = 30 * 24 * time.Hour
 )
 
 func pause(to *time.Duration, most time.Duration, says string) strictyaml.Reader {
@@ -222,28 +292,45 @@ func rate(to *erasures.Rate) strictyaml.Reader {
 	}
 }
 
-func (c *config) readTools(n *strictyaml.Node, key string) error {
+// toolExample is how a tool is written.
+const toolExample = `mytool: {erasures: [{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]}`
+
+func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error {
 	c.lines[key] = n.Line
-	return strictyaml.EachPair(n, key, func(name, list *strictyaml.Node) error {
+	return strictyaml.EachPair(n, key, func(name, value *strictyaml.Node) error {
 		path := strictyaml.Join(key, strictyaml.Shown(name.Value))
 		if !isName(name.Value) {
 			return strictyaml.Wrong(name.Line, path, "not a tool's name: it has up to 64 printable characters")
 		}
+		if value.Kind == yaml.SequenceNode {
+			return strictyaml.Wrong(value.Line, path, "holds keys, and the list belongs to erasures: %s", toolExample)
+		}
 		t := toolConfig{name: name.Value}
-		err := strictyaml.EachItem(list, path, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
-			v, err := readVendor(item, fmt.Sprintf("%s[%d]", path, i))
-			if err == nil && slices.ContainsFunc(t.vendors, func(o vendorConfig) bool { return o.name == v.name }) {
-				err = strictyaml.Wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
-			}
-			t.vendors = append(t.vendors, v)
-			return err
+		err := strictyaml.Fields(value, path, []strictyaml.Field{
+			{Name: "erasures", Read: func(n *strictyaml.Node, key string) error { return s.readVendors(&t, n, key) }},
 		})
 		if err == nil && len(t.vendors) == 0 {
-			return strictyaml.Wrong(list.Line, path, "has no vendor: an erasure would be done before anybody has erased")
+			err = strictyaml.Wrong(name.Line, path, "needs erasures, the vendors of its data: %s", toolExample)
 		}
 		c.tools = append(c.tools, t)
 		return err
 	})
+}
+
+// readVendors reads the vendors that erase the data of a tool.
+func (s surroundings) readVendors(t *toolConfig, n *strictyaml.Node, key string) error {
+	err := strictyaml.EachItem(n, key, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
+		v, err := s.readVendor(item, fmt.Sprintf("%s[%d]", key, i))
+		if err == nil && slices.ContainsFunc(t.vendors, func(o vendorConfig) bool { return o.name == v.name }) {
+			err = strictyaml.Wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
+		}
+		t.vendors = append(t.vendors, v)
+		return err
+	})
+	if err == nil && len(t.vendors) == 0 {
+		err = strictyaml.Wrong(n.Line, key, "there is no vendor: an erasure would be done before anybody has erased")
+	}
+	return err
 }
 
 // isName is the relay's rule for the names of tools and vendors.
@@ -254,14 +341,15 @@ func isName(s string) bool {
 // noKey is why a key of a file is none.
 const noKey = "no key stands in this file: name the file that holds it with %[1]s_file, or a variable of the environment with %[1]s_env"
 
-func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
+func (s surroundings) readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 	v := vendorConfig{path: path, line: n.Line, values: map[string]string{}, lines: map[string]int{}}
+	found := false
 	if err := strictyaml.EachPair(n, path, func(name, value *strictyaml.Node) (err error) {
 		if name.Value == "vendor" {
 			var word string
 			if word, err = strictyaml.Scalar(value, strictyaml.Join(path, "vendor")); err == nil {
-				if v.kind = kindNamed(word); v.kind == nil {
-					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that can be asked here: %s", strings.Join(kindNames(), " or "))
+				if v.vendor, found = s.vendor(word); !found {
+					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that this program can reach: %s", either(s.vendorNames()))
 				}
 			}
 		}
@@ -269,10 +357,10 @@ func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 	}); err != nil {
 		return v, err
 	}
-	if v.kind == nil {
-		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", strings.Join(kindNames(), " or "))
+	if !found {
+		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", either(s.vendorNames()))
 	}
-	v.name = v.kind.name
+	v.name = v.vendor.Name
 	fields := []strictyaml.Field{
 		{Name: "vendor", Read: func(*strictyaml.Node, string) error { return nil }},
 		{Name: "name", Read: func(n *strictyaml.Node, key string) error {
@@ -284,23 +372,29 @@ func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 			}
 			return nil
 		}},
+		{Name: "canary", Read: func(n *strictyaml.Node, key string) (err error) {
+			if v.canary, err = strictyaml.Scalar(n, key); err == nil && (deletion.Request{MachineID: v.canary}).Validate() != nil {
+				err = strictyaml.Wrong(n.Line, key, "not a machine ID: it has 32 lower-case hexadecimal characters")
+			}
+			return err
+		}},
 	}
-	for _, s := range v.kind.settings {
-		for _, name := range s.names() {
-			fields = append(fields, strictyaml.Field{Name: name, Read: v.value(name, s.list)})
+	for _, set := range v.vendor.Settings {
+		for _, name := range given(set) {
+			fields = append(fields, strictyaml.Field{Name: name, Read: v.value(name)})
 		}
-		if s.secret {
-			fields = append(fields, strictyaml.Field{Name: s.name, Why: fmt.Sprintf(noKey, s.name)})
+		if set.Secret {
+			fields = append(fields, strictyaml.Field{Name: set.Name, Why: fmt.Sprintf(noKey, set.Name)})
 		}
 	}
 	return v, strictyaml.Fields(n, path, fields)
 }
 
-// value reads a setting.
-func (v *vendorConfig) value(name string, list bool) strictyaml.Reader {
+// value reads a setting: one word, or a list of some.
+func (v *vendorConfig) value(name string) strictyaml.Reader {
 	return func(n *strictyaml.Node, key string) error {
 		v.lines[name] = n.Line
-		if !list {
+		if n.Kind != yaml.SequenceNode {
 			content, err := word(n, key)
 			v.values[name] = content
 			return err
@@ -329,14 +423,14 @@ func word(n *strictyaml.Node, key string) (string, error) {
 // keyFrom says where the keys come from.
 func (v vendorConfig) keyFrom() string {
 	var from []string
-	for _, s := range v.kind.settings {
-		if !s.secret {
+	for _, set := range v.vendor.Settings {
+		if !set.Secret {
 			continue
 		}
-		if file := v.values[s.name+inFile]; file != "" {
-			from = append(from, s.name+" from "+file)
+		if file := v.values[set.Name+inFile]; file != "" {
+			from = append(from, set.Name+" from "+file)
 		} else {
-			from = append(from, s.name+" from the environment")
+			from = append(from, set.Name+" from the environment")
 		}
 	}
 	return strings.Join(from, ", ")
@@ -347,7 +441,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 	all := map[string][]erasures.Vendor{}
 	for _, t := range c.tools {
 		for _, v := range t.vendors {
-			a, err := s.open(v.kind, source{
+			r, err := s.open(v.vendor, source{
 				tool: t.name, values: v.values, path: c.path,
 				wrong: func(name, problem string) error {
 					line, found := v.lines[name]
@@ -358,9 +452,9 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 				},
 			})
 			if err != nil {
-				return nil, &FileError{err}
+				return nil, rootcmd.InFile(err)
 			}
-			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: a.Follower})
+			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r, Canary: v.canary})
 		}
 	}
 	return all, nil
@@ -369,7 +463,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 // relayMistake translates what only erasures.New finds wrong.
 func relayMistake(err error) error {
 	if _, ok := errors.AsType[*driver.ConfigError](err); ok {
-		return &FileError{err}
+		return rootcmd.InFile(err)
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func (h *history) shown(columns uint16, args ...string) string {
 	var out bytes.Buffer
 	done := make(chan struct{})
 	go func() { defer close(done); _, _ = io.Copy(&out, ptmx) }() // ends with EIO once nobody has it open
-	_, errs, code := h.inProcess(later, tty, append(args, "--ledger", h.path("ledger"))...)
+	_, errs, code := h.inProcess(later, tty, append(args, "--database", "sqlite:"+h.path("data/relay.db"))...)
 	tty.Close()
 	<-done
 	text := strings.ReplaceAll(out.String(), "\r\n", "\n")
@@ -47,7 +47,7 @@ func TestOnATerminalThereAreTablesAndColours(t *testing.T) {
 	golden(t, "terminal_list", h.shown(160, "erasures", "list"))
 	golden(t, "terminal_list_narrow", h.shown(60, "erasures", "list"))
 	golden(t, "terminal_list_none", h.shown(160, "erasures", "list", "--tool", "nobodys"))
-	golden(t, "terminal_show", h.shown(160, "erasures", "show", h.ids[2]))
+	golden(t, "terminal_show", h.shown(300, "erasures", "show", h.ids[2]))
 	golden(t, "terminal_verify", h.shown(160, "erasures", "verify"))
 }
 
@@ -155,7 +155,7 @@ func TestOnATerminalAPersonSeesWhatThereIsAndIsAskedBeforeItIsErased(t *testing.
 		if erased != (p.postHog.Count(posthog.BulkDelete) == 1) || erased != (code == 0) {
 			t.Errorf("%q: code %d, asked %d times:\n%s", keys, code, p.postHog.Count(posthog.BulkDelete), d.text())
 		}
-		if !erased && !strings.Contains(d.text(), "telemetry: nothing was changed\n") {
+		if !erased && !strings.Contains(d.text(), "telemetry-relay: nothing was changed\n") {
 			t.Errorf("%q: %s", keys, d.text())
 		}
 		if holdsKey(d.text()) {
@@ -182,33 +182,11 @@ func TestWithYesNobodyIsAskedOnATerminalEither(t *testing.T) {
 	}
 }
 
-func TestRepairAsksFirst(t *testing.T) {
-	t.Parallel()
-	p := newPlace(t)
-	p.declare()
-	r := p.start()
-	r.post("mytool", somebody(1))
-	r.stop()
-	p.damage()
-	for _, test := range []struct {
-		keys string
-		code int
-	}{{"n\n", 1}, {"y\n", 0}} {
-		d := p.talk("erasures", "repair", "--ledger", "ledger")
-		d.expect("Set the damaged lines aside? [y/N] ")
-		d.types(test.keys)
-		if code := d.end(); code != test.code {
-			t.Errorf("%q: code %d: %s", test.keys, code, d.text())
-		}
-	}
-	p.must("erasures", "verify", "--ledger", "ledger")
-}
-
 func TestTheLogIsTextOnATerminal(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.declare()
-	d := p.talk("relay", "--config", "relay.yaml")
+	d := p.talk("serve", "--config", "relay.yaml")
 	d.expect("level=INFO msg=listening url=http://127.0.0.1:")
 	// As Ctrl-C does, but for one thing: the key also throws away what is on its way to the
 	// terminal, and with it what the relay says last.

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		built = dir
-		for _, program := range []string{"cmd/telemetry", "examples/mytool"} {
+		for _, program := range []string{"cmd/telemetry", "cmd/telemetry-relay", "examples/mytool"} {
 			build := exec.Command("go", "build", "-ldflags", "-X main.endpoint="+endpoint, "-o", executable(filepath.Base(program)),
 				"github.com/gotoolbase/telemetry/"+program)
 			if out, err := build.CombinedOutput(); err != nil {

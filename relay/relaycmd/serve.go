@@ -13,13 +13,15 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/tty"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // answerTime is how long answers may take when the relay is to end. Run has its own grace,
@@ -27,32 +29,41 @@ import (
 const answerTime = 15 * time.Second
 
 const relayExample = `  listen: 127.0.0.1:8443            # where tools send their requests
-  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, at listen as well
+  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, nowhere
   tls: {certificate: FILE, key: FILE}
   behind_proxy: false               # true: take the address for the limits from the last
                                     # entry of X-Forwarded-For, and do without tls
-  ledger: /var/lib/erasures         # a directory of the relay's alone
+  database: sqlite:/var/lib/telemetry/relay.db  # in a directory of the relay's alone; or
+                                    # postgres://relay@db.example.com/relay, for several relays;
+                                    # with a password in it, database_file: FILE or database_env
   quiet: 24h                        # from a request to the first call of a vendor
   poll: 6h                          # between two looks at how far a vendor is
+  due: 30d                          # until when an erasure has to be done
   limits:
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
   tools:
     mytool:
-      - {vendor: posthog, instance: eu, project: "12345", key_file: /run/secrets/posthog}
-      - vendor: datadog
-        site: eu1                   # a region or a site, or endpoint: URL
-        service: mytool             # the tool's name if not given
-        retention: 15d              # the longest time that logs are kept
-        tiers: [indexes, flex]      # where logs are counted; indexes if not given
-        api_key_file: /run/secrets/datadog-api
-        application_key_env: DATADOG_APPLICATION_KEY`
+      erasures:                     # the vendors that hold its data
+        - vendor: posthog
+          instance: eu
+          project: "12345"
+          key_file: /run/secrets/posthog
+          canary: 0b5cd8a7e3f14692b0c1d2e3f4a5b6c7  # the machine ID of an installation of yours that
+                                    # is used: until it is found there, nothing is called verified
+        - vendor: datadog
+          site: eu1                 # a region or a site, or endpoint: URL
+          service: mytool           # the tool's name if not given
+          retention: 15d            # the longest time that logs are kept
+          tiers: [indexes, flex]    # where logs are counted; everywhere if not given
+          api_key_file: /run/secrets/datadog-api
+          application_key_env: DATADOG_APPLICATION_KEY`
 
-func (s surroundings) relay() *cobra.Command {
+func (s surroundings) serve() *cobra.Command {
 	var path, format, logFormat string
 	var check bool
 	cmd := &cobra.Command{
-		Use:   "relay --config FILE",
+		Use:   "serve --config FILE",
 		Short: "Take erasure requests of tools, and have the vendors erase",
 		Long: "Take the erasure requests that people make with `mytool telemetry reset`, write them\n" +
 			"into a ledger, and ask the vendors until each has shown that the data is gone.\n\n" +
@@ -65,20 +76,20 @@ func (s surroundings) relay() *cobra.Command {
 			"folder of this one:\n\n" + relayExample + "\n\n" +
 			"The exit code is 0 after a signal, 2 if the file or a key is wrong, and 1 if the\n" +
 			"relay cannot run. With --check, whatever is wrong is 2.",
-		Example:           "  telemetry relay --config relay.yaml --check\n  telemetry relay --config relay.yaml",
+		Example:           "  " + program + " serve --config relay.yaml --check\n  " + program + " serve --config relay.yaml",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().StringVar(&path, "config", "", "the YAML file that says what the relay does")
 	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
-	cmd.Flags().BoolVar(&check, "check", false, "look whether it would run, and start nothing, change nothing and contact nobody")
+	cmd.Flags().BoolVar(&check, "check", false, "look whether it would run, and start nothing, change nothing and contact no vendor")
 	addChoice(cmd, &logFormat, "log", "", "auto", "how to log; auto is text on a terminal and json elsewhere", "auto", "text", "json")
 	addChoice(cmd, &format, "output", "o", "text", "what --check says: for people or for programs", "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("output") && !check {
 			return usage("--output goes with --check; what a relay says while it runs is its log, see --log")
 		}
-		c, err := loadConfig(path)
+		c, err := s.loadConfig(path)
 		if err != nil {
 			return err
 		}
@@ -91,9 +102,9 @@ func (s surroundings) relay() *cobra.Command {
 			return err
 		}
 		if check {
-			return s.printCheck(cmd, c, cert, format)
+			return s.printCheck(cmd, c, vendors, cert, format)
 		}
-		return s.serve(cmd.Context(), c, vendors, cert, logger(cmd.ErrOrStderr(), logFormat))
+		return s.run(cmd.Context(), c, vendors, cert, logger(cmd.ErrOrStderr(), logFormat))
 	}
 	return cmd
 }
@@ -148,21 +159,20 @@ func (d door) serve() error {
 const (
 	forTools = "requests of tools"
 	forAdmin = "/healthz and /metrics"
-	forAll   = forTools + ", " + forAdmin
 )
 
-// serve is the relay until it is told to end.
-func (s surroundings) serve(parent context.Context, c *config, vendors map[string][]erasures.Vendor, cert *certificate, log *slog.Logger) (err error) {
+// run is the relay until it is told to end.
+func (s surroundings) run(parent context.Context, c *config, vendors map[string][]erasures.Vendor, cert *certificate, log *slog.Logger) (err error) {
 	ctx, stop := stopping(parent)
 	defer stop()
 
-	ledger, err := erasures.OpenLedger(c.ledger)
+	db, err := store.Open(ctx, c.database, erasures.Schema())
 	if err != nil {
-		return ledgerProblem(err, c.ledger)
+		return databaseProblem(err, c.database)
 	}
-	defer func() { err = errors.Join(err, ledger.Close()) }()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	r, err := erasures.New(erasures.Config{
-		Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Limit: c.limit, TrustForwarded: c.behindProxy, Log: log, Now: s.now,
+		Ledger: erasures.NewLedger(db), Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit, TrustForwarded: c.behindProxy, Log: log, Now: s.now,
 	})
 	if err != nil {
 		return relayMistake(err)
@@ -216,10 +226,7 @@ func (s surroundings) serve(parent context.Context, c *config, vendors map[strin
 
 // open listens.
 func (c *config) open(r *erasures.Relay, cert *certificate) ([]door, error) {
-	public := door{server: erasures.NewServer(r), tls: cert != nil, what: forAll}
-	if c.admin != "" {
-		public.server, public.what = erasures.NewServer(r.Public()), forTools
-	}
+	public := door{server: erasures.NewServer(r), tls: cert != nil, what: forTools}
 	if cert != nil {
 		public.server.TLSConfig = cert.config()
 	}
@@ -271,20 +278,16 @@ func watch(cert *certificate, log *slog.Logger) (end func()) {
 	}
 }
 
-// ledgerProblem adds the next step to what is wrong with a ledger.
-func ledgerProblem(err error, dir string) error {
-	dir = quote(dir)
-	damage, damaged := errors.AsType[*erasures.DamageError](err)
+// databaseProblem adds the next step to what is wrong with a database.
+func databaseProblem(err error, at string) error {
+	file, _ := store.File(at)
 	switch {
-	case damaged:
-		return fmt.Errorf("line %d of the ledger (at byte %d) is damaged: %w; restore it from a backup, or have the damaged lines set aside: telemetry erasures repair --ledger %s",
-			damage.Line, damage.Offset, damage.Err, dir)
-	case errors.Is(err, erasures.ErrUnsafe):
-		return fmt.Errorf("%w: chmod 700 %s", erasures.ErrUnsafe, dir)
-	case errors.Is(err, erasures.ErrBusy):
-		return fmt.Errorf("%w: a relay is at work in %s; there can be one, and only while it does not run can the ledger be repaired", erasures.ErrBusy, dir)
+	case errors.Is(err, store.ErrUnsafe):
+		return fmt.Errorf("%w: chmod 700 %s", store.ErrUnsafe, quote(filepath.Dir(file)))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the ledger in %s is another user's: run this as the one whom the relay runs as", dir)
+		return fmt.Errorf("the database %s is another user's: run this as the one whom the relay runs as", quote(file))
+	case errors.Is(err, store.ErrURL):
+		return usage("%w", err)
 	}
 	return err
 }
