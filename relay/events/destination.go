@@ -442,5 +442,5 @@ const maxLogged = 200
 func (d *destination) away() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return max(d.pause.until.Sub(time.Now()), 0)
+	return max(time.Until(d.pause.until), 0)
 }
