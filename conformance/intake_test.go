@@ -1,5 +1,3 @@
-//go:build !notelemetry
-
 package conformance_test
 
 import (
