@@ -150,7 +150,7 @@ func (r *requestor) users(ctx context.Context, machineID string) ([]user, error)
 			ID int64 `json:"amplitude_id"`
 		} `json:"matches"`
 	}
-	if err := r.Do(ctx, vendorhttp.Call{Doing: doing, Path: "/usersearch", Query: url.Values{"user": {machineID}}, Want: http.StatusOK}, &said); err != nil {
+	if err := r.Do(ctx, vendorhttp.Call{Doing: doing, Path: "/usersearch", Query: url.Values{"user": {machineID}}, Want: vendorhttp.OK}, &said); err != nil {
 		return nil, err
 	}
 	if said.Matches == nil { // that there is nobody has to be said in so many words
@@ -182,7 +182,7 @@ func (r *requestor) activity(ctx context.Context, id int64, machineID string) (u
 		} `json:"userData"`
 	}
 	if err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Path: "/useractivity", Query: url.Values{"user": {strconv.FormatInt(id, 10)}, "limit": {"1"}}, Want: http.StatusOK,
+		Doing: doing, Path: "/useractivity", Query: url.Values{"user": {strconv.FormatInt(id, 10)}, "limit": {"1"}}, Want: vendorhttp.OK,
 	}, &said); err != nil {
 		return user{}, err
 	}
@@ -321,7 +321,7 @@ func (r *requestor) erase(ctx context.Context, ids []int64) (job, error) {
 	slices.Sort(ids)
 	var j job
 	return j, r.Do(ctx, vendorhttp.Call{
-		Doing: asking, Method: http.MethodPost, Path: "/deletions/users", Want: http.StatusOK,
+		Doing: asking, Method: http.MethodPost, Path: "/deletions/users", Want: vendorhttp.OK,
 		Body: map[string]any{
 			"amplitude_ids": ids, "requester": requester,
 			// One that is gone by now would spoil the request of the others. It is a text [strings].
@@ -352,7 +352,7 @@ func (r *requestor) jobs(ctx context.Context, day time.Time) ([]job, error) {
 	var list *[]job
 	const doing = "asking for the status"
 	err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Path: "/deletions/users", Want: http.StatusOK,
+		Doing: doing, Path: "/deletions/users", Want: vendorhttp.OK,
 		Query: url.Values{"start_day": {day.AddDate(0, 0, -around).Format(time.DateOnly)}, "end_day": {day.AddDate(0, 0, around).Format(time.DateOnly)}},
 	}, &list)
 	if err == nil && list == nil {
@@ -474,7 +474,7 @@ func (r *requestor) Cancel(ctx context.Context, receipt deletion.Receipt) (delet
 		const doing = "taking the request back"
 		var said map[string]any // of which only that it is an object is relied on
 		if err := r.Do(ctx, vendorhttp.Call{
-			Doing: doing, Method: http.MethodDelete, Want: http.StatusOK, Missing: true,
+			Doing: doing, Method: http.MethodDelete, Want: vendorhttp.OK, Missing: true,
 			Path: fmt.Sprintf("/deletions/users/%d/%s", id, day.Format(time.DateOnly)),
 		}, &said); err != nil {
 			return deletion.Receipt{}, err

@@ -37,25 +37,18 @@
 //
 //	200 201 202  what its JSON says. If that cannot be read after asking for a deletion,
 //	             there may be a request: it is looked for, and not made again in that call
-//	400 412      Permanent, where Datadog's JSON says so
+//	400 412      Permanent, where it is JSON
 //	401 403      Throttled, 1 h, deletion.ErrKey; 403 for a count alone is no error of Status
-//	404 407      Throttled, 1 h: site or address; the proxy
-//	408 429 5xx  unmarked, or Throttled for Retry-After or X-Ratelimit-Reset
-//	3xx, a web page, what is not documented   unmarked; a redirect is never followed
-//	no answer    unmarked
-//
-// # What is taken of the SDK
-//
-// Its sites, the headers of the keys, and the call; never api/datadogV2, which takes 8 GB
-// to compile and finds no ID in what Datadog recorded, and never NewDefaultContext, which
-// reads keys from the environment.
+//	408 429 5xx  Throttled, for Retry-After or X-Ratelimit-Reset
+//	other        see package vendorhttp
 //
 // # Sources
 //
 //	docs.datadoghq.com/api/latest/data-deletion/         calls, permission
 //	docs.datadoghq.com/account_management/delete_data/   ten days, the switch, what is reached
 //	docs.datadoghq.com/api/latest/logs/                  counting
-//	github.com/DataDog/datadog-api-client-go v2.67.0     sites, headers, recorded bodies
+//	docs.datadoghq.com/getting_started/site/             sites
+//	github.com/DataDog/datadog-api-client-go v2.67.0     hosts, headers, recorded bodies
 //
 // Not documented, and so not relied on: the words for a state, except pending and canceled;
 // how the list compares a search; whether a search tells apart what differs in case only; the
@@ -65,9 +58,7 @@ package datadog
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -76,8 +67,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	sdk "github.com/DataDog/datadog-api-client-go/v2/api/datadog"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
@@ -137,14 +126,10 @@ func Vendor() deletion.Vendor {
 
 // requestor has logs erased. It may be used by several goroutines at once.
 type requestor struct {
-	sdk       *sdk.APIClient
-	base      string
-	host      string
-	header    map[string]string
+	*vendorhttp.Client
 	service   string
 	retention time.Duration
 	tiers     []string
-	now       func() time.Time
 
 	mu   sync.Mutex
 	busy map[subject]chan struct{}
@@ -170,43 +155,26 @@ func open(cfg deletion.VendorConfig) (*requestor, error) {
 	if !servicePattern.MatchString(service) {
 		return nil, vendorhttp.Mistake("service", "not set, and the tool's name cannot be searched for as a service of Datadog: set the service that its logs have")
 	}
-	transport := cfg.Transport
-	if transport == nil {
-		own := driverhttp.NewTransport()
-		// A count over months of logs takes longer than an intake may; callTime bounds it.
-		own.ResponseHeaderTimeout = callTime
-		transport = own
-	}
-	config := sdk.NewConfiguration()
-	config.HTTPClient = &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	config.UserAgent = "gotoolbase-telemetry" // the SDK's own names the system
-	config.Compress = false
-	r := &requestor{
-		sdk: sdk.NewAPIClient(config), base: strings.TrimRight(base.String(), "/"), host: base.Host, header: map[string]string{"Accept": "application/json"},
-		service: service, retention: retention, tiers: strings.Split(cfg.Settings["tiers"], ","), now: cfg.Now, busy: map[subject]chan struct{}{},
-	}
-	sdk.SetAuthKeys(context.WithValue(context.Background(), sdk.ContextAPIKeys, map[string]sdk.APIKey{
-		"apiKeyAuth": {Key: cfg.Settings["api_key"]}, "appKeyAuth": {Key: cfg.Settings["application_key"]},
-	}), &r.header, [2]string{"apiKeyAuth", "DD-API-KEY"}, [2]string{"appKeyAuth", "DD-APPLICATION-KEY"})
-	if r.now == nil {
-		r.now = time.Now
-	}
-	return r, nil
+	return &requestor{
+		service: service, retention: retention, tiers: strings.Split(cfg.Settings["tiers"], ","), busy: map[subject]chan struct{}{},
+		Client: vendorhttp.New(vendorhttp.Client{
+			Vendor: "Datadog", Package: "datadog", Base: base,
+			Header: http.Header{"Dd-Api-Key": {cfg.Settings["api_key"]}, "Dd-Application-Key": {cfg.Settings["application_key"]}},
+			KeyHint: "check that both belong to this site, that the application key's owner has the permission logs_delete_data, " +
+				"and that Logs Data Deletion is switched on in the organisation's preferences",
+			// Datadog's own header for rate limits, in seconds.
+			Reset: func(header http.Header, now time.Time) (time.Duration, bool) {
+				return driverhttp.RetryAfter(http.Header{"Retry-After": header.Values("X-Ratelimit-Reset")}, now)
+			},
+		}, cfg),
+	}, nil
 }
 
 func address(settings map[string]string) (*url.URL, error) {
 	if endpoint := settings["endpoint"]; endpoint != "" {
 		return vendorhttp.Endpoint(endpoint)
 	}
-	variables := context.WithValue(context.Background(), sdk.ContextServerVariables, map[string]string{"site": siteOf(settings["site"])})
-	base, err := sdk.NewConfiguration().ServerURLWithContext(variables, "v2.DataDeletionApi.CreateDataDeletionRequest")
-	if err != nil {
-		return nil, vendorhttp.Mistake("site", "not one that Datadog's SDK knows")
-	}
-	return url.Parse(base)
+	return &url.URL{Scheme: "https", Host: "api." + siteOf(settings["site"])}, nil
 }
 
 func checkEndpoint(endpoint string) error {
@@ -367,7 +335,7 @@ func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (
 		return deletion.Receipt{}, err
 	}
 	defer done()
-	now := r.now()
+	now := r.Now()
 	asked := reach(req.RequestedAt, now)
 	e, err := r.covering(ctx, s, asked, now)
 	if err != nil {
@@ -410,7 +378,7 @@ func (r *requestor) turn(ctx context.Context, s subject) (done func(), err error
 		case <-ctx.Done():
 		}
 	}
-	return nil, r.broken(ctx, "waiting for another request for the same", ctx.Err())
+	return nil, r.Errorf("waiting for another request for the same: %w", ctx.Err())
 }
 
 // reach returns up to when a window has to reach for a request. One without a time, or from
@@ -469,9 +437,9 @@ func (r *requestor) look(ctx context.Context, s subject, pages int, each func(en
 // create asks for a deletion.
 func (r *requestor) create(ctx context.Context, s subject, asked, now time.Time) (deletion.Receipt, error) {
 	const doing = "asking for the deletion"
-	a, err := r.exchange(ctx, call{
-		doing: doing, method: http.MethodPost, path: "/api/v2/deletion/data/logs",
-		body: map[string]any{"data": map[string]any{
+	a, err := r.exchange(ctx, vendorhttp.Call{
+		Doing: doing, Method: http.MethodPost, Path: "/api/v2/deletion/data/logs",
+		Body: map[string]any{"data": map[string]any{
 			"type": "create_deletion_req",
 			"attributes": map[string]any{
 				// What is shown to a person who deletes in the browser. Nobody is shown anything here.
@@ -492,7 +460,7 @@ func (r *requestor) create(ctx context.Context, s subject, asked, now time.Time)
 	e, err := r.covering(ctx, s, asked, now)
 	if err != nil || e == nil || e.stage() == completed {
 		// Unmarked, whatever kept it from being found: the next attempt looks first.
-		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &deletion.AnswerError{Doing: doing, Status: a.status,
+		return deletion.Receipt{}, r.Errorf("%w", &deletion.AnswerError{Doing: doing, Status: a.Status,
 			Problem: "not what Datadog documents; if it made a request, that will be found the next time"})
 	}
 	return r.tell(ctx, *e, now)
@@ -505,7 +473,7 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	if receipt.State == deletion.Verified {
 		return receipt, nil // of what is erased there is nothing left to ask about
 	}
-	id, err := check(receipt)
+	id, err := r.check(receipt)
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
@@ -522,9 +490,9 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	}
 	// A number of another organisation's, or of another machine's, is not this request.
 	if found == nil || found.subject.host != receipt.MachineID {
-		return deletion.Receipt{}, fmt.Errorf("datadog deletion: Datadog lists no such request: %w", deletion.ErrUnknownReceipt)
+		return deletion.Receipt{}, r.Errorf("Datadog lists no such request: %w", deletion.ErrUnknownReceipt)
 	}
-	now, err := r.tell(ctx, *found, r.now())
+	now, err := r.tell(ctx, *found, r.Now())
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
@@ -534,32 +502,33 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 
 // Cancel implements deletion.Canceller.
 func (r *requestor) Cancel(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
-	id, err := check(receipt)
+	id, err := r.check(receipt)
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
 	const doing = "cancelling the request"
-	a, err := r.exchange(ctx, call{doing: doing, method: http.MethodPut, path: "/api/v2/deletion/requests/" + strconv.FormatInt(id, 10) + "/cancel"})
+	a, err := r.exchange(ctx, vendorhttp.Call{Doing: doing, Method: http.MethodPut, Cause: unknownID,
+		Path: "/api/v2/deletion/requests/" + strconv.FormatInt(id, 10) + "/cancel"})
 	if errors.Is(err, errUnknownID) {
-		return deletion.Receipt{}, fmt.Errorf("datadog deletion: Datadog knows no such request: %w", deletion.ErrUnknownReceipt)
+		return deletion.Receipt{}, r.Errorf("Datadog knows no such request: %w", deletion.ErrUnknownReceipt)
 	}
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
 	if e, ok := readOne(a); !ok || e.id != id || e.stage() != undone {
-		return deletion.Receipt{}, undocumented(doing, a.status)
+		return deletion.Receipt{}, r.Undocumented(doing, a.Status)
 	}
 	return deletion.Receipt{State: deletion.Refused, ID: receipt.ID, Detail: cancelled, MachineID: receipt.MachineID, At: receipt.At}, nil
 }
 
 // check returns the number in a receipt.
-func check(receipt deletion.Receipt) (int64, error) {
+func (r *requestor) check(receipt deletion.Receipt) (int64, error) {
 	if err := (deletion.Request{MachineID: receipt.MachineID}).Validate(); err != nil {
 		return 0, err
 	}
 	id, ok := readID(receipt.ID)
 	if !ok {
-		return 0, fmt.Errorf("datadog deletion: not the number of a request: %w", deletion.ErrUnknownReceipt)
+		return 0, r.Errorf("not the number of a request: %w", deletion.ErrUnknownReceipt)
 	}
 	return id, nil
 }
@@ -576,7 +545,7 @@ func (r *requestor) tell(ctx context.Context, e entry, now time.Time) (deletion.
 		receipt.State, receipt.Detail = deletion.Refused, cancelled
 	case failed:
 		if e.mayPass() {
-			return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", ErrFailing)
+			return deletion.Receipt{}, r.Errorf("%w", ErrFailing)
 		}
 		receipt.State, receipt.Detail = deletion.Refused, hasFailed
 	case completed:
@@ -621,7 +590,7 @@ func (r *requestor) verify(ctx context.Context, receipt deletion.Receipt, e entr
 	case err != nil:
 		return deletion.Receipt{}, err
 	case late > 0:
-		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &deletion.RemainsError{Events: late})
+		return deletion.Receipt{}, r.Errorf("%w", &deletion.RemainsError{Events: late})
 	}
 	receipt.Detail = older
 	return receipt, nil
@@ -633,7 +602,7 @@ func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found,
 	if err != nil {
 		return deletion.Found{}, err
 	}
-	now := r.now()
+	now := r.Now()
 	logs, err := r.count(ctx, s.query(), now.Add(-maxRetention), now)
 	if err != nil {
 		return deletion.Found{}, err
@@ -684,7 +653,7 @@ func (r *requestor) Count(ctx context.Context, machineID string) (int64, error) 
 	if err := (deletion.Request{MachineID: machineID}).Validate(); err != nil {
 		return 0, err
 	}
-	now := r.now()
+	now := r.Now()
 	return r.count(ctx, "host:"+machineID, now.Add(-maxRetention), now.Add(ahead))
 }
 
@@ -693,9 +662,9 @@ func (r *requestor) count(ctx context.Context, query string, from, to time.Time)
 	const doing = "counting the logs"
 	var sum int64
 	for _, tier := range r.tiers {
-		a, err := r.exchange(ctx, call{
-			doing: doing, method: http.MethodPost, path: "/api/v2/logs/analytics/aggregate", reads: true,
-			body: map[string]any{
+		a, err := r.exchange(ctx, vendorhttp.Call{
+			Doing: doing, Method: http.MethodPost, Path: "/api/v2/logs/analytics/aggregate", KeyHint: readHint,
+			Body: map[string]any{
 				"compute": []any{map[string]string{"aggregation": "count", "type": "total"}},
 				"filter": map[string]string{
 					"query": query, "storage_tier": tier,
@@ -708,11 +677,32 @@ func (r *requestor) count(ctx context.Context, query string, from, to time.Time)
 		}
 		n, ok := readCount(a)
 		if !ok {
-			return 0, undocumented(doing, a.status)
+			return 0, r.Undocumented(doing, a.Status)
 		}
 		sum += n
 	}
 	return sum, nil
+}
+
+// exchange makes a call once, with the statuses that all of Datadog's calls have.
+func (r *requestor) exchange(ctx context.Context, call vendorhttp.Call) (vendorhttp.Answer, error) {
+	call.Want = []int{http.StatusOK, http.StatusCreated, http.StatusAccepted}
+	call.Refusals = []int{http.StatusPreconditionFailed}
+	return r.Exchange(ctx, call)
+}
+
+// readHint is what to check where a count is refused.
+const readHint = "check that both belong to this site, and that the application key's owner has the permission logs_read_data"
+
+// errUnknownID says that Datadog knows no request of a number.
+var errUnknownID = errors.New("there is no such request")
+
+// unknownID finds that in a refusal.
+func unknownID(body []byte) error {
+	if slices.Contains(readErrors(body), "INVALID_ID") {
+		return errUnknownID
+	}
+	return nil
 }
 
 // errEndless says that a list was left before its end.
@@ -723,13 +713,13 @@ var errEndless = errors.New("datadog deletion: there are more requests than are 
 func (r *requestor) walk(ctx context.Context, pages int, query url.Values, each func(entry) (stop bool), past func(entry) bool) error {
 	const doing = "listing the requests"
 	for range pages {
-		a, err := r.exchange(ctx, call{doing: doing, method: http.MethodGet, path: "/api/v2/deletion/requests", query: query})
+		a, err := r.exchange(ctx, vendorhttp.Call{Doing: doing, Method: http.MethodGet, Path: "/api/v2/deletion/requests", Query: query})
 		if err != nil {
 			return err
 		}
 		page, ok := readPage(a)
 		if !ok {
-			return undocumented(doing, a.status)
+			return r.Undocumented(doing, a.Status)
 		}
 		if slices.ContainsFunc(page.entries, each) || page.next == "" || len(page.entries) == 0 {
 			return nil
@@ -743,14 +733,3 @@ func (r *requestor) walk(ctx context.Context, pages int, query url.Values, each 
 	}
 	return errEndless
 }
-
-// answer is one of Datadog's that is no refusal.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-	// whole is false where the body broke off, or was too long to be one.
-	whole bool
-}
-
-func (a answer) decode(into any) bool { return a.whole && json.Unmarshal(a.body, into) == nil }

@@ -74,7 +74,7 @@ func TestKeepsTheContract(t *testing.T) {
 		},
 		Statuses: map[int]driver.Class{
 			400: driver.ClassPermanent, 412: driver.ClassPermanent, 401: driver.ClassThrottled, 403: driver.ClassThrottled, 404: driver.ClassThrottled,
-			408: driver.ClassUnknown, 429: driver.ClassUnknown, 500: driver.ClassUnknown, 503: driver.ClassUnknown, 307: driver.ClassUnknown, 204: driver.ClassUnknown,
+			408: driver.ClassUnknown, 429: driver.ClassThrottled, 500: driver.ClassUnknown, 503: driver.ClassUnknown, 307: driver.ClassUnknown, 204: driver.ClassUnknown,
 		},
 		Refusal: conformance.Answer{Body: `{"errors":["Forbidden"]}`},
 		Progress: []conformance.Progress{
@@ -235,7 +235,7 @@ func TestTheCallsAreTheDocumentedOnesAndNothingElse(t *testing.T) {
 		if got.Method != want.method || got.Path != want.path || !reflect.DeepEqual(got.Query, want.query) || string(got.Body) != want.body {
 			t.Errorf("call %d: got %s %s %v %s\nwant %+v", i, got.Method, got.Path, got.Query, got.Body, want)
 		}
-		header := http.Header{"Accept": {"application/json"}, "Accept-Encoding": {"identity"}, "User-Agent": {"gotoolbase-telemetry"},
+		header := http.Header{"Accept": {"application/json"}, "User-Agent": {"gotoolbase-telemetry"},
 			"Dd-Api-Key": {standin.APIKey}, "Dd-Application-Key": {standin.ApplicationKey}}
 		if want.body != "" {
 			header.Set("Content-Type", "application/json")
@@ -1149,15 +1149,17 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		{[]int{400, 412}, long, driver.ClassPermanent, 0, false, "does not take"},
 		{[]int{400, 412}, simple, driver.ClassPermanent, 0, false, "does not take"},
 		{[]int{400, 412}, plain, driver.ClassUnknown, 0, false, "not as Datadog"},
-		{[]int{400, 412}, `{"errors":[]}`, driver.ClassUnknown, 0, false, "not as Datadog"},
 		{[]int{401, 403}, long, driver.ClassThrottled, time.Hour, false, "permission logs_"},
 		{[]int{401, 403}, plain, driver.ClassThrottled, time.Hour, false, "belong to this site"},
-		{[]int{404}, plain, driver.ClassThrottled, time.Hour, false, "check the site"},
+		{[]int{404}, plain, driver.ClassThrottled, time.Hour, false, "check the address"},
 		{[]int{407}, plain, driver.ClassThrottled, time.Hour, false, "HTTPS_PROXY"},
-		{[]int{408, 429, 500, 502, 503, 504}, simple, driver.ClassUnknown, 0, true, "later"},
-		{[]int{204, 206, 402, 405, 409, 413, 422, 451}, simple, driver.ClassUnknown, 0, false, "not what Datadog documents"},
+		{[]int{408}, simple, driver.ClassUnknown, 0, true, "asks to try again"},
+		{[]int{429}, simple, driver.ClassThrottled, time.Minute, true, "too many requests"},
+		{[]int{500, 502, 503, 504}, simple, driver.ClassUnknown, 0, true, "Datadog failed"},
+		{[]int{204, 206}, simple, driver.ClassUnknown, 0, false, "not what Datadog documents"},
+		{[]int{402, 405, 409, 413, 422, 451}, simple, driver.ClassThrottled, time.Hour, false, "does not do this here"},
 		{[]int{301, 302, 303, 307, 308}, simple, driver.ClassUnknown, 0, false, "redirects are not followed"},
-		{[]int{200, 400, 401, 403, 404, 412, 429, 503}, page, driver.ClassUnknown, 0, false, "web page"},
+		{[]int{200, 400, 401, 403, 404, 412}, page, driver.ClassUnknown, 0, false, "web page"},
 	}
 	o := newOrg(t, standin.Options{})
 	r := o.requestor(t, nil)
@@ -1221,8 +1223,8 @@ func TestARefusalNamesWhatToSwitchOn(t *testing.T) {
 		org standin.Options
 		key string
 	}{
-		"a wrong API key":                {standin.Options{APIKey: "other"}, "the keys are refused"},
-		"a wrong application key":        {standin.Options{ApplicationKey: "other"}, "the keys are refused"},
+		"a wrong API key":                {standin.Options{APIKey: "other"}, "the key is refused"},
+		"a wrong application key":        {standin.Options{ApplicationKey: "other"}, "the key is refused"},
 		"no permission":                  {standin.Options{Permissions: []string{"logs_read_data"}}, "logs_delete_data"},
 		"an organisation without switch": {standin.Options{SwitchedOff: true}, "Logs Data Deletion"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/internal/vendorhttp"
 )
 
 // entry is a request in Datadog's list.
@@ -169,12 +170,12 @@ func readQuery(query string) subject {
 }
 
 // readOne reads an answer about one request. One that lists errors is none.
-func readOne(a answer) (entry, bool) {
+func readOne(a vendorhttp.Answer) (entry, bool) {
 	var said struct {
 		Data   json.RawMessage
 		Errors []json.RawMessage
 	}
-	if !a.decode(&said) || len(said.Errors) > 0 {
+	if !a.Decode(&said) || len(said.Errors) > 0 {
 		return entry{}, false
 	}
 	return readEntry(said.Data)
@@ -192,7 +193,7 @@ const maxNext = 4 << 10
 
 // readPage reads a piece of the list. It is false where there is no list, or one of which
 // nothing can be read: taking that for an empty one would make a request each time.
-func readPage(a answer) (page, bool) {
+func readPage(a vendorhttp.Answer) (page, bool) {
 	var said struct {
 		Data []json.RawMessage
 		Meta struct {
@@ -200,7 +201,7 @@ func readPage(a answer) (page, bool) {
 		}
 		Errors []json.RawMessage
 	}
-	if !a.decode(&said) || said.Data == nil || len(said.Errors) > 0 || len(said.Meta.Next) > maxNext {
+	if !a.Decode(&said) || said.Data == nil || len(said.Errors) > 0 || len(said.Meta.Next) > maxNext {
 		return page{}, false
 	}
 	p := page{next: string(said.Meta.Next)}
@@ -214,7 +215,7 @@ func readPage(a answer) (page, bool) {
 
 // readCount reads a number of logs. It is false where Datadog did not count to the end:
 // that nothing is there has to be said in so many words.
-func readCount(a answer) (int64, bool) {
+func readCount(a vendorhttp.Answer) (int64, bool) {
 	var said struct {
 		Meta struct {
 			Status   string
@@ -227,7 +228,7 @@ func readCount(a answer) (int64, bool) {
 		}
 		Errors []json.RawMessage
 	}
-	if !a.decode(&said) || said.Meta.Status != "done" || len(said.Meta.Warnings) > 0 || len(said.Errors) > 0 ||
+	if !a.Decode(&said) || said.Meta.Status != "done" || len(said.Meta.Warnings) > 0 || len(said.Errors) > 0 ||
 		said.Data.Buckets == nil || len(said.Data.Buckets) > 1 {
 		return 0, false
 	}
@@ -240,4 +241,17 @@ func readCount(a answer) (int64, bool) {
 		return 0, false
 	}
 	return int64(*n), true
+}
+
+// readErrors reads the codes of a refusal, which is a list of sentences, or of objects.
+func readErrors(body []byte) (codes []string) {
+	var said struct{ Errors []json.RawMessage }
+	_ = json.Unmarshal(body, &said) // what is no JSON holds none
+	for _, raw := range said.Errors {
+		var e struct{ Code text }
+		if json.Unmarshal(raw, &e) == nil && e.Code != "" {
+			codes = append(codes, string(e.Code))
+		}
+	}
+	return codes
 }

@@ -301,7 +301,7 @@ func (r *requestor) erase(ctx context.Context, found map[string]string) map[stri
 	// else, whatever the look-up said.
 	var said deleted
 	err := r.Do(ctx, vendorhttp.Call{
-		Doing: "asking for the deletion", Method: http.MethodPost, Path: "/persons/bulk_delete/", Want: http.StatusAccepted,
+		Doing: "asking for the deletion", Method: http.MethodPost, Path: "/persons/bulk_delete/", Want: []int{http.StatusAccepted},
 		Body: map[string]any{"distinct_ids": ids, "delete_events": true, "delete_recordings": false, "keep_person": false},
 	}, &said)
 	if driver.Classify(err) == driver.ClassPermanent && len(ids) > 1 {
@@ -481,7 +481,7 @@ func (r *requestor) person(ctx context.Context, machineID string) (*person, erro
 	}
 	const doing = "looking up the profile"
 	if err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Method: http.MethodGet, Path: "/persons/", Want: http.StatusOK,
+		Doing: doing, Method: http.MethodGet, Path: "/persons/", Want: vendorhttp.OK,
 		Query: url.Values{"distinct_id": {machineID}},
 	}, &said); err != nil {
 		return nil, err
@@ -573,7 +573,7 @@ func (r *requestor) deletions(ctx context.Context, uuid string) ([]row, error) {
 		}
 		// The next page is asked for by number: an address in an answer gets no key.
 		if err := r.Do(ctx, vendorhttp.Call{
-			Doing: doing, Method: http.MethodGet, Path: "/persons/deletion_status/", Want: http.StatusOK,
+			Doing: doing, Method: http.MethodGet, Path: "/persons/deletion_status/", Want: vendorhttp.OK,
 			Query: url.Values{"person_uuid": {uuid}, "status": {"all"}, "limit": {strconv.Itoa(rows)}, "offset": {strconv.Itoa(page * rows)}},
 		}, &said); err != nil {
 			return nil, err
@@ -634,7 +634,7 @@ func (r *requestor) query(ctx context.Context, doing, query, machineID string, r
 		Cached  bool            `json:"is_cached"`
 	}
 	if err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Method: http.MethodPost, Path: "/query/", Want: http.StatusOK,
+		Doing: doing, Method: http.MethodPost, Path: "/query/", Want: vendorhttp.OK,
 		Body: map[string]any{
 			"query":   map[string]any{"kind": "HogQLQuery", "query": query, "values": map[string]string{"machine_id": machineID}},
 			"refresh": "force_blocking", // or the answer may be from before the sweep

@@ -1068,7 +1068,7 @@ func TestARefusedBunchIsAskedForOneByOne(t *testing.T) {
 	for _, id := range list {
 		w.vendor.Capture(id, w.asked)
 	}
-	w.vendor.Break(standin.BulkDelete, standin.Fault{Status: 400, Calls: 2})
+	w.vendor.Break(standin.BulkDelete, standin.Fault{Status: 400, Body: `{"detail":"no"}`, Calls: 2})
 	outcomes := w.mustAsk(t, w.requests(list))
 	if driver.Classify(outcomes[0].Err) != driver.ClassPermanent || outcomes[1].Err != nil || outcomes[2].Err != nil {
 		t.Errorf("the outcomes are %+v", outcomes)

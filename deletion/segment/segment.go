@@ -58,6 +58,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
@@ -97,7 +98,10 @@ func Vendor() deletion.Vendor {
 				Vendor: "Segment", Package: "segment", Base: u,
 				Header:  http.Header{"Authorization": {"Bearer " + cfg.Settings["token"]}},
 				KeyHint: "check that it is a token of the Public API, for this workspace and region",
-				Reset:   "X-Regulation-RateLimit-Quota-Reset",
+				Reset: func(header http.Header, now time.Time) (time.Duration, bool) {
+					at, err := time.Parse(time.RFC3339, header.Get("X-Regulation-RateLimit-Quota-Reset"))
+					return at.Sub(now), err == nil && at.After(now)
+				},
 			}, cfg)}, nil
 		},
 	}
@@ -169,7 +173,7 @@ func (r *requestor) regulate(ctx context.Context, ids []string) (string, error) 
 		} `json:"data"`
 	}
 	if err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Method: http.MethodPost, Path: "/regulations", Want: http.StatusOK, Refusals: []int{http.StatusUnprocessableEntity},
+		Doing: doing, Method: http.MethodPost, Path: "/regulations", Want: vendorhttp.OK, Refusals: []int{http.StatusUnprocessableEntity},
 		Body: map[string]any{"regulationType": r.regulation, "subjectType": "USER_ID", "subjectIds": ids},
 	}, &said); err != nil {
 		return "", err
@@ -203,7 +207,7 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 		} `json:"data"`
 	}
 	if err := r.Do(ctx, vendorhttp.Call{
-		Doing: doing, Path: "/regulations/" + url.PathEscape(receipt.ID), Want: http.StatusOK, Refusals: []int{http.StatusUnprocessableEntity}, Missing: true,
+		Doing: doing, Path: "/regulations/" + url.PathEscape(receipt.ID), Want: vendorhttp.OK, Refusals: []int{http.StatusUnprocessableEntity}, Missing: true,
 	}, &said); err != nil {
 		return deletion.Receipt{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,38 +23,48 @@ import (
 
 	"github.com/spf13/cobra"
 
+	amplitudebackend "github.com/gotoolbase/telemetry/backends/amplitude"
 	datadogbackend "github.com/gotoolbase/telemetry/backends/datadog"
 	posthogbackend "github.com/gotoolbase/telemetry/backends/posthog"
+	segmentbackend "github.com/gotoolbase/telemetry/backends/segment"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/amplitude"
 	"github.com/gotoolbase/telemetry/deletion/datadog"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
+	"github.com/gotoolbase/telemetry/deletion/segment"
+	standinamplitude "github.com/gotoolbase/telemetry/internal/standin/amplitude"
 	standindatadog "github.com/gotoolbase/telemetry/internal/standin/datadog"
 	standinposthog "github.com/gotoolbase/telemetry/internal/standin/posthog"
+	standinsegment "github.com/gotoolbase/telemetry/internal/standin/segment"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // The hosts of the world.
 const (
-	relayHost   = "relay.example.com"
-	posthogHost = "posthog.example.com"
-	datadogHost = "datadog.example.com"
+	relayHost     = "relay.example.com"
+	posthogHost   = "posthog.example.com"
+	datadogHost   = "datadog.example.com"
+	amplitudeHost = "amplitude.example.com"
+	segmentHost   = "segment.example.com"
 )
 
 // world is everybody: the vendors, the operator's relay and one person's machine.
 type world struct {
-	t        *testing.T
-	posthog  *standinposthog.Server
-	datadog  *standindatadog.Server
-	database string
-	relay    *erasures.Relay
-	stop     func() // the relay, as on a shutdown
-	keys     struct{ posthog, datadog string }
+	t         *testing.T
+	posthog   *standinposthog.Server
+	datadog   *standindatadog.Server
+	amplitude *standinamplitude.Server
+	segment   *standinsegment.Server
+	database  string
+	relay     *erasures.Relay
+	stop      func() // the relay, as on a shutdown
+	keys      struct{ posthog, datadog string }
 
 	tool    props.Tool
 	options []core.Option
@@ -75,7 +86,9 @@ func live(t *testing.T, backend string, story func(w *world)) {
 		}
 		w.posthog = standinposthog.New(standinposthog.Options{Queues: true})
 		w.datadog = standindatadog.New(standindatadog.Options{})
+		w.amplitude, w.segment = standinamplitude.New(nil), standinsegment.New()
 		w.posthog.Capture(canary, time.Now())
+		w.amplitude.Store(canary)
 		w.datadog.Store(standindatadog.Log{Host: canary, Service: "mytool", Date: time.Now(), Received: time.Now()})
 		w.keys.posthog, w.keys.datadog = "phx_standin", standindatadog.ApplicationKey
 		w.install(backend)
@@ -112,6 +125,10 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.posthog.ServeHTTP(recorder, incoming)
 	case r.URL.Host == datadogHost:
 		w.datadog.ServeHTTP(recorder, incoming)
+	case r.URL.Host == amplitudeHost:
+		w.amplitude.ServeHTTP(recorder, incoming)
+	case r.URL.Host == segmentHost:
+		w.segment.ServeHTTP(recorder, incoming)
 	default:
 		w.t.Errorf("somebody called %s", r.URL.Host)
 		return nil, errors.New("no such host")
@@ -145,15 +162,17 @@ func (w *world) install(backend string) {
 		return d
 	}
 	settings := map[string]map[string]string{
-		"posthog": {"project_key": "phc_public", "endpoint": "https://" + posthogHost},
-		"datadog": {"api_key": standindatadog.APIKey, "endpoint": "https://" + datadogHost},
+		"posthog":   {"project_key": "phc_public", "endpoint": "https://" + posthogHost},
+		"datadog":   {"api_key": standindatadog.APIKey, "endpoint": "https://" + datadogHost},
+		"amplitude": {"api_key": standinamplitude.APIKey, "endpoint": "https://" + amplitudeHost},
+		"segment":   {"write_key": "public", "endpoint": "https://" + segmentHost},
 	}
 	w.tool = props.Tool{
 		Name: "mytool", Version: "1.2.3",
 		Features: props.SetFeatures(props.Enable(props.TelemetryCmd)),
 		Telemetry: props.TelemetryConfig{
 			Backend: backend, Settings: settings[backend],
-			Drivers:           []driver.Driver{through(posthogbackend.Driver()), through(datadogbackend.Driver())},
+			Drivers:           []driver.Driver{through(posthogbackend.Driver()), through(datadogbackend.Driver()), through(amplitudebackend.Driver()), through(segmentbackend.Driver())},
 			DeletionRequestor: httpjson.Requestor{Endpoint: "https://" + relayHost + "/v1/erasures", Transport: w},
 			PrivacyURL:        "https://example.com/privacy",
 		},
@@ -198,7 +217,17 @@ func (w *world) openRelay() {
 		Tool: "mytool", Transport: w,
 		Settings: map[string]string{"endpoint": "https://" + posthogHost, "project": "12345", "key": w.keys.posthog},
 	}))}}
-	if w.tool.Telemetry.Backend == "datadog" {
+	switch w.tool.Telemetry.Backend {
+	case "amplitude":
+		vendors = []erasures.Vendor{{Name: "amplitude", Requestor: must(amplitude.Vendor().Requestor(deletion.VendorConfig{
+			Tool: "mytool", Transport: w,
+			Settings: map[string]string{"endpoint": "https://" + amplitudeHost, "api_key": standinamplitude.APIKey, "secret_key": standinamplitude.SecretKey},
+		}))}}
+	case "segment":
+		vendors = []erasures.Vendor{{Name: "segment", Requestor: must(segment.Vendor().Requestor(deletion.VendorConfig{
+			Tool: "mytool", Transport: w, Settings: map[string]string{"endpoint": "https://" + segmentHost, "token": standinsegment.Token},
+		}))}}
+	case "datadog":
 		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.Vendor().Requestor(deletion.VendorConfig{
 			Tool: "mytool", Transport: w,
 			Settings: map[string]string{
@@ -253,6 +282,8 @@ func (w *world) pass(days int) {
 			w.use()
 		}
 		w.datadog.Run()
+		w.amplitude.Run()
+		w.segment.Run()
 		if time.Now().Weekday() == time.Sunday {
 			w.posthog.Sweep()
 		}
@@ -309,10 +340,26 @@ func (w *world) operator(state deletion.State, words ...string) erasures.Erasure
 
 // left is how much the vendor stores under the machine ID.
 func (w *world) left(id string) int {
-	if w.tool.Telemetry.Backend == "datadog" {
-		return len(w.datadog.Stored(id))
+	n := 0
+	switch w.tool.Telemetry.Backend {
+	case "datadog":
+		n = len(w.datadog.Stored(id))
+	case "amplitude":
+		for _, u := range w.amplitude.Users() {
+			if slices.Contains(u.Devices, id) {
+				n += u.Events
+			}
+		}
+	case "segment":
+		for _, m := range w.segment.Messages() {
+			if m.UserID == id {
+				n++
+			}
+		}
+	default:
+		n = w.posthog.Events(id)
 	}
-	return w.posthog.Events(id)
+	return n
 }
 
 // reset uses the tool for a while and resets. It returns the machine ID.
@@ -348,7 +395,7 @@ func (w *world) forgotten(id string) {
 }
 
 func TestAResetReachesTheVendorAndComesBackVerified(t *testing.T) {
-	for _, backend := range []string{"posthog", "datadog"} {
+	for _, backend := range []string{"posthog", "datadog", "amplitude"} {
 		t.Run(backend, func(t *testing.T) {
 			live(t, backend, func(w *world) {
 				id := w.reset()
@@ -366,6 +413,26 @@ func TestAResetReachesTheVendorAndComesBackVerified(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Segment erases, and cannot be asked how much is left: a person has the last word.
+func TestWhereNothingCanBeCountedAPersonClosesTheErasure(t *testing.T) {
+	live(t, "segment", func(w *world) {
+		id := w.reset()
+		w.operator(deletion.Acknowledged)
+		w.pass(30)
+		if n := w.left(id); n != 0 {
+			w.t.Errorf("the vendor still stores %d events", n)
+		}
+		e := w.operator(deletion.Acknowledged)
+		if v := e.Vendors[0]; v.State != deletion.Manual || !strings.Contains(v.Receipt.Detail, "close it by hand") || !e.NeedsPerson() {
+			w.t.Errorf("the operator sees %+v", e)
+		}
+		w.person(deletion.Acknowledged)
+		if n := len(w.segment.Regulations()); n != 1 {
+			w.t.Errorf("%d regulations were made", n)
+		}
+	})
 }
 
 func TestOthersKeepWhatIsTheirs(t *testing.T) {

@@ -3,10 +3,12 @@
 package erasures
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // Hurry makes every wait a few milliseconds, for tests with real processes.
@@ -37,4 +39,57 @@ func ReadRequest(w http.ResponseWriter, req *http.Request) (deletion.Request, st
 		return deletion.Request{}, no.word
 	}
 	return deletion.Request{Tool: a.Tool, MachineID: a.MachineID, ErasureKey: a.ErasureKey, RequestedAt: a.at(time.Now())}, ""
+}
+
+// VerifyIn is Verify inside of a transaction that is going to be undone.
+func VerifyIn(ctx context.Context, tx *store.Tx) (Audit, error) {
+	a := Audit{Head: firstPrev}
+	begun := int64(0)
+	more, err := a.verifySteps(ctx, tx, &begun)
+	for after := int64(0); after >= 0 && err == nil && !more; {
+		after, err = a.verifyStates(ctx, tx, after)
+	}
+	a.compare(begun)
+	return a, err
+}
+
+// NewServerOf is NewServer with another number of connections.
+func NewServerOf(h http.Handler, most int) *http.Server { return newServer(h, most) }
+
+// Fill writes erasures of a tool with one vendor that are verified, but for every tenth, which
+// the vendor has in hand: what a ledger of some years holds.
+func (l *Ledger) Fill(ctx context.Context, tool, vendor string, machines []string) error {
+	return l.write(func(ctx context.Context, b *batch) error {
+		for i, machine := range machines {
+			e := entry{Event: received, ID: newReceiptID(), Tool: tool, MachineID: machine, Proof: "verified", Vendors: []string{vendor},
+				RequestedAt: b.now, DueAt: b.now.Add(maxDue), Wait: inMillis(defaultQuiet)}
+			if err := b.add(&e, 0); err != nil {
+				return err
+			}
+			r, err := begin(e)
+			if err != nil {
+				return err
+			}
+			history := []entry{
+				{Event: asking, ID: r.id, Vendor: vendor},
+				{Event: answered, ID: r.id, Vendor: vendor, Wait: inMillis(defaultPace.firstPoll), Receipt: &storedReceipt{State: deletion.Acknowledged, ID: machine[:8], MachineID: machine}},
+				{Event: checked, ID: r.id, Vendor: vendor, Receipt: &storedReceipt{State: deletion.Verified, ID: machine[:8], MachineID: machine}},
+			}
+			if i%10 == 0 {
+				history = history[:2]
+			}
+			for _, e := range history {
+				if err := b.add(&e, r.number); err != nil {
+					return err
+				}
+				if err := r.apply(e); err != nil {
+					return err
+				}
+			}
+			if err := b.insert(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

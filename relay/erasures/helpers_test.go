@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -345,4 +346,19 @@ func events(e erasures.Erasure) (list []string) {
 		list = append(list, s.Event)
 	}
 	return list
+}
+
+// replace puts a copy in a file's place, as somebody does who restores a backup.
+func replace(t *testing.T, file string) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file+".new", content, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

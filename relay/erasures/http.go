@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"mime"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,11 +35,15 @@ const (
 )
 
 // NewServer returns a server for h with the bounds that a service on the open network
-// needs: nobody holds a connection by being slow, and headers are small. It logs nothing,
-// since what net/http logs has addresses in it.
-func NewServer(h http.Handler) *http.Server {
+// needs: nobody holds a connection by being slow, or all of them by opening many, and headers
+// are small. It logs nothing, since what net/http logs has addresses in it.
+func NewServer(h http.Handler) *http.Server { return newServer(h, maxConns) }
+
+func newServer(h http.Handler, most int) *http.Server {
+	c := &conns{max: most, all: map[net.Conn]struct{}{}}
 	return &http.Server{
 		Handler:           h,
+		ConnState:         c.watch,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5*time.Second + bodyTimeout,
 		WriteTimeout:      time.Minute, // a disk that is busy may take long to sync

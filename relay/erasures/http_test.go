@@ -361,6 +361,44 @@ func TestASlowSenderIsCutOff(t *testing.T) {
 	}
 }
 
+// Each of them costs a descriptor, of which a process has few.
+func TestManyIdleConnectionsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, someVendor)
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = erasures.NewServerOf(f.relay, 10)
+	server.Start()
+	t.Cleanup(server.Close)
+	var idle []net.Conn
+	for range 40 {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		idle = append(idle, conn)
+	}
+	for n := range 20 { // each on a connection of its own
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Post(server.URL+"/v1/erasures", "application/json", strings.NewReader(body("mytool", somebody(n))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusAccepted {
+			t.Errorf("answered %d", resp.StatusCode)
+		}
+	}
+	for i, conn := range idle[:30] {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := conn.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("idle connection %d is still open: %v", i, err)
+		}
+	}
+}
+
 func TestManyAtOnceGetOneErasureEach(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, someVendor)

@@ -168,6 +168,7 @@ type batch struct {
 	now    time.Time
 	lines  []any // seq, erasure and line of each that is new
 	totals map[total]int64
+	lanes  map[[2]string]bool // that are there
 	warn   func()
 }
 
@@ -264,7 +265,7 @@ func (l *Ledger) open(ctx context.Context, tx *store.Tx) (*batch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clock.atLeast(h.clock)
-	b := &batch{Tx: tx, head: h, now: l.clock.now().UTC().Truncate(time.Millisecond), totals: map[total]int64{}}
+	b := &batch{Tx: tx, head: h, now: l.clock.now().UTC().Truncate(time.Millisecond), totals: map[total]int64{}, lanes: map[[2]string]bool{}}
 	elapsed := l.clock.elapsed()
 	if off := b.now.Sub(h.wall) - (elapsed - h.clock).duration(); !h.wall.IsZero() && !l.clock.start.IsZero() && off.Abs() > jump {
 		b.warn = func() {
@@ -360,8 +361,11 @@ func (b *batch) insert(ctx context.Context, r *erasure) error {
 			text, v.problem, int64(v.asked), int64(v.todo), int64(v.next), v.turn, v.bucket, v.holder); err != nil {
 			return err
 		}
-		if _, err := b.Exec(ctx, `INSERT INTO erasure_lanes (tool, vendor, hold) VALUES (?, ?, 0) ON CONFLICT DO NOTHING`, v.tool, v.name); err != nil {
-			return err
+		if lane := [2]string{v.tool, v.name}; !b.lanes[lane] {
+			if _, err := b.Exec(ctx, `INSERT INTO erasure_lanes (tool, vendor, hold) VALUES (?, ?, 0) ON CONFLICT DO NOTHING`, v.tool, v.name); err != nil {
+				return err
+			}
+			b.lanes[lane] = true
 		}
 	}
 	return nil

@@ -341,53 +341,60 @@ func (l *Ledger) Head(ctx context.Context) (a Audit, err error) {
 func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
 	a := Audit{Head: firstPrev}
 	begun := int64(0) // erasures that the steps tell of
-	for {
-		more, err := l.verifySteps(ctx, &a, &begun)
-		if err != nil {
+	for more := true; more; {
+		so, soFar := a, begun
+		if err := l.db.Read(ctx, func(tx *store.Tx) (err error) {
+			a, begun = so, soFar
+			more, err = a.verifySteps(ctx, tx, &begun)
+			return err
+		}); err != nil {
 			return a, err
-		}
-		if !more {
-			break
 		}
 	}
 	for after := int64(0); after >= 0; {
-		var err error
-		if after, err = l.verifyStates(ctx, &a, after); err != nil {
+		so, from := a, after
+		if err := l.db.Read(ctx, func(tx *store.Tx) (err error) {
+			a = so
+			after, err = a.verifyStates(ctx, tx, from)
+			return err
+		}); err != nil {
 			return a, err
 		}
 	}
-	if a.Erasures != begun {
-		a.damaged(Damage{Line: a.Lines, Problem: fmt.Sprintf("the steps tell of %d erasures, of which %d are there", begun, a.Erasures)})
-	}
+	a.compare(begun)
 	return a, nil
 }
 
+// compare holds the number of erasures against that of the steps that began one.
+func (a *Audit) compare(begun int64) {
+	if a.Erasures != begun {
+		a.damaged(Damage{Line: a.Lines, Problem: fmt.Sprintf("the steps tell of %d erasures, of which %d are there", begun, a.Erasures)})
+	}
+}
+
 // verifySteps holds the next steps against the chain, and reports whether there may be more.
-func (l *Ledger) verifySteps(ctx context.Context, a *Audit, begun *int64) (more bool, err error) {
-	const atOnce = 5000
-	read, so, soFar := 0, *a, *begun
-	err = l.db.Read(ctx, func(tx *store.Tx) error {
-		read, *a, *begun = 0, so, soFar
-		err := tx.Query(ctx, func(scan func(...any) error) error {
-			var seq int64
-			var line string
-			if err := scan(&seq, &line); err != nil {
-				return err
-			}
-			read++
-			a.step(seq, []byte(line), begun)
-			return nil
-		}, `SELECT seq, line FROM erasure_steps WHERE seq > ? ORDER BY seq LIMIT 5000`, a.Lines)
-		if err != nil || read == atOnce {
+// After the last one it holds the head against that.
+func (a *Audit) verifySteps(ctx context.Context, tx *store.Tx, begun *int64) (more bool, err error) {
+	const atOnce = 5000 // some megabytes
+	read := 0
+	err = tx.Query(ctx, func(scan func(...any) error) error {
+		var seq int64
+		var line string
+		if err := scan(&seq, &line); err != nil {
 			return err
 		}
-		h, err := readHead(ctx, tx)
-		if err == nil && (h.seq != a.Lines || h.hash != a.Head) {
-			a.damaged(Damage{Line: h.seq, Problem: "it is not the last one any more, or not as it was written"})
-		}
-		return err
-	})
-	return read == atOnce, err
+		read++
+		a.step(seq, []byte(line), begun)
+		return nil
+	}, `SELECT seq, line FROM erasure_steps WHERE seq > ? ORDER BY seq LIMIT 5000`, a.Lines)
+	if err != nil || read == atOnce {
+		return read == atOnce, err
+	}
+	h, err := readHead(ctx, tx)
+	if err == nil && (h.seq != a.Lines || h.hash != a.Head) {
+		a.damaged(Damage{Line: h.seq, Problem: "it is not the last one any more, or not as it was written"})
+	}
+	return false, err
 }
 
 // step holds one step against the one before it.
@@ -414,32 +421,26 @@ func (a *Audit) step(seq int64, line []byte, begun *int64) {
 
 // verifyStates holds the next erasures against their steps, and returns the number of the
 // last one, -1 if there are no more.
-func (l *Ledger) verifyStates(ctx context.Context, a *Audit, after int64) (last int64, err error) {
-	so := *a
-	err = l.db.Read(ctx, func(tx *store.Tx) error {
-		*a, last = so, -1
-		list, err := find(ctx, tx, `number > ? AND number <= ? ORDER BY number LIMIT 200`, after, a.Lines)
-		if err != nil || len(list) == 0 {
-			return err
+func (a *Audit) verifyStates(ctx context.Context, tx *store.Tx, after int64) (last int64, err error) {
+	list, err := find(ctx, tx, `number > ? AND number <= ? ORDER BY number LIMIT 200`, after, a.Lines)
+	if err != nil || len(list) == 0 {
+		return -1, err
+	}
+	var numbers []int64
+	for _, r := range list {
+		numbers = append(numbers, r.number)
+	}
+	history, err := steps(ctx, tx, numbers)
+	if err != nil {
+		return -1, err
+	}
+	for _, r := range list {
+		a.Erasures++
+		if problem := r.differs(history[r.number]); problem != "" {
+			a.damaged(Damage{Erasure: r.id, Problem: problem})
 		}
-		var numbers []int64
-		for _, r := range list {
-			numbers = append(numbers, r.number)
-		}
-		history, err := steps(ctx, tx, numbers)
-		if err != nil {
-			return err
-		}
-		for _, r := range list {
-			a.Erasures++
-			if problem := r.differs(history[r.number]); problem != "" {
-				a.damaged(Damage{Erasure: r.id, Problem: problem})
-			}
-		}
-		last = list[len(list)-1].number
-		return nil
-	})
-	return last, err
+	}
+	return list[len(list)-1].number, nil
 }
 
 // differs says what is wrong with a state, by the steps that led to it.

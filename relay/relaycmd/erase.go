@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -160,20 +161,19 @@ func (e *erasing) check(args []string) error {
 	return e.checkSettings()
 }
 
-// checkSettings refuses what belongs to another vendor: whoever gives it means that one.
+// checkSettings refuses what belongs to other vendors: whoever gives it means one of those.
 func (e *erasing) checkSettings() error {
-	asked, _ := e.vendor(e.name)
-	var known []string
-	for _, set := range asked.Settings {
-		known = append(known, given(set)...)
-	}
-	for _, other := range e.vendors {
-		for _, set := range other.Settings {
+	owners := map[string][]string{} // by setting, as it is given
+	for _, v := range e.vendors {
+		for _, set := range v.Settings {
 			for _, name := range given(set) {
-				if e.cmd.Flags().Changed(flagOf(name)) && !slices.Contains(known, name) {
-					return usage("--%s is for %s and not for %s", flagOf(name), other.Name, asked.Name)
-				}
+				owners[name] = append(owners[name], v.Name)
 			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(owners)) {
+		if e.cmd.Flags().Changed(flagOf(name)) && !slices.Contains(owners[name], e.name) {
+			return usage("--%s is for %s and not for %s", flagOf(name), either(owners[name]), e.name)
 		}
 	}
 	return nil

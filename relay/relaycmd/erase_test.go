@@ -131,7 +131,7 @@ func TestWaitStaysUntilTheDataIsGone(t *testing.T) {
 	}
 	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
-	errs.expect(t, 1, "Datadog asks to try again later; asking again in 5ms")
+	errs.expect(t, 1, "Datadog failed; asking again in 5ms")
 	out.expect(t, 1, "State: acknowledged")
 	p.dataDog.Run()
 	p.dataDog.Advance(datadog.CancelWindow)
@@ -184,8 +184,8 @@ func TestWrongUseOfEraseAsksNobody(t *testing.T) {
 	base := strings.Join(p.atPostHog(who), " ")
 	for line, want := range map[string]string{
 		"erase":                        "--machine-id is required",
-		"erase --machine-id " + who.id: "--vendor is required: datadog or posthog",
-		"erase --machine-id " + who.id + " --vendor segment":                  "must be datadog or posthog",
+		"erase --machine-id " + who.id: "--vendor is required: amplitude, datadog, posthog or segment",
+		"erase --machine-id " + who.id + " --vendor mixpanel":                 "must be amplitude, datadog, posthog or segment",
 		"erase --machine-id ABC --vendor posthog":                             "--machine-id: not a machine ID of 32 lower-case hexadecimal characters",
 		"erase --machine-id " + strings.ToUpper(who.id) + " --vendor posthog": "--machine-id: not a machine ID",
 		base + " x":                                   "a receipt goes with --status or --cancel",
@@ -196,7 +196,7 @@ func TestWrongUseOfEraseAsksNobody(t *testing.T) {
 		base + " --cancel":                            "--cancel takes the receipt",
 		base + " --cancel x":                          "posthog cannot take a request back",
 		base + " --site eu1":                          "--site is for datadog and not for posthog",
-		base + " --api-key-file x":                    "--api-key-file is for datadog and not for posthog",
+		base + " --api-key-file x":                    "--api-key-file is for amplitude or datadog and not for posthog",
 		base + " --requested-at yesterday":            "--requested-at must be a time that is over",
 		base + " --requested-at 2099-01-01T00:00:00Z": "--requested-at must be a time that is over",
 		base + " --wait --every 0s":                   "--every must be above zero",

@@ -28,8 +28,10 @@ import (
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/amplitude"
 	ddog "github.com/gotoolbase/telemetry/deletion/datadog"
 	phog "github.com/gotoolbase/telemetry/deletion/posthog"
+	"github.com/gotoolbase/telemetry/deletion/segment"
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 	"github.com/gotoolbase/telemetry/internal/standin/posthog"
 )
@@ -61,7 +63,9 @@ func TestMain(m *testing.M) {
 }
 
 // reachable are the vendors of the program that is built.
-func reachable() []deletion.Vendor { return []deletion.Vendor{ddog.Vendor(), phog.Vendor()} }
+func reachable() []deletion.Vendor {
+	return []deletion.Vendor{amplitude.Vendor(), ddog.Vendor(), phog.Vendor(), segment.Vendor()}
+}
 
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second

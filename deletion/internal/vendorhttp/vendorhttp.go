@@ -2,14 +2,13 @@
 // and what it means where the vendor's documentation does not say otherwise.
 //
 //	2xx of the call            its JSON is read
-//	400, and those of the call Permanent, where it is no web page
-//	404, where the call says   a deletion.ErrUnknownReceipt, if the answer is JSON
+//	400, and those of the call Permanent, where it is JSON: what is in between refuses nobody
+//	404, where the call says   a deletion.ErrUnknownReceipt, where it is JSON
 //	401 403                    Throttled, 1 h, deletion.ErrKey
 //	407                        Throttled, 1 h: the proxy
 //	every other 4xx            Throttled, 1 h: address, project or plan
-//	408 425 429                Throttled, for Retry-After; 429 else until the quota is a new
-//	                           one, or for 1 min
-//	5xx                        unmarked, or Throttled for Retry-After
+//	408 425 429 5xx            Throttled, for Retry-After or what else the vendor says; else
+//	                           unmarked, but 429 for 1 min
 //	3xx, a web page, anything else   unmarked; a redirect is never followed
 //	no answer                  unmarked
 package vendorhttp
@@ -56,11 +55,11 @@ type Client struct {
 	Base *url.URL
 	// Header is sent with each call, the keys in it.
 	Header http.Header
-	// KeyHint follows ErrKey in an error: what to check.
+	// KeyHint follows ErrKey in an error: what to check. A call may have one of its own.
 	KeyHint string
-	// Reset is the header in which a 429 says when a quota is a new one, as RFC 3339 has it,
-	// empty where there is none.
-	Reset     string
+	// Reset reads when a limit or a quota is a new one, where a vendor has a header for that
+	// beside Retry-After. It may be nil.
+	Reset     func(header http.Header, now time.Time) (time.Duration, bool)
 	transport http.RoundTripper
 	now       func() time.Time
 }
@@ -141,63 +140,114 @@ type Call struct {
 	Method, Path string
 	Query        url.Values
 	Body         any
-	// Want is the one status that means success.
-	Want int
-	// Refusals are the statuses beside 400 by which the vendor refuses this very request.
+	// Want are the statuses that mean success.
+	Want []int
+	// Refusals are the statuses beside 400 by which the vendor refuses this very request, and
+	// Cause, where not nil, finds what errors.Is is to find in such an error.
 	Refusals []int
+	Cause    func(body []byte) error
 	// Missing says that a 404 is about what the path names.
 	Missing bool
+	// KeyHint is that of the client if empty.
+	KeyHint string
 }
+
+// OK is what most calls want.
+var OK = []int{http.StatusOK}
+
+// Answer is one that is no refusal.
+type Answer struct {
+	Status int
+	Body   []byte
+	// Whole is false where it broke off, for the reason in broken, or was too long to be one.
+	Whole  bool
+	broken error
+}
+
+// Decode reads its JSON. It is false where that is not whole, or other JSON.
+func (a Answer) Decode(into any) bool { return a.Whole && json.Unmarshal(a.Body, into) == nil }
 
 // Do makes a call once and decodes the answer.
 func (c *Client) Do(ctx context.Context, call Call, into any) error {
-	status, header, text, err := c.exchange(ctx, call)
-	if err != nil {
-		return c.Errorf("%s: %w", call.Doing, err)
+	a, err := c.Exchange(ctx, call)
+	switch {
+	case err != nil:
+		return err
+	case a.broken != nil:
+		return c.Errorf("%s: %w", call.Doing, a.broken)
+	case !a.Decode(into):
+		return c.Undocumented(call.Doing, a.Status)
 	}
-	say := func(problem string) error { return c.answered(call, status, problem, nil) }
+	return nil
+}
+
+// Exchange makes a call once. What came back may not be whole, of which Do makes an error.
+func (c *Client) Exchange(ctx context.Context, call Call) (Answer, error) {
+	a, header, err := c.exchange(ctx, call)
+	if err != nil {
+		return Answer{}, c.Errorf("%s: %w", call.Doing, err)
+	}
+	if err := c.judge(call, a, header); err != nil {
+		return Answer{}, err
+	}
+	return a, nil
+}
+
+// judge is the table of the package comment. What a server says decides nothing but whether it
+// is the vendor, and is not repeated: it could be a key.
+func (c *Client) judge(call Call, a Answer, header http.Header) error {
+	say := func(problem string) error { return c.answered(call, a.Status, problem, nil) }
 	later := func(wait time.Duration, err error) error {
-		if asked, ok := driverhttp.RetryAfter(header, c.now()); ok {
+		asked, told := driverhttp.RetryAfter(header, c.now())
+		if c.Reset != nil {
+			if reset, ok := c.Reset(header, c.now()); ok {
+				asked, told = max(asked, reset), true
+			}
+		}
+		if told {
 			wait = asked
 		} else if wait == 0 {
 			return err
 		}
 		return driver.Throttled(err, wait)
 	}
-	switch {
+	refused := a.Status == http.StatusBadRequest || slices.Contains(call.Refusals, a.Status)
+	switch status := a.Status; {
 	case status == http.StatusTooManyRequests:
-		wait := busyWait
-		if reset, err := time.Parse(time.RFC3339, header.Get(c.Reset)); err == nil {
-			wait = max(wait, reset.Sub(c.now()))
-		}
-		return later(wait, say("too many requests"))
+		return later(busyWait, say("too many requests"))
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return later(0, say(c.Vendor+" asks to try again"))
 	case status >= 500:
 		return later(0, say(c.Vendor+" failed"))
-	case driverhttp.LooksLikeHTML(driverhttp.Answer{Status: status, Header: header, Body: text}):
+	case driverhttp.LooksLikeHTML(driverhttp.Answer{Status: status, Header: header, Body: a.Body}):
 		return say("with a web page, so this is not " + c.Vendor + "'s API: check the address, or what is in between")
-	case status == http.StatusNotFound && call.Missing && isObject(text):
+	case status == http.StatusNotFound && call.Missing && a.isObject():
 		return c.answered(call, status, c.Vendor+" does not know it", deletion.ErrUnknownReceipt)
-	case status == http.StatusBadRequest, slices.Contains(call.Refusals, status):
-		return driver.Permanent(say(c.Vendor + " does not take the request"))
+	case refused && a.isObject():
+		var cause error
+		if call.Cause != nil {
+			cause = call.Cause(a.Body)
+		}
+		return driver.Permanent(c.answered(call, status, c.Vendor+" does not take the request", cause))
+	case refused:
+		return say("but not as " + c.Vendor + " would: check the address, or what is in between")
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return driver.Throttled(c.answered(call, status, deletion.ErrKey.Error()+": "+c.KeyHint, deletion.ErrKey), repairWait)
+		return driver.Throttled(c.answered(call, status, deletion.ErrKey.Error()+": "+cmp.Or(call.KeyHint, c.KeyHint), deletion.ErrKey), repairWait)
 	case status == http.StatusProxyAuthRequired:
 		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
 	case status >= 400:
 		return driver.Throttled(say(c.Vendor+" does not do this here: check the address, the project and the plan"), repairWait)
 	case status >= 300:
-		return say("redirects are not followed: check the address")
-	case status != call.Want || len(text) > maxAnswer || json.Unmarshal(text, into) != nil:
+		return say("redirects are not followed, since they would take the key along: check the address")
+	case !slices.Contains(call.Want, status):
 		return c.Undocumented(call.Doing, status)
 	}
 	return nil
 }
 
-func isObject(text []byte) bool {
+func (a Answer) isObject() bool {
 	var object map[string]json.RawMessage
-	return json.Unmarshal(text, &object) == nil
+	return a.Decode(&object)
 }
 
 // Undocumented says that an answer cannot be understood.
@@ -214,13 +264,13 @@ func (c *Client) answered(call Call, status int, problem string, cause error) er
 	return c.Errorf("%w", &deletion.AnswerError{Doing: call.Doing, Status: status, Problem: problem, Cause: cause})
 }
 
-// exchange makes a call. Its errors say that there was no whole answer. They are a
+// exchange makes a call. Its errors say that there was no answer. They are a
 // [*driverhttp.Error], made of the host and sentences written here: those of net/http hold
 // the URL, and with it the ID.
-func (c *Client) exchange(parent context.Context, call Call) (int, http.Header, []byte, error) {
+func (c *Client) exchange(parent context.Context, call Call) (Answer, http.Header, error) {
 	ctx, cancel := context.WithTimeout(parent, callTime)
 	defer cancel()
-	broken := func(err error) (int, http.Header, []byte, error) {
+	broken := func(err error) error {
 		e := &driverhttp.Error{Host: c.Base.Host, Problem: "no usable answer: check the address and the network"}
 		switch {
 		case errors.Is(ctx.Err(), context.Canceled):
@@ -228,22 +278,22 @@ func (c *Client) exchange(parent context.Context, call Call) (int, http.Header, 
 		case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
 			e.Problem, e.Cause = "no whole answer in time", context.DeadlineExceeded
 		}
-		return 0, nil, nil, e
+		return e
 	}
 	if ctx.Err() != nil {
-		return broken(ctx.Err())
+		return Answer{}, nil, broken(ctx.Err())
 	}
 	var body io.Reader
 	if call.Body != nil {
 		text, err := json.Marshal(call.Body)
 		if err != nil {
-			return broken(err)
+			return Answer{}, nil, broken(err)
 		}
 		body = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, cmp.Or(call.Method, http.MethodGet), c.Base.String()+call.Path, body)
 	if err != nil {
-		return broken(err)
+		return Answer{}, nil, broken(err)
 	}
 	req.URL.RawQuery = call.Query.Encode()
 	req.Header = c.Header.Clone()
@@ -257,12 +307,16 @@ func (c *Client) exchange(parent context.Context, call Call) (int, http.Header, 
 	// turns out to be closed it repeats a look-up, but a POST only if nothing was sent of it.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return broken(err)
+		return Answer{}, nil, broken(err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil || ctx.Err() != nil { // from a transport that does not end with its context
-		return broken(err)
+	if ctx.Err() != nil { // also from a transport that does not end with its context
+		return Answer{}, nil, broken(ctx.Err())
 	}
-	return resp.StatusCode, resp.Header, text, nil
+	a := Answer{Status: resp.StatusCode, Body: text, Whole: err == nil && len(text) <= maxAnswer}
+	if err != nil {
+		a.broken = broken(err)
+	}
+	return a, resp.Header, nil
 }

@@ -2,6 +2,7 @@
 // what erases and in tests of whole programs. It keeps users in memory and plays the part of the
 // APIs by which an operator has them erased:
 //
+//	POST   /batch                                events come in
 //	GET    /api/2/usersearch                     who has a device
 //	GET    /api/2/useractivity                   what is known of a user
 //	POST   /api/2/deletions/users                ask for deletions
@@ -22,6 +23,7 @@
 package amplitude
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"hash/fnv"
 	"io"
@@ -102,6 +104,10 @@ func IDOf(device string) int64 {
 func (s *Server) Store(device string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.store(device)
+}
+
+func (s *Server) store(device string) {
 	for _, u := range s.users {
 		if slices.Contains(u.Devices, device) {
 			u.Events++
@@ -209,8 +215,9 @@ func (s *Server) Run() {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	body, err := read(r)
 	if err != nil {
+		http.Error(w, `{"error":{"message":"the body cannot be read"}}`, http.StatusBadRequest)
 		return
 	}
 	s.mu.Lock()
@@ -233,11 +240,43 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(said)
 }
 
+// read returns the body, unpacked.
+func read(r *http.Request) ([]byte, error) {
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = unpacked
+	}
+	return io.ReadAll(io.LimitReader(body, maxBody))
+}
+
 func refuse(message string) map[string]any {
 	return map[string]any{"error": map[string]string{"message": message}}
 }
 
+// takeIn stores events, under whichever key.
+func (s *Server) takeIn(body []byte) (int, any) {
+	var batch struct {
+		Events []struct {
+			Device string `json:"device_id"`
+		} `json:"events"`
+	}
+	if json.Unmarshal(body, &batch) != nil {
+		return http.StatusBadRequest, refuse("invalid request")
+	}
+	for _, e := range batch.Events {
+		s.store(e.Device)
+	}
+	return http.StatusOK, map[string]any{"code": http.StatusOK, "events_ingested": len(batch.Events)}
+}
+
 func (s *Server) handle(call, path string, r *http.Request, body []byte) (int, any) {
+	if call == "POST /batch" {
+		return s.takeIn(body)
+	}
 	if key, secret, ok := r.BasicAuth(); !ok || key != APIKey || secret != SecretKey {
 		return http.StatusUnauthorized, refuse("invalid keys")
 	}

@@ -2,12 +2,13 @@
 // erases and in tests of whole programs. It keeps messages in memory and plays the part of the
 // Public API by which an operator has them erased:
 //
+//	POST /v1/batch           messages come in
 //	POST /regulations        ask for a deletion
 //	GET  /regulations/:id    how far it is
 //
 // What is particular about Segment is particular here: it erases by userId and passes over what
-// has an anonymousId alone; asking twice makes two regulations; one may be about many people. What was asked for is done by
-// [Server.Run] alone.
+// has an anonymousId alone; asking twice makes two regulations; one may be about many people.
+// What was asked for is done by [Server.Run] alone.
 //
 // # Sources
 //
@@ -16,6 +17,7 @@
 package segment
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -68,6 +70,10 @@ func New() *Server { return &Server{} }
 func (s *Server) Store(messages ...Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.store(messages)
+}
+
+func (s *Server) store(messages []Message) {
 	for _, m := range messages {
 		if m.UserID == "" || !slices.Contains(s.suppressed, m.UserID) {
 			s.messages = append(s.messages, m)
@@ -144,8 +150,9 @@ const maxBody = 1 << 20
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	body, err := read(r)
 	if err != nil {
+		http.Error(w, `{"errors":[{"type":"unreadable"}]}`, http.StatusBadRequest)
 		return
 	}
 	s.mu.Lock()
@@ -166,6 +173,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(said)
 }
 
+// read returns the body, unpacked.
+func read(r *http.Request) ([]byte, error) {
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = unpacked
+	}
+	return io.ReadAll(io.LimitReader(body, maxBody))
+}
+
 func refuse(kind, message string) map[string]any {
 	return map[string]any{"errors": []any{map[string]string{"type": kind, "message": message}}}
 }
@@ -173,6 +193,13 @@ func refuse(kind, message string) map[string]any {
 func (s *Server) handle(r *http.Request, body []byte) (int, map[string]any) {
 	id, one := strings.CutPrefix(r.URL.Path, "/regulations/")
 	switch {
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/batch": // under whichever key
+		var batch struct{ Batch []Message }
+		if json.Unmarshal(body, &batch) != nil {
+			return http.StatusBadRequest, refuse("invalid", "not a batch")
+		}
+		s.store(batch.Batch)
+		return http.StatusOK, map[string]any{"success": true}
 	case r.Header.Get("Authorization") != "Bearer "+Token:
 		return http.StatusUnauthorized, refuse("unauthorized", "the token is not known")
 	case r.Method == http.MethodPost && r.URL.Path == "/regulations":

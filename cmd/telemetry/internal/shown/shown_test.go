@@ -22,7 +22,6 @@ import (
 	// What the programs are built of, so that go test does not take an old result for theirs.
 	_ "github.com/gotoolbase/telemetry/cmd/telemetry/internal/cli"
 	"github.com/gotoolbase/telemetry/core/driver"
-	_ "github.com/gotoolbase/telemetry/relay/relaycmd"
 )
 
 // built is the directory of the programs, and endpoint is where mytool sends to: nobody

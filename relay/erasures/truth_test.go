@@ -1,0 +1,531 @@
+//go:build !notelemetry
+
+package erasures_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
+)
+
+// counter is a vendor that stores events, erases those of a machine, and can count them.
+type counter struct {
+	follower
+	mu     sync.Mutex
+	stored map[string]int64
+	broken error // of counting
+	counts int
+}
+
+func newCounter() *counter {
+	return &counter{follower: follower{&vendor{}}, stored: map[string]int64{}}
+}
+
+func (c *counter) set(id string, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stored[id] = n
+}
+
+func (c *counter) Status(ctx context.Context, r deletion.Receipt) (deletion.Receipt, error) {
+	c.set(r.MachineID, 0)
+	return c.follower.Status(ctx, r)
+}
+
+func (c *counter) Count(_ context.Context, id string) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts++
+	return c.stored[id], c.broken
+}
+
+// canary is a machine of the operator's.
+var canary = somebody(7_000_000)
+
+func (c *counter) vendor() erasures.Vendor {
+	c.set(canary.id, 3)
+	return erasures.Vendor{Name: "vendor", Requestor: c, Canary: canary.id}
+}
+
+// Who restores a copy of an installation sends under an ID that was erased.
+func TestAnIDThatComesBackAfterItsErasureIsErasedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		f := newFixture(t, c.vendor())
+		f.run()
+		first := f.mustPost(somebody(1))
+		f.pass(3 * day)
+		f.wantState(first.ID, deletion.Verified)
+		c.set(somebody(1).id, 3)
+		second := f.mustPost(somebody(1))
+		if second.ID == first.ID {
+			t.Fatal("the second request got the receipt of the first")
+		}
+		f.wantState(second.ID, deletion.Acknowledged)
+		f.wantState(first.ID, deletion.Verified)
+		f.pass(3 * day)
+		f.wantState(second.ID, deletion.Verified)
+		if asked, _ := c.follower.counts(); asked != 2 {
+			t.Errorf("asked %d times, want 2", asked)
+		}
+	})
+}
+
+func TestWhatSaysThatItHasErasedIsCountedFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		c.status = func(n int, r deletion.Receipt) (deletion.Receipt, error) {
+			if n == 1 {
+				c.set(r.MachineID, 2) // some are left, whatever it says
+			}
+			r.State = deletion.Verified
+			return r, nil
+		}
+		f := newFixture(t, c.vendor())
+		f.run()
+		a := f.mustPost(somebody(1))
+		f.pass(day + 12*time.Hour)
+		f.wantState(a.ID, deletion.Acknowledged)
+		if e := f.only(); e.Vendors[0].Lost != 1 || !strings.Contains(e.Vendors[0].Problem, "counts 2 events") {
+			t.Errorf("the ledger has %+v", e)
+		}
+		f.pass(3 * day)
+		f.wantState(a.ID, deletion.Verified)
+		if asked, _ := c.follower.counts(); asked != 2 {
+			t.Errorf("asked %d times, want 2", asked)
+		}
+	})
+}
+
+func TestAWeekAfterItWasVerifiedItIsCountedOnceMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		late  int64
+		steps []string
+	}{
+		"and nothing is there":          {0, []string{"received", "asking", "answered", "checked", "confirmed"}},
+		"and what came in late is told": {2, []string{"received", "asking", "answered", "checked", "reopened", "asking", "answered", "checked", "confirmed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				v := newCounter()
+				f := newFixture(t, v.vendor())
+				f.run()
+				a := f.mustPost(somebody(1))
+				f.pass(3 * day)
+				f.wantState(a.ID, deletion.Verified)
+				v.set(somebody(1).id, c.late)
+				f.pass(5 * day)
+				f.wantState(a.ID, deletion.Verified)
+				f.pass(12 * day)
+				f.pass(12 * day)
+				f.wantState(a.ID, deletion.Verified)
+				if e := f.only(); !slices.Equal(events(e), c.steps) || !e.NextAttempt.IsZero() || !e.Vendors[0].NextAttempt.IsZero() {
+					t.Errorf("the ledger has %v, want %v; %+v", events(e), c.steps, e)
+				}
+				if told := strings.Contains(f.log.String(), "is there again"); told != (c.late > 0) {
+					t.Errorf("the log has\n%s", f.log)
+				}
+			})
+		})
+	}
+}
+
+func TestWithoutACanaryNothingIsCalledVerified(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		v := c.vendor()
+		v.Canary = ""
+		f := newFixture(t, v)
+		if !strings.Contains(f.log.String(), "no canary is set") {
+			t.Errorf("the log has\n%s", f.log)
+		}
+		f.run()
+		a := f.mustPost(somebody(1))
+		f.pass(5 * day)
+		f.wantState(a.ID, deletion.Acknowledged)
+		if e := f.only(); !strings.Contains(e.Vendors[0].Problem, "not believed until the canary is found") {
+			t.Errorf("the ledger has %+v", e)
+		}
+		f.wantMetric(`telemetry_relay_canary_found{tool="mytool",vendor="vendor"} 0`)
+
+		// The operator names one.
+		f.close()
+		f.cfg.Tools["mytool"] = []erasures.Vendor{c.vendor()}
+		f.open()
+		f.run()
+		f.pass(2 * day)
+		f.wantState(a.ID, deletion.Verified)
+		f.wantMetric(`telemetry_relay_canary_found{tool="mytool",vendor="vendor"} 1`)
+		f.wantMetric(`telemetry_relay_needs_person{tool="mytool",vendor="vendor"} 0`)
+	})
+}
+
+// As with the key of another project, in which nobody is found.
+func TestUntilTheCanaryIsFoundNothingIsCalledVerified(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		v := c.vendor()
+		c.set(canary.id, 0)
+		f := newFixture(t, v)
+		f.run()
+		a := f.mustPost(somebody(1))
+		f.pass(3 * day)
+		f.wantState(a.ID, deletion.Acknowledged)
+		if n := strings.Count(f.log.String(), "nothing is called verified until the canary is found"); n < 3 || n > 4 {
+			t.Errorf("it was told %d times in three days, want once a day\n%s", n, f.log)
+		}
+		if strings.Contains(f.log.String(), canary.id) {
+			t.Error("the log names the canary")
+		}
+		c.set(canary.id, 1)
+		f.pass(2 * day)
+		f.wantState(a.ID, deletion.Verified)
+	})
+}
+
+func TestWhatIsTheRelaysOwnNeedsNoCanary(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		f := newFixture(t, erasures.Vendor{Name: "store", Requestor: c, Own: true})
+		f.run()
+		a := f.mustPost(somebody(1))
+		f.pass(2 * day)
+		f.wantState(a.ID, deletion.Verified)
+	})
+}
+
+func TestWhatIsDoneByHandIsNotVerified(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v := &vendor{erase: func(int, deletion.Request) (deletion.Receipt, error) {
+			return deletion.Receipt{}, driver.Permanent(errors.New("other IDs"))
+		}}
+		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
+		f.run()
+		a := f.mustPost(somebody(1))
+		f.pass(2 * day)
+		f.wantState(a.ID, deletion.Refused)
+		f.look(func(l *erasures.Ledger) {
+			if err := l.Done(a.ID, "", "erased it"); !errors.Is(err, erasures.ErrNobody) {
+				t.Errorf("done by nobody: %v", err)
+			}
+			if err := l.Done(a.ID, "alice", ""); !errors.Is(err, erasures.ErrNobody) {
+				t.Errorf("done in no way: %v", err)
+			}
+		})
+		f.act(func(l *erasures.Ledger) error { return l.Done(a.ID, "alice", "erased it at the vendor") })
+		if told := f.get(a.ID); told.State != deletion.Acknowledged || !strings.Contains(told.Detail, "say that they have erased the data by hand") || !told.VerifiedAt.IsZero() {
+			t.Errorf("the person is told %+v", told)
+		}
+		e := f.only()
+		if last := e.Steps[len(e.Steps)-1]; e.State != erasures.Done || e.Open || last.By != "alice" || last.Why != "erased it at the vendor" {
+			t.Errorf("the ledger has %+v", e)
+		}
+		f.wantMetric(`telemetry_relay_needs_person{tool="mytool",vendor="vendor"} 0`)
+		f.wantMetric(`telemetry_relay_erasures{tool="mytool",state="done"} 1`)
+		f.pass(5 * day)
+		if asked, _ := v.counts(); asked != 1 {
+			t.Errorf("asked %d times, want 1", asked)
+		}
+	})
+}
+
+func TestARequestWithoutAProofNeedsSomebodyWhoVouches(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, someVendor)
+	who := somebody(1)
+	for _, c := range []struct {
+		demand erasures.Demand
+		want   error
+	}{
+		{erasures.Demand{Tool: "mytool", MachineID: who.id}, erasures.ErrNobody},
+		{erasures.Demand{Tool: "mytool", MachineID: who.id, By: "alice"}, erasures.ErrNobody},
+		{erasures.Demand{Tool: "mytool", MachineID: who.id, ErasureKey: somebody(2).key, By: "alice", Why: "letter"}, erasures.ErrProof},
+		{erasures.Demand{Tool: "theirtool", MachineID: who.id, By: "alice", Why: "letter"}, erasures.ErrUnknownTool},
+		{erasures.Demand{Tool: "mytool", MachineID: "alice", By: "alice", Why: "letter"}, deletion.ErrInvalidID},
+	} {
+		if _, err := f.relay.Request(t.Context(), c.demand); !errors.Is(err, c.want) {
+			t.Errorf("%+v: got %v, want %v", c.demand, err, c.want)
+		}
+	}
+	told, err := f.relay.Request(t.Context(), erasures.Demand{Tool: "mytool", MachineID: who.id, By: "alice", Why: "letter of 3 May"})
+	if err != nil || !told.New || told.State != deletion.Acknowledged || !told.DueAt.Equal(told.ReceivedAt.Add(30*day)) {
+		t.Errorf("got %+v, %v", told, err)
+	}
+	if first := f.only().Steps[0]; first.By != "alice" || first.Why != "letter of 3 May" || first.Detail != "" {
+		t.Errorf("the ledger has %+v", first)
+	}
+}
+
+func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v := &vendor{}
+		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
+		f.run()
+		early, late := f.mustPost(somebody(1)), f.mustPost(somebody(2))
+		if told, err := f.relay.Cancel(t.Context(), early.ID, "OpenDSR", "the controller took it back"); err != nil || told.Own != erasures.Cancelled {
+			t.Errorf("got %+v, %v", told, err)
+		}
+		erased, err := f.ledger.Erased(t.Context(), "mytool", []string{somebody(1).id, somebody(2).id, somebody(3).id})
+		if err != nil || len(erased) != 1 || !erased[somebody(2).id] {
+			t.Errorf("erased are %v (%v), want the second", erased, err)
+		}
+		f.pass(2 * day)
+		if asked, _ := v.counts(); asked != 1 || v.asked[0].MachineID != somebody(2).id {
+			t.Errorf("asked for %v", v.asked)
+		}
+		if _, err := f.relay.Cancel(t.Context(), late.ID, "OpenDSR", "too late"); !errors.Is(err, erasures.ErrTooLate) {
+			t.Errorf("got %v, want ErrTooLate", err)
+		}
+		if _, err := f.relay.Cancel(t.Context(), strings.Repeat("0f", 16), "OpenDSR", "nobody's"); !errors.Is(err, erasures.ErrUnknown) {
+			t.Errorf("got %v, want ErrUnknown", err)
+		}
+		if erased, err := f.ledger.Erased(t.Context(), "theirtool", []string{somebody(2).id}); err != nil || len(erased) != 0 {
+			t.Errorf("of another tool erased are %v (%v)", erased, err)
+		}
+	})
+}
+
+func TestAWeekBeforeTheMonthIsOverItIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v := &vendor{status: func(_ int, r deletion.Receipt) (deletion.Receipt, error) { return r, nil }}
+		f := newFixture(t, erasures.Vendor{Name: "slow", Requestor: follower{v}})
+		f.run()
+		f.mustPost(somebody(1))
+		f.pass(22 * day)
+		if strings.Contains(f.log.String(), "within a week") {
+			t.Errorf("it was told early:\n%s", f.log)
+		}
+		f.wantMetric("telemetry_relay_due_within_a_week 0")
+		f.pass(2 * day)
+		if !strings.Contains(f.log.String(), `msg="erasures have to be done within a week" erasures=1 overdue=0`) {
+			t.Errorf("the log has\n%s", f.log)
+		}
+		f.wantMetric("telemetry_relay_due_within_a_week 1")
+		f.wantMetric("telemetry_relay_overdue 0")
+		f.pass(8 * day)
+		f.wantMetric("telemetry_relay_overdue 1")
+		if !strings.Contains(f.log.String(), "overdue=1") {
+			t.Errorf("the log has\n%s", f.log)
+		}
+	})
+}
+
+func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{&vendor{}}})
+		f.run()
+		for n := range 3 {
+			f.mustPost(somebody(n))
+		}
+		f.pass(3 * day)
+		f.close()
+		head := ""
+		f.look(func(l *erasures.Ledger) {
+			a, err := l.Verify(t.Context())
+			if err != nil || a.Damaged > 0 || a.Lines != 12 || a.Erasures != 3 {
+				t.Fatalf("before anything is changed: %+v, %v", a, err)
+			}
+			head = a.Head
+		})
+		for _, change := range []string{
+			`UPDATE erasure_steps SET line = REPLACE(line, 'checked', 'checket') WHERE seq = 12`,
+			`UPDATE erasure_steps SET line = line || ' ' WHERE seq = 5`,
+			`UPDATE erasure_steps SET line = REPLACE(line, '"acknowledged"', '"verified"') WHERE seq = 7`,
+			`DELETE FROM erasure_steps WHERE seq = 12`,
+			`DELETE FROM erasure_steps WHERE seq = 1`,
+			`DELETE FROM erasure_steps WHERE seq BETWEEN 4 AND 6`,
+			`UPDATE erasure_steps SET seq = 13 WHERE seq = 6`,
+			`INSERT INTO erasure_steps (seq, erasure, line) SELECT 13, erasure, line FROM erasure_steps WHERE seq = 12`,
+			`UPDATE erasures SET state = 'refused' WHERE number = 2`,
+			`UPDATE erasures SET machine_id = '00000000000000000000000000000000' WHERE number = 2`,
+			`UPDATE erasures SET due = due + 86400000 WHERE number = 2`,
+			`UPDATE erasure_vendors SET attempts = 7 WHERE erasure = 2`,
+			`UPDATE erasure_vendors SET state = 'acknowledged' WHERE erasure = 3`,
+			`DELETE FROM erasure_vendors WHERE erasure = 3`,
+			`UPDATE erasure_head SET seq = 11`,
+			`UPDATE erasure_head SET hash = '` + strings.Repeat("0", 64) + `'`,
+		} {
+			f.look(func(l *erasures.Ledger) {
+				db, err := store.Open(t.Context(), f.url, erasures.Schema())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer db.Close()
+				undo := errors.New("undo")
+				err = db.Write(t.Context(), func(tx *store.Tx) error {
+					if n, err := tx.Exec(t.Context(), change); err != nil || n == 0 {
+						t.Fatalf("%s: %d rows, %v", change, n, err)
+					}
+					a, err := erasures.VerifyIn(t.Context(), tx)
+					if err != nil || a.Damaged == 0 {
+						t.Errorf("%s is not found: %+v, %v", change, a, err)
+					}
+					return undo
+				})
+				if !errors.Is(err, undo) {
+					t.Fatal(err)
+				}
+				if a, err := l.Verify(t.Context()); err != nil || a.Damaged > 0 || a.Head != head {
+					t.Errorf("after %s was undone: %+v, %v", change, a, err)
+				}
+			})
+		}
+	})
+}
+
+// bulk is a vendor that is asked for several machines in one call.
+type bulk struct {
+	follower
+	most  int
+	mu    sync.Mutex
+	calls []int
+}
+
+func (b *bulk) MaxBulk() int { return b.most }
+
+func (b *bulk) RequestDeletions(ctx context.Context, requests []deletion.Request) ([]deletion.Outcome, error) {
+	b.mu.Lock()
+	b.calls = append(b.calls, len(requests))
+	b.mu.Unlock()
+	var outcomes []deletion.Outcome
+	for _, r := range requests {
+		receipt, err := b.RequestDeletion(ctx, r)
+		if r.MachineID == somebody(3).id {
+			err = driver.Permanent(errors.New("other IDs"))
+		}
+		outcomes = append(outcomes, deletion.Outcome{Receipt: receipt, Err: err})
+	}
+	return outcomes, nil
+}
+
+func TestWhatIsDueIsAskedForInOneCall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v := &bulk{follower: follower{&vendor{}}, most: 50}
+		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: v})
+		f.run()
+		ids := map[string]string{}
+		for n := range 120 {
+			ids[f.mustPost(somebody(n)).ID] = somebody(n).id
+		}
+		f.pass(day + time.Minute)
+		if len(v.calls) != 3 || slices.Max(v.calls) != 50 {
+			t.Errorf("the calls were for %v machines, want three of 50 at most", v.calls)
+		}
+		f.pass(3 * day)
+		for id, machine := range ids {
+			want := deletion.Verified
+			if machine == somebody(3).id {
+				want = deletion.Refused
+			}
+			f.wantState(id, want)
+		}
+	})
+}
+
+// Somebody in one network makes up pairs of key and ID, and a vendor takes little.
+func TestWhoAsksMuchWaitsBehindThemselves(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v := &vendor{hang: func(ctx context.Context) { // four a minute
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Minute):
+			}
+		}}
+		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: v})
+		f.run()
+		from := func(address string, n int) {
+			req := post(body("mytool", somebody(n)))
+			req.RemoteAddr = address
+			if a := f.serve(req); a.Status != http.StatusAccepted {
+				t.Fatalf("got %+v", a)
+			}
+		}
+		for n := range 2000 {
+			from("192.0.2.1:4711", n)
+		}
+		const honest = 20
+		for n := range honest {
+			from(fmt.Sprintf("198.51.%d.1:4711", n), 100_000+n)
+		}
+		f.pass(day)
+		f.pass(15 * time.Minute)
+		done := 0
+		for _, r := range v.asked {
+			for n := range honest {
+				if r.MachineID == somebody(100_000+n).id {
+					done++
+				}
+			}
+		}
+		if done != honest {
+			t.Errorf("%d of %d were asked for within a quarter of an hour after their quiet period, with %d asked in all", done, honest, len(v.asked))
+		}
+		if err := f.stop(); err == nil {
+			t.Error("the vendor is not at work any more, so nothing waited")
+		}
+		f.stop = func() error { return nil }
+	})
+}
+
+// As when a process hung for longer than its lease: what it then says is not to be mixed with
+// what the other one does.
+func TestAnAnswerThatComesAfterTheLeaseIsNotWrittenDown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var f *fixture
+		v := &vendor{hang: func(ctx context.Context) {
+			if err := f.db.Write(ctx, func(tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE erasure_vendors SET holder = 'another'`)
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		}}
+		f = newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
+		f.run()
+		f.mustPost(somebody(1))
+		f.pass(day + time.Second)
+		if e := f.only(); !slices.Equal(events(e), []string{"received", "asking"}) {
+			t.Errorf("the ledger has %v", events(e))
+		}
+		if !strings.Contains(f.log.String(), "came too late") {
+			t.Errorf("the log has\n%s", f.log)
+		}
+		v.hang = nil
+		f.pass(10 * time.Minute) // and then it is anybody's
+		if e := f.only(); !slices.Equal(events(e), []string{"received", "asking", "asking", "answered"}) {
+			t.Errorf("ten minutes later the ledger has %v", events(e))
+		}
+	})
+}
+
+func TestADatabaseThatIsReplacedTakesNoRequest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, someVendor)
+	kept := f.mustPost(somebody(1))
+	file, _ := store.File(f.url)
+	replace(t, file)
+	if a := f.post(somebody(2)); a.Status != http.StatusServiceUnavailable || a.Error != "ledger_unavailable" || a.header.Get("Retry-After") == "" {
+		t.Errorf("a request got %+v, want 503", a)
+	}
+	if a := f.get(kept.ID); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("a look got %+v, want 503", a)
+	}
+	if status, said := f.health(); status != http.StatusServiceUnavailable || !strings.Contains(said, "ledger") {
+		t.Errorf("health is %d %s", status, said)
+	}
+	if !strings.Contains(f.log.String(), "no request is taken") {
+		t.Errorf("the log has\n%s", f.log)
+	}
+	f.wantMetric("telemetry_relay_ledger_writable 0")
+}
