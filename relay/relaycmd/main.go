@@ -33,8 +33,8 @@ const program = "telemetry-relay"
 
 // Main runs the program and returns its exit code: 0, 2 for a mistake in the command line or
 // in a file that it names, and 1 for whatever else goes wrong. Events can be passed on by the
-// drivers, beside those that are always there, and the vendors can be asked to erase. Nobody
-// else is reached.
+// drivers, beside http and the gateway's own database, and the vendors can be asked to erase.
+// Nobody else is reached.
 func Main(drivers []driver.Driver, vendors []deletion.Vendor) int {
 	s := surroundings{lookup: os.LookupEnv, now: time.Now, drivers: drivers, vendors: vendors}
 	return rootcmd.Report(s.root().ExecuteContextC(context.Background()))
