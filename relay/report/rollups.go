@@ -352,15 +352,46 @@ func (r *Rollups) turn(ctx context.Context) error {
 	return nil
 }
 
-// Forget takes an installation out of the sets of the windows that are open. Numbers of
-// windows that are closed hold no trace of it that anybody could find. What another process
+// Forget is the function of that name, for this process's memory too. What another process
 // counted in the last seconds and has not written yet comes after: the gateway refuses a
 // machine that is erased before it calls this.
 func (r *Rollups) Forget(ctx context.Context, tool, machine string) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
+	hashers, err := forget(ctx, r.db, tool, machine)
+	if err != nil {
+		return err
+	}
+	r.unscrubbed = true // with the next Flush, for many at once
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range []*tally{r.pending, r.unsent} {
+		if t == nil {
+			continue
+		}
+		for g, c := range t.cells {
+			if h := hashers[g.window]; g.tool == tool && h != nil && g.dim != leftOut {
+				c.seen.remove(h.of(tool, machine, g.dim))
+			}
+		}
+	}
+	return nil
+}
+
+// Forget takes an installation out of the sets of the windows that are open. Numbers of
+// windows that are closed hold no trace of it that anybody could find. It is for programs
+// beside the gateway.
+func Forget(ctx context.Context, db *store.DB, tool, machine string) error {
+	if _, err := forget(ctx, db, tool, machine); err != nil {
+		return err
+	}
+	return db.Scrub(ctx)
+}
+
+// forget returns the hashers of the windows that are open, as well.
+func forget(ctx context.Context, db *store.DB, tool, machine string) (map[window]*hasher, error) {
 	hashers := map[window]*hasher{}
-	err := r.db.Write(ctx, func(tx *store.Tx) error {
+	err := db.Write(ctx, func(tx *store.Tx) error {
 		clear(hashers)
 		var windows []window
 		err := tx.Query(ctx, func(scan func(...any) error) error {
@@ -385,21 +416,9 @@ func (r *Rollups) Forget(ctx context.Context, tool, machine string) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("taking a machine out of the counts: %w", err)
+		return nil, fmt.Errorf("taking a machine out of the counts: %w", err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, t := range []*tally{r.pending, r.unsent} {
-		if t == nil {
-			continue
-		}
-		for g, c := range t.cells {
-			if h := hashers[g.window]; g.tool == tool && h != nil && g.dim != leftOut {
-				c.seen.remove(h.of(tool, machine, g.dim))
-			}
-		}
-	}
-	return nil
+	return hashers, nil
 }
 
 func forgetIn(ctx context.Context, tx *store.Tx, w window, tool, machine string, h *hasher) error {

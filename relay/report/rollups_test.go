@@ -386,7 +386,7 @@ func TestAMachineThatIsForgottenIsInNoSetAnyMore(t *testing.T) {
 		}
 		flush(t, r)
 		before := hashesIn(t, db)
-		if err := r.Forget(t.Context(), samples.Tool, gone); err != nil || hashesIn(t, db) != before {
+		if err := report.Forget(t.Context(), db, samples.Tool, gone); err != nil || hashesIn(t, db) != before {
 			t.Errorf("it was in %d sets still, %v", before-hashesIn(t, db), err)
 		}
 		// As if it had never been in a day that is open.
