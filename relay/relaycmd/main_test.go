@@ -133,6 +133,8 @@ func placeAt(t *testing.T, now func() time.Time) *place {
 		postHog: posthog.New(posthog.Options{Key: postHogKey, Now: now}),
 		dataDog: datadog.New(datadog.Options{APIKey: apiKey, ApplicationKey: applicationKey, Now: now}),
 	}
+	p.postHog.Capture(canary().id, now())
+	p.dataDog.Store(datadog.Log{Host: canary().id, Service: "mylogs"})
 	for _, v := range []struct {
 		handler http.Handler
 		url     *string
@@ -162,13 +164,16 @@ func (p *place) write(name, content string) string {
 	return p.path(name)
 }
 
+// canary is a machine of which the vendors have something, and keep it.
+func canary() person { return somebody(250) }
+
 // Vendors as a relay's file has them.
 func (p *place) postHogVendor() string {
-	return fmt.Sprintf(`{vendor: posthog, endpoint: %q, project: "12345", key_file: posthog.key}`, p.postHogURL)
+	return fmt.Sprintf(`{vendor: posthog, endpoint: %q, project: "12345", key_file: posthog.key, canary: %s}`, p.postHogURL, canary().id)
 }
 
 func (p *place) dataDogVendor() string {
-	return fmt.Sprintf(`{vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key}`, p.dataDogURL)
+	return fmt.Sprintf(`{vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key, canary: %s}`, p.dataDogURL, canary().id)
 }
 
 // declare writes a relay's file with mytool at PostHog, mylogs at Datadog and big at both.
@@ -176,7 +181,7 @@ func (p *place) declare(lines ...string) string {
 	p.Helper()
 	return p.write("relay.yaml", strings.Join(append(lines,
 		"listen: 127.0.0.1:0",
-		"ledger: ledger",
+		"database: sqlite:data/relay.db",
 		"quiet: 1ms",
 		"limits: {per_address: {per_second: 1000, burst: 1000}}",
 		"tools:",
