@@ -105,7 +105,7 @@ AXE := $(CURDIR)/.cache/axe-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 # Where `make web` leaves pictures of the page.
 SCREENSHOTS ?= $(CURDIR)/.cache/screenshots
 
-web: ## Look at the telemetry page in headless Chromium; SCREENSHOTS=dir for the pictures
+web: ## Look at the telemetry page and the report in headless Chromium; SCREENSHOTS=dir for the pictures
 	@for program in chromium npm; do \
 	  command -v $$program >/dev/null || { echo "make web needs $$program: apt-get install $$program" >&2; exit 1; }; \
 	done

@@ -241,6 +241,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 	for name, line := range map[string]string{
 		"help":                "help",
 		"help_serve":          "serve --help",
+		"help_report":         "report --help",
 		"help_erasures":       "erasures",
 		"help_list":           "erasures list --help",
 		"help_show":           "erasures show --help",
@@ -259,6 +260,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 		"complete_vendor":     "__complete erase --vendor ",
 		"complete_site":       "__complete erase --site ",
 		"complete_erase_flag": "__complete erase --key",
+		"complete_report":     "__complete report --k ",
 	} {
 		args := strings.Split(line, " ")
 		golden(t, name, p.transcript(args...))
