@@ -374,7 +374,9 @@ func (m *Manager) Told() bool {
 // Answer stores what the person said after having been shown the notice. seen is what
 // Stored returned before that: if another process stored an answer meanwhile, a yes is
 // not stored and the error is ErrChanged. A no always is, and erases what waits. shown is
-// what the person was shown, the whole text of it: see Decisions.
+// what the person was shown, the whole text of it: see Decisions. Where the last Decision or
+// Status found that everything stays on this machine, that was shown, and a yes is stored as
+// one to this machine alone.
 func (m *Manager) Answer(answer consent.Answer, seen consent.Stored, shown string) error {
 	return m.answer(answer, consent.SourceQuestion, seen, shown)
 }
@@ -394,14 +396,18 @@ func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.
 			return err
 		}
 	}
-	if err := in.store().Yes(answer, by, shown, in.terms(), seen, in.now()); err != nil {
+	said := consent.Past{At: in.now(), Decided: answer, By: by, Shown: shown, Terms: in.terms()}
+	if by := in.keptBy(); by != "" && answer == consent.AnswerYes {
+		said.Decided, said.RestrictedBy = consent.AnswerLocal, by // no other receiver was shown
+	}
+	if err := in.store().Yes(said, seen); err != nil {
 		return err
 	}
 	_, err := identifier{in}.identify()
 	return err
 }
 
-// Enable stores a yes; local restricts it to this machine. shown is what the person was shown
+// Enable stores a yes, as Answer does; local restricts it to this machine. shown is what the person was shown
 // before that, "" if nothing was.
 func (m *Manager) Enable(local bool, shown string) error {
 	answer := consent.AnswerYes
@@ -674,7 +680,7 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 // machine only, as far as nothing else says no; and the file for what stays on this machine, ""
 // where they would not go there.
 func (m *Manager) ReceiverAfter(local bool) (receiver props.BackendInfo, log string) {
-	if d := m.in.decide(); local || d.KeptHere() {
+	if d := m.in.decide(); local || d.KeptBy() != "" {
 		return localLog().info(), m.in.localLogPath()
 	}
 	return m.backend(consent.Decision{}), ""
