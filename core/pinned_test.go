@@ -461,3 +461,52 @@ func TestTheReceiptSaysWhoSetTheReceiver(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+func TestUnderAPolicyThatCannotBeReadNobodyIsAskedForErasureOrForWhatBecameOfIt(t *testing.T) {
+	t.Parallel()
+	for _, own := range []bool{false, true} {
+		for _, policy := range []string{"recever http https://corp.example", "nonsense", " ", "on # comment", "\xff\xfe", "a directory"} {
+			t.Run(fmt.Sprintf("%v/%q", own, policy), func(t *testing.T) {
+				t.Parallel()
+				p := newPinning(t)
+				p.office.say(deletion.Acknowledged, nil)
+				if !own {
+					p.tool.Telemetry.DeletionRequestor = nil // then the author's receiver is asked
+				}
+				unreadable := func() {
+					if p.says(policy); policy != "a directory" {
+						return
+					}
+					p.says("")
+					if err := os.Mkdir(p.policy, 0o700); err != nil {
+						t.Fatal(err)
+					}
+				}
+				asked := func() int {
+					connections, _ := p.author.count()
+					return connections - 1 + len(p.office.requests()) + p.office.polled
+				}
+				p.enable()
+				p.track("for the author")
+				unreadable()
+				if _, err := p.manager().Reset(t.Context(), nil); err != nil || asked() != 0 {
+					t.Fatalf("asked %d times, %v", asked(), err)
+				}
+				if _, err := p.manager().Resume(t.Context(), nil); err != nil || asked() != 0 {
+					t.Fatalf("asked %d times, %v", asked(), err)
+				}
+				if e := only(t, p.manager()); e.State != deletion.Requested || !e.Held || !strings.Contains(e.Problem, "the administrator's policy does not let") {
+					t.Errorf("%+v", e)
+				}
+				p.says("")
+				if _, err := p.manager().Resume(t.Context(), nil); err != nil || asked() != 1 || only(t, p.manager()).Open() {
+					t.Errorf("after the policy was mended: asked %d times, %v, %+v", asked(), err, only(t, p.manager()))
+				}
+				unreadable()
+				if _, err := p.manager().Resume(t.Context(), nil); err != nil || asked() != 1 {
+					t.Errorf("what became of it was asked for: %d, %v", asked(), err)
+				}
+			})
+		}
+	}
+}

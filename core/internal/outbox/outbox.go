@@ -240,7 +240,7 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	switch {
 	case !wasAsked && !e.IsFor(r):
 		return b.write(e.waiting(r, b.Now()))
-	case wasAsked && r.Held != "" && e.Taken != r.receiver():
+	case wasAsked && r.Held != "" && (r.Receiver == "" || e.Taken != r.receiver()):
 		if !e.Next.IsZero() {
 			e.Next = b.Now().Add(lastRetry)
 		}
