@@ -632,3 +632,34 @@ func TestTheDefaultRequestThatIsRefusedOnceIsMadeAgain(t *testing.T) {
 		t.Errorf("what was handed over was handed over again: %d events, %v", len(in.received()), err)
 	}
 }
+
+func TestWhatIsNoRefusalAfterOneIsNotToldAsOne(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]error{
+		"a throttle":   driver.Throttled(errors.New("later"), time.Hour),
+		"a portal":     errors.New("a page instead of a receipt"),
+		"a connection": errors.New("refused by nobody"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, o, at, runCommand := erasing(t)
+			o.say("", driver.Permanent(errors.New("not in our books")))
+			if _, err := m.Reset(t.Context(), nil); err != nil || only(t, m).State != deletion.Refused {
+				t.Fatalf("%+v, %v", only(t, m), err)
+			}
+			o.say("", answer)
+			if _, err := m.Resume(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if e := only(t, m); e.State != deletion.Requested || e.Problem != answer.Error() || e.Next.IsZero() || e.Reached[deletion.Refused].IsZero() {
+				t.Errorf("%+v", e)
+			}
+			o.say(deletion.Acknowledged, nil)
+			at.add(48 * time.Hour)
+			runCommand() // the person has asked for it again, so later commands do
+			if e := only(t, m); e.State != deletion.Acknowledged || len(o.requests()) != 3 {
+				t.Errorf("%+v after %d requests", e, len(o.requests()))
+			}
+		})
+	}
+}

@@ -236,6 +236,9 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	if e.State == deletion.Requested && e.Attempts == 0 {
 		e.NotErasable = max(e.NotErasable, r.NotErasable)
 	}
+	if e.State == deletion.Refused && r.Insist {
+		e.State = deletion.Requested // asked again, it is refused if that is the answer again, and no other
+	}
 	wasAsked := e.State != deletion.Requested && e.State != deletion.Refused
 	switch {
 	case !wasAsked && !e.IsFor(r):
