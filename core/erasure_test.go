@@ -561,7 +561,7 @@ func TestWhatIsUnderWayArrivesBeforeTheRequestIsMade(t *testing.T) {
 	}
 }
 
-func TestADamagedRequestIsToldAndKept(t *testing.T) {
+func TestADamagedRequestIsToldSetAsideAndStopsNoReset(t *testing.T) {
 	t.Parallel()
 	m, o, _, _ := erasing(t)
 	o.say("", errors.New("down"))
@@ -585,11 +585,19 @@ func TestADamagedRequestIsToldAndKept(t *testing.T) {
 	if s := m.Status(); len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "deletion request") {
 		t.Errorf("status tells of %q", s.Faults)
 	}
-	if _, err := m.Resume(t.Context(), nil); err == nil {
-		t.Error("resume says nothing of it")
+	if _, err := m.Resume(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "set aside") || strings.Contains(err.Error(), filepath.Base(path)) {
+		t.Errorf("resume says of it: %v", err)
 	}
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(path + ".damaged"); err != nil {
 		t.Errorf("the damaged request is gone: %v", err)
+	}
+	if s := m.Status(); len(s.Faults) != 1 || !strings.HasSuffix(s.Faults[0], filepath.Base(path)+".damaged") || s.RequestsUnknown {
+		t.Errorf("status tells of %q", s.Faults)
+	}
+	for range 2 {
+		if report, err := m.Reset(t.Context(), nil); err != nil || !report.Off {
+			t.Errorf("a reset after it: %+v, %v", report, err)
+		}
 	}
 }
 
