@@ -481,8 +481,9 @@ func (m *Manager) no(by consent.Source, shown string) (erased, delivered int, er
 type FlushReport struct {
 	// Sent is how many events were taken by the receiver, Stayed how many were put into the
 	// log on this machine, Kept how many still wait, Lost how many were given up, Running how
-	// many commands hold events that they are still writing.
-	Sent, Stayed, Kept, Lost, Running int
+	// many commands hold events that they are still writing. Reports is how many reports of what
+	// was lost wait besides those that are kept.
+	Sent, Stayed, Kept, Lost, Running, Reports int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
 	// Refusal is why the receiver refused events for good, "" where it refused none. Unreported
@@ -511,7 +512,7 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 		return FlushReport{}, err
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
-	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
+	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: max(r.Kept-r.Reports, 0), Reports: r.Reports, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
 		Refusal: r.Refusal, Unreported: r.Unreported, Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
 	for _, n := range r.Lost {
 		report.Lost += n

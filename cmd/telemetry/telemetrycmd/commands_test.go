@@ -489,6 +489,18 @@ func TestFlushSaysWhatBecameOfTheEvents(t *testing.T) {
 			h.record(2)
 			h.answers(http.StatusBadRequest)
 		}, nil},
+		"server_fails_at_most_once": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			h.tool.Telemetry.DeliveryMode = props.DeliveryAtMostOnce
+			h.answers(http.StatusInternalServerError)
+		}, nil},
+		"server_fails_at_most_once_json": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			h.tool.Telemetry.DeliveryMode = props.DeliveryAtMostOnce
+			h.answers(http.StatusInternalServerError)
+		}, []string{"-o", "json"}},
 		"wrong_declaration": {func(h *home) {
 			h.must("telemetry", "enable")
 			h.tool.Telemetry.Backend = "posthog"

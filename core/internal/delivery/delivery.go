@@ -160,8 +160,9 @@ type loss struct{ reason, receipt string }
 // Report is what a run did.
 type Report struct {
 	// Sent is how many events a receiver has taken, Stayed how many of them are kept on this
-	// machine for good, Kept how many wait for another time.
-	Sent, Stayed, Kept int
+	// machine for good, Kept how many wait for another time, Reports how many of
+	// these are reports of losses that the run itself has queued.
+	Sent, Stayed, Kept, Reports int
 	// Busy is how many slots were left alone because a running command holds them.
 	Busy int
 	// Lost counts the events that were given up, by reason.
@@ -910,7 +911,9 @@ func (s *Sender) reportLosses() {
 		if err != nil {
 			return
 		}
-		_ = w.Append(line)
+		if w.Append(line) == nil {
+			s.report.Reports++
+		}
 		w.Close()
 	}
 }
