@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -192,6 +193,9 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 	// yes may still go where it said.
 	if !u.decision.Enabled && !(u.decision.Undecided && len(u.decision.Beyond) > 0) {
 		return delivery.Report{}, delivery.ErrNotAllowed
+	}
+	if errors.Is(u.dir.Check(), fs.ErrNotExist) {
+		return delivery.Report{}, nil // nothing was ever recorded here
 	}
 	defer u.close()
 	u.own, u.ownErr = u.selectBackend()

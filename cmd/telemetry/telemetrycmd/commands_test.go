@@ -455,8 +455,9 @@ func TestFlushSaysWhatBecameOfTheEvents(t *testing.T) {
 			h.must("telemetry", "enable")
 			h.record(3)
 		}, []string{"-o", "json"}},
-		"nothing": {func(h *home) { h.must("telemetry", "enable") }, nil},
-		"off":     {func(*home) {}, nil},
+		"nothing":      {func(h *home) { h.must("telemetry", "enable") }, nil},
+		"nothing_ever": {func(h *home) { h.env["CI"], h.env["TELEMETRY_ENABLED"] = "1", "1" }, []string{"--timeout", "5s"}},
+		"off":          {func(*home) {}, nil},
 		"newer_notice": {func(h *home) {
 			h.must("telemetry", "enable")
 			h.tool.Telemetry.NoticeVersion = 2
