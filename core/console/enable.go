@@ -32,6 +32,9 @@ func (c *call) enable(local bool, format outputFormat) error {
 		if _, err := fmt.Fprintf(c.out, "%s\n", shown); err != nil {
 			return c.errorf("what the yes is to could not be shown (%w), so it is not stored", plaintext.Bare(err))
 		}
+		if c.unseen() {
+			shown = "" // a script says yes, and the history that nothing was shown
+		}
 	}
 	err := c.m.Enable(local, shown)
 	v := c.look()
