@@ -96,7 +96,11 @@ func (c *call) waitingRemarks(waiting []core.WaitingEvent) []string {
 			n++
 		}
 	}
-	return c.timeRemarks(n)
+	lines := c.timeRemarks(n)
+	if slices.ContainsFunc(waiting, func(w core.WaitingEvent) bool { return w.Event.MachineID == "" && !w.Gone }) {
+		lines = append(lines, c.text("There is no machine ID yet: the first upload makes it, and every event goes out with it."))
+	}
+	return lines
 }
 
 // timeRemarks says of how many events the time is not known yet.

@@ -253,3 +253,27 @@ func (h *home) tear() {
 }
 
 var timestamps = regexp.MustCompile(`"timestamp":"[^"]*"`)
+
+func TestAPreviewSaysThatThereIsNoMachineIDYet(t *testing.T) {
+	t.Parallel()
+	const remark = "There is no machine ID yet"
+	h := newHome(t)
+	h.env["TELEMETRY_ENABLED"] = "1"
+	h.record(1)
+	if err := os.Remove(filepath.Join(h.dir, "identity.unused")); err != nil { // as where no process has looked yet
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"telemetry", "inspect"}, {"telemetry", "inspect", "--next"}, {"telemetry", "inspect", "--next", "--raw"}} {
+		out, errs, code := h.run(args...)
+		if code != 0 || !strings.Contains(out+errs, remark) {
+			t.Errorf("%v: code %d, %q, %q", args, code, out, errs)
+		}
+	}
+	if out := h.must("telemetry", "flush"); strings.Contains(out, remark) || !strings.Contains(h.sent()[0], `"machine_id":"`) {
+		t.Errorf("%q, sent %q", out, h.sent())
+	}
+	h.record(1)
+	if out, errs, code := h.run("telemetry", "inspect"); code != 0 || errs != "" || !strings.Contains(out, `"machine_id":"`) {
+		t.Errorf("with an ID: code %d, %q, %q", code, out, errs)
+	}
+}
