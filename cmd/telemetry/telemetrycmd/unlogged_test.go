@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -275,5 +276,33 @@ func TestAPreviewSaysThatThereIsNoMachineIDYet(t *testing.T) {
 	h.record(1)
 	if out, errs, code := h.run("telemetry", "inspect"); code != 0 || errs != "" || !strings.Contains(out, `"machine_id":"`) {
 		t.Errorf("with an ID: code %d, %q, %q", code, out, errs)
+	}
+}
+
+func TestALookThatWaitedForAnUploadSaysWhatTookTheEvents(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"telemetry", "inspect"}, {"telemetry", "inspect", "--next"}} {
+		h := newHome(t)
+		h.must("telemetry", "enable")
+		h.record(1)
+		said := make(chan string, 1)
+		h.mu.Lock()
+		h.answer = func(http.ResponseWriter, *http.Request) {
+			go func() {
+				out, errs, _ := h.run(args...)
+				said <- out + errs
+			}()
+			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+				if waits, _ := filepath.Glob(filepath.Join(h.dir, "*")); len(waits) > 0 {
+					return
+				}
+			}
+			t.Error("nobody looked")
+		}
+		h.mu.Unlock()
+		h.run("telemetry", "flush")
+		if text := <-said; !strings.Contains(text, "An upload was under way, and nothing waits any more. What it sent: mytool telemetry log") {
+			t.Errorf("%v: %s", args, text)
+		}
 	}
 }
