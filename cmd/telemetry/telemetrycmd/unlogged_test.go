@@ -293,7 +293,7 @@ func TestALookThatWaitedForAnUploadSaysWhatTookTheEvents(t *testing.T) {
 				said <- out + errs
 			}()
 			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-				if waits, _ := filepath.Glob(filepath.Join(h.dir, "*")); len(waits) > 0 {
+				if waits, _ := filepath.Glob(filepath.Join(h.dir, ".preview-*")); len(waits) > 0 {
 					return
 				}
 			}
