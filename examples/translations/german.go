@@ -99,7 +99,7 @@ var German = console.Messages{
 	"Sent by":         "Gesendet durch",
 	"Not all at once": "Nicht alles auf einmal",
 	"Paused":          "Pause",
-	"the receiver is not called before %s, because of the last answer": "der Empfänger wird wegen der letzten Antwort nicht vor %s angesprochen",
+	"what waits is not sent before %s, because of the last answer": "wegen der letzten Antwort wird nicht vor %s gesendet, was wartet",
 	"Upload":             "Versand",
 	"under way since %s": "läuft seit %s",
 	"Last attempt":       "Letzter Versuch",

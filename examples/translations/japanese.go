@@ -96,7 +96,7 @@ var Japanese = console.Messages{
 	"Sent by":         "送信の担当",
 	"Not all at once": "分割送信",
 	"Paused":          "休止中",
-	"the receiver is not called before %s, because of the last answer": "直前の応答により、%s までは送信先に接続しません",
+	"what waits is not sent before %s, because of the last answer": "直前の応答により、%s までは待っているものを送信しません",
 	"Upload":             "送信",
 	"under way since %s": "%s から実行中",
 	"Last attempt":       "前回の試行",

@@ -279,6 +279,10 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 	if driver.Classify(err) == driver.ClassAccepted {
 		notes.Delivered += len(events)
 		notes.LastDelivered = now()
+		if notes.Waits(now()) { // for an answer that is not the last one any more
+			Postpone(dir, now())
+		}
+		notes.Failures, notes.Problem, notes.WaitUntil = 0, "", time.Time{}
 		if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
 			single.Warned = warned(verdicts, len(events), d.Warnings)
 			for name, n := range single.Warned {
