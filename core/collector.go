@@ -126,9 +126,13 @@ func (in *installation) open() (*Collector, error) {
 		return c, nil
 	}
 	if !decision.LocalOnly {
-		if s, err := in.selectBackend(); err != nil || s.reachesNobody() {
-			c.debug.nothing("the tool names no receiver")
+		switch s, err := in.selectBackend(); {
+		case err != nil:
+			c.debug.nothing(err.Error())
 			return c, err
+		case s.reachesNobody():
+			c.debug.nothing("the tool names no receiver")
+			return c, nil
 		}
 	}
 	c.on.Store(true)

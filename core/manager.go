@@ -75,6 +75,9 @@ type Status struct {
 	Controller Controller
 	// Pinned says that the administrator's policy has set Backend in the place of the author's.
 	Pinned bool
+	// Unusable says why the receiver that the policy or the tool names cannot be used, "" where it
+	// can or none is named. A yes is to nobody then.
+	Unusable string
 	// Omitted says that the tool was built without telemetry: it can record and contact nothing.
 	Omitted bool
 	// MachineID is the pseudonym that events go out under, empty while there is none.
@@ -173,6 +176,9 @@ func (m *Manager) Status() Status {
 	s.Declared = m.backend(consent.Decision{})
 	fault(in.pin().err)
 	s.block(in.pin().err)
+	if _, err := in.selectBackend(); err != nil {
+		s.Unusable = err.Error()
+	}
 	s.Pinned = in.pin().selection.pinned && !s.Decision.LocalOnly
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
 	s.block(wrong)

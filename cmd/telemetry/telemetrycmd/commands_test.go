@@ -198,6 +198,12 @@ func TestEnableSaysWhatIsCollectedAndWhetherItIsOn(t *testing.T) {
 		"no_receiver": {func(h *home) {
 			h.tool.Telemetry.Endpoint, h.tool.Telemetry.Settings = "", nil
 		}, nil},
+		"plain_http": {func(h *home) {
+			h.tool.Telemetry.Endpoint = "http://telemetry.example/events"
+		}, nil},
+		"unusable_policy": {func(h *home) {
+			h.policy("receiver http http://corp.example/events")
+		}, nil},
 		"extended": {func(h *home) {
 			h.tool.Telemetry.ExtendedCollection = true
 			h.tool.Telemetry.MetadataKeys = []string{"shell", "format"}
@@ -220,6 +226,25 @@ func TestEnableSaysWhatIsCollectedAndWhetherItIsOn(t *testing.T) {
 			}
 			golden(t, "enable_"+name, h.transcript(append([]string{"telemetry", "enable"}, test.args...)...))
 		})
+	}
+}
+
+// policy writes the administrator's policy.
+func (h *home) policy(text string) {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(filepath.Dir(h.dir), "policy"), []byte(text), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestAYesToAReceiverThatCannotBeUsedIsToNobodyAndAskedForAgain(t *testing.T) {
+	h := newHome(t)
+	mended := h.tool.Telemetry.Endpoint
+	h.tool.Telemetry.Endpoint = "http://telemetry.example/events"
+	h.run("telemetry", "enable")
+	h.tool.Telemetry.Endpoint = mended
+	if d := h.manager().Decision(); !d.Undecided || len(d.Beyond) != 1 || !strings.HasSuffix(d.Beyond[0], ", not nobody") {
+		t.Errorf("%+v", d)
 	}
 }
 
