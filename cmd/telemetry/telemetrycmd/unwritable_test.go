@@ -330,6 +330,12 @@ func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
 				t.Errorf("flush: %+v, %d", got, code)
 			}
 			p.wantSaid(p.say("share"), "!IDENTITY=", "telemetry status")
+			for _, args := range [][]string{{"receipts"}, {"receipts", "1"}, {"receipts", "-o", "json"}, {"log"}, {"inspect"}, {"export"}} {
+				out, err := p.command(append([]string{"telemetry"}, args...)...).Output()
+				if err == nil || len(out) > 0 {
+					t.Errorf("%v: %v, printed %q", args, err, out)
+				}
+			}
 			p.wantSaid(p.say("status"), "Waiting: not known", "Delivered: not known", "Machine ID: not known", "!stored, but it cannot be read", "To mend it: ")
 			p.wantSaid(p.say("disable"), "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
 			p.wantSaid(p.say("reset", "--yes"), "!Nothing to reset", "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
