@@ -817,3 +817,65 @@ func TestAYesUnderWhatKeepsEverythingHereIsToThisMachineAlsoWithoutIt(t *testing
 		}
 	}
 }
+
+func TestACommandThatANoCameIntoIsNotRecordedAfterALaterYes(t *testing.T) {
+	t.Parallel()
+	track := func(c *core.Collector) func() {
+		return func() { c.TrackCommand("secret", time.Hour.Milliseconds(), 0, nil) }
+	}
+	command := func(c *core.Collector) func() {
+		run := c.Command("secret")
+		return func() { run.Done(props.Outcome{}) }
+	}
+	for name, test := range map[string]struct {
+		variable string
+		begin    func(*core.Collector) (end func())
+		no       bool
+	}{
+		"timed by its author":         {"", track, true},
+		"noted when it began":         {"", command, true},
+		"under a variable":            {"on", command, true},
+		"timed, without a no":         {"", track, false},
+		"noted, without a no":         {"", command, false},
+		"a variable, and without one": {"on", command, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newIntake(t)
+			env := map[string]string{"SOMETOOL_TELEMETRY": test.variable}
+			options := []core.Option{core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")), environment(env)}
+			m := core.NewManager(toolFor(in.URL), options...)
+			if test.variable == "" {
+				if err := m.Enable(false, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := open(t, toolFor(in.URL), options)
+			end := test.begin(c)
+			if test.no {
+				if _, err := m.Disable(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := m.Enable(false, ""); err != nil {
+				t.Fatal(err)
+			}
+			end()
+			c.Track("feature.used", "after", nil)
+			if err := c.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, e := range in.received() {
+				names = append(names, e.Name)
+			}
+			want := "secret after"
+			if test.no {
+				want = "after"
+			}
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("%q arrived, want %q", got, want)
+			}
+		})
+	}
+}

@@ -55,6 +55,7 @@ type event struct {
 	Name       string
 	DurationMS *int64 `json:"duration_ms"`
 	ExitCode   *int   `json:"exit_code"`
+	ErrorClass string `json:"error_class"`
 	MachineID  string `json:"machine_id"`
 	Metadata   map[string]string
 }
