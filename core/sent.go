@@ -92,8 +92,9 @@ func (e *SentMismatch) Error() string {
 
 // SentStatus is what Status tells of the log of what was sent.
 type SentStatus struct {
-	// Requests is how many are in it, Gaps how many could not be written into it.
-	Requests, Gaps int
+	// Requests is how many are in it, Unsent how many of these did not go out after all, and Gaps
+	// how many could not be written into it.
+	Requests, Unsent, Gaps int
 	// Unlogged says that what is sent now can neither be written into it nor be counted.
 	Unlogged bool
 	// Bytes is its size on disk.
@@ -223,6 +224,11 @@ func (m *Manager) EraseSent(ctx context.Context) error {
 func (m *Manager) lookAtSent(s *Status) error {
 	log, err := m.Sent(time.Time{})
 	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Unlogged: log.Unlogged, Bytes: log.Bytes}
+	for _, d := range log.Deliveries {
+		if d.Unsent {
+			s.Log.Unsent++
+		}
+	}
 	if err == nil && log.Mismatch != nil {
 		return log.Mismatch
 	}

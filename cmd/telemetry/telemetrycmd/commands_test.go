@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
 )
@@ -276,6 +278,37 @@ func TestDisableSaysWhatItErased(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "disable_impossible", h.transcript("telemetry", "disable"))
+}
+
+func TestDisableCallsNothingSentThatANoKept(t *testing.T) {
+	kept := 0
+	for step := 1; kept == 0 && step < 100; step++ { // a no at each reading of the clock by a flush, until one comes right before the request
+		h := newHome(t)
+		h.must("telemetry", "enable")
+		h.record(1)
+		other, readings := h.manager(), 0
+		m := core.NewManager(h.tool, append(h.core(), core.WithClock(func() time.Time {
+			if readings++; readings == step {
+				if err := other.Answer(consent.AnswerNo, other.Stored(), ""); err != nil {
+					t.Error(err)
+				}
+			}
+			return h.now
+		}))...)
+		_, _ = m.Flush(t.Context(), nil)
+		log, err := other.Sent(time.Time{})
+		if err != nil || len(log.Deliveries) == 0 || !log.Deliveries[0].Unsent {
+			continue
+		}
+		kept++
+		out := h.must("telemetry", "disable")
+		if strings.Contains(out, "What was sent is still in the log") || !strings.Contains(out, "A request that did not go out any more is in the log") || len(h.sent()) > 0 {
+			t.Errorf("disable: %s", out)
+		}
+	}
+	if kept == 0 {
+		t.Error("no no came right before the request")
+	}
 }
 
 func TestResetTellsThePlainTruth(t *testing.T) {
