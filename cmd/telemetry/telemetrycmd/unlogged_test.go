@@ -110,6 +110,48 @@ func TestWhatIsSentWhereNothingCanBeStoredIsInNoLogAndThatIsSaid(t *testing.T) {
 	}
 }
 
+// onAMachine runs the tool below a first process that is an init, as on no container.
+func (p *place) onAMachine(args ...string) string {
+	p.t.Helper()
+	init := filepath.Join(p.t.TempDir(), "init")
+	sh, err := exec.LookPath("sh")
+	if err == nil {
+		err = os.Symlink(sh, init) // the kernel names a process by what was run
+	}
+	if err != nil {
+		p.t.Skip(err)
+	}
+	cmd := exec.Command("unshare", append([]string{"--pid", "--fork", "--mount-proc", "--", init, "-c", `"$@"; exit $?`, "init", p.exe}, args...)...)
+	cmd.Env = p.env
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil || strings.HasPrefix(string(out), "unshare: ") {
+		p.t.Skipf("no process of its own kind can be made here: %v %s", err, out)
+	}
+	return string(out)
+}
+
+func TestWhereNothingIsStoredAndNothingSentNobodySpeaksOfALogThatLacksIt(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("deploy")
+	for i, pair := range p.env {
+		if strings.HasPrefix(pair, "CI=") {
+			p.env[i] = "CI=false"
+		}
+	}
+	defer frozen(t, filepath.Dir(p.state))()
+	sent := p.arrived()
+	p.onAMachine("deploy")
+	if out := p.onAMachine("telemetry", "status"); !strings.Contains(out, "off (allowed, but something is wrong)") || p.arrived() != sent {
+		t.Fatalf("%d more arrived, and status says:\n%s", p.arrived()-sent, out)
+	}
+	for _, args := range [][]string{{"status"}, {"log"}, {"log", "--verify"}, {"log", "-o", "json"}, {"export"}} {
+		if out := p.onAMachine(append([]string{"telemetry"}, args...)...); strings.Contains(out, uncounted) || strings.Contains(out, `"unlogged"`) {
+			t.Errorf("%v says:\n%s", args, out)
+		}
+	}
+}
+
 func TestRequestsThatAreNotInTheLogAreToldByEveryCommandThatTellsOfIt(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
