@@ -215,6 +215,9 @@ func (m *Manager) Status() Status {
 	for _, name := range in.dir.Damaged() {
 		fault(fmt.Errorf("a file was damaged and is set aside as %s", name))
 	}
+	for _, err := range in.dir.SpoiltLocks() {
+		fault(fmt.Errorf("what needs a lock is not done until that is removed: %w", err))
+	}
 	for _, name := range in.dir.Scratches() {
 		if s.At.Sub(in.dir.Time(name)) > time.Minute {
 			fault(errors.New("a look at what waits was cut off and left a copy of it, which the next upload erases"))

@@ -471,3 +471,20 @@ func (p *place) user() int {
 	}
 	return os.Geteuid()
 }
+
+func TestALockThatNobodyCanTakeIsToldOf(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"upload.lock", "identity.lock", "consent.lock"} {
+		p := newBusyPlace(t, 1)
+		lock := filepath.Join(p.state, name)
+		if err := errors.Join(os.RemoveAll(lock), os.Mkdir(lock, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		p.wantSaid(p.say("status"), "What is wrong: what needs a lock is not done until that is removed: "+name+" in the state directory is not private and plain")
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+		p.wantSaid(p.say("status"), "!What is wrong")
+		p.wantSaid(p.say("flush"), "Sent 1 event")
+	}
+}
