@@ -289,7 +289,11 @@ func (m *Manager) lookAtQueue(s *Status) error {
 		return fmt.Errorf("the queue has files that are not private and plain, which are left alone: %s", strings.Join(stats.Distrusted, ", "))
 	}
 	if stats.Damaged > 0 {
-		return fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", stats.Damaged)
+		lines, them := "1 line", "it"
+		if stats.Damaged > 1 {
+			lines, them = fmt.Sprintf("%d lines", stats.Damaged), "them"
+		}
+		return fmt.Errorf("%s of the queue cannot be read; the next upload sets %s aside", lines, them)
 	}
 	return nil
 }

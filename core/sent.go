@@ -42,9 +42,10 @@ type SentLog struct {
 
 // Delivery is one request and what became of it.
 type Delivery struct {
-	// N is the number of its entry, At when it was written, right before it went out.
-	N  int
-	At time.Time
+	// N is the number of its entry, At when it was written, right before it went out, and AnswerN
+	// the number of the entry with its answer, 0 where there is none.
+	N, AnswerN int
+	At         time.Time
 	// Backend is the driver's name, Host whom it went to.
 	Backend, Host string
 	// Counts says how many of the events were of which kind: a command's by its name, others
@@ -175,7 +176,7 @@ func linesOf(e journal.Entry) state.Record {
 // answer adds what became of the request.
 func (d *Delivery) answer(e journal.Entry) {
 	f := linesOf(e)
-	d.Answered, d.Unsent = true, f[unsentField] != ""
+	d.Answered, d.AnswerN, d.Unsent = true, e.N, f[unsentField] != ""
 	d.Status, d.Class, d.Reason, d.Answer = numberIn(e, statusField), f[classField], f[reasonField], f[saidField]
 	d.Took = time.Duration(numberIn(e, tookField)) * time.Millisecond
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -630,11 +631,15 @@ func TestWrongUseIsExitCodeTwoAndNamesTheMistake(t *testing.T) {
 		`unknown command "enabel" for "mytool telemetry"; did you mean enable?`: {"telemetry", "enabel"},
 		`mytool telemetry status takes no arguments, but was given "now"`:       {"telemetry", "status", "now"},
 		`invalid argument "xml" for "-o, --output" flag: must be text or json`:  {"telemetry", "status", "-o", "xml"},
-		`unknown flag: --force`: {"telemetry", "reset", "--force"},
+		`unknown flag: --force`:                        {"telemetry", "reset", "--force"},
+		`unknown command "foo" for "mytool telemetry"`: {"telemetry", "foo"},
 	} {
 		out, errs, code := h.run(args...)
 		if code != 2 || !strings.Contains(errs, want) {
 			t.Errorf("%v: code %d, %q", args, code, errs)
+		}
+		if strings.Contains(errs, "foo") && strings.Contains(errs, "did you mean") {
+			t.Errorf("%v: %q", args, errs)
 		}
 		if out == "" && !strings.Contains(errs, "Usage:") {
 			t.Errorf("%v: no usage was shown", args)
@@ -753,5 +758,40 @@ func TestTheFeatureOffLeavesNoCommand(t *testing.T) {
 	h.tool.Features = props.Features{}
 	if c := child(h.root(), "telemetry"); c != nil {
 		t.Error("there is a telemetry command")
+	}
+}
+
+func TestAnEntryIsFoundByTheNumberOfItsAnswerAndADecisionByTheBeginningOfItsReceipt(t *testing.T) {
+	h := newHome(t)
+	h.sendOne()
+	if request, answer := h.must("telemetry", "log", "1"), h.must("telemetry", "log", "2"); request != answer || !strings.Contains(request, "Entry: 1\n") {
+		t.Errorf("%s\n%s", request, answer)
+	}
+	if _, errs, code := h.run("telemetry", "log", "3"); code != 1 || !strings.Contains(errs, "no request with the number 3") {
+		t.Errorf("code %d, %q", code, errs)
+	}
+	for range 3 { // some of which begin with a digit
+		h.must("telemetry", "disable")
+		h.must("telemetry", "enable")
+	}
+	all, err := h.manager().Decisions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range all.List {
+		if d.Receipt == "" {
+			continue
+		}
+		unlike := 1 // characters tell it from the others
+		for _, other := range all.List {
+			for other.Receipt != d.Receipt && strings.HasPrefix(other.Receipt, d.Receipt[:unlike]) {
+				unlike++
+			}
+		}
+		for digits := max(unlike, 2); digits <= len(d.Receipt); digits++ { // two digits are no number of so few
+			if out := h.must("telemetry", "receipts", d.Receipt[:digits]); !strings.HasPrefix(out, fmt.Sprintf("Decision: %d\n", i+1)) {
+				t.Errorf("%s: %s", d.Receipt[:digits], out)
+			}
+		}
 	}
 }

@@ -68,14 +68,14 @@ func (p *program) root() *cobra.Command {
 			"  telemetry --config mytool.yaml exec -- make all\n" +
 			"  telemetry --config mytool.yaml status",
 		Version:                    version(),
-		SilenceUsage:               true,
-		SilenceErrors:              true, // Main prints them
-		SuggestionsMinimumDistance: 2,
+		SilenceUsage:  true,
+		SilenceErrors: true, // Main prints them
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
 			}
 			text := fmt.Sprintf("unknown command %q", args[0])
+			cmd.SuggestionsMinimumDistance = min(len(args[0])/2, 2) // of three letters two others are no typo
 			if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 				text += "; did you mean " + strings.Join(similar, " or ") + "?"
 			}

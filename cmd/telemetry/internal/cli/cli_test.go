@@ -367,6 +367,7 @@ func TestTheShellAndTheCuriousNeedNoFile(t *testing.T) {
 	for line, want := range map[string]string{
 		"trak":    `unknown command "trak"; did you mean track?`,
 		"--nosuc": "unknown flag: --nosuc",
+		"foo":     "unknown command \"foo\"\n",
 		"exec":    "exec needs a command to run",
 	} {
 		if _, errs, code := outcome(p.command(strings.Fields(line)...)); code != 2 || !strings.Contains(errs, want) {
