@@ -66,7 +66,7 @@ func BenchmarkAccept(b *testing.B) {
 // BenchmarkOpen is what a start costs for each erasure that there ever was, and the memory
 // that it keeps.
 func BenchmarkOpen(b *testing.B) {
-	const erasures = 20_000
+	const many = 20_000
 	r, dir := benchmarkRelay(b, plenty)
 	requests := make(chan int)
 	done := make(chan struct{})
@@ -78,7 +78,7 @@ func BenchmarkOpen(b *testing.B) {
 			done <- struct{}{}
 		}()
 	}
-	for n := range erasures {
+	for n := range many {
 		requests <- n
 	}
 	close(requests)
@@ -106,8 +106,8 @@ func BenchmarkOpen(b *testing.B) {
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/erasures, "heap-B/erasure")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/many, "heap-B/erasure")
 		l.Close()
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/erasures, "ns/erasure")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/many, "ns/erasure")
 }

@@ -139,7 +139,7 @@ var plenty = erasures.Limit{
 	PerAddress: erasures.Rate{PerSecond: 1e6, Burst: 1e6}, Global: erasures.Rate{PerSecond: 1e6, Burst: 1e6},
 }
 
-func newFixture(t *testing.T, vendors ...relay.Vendor) *fixture {
+func newFixture(t *testing.T, vendors ...erasures.Vendor) *fixture {
 	t.Helper()
 	f := &fixture{T: t, dir: filepath.Join(t.TempDir(), "ledger"), began: time.Now(), log: &syncBuffer{}, stop: func() error { return nil }}
 	f.cfg = erasures.Config{

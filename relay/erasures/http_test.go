@@ -450,7 +450,7 @@ func TestSecretsAreNowhereAndIDsOnlyInTheLedger(t *testing.T) {
 
 func TestAMistakeInTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	tools := func(vendors ...relay.Vendor) map[string][]erasures.Vendor {
+	tools := func(vendors ...erasures.Vendor) map[string][]erasures.Vendor {
 		return map[string][]erasures.Vendor{"mytool": vendors}
 	}
 	f := newFixture(t, someVendor)

@@ -145,11 +145,11 @@ type storedReceipt struct {
 	Parts       []storedReceipt `json:"parts,omitempty"`
 }
 
-func store(r deletion.Receipt) *storedReceipt {
+func stored(r deletion.Receipt) *storedReceipt {
 	s := storedReceipt{State: r.State, ID: r.ID, Detail: oneLine(r.Detail), URL: r.URL,
 		CancelUntil: r.CancelUntil, MachineID: r.MachineID, At: r.At}
 	for _, part := range r.Parts {
-		s.Parts = append(s.Parts, *store(part))
+		s.Parts = append(s.Parts, *stored(part))
 	}
 	return &s
 }

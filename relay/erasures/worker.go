@@ -380,7 +380,7 @@ func (w *worker) work(l *lane, j job) result {
 		return result{lane: l, job: j} // cut off by ourselves, which says nothing of the vendor
 	}
 	if err == nil {
-		line.Receipt = store(got)
+		line.Receipt = stored(got)
 		if text, e := json.Marshal(line.Receipt); e != nil || len(text) > maxReceipt {
 			line.Receipt, err = nil, errors.New("the vendor's receipt is none that the ledger can hold")
 		}

@@ -13,10 +13,10 @@ import (
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // checkJSON is what --check says. Its names are stable.

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // document is what is known of such files. 256 KiB is far above what a relay with a hundred

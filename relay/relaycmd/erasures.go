@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // ledgerPlace is the ledger that the commands are about.

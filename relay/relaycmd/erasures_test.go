@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // auditJSON is what verify says. Its names are stable.

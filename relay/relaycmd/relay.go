@@ -18,8 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/tty"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // answerTime is how long answers may take when the relay is to end. Run has its own grace,
