@@ -48,6 +48,8 @@ type Receipt struct {
 	DueAt time.Time
 	// New says that this request began it.
 	New bool
+	// Asked says that a vendor was asked, or is just being asked.
+	Asked bool
 }
 
 var (
@@ -73,8 +75,9 @@ func (r *Relay) Receipt(ctx context.Context, id string) (Receipt, error) {
 	return Receipt{}, errors.ErrUnsupported
 }
 
-// Cancel takes an erasure back that no vendor was asked for yet. By and why are written into
-// the ledger. Errors wrap ErrUnknown, ErrTooLate or store.ErrUnavailable.
-func (r *Relay) Cancel(ctx context.Context, id, by, why string) (Receipt, error) {
-	return Receipt{}, errors.ErrUnsupported
+// Cancel takes erasures back for which no vendor was asked yet: all of them or, with an
+// error, none. By and why are written into the ledger. Errors wrap ErrUnknown, ErrTooLate or
+// store.ErrUnavailable.
+func (r *Relay) Cancel(ctx context.Context, ids []string, by, why string) error {
+	return errors.ErrUnsupported
 }

@@ -71,9 +71,9 @@ const (
 
 // Config says what an endpoint does.
 type Config struct {
-	// DB holds the requests, and Ledger their erasures.
-	DB     *store.DB
-	Ledger *erasures.Ledger
+	// DB holds the requests, and Relay has their erasures done.
+	DB    *store.DB
+	Relay *erasures.Relay
 	// Tools are those whose data a request without an extension is about.
 	Tools []string
 	// Domain is the host at which controllers reach the endpoint, which the certificate is for.
@@ -141,8 +141,8 @@ func (cfg Config) check() error {
 	wrong := func(field, problem string, args ...any) error {
 		return &driver.ConfigError{Field: "opendsr." + field, Problem: fmt.Sprintf(problem, args...)}
 	}
-	if cfg.DB == nil || cfg.Ledger == nil {
-		return wrong("Ledger", "there is none")
+	if cfg.DB == nil || cfg.Relay == nil {
+		return wrong("Relay", "there is none")
 	}
 	if len(cfg.Tools) == 0 {
 		return wrong("Tools", "there are none")

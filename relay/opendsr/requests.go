@@ -51,7 +51,7 @@ func (k *kept) status() string {
 	done, begun := true, false
 	for _, p := range k.erasures {
 		done = done && p.now.State == deletion.Verified
-		begun = begun || p.now.Begun
+		begun = begun || p.now.Asked
 	}
 	switch {
 	case done:
@@ -73,6 +73,10 @@ func (e *Endpoint) status(k *kept) status {
 	}
 }
 
+// by and why are what the ledger says of such an erasure.
+func by(controller string) string { return "OpenDSR controller " + controller }
+func why(request string) string   { return "OpenDSR request " + request }
+
 // enter has every erasure of a request in the ledger, and then the request kept. What is
 // asked for again, as after an answer that got lost, changes nothing.
 func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request, digest [32]byte) (*kept, error) {
@@ -84,13 +88,13 @@ func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request, dige
 	k := &kept{controller: from.ID, id: r.ID, received: now, expected: now.Add(e.cfg.Due), told: pending}
 	for _, tool := range r.tools {
 		for _, machine := range r.machines {
-			receipt, fresh, err := e.cfg.Ledger.Request(ctx, erasures.Request{
-				Tool: tool, MachineID: machine, RequestedAt: r.submitted, By: "controller " + from.ID + ", OpenDSR request " + r.ID,
+			receipt, err := e.cfg.Relay.Request(ctx, erasures.Demand{
+				Tool: tool, MachineID: machine, RequestedAt: r.submitted, By: by(from.ID), Why: why(r.ID),
 			})
 			if err != nil {
 				return nil, fmt.Errorf("entering an erasure in the ledger: %w", err)
 			}
-			k.erasures = append(k.erasures, part{tool, receipt.ID, fresh, receipt})
+			k.erasures = append(k.erasures, part{tool, receipt.ID, receipt.New, receipt})
 		}
 	}
 	err = e.cfg.DB.Write(ctx, func(tx *store.Tx) error {
@@ -185,7 +189,7 @@ func (e *Endpoint) find(ctx context.Context, controller, id string) (*kept, erro
 	}
 	for i := range k.erasures {
 		p := &k.erasures[i]
-		if p.now, err = e.cfg.Ledger.Receipt(ctx, p.receipt); err != nil {
+		if p.now, err = e.cfg.Relay.Receipt(ctx, p.receipt); err != nil {
 			return nil, fmt.Errorf("looking for an erasure: %w", err)
 		}
 	}
@@ -215,7 +219,7 @@ func (e *Endpoint) takeBack(ctx context.Context, controller, id string) error {
 		receipts = append(receipts, p.receipt)
 	}
 	// All or none: a request of which a part is erased was not cancelled.
-	err = e.cfg.Ledger.Cancel(ctx, receipts, "controller "+controller+", OpenDSR request "+id)
+	err = e.cfg.Relay.Cancel(ctx, receipts, by(controller), why(id))
 	if errors.Is(err, erasures.ErrTooLate) {
 		return errTooLate
 	}
