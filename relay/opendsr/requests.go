@@ -45,15 +45,16 @@ type part struct {
 
 // status is what the erasures come to.
 func (k *kept) status() string {
-	if k.told == cancelled {
-		return cancelled
-	}
-	done, begun := true, false
+	done, begun, gone := true, false, true
 	for _, p := range k.erasures {
-		done = done && p.now.State == deletion.Verified
+		// What a person did by hand is done; that it is gone is only known where it is verified.
+		done = done && (p.now.Own == deletion.Verified || p.now.Own == erasures.Done)
 		begun = begun || p.now.Asked
+		gone = gone && p.now.Own == erasures.Cancelled
 	}
 	switch {
+	case gone:
+		return cancelled
 	case done:
 		return completed
 	case begun:
@@ -219,7 +220,7 @@ func (e *Endpoint) takeBack(ctx context.Context, controller, id string) error {
 		receipts = append(receipts, p.receipt)
 	}
 	// All or none: a request of which a part is erased was not cancelled.
-	err = e.cfg.Relay.Cancel(ctx, receipts, by(controller), why(id))
+	err = e.cfg.Relay.Cancel(receipts, by(controller), why(id))
 	if errors.Is(err, erasures.ErrTooLate) {
 		return errTooLate
 	}
