@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
@@ -166,10 +168,13 @@ func (e *Endpoint) call(ctx context.Context, c callback) error {
 	}
 	answer := e.status(k)
 	answer.Callback, answer.Status = c.url, c.status
-	ok := e.post(ctx, c.url, answer)
+	next, allowed := int64(0), e.mayCall(c)
+	ok := allowed && e.post(ctx, c.url, answer)
 	now := e.now()
-	next := int64(0)
-	if !ok {
+	switch {
+	case !allowed:
+		e.cfg.Log.Warn("a controller is not called any more: the configuration does not name its host", "controller", c.controller, "request", c.request)
+	case !ok:
 		next = store.Millis(now.Add(min(firstRetry<<min(c.attempts, 16), lastRetry)))
 		if now.Sub(c.since) > giveUp {
 			next = 0
@@ -187,6 +192,14 @@ func (e *Endpoint) call(ctx context.Context, c callback) error {
 		return fmt.Errorf("noting a call: %w", err)
 	}
 	return nil
+}
+
+// mayCall reports whether a URL is still one of its controller's, which the configuration may
+// have changed since it was given.
+func (e *Endpoint) mayCall(c callback) bool {
+	u, err := url.Parse(c.url)
+	i := slices.IndexFunc(e.cfg.Controllers, func(o Controller) bool { return o.ID == c.controller })
+	return err == nil && i >= 0 && slices.Contains(e.cfg.Controllers[i].CallbackHosts, u.Host)
 }
 
 // post reports whether a controller has taken a call.

@@ -76,6 +76,7 @@ func (v *vendor) Status(_ context.Context, r deletion.Receipt) (deletion.Receipt
 type world struct {
 	*testing.T
 	db       *store.DB
+	relay    *erasures.Relay
 	vendor   *vendor
 	endpoint *opendsr.Endpoint
 	url      string
@@ -110,6 +111,7 @@ func newWorld(t *testing.T, url string, quiet time.Duration) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.relay = relay
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- relay.Run(ctx) }()
@@ -490,6 +492,27 @@ func TestACallThatFailsIsMadeAgainLaterAndLater(t *testing.T) {
 	w.round()
 	if got := len(w.called()); got != 5 {
 		t.Errorf("called %d times, one of them after it was taken", got)
+	}
+}
+
+func TestAHostThatIsNotNamedAnyMoreIsNotCalled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlite(t), time.Hour)
+	w.ask("POST", "/v2/requests", token, w.body(w.callback()))
+	e, err := opendsr.New(w.config(func(c *opendsr.Config) {
+		c.Relay, c.Controllers[0].CallbackHosts = w.relay, []string{"new.example.com"}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Hour)
+	w.round()
+	if got := w.called(); len(got) > 0 {
+		t.Errorf("called with %q", got)
 	}
 }
 
