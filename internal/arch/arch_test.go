@@ -223,7 +223,7 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 	eachBuild(t, func(t *testing.T, g graph) {
 		for path, p := range g {
 			if p.own() && slices.Contains(p.Imports, "github.com/spf13/cobra") &&
-				!under(path, "cmd", "examples", "internal/demo", "internal/bench") {
+				!under(path, "cmd", "relay/relaycmd", "internal/rootcmd", "examples", "internal/demo", "internal/bench") {
 				t.Errorf("%s imports cobra", path)
 			}
 		}
@@ -268,9 +268,9 @@ func TestOnlyTestsKnowThePagesSamples(t *testing.T) {
 func TestShippedToolsCannotReachAVendorsDeletion(t *testing.T) {
 	t.Parallel()
 	eachBuild(t, func(t *testing.T, g graph) {
-		for _, p := range g.packages(t, "core", "backends", "cmd/telemetry/telemetrycmd", "examples") {
+		for _, p := range g.packages(t, "core", "backends", "cmd/telemetry", "examples") {
 			for _, dep := range p.Deps {
-				if under(dep, "deletion") && !under(dep, forTools...) {
+				if under(dep, "relay") || under(dep, "deletion") && !under(dep, forTools...) {
 					t.Errorf("%s needs %s, which is for operators", p.ImportPath, dep)
 				}
 			}
@@ -443,10 +443,11 @@ func TestBackendsHaveNoAccessToTheMachine(t *testing.T) {
 func TestLinkedPackagesAreTheReviewedOnes(t *testing.T) {
 	t.Parallel()
 	for name, of := range map[string]struct{ root, tags string }{
-		"deps-core.txt":           {"core", ""},
-		"deps-telemetry.txt":      {"cmd/telemetry", ""},
-		"deps-mytool.txt":         {"examples/mytool", ""},
-		"deps-mytool-vendors.txt": {"examples/mytool", withVendors},
+		"deps-core.txt":            {"core", ""},
+		"deps-telemetry.txt":       {"cmd/telemetry", ""},
+		"deps-telemetry-relay.txt": {"cmd/telemetry-relay", ""},
+		"deps-mytool.txt":          {"examples/mytool", ""},
+		"deps-mytool-vendors.txt":  {"examples/mytool", withVendors},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, err := graphs()

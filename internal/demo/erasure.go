@@ -18,7 +18,7 @@ import (
 )
 
 // forgetting is the cast of the second story: a person with mytool, an operator with
-// telemetry relay, and somebody who stands in for Datadog.
+// telemetry-relay, and somebody who stands in for Datadog.
 type forgetting struct {
 	*story
 	ctx      context.Context
@@ -45,7 +45,7 @@ func runErasure(ctx context.Context, dir string) {
 
 	f.tool = got(build(ctx, dir, "examples/mytool", "-tags", "vendors", "-ldflags", "-X main.version=1.0.0 -X main.backend=datadog "+
 		"-X main.settings=api_key="+datadog.APIKey+",endpoint="+vendorURL+" -X main.erasures="+f.url))
-	f.operator = got(build(ctx, dir, "cmd/telemetry"))
+	f.operator = got(build(ctx, dir, "cmd/telemetry-relay"))
 	must(os.WriteFile(filepath.Join(f.tool.dir, secretName), []byte("Dear Ada,\nthree lines,\nand a word.\n"), 0o600))
 	f.write("relay.yaml", fmt.Sprintf(`listen: %s
 ledger: ledger
@@ -74,7 +74,7 @@ func (f *forgetting) write(name, content string) {
 	must(os.WriteFile(filepath.Join(f.operator.dir, name), []byte(content), 0o600))
 }
 
-// person runs mytool, operate telemetry; both print it.
+// person runs mytool, operate telemetry-relay; both print it.
 func (f *forgetting) person(args ...string) result {
 	r := got(f.tool.run(f.ctx, args...))
 	f.command("mytool "+strings.Join(args, " "), r.output())
@@ -83,7 +83,7 @@ func (f *forgetting) person(args ...string) result {
 
 func (f *forgetting) operate(args ...string) result {
 	r := got(f.operator.run(f.ctx, args...))
-	f.command("telemetry "+strings.Join(args, " "), r.output())
+	f.command("telemetry-relay "+strings.Join(args, " "), r.output())
 	return r
 }
 
@@ -110,13 +110,13 @@ func (f *forgetting) theOnly(state string) request {
 }
 
 func (f *forgetting) startRelay() {
-	cmd := f.operator.command(f.ctx, "relay", "--config", "relay.yaml")
+	cmd := f.operator.command(f.ctx, "serve", "--config", "relay.yaml")
 	log := got(os.OpenFile(filepath.Join(f.operator.dir, "relay.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600))
 	defer log.Close()
 	cmd.Stderr = log
 	must(cmd.Start())
 	f.relay = cmd
-	f.command("telemetry relay --config relay.yaml &", "")
+	f.command("telemetry-relay serve --config relay.yaml &", "")
 	must(poll("the relay answered", func() (bool, error) {
 		resp, err := http.Get(strings.TrimSuffix(f.url, "/v1/erasures") + "/healthz")
 		if err != nil {

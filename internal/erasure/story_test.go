@@ -32,9 +32,9 @@ import (
 	"github.com/gotoolbase/telemetry/deletion/datadog"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	standindatadog "github.com/gotoolbase/telemetry/internal/standin/datadog"
 	standinposthog "github.com/gotoolbase/telemetry/internal/standin/posthog"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // The hosts of the world.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
 
@@ -26,7 +27,7 @@ func loadCertificate(c *config) (*certificate, error) {
 	}
 	cert := &certificate{certificate: c.certificate, key: c.key}
 	if err := cert.reload(); err != nil {
-		return nil, &FileError{strictyaml.Wrong(c.lines["tls"], "tls", "%v", err)}
+		return nil, rootcmd.InFile(strictyaml.Wrong(c.lines["tls"], "tls", "%v", err))
 	}
 	return cert, nil
 }

@@ -13,10 +13,11 @@ import (
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // checkJSON is what --check says. Its names are stable.
@@ -58,7 +59,7 @@ type toolVendorJSON struct {
 func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificate, format string) error {
 	ledger, err := checkLedger(c.ledger)
 	if err != nil {
-		return telemetrycmd.UsageError(&FileError{fmt.Errorf("ledger: %w", err)})
+		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("ledger: %w", err)))
 	}
 	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, BehindProxy: c.behindProxy, Ledger: ledger, Quiet: c.quiet.String()}
 	if c.quiet == 0 {
@@ -66,7 +67,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 	}
 	if cert != nil {
 		if j.CertificateUntil = cert.current.Load().Leaf.NotAfter.UTC(); s.now().After(j.CertificateUntil) {
-			return &FileError{strictyaml.Wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", screen.When(j.CertificateUntil))}
+			return rootcmd.InFile(strictyaml.Wrong(c.lines["tls"], "tls", "certificate: it ended on %s, so that no tool would take it", screen.When(j.CertificateUntil)))
 		}
 	}
 	for _, t := range c.tools {

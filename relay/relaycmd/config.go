@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // document is what is known of such files. 256 KiB is far above what a relay with a hundred
@@ -67,14 +68,14 @@ func loadConfig(path string) (*config, error) {
 	}
 	data, err := document.Read(path)
 	if err != nil {
-		return nil, &FileError{err}
+		return nil, rootcmd.InFile(err)
 	}
 	c, err := parseConfig(data)
 	if err != nil {
-		return nil, &FileError{err}
+		return nil, rootcmd.InFile(err)
 	}
 	if c.folder, err = filepath.Abs(filepath.Dir(path)); err != nil {
-		return nil, &FileError{errors.New("the working directory is gone, so name the file with its whole path")}
+		return nil, rootcmd.InFile(errors.New("the working directory is gone, so name the file with its whole path"))
 	}
 	for _, file := range []*string{&c.ledger, &c.certificate, &c.key} {
 		*file = c.path(*file)
@@ -358,7 +359,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 				},
 			})
 			if err != nil {
-				return nil, &FileError{err}
+				return nil, rootcmd.InFile(err)
 			}
 			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: a.Follower})
 		}
@@ -369,7 +370,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 // relayMistake translates what only erasures.New finds wrong.
 func relayMistake(err error) error {
 	if _, ok := errors.AsType[*driver.ConfigError](err); ok {
-		return &FileError{err}
+		return rootcmd.InFile(err)
 	}
 	return err
 }

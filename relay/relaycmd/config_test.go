@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -98,8 +99,8 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 				t.Fatalf("there is no %q to be spoilt", test.old)
 			}
 			file := p.write(strings.ReplaceAll(name, " ", "-")+".yaml", strings.Replace(good, test.old, test.new, 1))
-			_, errs, code := p.inProcess(noon, nil, "relay", "--config", file, "--check")
-			if code != 2 || !strings.Contains(errs, "telemetry: --config: ") || !strings.Contains(errs, test.want) {
+			_, errs, code := p.inProcess(noon, nil, "serve", "--config", file, "--check")
+			if code != 2 || !strings.Contains(errs, "telemetry-relay: --config: ") || !strings.Contains(errs, test.want) {
 				t.Errorf("code %d, %q, want %q", code, errs, test.want)
 			}
 			if holdsKey(errs) || strings.Count(errs, "\n") != 1 {
@@ -113,9 +114,9 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	file := p.write("relay.yaml", strings.Replace(good, "key_file: posthog.key", "key_env: $POSTHOG_KEY", 1))
-	p.fails(2, "line 5: tools.mytool[0].key_env: the environment has no such variable", "relay", "--config", file, "--check")
+	p.fails(2, "line 5: tools.mytool[0].key_env: the environment has no such variable", "serve", "--config", file, "--check")
 	p.write("relay.yaml", strings.Replace(good, "ledger: ledger", `ledger: "~/${HOME}"`, 1))
-	if out := p.must("relay", "--config", file, "--check"); !strings.Contains(out, filepath.Join(p.dir, "~", "${HOME}")) {
+	if out := p.must("serve", "--config", file, "--check"); !strings.Contains(out, filepath.Join(p.dir, "~", "${HOME}")) {
 		t.Errorf("it says %s", out)
 	}
 }
@@ -144,7 +145,7 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 		if err := os.Chmod(key, mode); err != nil {
 			t.Fatal(err)
 		}
-		out, errs, code := p.run("relay", "--config", file, "--check")
+		out, errs, code := p.run("serve", "--config", file, "--check")
 		if taken != (code == 0) {
 			t.Errorf("%#o: code %d, %q, %q", mode, code, out, errs)
 		}
@@ -162,8 +163,8 @@ func TestCheckSaysWhatWouldRunAndDoesNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	file := p.declare("admin: 127.0.0.1:0", "behind_proxy: true")
-	golden(t, "check", p.transcript("relay", "--config", file, "--check"))
-	golden(t, "check_json", p.transcript("relay", "--config", file, "--check", "--output", "json"))
+	golden(t, "check", p.transcript("serve", "--config", file, "--check"))
+	golden(t, "check_json", p.transcript("serve", "--config", file, "--check", "--output", "json"))
 	if _, err := os.Stat(p.path("ledger")); err == nil {
 		t.Error("the ledger was made")
 	}
@@ -175,12 +176,12 @@ func TestCheckSaysWhatWouldRunAndDoesNothing(t *testing.T) {
 func TestARelayNeedsAFile(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.fails(2, "--config is required", "relay")
-	p.fails(2, "telemetry relay --help tells how it is used.", "relay")
-	p.fails(2, "--config: cannot read the file: ", "relay", "--config", "none.yaml")
-	p.fails(2, "takes no arguments", "relay", "x", "--config", "none.yaml")
-	p.fails(2, "must be auto, text or json", "relay", "--log", "xml")
-	p.fails(2, "--output goes with --check", "relay", "--output", "json")
+	p.fails(2, "--config is required", "serve")
+	p.fails(2, "telemetry-relay serve --help tells how it is used.", "serve")
+	p.fails(2, "--config: cannot read the file: ", "serve", "--config", "none.yaml")
+	p.fails(2, "takes no arguments", "serve", "x", "--config", "none.yaml")
+	p.fails(2, "must be auto, text or json", "serve", "--log", "xml")
+	p.fails(2, "--output goes with --check", "serve", "--output", "json")
 }
 
 // A key on a command line is in the list of processes and in the shell's history.
@@ -203,7 +204,7 @@ func TestNoFlagTakesASecret(t *testing.T) {
 			walk(child)
 		}
 	}
-	for _, cmd := range Commands() {
+	for _, cmd := range (surroundings{lookup: os.LookupEnv, now: time.Now}).commands() {
 		walk(cmd)
 	}
 	if flags < 30 {
@@ -223,7 +224,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 	p := newPlace(t)
 	for name, line := range map[string]string{
 		"help":                "help",
-		"help_relay":          "relay --help",
+		"help_serve":          "serve --help",
 		"help_erasures":       "erasures",
 		"help_list":           "erasures list --help",
 		"help_show":           "erasures show --help",
@@ -248,7 +249,7 @@ func TestWrongUseIsExitCodeTwo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	for line, want := range map[string]string{
-		"erasures lst":                               `unknown command "lst" for "telemetry erasures"; did you mean list?`,
+		"erasures lst":                               `unknown command "lst" for "telemetry-relay erasures"; did you mean list?`,
 		"erasures list":                              "--ledger is required",
 		"erasures list --ledger a --config b":        "--ledger and --config both name a ledger",
 		"erasures list --config none.yaml":           "--config: cannot read the file",

@@ -56,8 +56,8 @@ func (s surroundings) erase() *cobra.Command {
 			"flag for the key itself, which others could see in the list of processes.\n\n" +
 			"The exit code is 0 if the vendor has the request or has erased, 1 if it refuses or\n" +
 			"nothing is known, and 2 for a mistake in how this was called.",
-		Example: "  telemetry erase --machine-id ID --backend posthog --instance eu --project 12345 --key-file posthog.key --dry-run\n" +
-			"  telemetry erase --machine-id ID --backend datadog --tool mytool --site eu1 --retention 15d \\\n" +
+		Example: "  telemetry-relay erase --machine-id ID --backend posthog --instance eu --project 12345 --key-file posthog.key --dry-run\n" +
+			"  telemetry-relay erase --machine-id ID --backend datadog --tool mytool --site eu1 --retention 15d \\\n" +
 			"      --api-key-env DD_API_KEY --application-key-env DD_APPLICATION_KEY",
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -322,7 +322,7 @@ func isOpen(r deletion.Receipt) bool {
 // pause waits for the next look, longer where the vendor says so.
 func (e *erasing) pause(last error) error {
 	if last != nil {
-		fmt.Fprintf(e.cmd.ErrOrStderr(), "telemetry: %v; asking again in %v\n", last, max(e.every, driver.Wait(last)))
+		fmt.Fprintf(e.cmd.ErrOrStderr(), program+": %v; asking again in %v\n", last, max(e.every, driver.Wait(last)))
 	}
 	select {
 	case <-e.cmd.Context().Done():
@@ -390,7 +390,7 @@ func (e *erasing) notTaken(err error) error {
 
 // again is the command by which somebody asks again for the same, or goes on from it.
 func (e *erasing) again(more ...string) string {
-	words := []string{"telemetry", "erase"}
+	words := []string{program, "erase"}
 	e.cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
 		case "dry-run", "status", "cancel", "yes", "wait", "every", "output", "requested-at":

@@ -71,7 +71,7 @@ func TestAnErasureByHandSaysWhatItIsAndDoes(t *testing.T) {
 // command is the last line of what a run printed under a label, to be typed as it is.
 func command(t *testing.T, out, label string) []string {
 	t.Helper()
-	found := regexp.MustCompile(`(?m)` + label + `: telemetry (.*)$`).FindStringSubmatch(out)
+	found := regexp.MustCompile(`(?m)` + label + `: telemetry-relay (.*)$`).FindStringSubmatch(out)
 	if found == nil {
 		t.Fatalf("there is no %q in\n%s", label, out)
 	}
@@ -151,8 +151,8 @@ func TestWhatTheVendorRefusesIsExitCodeOne(t *testing.T) {
 		want  string
 	}{
 		"key":  {posthog.Fault{Status: http.StatusUnauthorized, Body: "{}"}, "the key is refused"},
-		"down": {posthog.Fault{Status: http.StatusBadGateway, Body: "{}"}, "to ask again, which is safe: telemetry erase --machine-id "},
-		"busy": {posthog.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"90"}}, Body: "{}"}, "not before 1m30s have passed: telemetry erase "},
+		"down": {posthog.Fault{Status: http.StatusBadGateway, Body: "{}"}, "to ask again, which is safe: telemetry-relay erase --machine-id "},
+		"busy": {posthog.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"90"}}, Body: "{}"}, "not before 1m30s have passed: telemetry-relay erase "},
 		"no":   {posthog.Fault{Status: http.StatusBadRequest, Body: "{}"}, "PostHog does not take the request\n"},
 		"gone": {posthog.Fault{Drop: true}, "check the address and the network"},
 	} {

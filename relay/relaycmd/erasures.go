@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // ledgerPlace is the ledger that the commands are about.
@@ -40,7 +40,7 @@ func (l *ledgerPlace) find() (string, error) {
 
 // hint is a command about this ledger, as people type it.
 func (l *ledgerPlace) hint(words ...string) string {
-	text := "telemetry erasures " + strings.Join(words, " ")
+	text := "telemetry-relay erasures " + strings.Join(words, " ")
 	if l.dir != "" {
 		return text + " --ledger " + quote(l.dir)
 	}
@@ -127,8 +127,8 @@ func (s surroundings) erasures() *cobra.Command {
 			"for: who asked when, what each vendor said, and when the data was known to be gone.\n\n" +
 			"Only repair needs the relay to be stopped. The ledger is the relay's user's alone:\n" +
 			"run these commands as that user.",
-		Example: "  telemetry erasures list --ledger /var/lib/erasures --state refused\n" +
-			"  telemetry erasures show 4f2a --config relay.yaml",
+		Example: "  telemetry-relay erasures list --ledger /var/lib/erasures --state refused\n" +
+			"  telemetry-relay erasures show 4f2a --config relay.yaml",
 		SuggestionsMinimumDistance: 2,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -193,8 +193,8 @@ func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
 			"state, machine ID, time of receipt, age and vendors between tabs.\n\n" +
 			"An erasure is acknowledged until every vendor has shown that the data is gone, which\n" +
 			"makes it verified. It is refused while a vendor refuses.",
-		Example: "  telemetry erasures list --ledger /var/lib/erasures\n" +
-			"  telemetry erasures list --ledger /var/lib/erasures --state refused --tool mytool --output json",
+		Example: "  telemetry-relay erasures list --ledger /var/lib/erasures\n" +
+			"  telemetry-relay erasures list --ledger /var/lib/erasures --state refused --tool mytool --output json",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

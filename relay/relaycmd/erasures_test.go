@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -52,7 +52,7 @@ func newHistory(t *testing.T) *history {
 	t.Helper()
 	c := &clock{at: noon}
 	h := &history{place: placeAt(t, c.now)}
-	s := surroundings{func(string) (string, bool) { return "", false }, c.now}
+	s := surroundings{lookup: func(string) (string, bool) { return "", false }, now: c.now}
 	h.declare("# all at their places")
 	cfg, err := loadConfig(h.path("relay.yaml"))
 	if err != nil {

@@ -27,8 +27,8 @@ func (s surroundings) export(ledger *ledgerPlace) *cobra.Command {
 			"It holds machine IDs, which are pseudonyms of persons, and no key. In csv, what a\n" +
 			"spreadsheet would take for a formula has a ' in front. That the ledger is as it was\n" +
 			"written is for verify to say.",
-		Example: "  telemetry erasures export --ledger /var/lib/erasures > erasures.jsonl\n" +
-			"  telemetry erasures export --ledger /var/lib/erasures --format csv --tool mytool > erasures.csv",
+		Example: "  telemetry-relay erasures export --ledger /var/lib/erasures > erasures.jsonl\n" +
+			"  telemetry-relay erasures export --ledger /var/lib/erasures --format csv --tool mytool > erasures.csv",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

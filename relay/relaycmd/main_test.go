@@ -42,16 +42,16 @@ func TestMain(m *testing.M) {
 	// Run under nohup, which ignores it, the children would ignore it too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "telemetry")
+		dir, err := os.MkdirTemp("", "telemetry-relay")
 		if err != nil {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "telemetry")
+		binary = filepath.Join(dir, "telemetry-relay")
 		if runtime.GOOS == "windows" {
 			binary += ".exe"
 		}
-		if out, err := exec.Command("go", "build", "-o", binary, "github.com/gotoolbase/telemetry/cmd/telemetry").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-o", binary, "github.com/gotoolbase/telemetry/cmd/telemetry-relay").CombinedOutput(); err != nil {
 			panic(string(out))
 		}
 		return m.Run()
@@ -238,7 +238,7 @@ func (p *place) transcript(args ...string) string {
 }
 
 func transcript(args []string, out, errs string, code int) string {
-	text := "$ telemetry " + strings.Join(args, " ") + "\n" + out
+	text := "$ telemetry-relay " + strings.Join(args, " ") + "\n" + out
 	if errs != "" {
 		text += "--- stderr\n" + errs
 	}
@@ -262,12 +262,12 @@ func (p *place) scrub(text string) string {
 // inProcess runs the commands with a clock and, on a terminal, with the screen that w is.
 func (p *place) inProcess(now time.Time, w io.Writer, args ...string) (stdout, stderr string, code int) {
 	p.Helper()
-	root := &cobra.Command{Use: "telemetry", SilenceErrors: true, SilenceUsage: true}
+	root := &cobra.Command{Use: program, SilenceErrors: true, SilenceUsage: true}
 	root.PersistentFlags().String("config", "", "")
-	s := surroundings{func(name string) (string, bool) {
+	s := surroundings{lookup: func(name string) (string, bool) {
 		value, found := map[string]string{"TERM": "xterm", "POSTHOG_KEY": postHogKey}[name]
 		return value, found
-	}, func() time.Time { return now }}
+	}, now: func() time.Time { return now }}
 	root.AddCommand(s.commands()...)
 	var out, errs bytes.Buffer
 	if w == nil {
@@ -279,7 +279,7 @@ func (p *place) inProcess(now time.Time, w io.Writer, args ...string) (stdout, s
 	root.SetArgs(args)
 	err := root.Execute()
 	if err != nil {
-		errs.WriteString("telemetry: " + err.Error() + "\n")
+		errs.WriteString("telemetry-relay: " + err.Error() + "\n")
 	}
 	return out.String(), errs.String(), telemetrycmd.ExitCode(err)
 }
@@ -346,7 +346,7 @@ type running struct {
 func (p *place) start(args ...string) *running {
 	p.Helper()
 	r := &running{p: p, log: newLines(), ended: make(chan struct{})}
-	r.cmd = p.command(append([]string{"relay", "--config", p.path("relay.yaml")}, args...)...)
+	r.cmd = p.command(append([]string{"serve", "--config", p.path("relay.yaml")}, args...)...)
 	r.cmd.Stderr = r.log
 	if err := r.cmd.Start(); err != nil {
 		p.Fatal(err)

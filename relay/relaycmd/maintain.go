@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // auditJSON is what verify says. Its names are stable.
@@ -34,7 +34,7 @@ func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 			"What does not show is that lines are missing at the very end, or that the whole file\n" +
 			"was written anew. Who wants to see that too keeps the number of lines and the head\n" +
 			"somewhere else: the same number of lines has the same head for ever.",
-		Example:           "  telemetry erasures verify --ledger /var/lib/erasures",
+		Example:           "  telemetry-relay erasures verify --ledger /var/lib/erasures",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -81,7 +81,7 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 		Long: "Have those vendors asked again that refused an erasure or left it to a person, once\n" +
 			"that person has seen to it. The relay takes it up within a minute if it runs, else\n" +
 			"when it starts. The first four characters of the ID will do.",
-		Example:           "  telemetry erasures retry 4f2a --ledger /var/lib/erasures",
+		Example:           "  telemetry-relay erasures retry 4f2a --ledger /var/lib/erasures",
 		Args:              oneID,
 		ValidArgsFunction: ledger.completeID(erasures.Erasure.NeedsPerson),
 	}
@@ -134,7 +134,7 @@ func (s surroundings) repair(ledger *ledgerPlace) *cobra.Command {
 			"and asks again, and that a vendor is asked twice.\n\n" +
 			"The relay must not run. Run this as the user whom the relay runs as, who has to own\n" +
 			"the new file. A ledger that is not damaged is left as it is.",
-		Example:           "  telemetry erasures repair --ledger /var/lib/erasures",
+		Example:           "  telemetry-relay erasures repair --ledger /var/lib/erasures",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

@@ -1,22 +1,11 @@
 //go:build !notelemetry
 
-// Package relaycmd holds the commands for those who run a tool and answer for its data:
-// `telemetry relay` takes requests for erasure and works on them, `telemetry erasures`
-// looks into its ledger, `telemetry erase` has one machine's data erased by hand. It is
-// for people who maintain that program.
-//
-// The keys that these commands need can erase anybody's data. They are read from files and
-// variables that the operator names; there is no flag and no key of a file to hold one, and
-// no message repeats what might be one in the wrong place.
 package relaycmd
 
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,35 +13,10 @@ import (
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
-// Commands returns the commands, to be added to the root.
-func Commands() []*cobra.Command { return surroundings{os.LookupEnv, time.Now}.commands() }
-
-// surroundings are what commands know of the world, but for files.
-type surroundings struct {
-	lookup func(string) (string, bool)
-	now    func() time.Time
-}
-
-func (s surroundings) screen(w io.Writer) screen.Screen { return screen.New(w, s.lookup) }
-
 // row is one of a table. Vendors have a say in most values, so all are cleaned.
 func row(label, value string, c screen.Colour) screen.Row {
 	return screen.Row{Label: label, Value: screen.Clean(value), Colour: c}
 }
-
-func (s surroundings) commands() []*cobra.Command {
-	return []*cobra.Command{s.relay(), s.erasures(), s.erase()}
-}
-
-// FileError is a mistake in a relay's file. What stands in the command line is right, so
-// there is no pointing at the command's help.
-type FileError struct{ err error }
-
-func (e *FileError) Error() string { return "--config: " + e.err.Error() }
-func (e *FileError) Unwrap() error { return e.err }
-
-// ExitCode is that of a wrong flag.
-func (e *FileError) ExitCode() int { return 2 }
 
 // usage is a mistake in how a command was called.
 func usage(format string, args ...any) error {

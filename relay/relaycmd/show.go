@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // erasureJSON is one erasure. Its names are stable.
@@ -99,7 +99,7 @@ func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
 		Use:               "show ID",
 		Short:             "Show one erasure: how far each vendor is, and all that happened",
 		Long:              "Show one erasure: how far each vendor is, what to do where a person has to act, and\nall that happened. The first four characters of the ID will do.",
-		Example:           "  telemetry erasures show 4f2a --ledger /var/lib/erasures",
+		Example:           "  telemetry-relay erasures show 4f2a --ledger /var/lib/erasures",
 		Args:              oneID,
 		ValidArgsFunction: ledger.completeID(func(erasures.Erasure) bool { return true }),
 	}

@@ -155,7 +155,7 @@ func TestOnATerminalAPersonSeesWhatThereIsAndIsAskedBeforeItIsErased(t *testing.
 		if erased != (p.postHog.Count(posthog.BulkDelete) == 1) || erased != (code == 0) {
 			t.Errorf("%q: code %d, asked %d times:\n%s", keys, code, p.postHog.Count(posthog.BulkDelete), d.text())
 		}
-		if !erased && !strings.Contains(d.text(), "telemetry: nothing was changed\n") {
+		if !erased && !strings.Contains(d.text(), "telemetry-relay: nothing was changed\n") {
 			t.Errorf("%q: %s", keys, d.text())
 		}
 		if holdsKey(d.text()) {
@@ -208,7 +208,7 @@ func TestTheLogIsTextOnATerminal(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.declare()
-	d := p.talk("relay", "--config", "relay.yaml")
+	d := p.talk("serve", "--config", "relay.yaml")
 	d.expect("level=INFO msg=listening url=http://127.0.0.1:")
 	// As Ctrl-C does, but for one thing: the key also throws away what is on its way to the
 	// terminal, and with it what the relay says last.

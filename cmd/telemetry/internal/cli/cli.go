@@ -5,21 +5,18 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/relay/relaycmd"
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/core/toolfile"
-	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/rootcmd"
 )
 
 // Main runs the program and returns its exit code. Where a command that it ran was
@@ -32,21 +29,11 @@ func Main(drivers []driver.Driver) int {
 	if errors.As(err, &ended) {
 		return ended.end()
 	}
-	code := telemetrycmd.ExitCode(err)
-	if err != nil && (cmd == root || !cmd.SilenceErrors) {
-		complain(err)
-		if code == exitUsage && !errors.As(err, new(*configError)) && !errors.As(err, new(*relaycmd.FileError)) {
-			fmt.Fprintf(os.Stderr, "%s --help tells how it is used.\n", cmd.CommandPath())
-		}
-	}
-	return code
+	return rootcmd.Report(cmd, err)
 }
 
-const exitUsage = 2
-
-// complain is how everything that goes wrong is said. An error may repeat what was typed or
-// what a file holds.
-func complain(err error) { fmt.Fprintln(os.Stderr, "telemetry:", plaintext.Clean(err.Error())) }
+// complain is how everything that goes wrong is said.
+func complain(err error) { rootcmd.Complain(os.Stderr, "telemetry", err) }
 
 // program is what the commands share.
 type program struct {
@@ -67,37 +54,15 @@ func (p *program) root() *cobra.Command {
 			"  telemetry --config mytool.yaml track command.invocation build --duration 142ms --exit-code 0\n" +
 			"  telemetry --config mytool.yaml exec -- make all\n" +
 			"  telemetry --config mytool.yaml status",
-		Version:                    version(),
-		SilenceUsage:               true,
-		SilenceErrors:              true, // Main prints them
-		SuggestionsMinimumDistance: 2,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			text := fmt.Sprintf("unknown command %q", args[0])
-			if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-				text += "; did you mean " + strings.Join(similar, " or ") + "?"
-			}
-			return telemetrycmd.UsageError(errors.New(text))
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return telemetrycmd.UsageError(err) })
+	rootcmd.Prepare(root)
 	root.PersistentFlags().StringVar(&p.config, "config", "", "the YAML file that declares the tool")
 	if err := root.MarkPersistentFlagFilename("config", "yaml", "yml"); err != nil {
 		panic(err) // the flag was added one line above
 	}
-	add := func(id, title string, commands ...*cobra.Command) {
-		root.AddGroup(&cobra.Group{ID: id, Title: title})
-		for _, cmd := range commands {
-			cmd.GroupID = id
-		}
-		root.AddCommand(commands...)
-	}
-	add("tools", "Available Commands:", append(telemetrycmd.Commands(p.path, p.manager),
-		telemetrycmd.CheckCommand(p.path, p.manager), p.ask(), p.track(), p.exec())...)
-	add("operators", "For those who run a tool and answer for its data:", relaycmd.Commands()...)
+	root.AddCommand(telemetrycmd.Commands(p.path, p.manager)...)
+	root.AddCommand(telemetrycmd.CheckCommand(p.path, p.manager), p.ask(), p.track(), p.exec())
+	root.AddCommand(moved("relay", "serve"), moved("erasures", "erasures"), moved("erase", "erase"))
 	return root
 }
 
@@ -113,13 +78,6 @@ func (p *program) path() string {
 	return "telemetry --config " + file
 }
 
-// configError is a mistake in the file, or a file that is not there.
-type configError struct{ err error }
-
-func (e *configError) Error() string { return "--config: " + e.err.Error() }
-func (e *configError) Unwrap() error { return e.err }
-func (e *configError) ExitCode() int { return exitUsage }
-
 var errNoConfig = errors.New("--config is required: the YAML file that declares the tool")
 
 // load reads the file. The options have the background process read the same one,
@@ -130,11 +88,11 @@ func (p *program) load() (props.Tool, []core.Option, error) {
 	}
 	path, err := filepath.Abs(p.config)
 	if err != nil {
-		return props.Tool{}, nil, &configError{errors.New("the working directory is gone, so name the file with its whole path")}
+		return props.Tool{}, nil, rootcmd.InFile(errors.New("the working directory is gone, so name the file with its whole path"))
 	}
 	tool, err := toolfile.Load(path, p.drivers...)
 	if err != nil {
-		return props.Tool{}, nil, &configError{err}
+		return props.Tool{}, nil, rootcmd.InFile(err)
 	}
 	return tool, []core.Option{core.WithUploadCommand("--config", path, "upload")}, nil
 }
@@ -155,14 +113,7 @@ func (p *program) collector() (props.Collector, error) {
 	}
 	c, err := core.Open(tool, options...)
 	if err != nil {
-		return c, &configError{err}
+		return c, rootcmd.InFile(err)
 	}
 	return c, nil
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

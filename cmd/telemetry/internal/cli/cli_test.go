@@ -471,3 +471,21 @@ func TestAHomeThatCannotBeWrittenChangesNothingForTheScript(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestACommandOfOperatorsSaysWhereItWent(t *testing.T) {
+	p := newPlace(t)
+	for line, now := range map[string]string{
+		"relay --config relay.yaml":      "what was telemetry relay is telemetry-relay serve now",
+		"erasures list --ledger x":       "what was telemetry erasures is telemetry-relay erasures now",
+		"erase --machine-id x --dry-run": "what was telemetry erase is telemetry-relay erase now",
+		"erase --help":                   "what was telemetry erase is telemetry-relay erase now",
+	} {
+		out, errs, code := outcome(p.bare(strings.Fields(line)...))
+		if code != 2 || out != "" || errs != "telemetry: "+now+", a program of its own\n" {
+			t.Errorf("%q: code %d, %q, %q", line, code, out, errs)
+		}
+	}
+	if out, _, _ := outcome(p.bare("--help")); strings.Contains(out, "\n  erase") || strings.Contains(out, "relay") {
+		t.Errorf("the help still lists them:\n%s", out)
+	}
+}

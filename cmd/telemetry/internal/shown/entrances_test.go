@@ -102,11 +102,11 @@ var entrances = []entrance{
 	}},
 	{name: "a relay's file", run: func(h *home, text string) string {
 		h.write("relay.yaml", yaml(text)+": x\n")
-		shown := h.operator("relay", "--config", "relay.yaml", "--check")
+		shown := h.operator("serve", "--config", "relay.yaml", "--check")
 		h.write("relay.yaml", "listen: 127.0.0.1:0\nledger: l\ntools: {"+yaml(text)+": []}\n")
-		shown += h.operator("relay", "--config", "relay.yaml", "--check")
+		shown += h.operator("serve", "--config", "relay.yaml", "--check")
 		h.write("relay.yaml", "listen: 127.0.0.1:0\nledger: l\ntools: {acme: [{vendor: posthog, instance: "+yaml(text)+", project: "+yaml(text)+", key_env: "+yaml(text)+"}]}\n")
-		return shown + h.operator("relay", "--config", "relay.yaml", "--check")
+		return shown + h.operator("serve", "--config", "relay.yaml", "--check")
 	}},
 	{name: "a policy", silent: true, run: func(h *home, text string) string {
 		return h.inside(props.TelemetryConfig{}, core.WithPolicyFile(h.write("policy", text)))
@@ -198,9 +198,14 @@ var entrances = []entrance{
 		shown := ""
 		for _, args := range [][]string{
 			{text}, {"--" + text}, {"-" + text}, {"track", "--" + text}, {"track", text + "@", text, "--duration", text}, {"status", text}, {"status", "--output", text},
-			{"exec", "--" + text, "x"}, {"erasures", text}, {"erasures", "list", "--ledger", text}, {"erasures", "list", "--state", text},
-			{"erasures", "show", text, "--ledger", "none"}, {"erase", text}, {"erase", "--backend", text}, {"relay", "--config", text}, {"relay", text},
-			{"--config", text, "status"}, {"--config", text, "enable"},
+			{"exec", "--" + text, "x"}, {"--config", text, "status"}, {"--config", text, "enable"}, {"relay", text},
+		} {
+			out, errs, _ := h.run("telemetry", args...)
+			shown += out + errs
+		}
+		for _, args := range [][]string{
+			{text}, {"--" + text}, {"erasures", text}, {"erasures", "list", "--ledger", text}, {"erasures", "list", "--state", text},
+			{"erasures", "show", text, "--ledger", "none"}, {"erase", text}, {"erase", "--vendor", text}, {"serve", "--config", text}, {"serve", text},
 		} {
 			shown += h.operator(args...)
 		}
@@ -305,7 +310,8 @@ func everything(h *home) string {
 }
 
 func (h *home) operator(args ...string) string {
-	out, errs, _ := h.run("telemetry", args...)
+	h.Helper()
+	out, errs, _ := h.run("telemetry-relay", args...)
 	return out + errs
 }
 

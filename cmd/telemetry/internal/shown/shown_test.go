@@ -22,6 +22,7 @@ import (
 	// What the programs are built of, so that go test does not take an old result for theirs.
 	_ "github.com/gotoolbase/telemetry/cmd/telemetry/internal/cli"
 	"github.com/gotoolbase/telemetry/core/driver"
+	_ "github.com/gotoolbase/telemetry/relay/relaycmd"
 )
 
 // built is the directory of the programs, and endpoint is where mytool sends to: nobody
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		built = dir
-		for _, program := range []string{"cmd/telemetry", "examples/mytool"} {
+		for _, program := range []string{"cmd/telemetry", "cmd/telemetry-relay", "examples/mytool"} {
 			build := exec.Command("go", "build", "-ldflags", "-X main.endpoint="+endpoint, "-o", executable(filepath.Base(program)),
 				"github.com/gotoolbase/telemetry/"+program)
 			if out, err := build.CombinedOutput(); err != nil {

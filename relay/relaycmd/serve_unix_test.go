@@ -134,8 +134,8 @@ func TestALedgerThatOthersMayEnterIsRefusedWithWhatToDo(t *testing.T) {
 	if err := os.Chmod(p.path("ledger"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p.fails(1, "chmod 700 "+p.path("ledger"), "relay", "--config", "relay.yaml")
-	p.fails(2, "chmod 700 "+p.path("ledger"), "relay", "--config", "relay.yaml", "--check")
+	p.fails(1, "chmod 700 "+p.path("ledger"), "serve", "--config", "relay.yaml")
+	p.fails(2, "chmod 700 "+p.path("ledger"), "serve", "--config", "relay.yaml", "--check")
 }
 
 func TestAPrivateKeyThatOthersCanReadIsRefused(t *testing.T) {
@@ -146,5 +146,5 @@ func TestAPrivateKeyThatOthersCanReadIsRefused(t *testing.T) {
 	if err := os.Chmod(p.path("relay.key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p.fails(2, "line 1: tls: key: others than its owner may get at it (mode 0644), which is no place for a key: chmod 600 "+p.path("relay.key"), "relay", "--config", "relay.yaml")
+	p.fails(2, "line 1: tls: key: others than its owner may get at it (mode 0644), which is no place for a key: chmod 600 "+p.path("relay.key"), "serve", "--config", "relay.yaml")
 }

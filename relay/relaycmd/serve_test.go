@@ -33,7 +33,7 @@ func (p *place) selfSign(serial int64, until time.Time) {
 		p.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "relay"},
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "serve"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
@@ -264,7 +264,7 @@ func TestWhatWasRefusedIsTakenUpAgain(t *testing.T) {
 	if out := p.must("erasures", "list", "--ledger", "ledger", "--state", "refused"); !strings.HasPrefix(out, id) {
 		t.Errorf("list: %q", out)
 	}
-	if out := p.must("erasures", "show", id, "--ledger", "ledger"); !strings.Contains(out, "telemetry erasures retry "+id[:12]+" --ledger ledger") {
+	if out := p.must("erasures", "show", id, "--ledger", "ledger"); !strings.Contains(out, "telemetry-relay erasures retry "+id[:12]+" --ledger ledger") {
 		t.Errorf("show: %s", out)
 	}
 	if out := p.completes("erasures", "retry", "--ledger", "ledger", ""); !strings.HasPrefix(out, id+"\tmytool, refused") {
@@ -280,7 +280,7 @@ func TestWhatWasRefusedIsTakenUpAgain(t *testing.T) {
 	if out := p.must("erasures", "list", "--ledger", "ledger"); !strings.Contains(out, "\tacknowledged\t") {
 		t.Errorf("list: %s", out)
 	}
-	p.fails(1, "nothing is left to a person here: telemetry erasures show "+id[:12]+" --ledger ledger", "erasures", "retry", id, "--ledger", "ledger")
+	p.fails(1, "nothing is left to a person here: telemetry-relay erasures show "+id[:12]+" --ledger ledger", "erasures", "retry", id, "--ledger", "ledger")
 }
 
 func TestThereIsOneRelayForALedger(t *testing.T) {
@@ -288,8 +288,8 @@ func TestThereIsOneRelayForALedger(t *testing.T) {
 	p := newPlace(t)
 	p.declare()
 	r := p.start()
-	p.fails(1, "a relay is at work in "+p.path("ledger"), "relay", "--config", "relay.yaml")
-	p.must("relay", "--config", "relay.yaml", "--check") // it only looks
+	p.fails(1, "a relay is at work in "+p.path("ledger"), "serve", "--config", "relay.yaml")
+	p.must("serve", "--config", "relay.yaml", "--check") // it only looks
 	r.stop()
 }
 
@@ -304,9 +304,9 @@ func TestAnAddressThatIsTakenIsSaidSo(t *testing.T) {
 	p.declare()
 	text, _ := os.ReadFile(p.path("relay.yaml"))
 	p.write("relay.yaml", strings.Replace(string(text), "127.0.0.1:0", taken.Addr().String(), 1))
-	p.fails(1, "telemetry: cannot listen: ", "relay", "--config", "relay.yaml")
+	p.fails(1, "telemetry-relay: cannot listen: ", "serve", "--config", "relay.yaml")
 	p.write("relay.yaml", "admin: "+taken.Addr().String()+"\n"+string(text))
-	p.fails(1, "telemetry: cannot listen: ", "relay", "--config", "relay.yaml")
+	p.fails(1, "telemetry-relay: cannot listen: ", "serve", "--config", "relay.yaml")
 }
 
 // damage changes a byte in the middle of the ledger.
@@ -337,7 +337,7 @@ func TestADamagedLedgerStopsTheRelayUntilItIsRepaired(t *testing.T) {
 	p.damage()
 
 	const says = "line 3 of the ledger (at byte "
-	const hint = "telemetry erasures repair --ledger "
+	const hint = "telemetry-relay erasures repair --ledger "
 	if out := p.fails(1, says, "erasures", "verify", "--ledger", "ledger"); !strings.Contains(out, "Ledger: DAMAGED\nDamaged line: 3\nLines before it: 2\n") {
 		t.Errorf("verify: %s", out)
 	}
@@ -346,8 +346,8 @@ func TestADamagedLedgerStopsTheRelayUntilItIsRepaired(t *testing.T) {
 	}
 	p.fails(1, says, "erasures", "list", "--ledger", "ledger")
 	p.fails(1, says, "erasures", "export", "--ledger", "ledger")
-	p.fails(1, hint+p.path("ledger"), "relay", "--config", "relay.yaml")
-	p.fails(2, hint, "relay", "--config", "relay.yaml", "--check")
+	p.fails(1, hint+p.path("ledger"), "serve", "--config", "relay.yaml")
+	p.fails(2, hint, "serve", "--config", "relay.yaml", "--check")
 	p.fails(2, "there is no terminal to ask at: add --yes if this is meant", "erasures", "repair", "--ledger", "ledger")
 	p.fails(1, says, "erasures", "verify", "--ledger", "ledger")
 
@@ -370,13 +370,13 @@ func TestACertificateThatEndedIsFoundByCheck(t *testing.T) {
 	p := newPlace(t)
 	p.selfSign(1, time.Now().Add(-time.Minute))
 	p.declare(withTLS)
-	p.fails(2, "line 1: tls: certificate: it ended on ", "relay", "--config", "relay.yaml", "--check")
+	p.fails(2, "line 1: tls: certificate: it ended on ", "serve", "--config", "relay.yaml", "--check")
 	p.selfSign(1, time.Now().Add(time.Hour))
-	if out := p.must("relay", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools, /healthz and /metrics\nCertificate: until ") {
+	if out := p.must("serve", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools, /healthz and /metrics\nCertificate: until ") {
 		t.Errorf("check: %s", out)
 	}
 	p.write("relay.crt", "noise")
-	p.fails(2, "line 1: tls: the files are not a certificate and its key", "relay", "--config", "relay.yaml", "--check")
+	p.fails(2, "line 1: tls: the files are not a certificate and its key", "serve", "--config", "relay.yaml", "--check")
 }
 
 func TestTheLogIsTextWhereItIsWanted(t *testing.T) {
@@ -384,7 +384,7 @@ func TestTheLogIsTextWhereItIsWanted(t *testing.T) {
 	p := newPlace(t)
 	p.declare()
 	r := &running{p: p, log: newLines(), ended: make(chan struct{})}
-	r.cmd = p.command("relay", "--config", "relay.yaml", "--log", "text")
+	r.cmd = p.command("serve", "--config", "relay.yaml", "--log", "text")
 	r.cmd.Stderr = r.log
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/internal/tty"
+	"github.com/gotoolbase/telemetry/relay/erasures"
 )
 
 // answerTime is how long answers may take when the relay is to end. Run has its own grace,
@@ -48,11 +48,11 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
         api_key_file: /run/secrets/datadog-api
         application_key_env: DATADOG_APPLICATION_KEY`
 
-func (s surroundings) relay() *cobra.Command {
+func (s surroundings) serve() *cobra.Command {
 	var path, format, logFormat string
 	var check bool
 	cmd := &cobra.Command{
-		Use:   "relay --config FILE",
+		Use:   "serve --config FILE",
 		Short: "Take erasure requests of tools, and have the vendors erase",
 		Long: "Take the erasure requests that people make with `mytool telemetry reset`, write them\n" +
 			"into a ledger, and ask the vendors until each has shown that the data is gone.\n\n" +
@@ -65,7 +65,7 @@ func (s surroundings) relay() *cobra.Command {
 			"folder of this one:\n\n" + relayExample + "\n\n" +
 			"The exit code is 0 after a signal, 2 if the file or a key is wrong, and 1 if the\n" +
 			"relay cannot run. With --check, whatever is wrong is 2.",
-		Example:           "  telemetry relay --config relay.yaml --check\n  telemetry relay --config relay.yaml",
+		Example:           "  " + program + " serve --config relay.yaml --check\n  " + program + " serve --config relay.yaml",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -93,7 +93,7 @@ func (s surroundings) relay() *cobra.Command {
 		if check {
 			return s.printCheck(cmd, c, cert, format)
 		}
-		return s.serve(cmd.Context(), c, vendors, cert, logger(cmd.ErrOrStderr(), logFormat))
+		return s.run(cmd.Context(), c, vendors, cert, logger(cmd.ErrOrStderr(), logFormat))
 	}
 	return cmd
 }
@@ -151,8 +151,8 @@ const (
 	forAll   = forTools + ", " + forAdmin
 )
 
-// serve is the relay until it is told to end.
-func (s surroundings) serve(parent context.Context, c *config, vendors map[string][]erasures.Vendor, cert *certificate, log *slog.Logger) (err error) {
+// run is the relay until it is told to end.
+func (s surroundings) run(parent context.Context, c *config, vendors map[string][]erasures.Vendor, cert *certificate, log *slog.Logger) (err error) {
 	ctx, stop := stopping(parent)
 	defer stop()
 
@@ -277,7 +277,7 @@ func ledgerProblem(err error, dir string) error {
 	damage, damaged := errors.AsType[*erasures.DamageError](err)
 	switch {
 	case damaged:
-		return fmt.Errorf("line %d of the ledger (at byte %d) is damaged: %w; restore it from a backup, or have the damaged lines set aside: telemetry erasures repair --ledger %s",
+		return fmt.Errorf("line %d of the ledger (at byte %d) is damaged: %w; restore it from a backup, or have the damaged lines set aside: telemetry-relay erasures repair --ledger %s",
 			damage.Line, damage.Offset, damage.Err, dir)
 	case errors.Is(err, erasures.ErrUnsafe):
 		return fmt.Errorf("%w: chmod 700 %s", erasures.ErrUnsafe, dir)

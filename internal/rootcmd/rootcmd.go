@@ -1,0 +1,81 @@
+// Package rootcmd is what the programs telemetry and telemetry-relay have in common: their
+// version, how they refuse an unknown command, how they say what went wrong, and with which
+// exit code.
+package rootcmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
+)
+
+const exitUsage = 2
+
+// Prepare makes cmd a program's root, whose errors are for Report to print.
+func Prepare(cmd *cobra.Command) {
+	cmd.Version = version()
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return telemetrycmd.UsageError(err) })
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = noSuchCommand
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+}
+
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		text += "; did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return telemetrycmd.UsageError(errors.New(text))
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// Report prints the error that cmd ended with, unless cmd has said it, and returns the exit
+// code.
+func Report(cmd *cobra.Command, err error) int {
+	code := telemetrycmd.ExitCode(err)
+	if err == nil || cmd != cmd.Root() && cmd.SilenceErrors {
+		return code
+	}
+	stderr := cmd.ErrOrStderr()
+	Complain(stderr, cmd.Root().Name(), err)
+	if code == exitUsage && !errors.As(err, new(*Mistake)) {
+		fmt.Fprintf(stderr, "%s --help tells how it is used.\n", cmd.CommandPath())
+	}
+	return code
+}
+
+// Complain is how everything that goes wrong is said. An error may repeat what was typed or
+// what a file holds.
+func Complain(stderr io.Writer, program string, err error) {
+	fmt.Fprintf(stderr, "%s: %s\n", program, plaintext.Clean(err.Error()))
+}
+
+// Mistake is one that is not in the command line but in what it names, such as a file: its
+// exit code is that of a wrong flag, and there is no pointing at the command's help.
+type Mistake struct{ Err error }
+
+func (e *Mistake) Error() string { return e.Err.Error() }
+func (e *Mistake) Unwrap() error { return e.Err }
+
+// ExitCode is that of a wrong flag.
+func (e *Mistake) ExitCode() int { return exitUsage }
+
+// InFile is a mistake in the file that --config names, or that file's absence.
+func InFile(err error) error { return &Mistake{fmt.Errorf("--config: %w", err)} }
