@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -19,9 +20,15 @@ import (
 // DeletionSubject is a requestor under test, with what the documentation of the other
 // side says.
 type DeletionSubject struct {
-	// Name is for the report.
+	// Vendor is what an operator's program lists, and Settings returns those with which it asks
+	// at an endpoint, a URL without a path. Name, Open, Secrets and Hosts are then made of them,
+	// and are not to be set; where the vendor asks at hosts of its own, Settings leaves the
+	// endpoint out.
+	Vendor   deletion.Vendor
+	Settings func(endpoint string) map[string]string
+	// Name is for the report, "deletion-" and the vendor's name where there is one.
 	Name string
-	// Open makes the requestor. It sends to endpoint, a URL without a path, or to hosts of
+	// Open makes the requestor, for those of tools, which are in no list. It sends to endpoint, a URL without a path, or to hosts of
 	// its own, in either case through transport. The endpoint is an https one, but for the
 	// check that an http one is refused.
 	Open func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error)
@@ -37,6 +44,9 @@ type DeletionSubject struct {
 	// something else first. Only a requestor that leaves everything to the person, with State
 	// Manual, sends nothing and has no Decode.
 	Decode func(Request) (string, error)
+	// DecodeAll is Decode for a request that asks for several, of requestors that are a
+	// deletion.Bulk. It returns none where the request asks for something else.
+	DecodeAll func(Request) ([]string, error)
 	// Secrets are keys that no error may hold. The erasure key is one without being named.
 	Secrets []string
 
@@ -80,9 +90,33 @@ type Progress struct {
 	Err error
 }
 
+// ofVendor fills in what a vendor and its settings say.
+func (s *DeletionSubject) ofVendor() {
+	if s.Vendor.Open == nil || s.Settings == nil || s.Open != nil {
+		return
+	}
+	s.Name = cmp.Or(s.Name, "deletion-"+s.Vendor.Name)
+	s.Open = func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
+		return s.Vendor.Requestor(deletion.VendorConfig{Settings: s.Settings(endpoint), Tool: toolName, Transport: transport})
+	}
+	for _, set := range s.Vendor.Settings {
+		if value := s.Settings(endpoint)[set.Name]; set.Secret && value != "" {
+			s.Secrets = append(s.Secrets, value)
+		}
+	}
+	s.Hosts = func(endpoint string) []string {
+		resolved, err := s.Vendor.Resolve(s.Settings(endpoint))
+		if err != nil {
+			return nil
+		}
+		return s.Vendor.Hosts(resolved)
+	}
+}
+
 // RunDeletion verifies the requestor as subtests of t, one a check.
 func RunDeletion(t *testing.T, s DeletionSubject) {
 	t.Helper()
+	s.ofVendor()
 	name := "deletion " + t.Name() + " " + s.Name
 	if playing() {
 		play(name, func(o *orders) account { return childErases(o, &s) }) // does not return if it is this subject's turn
@@ -101,6 +135,7 @@ func RunDeletion(t *testing.T, s DeletionSubject) {
 // is run again with the same arguments, for the checks in planted surroundings. Where it
 // does not come back to the same call they are left out, which the report notes.
 func VerifyDeletion(s DeletionSubject) Report {
+	s.ofVendor()
 	name := fmt.Sprintf("deletion %s #%d", s.Name, turnOf(s.Name))
 	if playing() {
 		play(name, func(o *orders) account { return childErases(o, &s) })
@@ -148,7 +183,7 @@ func verifyDeletion(s *DeletionSubject, o options) Report {
 func (s *DeletionSubject) check() []string {
 	var wrong []string
 	if s.Name == "" || s.Open == nil || s.Decode == nil && s.State != deletion.Manual {
-		wrong = append(wrong, "DeletionSubject needs Name, Open and Decode")
+		wrong = append(wrong, "DeletionSubject needs Vendor and Settings, or Name and Open; and Decode")
 	}
 	switch s.State {
 	case deletion.Delivered, deletion.Acknowledged, deletion.Verified, deletion.Manual:
@@ -213,7 +248,7 @@ func deletionChecks(s *DeletionSubject) []Check {
 			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
 		{ID: "deletion/keys-stay-on-redirect", Level: Must, needs: sends, do: on(deletionRedirect),
 			Sentence: "A redirect is not followed: neither keys nor IDs reach its target."},
-	}, deletionAnswerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts))
+	}, deletionAnswerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts), vendorChecks(s))
 }
 
 // erasure is the request that the checks make.

@@ -43,7 +43,7 @@ func TestEveryDeletionMutantFailsExactlyItsChecks(t *testing.T) {
 	t.Parallel()
 	proven := map[string]bool{}
 	ran := 0
-	list := slices.Concat(requestorMutants(), deskMutants())
+	list := slices.Concat(requestorMutants(), deskMutants(), clerkMutants())
 	if testing.Short() { // as of the others, one of the kind
 		list = list[:1]
 	}

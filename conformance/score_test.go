@@ -31,7 +31,7 @@ func tallies() []tally {
 	for _, m := range mutants() {
 		count(m.kind, m.fails)
 	}
-	for _, m := range slices.Concat(requestorMutants(), deskMutants()) {
+	for _, m := range slices.Concat(requestorMutants(), deskMutants(), clerkMutants()) {
 		if m.fails != "" { // what fails nothing is a control
 			count("deletion", m.fails)
 		}

@@ -1,10 +1,10 @@
 // Package deletion asks for a machine's data to be erased. Tool authors choose a
 // Requestor; people who run a tool meet it as `mytool telemetry reset`.
 //
-// The requestors in this package and in deletion/httpjson are for tools. Those under
-// deletion/posthog and deletion/datadog hold keys that can erase anybody's data: they are
-// for operators, who run them behind deletion/relay, and never for a program that is
-// handed out.
+// The requestors in this package and in deletion/httpjson are for tools. The vendors under
+// deletion/amplitude, datadog, posthog and segment hold keys that can erase anybody's data: they
+// are for operators, whose program lists them (see package relaycmd), and never for a program
+// that is handed out.
 //
 // # The contract of requestors
 //

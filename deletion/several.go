@@ -47,7 +47,7 @@ func (s Several) Status(ctx context.Context, receipt Receipt) (Receipt, error) {
 		return receipt, ErrUnknownReceipt // the author has changed the list
 	}
 	return s.all(receipt, func(i int, part Receipt) (Receipt, error) {
-		if f, ok := s[i].(Follower); ok && part.State != Verified && part.State != Refused {
+		if f, ok := s[i].(Follower); ok && part.State != Verified {
 			return f.Status(ctx, part)
 		}
 		return part, nil

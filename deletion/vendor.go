@@ -2,6 +2,7 @@ package deletion
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -21,7 +22,8 @@ type Vendor struct {
 	// the file is handed over with commas between its items.
 	Settings []driver.Setting
 	// Hosts lists every host (host or host:port) that one opened with these settings may
-	// contact. It is called with resolved settings.
+	// contact. It is called with resolved settings, of which secret ones may be missing, and
+	// returns none for those that Open refuses.
 	Hosts func(settings map[string]string) []string
 	// Open makes one that can be asked. It contacts nothing, starts no goroutine and reads no
 	// environment variable and no file. A mistake in a setting is a *driver.ConfigError whose
@@ -30,14 +32,28 @@ type Vendor struct {
 	Open func(VendorConfig) (Requestor, error)
 }
 
+// Resolve checks settings against the declaration and returns a new map with the defaults
+// filled in. The error is a *driver.ConfigError whose Field is "Settings[name]".
+func (v Vendor) Resolve(settings map[string]string) (map[string]string, error) {
+	return driver.ResolveSettings(fmt.Sprintf("vendor %q", v.Name), v.Settings, settings)
+}
+
+// Requestor checks cfg.Settings as they were given, and opens one with them.
+func (v Vendor) Requestor(cfg VendorConfig) (Requestor, error) {
+	resolved, err := v.Resolve(cfg.Settings)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Settings = resolved
+	return v.Open(cfg)
+}
+
 // VendorConfig is what a vendor is opened with. The vendor copies what it keeps of the map.
 type VendorConfig struct {
 	// Settings are resolved: known names only, defaults filled in, values checked.
 	Settings map[string]string
 	// Tool is the one whose data is to be erased.
 	Tool string
-	// Insecure allows plain http to hosts other than loopback.
-	Insecure bool
 	// Transport carries every request. nil means driverhttp.NewTransport().
 	Transport driver.RoundTripper
 	// Now is the clock, nil meaning time.Now.
@@ -50,7 +66,8 @@ type Bulk interface {
 	// MaxBulk is the greatest number of requests of one call, at least 1.
 	MaxBulk() int
 	// RequestDeletions is RequestDeletion for several requests of one tool. It returns an
-	// outcome for each, in their order; an error says that this is so for all of them.
+	// outcome for each, in their order; an error says that this is so for all of them. Where
+	// the other side asks to wait, those that it was not asked for any more have that error.
 	RequestDeletions(ctx context.Context, requests []Request) ([]Outcome, error)
 }
 
@@ -68,11 +85,13 @@ type Finder interface {
 
 // Found is what a vendor has of a machine, as far as it tells.
 type Found struct {
-	// Nothing says that it has nothing, and Pending that what it has is to be erased.
-	Nothing, Pending bool
+	// Nothing says that it has nothing.
+	Nothing bool
 	// Facts say more, in the order in which they are shown.
 	Facts []Fact
-	// Requests are those for this machine that the vendor has in hand.
+	// Requests are those for this machine that the vendor has in hand, the newest first. nil
+	// means that it does not tell: only with a receipt can be found out what becomes of a
+	// request.
 	Requests []Receipt
 }
 
@@ -80,7 +99,7 @@ type Found struct {
 type Fact struct {
 	// Name is for programs, such as "other_ids", and Label for people, such as "Other IDs".
 	Name, Label string
-	// Value is a string, a whole number or a time.
+	// Value is a string, an int64 or a time.Time.
 	Value any
 	// Note says what Value means for an erasure, empty if it needs no word. Wrong says that
 	// a person has to look at it.
@@ -94,7 +113,7 @@ type Counter interface {
 	Count(ctx context.Context, machineID string) (int64, error)
 }
 
-// Canceller can take a request back, until Receipt.CancelUntil.
+// Canceller can take a request back, until Receipt.CancelUntil. The receipt is then Refused.
 type Canceller interface {
 	Cancel(ctx context.Context, receipt Receipt) (Receipt, error)
 }

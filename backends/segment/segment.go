@@ -10,6 +10,8 @@
 //	[common]  https://www.twilio.com/docs/segment/connections/spec/common
 //	[track]   https://www.twilio.com/docs/segment/connections/spec/track
 //	[region]  https://www.twilio.com/docs/segment/guides/regional-segment
+//	[privacy] https://www.twilio.com/docs/segment/privacy/user-deletion-and-suppression
+//	[rudder-privacy] https://www.rudderstack.com/docs/api/user-suppression-api
 //	[ip]      https://segment.com/docs/connections/sources/catalog/libraries/mobile/ios, "Can I anonymize IP addresses?"
 //	[python]  https://segment.com/docs/connections/sources/catalog/libraries/server/python
 //	[rudder]  https://www.rudderstack.com/docs/api/http-api, gateway/openapi.yaml and gateway/handle.go of github.com/rudderlabs/rudder-server
@@ -27,7 +29,9 @@
 //	-                       type: "track"                    [http] Batch
 //	ID                      messageId: deduplicated by it,   [http] Errors
 //	                        fewer than 100 characters
-//	MachineID, else ID      anonymousId: one of userId and   [http] Errors
+//	MachineID               userId, by which alone Segment   [http] Errors, [privacy]
+//	                        and RudderStack erase            [rudder-privacy]
+//	ID, without MachineID   anonymousId: one of userId and   [http] Errors
 //	                        anonymousId is required
 //	Type                    event                            [http] Track, [track]
 //	Time                    timestamp, ISO 8601              [common] Timestamps
@@ -39,7 +43,8 @@
 //	is not named above      our JSON                         key may be used
 //	Metadata                properties.metadata
 //
-// There is no identify call, no userId and no traits, so that nobody has a profile. A type
+// There is no identify call and there are no traits, so that nobody has a profile that says
+// anything of them. A type
 // that Jitsu refuses as the name of a track call (more than 64 bytes; "--", ";", "=" or "/*"
 // in it) is sent as "other", and is then in properties.type.
 //
@@ -82,7 +87,6 @@ package segment
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -200,7 +204,8 @@ type backend struct {
 type track struct {
 	Type        string     `json:"type"`
 	MessageID   string     `json:"messageId"`
-	AnonymousID string     `json:"anonymousId"`
+	UserID      string     `json:"userId,omitempty"`
+	AnonymousID string     `json:"anonymousId,omitempty"`
 	Event       string     `json:"event"`
 	Timestamp   time.Time  `json:"timestamp"`
 	RequestIP   string     `json:"request_ip,omitempty"`
@@ -254,7 +259,7 @@ const noIP = "0.0.0.0"
 
 func (b *backend) track(e driver.Event) track {
 	t := track{
-		Type: "track", MessageID: e.ID, AnonymousID: cmp.Or(e.MachineID, e.ID), Event: e.Type, Timestamp: e.Time.UTC(),
+		Type: "track", MessageID: e.ID, UserID: e.MachineID, Event: e.Type, Timestamp: e.Time.UTC(),
 		Context: about{
 			App: product{e.Tool, e.Version}, OS: product{e.OS, e.OSVersion}, Library: product{Name: "gotoolbase-telemetry"}, IP: noIP,
 		},
@@ -264,6 +269,9 @@ func (b *backend) track(e driver.Event) track {
 			Container: e.Container, RunID: e.RunID, ConsentID: e.ConsentID, Metadata: e.Metadata, Count: e.Count, Failures: e.Failures,
 			Durations: e.Durations, SampleRate: e.SampleRate, Truncated: e.Truncated, Redacted: e.Redacted, TimeAdjusted: e.TimeAdjusted,
 		},
+	}
+	if e.MachineID == "" {
+		t.AnonymousID = e.ID
 	}
 	if !isEventName(e.Type) {
 		t.Event, t.Properties.Type = "other", &e.Type

@@ -19,15 +19,24 @@ import (
 	"github.com/gotoolbase/telemetry/backends/segment"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	deleteamplitude "github.com/gotoolbase/telemetry/deletion/amplitude"
+	deletedatadog "github.com/gotoolbase/telemetry/deletion/datadog"
+	deleteposthog "github.com/gotoolbase/telemetry/deletion/posthog"
+	deletesegment "github.com/gotoolbase/telemetry/deletion/segment"
 	"github.com/gotoolbase/telemetry/relay/relaycmd"
 )
 
 func main() {
-	os.Exit(relaycmd.Main([]driver.Driver{ // noop, stdout, file and http are always there
+	os.Exit(relaycmd.Main([]driver.Driver{ // http and store are always there
 		amplitude.Driver(),
 		datadog.Driver(),
 		otlp.Driver(),
 		posthog.Driver(),
 		segment.Driver(),
-	}, []deletion.Vendor{}))
+	}, []deletion.Vendor{
+		deleteamplitude.Vendor(),
+		deletedatadog.Vendor(),
+		deleteposthog.Vendor(),
+		deletesegment.Vendor(),
+	}))
 }

@@ -163,13 +163,24 @@ func (e *ConfigError) Error() string { return e.Field + ": " + e.Problem }
 // Resolve checks settings against the declaration and returns a new map with the
 // defaults filled in. The error is a [*ConfigError].
 func (d Driver) Resolve(settings map[string]string) (map[string]string, error) {
-	resolved := make(map[string]string, len(d.Settings))
-	for _, s := range d.Settings {
-		field := "Telemetry.Settings[" + s.Name + "]"
+	resolved, err := ResolveSettings(fmt.Sprintf("backend %q", d.Name), d.Settings, settings)
+	if wrong, ok := err.(*ConfigError); ok {
+		wrong.Field = "Telemetry." + wrong.Field
+	}
+	return resolved, err
+}
+
+// ResolveSettings checks settings against what who declares, such as `backend "http"`, and
+// returns a new map with the defaults filled in. The error is a [*ConfigError] whose Field is
+// "Settings[name]".
+func ResolveSettings(who string, declared []Setting, settings map[string]string) (map[string]string, error) {
+	resolved := make(map[string]string, len(declared))
+	for _, s := range declared {
+		field := "Settings[" + s.Name + "]"
 		value, set := settings[s.Name]
 		if !set || value == "" {
 			if s.Required {
-				return nil, &ConfigError{field, fmt.Sprintf("required by backend %q: %s", d.Name, s.Doc)}
+				return nil, &ConfigError{field, fmt.Sprintf("required by %s: %s", who, s.Doc)}
 			}
 			value = s.Default
 			if value == "" {
@@ -191,20 +202,19 @@ func (d Driver) Resolve(settings map[string]string) (map[string]string, error) {
 		resolved[s.Name] = value
 	}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if !slices.ContainsFunc(d.Settings, func(s Setting) bool { return s.Name == name }) {
-			return nil, &ConfigError{"Telemetry.Settings[" + name + "]",
-				fmt.Sprintf("unknown to backend %q, which takes %s", d.Name, d.settingNames())}
+		if !slices.ContainsFunc(declared, func(s Setting) bool { return s.Name == name }) {
+			return nil, &ConfigError{"Settings[" + name + "]", fmt.Sprintf("unknown to %s, which takes %s", who, names(declared))}
 		}
 	}
 	return resolved, nil
 }
 
-func (d Driver) settingNames() string {
-	if len(d.Settings) == 0 {
+func names(settings []Setting) string {
+	if len(settings) == 0 {
 		return "none"
 	}
-	names := make([]string, len(d.Settings))
-	for i, s := range d.Settings {
+	names := make([]string, len(settings))
+	for i, s := range settings {
 		names[i] = s.Name
 	}
 	return strings.Join(names, ", ")

@@ -1,11 +1,6 @@
-// Package datadog has a machine's logs erased from Datadog. It is for operators, who run
-// it behind deletion/relay or by hand: its keys can erase everybody's logs, so it is never
+// Package datadog has a machine's logs erased from Datadog. It is for operators, whose program
+// lists [Vendor] (see package relaycmd): its keys can erase everybody's logs, so it is never
 // linked into a tool that is handed out.
-//
-//	r, err := datadog.New(datadog.Config{
-//		Site: "eu1", APIKey: os.Getenv("…"), ApplicationKey: os.Getenv("…"),
-//		Retention: 15 * 24 * time.Hour,
-//	})
 //
 // The application key belongs best to a service account of its own, with the permissions
 // logs_delete_data and logs_read_data and no restriction query: Datadog deletes and counts
@@ -15,20 +10,22 @@
 // # How Datadog erases
 //
 // A request names a search, "host:<machine ID> service:<service>", and a window of dates.
-// The service is Config.Service, or the tool's name in lower case, which is what package
-// backends/datadog sends; a test holds the two together. It waits for ten days, in which it can be cancelled ([Requestor.Cancel]), and cannot be
-// undone after them. It reaches indexes, Flex and Online Archives; it does not reach
+// The service is that of the settings, or the tool's name in lower case, which is what package
+// backends/datadog sends; a test holds the two together. It waits for ten days, in which it
+// can be cancelled, and cannot be undone after them. It reaches indexes, Flex and Online Archives; it does not reach
 // metrics made of logs, nor, as far as is documented, archives in buckets of one's own.
 //
 //	Acknowledged   Datadog has the request, and has not said that it is done; or it has, and
 //	               the key may not count
-//	Verified       it is done, and no log of the machine is there, under whichever service
-//	Refused        somebody cancelled it, it failed, or logs are under another service
+//	Verified       it is done, and no log of the machine is there, of ten years, under
+//	               whichever service and in every tier
+//	Refused        somebody cancelled it, it failed, or logs are under another service or
+//	               older than what the setting retention lets a request reach
 //
 // The window ends when Datadog is asked, since nobody documents that it may end later. Logs
 // that come in after that, or are dated ahead of it, are found by the count: Status then
-// returns a [*RemainsError], which is a deletion.ErrUnknownReceipt, and the request has to
-// be made again.
+// returns a [deletion.RemainsError]: the request has to be made again. They are counted ten
+// days after the request at the earliest, long after what was sent before it is visible.
 //
 // Datadog makes a request of each time it is asked. So what it has is looked through first,
 // and one that reaches up to when the person asked is taken for theirs: one that waits or
@@ -41,7 +38,7 @@
 //	200 201 202  what its JSON says. If that cannot be read after asking for a deletion,
 //	             there may be a request: it is looked for, and not made again in that call
 //	400 412      Permanent, where Datadog's JSON says so
-//	401 403      Throttled, 1 h, [ErrKey]; 403 for a count alone is no error of Status
+//	401 403      Throttled, 1 h, deletion.ErrKey; 403 for a count alone is no error of Status
 //	404 407      Throttled, 1 h: site or address; the proxy
 //	408 429 5xx  unmarked, or Throttled for Retry-After or X-Ratelimit-Reset
 //	3xx, a web page, what is not documented   unmarked; a redirect is never followed
@@ -85,6 +82,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/internal/vendorhttp"
 )
 
 const (
@@ -99,38 +97,46 @@ const (
 	// maxPages bounds a look through the list: 2000 requests at Datadog's 50 a page, those
 	// of ten days if there are 200 a day.
 	maxPages = 40
+	// fewPages bounds it where a request that is not found is made again, which is harmless:
+	// of its list by search Datadog documents no form, so all are looked through after it.
+	fewPages = 4
+	// ahead is how far a log's date may be in the future when it comes in.
+	ahead = 2 * time.Hour
 	// clockSlack is how far apart the clocks may be by which requests were dated.
 	clockSlack = 24 * time.Hour
 	// openFor is how old a request can be that is not done: ten days and a wide margin.
 	openFor = 30 * 24 * time.Hour
 )
 
-// Config says whom to ask and with which keys.
-type Config struct {
-	// Site is the organisation's region (us1, us3, us5, eu1, uk1, ap1, ap2, gov, us1-fed,
-	// us2-fed) or site (datadoghq.eu). It is us1 if empty.
-	Site string
-	// APIKey and ApplicationKey belong to the same organisation.
-	APIKey, ApplicationKey string
-	// Service is the service of the logs, for tools whose backend sets one. If it is empty,
-	// it is the request's tool, in lower case.
-	Service string
-	// Retention is how long logs are kept, in the longest of all places. There is no
-	// default: what is older than a guess would stay.
-	Retention time.Duration
-	// Tiers are where logs are kept and so are counted: "indexes", "flex",
-	// "online-archives". It is indexes if empty. Datadog erases from all, whatever is set.
-	Tiers []string
-	// Endpoint is the URL of a proxy in front of Datadog's API, instead of Site.
-	Endpoint string
-	// Transport carries the requests, driverhttp.NewTransport() if nil.
-	Transport http.RoundTripper
-	// Now is the time, time.Now if nil.
-	Now func() time.Time
+// Vendor returns the vendor "datadog". What it opens is a deletion.Follower, a deletion.Finder,
+// a deletion.Counter and a deletion.Canceller.
+func Vendor() deletion.Vendor {
+	return deletion.Vendor{
+		Name: "datadog",
+		Doc:  "erases logs at Datadog",
+		Settings: []driver.Setting{
+			{Name: "site", Doc: "region or site of the organisation, like eu1 or datadoghq.eu", Default: "us1", Values: sites},
+			{Name: "endpoint", Doc: "instead of site: URL of a proxy in front of Datadog's API", Check: checkEndpoint},
+			{Name: "service", Doc: "service of the logs, the tool's name if not given", Check: checkService},
+			// There is no default: what is older than a guess would stay.
+			{Name: "retention", Doc: "how long logs are kept in the longest of all places, such as 15d or 360h", Required: true, Check: checkRetention},
+			{Name: "tiers", Doc: "where logs are counted, between commas", Default: strings.Join(allTiers, ","), Check: checkTiers},
+			{Name: "api_key", Doc: "API key for Datadog", Required: true, Secret: true, Check: checkAPIKey},
+			{Name: "application_key", Doc: "application key for Datadog", Required: true, Secret: true, Check: checkApplicationKey},
+		},
+		Hosts: func(settings map[string]string) []string {
+			base, err := address(settings)
+			if err != nil {
+				return nil
+			}
+			return []string{base.Host}
+		},
+		Open: func(cfg deletion.VendorConfig) (deletion.Requestor, error) { return open(cfg) },
+	}
 }
 
-// Requestor has logs erased. It may be used by several goroutines at once.
-type Requestor struct {
+// requestor has logs erased. It may be used by several goroutines at once.
+type requestor struct {
 	sdk       *sdk.APIClient
 	base      string
 	host      string
@@ -144,54 +150,26 @@ type Requestor struct {
 	busy map[subject]chan struct{}
 }
 
-var _ deletion.Follower = (*Requestor)(nil)
+var (
+	_ deletion.Follower  = (*requestor)(nil)
+	_ deletion.Finder    = (*requestor)(nil)
+	_ deletion.Counter   = (*requestor)(nil)
+	_ deletion.Canceller = (*requestor)(nil)
+)
 
-// New makes a requestor. It contacts nothing and reads no environment. A mistake is a
-// [*driver.ConfigError].
-func New(cfg Config) (*Requestor, error) {
-	wrong := func(field, problem string) (*Requestor, error) {
-		return nil, &driver.ConfigError{Field: "datadog.Config." + field, Problem: problem}
-	}
-	if problem := keyProblem(cfg.APIKey, isApplicationKey, "an application key: is it the other one?"); problem != "" {
-		return wrong("APIKey", problem)
-	}
-	if problem := keyProblem(cfg.ApplicationKey, isAPIKey, "an API key: is it the other one?"); problem != "" {
-		return wrong("ApplicationKey", problem)
-	}
-	switch {
-	case cfg.Service != "" && !servicePattern.MatchString(cfg.Service):
-		return wrong("Service", "not a service that can be searched for: use at most 100 lower case letters, digits and ._-/, a letter, a digit or _ first")
-	case cfg.Retention == 0:
-		return wrong("Retention", "not set: how long the logs are kept, like 15 * 24 * time.Hour")
-	case cfg.Retention < minRetention || cfg.Retention > maxRetention:
-		return wrong("Retention", "not between a day and ten years: is it in nanoseconds?")
-	}
-	tiers := cfg.Tiers
-	if len(tiers) == 0 {
-		tiers = []string{"indexes"}
-	}
-	for _, tier := range tiers {
-		if !slices.Contains([]string{"indexes", "flex", "online-archives"}, tier) {
-			return wrong("Tiers", "not a place for logs: indexes, flex or online-archives")
-		}
-	}
-	config := sdk.NewConfiguration()
-	site := map[string]string{"site": siteOf(cfg.Site)}
-	base, err := config.ServerURLWithContext(context.WithValue(context.Background(), sdk.ContextServerVariables, site), "v2.DataDeletionApi.CreateDataDeletionRequest")
+func open(cfg deletion.VendorConfig) (*requestor, error) {
+	base, err := address(cfg.Settings)
 	if err != nil {
-		return wrong("Site", "not a region (us1, us3, us5, eu1, uk1, ap1, ap2, gov, us1-fed, us2-fed) nor a site that Datadog's SDK knows")
+		return nil, err
 	}
-	if cfg.Endpoint != "" {
-		if problem := endpointProblem(cfg.Endpoint); problem != "" {
-			return wrong("Endpoint", problem)
-		}
-		base = strings.TrimRight(cfg.Endpoint, "/")
-	}
-	u, err := url.Parse(base)
+	retention, err := parseRetention(cfg.Settings["retention"])
 	if err != nil {
-		return wrong("Endpoint", "not a URL")
+		return nil, vendorhttp.Mistake("retention", err.Error())
 	}
-
+	service := cmp.Or(cfg.Settings["service"], lowerCase(cfg.Tool))
+	if !servicePattern.MatchString(service) {
+		return nil, vendorhttp.Mistake("service", "not set, and the tool's name cannot be searched for as a service of Datadog: set the service that its logs have")
+	}
 	transport := cfg.Transport
 	if transport == nil {
 		own := driverhttp.NewTransport()
@@ -199,18 +177,19 @@ func New(cfg Config) (*Requestor, error) {
 		own.ResponseHeaderTimeout = callTime
 		transport = own
 	}
+	config := sdk.NewConfiguration()
 	config.HTTPClient = &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	config.UserAgent = "gotoolbase-telemetry" // the SDK's own names the system
 	config.Compress = false
-	r := &Requestor{
-		sdk: sdk.NewAPIClient(config), base: base, host: u.Host, header: map[string]string{"Accept": "application/json"},
-		service: cfg.Service, retention: cfg.Retention, tiers: slices.Clone(tiers), now: cfg.Now, busy: map[subject]chan struct{}{},
+	r := &requestor{
+		sdk: sdk.NewAPIClient(config), base: strings.TrimRight(base.String(), "/"), host: base.Host, header: map[string]string{"Accept": "application/json"},
+		service: service, retention: retention, tiers: strings.Split(cfg.Settings["tiers"], ","), now: cfg.Now, busy: map[subject]chan struct{}{},
 	}
 	sdk.SetAuthKeys(context.WithValue(context.Background(), sdk.ContextAPIKeys, map[string]sdk.APIKey{
-		"apiKeyAuth": {Key: cfg.APIKey}, "appKeyAuth": {Key: cfg.ApplicationKey},
+		"apiKeyAuth": {Key: cfg.Settings["api_key"]}, "appKeyAuth": {Key: cfg.Settings["application_key"]},
 	}), &r.header, [2]string{"apiKeyAuth", "DD-API-KEY"}, [2]string{"appKeyAuth", "DD-APPLICATION-KEY"})
 	if r.now == nil {
 		r.now = time.Now
@@ -218,8 +197,73 @@ func New(cfg Config) (*Requestor, error) {
 	return r, nil
 }
 
-// siteOf returns the site of a region of Datadog's documentation; anything else is left to
-// the SDK to judge.
+func address(settings map[string]string) (*url.URL, error) {
+	if endpoint := settings["endpoint"]; endpoint != "" {
+		return vendorhttp.Endpoint(endpoint)
+	}
+	variables := context.WithValue(context.Background(), sdk.ContextServerVariables, map[string]string{"site": siteOf(settings["site"])})
+	base, err := sdk.NewConfiguration().ServerURLWithContext(variables, "v2.DataDeletionApi.CreateDataDeletionRequest")
+	if err != nil {
+		return nil, vendorhttp.Mistake("site", "not one that Datadog's SDK knows")
+	}
+	return url.Parse(base)
+}
+
+func checkEndpoint(endpoint string) error {
+	_, err := vendorhttp.Endpoint(endpoint)
+	if wrong, ok := errors.AsType[*driver.ConfigError](err); ok {
+		return errors.New(wrong.Problem)
+	}
+	return err
+}
+
+func checkService(service string) error {
+	if !servicePattern.MatchString(service) {
+		return errors.New("not a service that can be searched for: use at most 100 lower case letters, digits and ._-/, a letter, a digit or _ first")
+	}
+	return nil
+}
+
+// parseRetention reads a number of days, such as 15d, or a duration of Go's, such as 360h.
+func parseRetention(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int64
+		if n, err = strconv.ParseInt(days, 10, 32); err == nil {
+			d = time.Duration(n) * 24 * time.Hour
+		}
+	}
+	switch {
+	case err != nil:
+		return 0, errors.New("not a time like 15d or 360h")
+	case d < minRetention || d > maxRetention:
+		return 0, errors.New("not between a day and ten years")
+	}
+	return d, nil
+}
+
+func checkRetention(text string) error {
+	_, err := parseRetention(text)
+	return err
+}
+
+// allTiers are where Datadog keeps logs.
+var allTiers = []string{"indexes", "flex", "online-archives"}
+
+func checkTiers(list string) error {
+	for tier := range strings.SplitSeq(list, ",") {
+		if !slices.Contains(allTiers, tier) {
+			return errors.New("not a place for logs: indexes, flex or online-archives")
+		}
+	}
+	return nil
+}
+
+// sites are the regions of Datadog's documentation and their sites.
+var sites = []string{"us1", "us3", "us5", "eu1", "uk1", "ap1", "ap2", "gov", "us1-fed", "us2-fed", "datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com",
+	"datadoghq.eu", "uk1.datadoghq.com", "ap1.datadoghq.com", "ap2.datadoghq.com", "ddog-gov.com", "us2.ddog-gov.com"}
+
+// siteOf returns the site of a region.
 func siteOf(name string) string {
 	switch name {
 	case "", "us1":
@@ -244,63 +288,34 @@ func isApplicationKey(key string) bool {
 	return strings.HasPrefix(key, "ddapp_") || len(key) == 40 && strings.Trim(key, hexDigits) == ""
 }
 
-// keyProblem says what is wrong with a key and repeats nothing of it. It is lenient on
-// length and alphabet, which Datadog does not promise.
-func keyProblem(key string, swapped func(string) bool, problem string) string {
+func checkAPIKey(key string) error {
+	if isApplicationKey(key) {
+		return errors.New("an application key: is it the other one?")
+	}
+	return checkKey(key)
+}
+
+func checkApplicationKey(key string) error {
+	if isAPIKey(key) {
+		return errors.New("an API key: is it the other one?")
+	}
+	return checkKey(key)
+}
+
+// checkKey says what is wrong with a key and repeats nothing of it. It is lenient on length
+// and alphabet, which Datadog does not promise.
+func checkKey(key string) error {
 	switch {
-	case key == "":
-		return "not set"
-	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "holds a space, a line break or another character that no key has: copy it once more"
 	case strings.HasPrefix(key, "pub"):
-		return "a client token (pub…), which can only send logs"
+		return errors.New("a client token (pub…), which can only send logs")
 	case strings.HasPrefix(key, "ddpat_"):
-		return "a personal access token, which this call does not take: use an API key and an application key"
-	case swapped(key):
-		return problem
+		return errors.New("a personal access token, which this call does not take: use an API key and an application key")
 	}
-	return ""
+	return vendorhttp.CheckKey(key)
 }
-
-func endpointProblem(endpoint string) string {
-	if u, err := url.Parse(endpoint); err == nil && u.User != nil {
-		return "user name or password in the URL: the keys are all that is needed"
-	}
-	u, err := driverhttp.CheckEndpoint(endpoint, true)
-	if err != nil {
-		return err.Error()
-	}
-	switch _, plain := driverhttp.CheckEndpoint(endpoint, false); {
-	case plain != nil:
-		return "plain http:// to another machine would show the keys: use https://"
-	case u.RawQuery != "" || u.ForceQuery:
-		return "query in the URL: leave out ? and what follows"
-	}
-	return ""
-}
-
-// ErrKey is in the error where Datadog refuses the keys, or what they may do. The error
-// around it names the permission.
-var ErrKey = errors.New("the keys are refused")
-
-// ErrService says that a tool's name cannot be searched for as a service. It is Permanent.
-var ErrService = errors.New("the tool's name cannot be searched for as a service of Datadog: set the service that its logs have")
 
 // ErrFailing says that a request has failed for a reason that may pass.
 var ErrFailing = errors.New("the request has failed, for a reason of Datadog's own")
-
-// RemainsError says that a request is done and logs are there that it should have reached:
-// they came in after it, and the request has to be made again.
-type RemainsError struct {
-	Logs int64
-}
-
-func (e *RemainsError) Error() string {
-	return fmt.Sprintf("after the deletion there are %d logs that came in too late for it: the request has to be made again", e.Logs)
-}
-
-// Unwrap makes it a deletion.ErrUnknownReceipt.
-func (e *RemainsError) Unwrap() error { return deletion.ErrUnknownReceipt }
 
 const (
 	willErase = "Datadog deletes the logs after ten days, in which the request can be cancelled."
@@ -310,6 +325,7 @@ const (
 	hasFailed = "Datadog could not carry out the request: look at it there, under Data Deletion."
 	uncounted = "Datadog says that the logs are deleted. They were not counted: the key has no permission logs_read_data."
 	elsewhere = "Datadog has done what was asked, but there are logs of this machine under another service: check which one the backend sets."
+	older     = "Datadog has done what was asked, but there are logs of this machine from before the time that it was asked for: set retention longer."
 	nothing   = "Datadog stores no logs of this machine."
 )
 
@@ -333,26 +349,16 @@ func lowerCase(tool string) string {
 // let nothing pass that could mean more in a search.
 type subject struct{ host, service string }
 
-func (r *Requestor) subjectOf(tool, machineID string) (subject, error) {
-	if err := (deletion.Request{MachineID: machineID}).Validate(); err != nil {
-		return subject{}, err
-	}
-	s := subject{host: machineID, service: r.service}
-	if s.service == "" {
-		s.service = lowerCase(tool)
-	}
-	if !servicePattern.MatchString(s.service) {
-		return subject{}, driver.Permanent(fmt.Errorf("datadog deletion: %w", ErrService))
-	}
-	return s, nil
+func (r *requestor) subjectOf(machineID string) (subject, error) {
+	return subject{host: machineID, service: r.service}, (deletion.Request{MachineID: machineID}).Validate()
 }
 
 // query is the search, in the order in which Datadog recorded one.
 func (s subject) query() string { return "host:" + s.host + " service:" + s.service }
 
 // RequestDeletion implements deletion.Requestor.
-func (r *Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
-	s, err := r.subjectOf(req.Tool, req.MachineID)
+func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+	s, err := r.subjectOf(req.MachineID)
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
@@ -383,7 +389,7 @@ func (r *Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (
 
 // turn waits until nobody else here asks for the same: between looking and asking there
 // would be room for a second request.
-func (r *Requestor) turn(ctx context.Context, s subject) (done func(), err error) {
+func (r *requestor) turn(ctx context.Context, s subject) (done func(), err error) {
 	for ctx.Err() == nil {
 		r.mu.Lock()
 		other := r.busy[s]
@@ -419,7 +425,7 @@ func reach(asked, now time.Time) time.Time {
 
 // covering returns a request of Datadog's that does what is to be asked for, nil if there
 // is none: rather one that is not done yet.
-func (r *Requestor) covering(ctx context.Context, s subject, asked, now time.Time) (*entry, error) {
+func (r *requestor) covering(ctx context.Context, s subject, asked, now time.Time) (*entry, error) {
 	var open, done *entry
 	look := func(e entry) bool {
 		if e.subject != s || e.to.Before(asked) || e.from.After(now.Add(-r.retention)) {
@@ -435,8 +441,8 @@ func (r *Requestor) covering(ctx context.Context, s subject, asked, now time.Tim
 		}
 		return open != nil
 	}
-	err := r.look(ctx, s, look, func() bool { return done != nil }, func(e entry) bool { return e.before(asked.Add(-clockSlack)) })
-	// Behind 2000 newer ones none is looked for. A second request is harmless, and none is not.
+	err := r.look(ctx, s, fewPages, look, func() bool { return done != nil }, func(e entry) bool { return e.before(asked.Add(-clockSlack)) })
+	// Behind 200 newer ones none is looked for. A second request is harmless, and none is not.
 	if err != nil && !errors.Is(err, errEndless) {
 		return nil, err
 	}
@@ -448,22 +454,20 @@ func (r *Requestor) covering(ctx context.Context, s subject, asked, now time.Tim
 
 // look goes through the requests for a subject, and then, unless one was found, through all:
 // the search may be joined or compared in another way than it is written here.
-func (r *Requestor) look(ctx context.Context, s subject, each func(entry) (stop bool), found func() bool, past func(entry) bool) error {
+func (r *requestor) look(ctx context.Context, s subject, pages int, each func(entry) (stop bool), found func() bool, past func(entry) bool) error {
 	stopped := false
 	visit := func(e entry) bool {
 		stopped = each(e)
 		return stopped
 	}
-	if s.service != "" {
-		if err := r.walk(ctx, url.Values{"product": {"logs"}, "query": {s.query()}}, visit, past); err != nil || stopped || found() {
-			return err
-		}
+	if err := r.walk(ctx, pages, url.Values{"product": {"logs"}, "query": {s.query()}}, visit, past); err != nil || stopped || found() {
+		return err
 	}
-	return r.walk(ctx, url.Values{"product": {"logs"}}, visit, past)
+	return r.walk(ctx, pages, url.Values{"product": {"logs"}}, visit, past)
 }
 
 // create asks for a deletion.
-func (r *Requestor) create(ctx context.Context, s subject, asked, now time.Time) (deletion.Receipt, error) {
+func (r *requestor) create(ctx context.Context, s subject, asked, now time.Time) (deletion.Receipt, error) {
 	const doing = "asking for the deletion"
 	a, err := r.exchange(ctx, call{
 		doing: doing, method: http.MethodPost, path: "/api/v2/deletion/data/logs",
@@ -488,16 +492,16 @@ func (r *Requestor) create(ctx context.Context, s subject, asked, now time.Time)
 	e, err := r.covering(ctx, s, asked, now)
 	if err != nil || e == nil || e.stage() == completed {
 		// Unmarked, whatever kept it from being found: the next attempt looks first.
-		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &AnswerError{Doing: doing, Status: a.status,
+		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &deletion.AnswerError{Doing: doing, Status: a.status,
 			Problem: "not what Datadog documents; if it made a request, that will be found the next time"})
 	}
 	return r.tell(ctx, *e, now)
 }
 
 // Status implements deletion.Follower. Its error wraps deletion.ErrUnknownReceipt where
-// Datadog does not list the request, and, as a [*RemainsError], where logs came in after
+// Datadog does not list the request, and, as a [deletion.RemainsError], where logs came in after
 // it.
-func (r *Requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
 	if receipt.State == deletion.Verified {
 		return receipt, nil // of what is erased there is nothing left to ask about
 	}
@@ -512,7 +516,7 @@ func (r *Requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 		}
 		return found != nil
 	}
-	err = r.look(ctx, subject{receipt.MachineID, r.service}, look, func() bool { return false }, func(e entry) bool { return e.id < id })
+	err = r.look(ctx, subject{receipt.MachineID, r.service}, maxPages, look, func() bool { return false }, func(e entry) bool { return e.id < id })
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
@@ -528,16 +532,15 @@ func (r *Requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	return now, nil
 }
 
-// Cancel takes a request back, in the ten days in which that is possible. Cancelling twice
-// is no error. The receipt is then Refused.
-func (r *Requestor) Cancel(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+// Cancel implements deletion.Canceller.
+func (r *requestor) Cancel(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
 	id, err := check(receipt)
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
 	const doing = "cancelling the request"
 	a, err := r.exchange(ctx, call{doing: doing, method: http.MethodPut, path: "/api/v2/deletion/requests/" + strconv.FormatInt(id, 10) + "/cancel"})
-	if answer, ok := errors.AsType[*AnswerError](err); ok && answer.unknownID {
+	if errors.Is(err, errUnknownID) {
 		return deletion.Receipt{}, fmt.Errorf("datadog deletion: Datadog knows no such request: %w", deletion.ErrUnknownReceipt)
 	}
 	if err != nil {
@@ -562,7 +565,7 @@ func check(receipt deletion.Receipt) (int64, error) {
 }
 
 // tell makes a receipt of a request in its present state.
-func (r *Requestor) tell(ctx context.Context, e entry, now time.Time) (deletion.Receipt, error) {
+func (r *requestor) tell(ctx context.Context, e entry, now time.Time) (deletion.Receipt, error) {
 	receipt := deletion.Receipt{State: deletion.Acknowledged, ID: strconv.FormatInt(e.id, 10)}
 	switch e.stage() {
 	case waiting:
@@ -585,16 +588,10 @@ func (r *Requestor) tell(ctx context.Context, e entry, now time.Time) (deletion.
 }
 
 // verify counts what a request that is done has left.
-func (r *Requestor) verify(ctx context.Context, receipt deletion.Receipt, e entry, now time.Time) (deletion.Receipt, error) {
-	// Where Datadog names a later window than one that reaches back over all that it keeps,
-	// there would be logs that nobody counts.
-	from := now.Add(-r.retention - margin)
-	if !e.from.IsZero() && e.from.Before(from) {
-		from = e.from
-	}
+func (r *requestor) verify(ctx context.Context, receipt deletion.Receipt, e entry, now time.Time) (deletion.Receipt, error) {
 	// By host alone: under a wrong service a deletion finds nothing, and must not pass for one.
-	all, err := r.count(ctx, "host:"+e.subject.host, from, now)
-	if answer, ok := errors.AsType[*AnswerError](err); ok && answer.Status == http.StatusForbidden {
+	all, err := r.Count(ctx, e.subject.host)
+	if answer, ok := errors.AsType[*deletion.AnswerError](err); ok && answer.Status == http.StatusForbidden {
 		receipt.Detail = uncounted
 		return receipt, nil
 	}
@@ -605,47 +602,60 @@ func (r *Requestor) verify(ctx context.Context, receipt deletion.Receipt, e entr
 		receipt.State, receipt.Detail = deletion.Verified, nothing
 		return receipt, nil
 	}
+	receipt.State = deletion.Refused
+	ours, err := r.count(ctx, e.subject.query(), now.Add(-maxRetention), now)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	if ours == 0 {
+		receipt.Detail = elsewhere
+		return receipt, nil
+	}
+	// What a repetition of the request would not reach either needs a person.
+	from := now.Add(-r.retention - margin)
+	if !e.from.IsZero() && e.from.Before(from) {
+		from = e.from
+	}
 	late, err := r.count(ctx, e.subject.query(), from, now)
 	switch {
 	case err != nil:
 		return deletion.Receipt{}, err
 	case late > 0:
-		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &RemainsError{late})
+		return deletion.Receipt{}, fmt.Errorf("datadog deletion: %w", &deletion.RemainsError{Events: late})
 	}
-	receipt.State, receipt.Detail = deletion.Refused, elsewhere
+	receipt.Detail = older
 	return receipt, nil
 }
 
-// Found is what Datadog has of a machine.
-type Found struct {
-	// Service and the window are what a request would name now.
-	Service  string
-	From, To time.Time
-	// Logs is how many logs it would erase.
-	Logs int64
-	// Elsewhere is how many logs of the machine are under other services. There should be
-	// none: if there are, Service is wrong.
-	Elsewhere int64
-	// Requests are those for this machine that are not done, the newest first.
-	Requests []deletion.Receipt
-}
-
-// Find looks up what a request would erase. It changes nothing.
-func (r *Requestor) Find(ctx context.Context, tool, machineID string) (Found, error) {
-	s, err := r.subjectOf(tool, machineID)
+// Find implements deletion.Finder.
+func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found, error) {
+	s, err := r.subjectOf(machineID)
 	if err != nil {
-		return Found{}, err
+		return deletion.Found{}, err
 	}
 	now := r.now()
-	found := Found{Service: s.service, From: now.Add(-r.retention - margin), To: now}
-	if found.Logs, err = r.count(ctx, s.query(), found.From, found.To); err != nil {
-		return Found{}, err
-	}
-	all, err := r.count(ctx, "host:"+s.host, found.From, found.To)
+	logs, err := r.count(ctx, s.query(), now.Add(-maxRetention), now)
 	if err != nil {
-		return Found{}, err
+		return deletion.Found{}, err
 	}
-	found.Elsewhere = max(all-found.Logs, 0) // some may have come in between the two
+	all, err := r.Count(ctx, s.host)
+	if err != nil {
+		return deletion.Found{}, err
+	}
+	others := deletion.Fact{Name: "logs_of_other_services", Label: "Logs of other services", Value: max(all-logs, 0)} // some may have come in between the two
+	if others.Wrong = all > logs; others.Wrong {
+		others.Note = "of this machine, which are not erased: check the service"
+	}
+	found := deletion.Found{
+		Nothing: all == 0 && logs == 0,
+		Facts: []deletion.Fact{
+			{Name: "service", Label: "Service", Value: s.service},
+			{Name: "logs", Label: "Logs", Value: logs},
+			others,
+			{Name: "from", Label: "Erased from", Value: now.Add(-r.retention - margin)},
+		},
+		Requests: []deletion.Receipt{},
+	}
 	var open []entry
 	look := func(e entry) bool {
 		if stage := e.stage(); e.subject == s && (stage == waiting || stage == running || stage == unknown) {
@@ -653,14 +663,14 @@ func (r *Requestor) Find(ctx context.Context, tool, machineID string) (Found, er
 		}
 		return false
 	}
-	err = r.look(ctx, s, look, func() bool { return len(open) > 0 }, func(e entry) bool { return e.before(now.Add(-openFor)) })
+	err = r.look(ctx, s, fewPages, look, func() bool { return len(open) > 0 }, func(e entry) bool { return e.before(now.Add(-openFor)) })
 	if err != nil && !errors.Is(err, errEndless) {
-		return Found{}, err
+		return deletion.Found{}, err
 	}
 	for _, e := range open {
 		receipt, err := r.tell(ctx, e, now)
 		if err != nil {
-			return Found{}, err
+			return deletion.Found{}, err
 		}
 		receipt.MachineID = machineID
 		found.Requests = append(found.Requests, receipt)
@@ -668,8 +678,18 @@ func (r *Requestor) Find(ctx context.Context, tool, machineID string) (Found, er
 	return found, nil
 }
 
+// Count implements deletion.Counter: logs of a machine under whichever service, of ten years
+// and in all tiers, whatever is said of how long logs are kept and where.
+func (r *requestor) Count(ctx context.Context, machineID string) (int64, error) {
+	if err := (deletion.Request{MachineID: machineID}).Validate(); err != nil {
+		return 0, err
+	}
+	now := r.now()
+	return r.count(ctx, "host:"+machineID, now.Add(-maxRetention), now.Add(ahead))
+}
+
 // count returns how many logs a search finds, in all tiers.
-func (r *Requestor) count(ctx context.Context, query string, from, to time.Time) (int64, error) {
+func (r *requestor) count(ctx context.Context, query string, from, to time.Time) (int64, error) {
 	const doing = "counting the logs"
 	var sum int64
 	for _, tier := range r.tiers {
@@ -700,9 +720,9 @@ var errEndless = errors.New("datadog deletion: there are more requests than are 
 
 // walk goes through the list, until a request is the one that was looked for, or the list is
 // past where that can be.
-func (r *Requestor) walk(ctx context.Context, query url.Values, each func(entry) (stop bool), past func(entry) bool) error {
+func (r *requestor) walk(ctx context.Context, pages int, query url.Values, each func(entry) (stop bool), past func(entry) bool) error {
 	const doing = "listing the requests"
-	for range maxPages {
+	for range pages {
 		a, err := r.exchange(ctx, call{doing: doing, method: http.MethodGet, path: "/api/v2/deletion/requests", query: query})
 		if err != nil {
 			return err

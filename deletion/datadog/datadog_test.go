@@ -43,11 +43,9 @@ var noon = time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
 func TestKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	conformance.RunDeletion(t, conformance.DeletionSubject{
-		Name: "deletion-datadog", State: deletion.Acknowledged, Secrets: []string{standin.APIKey, standin.ApplicationKey},
-		Open: func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
-			return datadog.New(datadog.Config{
-				APIKey: standin.APIKey, ApplicationKey: standin.ApplicationKey, Retention: retention, Endpoint: endpoint, Transport: transport,
-			})
+		Vendor: datadog.Vendor(), State: deletion.Acknowledged,
+		Settings: func(endpoint string) map[string]string {
+			return map[string]string{"endpoint": endpoint, "retention": "15d", "api_key": standin.APIKey, "application_key": standin.ApplicationKey}
 		},
 		// A Datadog that knows no request yet, each time.
 		Accept: func(r conformance.Request) conformance.Answer {
@@ -104,7 +102,6 @@ func TestKeepsTheContract(t *testing.T) {
 			}
 		},
 		TakesKey: func(conformance.Request) bool { return false },
-		Hosts:    func(endpoint string) []string { return []string{strings.TrimPrefix(endpoint, "https://")} },
 	})
 }
 
@@ -164,6 +161,15 @@ func (o org) requestor(t *testing.T, change func(*datadog.Config)) *datadog.Requ
 		t.Fatal(err)
 	}
 	return r
+}
+
+// fact is what was found under a name.
+func fact(f deletion.Found, name string) any {
+	i := slices.IndexFunc(f.Facts, func(f deletion.Fact) bool { return f.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return f.Facts[i].Value
 }
 
 // request is one that was made a minute ago.
@@ -263,7 +269,7 @@ func TestWhatTheBackendSentIsErasedAndNothingElse(t *testing.T) {
 	}
 	r := o.requestor(t, nil)
 	o.Advance(time.Minute)
-	if found, err := r.Find(t.Context(), tool, machine); err != nil || found.Logs != 3 || found.Elsewhere != 0 {
+	if found, err := r.Find(t.Context(), machine); err != nil || fact(found, "logs") != int64(3) || fact(found, "logs_of_other_services") != int64(0) {
 		t.Fatalf("found %+v, %v", found, err)
 	}
 	receipt := o.ask(t, r)
@@ -539,20 +545,29 @@ func TestTheListIsReadToWhereTheRequestCanBe(t *testing.T) {
 			t.Errorf("got %+v, want the request %d", receipt, id)
 		}
 	})
+	t.Run("a few pages alone, where a thousand others are in hand", func(t *testing.T) {
+		t.Parallel()
+		o := newOrg(t, standin.Options{})
+		newer(o, 1203)
+		o.ask(t, o.requestor(t, nil))
+		if n := o.Count(standin.List); n != 5 {
+			t.Errorf("%d pages were read", n)
+		}
+	})
 	t.Run("not without an end", func(t *testing.T) {
 		t.Parallel()
-		o := newOrg(t, standin.Options{PageSize: 1})
+		o := newOrg(t, standin.Options{PageSize: 1, ServiceFirst: true})
 		r := o.requestor(t, nil)
 		newer(o, 45)
 		receipt := o.ask(t, r)
-		if n := o.Count(standin.List); n != 41 {
+		if n := o.Count(standin.List); n != 5 { // one by its search, and four pages
 			t.Errorf("%d pages were read", n)
 		}
 		newer(o, 45)
 		if _, err := r.Status(t.Context(), receipt); err == nil || errors.Is(err, deletion.ErrUnknownReceipt) || driver.Classify(err) != driver.ClassUnknown {
 			t.Errorf("of a request that may be there, the status is %v", err)
 		}
-		if _, err := r.Find(t.Context(), tool, machine); err != nil {
+		if _, err := r.Find(t.Context(), machine); err != nil {
 			t.Errorf("a look gives up: %v", err)
 		}
 	})
@@ -603,8 +618,8 @@ func TestLogsThatCameTooLateAreAskedForAgain(t *testing.T) {
 	o.finish()
 	o.logs(1, machine, tool)
 	_, err := r.Status(t.Context(), first)
-	remains, ok := errors.AsType[*datadog.RemainsError](err)
-	if !ok || remains.Logs != 2 || !errors.Is(err, deletion.ErrUnknownReceipt) || driver.Classify(err) != driver.ClassUnknown {
+	remains, ok := errors.AsType[*deletion.RemainsError](err)
+	if !ok || remains.Events != 2 || !errors.Is(err, deletion.ErrUnknownReceipt) || driver.Classify(err) != driver.ClassUnknown {
 		t.Fatalf("the status is %v", err)
 	}
 	var second deletion.Receipt
@@ -634,24 +649,47 @@ func TestAllThatIsKeptIsCountedWhateverTheWindow(t *testing.T) {
 	for _, from := range []time.Time{noon.Add(9 * day), noon.Add(400 * day)} {
 		o.Edit(753, func(r *standin.Request) { r.From = from })
 		_, err := r.Status(t.Context(), receipt)
-		if remains, ok := errors.AsType[*datadog.RemainsError](err); !ok || remains.Logs != 2 {
+		if remains, ok := errors.AsType[*deletion.RemainsError](err); !ok || remains.Events != 2 {
 			t.Errorf("with a window from %v the status is %v", from, err)
 		}
 	}
 }
 
-func TestLogsOutsideTheIndexesCountWhereTheyAreSaidToBe(t *testing.T) {
+func TestLogsOutsideTheIndexesCount(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{})
-	r := o.requestor(t, func(c *datadog.Config) { c.Tiers = []string{"indexes", "flex", "online-archives"} })
+	r := o.requestor(t, nil)
 	receipt := o.ask(t, r)
 	o.finish()
 	for _, tier := range []string{"flex", "online-archives"} {
 		o.Store(standin.Log{Host: machine, Service: tool, Tier: tier})
 	}
 	_, err := r.Status(t.Context(), receipt)
-	if remains, ok := errors.AsType[*datadog.RemainsError](err); !ok || remains.Logs != 2 {
+	if remains, ok := errors.AsType[*deletion.RemainsError](err); !ok || remains.Events != 2 {
 		t.Errorf("the status is %v", err)
+	}
+}
+
+// If the window of a request were all that is counted, a log that is older than somebody
+// thinks would be left by an erasure that is called verified.
+func TestWhatIsOlderThanTheRetentionIsNotTakenForErased(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t, standin.Options{})
+	r := o.requestor(t, nil)
+	o.Store(standin.Log{Host: machine, Service: tool, Date: noon.Add(-retention - 5*day)})
+	if n, err := r.Count(t.Context(), machine); n != 1 || err != nil {
+		t.Errorf("counted %d, %v", n, err)
+	}
+	receipt := o.ask(t, r)
+	o.finish()
+	if got, err := r.Status(t.Context(), receipt); err != nil || got.State != deletion.Refused || !strings.Contains(got.Detail, "set retention longer") {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	right := o.requestor(t, func(c *datadog.Config) { c.Retention = 30 * day })
+	receipt = o.ask(t, right)
+	o.finish()
+	if got, err := right.Status(t.Context(), receipt); err != nil || got.State != deletion.Verified {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -668,8 +706,8 @@ func TestWithoutPermissionToReadItIsTold(t *testing.T) {
 			t.Errorf("got %+v, %v, %v", got, err, errAgain)
 		}
 	}
-	_, err = r.Find(t.Context(), tool, machine)
-	if !errors.Is(err, datadog.ErrKey) || driver.Wait(err) != time.Hour || !strings.Contains(err.Error(), "logs_read_data") || strings.Contains(err.Error(), "logs_delete_data") {
+	_, err = r.Find(t.Context(), machine)
+	if !errors.Is(err, deletion.ErrKey) || driver.Wait(err) != time.Hour || !strings.Contains(err.Error(), "logs_read_data") || strings.Contains(err.Error(), "logs_delete_data") {
 		t.Errorf("a look ends with %v", err)
 	}
 }
@@ -679,7 +717,7 @@ func TestAWrongServiceDoesNotPassForAnErasure(t *testing.T) {
 	o := newOrg(t, standin.Options{})
 	o.logs(3, machine, "fleet")
 	r := o.requestor(t, nil)
-	if found, err := r.Find(t.Context(), tool, machine); err != nil || found.Logs != 0 || found.Elsewhere != 3 {
+	if found, err := r.Find(t.Context(), machine); err != nil || fact(found, "logs") != int64(0) || fact(found, "logs_of_other_services") != int64(3) {
 		t.Errorf("found %+v, %v", found, err)
 	}
 	receipt := o.ask(t, r)
@@ -703,14 +741,14 @@ func TestFindTellsWhatARequestWouldEraseAndChangesNothing(t *testing.T) {
 	o.logs(4, machine, tool)
 	o.logs(2, machine, "elsewhere")
 	o.logs(8, other, tool)
-	o.Store(standin.Log{Host: machine, Service: tool, Date: noon.Add(-retention - 3*day)}) // long expired
+	o.Store(standin.Log{Host: machine, Service: tool, Date: noon.Add(-retention - 3*day)}) // which no request reaches
 	o.ask(t, r)
 	o.AddRequest(standin.Request{Query: query, Status: standin.InProgress})
 	for _, status := range []string{standin.Completed, standin.Cancelled, "failed"} {
 		o.AddRequest(standin.Request{Query: query, Status: status})
 	}
 	made, stored := len(o.Requests()), len(o.Logs())
-	found, err := r.Find(t.Context(), tool, machine)
+	found, err := r.Find(t.Context(), machine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -721,7 +759,8 @@ func TestFindTellsWhatARequestWouldEraseAndChangesNothing(t *testing.T) {
 		}
 		ids = append(ids, receipt.ID)
 	}
-	if found.Service != tool || found.Logs != 4 || found.Elsewhere != 2 || !found.To.Equal(noon) || !found.From.Equal(noon.Add(-retention-2*day)) ||
+	if fact(found, "service") != tool || fact(found, "logs") != int64(5) || fact(found, "logs_of_other_services") != int64(2) ||
+		fact(found, "from") != noon.Add(-retention-2*day) || found.Nothing ||
 		!slices.Equal(ids, []string{"754"}) { // by its search, which finds the one that is joined alike
 		t.Errorf("found %+v", found)
 	}
@@ -731,10 +770,10 @@ func TestFindTellsWhatARequestWouldEraseAndChangesNothing(t *testing.T) {
 	// Without that one, it is the one that was asked for here.
 	o.Edit(754, func(r *standin.Request) { r.Status = standin.Completed })
 	o.AddRequest(standin.Request{Query: "host:" + other + " service:" + tool})
-	if found, err := r.Find(t.Context(), tool, machine); err != nil || len(found.Requests) != 1 || found.Requests[0].ID != "753" {
+	if found, err := r.Find(t.Context(), machine); err != nil || len(found.Requests) != 1 || found.Requests[0].ID != "753" {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	if _, err := r.Find(t.Context(), tool, "*"); !errors.Is(err, deletion.ErrInvalidID) {
+	if _, err := r.Find(t.Context(), "*"); !errors.Is(err, deletion.ErrInvalidID) {
 		t.Errorf("a look for everybody: %v", err)
 	}
 }
@@ -829,7 +868,7 @@ func TestStatusKnowsOnlyTheRequestOfItsReceipt(t *testing.T) {
 	if _, err := r.Status(t.Context(), receipt); !errors.Is(err, deletion.ErrUnknownReceipt) {
 		t.Errorf("what Datadog forgot: %v", err)
 	}
-	if n := o.Count(standin.List) - before; n != 3 {
+	if n := o.Count(standin.List) - before; n != 4 { // one by its search
 		t.Errorf("%d pages were read for what is not on the third any more", n)
 	}
 }
@@ -1045,7 +1084,7 @@ func TestNothingIsSentUnderAContextThatHasEnded(t *testing.T) {
 	_, asked := r.RequestDeletion(ctx, o.request())
 	_, followed := r.Status(ctx, receipt)
 	_, cancelled := r.Cancel(ctx, receipt)
-	_, found := r.Find(ctx, tool, machine)
+	_, found := r.Find(ctx, machine)
 	for _, err := range []error{asked, followed, cancelled, found} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
@@ -1129,7 +1168,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		standin.List:      func() error { _, err := r.RequestDeletion(t.Context(), someone); return err },
 		standin.Create:    func() error { _, err := r.RequestDeletion(t.Context(), someone); return err },
 		standin.Cancel:    func() error { _, err := r.Cancel(t.Context(), receipt); return err },
-		standin.Aggregate: func() error { _, err := r.Find(t.Context(), tool, machine); return err },
+		standin.Aggregate: func() error { _, err := r.Find(t.Context(), machine); return err },
 	}
 	for endpoint, call := range calls {
 		for _, row := range rows {
@@ -1154,11 +1193,11 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 							err, driver.Classify(err), driver.Wait(err), o.Count(endpoint)-before, class, wait)
 						continue
 					}
-					answer, ok := errors.AsType[*datadog.AnswerError](err)
+					answer, ok := errors.AsType[*deletion.AnswerError](err)
 					if !ok || answer.Status != status || !strings.Contains(err.Error(), row.says) || errors.Is(err, deletion.ErrUnknownReceipt) {
 						t.Errorf("%s %d: got %v, want %q", endpoint, status, err, row.says)
 					}
-					if refused := status == 401 || status == 403; errors.Is(err, datadog.ErrKey) != (refused && row.body != page) {
+					if refused := status == 401 || status == 403; errors.Is(err, deletion.ErrKey) != (refused && row.body != page) {
 						t.Errorf("%s %d: got %v", endpoint, status, err)
 					}
 					for _, secret := range []string{canary, standin.APIKey, standin.ApplicationKey, machine, other} {
@@ -1189,7 +1228,7 @@ func TestARefusalNamesWhatToSwitchOn(t *testing.T) {
 	} {
 		o := newOrg(t, c.org)
 		_, err := o.requestor(t, nil).RequestDeletion(t.Context(), o.request())
-		if !errors.Is(err, datadog.ErrKey) || driver.Wait(err) != time.Hour || !strings.Contains(err.Error(), c.key) {
+		if !errors.Is(err, deletion.ErrKey) || driver.Wait(err) != time.Hour || !strings.Contains(err.Error(), c.key) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -1237,13 +1276,13 @@ func TestWhatIsNoServiceIsAskedForNowhere(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{})
 	o.logs(1, other, "another")
-	r := o.requestor(t, nil)
-	for _, name := range []string{"", "*", "my*", "a b", "a OR *", "a:b", `a"b`, "-a", ".a", "/a", "a\n", "a)", "(a", "ä", "mytoo\u212a", strings.Repeat("a", 101)} {
-		_, err := r.RequestDeletion(t.Context(), deletion.Request{Tool: name, MachineID: machine, RequestedAt: noon})
-		if !errors.Is(err, datadog.ErrService) || driver.Classify(err) != driver.ClassPermanent || strings.Contains(err.Error(), "*") {
+	for _, name := range []string{"*", "my*", "a b", "a OR *", "a:b", `a"b`, "-a", ".a", "/a", "a\n", "a)", "(a", "ä", "mytoo\u212a", strings.Repeat("a", 101)} {
+		_, err := datadog.New(datadog.Config{APIKey: standin.APIKey, ApplicationKey: standin.ApplicationKey, Retention: retention, Tool: name})
+		if wrong, ok := errors.AsType[*driver.ConfigError](err); !ok || wrong.Field != "Settings[service]" || strings.Contains(err.Error(), "*") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+	r := o.requestor(t, nil)
 	if _, err := r.RequestDeletion(t.Context(), deletion.Request{Tool: tool, MachineID: "x OR *"}); !errors.Is(err, deletion.ErrInvalidID) {
 		t.Errorf("everybody: %v", err)
 	}
@@ -1251,6 +1290,7 @@ func TestWhatIsNoServiceIsAskedForNowhere(t *testing.T) {
 		t.Errorf("%d calls were made", n)
 	}
 	for _, name := range []string{"a", "0", "_", "a.b-c_d/e", "MyTool", strings.Repeat("a", 100)} {
+		r := o.requestor(t, func(c *datadog.Config) { c.Tool = name })
 		if _, err := r.RequestDeletion(t.Context(), deletion.Request{Tool: name, MachineID: machine, RequestedAt: noon}); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -1278,9 +1318,9 @@ func TestWhateverTheBackendSendsCanBeErased(t *testing.T) {
 			sent := serviceOf(t, service, name)
 			o := newOrg(t, standin.Options{})
 			o.Store(standin.Log{Host: machine, Service: sent, Date: noon.Add(-time.Hour)})
-			r := o.requestor(t, func(c *datadog.Config) { c.Service = service })
-			found, err := r.Find(t.Context(), name, machine)
-			if err != nil || found.Logs != 1 || found.Elsewhere != 0 {
+			r := o.requestor(t, func(c *datadog.Config) { c.Service, c.Tool = service, name })
+			found, err := r.Find(t.Context(), machine)
+			if err != nil || fact(found, "logs") != int64(1) || fact(found, "logs_of_other_services") != int64(0) {
 				t.Errorf("%q is sent as %q: found %+v, %v", name, sent, found, err)
 			}
 			_, err = r.RequestDeletion(t.Context(), deletion.Request{Tool: name, MachineID: machine, RequestedAt: noon})
@@ -1355,18 +1395,18 @@ func TestEachSiteHasItsHost(t *testing.T) {
 func TestAMistakeIsAnErrorThatNamesTheField(t *testing.T) {
 	t.Parallel()
 	for field, changes := range map[string][]func(*datadog.Config){
-		"Site": {func(c *datadog.Config) { c.Site = "eu" }, func(c *datadog.Config) { c.Site = "evil.example" }, func(c *datadog.Config) { c.Site = "EU1" }},
-		"APIKey": {func(c *datadog.Config) { c.APIKey = "" }, func(c *datadog.Config) { c.APIKey += "\n" + canary },
+		"site": {func(c *datadog.Config) { c.Site = "eu" }, func(c *datadog.Config) { c.Site = "evil.example" }, func(c *datadog.Config) { c.Site = "EU1" }},
+		"api_key": {func(c *datadog.Config) { c.APIKey = "" }, func(c *datadog.Config) { c.APIKey += "\n" + canary },
 			func(c *datadog.Config) { c.APIKey = "pub" + canary }, func(c *datadog.Config) { c.APIKey = c.ApplicationKey },
 			func(c *datadog.Config) { c.APIKey = "ddapp_" + canary }, func(c *datadog.Config) { c.APIKey = "ddpat_" + canary },
 			func(c *datadog.Config) { c.APIKey = "ä" + canary }},
-		"ApplicationKey": {func(c *datadog.Config) { c.ApplicationKey = "" }, func(c *datadog.Config) { c.ApplicationKey = c.APIKey },
+		"application_key": {func(c *datadog.Config) { c.ApplicationKey = "" }, func(c *datadog.Config) { c.ApplicationKey = c.APIKey },
 			func(c *datadog.Config) { c.ApplicationKey = " " + canary }, func(c *datadog.Config) { c.ApplicationKey = "pub" + canary }},
-		"Service": {func(c *datadog.Config) { c.Service = "*" }, func(c *datadog.Config) { c.Service = "a OR *" }, func(c *datadog.Config) { c.Service = "A" }},
-		"Retention": {func(c *datadog.Config) { c.Retention = 0 }, func(c *datadog.Config) { c.Retention = 15 },
+		"service": {func(c *datadog.Config) { c.Service = "*" }, func(c *datadog.Config) { c.Service = "a OR *" }, func(c *datadog.Config) { c.Service = "A" }},
+		"retention": {func(c *datadog.Config) { c.Retention = 0 }, func(c *datadog.Config) { c.Retention = 15 },
 			func(c *datadog.Config) { c.Retention = -day }, func(c *datadog.Config) { c.Retention = 11 * 366 * day }},
-		"Tiers": {func(c *datadog.Config) { c.Tiers = []string{"indexes", "archives"} }},
-		"Endpoint": {func(c *datadog.Config) { c.Endpoint = "http://proxy.example" }, func(c *datadog.Config) { c.Endpoint = "proxy.example" },
+		"tiers": {func(c *datadog.Config) { c.Tiers = []string{"indexes", "archives"} }},
+		"endpoint": {func(c *datadog.Config) { c.Endpoint = "http://proxy.example" }, func(c *datadog.Config) { c.Endpoint = "proxy.example" },
 			func(c *datadog.Config) { c.Endpoint = "https://u:" + canary + "@proxy.example" },
 			func(c *datadog.Config) { c.Endpoint = "https://proxy.example/?key=" + canary }, func(c *datadog.Config) { c.Endpoint = "https://proxy.example/?" }},
 	} {
@@ -1375,7 +1415,7 @@ func TestAMistakeIsAnErrorThatNamesTheField(t *testing.T) {
 			change(&cfg)
 			_, err := datadog.New(cfg)
 			mistake, ok := errors.AsType[*driver.ConfigError](err)
-			if !ok || mistake.Field != "datadog.Config."+field {
+			if !ok || mistake.Field != "Settings["+field+"]" {
 				t.Errorf("%s %d: %v", field, i, err)
 				continue
 			}
@@ -1390,7 +1430,7 @@ func TestAMistakeIsAnErrorThatNamesTheField(t *testing.T) {
 
 func TestThatARetentionIsMissingIsSaid(t *testing.T) {
 	t.Parallel()
-	if _, err := datadog.New(datadog.Config{APIKey: standin.APIKey, ApplicationKey: standin.ApplicationKey}); err == nil || !strings.Contains(err.Error(), "not set") {
+	if _, err := datadog.New(datadog.Config{APIKey: standin.APIKey, ApplicationKey: standin.ApplicationKey}); err == nil || !strings.Contains(err.Error(), "required") {
 		t.Errorf("got %v", err)
 	}
 }

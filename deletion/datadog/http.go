@@ -14,6 +14,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+	"github.com/gotoolbase/telemetry/deletion"
 )
 
 const (
@@ -27,27 +28,11 @@ const (
 	repairWait = time.Hour
 )
 
-// AnswerError is an answer that is not the one that Datadog documents for success. It holds
-// nothing of the answer's text.
-type AnswerError struct {
-	// Doing is what was asked, such as "listing the requests".
-	Doing   string
-	Status  int
-	Problem string
-	// Cause is [ErrKey] or nil.
-	Cause error
-	// unknownID says that Datadog knows no request of the number.
-	unknownID bool
-}
-
-func (e *AnswerError) Error() string {
-	return fmt.Sprintf("%s: answered %d: %s", e.Doing, e.Status, e.Problem)
-}
-
-func (e *AnswerError) Unwrap() error { return e.Cause }
+// errUnknownID says that Datadog knows no request of a number.
+var errUnknownID = errors.New("Datadog knows no such request")
 
 func undocumented(doing string, status int) error {
-	return fmt.Errorf("datadog deletion: %w", &AnswerError{Doing: doing, Status: status, Problem: "not what Datadog documents"})
+	return fmt.Errorf("datadog deletion: %w", &deletion.AnswerError{Doing: doing, Status: status, Problem: "not what Datadog documents"})
 }
 
 // call is one of Datadog's API.
@@ -64,7 +49,7 @@ type call struct {
 // exchange makes a call once, and an error of whatever is not a success. Without a whole
 // answer that is a [*driverhttp.Error], made of the host and sentences written here: those
 // of net/http hold the URL, and with it the ID.
-func (r *Requestor) exchange(parent context.Context, c call) (answer, error) {
+func (r *requestor) exchange(parent context.Context, c call) (answer, error) {
 	ctx, cancel := context.WithTimeout(parent, callTime)
 	defer cancel()
 	fail := func(err error) (answer, error) {
@@ -100,7 +85,7 @@ func (r *Requestor) exchange(parent context.Context, c call) (answer, error) {
 }
 
 // broken says that there was no answer.
-func (r *Requestor) broken(ctx context.Context, doing string, err error) error {
+func (r *requestor) broken(ctx context.Context, doing string, err error) error {
 	e := &driverhttp.Error{Host: r.host, Problem: "no usable answer"}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -113,9 +98,9 @@ func (r *Requestor) broken(ctx context.Context, doing string, err error) error {
 
 // judge is the table of the package comment. What a server says decides nothing but whether
 // it is Datadog, and is not repeated: it could be a key.
-func (r *Requestor) judge(c call, a answer) error {
+func (r *requestor) judge(c call, a answer) error {
 	say := func(problem string) error {
-		return fmt.Errorf("datadog deletion: %w", &AnswerError{Doing: c.doing, Status: a.status, Problem: problem})
+		return fmt.Errorf("datadog deletion: %w", &deletion.AnswerError{Doing: c.doing, Status: a.status, Problem: problem})
 	}
 	switch status := a.status; {
 	case driverhttp.LooksLikeHTML(driverhttp.Answer{Status: status, Header: a.header, Body: a.body}):
@@ -127,11 +112,14 @@ func (r *Requestor) judge(c call, a answer) error {
 		if !ok {
 			return say("but not as Datadog would: check the address, or what is in between")
 		}
-		return driver.Permanent(fmt.Errorf("datadog deletion: %w", &AnswerError{Doing: c.doing, Status: status,
-			Problem: "Datadog does not take the request", unknownID: slices.Contains(codes, "INVALID_ID")}))
+		refused := &deletion.AnswerError{Doing: c.doing, Status: status, Problem: "Datadog does not take the request"}
+		if slices.Contains(codes, "INVALID_ID") {
+			refused.Cause = errUnknownID
+		}
+		return driver.Permanent(fmt.Errorf("datadog deletion: %w", refused))
 	case status == 401, status == 403:
 		return driver.Throttled(fmt.Errorf("datadog deletion: %w",
-			&AnswerError{Doing: c.doing, Status: status, Problem: c.refused(), Cause: ErrKey}), repairWait)
+			&deletion.AnswerError{Doing: c.doing, Status: status, Problem: c.refused(), Cause: deletion.ErrKey}), repairWait)
 	case status == 404:
 		return driver.Throttled(say("there is no such call: check the site, or the endpoint"), repairWait)
 	case status == 407:

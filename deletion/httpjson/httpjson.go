@@ -1,7 +1,7 @@
 //go:build !notelemetry
 
 // Package httpjson is the requestor that posts erasure requests to a server of the
-// author's own: the relay of deletion/relay, or any that takes the same JSON. Tool authors
+// author's own: telemetry-relay, or any that takes the same JSON. Tool authors
 // set it as TelemetryConfig.DeletionRequestor:
 //
 //	DeletionRequestor: httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/erasures"},

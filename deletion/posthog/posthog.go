@@ -1,8 +1,6 @@
-// Package posthog has a machine's data erased from PostHog. It is for operators, who run
-// it behind deletion/relay or by hand: its key reads and erases everybody's data, so it is
-// never linked into a tool that is handed out.
-//
-//	r, err := posthog.New(posthog.Config{Instance: "eu", Project: "12345", Key: os.Getenv("POSTHOG_KEY")})
+// Package posthog has a machine's data erased from PostHog. It is for operators, whose
+// program lists [Vendor] (see package relaycmd): its key reads and erases everybody's data, so
+// it is never linked into a tool that is handed out.
 //
 // The key is a personal one (phx_) for this project alone, with the scopes person:read,
 // person:write and query:read.
@@ -16,22 +14,23 @@
 //	Acknowledged   PostHog has the request; the sweep is to come
 //	Verified       the sweep is over, and neither a profile nor an event is there
 //
-// Whatever is still there after the sweep came in too late. [Requestor.Status] then
-// returns a [*RemainsError], which is a deletion.ErrUnknownReceipt: the request has to be
-// made again, and the next sweep takes the rest. PostHog keeps one pending request for a
-// person, with the time of the first, so asking more often is safe and makes nothing
-// faster.
+// What is still there after the sweep came in too late. Status then returns a
+// [deletion.RemainsError]: the request has to be made again, and the next sweep takes the
+// rest. PostHog keeps one pending request for a person, with the time of the first, so asking
+// more often is safe and makes nothing faster.
 //
 // # Where nobody has the ID
 //
 // PostHog finds events by their profile. If there is none, an earlier attempt may have
 // deleted it, and its request is looked for; if there is no request either, the events are
-// counted. None is Verified, some are a [*LeftoverError], for this API cannot reach them.
-// Within an hour of the request it is a [*TooEarlyError] either way: what the tool sent last
-// may not be visible yet.
+// counted. Some are a [LeftoverError], for this API cannot reach them; within an hour after
+// PostHog took the last of them it is a [deletion.TooEarlyError], since their profile may be
+// about to be made. None is Acknowledged, with a receipt that says when that was, and Verified
+// if there are still none an hour later: what the tool sent last may not be visible before,
+// whenever the person is said to have asked.
 //
 // A key and a project that belong together but are the wrong ones also hold nothing of an
-// ID. Look a known one up with [Requestor.Find] before trusting them.
+// ID. Look a known one up before trusting them.
 //
 // # What else the backend sends
 //
@@ -41,31 +40,32 @@
 // An event that PostHog took with the warning person_processing_disabled has no profile made
 // for it. Whether the sweep takes such an event with the profile of its ID is not documented,
 // so nothing here relies on it: Verified needs a count of no events by distinct_id. If some
-// are left, Status returns a [*RemainsError], and the request that is made again a
-// [*LeftoverError], because there is no profile any more to find them by. They are for
+// are left, Status returns a [deletion.RemainsError], and the request that is made again a
+// [LeftoverError], because there is no profile any more to find them by. They are for
 // PostHog's support. `status` and `reset` of the tool say how many events were taken like
 // that; the rate of the backend is there so that none are.
 //
 // # What an answer means
 //
 //	202 that says one profile and its events    Acknowledged
-//	202 that says anything else                 [*RefusedError], unmarked: ask again
+//	202 that says anything else                 [RefusedError], unmarked: ask again
 //	400                                         Permanent
-//	401 403                                     Throttled, 1 h, [ErrKey]
+//	401 403                                     Throttled, 1 h, deletion.ErrKey
 //	402 404, every other 4xx                    Throttled, 1 h: plan, project or address
 //	408 425 429                                 Throttled, for Retry-After; 429 else for 1 min
 //	5xx                                         unmarked, or Throttled for Retry-After
-//	nobody has the ID, too early to say         unmarked, [*TooEarlyError]
+//	events without a profile, too early to say  unmarked, [deletion.TooEarlyError]
 //	other IDs, events without a profile         Permanent: somebody has to look
 //	3xx, a web page, what is not documented     unmarked; a redirect is never followed
 //	no answer                                   unmarked: repeating is safe
 //
 // # Sources
 //
-//   - https://posthog.com/docs/api/persons and /docs/privacy/data-deletion
-//   - PostHog/posthog: posthog/api/person.py (calls, statuses), posthog/models/person/
-//     bulk_delete.py (the order of what is deleted), posthog/models/async_deletion (rows,
-//     their uniqueness, what the sweep takes)
+//	https://posthog.com/docs/api/persons and https://posthog.com/docs/privacy/data-deletion
+//	https://github.com/PostHog/posthog: posthog/api/person.py (calls, statuses),
+//	  posthog/models/person/bulk_delete.py (the order of what is deleted), posthog/models/
+//	  async_deletion (rows, their uniqueness, what the sweep takes), posthog/hogql/database/
+//	  schema/events.py (the columns of a query)
 package posthog
 
 import (
@@ -84,146 +84,111 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
-	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/deletion/internal/vendorhttp"
 )
 
 const (
 	// skew is how much earlier than the request a row may be dated: the two times are of
 	// two machines.
 	skew = 5 * time.Second
-	// settling is how long after a request what it concerns may still be invisible. PostHog
-	// shows within minutes what it took; an hour covers its slower days.
-	settling = time.Hour
 	// stuck is when a sweep should have come twice over.
 	stuck = 14 * 24 * time.Hour
-	// chunk is how many IDs go into one request, of the 1000 that PostHog takes: each costs
+	// bulk is how many IDs go into one request, of the 1000 that PostHog takes: each costs
 	// a look-up first, and it allows 240 of those a minute.
-	chunk = 100
+	bulk = 100
 	// rows and maxPages bound the list of one person's requests. There is one a week at
 	// most, for the 90 days that PostHog remembers them.
 	rows     = 100
 	maxPages = 5
 )
 
-// Config says whom to ask and with which key.
-type Config struct {
-	// Instance is PostHog Cloud's region, "us" or "eu". There is no default: in the wrong
-	// region nothing would be found.
-	Instance string
-	// Endpoint is the URL of a PostHog of one's own, instead of Instance.
-	Endpoint string
-	// Project is the project's ID, a number.
-	Project string
-	// Key is a personal API key, which begins with phx_.
-	Key string
-	// Transport carries the requests, driverhttp.NewTransport() if nil.
-	Transport http.RoundTripper
-	// Now is the time, time.Now if nil.
-	Now func() time.Time
+// Vendor returns the vendor "posthog". What it opens is a deletion.Follower, a deletion.Bulk, a
+// deletion.Finder and a deletion.Counter.
+func Vendor() deletion.Vendor {
+	return deletion.Vendor{
+		Name: "posthog",
+		Doc:  "erases events and profiles at PostHog",
+		Settings: []driver.Setting{
+			// There is no default: in the wrong region nothing would be found.
+			{Name: "instance", Doc: "where PostHog keeps the project: us or eu", Values: []string{"us", "eu"}},
+			{Name: "endpoint", Doc: "instead of instance: URL of a PostHog of your own"},
+			{Name: "project", Doc: "number of the project at PostHog", Required: true, Check: checkProject},
+			{Name: "key", Doc: "personal API key for PostHog, which begins with phx_", Required: true, Secret: true, Check: checkKey},
+		},
+		Hosts: func(settings map[string]string) []string {
+			u, err := address(settings)
+			if err != nil {
+				return nil
+			}
+			return []string{u.Host}
+		},
+		Open: func(cfg deletion.VendorConfig) (deletion.Requestor, error) { return open(cfg) },
+	}
 }
 
-// Requestor has data erased. It may be used by several goroutines at once.
-type Requestor struct {
-	base, host, project, key string
-	transport                http.RoundTripper
-	now                      func() time.Time
+// requestor has data erased. It may be used by several goroutines at once.
+type requestor struct {
+	*vendorhttp.Client
+	project string
 }
 
-var _ deletion.Follower = (*Requestor)(nil)
+var (
+	_ deletion.Follower = (*requestor)(nil)
+	_ deletion.Bulk     = (*requestor)(nil)
+	_ deletion.Finder   = (*requestor)(nil)
+	_ deletion.Counter  = (*requestor)(nil)
+)
 
-// New makes a requestor. It contacts nothing. A mistake is a [*driver.ConfigError].
-func New(cfg Config) (*Requestor, error) {
-	u, err := cfg.url()
+func open(cfg deletion.VendorConfig) (*requestor, error) {
+	u, err := address(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
-	// PostHog's IDs have six digits by now; 18 are what every integer there can hold.
-	if strings.Trim(cfg.Project, "0123456789") != "" || cfg.Project == "" || cfg.Project[0] == '0' || len(cfg.Project) > 18 {
-		return nil, &driver.ConfigError{Field: "posthog.Config.Project", Problem: "not a project ID: it is a number, and is in PostHog under Settings, Project"}
-	}
-	if problem := keyProblem(cfg.Key); problem != "" {
-		return nil, &driver.ConfigError{Field: "posthog.Config.Key", Problem: problem}
-	}
-	r := &Requestor{
-		base: strings.TrimRight(u.String(), "/") + "/api/projects/" + cfg.Project + "/",
-		host: u.Host, project: cfg.Project, key: cfg.Key, transport: cfg.Transport, now: cfg.Now,
-	}
-	if r.transport == nil {
-		own := driverhttp.NewTransport()
-		// A count over months of events takes longer than an intake may; callTime bounds it.
-		own.ResponseHeaderTimeout = callTime
-		r.transport = own
-	}
-	if r.now == nil {
-		r.now = time.Now
-	}
-	return r, nil
+	project := cfg.Settings["project"]
+	return &requestor{project: project, Client: vendorhttp.New(vendorhttp.Client{
+		Vendor: "PostHog", Package: "posthog", Base: u.JoinPath("api", "projects", project),
+		Header:  http.Header{"Authorization": {"Bearer " + cfg.Settings["key"]}},
+		KeyHint: "check its scopes, and that it is for this project and region",
+	}, cfg)}, nil
 }
 
-func (cfg Config) url() (*url.URL, error) {
-	fail := func(field, problem string) (*url.URL, error) {
-		return nil, &driver.ConfigError{Field: "posthog.Config." + field, Problem: problem}
-	}
-	endpoint := cfg.Endpoint
-	switch {
-	case cfg.Instance != "" && endpoint != "":
-		return fail("Endpoint", "Instance is set as well: keep one of them")
-	case cfg.Instance == "us" || cfg.Instance == "eu":
-		endpoint = "https://" + cfg.Instance + ".posthog.com"
-	case cfg.Instance != "":
-		return fail("Instance", "not a region of PostHog Cloud: us or eu")
-	case endpoint == "":
-		return fail("Instance", "not set: us or eu, or the Endpoint of a PostHog of your own")
-	}
-	if u, err := url.Parse(endpoint); err == nil && u.User != nil {
-		return fail("Endpoint", "user name or password in the URL: the key is all that is needed")
-	}
-	u, err := driverhttp.CheckEndpoint(endpoint, true)
+var hosts = map[string]string{"us": "us.posthog.com", "eu": "eu.posthog.com"}
+
+func address(settings map[string]string) (*url.URL, error) {
+	u, err := vendorhttp.Address(settings, hosts)
 	if err != nil {
-		return fail("Endpoint", err.Error())
+		return nil, err
 	}
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	switch _, plain := driverhttp.CheckEndpoint(endpoint, false); {
-	case plain != nil:
-		return fail("Endpoint", "plain http:// to another machine would show the key: use https://")
-	case strings.HasSuffix(host, ".i.posthog.com"):
-		return fail("Endpoint", "a host of PostHog's intake, where nothing can be erased: set Instance to us or eu instead")
-	case u.RawQuery != "" || u.ForceQuery:
-		return fail("Endpoint", "query in the URL: leave out ? and what follows")
+	if host := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."); strings.HasSuffix(host, ".i.posthog.com") {
+		return nil, vendorhttp.Mistake("endpoint", "a host of PostHog's intake, where nothing can be erased: set instance to us or eu instead")
 	}
 	return u, nil
 }
 
-// keyProblem says what is wrong with a key and repeats nothing of it.
-func keyProblem(key string) string {
+func checkProject(id string) error {
+	// PostHog's IDs have six digits by now; 18 are what every integer there can hold.
+	if strings.Trim(id, "0123456789") != "" || id[0] == '0' || len(id) > 18 {
+		return errors.New("not a project ID: it is a number, and is in PostHog under Settings, Project")
+	}
+	return nil
+}
+
+// checkKey says what is wrong with a key and repeats nothing of it.
+func checkKey(key string) error {
 	switch {
 	case strings.HasPrefix(key, "phc_"):
-		return "a project's key (phc_), which can only send events: use a personal API key, which begins with phx_"
+		return errors.New("a project's key (phc_), which can only send events: use a personal API key, which begins with phx_")
 	case strings.HasPrefix(key, "phs_"):
-		return "a project's secret key (phs_), which cannot erase: use a personal API key, which begins with phx_"
+		return errors.New("a project's secret key (phs_), which cannot erase: use a personal API key, which begins with phx_")
 	case !strings.HasPrefix(key, "phx_") || len(key) == len("phx_"):
-		return "not a personal API key: it begins with phx_ and is made in PostHog under Settings, Personal API keys"
+		return errors.New("not a personal API key: it begins with phx_ and is made in PostHog under Settings, Personal API keys")
 	case strings.ContainsFunc(key, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '_' && r != '-'
 	}):
-		return "not a personal API key: it has letters, digits and underscores only; was a space or a line break copied with it?"
+		return errors.New("not a personal API key: it has letters, digits and underscores only; was a space or a line break copied with it?")
 	}
-	return ""
-}
-
-// ErrKey is in the error where PostHog refuses the key.
-var ErrKey = errors.New("the key is refused: check its scopes, and that it is for this project and region")
-
-// ForeignIDsError says that the profile of an ID has other IDs too. Erasing it would
-// erase their events, which nobody has asked for.
-type ForeignIDsError struct {
-	// Others is how many other IDs there are.
-	Others int
-}
-
-func (e *ForeignIDsError) Error() string {
-	return fmt.Sprintf("the profile has other IDs (%d), whose events would be erased as well: look at it in PostHog, and split it there or erase it by hand", e.Others)
+	return nil
 }
 
 // LeftoverError says that there are events of an ID and no profile by which PostHog could
@@ -251,69 +216,32 @@ func (e *RefusedError) Error() string {
 		e.Asked, e.Found, e.Deleted, e.Queued, e.Errors, e.Events)
 }
 
-// RemainsError says that the sweep is over and something is there: it came in after the
-// request, which has to be made again.
-type RemainsError struct {
-	Events  int64
-	Profile bool
-}
-
-func (e *RemainsError) Error() string {
-	return fmt.Sprintf("after the sweep there are %d events (profile: %t) that came in too late for it: the request has to be made again", e.Events, e.Profile)
-}
-
-// Unwrap makes it a deletion.ErrUnknownReceipt.
-func (e *RemainsError) Unwrap() error { return deletion.ErrUnknownReceipt }
-
-// TooEarlyError says that nothing can be said yet, because what the tool sent last may not
-// be visible. It is not Throttled: a wait for one ID is none for the others.
-type TooEarlyError struct {
-	// Events is how many events were seen, none of which has a profile yet.
-	Events int64
-	// Wait is how long it is too early, an hour at most.
-	Wait time.Duration
-}
-
-func (e *TooEarlyError) Error() string {
-	return fmt.Sprintf("PostHog shows no profile and %d events, which may change within an hour of the request", e.Events)
-}
-
 const (
 	willErase = "PostHog deletes the profile within minutes and its events in a weekly sweep, within about 8 days."
 	notShown  = "PostHog has taken the request and does not list it yet."
 	isStuck   = "PostHog has not removed the events for 14 days: ask its support about this person."
+	notThere  = "PostHog shows nothing under this ID. What was sent last may not be visible yet, so it is looked at once more."
 	// nothing names the project: with a key for the wrong one it is true of everybody.
 	nothing = "PostHog's project %s stores nothing under this ID."
 )
 
 // RequestDeletion implements deletion.Requestor.
-func (r *Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
-	outcome := r.RequestAll(ctx, []deletion.Request{req})[0]
-	return outcome.Receipt, outcome.Err
-}
-
-// Outcome is what became of one request of several.
-type Outcome struct {
-	Receipt deletion.Receipt
-	Err     error
-}
-
-// RequestAll makes many requests in few calls. Each has an outcome of its own, in the same
-// order, as if [Requestor.RequestDeletion] had been called for it. Once PostHog asks to
-// wait, those that are left get the same error without being asked for.
-func (r *Requestor) RequestAll(ctx context.Context, reqs []deletion.Request) []Outcome {
-	outcomes := make([]Outcome, len(reqs))
-	var wait error
-	for from := 0; from < len(reqs); from += chunk {
-		to := min(from+chunk, len(reqs))
-		wait = r.requestChunk(ctx, reqs[from:to], outcomes[from:to], wait)
+func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+	outcomes, err := r.RequestDeletions(ctx, []deletion.Request{req})
+	if err != nil {
+		return deletion.Receipt{}, err
 	}
-	return outcomes
+	return outcomes[0].Receipt, outcomes[0].Err
 }
 
-// requestChunk fills in the outcomes and returns the error with which PostHog asked to
-// wait, if it did.
-func (r *Requestor) requestChunk(ctx context.Context, reqs []deletion.Request, outcomes []Outcome, wait error) error {
+// MaxBulk implements deletion.Bulk.
+func (r *requestor) MaxBulk() int { return bulk }
+
+// RequestDeletions implements deletion.Bulk: each ID is looked up, and one request erases all
+// that have a profile.
+func (r *requestor) RequestDeletions(ctx context.Context, reqs []deletion.Request) ([]deletion.Outcome, error) {
+	outcomes := make([]deletion.Outcome, len(reqs))
+	var wait error               // of PostHog as a whole
 	found := map[string]string{} // profiles by machine ID
 	for i, req := range reqs {
 		out := &outcomes[i]
@@ -330,7 +258,7 @@ func (r *Requestor) requestChunk(ctx context.Context, reqs []deletion.Request, o
 		case p == nil:
 			out.Receipt, out.Err = r.withoutProfile(ctx, req)
 		case p.others > 0:
-			out.Err = driver.Permanent(fmt.Errorf("posthog deletion: %w", &ForeignIDsError{p.others}))
+			out.Err = driver.Permanent(r.Errorf("%w", &deletion.ForeignIDsError{Others: p.others}))
 		default:
 			found[req.MachineID] = p.uuid
 			out.Receipt = receipt(req, p.uuid, willErase)
@@ -347,20 +275,11 @@ func (r *Requestor) requestChunk(ctx context.Context, reqs []deletion.Request, o
 		if _, asked := found[req.MachineID]; !asked {
 			continue
 		}
-		err := failed[req.MachineID]
-		if wait != nil {
-			err = wait
-		}
-		if err != nil {
-			outcomes[i] = Outcome{Err: err}
+		if err := cmp.Or(wait, failed[req.MachineID]); err != nil {
+			outcomes[i] = deletion.Outcome{Err: err}
 		}
 	}
-	for _, err := range failed {
-		if asksToWait(err) {
-			wait = err
-		}
-	}
-	return wait
+	return outcomes, nil
 }
 
 // asksToWait reports whether err is about PostHog as a whole, and not about one ID.
@@ -372,7 +291,7 @@ func receipt(req deletion.Request, uuid, detail string) deletion.Receipt {
 
 // erase asks for profiles, found by machine ID, to be deleted with their events. It returns
 // an error for each that will not be.
-func (r *Requestor) erase(ctx context.Context, found map[string]string) map[string]error {
+func (r *requestor) erase(ctx context.Context, found map[string]string) map[string]error {
 	failed := map[string]error{}
 	if len(found) == 0 {
 		return failed
@@ -381,9 +300,9 @@ func (r *Requestor) erase(ctx context.Context, found map[string]string) map[stri
 	// By distinct_ids and not by the profiles' UUIDs: so the request cannot name anybody
 	// else, whatever the look-up said.
 	var said deleted
-	err := r.do(ctx, call{
-		doing: "asking for the deletion", method: http.MethodPost, path: "persons/bulk_delete/", want: http.StatusAccepted,
-		body: map[string]any{"distinct_ids": ids, "delete_events": true, "delete_recordings": false, "keep_person": false},
+	err := r.Do(ctx, vendorhttp.Call{
+		Doing: "asking for the deletion", Method: http.MethodPost, Path: "/persons/bulk_delete/", Want: http.StatusAccepted,
+		Body: map[string]any{"distinct_ids": ids, "delete_events": true, "delete_recordings": false, "keep_person": false},
 	}, &said)
 	if driver.Classify(err) == driver.ClassPermanent && len(ids) > 1 {
 		// One of them spoils the request: each is asked for alone.
@@ -397,7 +316,7 @@ func (r *Requestor) erase(ctx context.Context, found map[string]string) map[stri
 		if whole {
 			return failed
 		}
-		err = fmt.Errorf("posthog deletion: %w", refused)
+		err = r.Errorf("%w", refused)
 		if blamed := said.blamed(refused); blamed != nil {
 			for _, id := range ids {
 				if slices.Contains(blamed, found[id]) {
@@ -416,7 +335,7 @@ func (r *Requestor) erase(ctx context.Context, found map[string]string) map[stri
 }
 
 // withoutProfile is what a request comes to where no profile has the ID.
-func (r *Requestor) withoutProfile(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+func (r *requestor) withoutProfile(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
 	uuid := personUUID(r.project, req.MachineID)
 	list, err := r.deletions(ctx, uuid)
 	if err != nil {
@@ -427,33 +346,42 @@ func (r *Requestor) withoutProfile(ctx context.Context, req deletion.Request) (d
 	if row := pending(list); row != nil {
 		return receipt(req, uuid, r.detail(*row)), nil
 	}
-	events, err := r.count(ctx, req.MachineID)
+	events, err := r.Count(ctx, req.MachineID)
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
-	if wait := r.unsettled(req.RequestedAt); wait > 0 {
-		return deletion.Receipt{}, fmt.Errorf("posthog deletion: %w", &TooEarlyError{events, wait})
+	if events == 0 {
+		// What the tool sent a moment ago is not visible yet, whenever the person asked.
+		return receipt(req, vendorhttp.Looked(r.Now()), notThere), nil
 	}
-	if events > 0 {
-		return deletion.Receipt{}, driver.Permanent(fmt.Errorf("posthog deletion: %w", &LeftoverError{events}))
+	last, err := r.last(ctx, req.MachineID)
+	if err != nil {
+		return deletion.Receipt{}, err
 	}
-	done := receipt(req, uuid, fmt.Sprintf(nothing, r.project))
-	done.State = deletion.Verified
-	return done, nil
+	if wait := r.Unsettled(req.RequestedAt, last); wait > 0 {
+		return deletion.Receipt{}, r.Errorf("%w", &deletion.TooEarlyError{Events: events, Wait: wait})
+	}
+	return deletion.Receipt{}, driver.Permanent(r.Errorf("%w", &LeftoverError{events}))
 }
 
 // Status implements deletion.Follower. Its error wraps deletion.ErrUnknownReceipt where
-// PostHog shows no such request after an hour, and, as a [*RemainsError], where something
-// came in after the request and outlived the sweep.
-func (r *Requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+// PostHog shows no such request after an hour, and, as a [*deletion.RemainsError], where
+// something came in after the request and outlived the sweep.
+func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
 	if receipt.State == deletion.Verified {
 		return receipt, nil // of what is erased there is nothing left to ask about
 	}
 	if err := (deletion.Request{MachineID: receipt.MachineID}).Validate(); err != nil {
 		return deletion.Receipt{}, err
 	}
+	if looked, ok := vendorhttp.LookedAt(receipt.ID); ok {
+		if looked.IsZero() {
+			return deletion.Receipt{}, r.Errorf("not the time of a look: %w", deletion.ErrUnknownReceipt)
+		}
+		return r.verify(ctx, receipt, notThere, receipt.At, looked)
+	}
 	if !isUUID(receipt.ID) {
-		return deletion.Receipt{}, fmt.Errorf("posthog deletion: not the UUID of a person: %w", deletion.ErrUnknownReceipt)
+		return deletion.Receipt{}, r.Errorf("not the UUID of a person: %w", deletion.ErrUnknownReceipt)
 	}
 	list, err := r.deletions(ctx, receipt.ID)
 	if err != nil {
@@ -465,67 +393,71 @@ func (r *Requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 		return receipt, nil
 	}
 	// A row that is older than the request says nothing about it.
-	swept := slices.ContainsFunc(list, func(row row) bool { return !row.CreatedAt.Before(receipt.At.Add(-skew)) })
-	settled := r.unsettled(receipt.At) == 0
-	if !swept {
-		if settled {
-			return deletion.Receipt{}, fmt.Errorf("posthog deletion: PostHog lists no such request: %w", deletion.ErrUnknownReceipt)
+	var asked time.Time
+	for _, row := range list {
+		if !row.CreatedAt.Before(receipt.At.Add(-skew)) && row.CreatedAt.After(asked) {
+			asked = row.CreatedAt
+		}
+	}
+	if asked.IsZero() {
+		if r.Unsettled(receipt.At) == 0 {
+			return deletion.Receipt{}, r.Errorf("PostHog lists no such request: %w", deletion.ErrUnknownReceipt)
 		}
 		receipt.Detail = notShown
 		return receipt, nil
 	}
-	found, err := r.Find(ctx, receipt.MachineID)
+	return r.verify(ctx, receipt, receipt.Detail, receipt.At, asked)
+}
+
+// verify looks whether everything is gone, and says so if nothing can be on its way any more
+// since the given times.
+func (r *requestor) verify(ctx context.Context, receipt deletion.Receipt, meanwhile string, since ...time.Time) (deletion.Receipt, error) {
+	p, err := r.person(ctx, receipt.MachineID)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	events, err := r.Count(ctx, receipt.MachineID)
 	switch {
 	case err != nil:
 		return deletion.Receipt{}, err
-	case found.Events > 0 || found.Person != "":
-		return deletion.Receipt{}, fmt.Errorf("posthog deletion: %w", &RemainsError{found.Events, found.Person != ""})
-	case settled: // or what was sent last may be on its way
+	case events > 0 || p != nil:
+		return deletion.Receipt{}, r.Errorf("%w", &deletion.RemainsError{Events: events, Profile: p != nil})
+	case r.Unsettled(since...) == 0:
 		receipt.State, receipt.Detail = deletion.Verified, fmt.Sprintf(nothing, r.project)
+	default:
+		receipt.Detail = meanwhile
 	}
 	return receipt, nil
 }
 
-// Found is what PostHog has under a machine ID.
-type Found struct {
-	// Person is the UUID of the profile, empty if there is none.
-	Person string
-	// OtherIDs is how many other IDs that profile has. It is not erased if there are any.
-	OtherIDs int
-	// Events is how many events there are under the ID, those included that wait for the
-	// sweep.
-	Events int64
-}
-
-// Find looks up what a request would erase. It changes nothing.
-func (r *Requestor) Find(ctx context.Context, machineID string) (Found, error) {
+// Find implements deletion.Finder.
+func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found, error) {
 	if err := (deletion.Request{MachineID: machineID}).Validate(); err != nil {
-		return Found{}, err
+		return deletion.Found{}, err
 	}
-	var found Found
 	p, err := r.person(ctx, machineID)
 	if err != nil {
-		return Found{}, err
+		return deletion.Found{}, err
 	}
+	events, err := r.Count(ctx, machineID)
+	if err != nil {
+		return deletion.Found{}, err
+	}
+	profile, others := deletion.Fact{Name: "profile", Label: "Profile", Value: "none"}, deletion.Fact{Name: "other_ids", Label: "Other IDs", Value: int64(0)}
 	if p != nil {
-		found.Person, found.OtherIDs = p.uuid, p.others
+		profile.Value, others.Value = p.uuid, int64(p.others)
+		if others.Wrong = p.others > 0; others.Wrong {
+			others.Note = "on that profile: PostHog is not asked to erase it"
+		}
 	}
-	found.Events, err = r.count(ctx, machineID)
-	return found, err
+	return deletion.Found{
+		Nothing: p == nil && events == 0,
+		Facts:   []deletion.Fact{profile, others, {Name: "events", Label: "Events", Value: events}},
+	}, nil
 }
 
-// unsettled returns how long what a request concerns may still be invisible. The time of
-// the request is from another machine: one that is far ahead says nothing.
-func (r *Requestor) unsettled(at time.Time) time.Duration {
-	since := r.now().Sub(at)
-	if since.Abs() >= settling {
-		return 0
-	}
-	return min(settling-since, settling)
-}
-
-func (r *Requestor) detail(pending row) string {
-	if r.now().Sub(pending.CreatedAt) > stuck {
+func (r *requestor) detail(pending row) string {
+	if r.Now().Sub(pending.CreatedAt) > stuck {
 		return isStuck
 	}
 	return willErase
@@ -539,7 +471,7 @@ type person struct {
 }
 
 // person looks a profile up, nil if there is none.
-func (r *Requestor) person(ctx context.Context, machineID string) (*person, error) {
+func (r *requestor) person(ctx context.Context, machineID string) (*person, error) {
 	var said struct {
 		Results *[]struct {
 			UUID        string   `json:"uuid"`
@@ -548,9 +480,9 @@ func (r *Requestor) person(ctx context.Context, machineID string) (*person, erro
 		Next *string `json:"next"`
 	}
 	const doing = "looking up the profile"
-	if err := r.do(ctx, call{
-		doing: doing, method: http.MethodGet, path: "persons/", want: http.StatusOK,
-		query: url.Values{"distinct_id": {machineID}},
+	if err := r.Do(ctx, vendorhttp.Call{
+		Doing: doing, Method: http.MethodGet, Path: "/persons/", Want: http.StatusOK,
+		Query: url.Values{"distinct_id": {machineID}},
 	}, &said); err != nil {
 		return nil, err
 	}
@@ -558,13 +490,13 @@ func (r *Requestor) person(ctx context.Context, machineID string) (*person, erro
 	// words; and one who is found must be the one that was asked for.
 	switch {
 	case said.Results == nil || said.Next != nil || len(*said.Results) > 1:
-		return nil, undocumented(doing, http.StatusOK)
+		return nil, r.Undocumented(doing, http.StatusOK)
 	case len(*said.Results) == 0:
 		return nil, nil
 	}
 	one := (*said.Results)[0]
 	if !isUUID(one.UUID) || !slices.Contains(one.DistinctIDs, machineID) {
-		return nil, undocumented(doing, http.StatusOK)
+		return nil, r.Undocumented(doing, http.StatusOK)
 	}
 	return &person{uuid: strings.ToLower(one.UUID), others: len(one.DistinctIDs) - 1}, nil
 }
@@ -631,7 +563,7 @@ func pending(list []row) *row {
 }
 
 // deletions lists the requests about a person, pending and completed.
-func (r *Requestor) deletions(ctx context.Context, uuid string) ([]row, error) {
+func (r *requestor) deletions(ctx context.Context, uuid string) ([]row, error) {
 	const doing = "asking for the status"
 	var list []row
 	for page := range maxPages {
@@ -640,19 +572,19 @@ func (r *Requestor) deletions(ctx context.Context, uuid string) ([]row, error) {
 			Next    *string `json:"next"`
 		}
 		// The next page is asked for by number: an address in an answer gets no key.
-		if err := r.do(ctx, call{
-			doing: doing, method: http.MethodGet, path: "persons/deletion_status/", want: http.StatusOK,
-			query: url.Values{"person_uuid": {uuid}, "status": {"all"}, "limit": {strconv.Itoa(rows)}, "offset": {strconv.Itoa(page * rows)}},
+		if err := r.Do(ctx, vendorhttp.Call{
+			Doing: doing, Method: http.MethodGet, Path: "/persons/deletion_status/", Want: http.StatusOK,
+			Query: url.Values{"person_uuid": {uuid}, "status": {"all"}, "limit": {strconv.Itoa(rows)}, "offset": {strconv.Itoa(page * rows)}},
 		}, &said); err != nil {
 			return nil, err
 		}
 		if said.Results == nil {
-			return nil, undocumented(doing, http.StatusOK)
+			return nil, r.Undocumented(doing, http.StatusOK)
 		}
 		for _, row := range *said.Results {
 			completed := row.Status == "completed" && row.VerifiedAt != nil
 			if row.CreatedAt.IsZero() || !completed && row.Status != "pending" {
-				return nil, undocumented(doing, http.StatusOK)
+				return nil, r.Undocumented(doing, http.StatusOK)
 			}
 			if strings.EqualFold(row.PersonUUID, uuid) {
 				list = append(list, row)
@@ -662,38 +594,58 @@ func (r *Requestor) deletions(ctx context.Context, uuid string) ([]row, error) {
 			return list, nil
 		}
 	}
-	return nil, undocumented(doing, http.StatusOK)
+	return nil, r.Undocumented(doing, http.StatusOK)
 }
 
-// count counts the events under an ID. It asks for them by distinct_id and not by person:
-// those without a profile count as well.
-func (r *Requestor) count(ctx context.Context, machineID string) (int64, error) {
+// Count implements deletion.Counter, over all that PostHog has in its table of events. It
+// counts by distinct_id and not by person: events without a profile count as well.
+func (r *requestor) Count(ctx context.Context, machineID string) (int64, error) {
 	const doing = "counting the events"
-	var said struct {
-		Results [][]*int64 `json:"results"` // pointers, or null would be a count of zero
-		Cached  bool       `json:"is_cached"`
-	}
-	if err := r.do(ctx, call{
-		doing: doing, method: http.MethodPost, path: "query/", want: http.StatusOK,
-		body: map[string]any{
-			"query": map[string]any{
-				"kind":   "HogQLQuery",
-				"query":  "SELECT count() FROM events WHERE distinct_id = {machine_id}",
-				"values": map[string]string{"machine_id": machineID},
-			},
-			"refresh": "force_blocking", // or the count may be from before the sweep
-		},
-	}, &said); err != nil {
+	var results [][]*int64 // pointers, or null would be a count of zero
+	if err := r.query(ctx, doing, "SELECT count() FROM events WHERE distinct_id = {machine_id}", machineID, &results); err != nil {
 		return 0, err
 	}
-	if said.Cached || len(said.Results) != 1 || len(said.Results[0]) != 1 {
-		return 0, undocumented(doing, http.StatusOK)
+	if len(results) != 1 || len(results[0]) != 1 || results[0][0] == nil || *results[0][0] < 0 {
+		return 0, r.Undocumented(doing, http.StatusOK)
 	}
-	n := said.Results[0][0]
-	if n == nil || *n < 0 {
-		return 0, undocumented(doing, http.StatusOK)
+	return *results[0][0], nil
+}
+
+// last returns when PostHog took the last event under an ID.
+func (r *requestor) last(ctx context.Context, machineID string) (time.Time, error) {
+	const doing = "looking up the last event"
+	var results [][]time.Time
+	if err := r.query(ctx, doing, "SELECT max(created_at) FROM events WHERE distinct_id = {machine_id}", machineID, &results); err != nil {
+		return time.Time{}, err
 	}
-	return *n, nil
+	if len(results) != 1 || len(results[0]) != 1 {
+		return time.Time{}, r.Undocumented(doing, http.StatusOK)
+	}
+	return results[0][0], nil
+}
+
+// query makes a query about an ID, and takes no answer of an earlier one.
+func (r *requestor) query(ctx context.Context, doing, query, machineID string, results any) error {
+	if err := (deletion.Request{MachineID: machineID}).Validate(); err != nil {
+		return err
+	}
+	var said struct {
+		Results json.RawMessage `json:"results"`
+		Cached  bool            `json:"is_cached"`
+	}
+	if err := r.Do(ctx, vendorhttp.Call{
+		Doing: doing, Method: http.MethodPost, Path: "/query/", Want: http.StatusOK,
+		Body: map[string]any{
+			"query":   map[string]any{"kind": "HogQLQuery", "query": query, "values": map[string]string{"machine_id": machineID}},
+			"refresh": "force_blocking", // or the answer may be from before the sweep
+		},
+	}, &said); err != nil {
+		return err
+	}
+	if said.Cached || json.Unmarshal(said.Results, results) != nil {
+		return r.Undocumented(doing, http.StatusOK)
+	}
+	return nil
 }
 
 // space is the UUID in which PostHog derives those of its persons.

@@ -26,6 +26,7 @@ type forgetting struct {
 	operator *tool
 	vendor   *datadog.Server
 	url      string // of the relay
+	admin    string
 	relay    *exec.Cmd
 	id       string // the person's machine ID
 }
@@ -38,23 +39,28 @@ func runErasure(ctx context.Context, dir string) {
 	defer server.Close()
 	vendorURL := "http://" + intake.Addr().String()
 
-	reserved := got(net.Listen("tcp", "127.0.0.1:0"))
-	address := reserved.Addr().String()
-	must(reserved.Close()) // nobody answers there for now
-	f.url = "http://" + address + "/v1/erasures"
+	var addresses []string
+	for range 2 {
+		reserved := got(net.Listen("tcp", "127.0.0.1:0"))
+		addresses = append(addresses, reserved.Addr().String())
+		must(reserved.Close()) // nobody answers there for now
+	}
+	f.url, f.admin = "http://"+addresses[0]+"/v1/erasures", "http://"+addresses[1]
 
 	f.tool = got(build(ctx, dir, "examples/mytool", "-tags", "vendors", "-ldflags", "-X main.version=1.0.0 -X main.backend=datadog "+
 		"-X main.settings=api_key="+datadog.APIKey+",endpoint="+vendorURL+" -X main.erasures="+f.url))
 	f.operator = got(build(ctx, dir, "cmd/telemetry-relay"))
 	must(os.WriteFile(filepath.Join(f.tool.dir, secretName), []byte("Dear Ada,\nthree lines,\nand a word.\n"), 0o600))
 	f.write("relay.yaml", fmt.Sprintf(`listen: %s
-ledger: ledger
-quiet: 1s
+admin: %s
+database: sqlite:data/relay.db
+quiet: 3s
 poll: 1s
 tools:
   mytool:
-    - {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key}
-`, address, vendorURL))
+    erasures:
+      - {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key, canary: %s}
+`, addresses[0], addresses[1], vendorURL, somebody))
 	f.write("api.key", datadog.APIKey+"\n")
 	f.write("application.key", datadog.ApplicationKey+"\n")
 	defer f.stopRelay(os.Interrupt)
@@ -118,7 +124,7 @@ func (f *forgetting) startRelay() {
 	f.relay = cmd
 	f.command("telemetry-relay serve --config relay.yaml &", "")
 	must(poll("the relay answered", func() (bool, error) {
-		resp, err := http.Get(strings.TrimSuffix(f.url, "/v1/erasures") + "/healthz")
+		resp, err := http.Get(f.admin + "/healthz")
 		if err != nil {
 			return false, nil
 		}
@@ -191,7 +197,7 @@ func (f *forgetting) accident() {
 	f.stopRelay(os.Kill)
 	f.say("The relay is killed with SIGKILL, and started again.")
 	f.startRelay()
-	r := f.operate("erasures", "list", "--ledger", "ledger")
+	r := f.operate("erasures", "list", "--config", "relay.yaml")
 	f.claim(r.code == 0 && strings.Contains(r.stdout, "mytool"), "the ledger still has the request")
 }
 
@@ -203,7 +209,7 @@ type erasure struct {
 }
 
 func (f *forgetting) ledger() []erasure {
-	r := got(f.operator.run(f.ctx, "erasures", "export", "--ledger", "ledger"))
+	r := got(f.operator.run(f.ctx, "erasures", "export", "--config", "relay.yaml"))
 	if r.code != 0 {
 		must(fmt.Errorf("export ended with %d: %s", r.code, r.stderr))
 	}
@@ -220,7 +226,7 @@ func (f *forgetting) asked() {
 	f.title("The vendor is asked")
 	must(poll("the vendor was asked", func() (bool, error) { return len(f.vendor.Requests()) == 1, nil }))
 	q := f.vendor.Requests()[0]
-	f.claim(q.Query == "host:"+f.id+" service:mytool", "after the quiet period (a second here, a day otherwise) the vendor is asked to erase "+q.Query, q.Query)
+	f.claim(q.Query == "host:"+f.id+" service:mytool", "after the quiet period (three seconds here, a day otherwise) the vendor is asked to erase "+q.Query, q.Query)
 	f.claim(len(f.vendor.Stored(f.id)) == 1, "it can be cancelled for ten days, so the log is still there, and nobody claims otherwise")
 	f.theOnly("acknowledged")
 	all := f.ledger()
@@ -239,7 +245,7 @@ func (f *forgetting) gone() {
 	must(poll("the relay has verified it", func() (bool, error) {
 		return slices.ContainsFunc(f.ledger(), func(e erasure) bool { return e.State == "verified" }), nil
 	}))
-	f.operate("erasures", "show", f.ledger()[0].ID, "--ledger", "ledger")
+	f.operate("erasures", "show", f.ledger()[0].ID, "--config", "relay.yaml")
 	r := f.person("telemetry", "reset", "--resume")
 	f.claim(r.code == 0 && strings.Contains(r.stdout, "verified"), "the person is told that it was verified")
 	f.theOnly("verified")
@@ -248,13 +254,13 @@ func (f *forgetting) gone() {
 
 func (f *forgetting) evidence() {
 	f.title("Evidence")
-	r := f.operate("erasures", "verify", "--ledger", "ledger")
+	r := f.operate("erasures", "verify", "--config", "relay.yaml")
 	f.claim(r.code == 0, "the ledger's chain of hashes holds", r.code)
-	r = f.operate("erasures", "export", "--format", "csv", "--ledger", "ledger")
+	r = f.operate("erasures", "export", "--format", "csv", "--config", "relay.yaml")
 	f.claim(r.code == 0 && strings.Contains(r.stdout, f.id), "an auditor gets it as CSV")
 	state := got(f.tool.status(f.ctx)).StateDir
 	var holding []string
-	for _, where := range []string{state, filepath.Join(f.operator.dir, "ledger")} {
+	for _, where := range []string{state, filepath.Join(f.operator.dir, "data")} {
 		for _, file := range got(files(where)) {
 			content, err := os.ReadFile(file)
 			if err != nil {

@@ -35,6 +35,7 @@ import (
 	standindatadog "github.com/gotoolbase/telemetry/internal/standin/datadog"
 	standinposthog "github.com/gotoolbase/telemetry/internal/standin/posthog"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // The hosts of the world.
@@ -46,13 +47,13 @@ const (
 
 // world is everybody: the vendors, the operator's relay and one person's machine.
 type world struct {
-	t       *testing.T
-	posthog *standinposthog.Server
-	datadog *standindatadog.Server
-	ledger  string
-	relay   *erasures.Relay
-	stop    func() // the relay, as on a shutdown
-	keys    struct{ posthog, datadog string }
+	t        *testing.T
+	posthog  *standinposthog.Server
+	datadog  *standindatadog.Server
+	database string
+	relay    *erasures.Relay
+	stop     func() // the relay, as on a shutdown
+	keys     struct{ posthog, datadog string }
 
 	tool    props.Tool
 	options []core.Option
@@ -69,11 +70,13 @@ func live(t *testing.T, backend string, story func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))) // a Monday
 		w := &world{
-			t: t, ledger: filepath.Join(t.TempDir(), "ledger"),
+			t: t, database: "sqlite:" + filepath.Join(t.TempDir(), "data", "relay.db"),
 			answer: map[string]http.HandlerFunc{}, gone: map[string]bool{},
 		}
 		w.posthog = standinposthog.New(standinposthog.Options{Queues: true})
 		w.datadog = standindatadog.New(standindatadog.Options{})
+		w.posthog.Capture(canary, time.Now())
+		w.datadog.Store(standindatadog.Log{Host: canary, Service: "mytool", Date: time.Now(), Received: time.Now()})
 		w.keys.posthog, w.keys.datadog = "phx_standin", standindatadog.ApplicationKey
 		w.install(backend)
 		w.openRelay()
@@ -166,26 +169,54 @@ func (w *world) install(backend string) {
 	}
 }
 
+// canary is a machine of the operator's, of which both vendors keep something.
+var canary = strings.Repeat("ca9a9e00", 4)
+
+// look opens the ledger as a command does.
+func (w *world) look(see func(l *erasures.Ledger)) {
+	w.t.Helper()
+	db := must(store.Open(context.Background(), w.database, erasures.Schema()))
+	defer db.Close()
+	see(erasures.NewLedger(db))
+}
+
+// erasures is what is in the ledger.
+func (w *world) erasures() (all []erasures.Erasure) {
+	w.t.Helper()
+	w.look(func(l *erasures.Ledger) {
+		if err := l.List(context.Background(), erasures.Filter{}, func(e erasures.Erasure) error { all = append(all, e); return nil }); err != nil {
+			w.t.Fatal(err)
+		}
+	})
+	return all
+}
+
 // openRelay starts the operator's relay on the ledger that there is.
 func (w *world) openRelay() {
 	w.t.Helper()
-	vendors := []erasures.Vendor{{Name: "posthog", Requestor: must(posthog.New(posthog.Config{
-		Endpoint: "https://" + posthogHost, Project: "12345", Key: w.keys.posthog, Transport: w,
+	vendors := []erasures.Vendor{{Name: "posthog", Requestor: must(posthog.Vendor().Requestor(deletion.VendorConfig{
+		Tool: "mytool", Transport: w,
+		Settings: map[string]string{"endpoint": "https://" + posthogHost, "project": "12345", "key": w.keys.posthog},
 	}))}}
 	if w.tool.Telemetry.Backend == "datadog" {
-		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.New(datadog.Config{
-			Endpoint: "https://" + datadogHost, APIKey: standindatadog.APIKey, ApplicationKey: w.keys.datadog,
-			Retention: 90 * 24 * time.Hour, Transport: w,
+		vendors = []erasures.Vendor{{Name: "datadog", Requestor: must(datadog.Vendor().Requestor(deletion.VendorConfig{
+			Tool: "mytool", Transport: w,
+			Settings: map[string]string{
+				"endpoint": "https://" + datadogHost, "retention": "90d", "api_key": standindatadog.APIKey, "application_key": w.keys.datadog,
+			},
 		}))}}
 	}
-	ledger := must(erasures.OpenLedger(w.ledger))
-	w.relay = must(erasures.New(erasures.Config{Ledger: ledger, Tools: map[string][]erasures.Vendor{"mytool": vendors}}))
+	for i := range vendors {
+		vendors[i].Canary = canary
+	}
+	db := must(store.Open(context.Background(), w.database, erasures.Schema()))
+	w.relay = must(erasures.New(erasures.Config{Ledger: erasures.NewLedger(db), Tools: map[string][]erasures.Vendor{"mytool": vendors}}))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- w.relay.Run(ctx) }()
 	w.stop = func() {
 		cancel()
-		if err := errors.Join(<-ended, ledger.Close()); err != nil && !errors.Is(err, context.Canceled) {
+		if err := errors.Join(<-ended, db.Close()); err != nil && !errors.Is(err, context.Canceled) {
 			w.t.Errorf("the relay ended with %v", err)
 		}
 	}
@@ -264,12 +295,9 @@ func (w *world) person(state deletion.State, words ...string) {
 // problem holds words.
 func (w *world) operator(state deletion.State, words ...string) erasures.Erasure {
 	w.t.Helper()
-	all, err := erasures.ReadLedger(w.ledger)
-	if err != nil || len(all) != 1 || all[0].State != state {
-		for i := range all {
-			all[i].Steps = nil // a line each
-		}
-		w.t.Fatalf("on %s the ledger has %+v (%v), want one erasure, %s", time.Now().Format(time.DateOnly), all, err, state)
+	all := w.erasures()
+	if len(all) != 1 || all[0].State != state {
+		w.t.Fatalf("on %s the ledger has %+v, want one erasure, %s", time.Now().Format(time.DateOnly), all, state)
 	}
 	for _, word := range words {
 		if problem := all[0].Vendors[0].Problem; !strings.Contains(problem, word) {
@@ -312,9 +340,11 @@ func (w *world) forgotten(id string) {
 	if s := w.manager.Status(); s.MachineID != "" || s.Decision.Enabled || s.Queue.Events != 0 {
 		w.t.Errorf("the machine still knows an identity or events: %+v", s)
 	}
-	if _, err := erasures.Verify(w.ledger); err != nil {
-		w.t.Errorf("the ledger's chain: %v", err)
-	}
+	w.look(func(l *erasures.Ledger) {
+		if a, err := l.Verify(context.Background()); err != nil || a.Damaged > 0 {
+			w.t.Errorf("the ledger's chain: %+v, %v", a, err)
+		}
+	})
 }
 
 func TestAResetReachesTheVendorAndComesBackVerified(t *testing.T) {
@@ -403,7 +433,8 @@ func TestWhereItStopsSomebodyIsToldAndItGoesOn(t *testing.T) {
 		"the relay loses its ledger": func(w *world) {
 			id := w.reset()
 			w.stop()
-			if err := os.RemoveAll(w.ledger); err != nil {
+			file, _ := store.File(w.database)
+			if err := os.RemoveAll(filepath.Dir(file)); err != nil {
 				w.t.Fatal(err)
 			}
 			w.openRelay()
@@ -517,14 +548,15 @@ func TestARefusalWaitsForAPerson(t *testing.T) {
 			w.pass(14)
 			w.operator(deletion.Refused)
 			w.person(deletion.Refused)
-			// The operator has it taken up again, and the person asks how far it is.
-			if err := erasures.Retry(w.ledger, erasure.ID); err != nil {
-				w.t.Fatal(err)
-			}
-			w.pass(1)
-			if text, code := w.says("reset", "--resume"); code != 0 {
-				w.t.Errorf("--resume: exit code %d\n%s", code, text)
-			}
+			// The operator has it taken up again, and the person, who does nothing but use the
+			// tool, is told.
+			w.look(func(l *erasures.Ledger) {
+				if err := l.Retry(erasure.ID); err != nil {
+					w.t.Fatal(err)
+				}
+			})
+			w.pass(3)
+			w.person(deletion.Acknowledged)
 			w.pass(30)
 			w.forgotten(id)
 		})
@@ -549,8 +581,8 @@ func TestSomebodyElsesIDIsNotErased(t *testing.T) {
 			}
 		}
 		w.pass(30)
-		if all, err := erasures.ReadLedger(w.ledger); len(all) != 0 || err != nil {
-			w.t.Errorf("the ledger has %+v (%v)", all, err)
+		if all := w.erasures(); len(all) != 0 {
+			w.t.Errorf("the ledger has %+v", all)
 		}
 		if n := w.left(victim); n != 8+120 {
 			w.t.Errorf("%d events are left, want all 128", n)

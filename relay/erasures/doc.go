@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package erasures is the operator's side of erasure: the service to which the tools of one
 // organisation send a person's `reset`. It checks that a request comes from the
 // installation itself, answers with a receipt, writes all that happens into a ledger, and

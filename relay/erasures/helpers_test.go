@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package erasures_test
 
 import (
@@ -9,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,15 +22,8 @@ import (
 
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
-
-// The test binary is also the relay that gets killed: see runChild.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		runChild(dir)
-	}
-	os.Exit(m.Run())
-}
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
@@ -108,10 +102,11 @@ func (f follower) Status(_ context.Context, receipt deletion.Receipt) (deletion.
 // machine's clock is off by what the test says.
 type fixture struct {
 	*testing.T
-	dir    string
+	url    string
 	began  time.Time
 	off    atomic.Int64 // a time.Duration
 	cfg    erasures.Config
+	db     *store.DB
 	ledger *erasures.Ledger
 	relay  *erasures.Relay
 	log    *syncBuffer
@@ -139,14 +134,14 @@ var plenty = erasures.Limit{
 	PerAddress: erasures.Rate{PerSecond: 1e6, Burst: 1e6}, Global: erasures.Rate{PerSecond: 1e6, Burst: 1e6},
 }
 
-func newFixture(t *testing.T, vendors ...relay.Vendor) *fixture {
+func newFixture(t *testing.T, vendors ...erasures.Vendor) *fixture {
 	t.Helper()
-	f := &fixture{T: t, dir: filepath.Join(t.TempDir(), "ledger"), began: time.Now(), log: &syncBuffer{}, stop: func() error { return nil }}
+	f := &fixture{T: t, url: "sqlite:" + filepath.Join(t.TempDir(), "data", "relay.db"), began: time.Now(), log: &syncBuffer{}, stop: func() error { return nil }}
 	f.cfg = erasures.Config{
 		Tools: map[string][]erasures.Vendor{"mytool": vendors}, Limit: plenty,
 		Now: func() time.Time { return f.now() }, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
-	f.open(nil)
+	f.open()
 	t.Cleanup(func() { f.close() })
 	return f
 }
@@ -156,15 +151,13 @@ func (f *fixture) now() time.Time {
 	return noon.Add(time.Since(f.began)).Add(time.Duration(f.off.Load()))
 }
 
-func (f *fixture) open(through func(*os.File) erasures.File) {
+func (f *fixture) open() {
 	f.Helper()
-	if through == nil {
-		through = func(file *os.File) erasures.File { return file }
-	}
 	var err error
-	if f.ledger, err = erasures.OpenLedgerThrough(f.dir, through); err != nil {
+	if f.db, err = store.Open(context.Background(), f.url, erasures.Schema()); err != nil {
 		f.Fatal(err)
 	}
+	f.ledger = erasures.NewLedger(f.db)
 	f.cfg.Ledger = f.ledger
 	if f.relay, err = erasures.New(f.cfg); err != nil {
 		f.Fatal(err)
@@ -186,15 +179,15 @@ func (f *fixture) close() {
 		f.Error(err)
 	}
 	f.stop = func() error { return nil }
-	if err := f.ledger.Close(); err != nil {
+	if err := f.db.Close(); err != nil {
 		f.Error(err)
 	}
 }
 
-// crash ends the relay without a last line, as a kill does.
+// crash ends the relay without a last write, as a kill does.
 func (f *fixture) crash() {
 	f.Helper()
-	if err := f.ledger.Close(); err != nil {
+	if err := f.db.Close(); err != nil {
 		f.Error(err)
 	}
 	f.close()
@@ -204,7 +197,7 @@ func (f *fixture) crash() {
 func (f *fixture) restart() {
 	f.Helper()
 	f.close()
-	f.open(nil)
+	f.open()
 	f.run()
 }
 
@@ -279,13 +272,13 @@ func (f *fixture) wantState(id string, want deletion.State) {
 
 func (f *fixture) health() (int, string) {
 	w := httptest.NewRecorder()
-	f.relay.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	f.relay.Admin().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	return w.Code, w.Body.String()
 }
 
 func (f *fixture) metrics() string {
 	w := httptest.NewRecorder()
-	f.relay.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	f.relay.Admin().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String()
 }
 
@@ -296,17 +289,45 @@ func (f *fixture) wantMetric(line string) {
 	}
 }
 
-// erasures reads the ledger as the command does, and holds its chain against it.
-func (f *fixture) erasures() []erasures.Erasure {
+// look opens the ledger as a command does, which is another process.
+func (f *fixture) look(see func(l *erasures.Ledger)) {
 	f.Helper()
-	if _, err := erasures.Verify(f.dir); err != nil {
-		f.Error(err)
-	}
-	list, err := erasures.ReadLedger(f.dir)
+	db, err := store.Open(context.Background(), f.url, erasures.Schema())
 	if err != nil {
-		f.Error(err)
+		f.Fatal(err)
 	}
+	defer db.Close()
+	see(erasures.NewLedger(db))
+}
+
+// erasures reads the ledger, and holds it against its chain.
+func (f *fixture) erasures() (list []erasures.Erasure) {
+	f.Helper()
+	f.look(func(l *erasures.Ledger) {
+		f.verify(l)
+		err := l.List(context.Background(), erasures.Filter{Steps: true}, func(e erasures.Erasure) error { list = append(list, e); return nil })
+		if err != nil {
+			f.Error(err)
+		}
+	})
 	return list
+}
+
+func (f *fixture) verify(l *erasures.Ledger) {
+	f.Helper()
+	if a, err := l.Verify(context.Background()); err != nil || a.Damaged > 0 {
+		f.Errorf("the ledger is damaged: %+v, %v", a, err)
+	}
+}
+
+// act does something to the ledger as a command does.
+func (f *fixture) act(what func(l *erasures.Ledger) error) {
+	f.Helper()
+	f.look(func(l *erasures.Ledger) {
+		if err := what(l); err != nil {
+			f.Error(err)
+		}
+	})
 }
 
 // only returns the one erasure that there is.
@@ -324,28 +345,4 @@ func events(e erasures.Erasure) (list []string) {
 		list = append(list, s.Event)
 	}
 	return list
-}
-
-func path(dir string) string { return filepath.Join(dir, "ledger.jsonl") }
-
-func mustRead(t *testing.T, file string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// copyOf makes a ledger of the given content.
-func copyOf(t *testing.T, content []byte) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "ledger")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path(dir), content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }

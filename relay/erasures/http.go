@@ -1,9 +1,11 @@
+//go:build !notelemetry
+
 package erasures
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"mime"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 const (
@@ -24,6 +27,8 @@ const (
 	// diskWait is the Retry-After while the ledger cannot be written: somebody has to
 	// make room.
 	diskWait = time.Minute
+	// healthTime is what a probe waits at most.
+	healthTime = 5 * time.Second
 	// maxClaim is how far back the time may be that a tool names; tools give up long before.
 	maxClaim = 365 * 24 * time.Hour
 )
@@ -43,22 +48,11 @@ func NewServer(h http.Handler) *http.Server {
 	}
 }
 
-// ServeHTTP answers tools, /healthz and /metrics.
-func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	switch req.URL.Path {
-	case "/healthz":
-		r.health(w, req)
-	case "/metrics":
-		r.metrics(w, req)
-	default:
-		r.public(w, req)
-	}
-}
+// ServeHTTP answers tools.
+func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.public(w, req) }
 
-// Public returns the handler for tools alone.
-func (r *Relay) Public() http.Handler { return http.HandlerFunc(r.public) }
-
-// Admin returns the handler for /healthz and /metrics alone.
+// Admin returns the handler for /healthz and /metrics, which are nobody's business on the
+// network that tools come from.
 func (r *Relay) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", r.health)
@@ -97,7 +91,7 @@ type said struct {
 func (r *Relay) public(w http.ResponseWriter, req *http.Request) {
 	id, one := strings.CutPrefix(req.URL.Path, pathErasures+"/")
 	var status int
-	var told receipt
+	var told Receipt
 	var no *refusal
 	doing := "other"
 	switch {
@@ -122,7 +116,7 @@ func (r *Relay) public(w http.ResponseWriter, req *http.Request) {
 		answer(w, no.status, map[string]string{"error": no.word})
 		return
 	}
-	answer(w, status, said{told.id.String(), told.state, detail(told), told.claimed, told.verified})
+	answer(w, status, said{told.ID, told.State, told.Detail, told.RequestedAt, told.VerifiedAt})
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
@@ -136,84 +130,63 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n')) // whoever is gone asks again
 }
 
-// detail is the sentence for the person.
-func detail(told receipt) string {
-	switch {
-	case told.state == deletion.Verified:
-		return "The data is gone from all services that held it."
-	case told.state == deletion.Refused:
-		return fmt.Sprintf("A service that holds the data refused to erase it: the people who run %s have to see to it.", told.tool)
-	case told.handedOver:
-		return "The services that hold the data were asked to erase it, and some have not confirmed that it is gone."
-	case told.quiet >= time.Hour:
-		return fmt.Sprintf("The data will be erased, after %d hours in which the last of it may still come in.", int(told.quiet.Hours()))
-	}
-	return "The data will be erased."
-}
-
-func (r *Relay) look(w http.ResponseWriter, req *http.Request, id string) (int, receipt, *refusal) {
+func (r *Relay) look(w http.ResponseWriter, req *http.Request, id string) (int, Receipt, *refusal) {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		return 0, receipt{}, errMethod
+		return 0, Receipt{}, errMethod
 	}
-	if no := r.limit(req, costLook); no != nil {
-		return 0, receipt{}, no
+	if no := r.limit(address(req, r.trustForwarded), costLook); no != nil {
+		return 0, Receipt{}, no
 	}
-	parsed, ok := parseID(id)
-	if !ok {
-		return 0, receipt{}, errNoReceipt
+	told, err := r.Receipt(req.Context(), id)
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		return 0, Receipt{}, errNoLedger
+	case err != nil:
+		return 0, Receipt{}, errNoReceipt
 	}
-	e := r.ledger.find(parsed)
-	if e == nil {
-		return 0, receipt{}, errNoReceipt
-	}
-	return http.StatusOK, r.ledger.receipt(e), nil
+	return http.StatusOK, told, nil
 }
 
-func (r *Relay) limit(req *http.Request, cost float64) *refusal {
-	if wait := r.limiter.take(address(req, r.trustForwarded), cost); wait > 0 {
+func (r *Relay) limit(address string, cost float64) *refusal {
+	if wait := r.limiter.take(address, cost); wait > 0 {
 		return &refusal{http.StatusTooManyRequests, "rate_limited", wait}
 	}
 	return nil
 }
 
-func (r *Relay) accept(w http.ResponseWriter, req *http.Request) (int, receipt, *refusal) {
+func (r *Relay) accept(w http.ResponseWriter, req *http.Request) (int, Receipt, *refusal) {
 	if req.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
-		return 0, receipt{}, errMethod
-	}
-	// Before anything is read: this is what a flood meets.
-	if no := r.limit(req, costRequest); no != nil {
-		return 0, receipt{}, no
+		return 0, Receipt{}, errMethod
 	}
 	asked, no := readRequest(w, req)
 	if no != nil {
-		return 0, receipt{}, no
+		return 0, Receipt{}, no
 	}
-	vendors, known := r.tools[asked.Tool]
-	if !known {
-		return 0, receipt{}, errUnknownTool
+	if _, known := r.tools[asked.Tool]; !known {
+		return 0, Receipt{}, errUnknownTool
 	}
+	// Before the limit: a hash is cheaper than its table, and what is forged must not use up
+	// what honest requests need.
 	if !deletion.Proves(asked.ErasureKey, asked.MachineID) {
-		return 0, receipt{}, errProof
+		return 0, Receipt{}, errProof
 	}
-	// From here on there is no key.
-	line := entry{
-		Event: received, ID: newReceiptID(), Tool: asked.Tool, MachineID: asked.MachineID, Proof: "verified",
-		RequestedAt: asked.at(r.now()), Wait: inMillis(r.quiet),
+	from := address(req, r.trustForwarded)
+	if no := r.limit(from, costRequest); no != nil {
+		return 0, Receipt{}, no
 	}
-	for _, v := range vendors {
-		line.Vendors = append(line.Vendors, v.Name)
+	told, err := r.Request(req.Context(), Demand{
+		Tool: asked.Tool, MachineID: asked.MachineID, ErasureKey: asked.ErasureKey,
+		RequestedAt: asked.at(r.now()), bucket: r.limiter.bucket(from),
+	})
+	switch {
+	case err != nil:
+		return 0, Receipt{}, errNoLedger // the ledger has logged why
+	case told.New:
+		return http.StatusAccepted, told, nil
 	}
-	e, fresh, err := r.ledger.append(line)
-	if err != nil {
-		return 0, receipt{}, errNoLedger // the ledger has logged why
-	}
-	if !fresh {
-		return http.StatusOK, r.ledger.receipt(e), nil
-	}
-	r.poke()
-	return http.StatusAccepted, r.ledger.receipt(e), nil
+	return http.StatusOK, told, nil
 }
 
 // asked is a request on the wire.
@@ -271,7 +244,9 @@ func (r *Relay) health(w http.ResponseWriter, req *http.Request) {
 	}
 	parts := map[string]string{"ledger": "ok", "worker": "ok"}
 	status := http.StatusOK
-	if err := r.ledger.problem(); err != nil {
+	ctx, cancel := context.WithTimeout(req.Context(), healthTime)
+	defer cancel()
+	if err := r.ledger.problem(ctx); err != nil {
 		parts["ledger"], status = "cannot be written", http.StatusServiceUnavailable
 	}
 	if !r.running.Load() {
@@ -286,7 +261,7 @@ func (r *Relay) metrics(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	r.writeMetrics(w)
+	r.writeMetrics(req.Context(), w)
 }
 
 func looking(w http.ResponseWriter, req *http.Request) bool {

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package erasures_test
 
 import (
@@ -9,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -20,6 +23,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 var someVendor = erasures.Vendor{Name: "vendor", Requestor: &vendor{}}
@@ -188,8 +192,8 @@ func TestOtherPathsMethodsAndTypesAreToldApart(t *testing.T) {
 		{"GET", "/", "", 404, "not_found", ""},
 		{"GET", "/v1", "", 404, "not_found", ""},
 		{"POST", "/v2/erasures", "application/json", 404, "not_found", ""},
-		{"POST", "/healthz", "", 405, "method_not_allowed", "GET, HEAD"},
-		{"POST", "/metrics", "", 405, "method_not_allowed", "GET, HEAD"},
+		{"GET", "/healthz", "", 404, "not_found", ""},
+		{"GET", "/metrics", "", 404, "not_found", ""},
 	} {
 		req := httptest.NewRequest(c.method, c.path, strings.NewReader(body("mytool", somebody(1))))
 		if c.kind != "" {
@@ -201,27 +205,27 @@ func TestOtherPathsMethodsAndTypesAreToldApart(t *testing.T) {
 	}
 }
 
-func TestTheMetricsCanBeKeptFromThePublic(t *testing.T) {
+func TestHealthAndMetricsAreNobodysBusinessOnTheNetworkOfTools(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, someVendor)
-	status := func(h http.Handler, path string) int {
+	status := func(h http.Handler, method, path string) int {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w.Code
 	}
 	receipt := "/v1/erasures/" + f.mustPost(somebody(1)).ID
 	for _, path := range []string{"/metrics", "/healthz"} {
-		if got := status(f.relay.Public(), path); got != http.StatusNotFound {
-			t.Errorf("the public handler answers %s with %d", path, got)
+		if got := status(f.relay, http.MethodGet, path); got != http.StatusNotFound {
+			t.Errorf("tools' handler answers %s with %d", path, got)
+		}
+		if got := status(f.relay.Admin(), http.MethodPost, path); got != http.StatusMethodNotAllowed {
+			t.Errorf("the other handler answers a POST of %s with %d", path, got)
 		}
 	}
-	if got := status(f.relay.Public(), receipt); got != http.StatusOK {
-		t.Errorf("the public handler answers about a receipt with %d", got)
-	}
-	if got := status(f.relay.Admin(), "/metrics"); got != http.StatusOK {
+	if got := status(f.relay.Admin(), http.MethodGet, "/metrics"); got != http.StatusOK {
 		t.Errorf("the other handler answers /metrics with %d", got)
 	}
-	if got := status(f.relay.Admin(), receipt); got != http.StatusNotFound {
+	if got := status(f.relay.Admin(), http.MethodGet, receipt); got != http.StatusNotFound {
 		t.Errorf("the other handler answers about a receipt with %d", got)
 	}
 }
@@ -431,7 +435,15 @@ func TestSecretsAreNowhereAndIDsOnlyInTheLedger(t *testing.T) {
 		if e := f.erasures()[0]; e.State != deletion.Verified || len(e.Steps) < 10 {
 			t.Fatalf("this is not the way that was meant: %+v", e)
 		}
-		ledger := string(mustRead(t, path(f.dir)))
+		file, _ := store.File(f.url)
+		var ledger string
+		for _, part := range []string{file, file + "-wal"} {
+			content, err := os.ReadFile(part)
+			if err != nil {
+				t.Error(err)
+			}
+			ledger += string(content)
+		}
 		for _, secret := range []string{p.key, refusedOne.key, "192.0.2.77", "198.51.100.99", somebody(3).id} {
 			if strings.Contains(f.log.String()+f.metrics()+ledger, secret) {
 				t.Errorf("%s is in the log, the metrics or the ledger", secret)
@@ -450,7 +462,7 @@ func TestSecretsAreNowhereAndIDsOnlyInTheLedger(t *testing.T) {
 
 func TestAMistakeInTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	tools := func(vendors ...relay.Vendor) map[string][]erasures.Vendor {
+	tools := func(vendors ...erasures.Vendor) map[string][]erasures.Vendor {
 		return map[string][]erasures.Vendor{"mytool": vendors}
 	}
 	f := newFixture(t, someVendor)
@@ -468,7 +480,7 @@ func TestAMistakeInTheConfigurationIsNamed(t *testing.T) {
 		"Limit.PerAddress":           {Ledger: f.ledger, Tools: tools(someVendor), Limit: erasures.Limit{PerAddress: erasures.Rate{PerSecond: 5}}},
 	} {
 		_, err := erasures.New(cfg)
-		if mistake, ok := errors.AsType[*driver.ConfigError](err); !ok || mistake.Field != "relay.Config."+field {
+		if mistake, ok := errors.AsType[*driver.ConfigError](err); !ok || mistake.Field != "erasures.Config."+field {
 			t.Errorf("%s: got %v", field, err)
 		}
 	}

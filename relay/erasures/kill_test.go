@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package erasures_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -24,31 +27,42 @@ import (
 
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/internal/pgtest"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
-// What makes the test binary a relay: the directory of its ledger, where its vendor is, and
-// at which of its steps it is killed (0: at none).
+// What makes the test binary a relay: its database, where its vendor is, and at which of its
+// steps it is killed (0: at none).
 const (
-	childDir    = "RELAY_TEST_DIR"
+	childURL    = "RELAY_TEST_DATABASE"
 	childVendor = "RELAY_TEST_VENDOR"
 	childKill   = "RELAY_TEST_KILL"
 )
 
+// The test binary is also the relay that gets killed: see runChild.
+func TestMain(m *testing.M) {
+	if url := os.Getenv(childURL); url != "" {
+		runChild(url)
+	}
+	os.Exit(m.Run())
+}
+
 // runChild is a relay that prints its address, and then each line of its log, until its
 // standard input is closed.
-func runChild(dir string) {
+func runChild(url string) {
 	die := func(err error) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	kill, _ := strconv.ParseInt(os.Getenv(childKill), 10, 64)
 	steps := &steps{kill: kill}
-	ledger, err := erasures.OpenLedgerThrough(dir, func(f *os.File) erasures.File { return &steppedFile{f, steps} })
+	db, err := store.Open(context.Background(), url, erasures.Schema())
 	if err != nil {
 		die(err)
 	}
 	r, err := erasures.New(erasures.Config{
-		Ledger: ledger, Quiet: 10 * time.Millisecond, Limit: plenty, Log: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+		Ledger: erasures.NewLedger(db), Quiet: 10 * time.Millisecond, Limit: plenty,
+		Log:   slog.New(steppedLog{slog.NewTextHandler(os.Stdout, nil), steps}),
 		Tools: map[string][]erasures.Vendor{"mytool": {{Name: "vendor", Requestor: remote{os.Getenv(childVendor), steps}}}},
 	})
 	if err != nil {
@@ -71,7 +85,7 @@ func runChild(dir string) {
 		die(err)
 	}
 	server.Close()
-	if err := ledger.Close(); err != nil {
+	if err := db.Close(); err != nil {
 		die(err)
 	}
 	os.Exit(0)
@@ -93,30 +107,15 @@ func (s *steps) step() {
 	select {}
 }
 
-// steppedFile is a ledger's file with a step before, in the middle of and after each write,
-// and after each sync.
-type steppedFile struct {
-	*os.File
+// steppedLog has a step at each line, which is after each transaction that says something.
+type steppedLog struct {
+	slog.Handler
 	steps *steps
 }
 
-func (f *steppedFile) WriteAt(p []byte, off int64) (int, error) {
-	f.steps.step()
-	half := rand.IntN(len(p))
-	n, err := f.File.WriteAt(p[:half], off)
-	f.steps.step()
-	if err == nil {
-		var rest int
-		rest, err = f.File.WriteAt(p[half:], off+int64(half))
-		n += rest
-	}
-	f.steps.step()
-	return n, err
-}
-
-func (f *steppedFile) Sync() error {
-	err := f.File.Sync()
-	f.steps.step()
+func (l steppedLog) Handle(ctx context.Context, r slog.Record) error {
+	err := l.Handler.Handle(ctx, r)
+	l.steps.step()
 	return err
 }
 
@@ -198,10 +197,10 @@ type process struct {
 }
 
 // start starts one. It may be killed before it has an address.
-func start(t *testing.T, dir, vendor string, kill int) *process {
+func start(t *testing.T, url, vendor string, kill int) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childVendor+"="+vendor, fmt.Sprint(childKill, "=", kill),
+	cmd.Env = append(os.Environ(), childURL+"="+url, childVendor+"="+vendor, fmt.Sprint(childKill, "=", kill),
 		"GORACE=atexit_sleep_ms=0") // or the race detector spends a second on each end
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -277,17 +276,17 @@ type tools struct {
 func (c *tools) follow(p *process) bool {
 	p.Helper()
 	for _, who := range c.people {
-		id := c.receipts[who.id]
-		if id == "" {
-			a, alive := p.ask(http.MethodPost, "/v1/erasures", body("mytool", who))
-			if !alive {
-				return false
-			}
-			if a.Status/100 != 2 || a.ID == "" {
-				p.Fatalf("got %+v", a)
-			}
-			c.receipts[who.id] = a.ID
+		if c.receipts[who.id] != "" {
+			continue
 		}
+		a, alive := p.ask(http.MethodPost, "/v1/erasures", body("mytool", who))
+		if !alive {
+			return false
+		}
+		if a.Status/100 != 2 || a.ID == "" {
+			p.Fatalf("got %+v", a)
+		}
+		c.receipts[who.id] = a.ID
 	}
 	for _, who := range c.people {
 		for {
@@ -295,16 +294,14 @@ func (c *tools) follow(p *process) bool {
 			if !alive {
 				return false
 			}
+			if a.Status == http.StatusServiceUnavailable { // its database is away
+				continue
+			}
 			if a.Status != http.StatusOK || a.ID != c.receipts[who.id] {
 				p.Fatalf("a receipt that was given is not there any more: %+v", a)
 			}
 			if a.State == deletion.Verified {
 				break
-			}
-			// The relay says something with every step. The receipt is brought up to date
-			// before, so there is another line to come.
-			if !p.next() {
-				return false
 			}
 		}
 	}
@@ -312,19 +309,29 @@ func (c *tools) follow(p *process) bool {
 }
 
 // check holds the ledger and the vendor against what the tools were told.
-func (c *tools) check(t *testing.T, dir string, v *vendorServer, repeats int) {
+func (c *tools) check(t *testing.T, url string, v *vendorServer, repeats int) {
 	t.Helper()
-	if _, err := erasures.Verify(dir); err != nil {
-		t.Error(err)
+	db, err := store.Open(t.Context(), url, erasures.Schema())
+	if err != nil {
+		t.Fatal(err)
 	}
-	list, err := erasures.ReadLedger(dir)
-	if err != nil || len(list) != len(c.people) {
-		t.Errorf("%d erasures of %d people: %v", len(list), len(c.people), err)
+	defer db.Close()
+	ledger := erasures.NewLedger(db)
+	if a, err := ledger.Verify(t.Context()); err != nil || a.Damaged > 0 {
+		t.Errorf("the ledger is damaged: %+v, %v", a, err)
 	}
-	for _, e := range list {
-		if e.State != deletion.Verified || c.receipts[e.MachineID] != e.ID {
+	last := map[string]string{}
+	if err := ledger.List(t.Context(), erasures.Filter{}, func(e erasures.Erasure) error {
+		if e.State != deletion.Verified {
 			t.Errorf("the ledger has %+v", e)
 		}
+		if last[e.MachineID] != "" {
+			repeats++ // whose receipt was lost, and who asked again when it was verified
+		}
+		last[e.MachineID] = e.ID
+		return nil
+	}); err != nil || !maps.Equal(last, c.receipts) {
+		t.Errorf("the ledger has %v, and people the receipts %v (%v)", last, c.receipts, err)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -340,53 +347,75 @@ func (c *tools) check(t *testing.T, dir string, v *vendorServer, repeats int) {
 	}
 }
 
+func sqliteIn(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "data", "relay.db") }
+
 func TestAKillBetweenAnyTwoStepsLosesNothing(t *testing.T) {
 	t.Parallel()
 	every := 1
 	if testing.Short() {
-		every = 7
+		every = 4
 	}
-	points := 0
-	for kill := 1; ; kill += every {
-		dir, v := filepath.Join(t.TempDir(), "ledger"), newVendorServer(t)
-		c := &tools{people: []person{somebody(1), somebody(2)}, receipts: map[string]string{}}
-		p := start(t, dir, v.URL, kill)
-		done := p.url != "" && c.follow(p)
-		killed := p.end()
-		if !done || killed {
-			points++
-			p := start(t, dir, v.URL, 0)
-			if !c.follow(p) || p.end() {
-				t.Fatalf("kill %d: the relay died again", kill)
+	var points atomic.Int64
+	var over atomic.Bool // a relay lived to the end
+	for from := 1; !over.Load() && !t.Failed(); from += 8 * every {
+		t.Run(fmt.Sprint("from ", from), func(t *testing.T) {
+			for kill := from; kill < from+8*every; kill += every {
+				t.Run(fmt.Sprint(kill), func(t *testing.T) {
+					t.Parallel()
+					if killAt(t, kill) {
+						points.Add(1)
+					} else {
+						over.Store(true)
+					}
+				})
 			}
-		}
-		// One call was under way, of each person's at most.
-		c.check(t, dir, v, 2)
-		if t.Failed() {
-			t.Fatalf("after the kill at step %d", kill)
-		}
-		if !killed {
-			break
+		})
+	}
+	if want := int64(12 / every); points.Load() < want {
+		t.Errorf("killed %d times, want %d at least: not the test that was meant", points.Load(), want)
+	}
+}
+
+func killAt(t *testing.T, kill int) (killed bool) {
+	url, v := sqliteIn(t), newVendorServer(t)
+	c := &tools{people: []person{somebody(1), somebody(2)}, receipts: map[string]string{}}
+	p := start(t, url, v.URL, kill)
+	done := p.url != "" && c.follow(p)
+	if killed = p.end(); !done || killed {
+		p := start(t, url, v.URL, 0)
+		if !c.follow(p) || p.end() {
+			t.Fatal("the relay died again")
 		}
 	}
-	if want := 40 / every; points < want {
-		t.Errorf("killed %d times, want %d at least: not the test that was meant", points, want)
-	}
+	// One call was under way, of each person's at most.
+	c.check(t, url, v, 2)
+	return killed
 }
 
 func TestManyKillsAtAnyTimeLoseNothing(t *testing.T) {
 	t.Parallel()
-	kills := 25
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		manyKills(t, sqliteIn(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		manyKills(t, pgtest.Start(t).Database())
+	})
+}
+
+func manyKills(t *testing.T, url string) {
+	kills := 20
 	if testing.Short() {
 		kills = 4
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	dir, v := filepath.Join(t.TempDir(), "ledger"), newVendorServer(t)
+	v := newVendorServer(t)
 	c := &tools{receipts: map[string]string{}}
 	for round := range kills {
-		p := start(t, dir, v.URL, 0)
+		p := start(t, url, v.URL, 0)
 		if p.url == "" {
 			t.Fatal("the relay did not start")
 		}
@@ -411,10 +440,64 @@ func TestManyKillsAtAnyTimeLoseNothing(t *testing.T) {
 		posting.Wait()
 		p.end()
 	}
-	p := start(t, dir, v.URL, 0)
+	p := start(t, url, v.URL, 0)
+	go drain(p)
 	if !c.follow(p) || p.end() {
 		t.Fatal("the relay died by itself")
 	}
 	// Four calls may be under way when it is killed.
-	c.check(t, dir, v, 4*kills)
+	c.check(t, url, v, 4*kills)
+}
+
+// drain reads what a process says, which would wait for that else.
+func drain(p *process) {
+	for p.next() {
+	}
+}
+
+// Three processes on one PostgreSQL: one is killed, and the server is killed and comes back.
+func TestReplicasShareTheWorkAndWhatOneHadWhenItDied(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url, v := server.Database(), newVendorServer(t)
+	c := &tools{receipts: map[string]string{}}
+	var replicas []*process
+	for range 3 {
+		p := start(t, url, v.URL, 0)
+		if p.url == "" {
+			t.Fatal("a replica did not start")
+		}
+		go drain(p)
+		replicas = append(replicas, p)
+	}
+	people := 90
+	if testing.Short() {
+		people = 30
+	}
+	for n := range people {
+		switch n {
+		case people / 3:
+			if err := replicas[0].cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		case people * 2 / 3:
+			server.Kill()
+			server.Start()
+		}
+		who := somebody(n)
+		c.people = append(c.people, who)
+		for c.receipts[who.id] == "" { // as a tool does that got 503, or no answer
+			if a, alive := replicas[1+n%2].ask(http.MethodPost, "/v1/erasures", body("mytool", who)); alive {
+				c.receipts[who.id] = a.ID
+			}
+		}
+	}
+	if !c.follow(replicas[1]) {
+		t.Fatal("a replica died by itself")
+	}
+	for _, p := range replicas {
+		p.end()
+	}
+	// Four calls were under way in each of them at each of the two deaths.
+	c.check(t, url, v, 4+3*4)
 }

@@ -1,48 +1,29 @@
+//go:build !notelemetry
+
 package erasures
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
-)
-
-// Why a ledger cannot be used. What cannot be read is a [*DamageError].
-var (
-	// ErrBusy: another process has it open.
-	ErrBusy = errors.New("another process has the ledger open")
-	// ErrUnsafe: others than its owner may enter the directory, or it is none.
-	ErrUnsafe = errors.New("the ledger holds who asked to be forgotten, and has to be in a directory of its owner's alone (0700)")
-	// ErrUnavailable: nothing can be written to it. What was to be written is not in it.
-	ErrUnavailable = errors.New("the ledger cannot be written")
-	// ErrNewer: it holds what this program does not know, and is left alone.
-	ErrNewer = errors.New("a later version of this program wrote to the ledger: use that")
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 const (
-	dirMode  = 0o700
-	fileMode = 0o600
-
-	ledgerName = "ledger.jsonl"
-	lockName   = "lock"
-	// tornName is where the ends of half-written lines go.
-	tornName = "torn"
-	// maxTorn is how much of such an end is kept: a batch is shorter, and what is longer
-	// was not written by a relay.
-	maxTorn = 1 << 20
-	// maxQueue is how many lines may wait for the disk. They are one write, of half a
-	// megabyte, and thousands of waiting requests would help nobody.
+	// maxQueue is how many requests and answers may wait for the database in one process. They
+	// are one transaction, and thousands of waiting requests would help nobody.
 	maxQueue = 1024
-	// jump is from which difference on it is told that the machine's clock was set. A
-	// machine that slept looks the same.
+	// maxWrite bounds a transaction: an answer that comes later is one that nobody waits for.
+	maxWrite = 30 * time.Second
+	// jump is from which difference on it is told that the machine's clock was set. A machine
+	// that slept looks the same.
 	jump = time.Hour
 )
 
@@ -50,203 +31,170 @@ const (
 // been set.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// file is what a ledger needs of an *os.File.
-type file interface {
-	io.WriterAt
-	Truncate(size int64) error
-	Sync() error
-	Close() error
+// Schema is the tables of the ledger, for store.Open.
+//
+//	erasures         one row a request: its present state
+//	erasure_vendors  one row for each of its vendors: how far that is, and what is to be done when
+//	erasure_steps    the evidence, which is only added to: a line of JSON each, which holds the
+//	                 hash of the one before it
+//	erasure_head     one row: the number and hash of the last step, and the ledger's clock
+//	erasure_totals   how many erasures are in which state
+//	erasure_lanes    one row a vendor of a tool: until when it wants no call
+func Schema() store.Schema {
+	return store.Schema{Name: "erasures", Steps: []string{
+		`CREATE TABLE erasures (
+			number BIGINT PRIMARY KEY, id TEXT NOT NULL UNIQUE, tool TEXT NOT NULL, machine_id TEXT NOT NULL,
+			state TEXT NOT NULL, claimed BIGINT NOT NULL, received BIGINT NOT NULL, bound BIGINT NOT NULL,
+			due BIGINT NOT NULL, verified BIGINT NOT NULL, quiet BIGINT NOT NULL,
+			is_open BIGINT NOT NULL, is_waiting BIGINT NOT NULL)`,
+		`CREATE INDEX erasures_machine ON erasures (machine_id, tool, number)`,
+		`CREATE INDEX erasures_state ON erasures (state, number)`,
+		`CREATE INDEX erasures_due ON erasures (due) WHERE is_open = 1`,
+		`CREATE INDEX erasures_waiting ON erasures (tool, received) WHERE is_waiting = 1`,
+		`CREATE TABLE erasure_vendors (
+			erasure BIGINT NOT NULL REFERENCES erasures (number), position BIGINT NOT NULL,
+			tool TEXT NOT NULL, vendor TEXT NOT NULL, state TEXT NOT NULL, since BIGINT NOT NULL,
+			attempts BIGINT NOT NULL, failures BIGINT NOT NULL, lost BIGINT NOT NULL,
+			receipt TEXT NOT NULL, problem TEXT NOT NULL, asked BIGINT NOT NULL,
+			todo BIGINT NOT NULL, next BIGINT NOT NULL, turn BIGINT NOT NULL, bucket BIGINT NOT NULL, holder TEXT NOT NULL,
+			PRIMARY KEY (erasure, position))`,
+		`CREATE INDEX erasure_vendors_next ON erasure_vendors (tool, vendor, todo, next) WHERE todo > 0`,
+		`CREATE INDEX erasure_vendors_turn ON erasure_vendors (tool, vendor, turn, erasure) WHERE turn > 0`,
+		`CREATE INDEX erasure_vendors_halted ON erasure_vendors (tool, vendor) WHERE state IN ('refused', 'manual')`,
+		`CREATE TABLE erasure_steps (seq BIGINT PRIMARY KEY, erasure BIGINT NOT NULL, line TEXT NOT NULL)`,
+		`CREATE INDEX erasure_steps_erasure ON erasure_steps (erasure, seq)`,
+		`CREATE TABLE erasure_head (
+			one BIGINT PRIMARY KEY, seq BIGINT NOT NULL, hash TEXT NOT NULL,
+			at BIGINT NOT NULL, wall BIGINT NOT NULL, clock BIGINT NOT NULL)`,
+		`INSERT INTO erasure_head VALUES (1, 0, '` + firstPrev + `', 0, 0, 0)`,
+		`CREATE TABLE erasure_totals (tool TEXT NOT NULL, state TEXT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (tool, state))`,
+		`CREATE TABLE erasure_lanes (tool TEXT NOT NULL, vendor TEXT NOT NULL, hold BIGINT NOT NULL, PRIMARY KEY (tool, vendor))`,
+	}}
 }
 
-// Ledger is the durable record of all erasures. One process has it open at a time.
+// Ledger is the durable record of all erasures, in a database that other processes may use
+// too. It may be used by several goroutines at once.
 type Ledger struct {
-	dir  string
-	lock *os.File
+	db  *store.DB
+	log *slog.Logger
 
-	// commit is held while lines are written, and guards what is up to the next blank line.
+	// commit is held while a transaction writes.
 	commit sync.Mutex
-	file   file
-	end    end
-	// tail is where the file may hold more than end says, after a write that failed.
-	tail bool
-	// before are lines to be written ahead of the next one.
-	before []entry
-	closed bool
-	clock  clock
-	log    *slog.Logger
 
-	// mu guards what is below it. It is never held during a write.
-	mu      sync.RWMutex
+	mu      sync.Mutex
 	waiting []*pending
-	book    *book
 	failing error // of the last write
-	bytes   int64 // as end.size
-
-	// tornLines is 1 if the file ended in half a line.
-	tornLines int
+	clock   clock
 }
 
-// pending is a line that waits to be written.
-type pending struct {
-	entry entry
-	done  bool
-	err   error
-	// erasure is the one that there already was, for a line that says it was received.
-	erasure *erasure
+// NewLedger returns the ledger in a database that was opened with Schema. It is made once in
+// a process: requests that come at the same time share a transaction.
+func NewLedger(db *store.DB) *Ledger {
+	return &Ledger{db: db, log: slog.New(slog.DiscardHandler), clock: clock{now: time.Now}}
 }
 
-// OpenLedger opens the ledger in a directory, and makes both if need be. The error wraps
-// ErrBusy, ErrUnsafe, ErrNewer, or is a *DamageError. A last line that was only half written, as by
-// a process that was killed, is moved to the file "torn".
-func OpenLedger(dir string) (*Ledger, error) {
-	return openLedger(dir, func(f *os.File) file { return f })
+// clock is the ledger's own: it counts the time that passes while a relay runs and does not
+// see when a machine's clock is set. See "Time" in the package comment.
+type clock struct {
+	base  millis
+	start time.Time // with the monotonic reading; zero where no relay runs in this process
+	now   func() time.Time
+	// written is what was last written of it.
+	written millis
 }
 
-func openLedger(dir string, through func(*os.File) file) (*Ledger, error) {
-	l, err := takeLedger(dir)
-	if err != nil {
-		return nil, err
+func (c *clock) elapsed() millis {
+	if c.start.IsZero() {
+		return c.base
 	}
-	if err := l.load(through); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
+	return c.base + millis(time.Since(c.start)/time.Millisecond)
 }
 
-// takeLedger makes the directory and takes the lock.
-func takeLedger(dir string) (*Ledger, error) {
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return nil, fmt.Errorf("making the ledger's directory: %w", err)
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, fmt.Errorf("looking at the ledger's directory: %w", err)
-	}
-	if !info.IsDir() || openToOthers(info) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrUnsafe)
-	}
-	lock, err := lockFile(filepath.Join(dir, lockName))
-	if err != nil {
-		return nil, fmt.Errorf("taking the ledger's lock: %w", err)
-	}
-	return &Ledger{dir: dir, lock: lock, book: newBook(), end: end{head: firstPrev, at: epoch}, log: slog.New(slog.DiscardHandler)}, nil
+// atLeast moves the clock on to what another process has written.
+func (c *clock) atLeast(m millis) { c.base += max(0, m-c.elapsed()) }
+
+// elapsed reads the ledger's clock.
+func (l *Ledger) elapsed() millis {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.clock.elapsed()
 }
 
-func (l *Ledger) load(through func(*os.File) file) error {
-	f, err := os.OpenFile(filepath.Join(l.dir, ledgerName), os.O_RDWR|os.O_CREATE, fileMode)
-	if err != nil {
-		return fmt.Errorf("opening the ledger: %w", err)
-	}
-	l.file = through(f)
-	end, err := scan(f, l.book.apply)
-	if err != nil {
-		if _, damaged := errors.AsType[*DamageError](err); damaged {
-			return err
-		}
-		return fmt.Errorf("reading the ledger: %w", err)
-	}
-	if end.torn > 0 {
-		l.tornLines = 1
-		if err := l.setAside(io.NewSectionReader(f, end.size, min(end.torn, maxTorn))); err != nil {
-			return fmt.Errorf("setting aside the half-written end of the ledger: %w", err)
-		}
-		if err := l.file.Truncate(end.size); err != nil {
-			return fmt.Errorf("cutting the half-written end off the ledger: %w", err)
-		}
-	}
-	if end.seq == 0 {
-		end.at = epoch
-		l.before = []entry{{Event: created, Format: format}}
-	}
-	l.end, l.bytes = end, end.size
-	if err := syncDir(l.dir); err != nil {
-		return fmt.Errorf("making the ledger durable: %w", err)
-	}
-	return nil
-}
-
-func (l *Ledger) setAside(torn io.Reader) error {
-	f, err := os.OpenFile(filepath.Join(l.dir, tornName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
-	if err != nil {
+// begin starts the clock. maxGap is how much of the time since the last write of any process
+// may count as passed.
+func (l *Ledger) begin(ctx context.Context, now func() time.Time, maxGap time.Duration, log *slog.Logger) error {
+	var h head
+	if err := l.db.Read(ctx, func(tx *store.Tx) (err error) { h, err = readHead(ctx, tx); return err }); err != nil {
 		return err
 	}
-	_, err = io.Copy(f, torn)
-	if err == nil {
-		_, err = f.Write([]byte("\n"))
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// Close gives the ledger up. What is being written is written first.
-func (l *Ledger) Close() error {
-	l.commit.Lock()
-	defer l.commit.Unlock()
-	if l.closed {
-		return nil
-	}
-	l.closed = true
-	var err error
-	if l.file != nil {
-		err = l.file.Close()
-	}
-	return errors.Join(err, unlockFile(l.lock))
-}
-
-// clock is the ledger's own. It goes by the time that passes in this process, starting
-// from where the last one left it.
-type clock struct {
-	base  time.Duration
-	start time.Time // with the monotonic reading
-	now   func() time.Time
-}
-
-func (c *clock) elapsed() time.Duration { return c.base + time.Since(c.start) }
-
-// begin starts the clock and notes that a relay is at work. maxGap is how much of the time
-// since the last line may count as passed; see "Time" in the package comment.
-func (l *Ledger) begin(now func() time.Time, maxGap time.Duration, log *slog.Logger) error {
-	l.commit.Lock()
-	if l.clock.now != nil {
-		l.commit.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.clock.start.IsZero() {
 		return errors.New("the ledger already has a relay")
 	}
-	gap := time.Duration(0)
-	if l.end.seq > 0 {
-		gap = min(max(now().Sub(l.end.wall), 0), maxGap)
+	base := h.clock
+	switch {
+	case h.wall.IsZero():
+		base = millis(store.Millis(now()))
+	default:
+		base += inMillis(min(max(now().Sub(h.wall), 0), maxGap))
 	}
-	l.clock = clock{base: l.end.clock + gap, start: time.Now(), now: now}
-	l.log = log
-	torn := l.end.torn
-	l.before = append(l.before, entry{Event: started, Torn: torn})
-	lines := l.end.seq
-	l.commit.Unlock()
-	if torn > 0 {
-		log.Warn("the last line of the ledger was only half written, and is set aside", "bytes", torn, "file", tornName)
-	}
-	// An error is logged. Receipts can still be looked up, and the disk may be emptied.
-	_ = l.flush()
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	log.Info("the ledger is open", "lines", lines, "erasures", len(l.book.byID), "open", len(l.book.open))
+	l.clock, l.log = clock{base: base, start: time.Now(), now: now}, log
 	return nil
 }
 
-// elapsed reads the ledger's clock, after begin.
-func (l *Ledger) elapsed() time.Duration { return l.clock.elapsed() }
+// head is where the ledger stands.
+type head struct {
+	seq      int64
+	hash     string
+	at, wall time.Time
+	clock    millis
+}
 
-// append writes a line and returns when it is on the disk. Lines that come at the same
-// time go there together. The error wraps ErrUnavailable, and then nothing was written.
-// For a line of the kind received, it returns the erasure, and whether it was new.
-func (l *Ledger) append(e entry) (r *erasure, fresh bool, err error) {
-	p := &pending{entry: e}
+func readHead(ctx context.Context, tx *store.Tx) (h head, err error) {
+	var at, wall int64
+	found, err := tx.One(ctx, []any{&h.seq, &h.hash, &at, &wall, &h.clock}, `SELECT seq, hash, at, wall, clock FROM erasure_head WHERE one = 1`)
+	h.at, h.wall = store.FromMillis(at), store.FromMillis(wall)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: the row of the ledger that says where it ends is gone", store.ErrUnavailable)
+	}
+	return h, err
+}
+
+// batch is a transaction in which steps are added.
+type batch struct {
+	*store.Tx
+	head
+	now    time.Time
+	lines  []any // seq, erasure and line of each that is new
+	totals map[total]int64
+	warn   func()
+}
+
+type total struct {
+	tool  string
+	state deletion.State
+}
+
+// change is something to be written. It may run more than once, and an error of its own comes
+// before its first statement that writes.
+type change func(ctx context.Context, b *batch) error
+
+// pending is a change that waits for its transaction.
+type pending struct {
+	change change
+	done   bool
+	err    error
+}
+
+// write makes a change durable. Changes that come at the same time share a transaction. An
+// error that wraps store.ErrUnavailable is the database's.
+func (l *Ledger) write(c change) error {
+	p := &pending{change: c}
 	l.mu.Lock()
 	if len(l.waiting) >= maxQueue {
 		l.mu.Unlock()
-		return nil, false, fmt.Errorf("%w: too much waits for the disk", ErrUnavailable)
+		return fmt.Errorf("%w: too much waits for it", store.ErrUnavailable)
 	}
 	l.waiting = append(l.waiting, p)
 	l.mu.Unlock()
@@ -255,168 +203,237 @@ func (l *Ledger) append(e entry) (r *erasure, fresh bool, err error) {
 	l.commit.Lock()
 	defer l.commit.Unlock()
 	if !p.done {
-		l.write()
+		l.writeAll()
 	}
-	if p.err != nil || p.erasure != nil {
-		return p.erasure, false, p.err
-	}
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.book.byID[e.ID], true, nil
+	return p.err
 }
 
-// flush writes what is to be written ahead of the next line.
-func (l *Ledger) flush() error {
-	l.commit.Lock()
-	defer l.commit.Unlock()
-	l.write()
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.failing
-}
-
-// write settles all that waits. It is called with commit held.
-func (l *Ledger) write() {
+// writeAll writes what waits. It is called with commit held.
+func (l *Ledger) writeAll() {
 	l.mu.Lock()
-	batch, failing := l.waiting, l.failing
+	all := l.waiting
 	l.waiting = nil
 	l.mu.Unlock()
-
-	// One erasure for each tool and machine, also where two requests meet here.
-	var fresh []*pending
-	first := map[erasureKey]*pending{}
-	same := map[*pending]*pending{}
-	for _, p := range batch {
-		p.done = true
-		if p.entry.Event == received {
-			machine, _ := parseID(p.entry.MachineID)
-			key := erasureKey{p.entry.Tool, machine}
-			if p.erasure = l.book.byKey[key]; p.erasure != nil {
-				continue
-			}
-			if first[key] != nil {
-				same[p] = first[key]
-				continue
-			}
-			first[key] = p
-		}
-		fresh = append(fresh, p)
-	}
-	if len(batch) > 0 && len(fresh) == 0 {
-		return // all are known
-	}
-	before := l.before
-	if failing != nil && len(before) == 0 {
-		before = []entry{{Event: writable}}
-	}
-	at := l.end
-	var lines []byte
-	var entries []entry
-	put := func(e entry) error {
-		l.stamp(&e, at)
-		line, err := encode(e)
-		if err != nil {
+	// The transaction is everybody's, so no one's context ends it.
+	ctx, cancel := context.WithTimeout(context.Background(), maxWrite)
+	defer cancel()
+	var b *batch
+	err := l.db.Write(ctx, func(tx *store.Tx) (err error) {
+		if b, err = l.open(ctx, tx); err != nil {
 			return err
 		}
-		lines = append(append(lines, line...), '\n')
-		at = end{at.size + int64(len(line)) + 1, e.Seq, hashOf(line), e.At, e.wall(), e.Clock.duration(), 0}
-		entries = append(entries, e)
-		return nil
-	}
-	var failed error
-	for _, e := range before {
-		failed = errors.Join(failed, put(e))
-	}
-	for _, p := range fresh {
-		p.err = put(p.entry)
-	}
-	if len(lines) > 0 && failed == nil {
-		failed = l.store(lines)
-	}
-	if failed != nil {
-		failed = fmt.Errorf("%w: %w", ErrUnavailable, failed)
-		for _, p := range batch {
-			if p.erasure == nil {
-				p.err = failed
+		for _, p := range all {
+			if p.err = p.change(ctx, b); errors.Is(p.err, store.ErrUnavailable) {
+				return p.err
 			}
 		}
-	} else {
-		l.end, l.before = at, nil
+		return b.flush(ctx)
+	})
+	for _, p := range all {
+		p.done = true
+		if err != nil {
+			p.err = err
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(lines) > 0 {
-		switch {
-		case failed != nil && l.failing == nil:
-			l.log.Error("no request is taken and no vendor asked until the ledger can be written", "error", failed)
-		case failed == nil && l.failing != nil:
-			l.log.Info("the ledger can be written again")
-		}
-		l.failing, l.bytes = failed, l.end.size
+	switch {
+	case err != nil && l.failing == nil:
+		l.log.Error("no request is taken and no vendor asked until the ledger can be written", "error", err)
+	case err == nil && l.failing != nil:
+		l.log.Info("the ledger can be written again")
 	}
-	if failed != nil {
+	if l.failing = err; err != nil {
 		return
 	}
-	for _, e := range entries {
-		if err := l.book.apply(e); err != nil {
-			l.log.Error("the ledger holds a line that it will not be read with", "line", e.Seq, "error", err)
-		}
-	}
-	for p, first := range same {
-		if p.err = first.err; p.err == nil {
-			p.erasure = l.book.byID[first.entry.ID]
-		}
+	if l.clock.written = b.clock; b.warn != nil {
+		b.warn()
 	}
 }
 
-// stamp gives a line its number, times and link.
-func (l *Ledger) stamp(e *entry, at end) {
-	now, elapsed := at.wall, at.clock
-	if l.clock.now != nil {
-		now, elapsed = l.clock.now(), l.clock.elapsed()
+// open takes the turn of this process to add steps.
+func (l *Ledger) open(ctx context.Context, tx *store.Tx) (*batch, error) {
+	// The row is locked by being written: one process at a time adds to the chain.
+	if _, err := tx.Exec(ctx, `UPDATE erasure_head SET seq = seq WHERE one = 1`); err != nil {
+		return nil, err
 	}
-	now = now.UTC().Truncate(time.Millisecond)
-	if e.Event != started && e.Event != created && !at.wall.IsZero() {
-		if off := now.Sub(at.wall) - (elapsed - at.clock); off.Abs() > jump {
+	h, err := readHead(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clock.atLeast(h.clock)
+	b := &batch{Tx: tx, head: h, now: l.clock.now().UTC().Truncate(time.Millisecond), totals: map[total]int64{}}
+	elapsed := l.clock.elapsed()
+	if off := b.now.Sub(h.wall) - (elapsed - h.clock).duration(); !h.wall.IsZero() && !l.clock.start.IsZero() && off.Abs() > jump {
+		b.warn = func() {
 			l.log.Warn("the machine's clock was set, or the machine slept: no wait gets shorter by it", "by", off.Round(time.Second))
 		}
 	}
-	e.Seq, e.Prev = at.seq+1, at.head
-	e.At = now
-	if now.Before(at.at) {
-		e.At, e.Wall = at.at, now
+	b.clock = elapsed
+	if !l.clock.start.IsZero() || h.wall.IsZero() {
+		b.wall = b.now // else what passed while no relay ran would be forgotten
 	}
-	e.Clock = max(inMillis(elapsed), inMillis(at.clock))
+	return b, nil
 }
 
-// store appends lines to the file, for good or not at all.
-func (l *Ledger) store(lines []byte) error {
-	if l.closed {
-		return fs.ErrClosed
+// add numbers, dates and chains a step.
+func (b *batch) add(e *entry, number int64) error {
+	e.Seq, e.Prev, e.Clock = b.seq+1, b.hash, b.clock
+	e.At, e.Wall = b.now, time.Time{}
+	if earliest := maxTime(b.at, epoch); e.At.Before(earliest) {
+		e.At, e.Wall = earliest, b.now
 	}
-	if l.tail {
-		if err := l.file.Truncate(l.end.size); err != nil {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if e.Event == received {
+		number = e.Seq
+	}
+	b.seq, b.hash, b.at = e.Seq, hashOf(line), e.At
+	b.lines = append(b.lines, e.Seq, number, string(line))
+	return nil
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// flushLines writes the steps.
+func (b *batch) flushLines(ctx context.Context) error {
+	const atOnce = 100 * 3 // placeholders of one statement, far below what either database takes
+	for rest := b.lines; len(rest) > 0; {
+		some := rest[:min(atOnce, len(rest))]
+		rest = rest[len(some):]
+		rows := strings.TrimSuffix(strings.Repeat("(?, ?, ?), ", len(some)/3), ", ")
+		if _, err := b.Exec(ctx, `INSERT INTO erasure_steps (seq, erasure, line) VALUES `+rows, some...); err != nil {
 			return err
 		}
-		l.tail = false
 	}
-	_, err := l.file.WriteAt(lines, l.end.size)
-	if err == nil {
-		err = l.file.Sync()
+	b.lines = nil
+	return nil
+}
+
+// flush writes the steps, the totals and the head.
+func (b *batch) flush(ctx context.Context) error {
+	if err := b.flushLines(ctx); err != nil {
+		return err
 	}
-	if err != nil {
-		// After a failed sync nobody knows which part is on the disk, and a second sync
-		// would not write it again: it is cut off here, and written anew next time.
-		l.tail = l.file.Truncate(l.end.size) != nil
+	for t, n := range b.totals {
+		if n == 0 {
+			continue
+		}
+		if _, err := b.Exec(ctx, `INSERT INTO erasure_totals (tool, state, n) VALUES (?, ?, ?)
+			ON CONFLICT (tool, state) DO UPDATE SET n = erasure_totals.n + excluded.n`, t.tool, string(t.state), n); err != nil {
+			return err
+		}
 	}
+	_, err := b.Exec(ctx, `UPDATE erasure_head SET seq = ?, hash = ?, at = ?, wall = ?, clock = ? WHERE one = 1`,
+		b.seq, b.hash, store.Millis(b.at), store.Millis(b.wall), int64(b.clock))
 	return err
 }
 
-// persist writes a line that must not be lost: it tries until ctx ends.
-func (l *Ledger) persist(ctx context.Context, e entry, pause time.Duration) error {
+// insert writes a new erasure.
+func (b *batch) insert(ctx context.Context, r *erasure) error {
+	if _, err := b.Exec(ctx, `INSERT INTO erasures
+		(number, id, tool, machine_id, state, claimed, received, bound, due, verified, quiet, is_open, is_waiting)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.number, r.id, r.tool, r.machine, string(r.state), store.Millis(r.claimed), store.Millis(r.received), store.Millis(r.bound),
+		store.Millis(r.due), store.Millis(r.verified), int64(r.quiet), number(r.open()), number(r.waiting())); err != nil {
+		return err
+	}
+	b.totals[total{r.tool, r.state}]++
+	for i := range r.vendors {
+		v := &r.vendors[i]
+		text, err := v.receipt.text()
+		if err != nil {
+			return err
+		}
+		if _, err := b.Exec(ctx, `INSERT INTO erasure_vendors (erasure, position, tool, vendor, state, since, attempts, failures, lost,
+			receipt, problem, asked, todo, next, turn, bucket, holder) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			v.erasure, v.position, v.tool, v.name, string(v.state), store.Millis(v.since), v.attempts, v.failures, v.lost,
+			text, v.problem, int64(v.asked), int64(v.todo), int64(v.next), v.turn, v.bucket, v.holder); err != nil {
+			return err
+		}
+		if _, err := b.Exec(ctx, `INSERT INTO erasure_lanes (tool, vendor, hold) VALUES (?, ?, 0) ON CONFLICT DO NOTHING`, v.tool, v.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// advance adds a step about an erasure, and writes what it comes to.
+func (b *batch) advance(ctx context.Context, r *erasure, e *entry) error {
+	e.ID = r.id
+	if err := b.add(e, r.number); err != nil {
+		return err
+	}
+	return b.apply(ctx, r, *e)
+}
+
+// apply writes what a step comes to.
+func (b *batch) apply(ctx context.Context, r *erasure, e entry) error {
+	before := r.state
+	if err := r.apply(e); err != nil {
+		return err
+	}
+	for i := range r.vendors {
+		if v := &r.vendors[i]; e.Vendor == "" || e.Vendor == v.name {
+			if err := b.update(ctx, v); err != nil {
+				return err
+			}
+		}
+	}
+	b.totals[total{r.tool, before}]--
+	b.totals[total{r.tool, r.state}]++
+	_, err := b.Exec(ctx, `UPDATE erasures SET state = ?, verified = ?, is_open = ?, is_waiting = ? WHERE number = ?`,
+		string(r.state), store.Millis(r.verified), number(r.open()), number(r.waiting()), r.number)
+	return err
+}
+
+func (b *batch) update(ctx context.Context, v *vendorState) error {
+	text, err := v.receipt.text()
+	if err != nil {
+		return err
+	}
+	_, err = b.Exec(ctx, `UPDATE erasure_vendors SET state = ?, since = ?, attempts = ?, failures = ?, lost = ?, receipt = ?, problem = ?,
+		asked = ?, todo = ?, next = ?, turn = ?, bucket = ?, holder = ? WHERE erasure = ? AND position = ?`,
+		string(v.state), store.Millis(v.since), v.attempts, v.failures, v.lost, text, v.problem,
+		int64(v.asked), int64(v.todo), int64(v.next), v.turn, v.bucket, v.holder, v.erasure, v.position)
+	return err
+}
+
+func number(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// tick writes down how late it is, and so finds out whether the ledger can be written.
+func (l *Ledger) tick() error { return l.write(func(context.Context, *batch) error { return nil }) }
+
+// problem returns what the database fails with, after one more try.
+func (l *Ledger) problem(ctx context.Context) error {
+	l.mu.Lock()
+	failing := l.failing
+	l.mu.Unlock()
+	if failing != nil {
+		return l.tick()
+	}
+	return l.db.Ping(ctx)
+}
+
+// persist writes what must not be lost: it tries until ctx ends.
+func (l *Ledger) persist(ctx context.Context, c change, pause time.Duration) error {
 	for {
-		_, _, err := l.append(e)
-		if err == nil || errors.Is(err, fs.ErrClosed) {
+		err := l.write(c)
+		if !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
 		select {
@@ -427,41 +444,16 @@ func (l *Ledger) persist(ctx context.Context, e entry, pause time.Duration) erro
 	}
 }
 
-// problem returns what the last write failed with, after one more try.
-func (l *Ledger) problem() error {
-	l.mu.RLock()
-	failing := l.failing
-	l.mu.RUnlock()
-	if failing == nil {
-		return nil
-	}
-	return l.flush()
+// behind reports whether nothing was written down for so long.
+func (l *Ledger) behind(d time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.clock.elapsed()-l.clock.written >= inMillis(d)
 }
 
-// receipt is what is told about an erasure.
-type receipt struct {
-	id                receiptID
-	tool              string
-	state             deletion.State
-	claimed, verified time.Time
-	quiet             time.Duration
-	handedOver        bool // to all vendors
-}
-
-func (l *Ledger) receipt(r *erasure) receipt {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	told := receipt{id: r.id, tool: r.key.tool, state: r.state(), claimed: r.claimed, verified: r.verifiedAt(), quiet: r.quiet, handedOver: true}
-	for i := range r.vendors {
-		if r.vendors[i].state == deletion.Requested {
-			told.handedOver = false
-		}
-	}
-	return told
-}
-
-func (l *Ledger) find(id receiptID) *erasure {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.book.byID[id]
+// fails reports whether the last write failed.
+func (l *Ledger) fails() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failing != nil
 }

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package erasures
 
 import (
@@ -74,6 +76,11 @@ func (l *limiter) take(address string, cost float64) time.Duration {
 		return wait
 	}
 	return l.all.take(l.limit.Global, now, cost)
+}
+
+// bucket is the number by which the queue knows an address; see queue.
+func (l *limiter) bucket(address string) int64 {
+	return 1 + int64(maphash.String(l.seed, "turn "+address)%buckets)
 }
 
 func (b *bucket) take(r Rate, now time.Duration, cost float64) time.Duration {

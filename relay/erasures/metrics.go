@@ -1,16 +1,19 @@
+//go:build !notelemetry
+
 package erasures
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // counters count what happened since the process started, by rendered name and labels.
@@ -51,7 +54,7 @@ const (
 )
 
 // writeMetrics writes the text format of Prometheus.
-func (r *Relay) writeMetrics(w io.Writer) {
+func (r *Relay) writeMetrics(ctx context.Context, w io.Writer) {
 	head := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
 
 	r.counters.mu.Lock()
@@ -70,59 +73,118 @@ func (r *Relay) writeMetrics(w io.Writer) {
 		}
 	}
 
-	now := r.ledger.elapsed()
-	erasures := map[stateCount]int{}
-	oldest := map[string]time.Duration{}
-	halted := map[[2]string]int{}
-	for tool, vendors := range r.tools {
-		for _, state := range []deletion.State{deletion.Acknowledged, deletion.Verified, deletion.Refused} {
-			erasures[stateCount{tool, state}] = 0
-		}
-		oldest[tool] = 0
-		for _, v := range vendors {
-			halted[[2]string{tool, v.Name}] = 0
-		}
+	g, err := r.gauges(ctx)
+	const up = "telemetry_relay_ledger_writable"
+	head(up, "gauge", "0 if the ledger cannot be read, or the last step could not be written.")
+	fmt.Fprintf(w, "%s %d\n", up, number(err == nil && !r.ledger.fails()))
+	if err != nil {
+		return // rather no number than a wrong one
 	}
-	r.ledger.mu.RLock()
-	maps.Copy(erasures, r.ledger.book.counts)
-	for e := range r.ledger.book.open {
-		for i := range e.vendors {
-			v := &e.vendors[i]
-			if v.halted() {
-				halted[[2]string{e.key.tool, v.name}]++
-			}
-			if r.verifiable(e.key.tool, v) {
-				oldest[e.key.tool] = max(oldest[e.key.tool], now-e.received)
-			}
-		}
-	}
-	failing, size := r.ledger.failing != nil, r.ledger.bytes
-	r.ledger.mu.RUnlock()
-
 	const numbers = "telemetry_relay_erasures"
-	head(numbers, "gauge", "Erasures in the ledger, by what the person is told.")
-	for _, c := range slices.SortedFunc(maps.Keys(erasures), func(a, b stateCount) int {
+	head(numbers, "gauge", "Erasures in the ledger, by their state.")
+	for _, t := range slices.SortedFunc(maps.Keys(g.totals), func(a, b total) int {
 		return cmp.Or(cmp.Compare(a.tool, b.tool), cmp.Compare(a.state, b.state))
 	}) {
-		fmt.Fprintf(w, "%s %d\n", labelled(numbers, "tool", c.tool, "state", string(c.state)), erasures[c])
+		fmt.Fprintf(w, "%s %d\n", labelled(numbers, "tool", t.tool, "state", string(t.state)), g.totals[t])
 	}
 	const age = "telemetry_relay_oldest_unverified_seconds"
 	head(age, "gauge", "Since when the oldest erasure waits that is not verified; those aside that only wait for a vendor that never confirms.")
-	for _, tool := range slices.Sorted(maps.Keys(oldest)) {
-		fmt.Fprintf(w, "%s %d\n", labelled(age, "tool", tool), int64(oldest[tool].Seconds()))
+	for _, tool := range slices.Sorted(maps.Keys(g.oldest)) {
+		fmt.Fprintf(w, "%s %d\n", labelled(age, "tool", tool), g.oldest[tool])
 	}
-	const persons = "telemetry_relay_needs_person"
-	head(persons, "gauge", "Erasures that a vendor refuses or leaves to a person: nothing goes on before somebody acts.")
-	for _, key := range slices.SortedFunc(maps.Keys(halted), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
-		fmt.Fprintf(w, "%s %d\n", labelled(persons, "tool", key[0], "vendor", key[1]), halted[key])
+	r.watched.mu.Lock()
+	canaries, damaged := maps.Clone(r.watched.canaries), r.watched.damaged
+	r.watched.mu.Unlock()
+	lanes := func(name, help string, values map[[2]string]int64) {
+		head(name, "gauge", help)
+		for _, key := range slices.SortedFunc(maps.Keys(values), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+			fmt.Fprintf(w, "%s %d\n", labelled(name, "tool", key[0], "vendor", key[1]), values[key])
+		}
 	}
-	const writable = "telemetry_relay_ledger_writable"
-	head(writable, "gauge", "0 if the last line could not be written.")
-	fmt.Fprintf(w, "%s %d\n", writable, map[bool]int{false: 1}[failing])
-	const bytes = "telemetry_relay_ledger_bytes"
-	head(bytes, "gauge", "Size of the ledger.")
-	fmt.Fprintf(w, "%s %d\n", bytes, size)
-	const torn = "telemetry_relay_ledger_torn_lines"
-	head(torn, "gauge", "1 if this process found a half-written line when it started, and set it aside.")
-	fmt.Fprintf(w, "%s %d\n", torn, r.ledger.tornLines)
+	lanes("telemetry_relay_needs_person", "Erasures that a vendor refuses or leaves to a person: nothing goes on before somebody acts.", g.halted)
+	found := map[[2]string]int64{}
+	for lane, is := range canaries {
+		found[lane] = number(is)
+	}
+	lanes("telemetry_relay_canary_found", "1 if the vendor has the known machine; else nothing is called verified there.", found)
+	for _, one := range []struct {
+		name, help string
+		value      int64
+	}{
+		{"telemetry_relay_due_within_a_week", "Erasures that are not known to be done, and have to be within a week or had to be before.", g.soon},
+		{"telemetry_relay_overdue", "Erasures that are not known to be done, and had to be.", g.over},
+		{"telemetry_relay_ledger_lines", "Steps in the ledger.", g.lines},
+		{"telemetry_relay_ledger_damaged_places", "Places of the evidence that were not as they were written when it was read last, once a day.", damaged},
+	} {
+		head(one.name, "gauge", one.help)
+		fmt.Fprintf(w, "%s %d\n", one.name, one.value)
+	}
 }
+
+// gauges are what the ledger says.
+type gauges struct {
+	totals            map[total]int64
+	oldest            map[string]int64
+	halted            map[[2]string]int64
+	soon, over, lines int64
+}
+
+func (r *Relay) gauges(ctx context.Context) (g gauges, err error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
+	err = r.ledger.db.Read(ctx, func(tx *store.Tx) (err error) {
+		g, err = r.readGauges(ctx, tx)
+		return err
+	})
+	return g, err
+}
+
+func (r *Relay) readGauges(ctx context.Context, tx *store.Tx) (gauges, error) {
+	g := gauges{totals: map[total]int64{}, oldest: map[string]int64{}, halted: map[[2]string]int64{}}
+	for tool, vendors := range r.tools {
+		for _, state := range []deletion.State{deletion.Acknowledged, deletion.Verified, deletion.Refused} {
+			g.totals[total{tool, state}] = 0
+		}
+		g.oldest[tool] = 0
+		for _, v := range vendors {
+			g.halted[[2]string{tool, v.Name}] = 0
+		}
+	}
+	if err := tx.Query(ctx, func(scan func(...any) error) error {
+		var t total
+		var n int64
+		err := scan(&t.tool, &t.state, &n)
+		g.totals[t] = n
+		return err
+	}, `SELECT tool, state, n FROM erasure_totals`); err != nil {
+		return g, err
+	}
+	for tool := range r.tools {
+		var oldest int64
+		found, err := tx.One(ctx, []any{&oldest}, `SELECT received FROM erasures WHERE tool = ? AND is_waiting = 1 ORDER BY received LIMIT 1`, tool)
+		if err != nil {
+			return g, err
+		}
+		if found {
+			g.oldest[tool] = max(0, int64(r.now().Sub(store.FromMillis(oldest)).Seconds()))
+		}
+	}
+	if err := tx.Query(ctx, func(scan func(...any) error) error {
+		var lane [2]string
+		var n int64
+		err := scan(&lane[0], &lane[1], &n)
+		g.halted[lane] = n
+		return err
+	}, `SELECT tool, vendor, COUNT(*) FROM erasure_vendors WHERE state IN ('refused', 'manual') GROUP BY tool, vendor`); err != nil {
+		return g, err
+	}
+	if _, err := tx.One(ctx, []any{&g.soon, &g.over}, dueQuery, store.Millis(r.now()), store.Millis(r.now().Add(dueSoon))); err != nil {
+		return g, err
+	}
+	h, err := readHead(ctx, tx)
+	g.lines = h.seq
+	return g, err
+}
+
+// dueQuery counts what is due before two times.
+const dueQuery = `SELECT COUNT(*), COALESCE(SUM(CASE WHEN due < ? THEN 1 ELSE 0 END), 0) FROM erasures WHERE is_open = 1 AND due < ?`

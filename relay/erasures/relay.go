@@ -1,7 +1,12 @@
+//go:build !notelemetry
+
 package erasures
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -23,12 +28,17 @@ const (
 	defaultQuiet = 24 * time.Hour
 	// maxQuiet leaves some of the month that the law gives to the vendors.
 	maxQuiet = 14 * 24 * time.Hour
+	// maxDue is the month in which a person has to be answered.
+	// https://eur-lex.europa.eu/eli/reg/2016/679/oj, Article 12(3)
+	maxDue = 30 * 24 * time.Hour
+	// openTime is how long the database may take to say where the ledger stands.
+	openTime = 30 * time.Second
 )
 
 // Config says what a relay does.
 type Config struct {
-	// Ledger is where it writes down everything. It belongs to one relay, and is closed by
-	// whoever opened it, after Run has returned.
+	// Ledger is where it writes down everything. It belongs to one relay of this process;
+	// relays of other processes may use the same database.
 	Ledger *Ledger
 	// Tools are those whose requests are taken, by name, each with all the vendors that
 	// its data goes to. An erasure keeps the vendors that its tool had when it came in; of
@@ -40,6 +50,8 @@ type Config struct {
 	// Poll is the least time between two looks at how far a vendor is, zero meaning 6
 	// hours: vendors take days. The longer it takes, the rarer the looks, down to one a day.
 	Poll time.Duration
+	// Due is the time after a request in which it is to be done, zero meaning 30 days.
+	Due time.Duration
 	// Limit bounds how many requests are taken.
 	Limit Limit
 	// TrustForwarded takes the client's address from the last entry of X-Forwarded-For.
@@ -60,8 +72,16 @@ type Vendor struct {
 	Name string
 	// Requestor asks it, and follows up if it is a deletion.Follower. What a Requestor that
 	// is none took stays acknowledged for ever. It gets no erasure key, and may be the
-	// same for several tools.
+	// same for several tools. One that can find or count is believed to have erased only
+	// while it has something of Canary, and one that can count only if it counts nothing.
 	Requestor deletion.Requestor
+	// Canary is the ID of a machine of which the vendor has events of this tool, and keeps
+	// some: a test machine of the operator's. It is looked up at the start and once a day, since
+	// a key for the wrong project finds nothing of anybody.
+	Canary string
+	// Own says that the data is in a place of the relay's own, which cannot be the wrong one:
+	// it needs no Canary.
+	Own bool
 }
 
 // Relay takes requests and works on them. Make one with New; it may be used by several
@@ -69,7 +89,7 @@ type Vendor struct {
 type Relay struct {
 	ledger         *Ledger
 	tools          map[string][]Vendor
-	quiet          time.Duration
+	quiet, due     time.Duration
 	limiter        *limiter
 	trustForwarded bool
 	log            *slog.Logger
@@ -78,22 +98,33 @@ type Relay struct {
 	running        atomic.Bool
 	wake           chan struct{}
 	counters       counters
+	watched        watched
 }
 
-// New makes a relay. It asks nobody before Run. A mistake is a *driver.ConfigError.
+// New makes a relay. It asks nobody before Run. A mistake is a *driver.ConfigError, and an error
+// of the database wraps store.ErrUnavailable.
 func New(cfg Config) (*Relay, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	r := &Relay{
-		ledger: cfg.Ledger, tools: map[string][]Vendor{}, quiet: cfg.Quiet, limiter: newLimiter(cfg.Limit),
+		ledger: cfg.Ledger, tools: map[string][]Vendor{}, quiet: cfg.Quiet, due: cfg.Due, limiter: newLimiter(cfg.Limit),
 		trustForwarded: cfg.TrustForwarded, log: cfg.Log, now: cfg.Now, pace: defaultPace, wake: make(chan struct{}, 1),
 	}
+	r.watched.canaries = map[[2]string]bool{}
 	for tool, vendors := range cfg.Tools {
 		r.tools[tool] = slices.Clone(vendors)
+		for _, v := range vendors {
+			if v.looks() {
+				r.watched.canaries[[2]string{tool, v.Name}] = false
+			}
+		}
 	}
 	if r.quiet == 0 {
 		r.quiet = defaultQuiet
+	}
+	if r.due == 0 {
+		r.due = maxDue
 	}
 	if cfg.Poll != 0 {
 		r.pace.firstPoll = cfg.Poll
@@ -104,21 +135,33 @@ func New(cfg Config) (*Relay, error) {
 	if r.now == nil {
 		r.now = time.Now
 	}
-	if err := r.ledger.begin(r.now, r.quiet/2, r.log); err != nil {
-		return nil, &driver.ConfigError{Field: "relay.Config.Ledger", Problem: err.Error()}
+	ctx, cancel := context.WithTimeout(context.Background(), openTime)
+	defer cancel()
+	for tool, vendors := range r.tools {
+		for _, v := range vendors {
+			if problem := v.NoCanary(); problem != "" {
+				r.log.Warn(problem, "tool", tool, "vendor", v.Name)
+			}
+		}
+	}
+	if err := r.ledger.begin(ctx, r.now, r.quiet/2, r.log); err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
 	}
 	return r, nil
 }
 
 func (cfg Config) check() error {
 	wrong := func(field, problem string, args ...any) error {
-		return &driver.ConfigError{Field: "relay.Config." + field, Problem: fmt.Sprintf(problem, args...)}
+		return &driver.ConfigError{Field: "erasures.Config." + field, Problem: fmt.Sprintf(problem, args...)}
 	}
 	if cfg.Ledger == nil {
-		return wrong("Ledger", "there is none: open one with OpenLedger")
+		return wrong("Ledger", "there is none: make one with NewLedger")
 	}
 	if cfg.Quiet < 0 || cfg.Quiet > maxQuiet {
 		return wrong("Quiet", "%v is not between 0 and %v", cfg.Quiet, maxQuiet)
+	}
+	if cfg.Due < 0 || cfg.Due > maxDue || cfg.Due != 0 && cfg.Due <= cmp.Or(cfg.Quiet, defaultQuiet) {
+		return wrong("Due", "%v is not between the quiet period and %v", cfg.Due, maxDue)
 	}
 	if cfg.Poll < 0 || cfg.Poll > defaultPace.lastPoll {
 		return wrong("Poll", "%v is not between 0 and %v", cfg.Poll, defaultPace.lastPoll)
@@ -146,6 +189,8 @@ func (cfg Config) check() error {
 				return wrong(field+".Name", "not a name: it has up to %d printable characters", maxName)
 			case v.Requestor == nil:
 				return wrong(field+".Requestor", "there is none")
+			case v.Canary != "" && !isID(v.Canary):
+				return wrong(field+".Canary", "not a machine ID of 32 lower-case hexadecimal characters")
 			case slices.ContainsFunc(cfg.Tools[tool][:i], func(o Vendor) bool { return o.Name == v.Name }):
 				return wrong(field+".Name", "%q is there twice", v.Name)
 			}
@@ -161,9 +206,45 @@ func isName(s string) bool {
 	return s != "" && len(s) <= maxName && utf8.ValidString(s) && oneLine(s) == s
 }
 
-func newReceiptID() (id receiptID) {
+// newReceiptID names an erasure. 128 random bits: who has not been told one finds none.
+func newReceiptID() string {
+	var id [16]byte
 	rand.Read(id[:]) // it never fails
-	return id
+	return hex.EncodeToString(id[:])
+}
+
+// Request receives a request for an erasure; see Ledger.Add. Errors wrap ErrUnknownTool too.
+// Who has gone by then, by ctx, is not written down.
+func (r *Relay) Request(ctx context.Context, d Demand) (Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return Receipt{}, err
+	}
+	vendors, known := r.tools[d.Tool]
+	if !known {
+		return Receipt{}, ErrUnknownTool
+	}
+	t := Terms{Quiet: r.quiet, Due: r.due}
+	for _, v := range vendors {
+		t.Vendors = append(t.Vendors, v.Name)
+	}
+	receipt, err := r.ledger.Add(d, t)
+	if receipt.New {
+		r.poke()
+	}
+	return receipt, err
+}
+
+// Receipt returns how far an erasure is; see Ledger.Receipt.
+func (r *Relay) Receipt(ctx context.Context, id string) (Receipt, error) {
+	return r.ledger.Receipt(ctx, id)
+}
+
+// Cancel takes an erasure back; see Ledger.Cancel.
+func (r *Relay) Cancel(ctx context.Context, id, by, why string) (Receipt, error) {
+	if err := r.ledger.Cancel(id, by, why); err != nil {
+		return Receipt{}, err
+	}
+	return r.ledger.Receipt(ctx, id)
 }
 
 // poke tells the worker that something came in.

@@ -1,29 +1,31 @@
+//go:build !notelemetry
+
 package erasures
 
 import (
-	"cmp"
-	"container/heap"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // pace is how fast a relay works.
 type pace struct {
 	// attempt bounds one call of a requestor, which may be several requests.
 	attempt time.Duration
-	// grace is how long calls may take to end when Run is told to. Process managers wait
-	// for 30 seconds or longer before they kill.
+	// lease is for how long work is claimed. What dies in the meantime gives it back then. It is
+	// far above what asking and writing the answer down takes, or two would ask.
+	lease time.Duration
+	// grace is how long calls may take to end when Run is told to. Process managers wait for
+	// 30 seconds or longer before they kill.
 	grace time.Duration
 	// firstRetry and lastRetry are the waits after a failure, doubling in between: from a
 	// hiccup to an outage, in which four calls a day are enough.
@@ -31,37 +33,42 @@ type pace struct {
 	// firstPoll and lastPoll are the waits between two follow-ups: vendors take from hours
 	// to weeks.
 	firstPoll, lastPoll time.Duration
+	// lastLook is when what was verified is counted once more: by then the slowest of a
+	// vendor's places shows what came in late.
+	lastLook time.Duration
 	// maxWait caps what a vendor may ask for.
 	maxWait time.Duration
-	// disk is the pause before a line that must not be lost is tried again.
+	// disk is the pause before something that must not be lost is written again.
 	disk time.Duration
-	// signals is how often the relay looks for what Retry left.
-	signals time.Duration
+	// look is how often the relay looks for what other processes left in the database.
+	look time.Duration
+	// note is how often it is taken down how late it is, where nothing else is.
+	note time.Duration
+	// watch is how often the canaries, the due dates and the evidence are looked at.
+	watch time.Duration
 }
 
 var defaultPace = pace{
-	attempt: 2 * time.Minute, grace: 20 * time.Second, firstRetry: time.Minute, lastRetry: 6 * time.Hour,
-	firstPoll: 6 * time.Hour, lastPoll: 24 * time.Hour, maxWait: 24 * time.Hour, disk: 5 * time.Second, signals: time.Minute,
+	attempt: 2 * time.Minute, lease: 10 * time.Minute, grace: 20 * time.Second, firstRetry: time.Minute, lastRetry: 6 * time.Hour,
+	firstPoll: 6 * time.Hour, lastPoll: 24 * time.Hour, lastLook: 7 * 24 * time.Hour, maxWait: 24 * time.Hour,
+	disk: 5 * time.Second, look: time.Minute, note: time.Hour, watch: 24 * time.Hour,
 }
 
 const (
-	// atOnce is how many calls of one vendor of one tool run at the same time. Each has
-	// its own: one that hangs holds up no other.
+	// atOnce is how many calls of one vendor of one tool run at the same time in a process.
+	// Each vendor has its own: one that hangs holds up no other.
 	atOnce = 4
 	// maxLost is how often a vendor may not know its receipt. It can be right a few times:
 	// PostHog's says so where something came in after the request, once a week at most.
 	maxLost = 10
-	// conflictWait is the pause where the same machine is being erased at a vendor of the
-	// same name for another tool.
-	conflictWait = time.Second
 )
 
-// notConfigured is the problem of an erasure whose vendor is not in Config.Tools.
-const notConfigured = "this vendor is not configured any more: configure it again, under the same name"
+// errTaken: another run works on it.
+var errTaken = errors.New("another process has taken it over")
 
 // retryWait is the wait after so many failures in a row: doubling, and up to half as long
 // again, so that not all come back at once.
-func (p pace) retryWait(failures int) time.Duration {
+func (p pace) retryWait(failures int64) time.Duration {
 	d := min(p.firstRetry<<min(failures, 16), p.lastRetry*2/3)
 	return d + rand.N(d/2+1)
 }
@@ -85,66 +92,62 @@ func (p pace) wanted(err error) time.Duration {
 
 // lane is the work for one vendor of one tool.
 type lane struct {
-	tool, vendor string
-	requestor    deletion.Requestor // nil if it is not configured any more
-	jobs         jobs
-	running      int
-	hold         time.Duration // no call before, by the ledger's clock: the vendor said so
+	queue
+	Vendor
+	running int    // calls
+	hold    millis // no call before, by the ledger's clock: the vendor said so
+	// at is when there is something to do, if due says that there is, unless that is stale.
+	at         millis
+	due, stale bool
+	// canary says that the known machine was looked up, and nextCanary when that is to be done
+	// again.
+	canary     bool
+	nextCanary millis
 }
 
-func (l *lane) follower() (deletion.Follower, bool) {
-	f, ok := l.requestor.(deletion.Follower)
-	return f, ok
-}
+func (l *lane) tool() string { return l.lane[0] }
 
-// job is what is to be done next for one erasure at one vendor.
+func (l *lane) follows() bool { _, ok := l.Requestor.(deletion.Follower); return ok }
+
+// job is one thing to be done for one erasure at one vendor.
 type job struct {
+	key
 	erasure *erasure
-	vendor  int
-	due     time.Duration
-}
-
-// jobs is a heap, what is due first on top, then what came first.
-type jobs []job
-
-func (j jobs) Len() int      { return len(j) }
-func (j jobs) Swap(a, b int) { j[a], j[b] = j[b], j[a] }
-func (j *jobs) Push(x any)   { *j = append(*j, x.(job)) }
-func (j jobs) Less(a, b int) bool {
-	return cmp.Or(cmp.Compare(j[a].due, j[b].due), cmp.Compare(j[a].erasure.number, j[b].erasure.number)) < 0
-}
-
-func (j *jobs) Pop() any {
-	last := (*j)[len(*j)-1]
-	*j = (*j)[:len(*j)-1]
-	return last
+	vendor  vendorState
+	doing   todo
 }
 
 // result is what a call came to.
 type result struct {
 	lane *lane
-	job  job
-	// next is when there is more to do, if more says so.
-	next time.Duration
-	more bool
+	keys []key
 	// hold is until when the vendor wants no call at all.
-	hold time.Duration
+	hold millis
+	// canary says that it was the known machine that was looked up.
+	canary bool
 }
 
 // worker is the state of Run. Its fields are used by Run's goroutine alone, but for what
 // the calls need, which does not change.
 type worker struct {
 	*Relay
-	lanes map[[2]string]*lane
-	busy  map[string]bool // machine ID and vendor of the calls that run
-	calls context.Context //nolint:containedctx // it is that of a run
-	done  chan result
-	gone  chan struct{}
+	holder string // the name of this run, for what it claims
+	lanes  []*lane
+	// missing are the lanes of vendors that are not configured any more.
+	missing map[[2]string]bool
+	busy    map[key]*lane
+	calls   context.Context //nolint:containedctx // it is that of a run
+	done    chan result
+	gone    chan struct{}
+	// seen is how many steps there were when it was looked last: more of them may mean more to do.
+	seen int64
+	// nextWatch is when the due dates and the evidence are looked at again.
+	nextWatch millis
 }
 
-// Run asks vendors and follows up, from where the last run stopped, until ctx ends. Calls
-// that run then get 20 seconds to end; the error says if some did not, which are made again
-// by the next run.
+// Run asks vendors and follows up, from where the last run of any process stopped, until ctx
+// ends. Calls that run then get 20 seconds to end; the error says if some did not, which are
+// made again by the next run.
 func (r *Relay) Run(ctx context.Context) error {
 	if !r.running.CompareAndSwap(false, true) {
 		return errors.New("the relay runs already")
@@ -153,316 +156,496 @@ func (r *Relay) Run(ctx context.Context) error {
 	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	w := &worker{
-		Relay: r, lanes: map[[2]string]*lane{}, busy: map[string]bool{},
+		Relay: r, holder: newReceiptID(), busy: map[key]*lane{}, missing: map[[2]string]bool{}, seen: -1,
 		calls: calls, done: make(chan result), gone: make(chan struct{}),
 	}
 	defer close(w.gone)
-	w.resume()
-	w.takeUp()
-	signals := time.NewTicker(r.pace.signals)
-	defer signals.Stop()
-	for ctx.Err() == nil {
-		next := w.start()
+	for tool, vendors := range r.tools {
+		for _, v := range vendors {
+			w.lanes = append(w.lanes, &lane{queue: queue{lane: [2]string{tool, v.Name}}, Vendor: v})
+		}
+	}
+	for next := time.Now(); ctx.Err() == nil; {
+		if !time.Now().Before(next) {
+			next = time.Now().Add(w.work())
+		}
 		select {
 		case <-ctx.Done():
-		case <-r.wake:
-			w.greet()
+		case <-w.wake: // what came in is due after the quiet period, and no sooner
+			next = earlier(next, time.Now().Add(w.quiet))
 		case d := <-w.done:
 			w.finish(d)
-		case <-next:
-		case <-signals.C:
-			w.takeUp()
+			next = time.Now()
+		case <-time.After(time.Until(next)):
 		}
 	}
 	return w.stop(cancel)
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// work starts what is due, and returns how long there is nothing more to start.
+func (w *worker) work() time.Duration {
+	wait := w.pace.look
+	if err := w.visit(); err != nil {
+		return w.pace.disk // the ledger has logged why
+	}
+	for _, l := range w.lanes {
+		next, err := w.start(l)
+		if err != nil {
+			return w.pace.disk
+		}
+		wait = min(wait, next)
+	}
+	return max(wait, 0)
+}
+
+// visit looks at what other processes left, and at what is looked at once a day. Now and then it
+// takes down how late it is.
+func (w *worker) visit() error {
+	if w.ledger.behind(w.pace.note) {
+		if err := w.ledger.tick(); err != nil {
+			return err
+		}
+	}
+	a, err := w.ledger.Head(w.calls)
+	if err != nil {
+		return err
+	}
+	if a.Lines != w.seen {
+		if err := w.takeUp(); err != nil {
+			return err
+		}
+		w.seen = a.Lines
+		for _, l := range w.lanes {
+			l.stale = true
+		}
+	}
+	if now := w.ledger.elapsed(); now >= w.nextWatch {
+		w.nextWatch = now + inMillis(w.pace.watch)
+		w.watch(w.calls)
+	}
+	return nil
+}
+
+// takeUp reads what vendors told other processes, and says of which erasures the vendor is not
+// configured any more. Those stay due, for the day on which it is.
+func (w *worker) takeUp() error {
+	return w.ledger.db.Read(w.calls, func(tx *store.Tx) error {
+		return tx.Query(w.calls, func(scan func(...any) error) error {
+			var of [2]string
+			var hold millis
+			if err := scan(&of[0], &of[1], &hold); err != nil {
+				return err
+			}
+			i := slices.IndexFunc(w.lanes, func(l *lane) bool { return l.lane == of })
+			if i >= 0 {
+				w.lanes[i].hold = max(w.lanes[i].hold, hold)
+			} else if !w.missing[of] {
+				w.missing[of] = true
+				w.log.Error("erasures wait for a vendor that is not configured any more", "tool", of[0], "vendor", of[1])
+			}
+			return nil
+		}, `SELECT tool, vendor, hold FROM erasure_lanes`)
+	})
+}
+
+// start starts what is due in a lane, and returns how long there is nothing more to start.
+func (w *worker) start(l *lane) (time.Duration, error) {
+	now := w.ledger.elapsed()
+	if l.hold > now {
+		return (l.hold - now).duration(), nil
+	}
+	if l.running >= atOnce {
+		return w.pace.look, nil // or when a call ends
+	}
+	if l.Canary != "" && l.looks() && now >= l.nextCanary {
+		l.nextCanary = now + inMillis(w.pace.watch)
+		l.running++
+		go w.send(func() result { return w.lookUpCanary(l) })
+	}
+	if l.Canary != "" && l.looks() && !l.canary {
+		return w.pace.look, nil // until it is known what the vendor's answers are worth
+	}
+	if l.stale {
+		var err error
+		if l.at, l.due, err = l.next(w.calls, w.ledger.db); err != nil {
+			return 0, err
+		}
+		l.stale = false
+	}
+	if !l.due {
+		return w.pace.look, nil
+	}
+	if l.at > now {
+		return (l.at - now).duration(), nil
+	}
+	l.stale = true
+	var err error
+	for more := true; more; {
+		if more, err = l.admit(w.calls, w.ledger.db, now); err != nil {
+			return 0, err
+		}
+	}
+	most := 1
+	if b, ok := l.Requestor.(deletion.Bulk); ok {
+		most = b.MaxBulk()
+	}
+	jobs, err := l.claim(w.calls, w.ledger.db, w.holder, now, now+inMillis(w.pace.lease), atOnce-l.running, most)
+	if err != nil || len(jobs) == 0 {
+		return w.pace.look, err
+	}
+	var asking []job
+	for _, j := range jobs {
+		w.busy[j.key] = l
+		if j.doing == ask {
+			asking = append(asking, j)
+		} else {
+			w.call(l, []job{j})
+		}
+	}
+	if _, bulk := l.Requestor.(deletion.Bulk); bulk && len(asking) > 0 {
+		w.call(l, asking)
+	} else {
+		for _, j := range asking {
+			w.call(l, []job{j})
+		}
+	}
+	if l.running >= atOnce {
+		return w.pace.look, nil
+	}
+	return 0, nil // there may be more
+}
+
+func (w *worker) call(l *lane, jobs []job) {
+	l.running++
+	go w.send(func() result { return w.do(l, jobs) })
+}
+
+func (w *worker) send(f func() result) {
+	select {
+	case w.done <- f():
+	case <-w.gone:
+	}
+}
+
+func (w *worker) finish(d result) {
+	d.lane.running--
+	d.lane.stale = true
+	for _, k := range d.keys {
+		delete(w.busy, k)
+	}
+	d.lane.hold = max(d.lane.hold, d.hold)
+	d.lane.canary = d.lane.canary || d.canary
+}
+
 // stop waits for the calls that run, and then for those that are cut off.
 func (w *worker) stop(cancel func()) error {
-	running := len(w.busy)
+	running := func() (n int) {
+		for _, l := range w.lanes {
+			n += l.running
+		}
+		return n
+	}
 	wait := func(d time.Duration) {
-		for over := time.After(d); running > 0; running-- {
+		for over := time.After(d); running() > 0; {
 			select {
-			case <-w.done:
+			case d := <-w.done:
+				w.finish(d)
 			case <-over:
 				return
 			}
 		}
 	}
 	wait(w.pace.grace)
-	cut := running
+	cut := running()
 	cancel()
 	// Requestors return soon after their context ends.
 	wait(w.pace.grace / 10)
-	// What has passed since the last line counts in full at the next start, but for this
+	ctx, end := context.WithTimeout(context.Background(), maxWrite)
+	defer end()
+	if keys := slices.Collect(maps.Keys(w.busy)); len(keys) > 0 {
+		// An error is logged, and then the lease says when they are taken up.
+		if err := (&queue{}).release(ctx, w.ledger.db, w.holder, w.ledger.elapsed(), keys); err != nil {
+			w.log.Error("giving back what was under way", "error", err)
+		}
+	}
+	// What has passed since the last write counts in full at the next start, but for this
 	// nobody would know. An error is logged, and makes waits longer.
-	_, _, _ = w.ledger.append(entry{Event: stopped})
+	_ = w.ledger.tick()
 	if cut > 0 {
 		return fmt.Errorf("%d calls of vendors took too long to end, and are made again by the next run", cut)
 	}
 	return nil
 }
 
-// resume takes up everything that is open.
-func (w *worker) resume() {
-	w.ledger.mu.Lock()
-	defer w.ledger.mu.Unlock()
-	w.ledger.book.fresh = nil
-	for e := range w.ledger.book.open {
-		w.add(e)
+// do makes one call and writes down what it came to. It returns when that is durable.
+func (w *worker) do(l *lane, jobs []job) result {
+	done := result{lane: l}
+	for _, j := range jobs {
+		done.keys = append(done.keys, j.key)
 	}
-}
-
-// greet takes up what came in.
-func (w *worker) greet() {
-	w.ledger.mu.Lock()
-	defer w.ledger.mu.Unlock()
-	for _, e := range w.ledger.book.fresh {
-		w.add(e)
-	}
-	w.ledger.book.fresh = nil
-}
-
-// add puts what there is to do for an erasure into the lanes. The ledger's mu is held.
-func (w *worker) add(e *erasure) {
-	for i := range e.vendors {
-		v := &e.vendors[i]
-		l := w.lane(e.key.tool, v.name)
-		if _, follows := l.follower(); v.state != deletion.Requested && l.requestor != nil && !follows {
-			continue
-		}
-		if v.state == deletion.Verified || v.halted() {
-			continue
-		}
-		heap.Push(&l.jobs, job{e, i, v.next})
-	}
-}
-
-func (w *worker) lane(tool, vendor string) *lane {
-	key := [2]string{tool, vendor}
-	if w.lanes[key] == nil {
-		l := &lane{tool: tool, vendor: vendor}
-		if i := slices.IndexFunc(w.tools[tool], func(v Vendor) bool { return v.Name == vendor }); i >= 0 {
-			l.requestor = w.tools[tool][i].Requestor
-		} else {
-			w.log.Error("erasures wait for a vendor that is not configured any more", "tool", tool, "vendor", vendor)
-		}
-		w.lanes[key] = l
-	}
-	return w.lanes[key]
-}
-
-// verifiable reports whether it can still become known that a vendor has erased.
-func (r *Relay) verifiable(tool string, v *vendorState) bool {
-	if v.state == deletion.Verified {
-		return false
-	}
-	i := slices.IndexFunc(r.tools[tool], func(o Vendor) bool { return o.Name == v.name })
-	if v.state == deletion.Requested || v.halted() || i < 0 {
-		return true
-	}
-	_, follows := r.tools[tool][i].Requestor.(deletion.Follower)
-	return follows
-}
-
-// start starts what is due and returns a channel that tells when something else will be.
-func (w *worker) start() <-chan time.Time {
-	now := w.ledger.elapsed()
-	next := time.Duration(-1)
-	for _, l := range w.lanes {
-		for l.running < atOnce && len(l.jobs) > 0 {
-			due := max(l.jobs[0].due, l.hold)
-			if due > now {
-				if next < 0 || due < next {
-					next = due
-				}
-				break
-			}
-			j := heap.Pop(&l.jobs).(job)
-			key := w.busyKey(l, j)
-			if w.busy[key] {
-				j.due = now + conflictWait
-				heap.Push(&l.jobs, j)
-				continue
-			}
-			w.busy[key] = true
-			l.running++
-			go func() {
-				select {
-				case w.done <- w.work(l, j):
-				case <-w.gone:
-				}
-			}()
+	began := time.Now()
+	if jobs[0].doing == ask {
+		var err error
+		if jobs, err = w.asking(jobs); err != nil || len(jobs) == 0 {
+			return done // the lease says when they are tried again
 		}
 	}
-	if next < 0 {
-		return nil
+	if time.Since(began) > w.pace.lease-2*w.pace.attempt {
+		return done // the database took so long that another may have them by now
 	}
-	return time.After(next - now)
-}
-
-func (w *worker) busyKey(l *lane, j job) string { return j.erasure.machineID() + " " + l.vendor }
-
-func (w *worker) finish(d result) {
-	d.lane.running--
-	delete(w.busy, w.busyKey(d.lane, d.job))
-	d.lane.hold = max(d.lane.hold, d.hold)
-	if d.more {
-		d.job.due = d.next
-		heap.Push(&d.lane.jobs, d.job)
-	}
-}
-
-// takeUp sees to what Retry left.
-func (w *worker) takeUp() {
-	files, err := os.ReadDir(w.ledger.dir)
-	if err != nil {
-		w.log.Error("looking for what the operator wants tried again", "error", err)
-	}
-	for _, f := range files {
-		name, isRetry := strings.CutPrefix(f.Name(), retryPrefix)
-		if !isRetry {
-			continue
+	var err error
+	for i, out := range w.ask(l, jobs) {
+		if out.Err != nil && w.calls.Err() != nil {
+			done.keys = done.keys[:i] // the others were cut off by ourselves, and are given back
+			return done
 		}
-		file := filepath.Join(w.ledger.dir, f.Name())
-		id, _ := parseID(name)
-		e := w.ledger.find(id)
-		if e == nil {
-			w.log.Warn("there is no such erasure to be tried again", "erasure", oneLine(name))
-			os.Remove(file)
-			continue
-		}
-		var halted []int
-		w.ledger.mu.RLock()
-		for i := range e.vendors {
-			if e.vendors[i].halted() {
-				halted = append(halted, i)
-			}
-		}
-		w.ledger.mu.RUnlock()
-		if len(halted) > 0 {
-			if _, _, err := w.ledger.append(entry{Event: retried, ID: e.id}); err != nil {
-				continue // the file is still there next time
-			}
-		}
-		os.Remove(file)
-		for _, i := range halted {
-			heap.Push(&w.lane(e.key.tool, e.vendors[i].name).jobs, job{e, i, 0})
-		}
-		w.log.Info("the operator has an erasure tried again", "erasure", e.id, "vendors", len(halted))
-	}
-}
-
-// work makes one call and writes down what it came to.
-func (w *worker) work(l *lane, j job) result {
-	w.ledger.mu.RLock()
-	v := j.erasure.vendors[j.vendor]
-	w.ledger.mu.RUnlock()
-	line := entry{ID: j.erasure.id, Vendor: l.vendor}
-	again := func(wait time.Duration) result {
-		return result{lane: l, job: j, next: w.ledger.elapsed() + wait, more: true}
-	}
-	if l.requestor == nil {
-		if v.problem != notConfigured {
-			line.Event, line.Problem, line.Wait = failed, notConfigured, inMillis(w.pace.lastRetry)
-			_ = w.ledger.persist(w.calls, line, w.pace.disk) // if not, the next start says so again
-		}
-		return again(w.pace.lastRetry)
-	}
-	doing := "erase"
-	if v.state != deletion.Requested {
-		doing = "status"
-	} else if _, _, err := w.ledger.append(entry{Event: asking, ID: line.ID, Vendor: l.vendor}); err != nil {
-		return again(w.pace.firstRetry)
-	}
-	got, err := w.call(l, j, v)
-	if err != nil && w.calls.Err() != nil {
-		return result{lane: l, job: j} // cut off by ourselves, which says nothing of the vendor
-	}
-	if err == nil {
-		line.Receipt = store(got)
-		if text, e := json.Marshal(line.Receipt); e != nil || len(text) > maxReceipt {
-			line.Receipt, err = nil, errors.New("the vendor's receipt is none that the ledger can hold")
+		if failed := w.settle(l, jobs[i], out); w.pace.wanted(failed) > w.pace.wanted(err) {
+			err = failed
 		}
 	}
-	var outcome string
-	if doing == "erase" {
-		outcome = w.onErase(l, v, err, &line)
-	} else {
-		outcome = w.onStatus(j, v, err, &line)
-	}
-	w.counters.add(labelled(metricAttempts, "tool", l.tool, "vendor", l.vendor, "call", doing, "outcome", outcome))
-	done := result{lane: l, job: j, more: true}
 	if wait := w.pace.wanted(err); wait > 0 {
-		done.hold = w.ledger.elapsed() + wait
+		done.hold = w.ledger.elapsed() + inMillis(wait)
+		w.tellHold(l, done.hold)
 	}
-	if line.Event == "" { // nothing new
-		done.next = w.ledger.elapsed() + line.Wait.duration()
-		return done
-	}
-	if line.Problem != "" {
-		line.Problem = describe(line.Problem, j.erasure.machineID())
-	}
-	if err := w.ledger.persist(w.calls, line, w.pace.disk); err != nil {
-		return result{lane: l, job: j} // the next run asks again
-	}
-	w.tell(l, j, line)
-	w.ledger.mu.RLock()
-	defer w.ledger.mu.RUnlock()
-	now := &j.erasure.vendors[j.vendor]
-	_, follows := l.follower()
-	done.next = now.next
-	done.more = now.state == deletion.Requested || follows && now.state != deletion.Verified && !now.halted()
 	return done
 }
 
-// onErase says what an answer to a request comes to.
-func (w *worker) onErase(l *lane, v vendorState, err error, line *entry) (outcome string) {
-	switch class := driver.Classify(err); {
-	case err == nil:
-		line.Event = answered
-		if _, follows := l.follower(); follows && waits(line.Receipt.State) {
-			line.Wait = inMillis(w.pace.pollWait(0))
+// tellHold lets other processes know that a vendor wants no call.
+func (w *worker) tellHold(l *lane, until millis) {
+	err := w.ledger.db.Write(w.calls, func(tx *store.Tx) error {
+		_, err := tx.Exec(w.calls, `UPDATE erasure_lanes SET hold = ? WHERE tool = ? AND vendor = ? AND hold < ?`,
+			int64(until), l.lane[0], l.lane[1], int64(until))
+		return err
+	})
+	if err != nil {
+		w.log.Error("telling other processes that a vendor wants to be left alone", "error", err)
+	}
+}
+
+func (w *worker) keep(ctx context.Context, db *store.DB, holder string, k key, next millis) error {
+	return (&queue{}).keep(ctx, db, holder, k, next)
+}
+
+// asking writes down that vendors are about to be asked, and returns those of the jobs that
+// are still this run's.
+func (w *worker) asking(jobs []job) (own []job, err error) {
+	err = w.ledger.write(func(ctx context.Context, b *batch) error {
+		own = nil
+		for _, j := range jobs {
+			r, v, err := w.mine(ctx, b, j)
+			if err != nil {
+				return err
+			}
+			if v == nil || v.state != deletion.Requested {
+				continue
+			}
+			if err := b.advance(ctx, r, &entry{Event: asking, Vendor: v.name}); err != nil {
+				return err
+			}
+			j.vendor = *v
+			own = append(own, j)
 		}
-		return string(handedOver(line.Receipt.State))
+		return nil
+	})
+	return own, err
+}
+
+// mine reads an erasure anew, and its vendor if this run still holds it.
+func (w *worker) mine(ctx context.Context, b *batch, j job) (*erasure, *vendorState, error) {
+	r, err := one(ctx, b.Tx, `number = ?`, j.key.erasure)
+	if err != nil || r == nil || int(j.position) >= len(r.vendors) {
+		return r, nil, err
+	}
+	if v := &r.vendors[j.position]; v.holder == w.holder {
+		return r, v, nil
+	}
+	return r, nil, nil
+}
+
+// record writes down a step of a job, unless another process has taken it over.
+func (w *worker) record(j job, e entry) error {
+	e.Vendor = j.vendor.name
+	err := w.ledger.persist(w.calls, func(ctx context.Context, b *batch) error {
+		r, v, err := w.mine(ctx, b, j)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return errTaken
+		}
+		e := e
+		return b.advance(ctx, r, &e)
+	}, w.pace.disk)
+	if errors.Is(err, errTaken) {
+		w.log.Warn("what a vendor answered came too late: another process has taken the erasure over, or a person has", "erasure", j.erasure.id)
+	}
+	return err
+}
+
+// ask makes one call of the vendor for each job, or one for all if there are several.
+func (w *worker) ask(l *lane, jobs []job) []deletion.Outcome {
+	ctx, cancel := context.WithTimeout(w.calls, w.pace.attempt)
+	defer cancel()
+	if bulk, ok := l.Requestor.(deletion.Bulk); ok && len(jobs) > 1 {
+		var requests []deletion.Request
+		for _, j := range jobs {
+			requests = append(requests, w.request(j))
+		}
+		var outcomes []deletion.Outcome
+		err := guarded(func() (err error) { outcomes, err = bulk.RequestDeletions(ctx, requests); return err })
+		if err == nil && len(outcomes) != len(jobs) {
+			err = errors.New("the requestor answered for another number of requests than it was given")
+		}
+		if err != nil {
+			outcomes = slices.Repeat([]deletion.Outcome{{Err: err}}, len(jobs))
+		}
+		return outcomes
+	}
+	var out deletion.Outcome
+	j := jobs[0]
+	out.Err = guarded(func() (err error) {
+		switch j.doing {
+		case ask:
+			out.Receipt, err = l.Requestor.RequestDeletion(ctx, w.request(j))
+		case follow:
+			if f, ok := l.Requestor.(deletion.Follower); ok && j.vendor.receipt != nil {
+				out.Receipt, err = f.Status(ctx, j.vendor.receipt.receipt())
+			} else if j.vendor.receipt != nil {
+				out.Receipt = j.vendor.receipt.receipt()
+			}
+		case again:
+			out.Receipt = j.vendor.receipt.receipt()
+		}
+		return err
+	})
+	return []deletion.Outcome{out}
+}
+
+// guarded calls a requestor. One that panics has failed, no more: it may be a stranger's.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("the requestor panicked")
+		}
+	}()
+	return f()
+}
+
+func (w *worker) request(j job) deletion.Request {
+	return deletion.Request{Tool: j.erasure.tool, MachineID: j.erasure.machine, RequestedAt: j.erasure.boundAt(w.now())}
+}
+
+// boundAt is the RequestedAt that vendors get, some of which erase and look up to that
+// time. It is the relay's and not the tool's: one that a wrong clock puts years back would
+// spare everything. It is only in the future if the clock was ahead when the request came,
+// and then the present does, since the quiet period is over.
+func (r *erasure) boundAt(now time.Time) time.Time {
+	if now.After(epoch) && now.Before(r.bound) {
+		return now.UTC()
+	}
+	return r.bound
+}
+
+// settle writes down what one job came to, and returns the vendor's error.
+func (w *worker) settle(l *lane, j job, out deletion.Outcome) error {
+	var e entry
+	err := out.Err
+	if err == nil {
+		e.Receipt = stored(out.Receipt)
+		if text, failed := json.Marshal(e.Receipt); failed != nil || len(text) > maxReceipt {
+			e.Receipt, err = nil, errors.New("the vendor's receipt is none that the ledger can hold")
+		}
+	}
+	left := int64(0)
+	if err == nil && e.Receipt.State == deletion.Verified {
+		left, err = w.count(l, j.erasure.machine)
+	}
+	var call, outcome string
+	switch j.doing {
+	case ask:
+		call, outcome = "erase", w.onErase(l, j, left, err, &e)
+	case follow:
+		call, outcome = "status", w.onStatus(l, j, left, err, &e)
+	default:
+		call, outcome = "count", w.onCount(j, left, err, &e)
+	}
+	w.counters.add(labelled(metricAttempts, "tool", l.tool(), "vendor", l.Name, "call", call, "outcome", outcome))
+	if e.Event == "" { // nothing new
+		_ = w.keep(w.calls, w.ledger.db, w.holder, j.key, w.ledger.elapsed()+e.Wait) // if not, the lease says when
+		return err
+	}
+	if e.Problem != "" {
+		e.Receipt, e.Problem = nil, describe(e.Problem, j.erasure.machine)
+	}
+	if w.record(j, e) == nil {
+		w.tell(l, j, e)
+	}
+	return err
+}
+
+// onErase says what an answer to a request comes to.
+func (w *worker) onErase(l *lane, j job, left int64, err error, e *entry) (outcome string) {
+	switch class := driver.Classify(err); {
+	case err == nil && left > 0:
+		return w.onLeft(j, left, e)
+	case err == nil:
+		e.Event = answered
+		e.Wait = w.after(l, e.Receipt.State, 0)
+		return string(handedOver(e.Receipt.State))
 	case class == driver.ClassPermanent || class == driver.ClassTooLarge:
-		line.Event, line.Problem = refused, err.Error()
+		e.Event, e.Problem = refused, err.Error()
 		return "refused"
 	}
-	line.Event, line.Problem = failed, err.Error()
+	e.Event, e.Problem = failed, err.Error()
 	if wait := w.pace.wanted(err); wait > 0 {
-		line.Wait = inMillis(wait)
+		e.Wait = inMillis(wait)
 		return "throttled"
 	}
-	line.Wait = inMillis(w.pace.retryWait(v.failures))
+	e.Wait = inMillis(w.pace.retryWait(j.vendor.failures))
 	return "failed"
+}
+
+// after is the wait for the next look at a vendor that is in a state, 0 if there is none.
+func (w *worker) after(l *lane, s deletion.State, age time.Duration) millis {
+	switch s = handedOver(s); {
+	case s == deletion.Verified:
+		if _, counts := l.Requestor.(deletion.Counter); counts {
+			return inMillis(w.pace.lastLook)
+		}
+	case l.follows() && (s == deletion.Delivered || s == deletion.Acknowledged):
+		return inMillis(w.pace.pollWait(age))
+	}
+	return 0
 }
 
 // onStatus says what an answer to a follow-up comes to. Without an Event there is nothing
 // to write down.
-func (w *worker) onStatus(j job, v vendorState, err error, line *entry) (outcome string) {
-	line.Wait = inMillis(max(w.pace.pollWait(w.ledger.elapsed()-v.asked), w.pace.wanted(err)))
+func (w *worker) onStatus(l *lane, j job, left int64, err error, e *entry) (outcome string) {
+	age := (w.ledger.elapsed() - j.vendor.asked).duration()
+	e.Wait = inMillis(max(w.pace.pollWait(age), w.pace.wanted(err)))
 	switch {
+	case err == nil && left > 0:
+		return w.onLeft(j, left, e)
 	case err == nil:
-		if v.receipt == nil || !line.Receipt.equal(*v.receipt) || v.problem != "" {
-			line.Event = checked
+		if j.vendor.receipt == nil || !e.Receipt.equal(*j.vendor.receipt) || j.vendor.problem != "" {
+			e.Event = checked
+			e.Wait = w.after(l, e.Receipt.State, age)
 		}
-		if !waits(line.Receipt.State) {
-			line.Wait = 0
-		}
-		return string(handedOver(line.Receipt.State))
+		return string(handedOver(e.Receipt.State))
 	case errors.Is(err, deletion.ErrUnknownReceipt):
-		line.Event, line.Problem = lost, err.Error()
-		line.Wait = inMillis(w.pace.wanted(err))
-		if v.lost+1 >= maxLost {
-			line.Event, line.Wait = refused, 0
-			line.Problem = fmt.Sprintf("asked %d times, and there is no such receipt or something is left every time: %v", v.attempts, err)
-		}
+		w.onLost(j, err, e)
 		return "lost"
 	}
 	// The request stands: what cannot be learned is only how far it is.
-	if text := describe(err.Error(), j.erasure.machineID()); text != v.problem {
-		line.Event, line.Problem = failed, err.Error()
+	if text := describe(err.Error(), j.erasure.machine); text != j.vendor.problem {
+		e.Event, e.Problem = failed, err.Error()
 	}
 	if w.pace.wanted(err) > 0 {
 		return "throttled"
@@ -470,58 +653,63 @@ func (w *worker) onStatus(j job, v vendorState, err error, line *entry) (outcome
 	return "failed"
 }
 
-func waits(s deletion.State) bool {
-	s = handedOver(s)
-	return s == deletion.Delivered || s == deletion.Acknowledged
-}
-
-// call calls the vendor once. A requestor that panics has failed, no more: it may be a
-// stranger's.
-func (w *worker) call(l *lane, j job, v vendorState) (got deletion.Receipt, err error) {
-	ctx, cancel := context.WithTimeout(w.calls, w.pace.attempt)
-	defer cancel()
-	defer func() {
-		if recover() != nil {
-			err = errors.New("the requestor panicked")
+// onCount says what the last look at a vendor that had erased comes to.
+func (w *worker) onCount(j job, left int64, err error, e *entry) (outcome string) {
+	*e = entry{Receipt: e.Receipt}
+	switch {
+	case err != nil:
+		e.Wait = inMillis(max(w.pace.lastRetry, w.pace.wanted(err)))
+		if text := describe(err.Error(), j.erasure.machine); text != j.vendor.problem {
+			e.Event, e.Problem = failed, err.Error()
 		}
-	}()
-	if v.state != deletion.Requested {
-		f, _ := l.follower() // or there would be no job
-		return f.Status(ctx, v.receipt.receipt())
+		return "failed"
+	case left > 0:
+		e.Event, e.Problem = reopened, fmt.Sprintf("it had erased, and later %d events were there: they came in late", left)
+		return "left"
 	}
-	return l.requestor.RequestDeletion(ctx, deletion.Request{
-		Tool: l.tool, MachineID: j.erasure.machineID(), RequestedAt: j.erasure.boundAt(w.now()),
-	})
+	e.Event, e.Receipt = confirmed, nil
+	return string(deletion.Verified)
 }
 
-// boundAt is the RequestedAt that vendors get, some of which erase and look up to that
-// time. It is the relay's and not the tool's: one that a wrong clock puts years back would
-// spare everything. It is only in the future if the clock was ahead when the request came,
-// and then the present does, since the quiet period is over.
-func (e *erasure) boundAt(now time.Time) time.Time {
-	if now.After(epoch) && now.Before(e.asOf) {
-		return now.UTC()
+// onLeft is for a vendor that says that it has erased, and still counts something.
+func (w *worker) onLeft(j job, left int64, e *entry) (outcome string) {
+	w.onLost(j, fmt.Errorf("it says that it has erased, and counts %d events", left), e)
+	if e.Event == lost {
+		e.Wait = inMillis(w.pace.firstPoll)
 	}
-	return e.asOf
+	return "left"
+}
+
+func (w *worker) onLost(j job, err error, e *entry) {
+	e.Event, e.Problem = lost, err.Error()
+	e.Wait = inMillis(w.pace.wanted(err))
+	if j.vendor.lost+1 >= maxLost {
+		e.Event, e.Wait = refused, 0
+		e.Problem = fmt.Sprintf("asked %d times, and there is no such receipt or something is left every time: %v", j.vendor.attempts, err)
+	}
 }
 
 // tell logs what a person may have to know.
-func (w *worker) tell(l *lane, j job, line entry) {
-	about := []any{"erasure", line.ID, "tool", l.tool, "vendor", l.vendor}
-	if line.Problem != "" {
-		about = append(about, "problem", line.Problem)
+func (w *worker) tell(l *lane, j job, e entry) {
+	about := []any{"erasure", j.erasure.id, "tool", l.tool(), "vendor", l.Name}
+	if e.Problem != "" {
+		about = append(about, "problem", e.Problem)
 	}
 	switch {
-	case line.Event == refused:
+	case e.Event == refused:
 		w.log.Error("a vendor refuses an erasure: a person has to act", about...)
-	case line.Event == lost:
+	case e.Event == reopened:
+		w.log.Error("something of an erasure that was verified is there again: the vendor is asked again", about...)
+	case e.Event == lost:
 		w.log.Warn("a vendor does not know its receipt, or something is left: it is asked again", about...)
-	case line.Event == failed:
-		w.log.Warn("a call of a vendor failed, and is made again", append(about, "wait", line.Wait.duration().Round(time.Second))...)
-	case line.Receipt == nil:
-	case line.Receipt.State == deletion.Refused, line.Receipt.State == deletion.Manual:
-		w.log.Error("a vendor leaves an erasure to a person", append(about, "detail", describe(line.Receipt.Detail, j.erasure.machineID()))...)
-	case line.Receipt.State == deletion.Verified:
+	case e.Event == failed:
+		w.log.Warn("a call of a vendor failed, and is made again", append(about, "wait", e.Wait.duration().Round(time.Second))...)
+	case e.Event == confirmed:
+		w.log.Info("a vendor has nothing of an erasure, as of a while later", about...)
+	case e.Receipt == nil:
+	case e.Receipt.State == deletion.Refused, e.Receipt.State == deletion.Manual:
+		w.log.Error("a vendor leaves an erasure to a person", append(about, "detail", describe(e.Receipt.Detail, j.erasure.machine))...)
+	case e.Receipt.State == deletion.Verified:
 		w.log.Info("a vendor has erased", about...)
 	default:
 		w.log.Info("a vendor has an erasure in hand", about...)

@@ -3,21 +3,27 @@
 package relaycmd
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // checkJSON is what --check says. Its names are stable.
@@ -26,26 +32,39 @@ type checkJSON struct {
 	Admin  string `json:"admin,omitempty"`
 	TLS    bool   `json:"tls"`
 	// CertificateUntil is when it ends.
-	CertificateUntil time.Time  `json:"certificate_until,omitzero"`
-	BehindProxy      bool       `json:"behind_proxy"`
-	Ledger           ledgerJSON `json:"ledger"`
-	Quiet            string     `json:"quiet"`
-	Tools            []toolJSON `json:"tools"`
+	CertificateUntil time.Time `json:"certificate_until,omitzero"`
+	// Proxies are whose X-Forwarded-For is believed.
+	Proxies  []netip.Prefix `json:"proxies,omitempty"`
+	Database databaseJSON   `json:"database"`
+	Quiet    string         `json:"quiet"`
+	Tools    []toolJSON     `json:"tools"`
 }
 
-type ledgerJSON struct {
-	Directory string `json:"directory"`
-	// New says that there is none yet.
+type databaseJSON struct {
+	Engine string `json:"engine"`
+	// File is that of an SQLite database.
+	File string `json:"file,omitempty"`
+	// New says that there is nothing in it yet.
 	New      bool   `json:"new"`
 	Lines    int64  `json:"lines"`
 	Head     string `json:"head,omitempty"`
-	Erasures int    `json:"erasures"`
-	Open     int    `json:"open"`
+	Erasures int64  `json:"erasures"`
+	Open     int64  `json:"open"`
+	// Due counts those that have to be done within a week, or had to be before.
+	Due int64 `json:"due_within_a_week"`
 }
 
 type toolJSON struct {
-	Name    string           `json:"name"`
-	Vendors []toolVendorJSON `json:"vendors"`
+	Name         string                `json:"name"`
+	Schema       string                `json:"schema,omitempty"`
+	Destinations []toolDestinationJSON `json:"destinations,omitempty"`
+	Vendors      []toolVendorJSON      `json:"vendors,omitempty"`
+}
+
+type toolDestinationJSON struct {
+	Name    string `json:"name"`
+	Backend string `json:"backend"`
+	Where   string `json:"where"`
 }
 
 type toolVendorJSON struct {
@@ -53,15 +72,18 @@ type toolVendorJSON struct {
 	Vendor string `json:"vendor"`
 	Where  string `json:"where"`
 	Keys   string `json:"keys"`
+	Canary string `json:"canary,omitempty"`
+	// Warning is why nothing will be called verified there.
+	Warning string `json:"warning,omitempty"`
 }
 
 // printCheck says what would run. The file, the keys and the certificate have been read.
-func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificate, format string) error {
-	ledger, err := checkLedger(c.ledger)
+func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[string][]erasures.Vendor, cert *certificate, format string) error {
+	database, err := s.checkDatabase(cmd.Context(), c.database)
 	if err != nil {
-		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("ledger: %w", err)))
+		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("database: %w", err)))
 	}
-	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, BehindProxy: c.behindProxy, Ledger: ledger, Quiet: c.quiet.String()}
+	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String()}
 	if c.quiet == 0 {
 		j.Quiet = (24 * time.Hour).String()
 	}
@@ -71,9 +93,12 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 		}
 	}
 	for _, t := range c.tools {
-		tool := toolJSON{Name: t.name}
-		for _, v := range t.vendors {
-			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.kind.name, v.kind.where(v.values), v.keyFrom()})
+		tool := toolJSON{Name: t.name, Schema: t.schema}
+		for _, d := range t.destinations {
+			tool.Destinations = append(tool.Destinations, toolDestinationJSON{d.name, d.driver.Name, d.where(c, s)})
+		}
+		for i, v := range t.vendors {
+			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, cmp.Or(where(v.vendor, v.values), ownDatabase), v.keyFrom(), v.canary, opened[t.name][i].NoCanary()})
 		}
 		j.Tools = append(j.Tools, tool)
 	}
@@ -81,7 +106,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, cert *certificat
 		return screen.WriteJSON(cmd.OutOrStdout(), j)
 	}
 	out := s.screen(cmd.OutOrStdout())
-	fmt.Fprintf(out, "%s Nobody was contacted.\n", out.Paint(screen.Green, "The relay would run."))
+	fmt.Fprintf(out, "%s No vendor was contacted.\n", out.Paint(screen.Green, "The relay would run."))
 	out.Table(j.rows())
 	return nil
 }
@@ -90,73 +115,94 @@ func (j checkJSON) rows() (rows []screen.Row) {
 	add := func(label, format string, args ...any) {
 		rows = append(rows, row(label, fmt.Sprintf(format, args...), screen.Plain))
 	}
-	scheme, what := "http", forAll
+	scheme := "http"
 	if j.TLS {
 		scheme = "https"
 	}
-	if j.Admin != "" {
-		what = forTools
-	}
-	add("Listens", "%s://%s for %s", scheme, j.Listen, what)
+	add("Listens", "%s://%s for %s", scheme, j.Listen, forTools)
 	if j.Admin != "" {
 		add("Listens", "http://%s for %s", j.Admin, forAdmin)
+	} else {
+		add("Nowhere", "are %s: set admin to have them", forAdmin)
 	}
 	if j.TLS {
 		add("Certificate", "until %s", screen.When(j.CertificateUntil))
 	}
-	if j.BehindProxy {
-		add("Addresses", "as the proxy writes them into X-Forwarded-For")
+	if len(j.Proxies) > 0 {
+		var proxies []string
+		for _, p := range j.Proxies {
+			proxies = append(proxies, p.String())
+		}
+		add("Addresses", "as proxies in %s write them into X-Forwarded-For", strings.Join(proxies, ", "))
 	}
-	if j.Ledger.New {
-		add("Ledger", "%s, which is going to be made", j.Ledger.Directory)
+	erases := slices.ContainsFunc(j.Tools, func(t toolJSON) bool { return len(t.Vendors) > 0 })
+	at := cmp.Or(j.Database.File, "PostgreSQL")
+	if j.Database.New {
+		add("Database", "%s, which is empty or going to be made", at)
 	} else {
-		add("Ledger", "%s: %s whole, %s, of which %d open", j.Ledger.Directory, screen.Count(j.Ledger.Lines, "line", "lines"),
-			screen.Count(j.Ledger.Erasures, "erasure", "erasures"), j.Ledger.Open)
+		add("Database", "%s: %s, %s, of which %d open and %d due within a week", at, screen.Count(j.Database.Lines, "line", "lines"),
+			screen.Count(j.Database.Erasures, "erasure", "erasures"), j.Database.Open, j.Database.Due)
 	}
-	add("Vendors are asked", "%s after a request", j.Quiet)
+	if erases {
+		add("Vendors are asked", "%s after a request", j.Quiet)
+	}
 	for _, t := range j.Tools {
+		for _, d := range t.Destinations {
+			name := d.Name
+			if name != d.Backend {
+				name += " (" + d.Backend + ")"
+			}
+			add("Events of "+t.Name, "go to %s at %s", name, d.Where)
+		}
+		if len(t.Destinations) > 0 && t.Schema == "" {
+			add("Events of "+t.Name, "may hold anything that the closed list of fields has; schema would say less")
+		}
 		for _, v := range t.Vendors {
 			name := v.Name
 			if name != v.Vendor {
 				name += " (" + v.Vendor + ")"
 			}
-			add("Erases "+t.Name, "%s at %s; %s", name, v.Where, v.Keys)
+			text := fmt.Sprintf("%s at %s", name, v.Where)
+			if v.Keys != "" {
+				text += "; " + v.Keys
+			}
+			add("Erases "+t.Name, "%s", text)
+			if v.Warning != "" {
+				rows = append(rows, row("Warning", name+": "+v.Warning, screen.Red))
+			}
 		}
 	}
 	return rows
 }
 
-// checkLedger holds a ledger against its chain, and changes nothing.
-func checkLedger(dir string) (ledgerJSON, error) {
-	j := ledgerJSON{Directory: dir}
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		j.New = true
-		return j, nil
-	case err != nil:
-		return j, fmt.Errorf("cannot look at the directory: %w", plaintext.Cause(err))
-	case !info.IsDir():
-		return j, errors.New("not a directory")
-	case openToOthers(info):
-		return j, ledgerProblem(erasures.ErrUnsafe, dir)
+// checkDatabase looks what is in a database. One that is not there is not made.
+func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSON, error) {
+	j := databaseJSON{Engine: "postgres"}
+	if file, is := store.File(at); is {
+		j.Engine, j.File = "sqlite", file
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			j.New = true
+			if dir, err := os.Stat(filepath.Dir(file)); err == nil && store.OpenToOthers(dir) {
+				return j, databaseProblem(store.ErrUnsafe, at)
+			}
+			return j, nil
+		}
 	}
-	audit, err := erasures.Verify(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		j.New = true
-		return j, nil
-	}
+	db, err := store.Open(ctx, at, erasures.Schema())
 	if err != nil {
-		return j, ledgerProblem(err, dir)
+		return j, databaseProblem(err, at)
 	}
-	list, err := erasures.ReadLedger(dir)
-	if err != nil {
-		return j, ledgerProblem(err, dir)
+	ledger := erasures.NewLedger(db)
+	audit, err := ledger.Head(ctx)
+	totals, due, failed := ledger.Totals(ctx, s.now().Add(7*24*time.Hour))
+	if err := errors.Join(err, failed, db.Close()); err != nil {
+		return j, err
 	}
-	j.Lines, j.Head, j.Erasures = audit.Lines, audit.Head, len(list)
-	for _, e := range list {
-		if e.State != deletion.Verified {
-			j.Open++
+	j.Lines, j.Head, j.Due, j.New = audit.Lines, audit.Head, due, audit.Lines == 0
+	for _, t := range totals {
+		j.Erasures += t.N
+		if t.State == deletion.Acknowledged || t.State == deletion.Refused {
+			j.Open += t.N
 		}
 	}
 	return j, nil

@@ -3,30 +3,37 @@
 package relaycmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/events"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // document is what is known of such files. 256 KiB is far above what a relay with a hundred
 // tools takes.
 var document = strictyaml.Document{
 	Max:     256,
-	Empty:   "the file is empty: a relay needs listen, ledger and tools",
+	Empty:   "the file is empty: a relay needs listen, database and tools",
 	One:     "one file is one relay",
-	Plain:   "not a plain file: other commands read it too, to find the ledger",
+	Plain:   "not a plain file: other commands read it too, to find the database",
 	Example: "listen: 127.0.0.1:8443",
 }
 
@@ -34,25 +41,34 @@ var document = strictyaml.Document{
 type config struct {
 	listen, admin    string
 	certificate, key string // of TLS, empty without
-	behindProxy      bool
-	ledger           string
-	quiet, poll      time.Duration
+	proxies          []netip.Prefix
+	// database is the URL of one, which may hold a password where a file or a variable does.
+	database         string
+	quiet, poll, due time.Duration
 	limit            erasures.Limit
+	eventLimits      events.Limits
 	tools            []toolConfig
 
-	folder string
-	lines  map[string]int
+	databases map[string]string // as the file names it
+	folder    string
+	lines     map[string]int
 }
 
 type toolConfig struct {
 	name    string
-	vendors []vendorConfig
+	vendors []vendorConfig // of its erasures
+
+	destinations []destinationConfig // of its events
+	schema       string              // the tool's file
+	schemaPath   string
+	schemaLine   int
 }
 
 // vendorConfig is an item of a tool's list.
 type vendorConfig struct {
-	kind   *kind
+	vendor deletion.Vendor
 	name   string // in the ledger
+	canary string
 	values map[string]string
 
 	path  string
@@ -62,7 +78,7 @@ type vendorConfig struct {
 
 // loadConfig reads a relay's file. Files that are named in it are found from its own
 // folder, wherever the relay is started.
-func loadConfig(path string) (*config, error) {
+func (s surroundings) loadConfig(path string) (*config, error) {
 	if path == "" {
 		return nil, usage("--config is required: the YAML file that says what the relay does")
 	}
@@ -70,17 +86,68 @@ func loadConfig(path string) (*config, error) {
 	if err != nil {
 		return nil, rootcmd.InFile(err)
 	}
-	c, err := parseConfig(data)
+	c, err := s.parseConfig(data)
 	if err != nil {
 		return nil, rootcmd.InFile(err)
 	}
 	if c.folder, err = filepath.Abs(filepath.Dir(path)); err != nil {
 		return nil, rootcmd.InFile(errors.New("the working directory is gone, so name the file with its whole path"))
 	}
-	for _, file := range []*string{&c.ledger, &c.certificate, &c.key} {
+	for _, file := range []*string{&c.certificate, &c.key} {
 		*file = c.path(*file)
 	}
+	if err := s.findDatabase(c); err != nil {
+		return nil, rootcmd.InFile(err)
+	}
 	return c, nil
+}
+
+// findDatabase reads the URL from where it is, and makes the path of a file one from here.
+func (s surroundings) findDatabase(c *config) error {
+	given, name := 0, "database"
+	for _, key := range []string{"database", "database" + inFile, "database" + inEnv} {
+		if c.databases[key] != "" {
+			given, name = given+1, key
+		}
+	}
+	var err error
+	switch {
+	case given == 0:
+		return strictyaml.Wrong(0, name, "not set: where the record of all erasures is, and what is stored of events, such as sqlite:/var/lib/telemetry/relay.db")
+	case given > 1:
+		return strictyaml.Wrong(c.lines[name], name, "the database is named in another way as well: keep one of them")
+	case name == "database":
+		c.database = c.databases[name]
+		if u, err := url.Parse(c.database); err == nil && u.User != nil {
+			if _, has := u.User.Password(); has {
+				return strictyaml.Wrong(c.lines[name], name, "no password stands in this file: name the file that holds the URL with database_file, or a variable of the environment with database_env")
+			}
+		}
+	case name == "database"+inFile:
+		c.database, err = keyFromFile(c.path(c.databases[name]))
+	default:
+		c.database, err = keyFromEnv(s.lookup, c.databases[name])
+	}
+	if err != nil {
+		return strictyaml.Wrong(c.lines[name], name, "%s", err)
+	}
+	if file, is := store.File(c.database); is {
+		c.database = "sqlite:" + c.path(file)
+	}
+	return nil
+}
+
+// terms are what an erasure of a tool is received on.
+func (c *config) terms(tool string) (erasures.Terms, error) {
+	i := slices.IndexFunc(c.tools, func(t toolConfig) bool { return t.name == tool })
+	if i < 0 {
+		return erasures.Terms{}, usage("--tool: the relay's file has no such tool")
+	}
+	t := erasures.Terms{Quiet: cmp.Or(c.quiet, 24*time.Hour), Due: cmp.Or(c.due, maxDue)}
+	for _, v := range c.tools[i].vendors {
+		t.Vendors = append(t.Vendors, v.name)
+	}
+	return t, nil
 }
 
 // path finds a file that is named in the configuration.
@@ -91,27 +158,33 @@ func (c *config) path(file string) string {
 	return filepath.Join(c.folder, file)
 }
 
-func parseConfig(data []byte) (*config, error) {
+func (s surroundings) parseConfig(data []byte) (*config, error) {
 	root, err := document.Parse(data)
 	if err != nil {
 		return nil, err
 	}
-	c := &config{lines: map[string]int{}}
+	c := &config{lines: map[string]int{}, databases: map[string]string{}}
 	err = strictyaml.Fields(root, "", []strictyaml.Field{
 		{Name: "listen", Read: c.address(&c.listen)},
 		{Name: "admin", Read: c.address(&c.admin)},
 		{Name: "tls", Read: c.tls},
-		{Name: "behind_proxy", Read: strictyaml.Flag(&c.behindProxy)},
-		{Name: "ledger", Read: strictyaml.Text(&c.ledger)},
+		{Name: "proxies", Read: prefixes(&c.proxies)},
+		{Name: "behind_proxy", Why: "name the proxies: proxies: [10.0.0.0/8]"},
+		{Name: "database", Read: c.readDatabase},
+		{Name: "database" + inFile, Read: c.readDatabase},
+		{Name: "database" + inEnv, Read: c.readDatabase},
+		{Name: "ledger", Why: "the ledger is in a database now: write database: sqlite:FILE, and take over what is in the directory with telemetry-relay migrate"},
 		{Name: "quiet", Read: pause(&c.quiet, maxQuiet, "at most 14d; without it, it is 24h")},
 		{Name: "poll", Read: pause(&c.poll, maxPoll, "at most 24h; without it, it is 6h")},
+		{Name: "due", Read: pause(&c.due, maxDue, "at most 30d; without it, it is 30d")},
 		{Name: "limits", Read: func(n *strictyaml.Node, key string) error {
 			return strictyaml.Fields(n, key, []strictyaml.Field{
 				{Name: "per_address", Read: rate(&c.limit.PerAddress)},
 				{Name: "global", Read: rate(&c.limit.Global)},
+				{Name: "events", Read: eventLimits(&c.eventLimits)},
 			})
 		}},
-		{Name: "tools", Read: c.readTools},
+		{Name: "tools", Read: func(n *strictyaml.Node, key string) error { return s.readTools(c, n, key) }},
 	})
 	if err != nil {
 		return nil, err
@@ -124,15 +197,24 @@ func (c *config) check() error {
 	switch {
 	case c.listen == "":
 		return strictyaml.Wrong(0, "listen", "not set: the address that requests come in at, such as 127.0.0.1:8443")
-	case c.ledger == "":
-		return strictyaml.Wrong(0, "ledger", "not set: the directory that holds the record of all erasures, such as /var/lib/erasures")
 	case len(c.tools) == 0:
 		return strictyaml.Wrong(c.lines["tools"], "tools", "there are none: name each tool whose requests are taken, with the vendors of its data")
-	case c.certificate == "" && !c.behindProxy && !isLoopback(c.listen):
+	case c.certificate == "" && len(c.proxies) == 0 && !isLoopback(c.listen):
 		return strictyaml.Wrong(c.lines["listen"], "listen", "without TLS, erasure keys would cross the network for all to read: set tls, "+
-			"or behind_proxy: true where a proxy in front speaks TLS, or listen on 127.0.0.1")
+			"or proxies where one in front speaks TLS, or listen on 127.0.0.1")
 	}
 	return nil
+}
+
+// erases says that requests for erasure are taken.
+func (c *config) erases() bool {
+	return slices.ContainsFunc(c.tools, func(t toolConfig) bool { return len(t.vendors) > 0 })
+}
+
+func (c *config) readDatabase(n *strictyaml.Node, key string) error {
+	value, err := word(n, key)
+	c.databases[key], c.lines[key] = value, n.Line
+	return err
 }
 
 // address reads where to listen.
@@ -179,6 +261,7 @@ func (c *config) tls(n *strictyaml.Node, key string) error {
 const (
 	maxQuiet = 14 * 24 * time.Hour
 	maxPoll  = 24 * time.Hour
+	maxDue   = 30 * 24 * time.Hour
 )
 
 func pause(to *time.Duration, most time.Duration, says string) strictyaml.Reader {
@@ -206,45 +289,74 @@ func positive(to *float64) strictyaml.Reader {
 	}
 }
 
-func rate(to *erasures.Rate) strictyaml.Reader {
+func rate(to *erasures.Rate) strictyaml.Reader { return readRate(&to.PerSecond, &to.Burst) }
+
+func readRate(perSecond *float64, most *int) strictyaml.Reader {
 	return func(n *strictyaml.Node, key string) error {
 		var burst float64
 		err := strictyaml.Fields(n, key, []strictyaml.Field{
-			{Name: "per_second", Read: positive(&to.PerSecond)},
+			{Name: "per_second", Read: positive(perSecond)},
 			{Name: "burst", Read: positive(&burst)},
 		})
 		if err != nil {
 			return err
 		}
-		if to.Burst = int(burst); to.Burst < 1 || float64(to.Burst) != burst || to.PerSecond == 0 {
+		if *most = int(burst); *most < 1 || float64(*most) != burst || *perSecond == 0 {
 			return strictyaml.Wrong(n.Line, key, "needs both per_second and burst, the latter a whole number")
 		}
 		return nil
 	}
 }
 
-func (c *config) readTools(n *strictyaml.Node, key string) error {
+// toolExample is how a tool is written.
+const toolExample = `mytool: {erasures: [{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]}`
+
+func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error {
 	c.lines[key] = n.Line
-	return strictyaml.EachPair(n, key, func(name, list *strictyaml.Node) error {
+	return strictyaml.EachPair(n, key, func(name, value *strictyaml.Node) error {
 		path := strictyaml.Join(key, strictyaml.Shown(name.Value))
 		if !isName(name.Value) {
 			return strictyaml.Wrong(name.Line, path, "not a tool's name: it has up to 64 printable characters")
 		}
+		if value.Kind == yaml.SequenceNode {
+			return strictyaml.Wrong(value.Line, path, "holds keys, and the list belongs to erasures: %s", toolExample)
+		}
 		t := toolConfig{name: name.Value}
-		err := strictyaml.EachItem(list, path, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
-			v, err := readVendor(item, fmt.Sprintf("%s[%d]", path, i))
-			if err == nil && slices.ContainsFunc(t.vendors, func(o vendorConfig) bool { return o.name == v.name }) {
-				err = strictyaml.Wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
-			}
-			t.vendors = append(t.vendors, v)
-			return err
+		err := strictyaml.Fields(value, path, []strictyaml.Field{
+			{Name: "destinations", Read: func(n *strictyaml.Node, key string) error { return s.readDestinations(&t, n, key) }},
+			{Name: "schema", Read: func(n *strictyaml.Node, key string) (err error) {
+				t.schemaPath, t.schemaLine = key, n.Line
+				t.schema, err = word(n, key)
+				return err
+			}},
+			{Name: "erasures", Read: func(n *strictyaml.Node, key string) error { return s.readVendors(&t, n, key) }},
 		})
-		if err == nil && len(t.vendors) == 0 {
-			return strictyaml.Wrong(list.Line, path, "has no vendor: an erasure would be done before anybody has erased")
+		switch {
+		case err != nil:
+		case len(t.vendors) == 0 && len(t.destinations) == 0:
+			err = strictyaml.Wrong(name.Line, path, "needs erasures, the vendors of its data, or destinations, where its events go: %s", toolExample)
+		case len(t.destinations) == 0 && t.schema != "":
+			err = strictyaml.Wrong(t.schemaLine, t.schemaPath, "is for events, which this tool has no destinations for")
 		}
 		c.tools = append(c.tools, t)
 		return err
 	})
+}
+
+// readVendors reads the vendors that erase the data of a tool.
+func (s surroundings) readVendors(t *toolConfig, n *strictyaml.Node, key string) error {
+	err := strictyaml.EachItem(n, key, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
+		v, err := s.readVendor(item, fmt.Sprintf("%s[%d]", key, i))
+		if err == nil && slices.ContainsFunc(t.vendors, func(o vendorConfig) bool { return o.name == v.name }) {
+			err = strictyaml.Wrong(item.Line, v.path, "there is a %s before it: give this one a name of its own, such as name: %s-2", v.name, v.name)
+		}
+		t.vendors = append(t.vendors, v)
+		return err
+	})
+	if err == nil && len(t.vendors) == 0 {
+		err = strictyaml.Wrong(n.Line, key, "there is no vendor: an erasure would be done before anybody has erased")
+	}
+	return err
 }
 
 // isName is the relay's rule for the names of tools and vendors.
@@ -255,14 +367,15 @@ func isName(s string) bool {
 // noKey is why a key of a file is none.
 const noKey = "no key stands in this file: name the file that holds it with %[1]s_file, or a variable of the environment with %[1]s_env"
 
-func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
+func (s surroundings) readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 	v := vendorConfig{path: path, line: n.Line, values: map[string]string{}, lines: map[string]int{}}
+	found := false
 	if err := strictyaml.EachPair(n, path, func(name, value *strictyaml.Node) (err error) {
 		if name.Value == "vendor" {
 			var word string
 			if word, err = strictyaml.Scalar(value, strictyaml.Join(path, "vendor")); err == nil {
-				if v.kind = kindNamed(word); v.kind == nil {
-					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that can be asked here: %s", strings.Join(kindNames(), " or "))
+				if v.vendor, found = s.vendorInFile(word, nil); !found {
+					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that this program can reach: %s", either(s.namesInFile()))
 				}
 			}
 		}
@@ -270,51 +383,20 @@ func readVendor(n *strictyaml.Node, path string) (vendorConfig, error) {
 	}); err != nil {
 		return v, err
 	}
-	if v.kind == nil {
-		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", strings.Join(kindNames(), " or "))
+	if !found {
+		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", either(s.namesInFile()))
 	}
-	v.name = v.kind.name
-	fields := []strictyaml.Field{
+	v.name = v.vendor.Name
+	return v, strictyaml.Fields(n, path, slices.Concat([]strictyaml.Field{
 		{Name: "vendor", Read: func(*strictyaml.Node, string) error { return nil }},
-		{Name: "name", Read: func(n *strictyaml.Node, key string) error {
-			if err := strictyaml.Text(&v.name)(n, key); err != nil {
-				return err
+		{Name: "name", Read: named(&v.name)},
+		{Name: "canary", Read: func(n *strictyaml.Node, key string) (err error) {
+			if v.canary, err = strictyaml.Scalar(n, key); err == nil && (deletion.Request{MachineID: v.canary}).Validate() != nil {
+				err = strictyaml.Wrong(n.Line, key, "not a machine ID: it has 32 lower-case hexadecimal characters")
 			}
-			if !isName(v.name) {
-				return strictyaml.Wrong(n.Line, key, "not a name: it has up to 64 printable characters")
-			}
-			return nil
+			return err
 		}},
-	}
-	for _, s := range v.kind.settings {
-		for _, name := range s.names() {
-			fields = append(fields, strictyaml.Field{Name: name, Read: v.value(name, s.list)})
-		}
-		if s.secret {
-			fields = append(fields, strictyaml.Field{Name: s.name, Why: fmt.Sprintf(noKey, s.name)})
-		}
-	}
-	return v, strictyaml.Fields(n, path, fields)
-}
-
-// value reads a setting.
-func (v *vendorConfig) value(name string, list bool) strictyaml.Reader {
-	return func(n *strictyaml.Node, key string) error {
-		v.lines[name] = n.Line
-		if !list {
-			content, err := word(n, key)
-			v.values[name] = content
-			return err
-		}
-		var words []string
-		err := strictyaml.EachItem(n, key, "[indexes, flex]", func(_ int, item *strictyaml.Node) error {
-			content, err := word(item, key)
-			words = append(words, content)
-			return err
-		})
-		v.values[name] = strings.Join(words, ",")
-		return err
-	}
+	}, settingFields(v.vendor.Settings, v.values, v.lines)))
 }
 
 // word reads a setting's value, which says something: an empty one would mean the default,
@@ -330,25 +412,26 @@ func word(n *strictyaml.Node, key string) (string, error) {
 // keyFrom says where the keys come from.
 func (v vendorConfig) keyFrom() string {
 	var from []string
-	for _, s := range v.kind.settings {
-		if !s.secret {
+	for _, set := range v.vendor.Settings {
+		if !set.Secret {
 			continue
 		}
-		if file := v.values[s.name+inFile]; file != "" {
-			from = append(from, s.name+" from "+file)
+		if file := v.values[set.Name+inFile]; file != "" {
+			from = append(from, set.Name+" from "+file)
 		} else {
-			from = append(from, s.name+" from the environment")
+			from = append(from, set.Name+" from the environment")
 		}
 	}
 	return strings.Join(from, ", ")
 }
 
-// openAll reads all keys and makes all vendors.
-func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
+// openAll reads all keys and makes all vendors. db may be nil where nobody is to be asked.
+func (s surroundings) openAll(c *config, db *store.DB) (map[string][]erasures.Vendor, error) {
 	all := map[string][]erasures.Vendor{}
 	for _, t := range c.tools {
 		for _, v := range t.vendors {
-			a, err := s.open(v.kind, source{
+			vendor, _ := s.vendorInFile(v.vendor.Name, db)
+			r, err := s.open(vendor, source{
 				tool: t.name, values: v.values, path: c.path,
 				wrong: func(name, problem string) error {
 					line, found := v.lines[name]
@@ -361,7 +444,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 			if err != nil {
 				return nil, rootcmd.InFile(err)
 			}
-			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: a.Follower})
+			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r, Canary: v.canary, Own: vendor.Name == events.StoreName})
 		}
 	}
 	return all, nil

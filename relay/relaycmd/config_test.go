@@ -12,13 +12,17 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gotoolbase/telemetry/backends/posthog"
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // good is a file without mistakes, to be spoilt.
 const good = `listen: 127.0.0.1:0
-ledger: ledger
+database: sqlite:data/relay.db
 tools:
   mytool:
+    erasures:
     - {vendor: posthog, instance: eu, project: "12345", key_file: posthog.key}
     - vendor: datadog
       site: eu1
@@ -33,63 +37,73 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 	p.write("empty.key", "\n")
 	p.write("swapped.key", applicationKey)
 	for name, test := range map[string]struct{ old, new, want string }{
-		"unknown key":                    {"ledger:", "legder:", `line 2: legder: unknown key; did you mean "ledger"?`},
-		"a word far from all":            {"ledger:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, behind_proxy, ledger, quiet, poll, limits, tools"},
+		"unknown key":                    {"database:", "databse:", `line 2: databse: unknown key; did you mean "database"?`},
+		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, tools"},
 		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
-		"empty setting":                  {"instance: eu", `instance: ""`, "line 5: tools.mytool[0].instance: has no value"},
-		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 9: tools.mytool[1].api_kye: unknown key; known here are vendor, name, site, endpoint, service, retention, tiers, api_key_file,"},
+		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.erasures[0].instance: has no value"},
+		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.erasures[1].api_kye: unknown key; known here are vendor, name, canary, site, endpoint, service, retention, tiers, api_key_file,"},
 		"a setting with a slip":          {"application_key_file:", "applicaton_key_file:", `unknown key; did you mean "application_key_file"?`},
-		"a sign at the start":            {"ledger: ledger", "ledger: @x", "quote a value that begins with @"},
-		"key twice":                      {"ledger: ledger", "ledger: a\nledger: b", "line 3: ledger: stands here a second time; the first is in line 2"},
+		"a sign at the start":            {"database: sqlite:data/relay.db", "database: @x", "quote a value that begins with @"},
+		"key twice":                      {"database: sqlite:data/relay.db", "database: a\ndatabase: b", "line 3: database: stands here a second time; the first is in line 2"},
 		"no listen":                      {"listen: 127.0.0.1:0\n", "", "listen: not set"},
-		"no ledger":                      {"ledger: ledger\n", "", "ledger: not set"},
+		"no database":                    {"database: sqlite:data/relay.db\n", "", "database: not set"},
+		"a ledger of files":              {"database: sqlite:data/relay.db", "ledger: /var/lib/erasures", "line 2: ledger: the ledger is in a database now"},
+		"two databases":                  {"database:", "database_env: X\ndatabase:", "the database is named in another way as well"},
+		"a password in the database":     {"sqlite:data/relay.db", "postgres://relay:5ec12e7a91@db/relay", "line 2: database: no password stands in this file"},
+		"no such variable":               {"database: sqlite:data/relay.db", "database_env: NO_SUCH", "line 2: database_env: the environment has no such variable"},
+		"no URL":                         {"sqlite:data/relay.db", "relay.db", "a database is sqlite:FILE or postgres://USER@HOST/NAME"},
+		"a canary that is none":          {"key_file: posthog.key}", "key_file: posthog.key, canary: tweety}", "line 6: tools.mytool.erasures[0].canary: not a machine ID"},
+		"overdue":                        {"database:", "due: 31d\ndatabase:", "line 2: due: must be above zero and at most 30d"},
 		"no port":                        {"127.0.0.1:0", "127.0.0.1", "line 1: listen: must be an address with a port"},
 		"wrong port":                     {"127.0.0.1:0", "127.0.0.1:http", "line 1: listen: the port must be a number"},
 		"plain to others":                {"127.0.0.1:0", "0.0.0.0:0", "line 1: listen: without TLS, erasure keys would cross the network"},
 		"plain to all":                   {"127.0.0.1:0", ":8080", "line 1: listen: without TLS"},
-		"half of tls":                    {"ledger:", "tls: {key: x}\nledger:", "line 2: tls: needs both certificate and key"},
-		"no certificate":                 {"ledger:", "tls: {certificate: c, key: k}\nledger:", "line 2: tls: certificate: cannot read the file: "},
-		"quiet without unit":             {"ledger:", "quiet: 24\nledger:", "line 2: quiet: must be a duration with its unit"},
-		"no quiet":                       {"ledger:", "quiet: 0s\nledger:", "line 2: quiet: must be above zero"},
-		"too quiet":                      {"ledger:", "quiet: 15d\nledger:", "line 2: quiet: must be above zero and at most 14d"},
-		"no burst":                       {"ledger:", "limits: {global: {per_second: 1}}\nledger:", "line 2: limits.global: needs both per_second and burst"},
-		"half a burst":                   {"ledger:", "limits: {global: {per_second: 1, burst: 1.5}}\nledger:", "line 2: limits.global: needs both"},
-		"no rate":                        {"ledger:", "limits: {global: {per_second: 0, burst: 1}}\nledger:", "line 2: limits.global.per_second: must be a number above zero"},
-		"not a word":                     {"ledger:", "behind_proxy: maybe\nledger:", "line 2: behind_proxy: must be true or false"},
-		"no value":                       {"ledger: ledger", "ledger:", "line 2: ledger: has no value"},
-		"rare looks":                     {"ledger:", "poll: 2d\nledger:", "line 2: poll: must be above zero and at most 24h"},
-		"anchor":                         {"ledger: ledger", "ledger: &x ledger", "line 2: ledger: anchors and aliases"},
-		"tag":                            {"ledger: ledger", "ledger: !x ledger", "line 2: ledger: tags (!) are not read here"},
-		"syntax":                         {"ledger: ledger", "ledger: [", "not valid YAML"},
-		"second document":                {"ledger:", "---\nledger:", "line 2: a second document begins here"},
+		"half of tls":                    {"database:", "tls: {key: x}\ndatabase:", "line 2: tls: needs both certificate and key"},
+		"no certificate":                 {"database:", "tls: {certificate: c, key: k}\ndatabase:", "line 2: tls: certificate: cannot read the file: "},
+		"quiet without unit":             {"database:", "quiet: 24\ndatabase:", "line 2: quiet: must be a duration with its unit"},
+		"no quiet":                       {"database:", "quiet: 0s\ndatabase:", "line 2: quiet: must be above zero"},
+		"too quiet":                      {"database:", "quiet: 15d\ndatabase:", "line 2: quiet: must be above zero and at most 14d"},
+		"no burst":                       {"database:", "limits: {global: {per_second: 1}}\ndatabase:", "line 2: limits.global: needs both per_second and burst"},
+		"half a burst":                   {"database:", "limits: {global: {per_second: 1, burst: 1.5}}\ndatabase:", "line 2: limits.global: needs both"},
+		"no rate":                        {"database:", "limits: {global: {per_second: 0, burst: 1}}\ndatabase:", "line 2: limits.global.per_second: must be a number above zero"},
+		"a proxy without an address":     {"database:", "behind_proxy: true\ndatabase:", "line 2: behind_proxy: name the proxies: proxies: [10.0.0.0/8]"},
+		"everybody a proxy":              {"database:", "proxies: [0.0.0.0/0]\ndatabase:", "line 2: proxies[0]: must be a proxy's address, or a network that holds nothing but proxies"},
+		"no value":                       {"database: sqlite:data/relay.db", "database:", "line 2: database: has no value"},
+		"rare looks":                     {"database:", "poll: 2d\ndatabase:", "line 2: poll: must be above zero and at most 24h"},
+		"anchor":                         {"database: sqlite:data/relay.db", "database: &x data", "line 2: database: anchors and aliases"},
+		"tag":                            {"database: sqlite:data/relay.db", "database: !x data", "line 2: database: tags (!) are not read here"},
+		"syntax":                         {"database: sqlite:data/relay.db", "database: [", "not valid YAML"},
+		"second document":                {"database:", "---\ndatabase:", "line 2: a second document begins here"},
 		"odd tool":                       {"  mytool:", `  "my\ttool":`, "line 4: tools.my tool: not a tool's name"},
-		"no vendors":                     {good[strings.Index(good, "    -"):], "    []\n", "line 5: tools.mytool: has no vendor"},
-		"vendors are no list":            {good[strings.Index(good, "    -"):], "    {vendor: posthog}\n", "line 5: tools.mytool: must be a list, such as"},
+		"no vendors":                     {good[strings.Index(good, "\n    -"):], " []\n", "line 5: tools.mytool.erasures: there is no vendor"},
+		"vendors are no list":            {good[strings.Index(good, "\n    -"):], " {vendor: posthog}\n", "line 5: tools.mytool.erasures: must be a list, such as"},
+		"a list as it was":               {"  mytool:\n    erasures:", "  mytool:", "line 5: tools.mytool: holds keys, and the list belongs to erasures: mytool: {erasures: [{vendor: posthog,"},
+		"nothing for a tool":             {good[strings.Index(good, "    erasures:"):], "    {}\n", "line 4: tools.mytool: needs erasures, the vendors of its data"},
 		"no tools":                       {good[strings.Index(good, "tools:"):], "", "tools: there are none"},
-		"no vendor":                      {"vendor: posthog, ", "", "line 5: tools.mytool[0]: needs a vendor: posthog or datadog"},
-		"unknown vendor":                 {"vendor: posthog", "vendor: segment", "line 5: tools.mytool[0].vendor: not a vendor that can be asked here: posthog or datadog"},
-		"another vendor's key":           {"instance: eu", "site: eu1", "line 5: tools.mytool[0].site: unknown key; known here are vendor, name, instance, endpoint, project, key_file, key_env"},
-		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 6: tools.mytool[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
-		"no instance":                    {"instance: eu, ", "", "line 5: tools.mytool[0].instance: not set: us or eu"},
-		"no project":                     {`"12345"`, "mine", "line 5: tools.mytool[0].project: not a project ID"},
-		"plain endpoint":                 {"instance: eu", "endpoint: http://posthog.example.com", "line 5: tools.mytool[0].endpoint: plain http:// to another machine would show the key"},
-		"no retention":                   {"      retention: 15d\n", "", "line 6: tools.mytool[1].retention: not set"},
-		"odd retention":                  {"15d", "a while", "line 8: tools.mytool[1].retention: must be a duration with its unit"},
-		"short retention":                {"15d", "15m", "line 8: tools.mytool[1].retention: not between a day and ten years"},
-		"unknown site":                   {"eu1", "eu9", "line 7: tools.mytool[1].site: not a region"},
-		"unknown tier":                   {"retention: 15d", "retention: 15d\n      tiers: [attic]", "line 9: tools.mytool[1].tiers: not a place for logs"},
-		"tiers are no list":              {"retention: 15d", "retention: 15d\n      tiers: flex", "line 9: tools.mytool[1].tiers: must be a list, such as [indexes, flex]"},
-		"tool that is no service":        {"  mytool:", "  My Tool:", "line 6: tools.My Tool[1].service: not a service that can be searched for"},
-		"a key in the file":              {"key_file: posthog.key", "key: " + postHogKey, "line 5: tools.mytool[0].key: no key stands in this file: name the file that holds it with key_file, or a variable of the environment with key_env"},
-		"an API key in the file":         {"api_key_file: api.key", "api_key: " + apiKey, "line 9: tools.mytool[1].api_key: no key stands in this file: name the file that holds it with api_key_file"},
-		"a key in place of its file":     {"key_file: posthog.key", "key_file: " + postHogKey, "line 5: tools.mytool[0].key_file: cannot read the file: "},
-		"a key in place of its variable": {"key_file: posthog.key", "key_env: " + postHogKey, "line 5: tools.mytool[0].key_env: the environment has no such variable, or an empty one"},
-		"no key":                         {", key_file: posthog.key", "", "line 5: tools.mytool[0].key_file: not set: name the file that holds the key"},
-		"two keys":                       {"key_file: posthog.key", "key_file: posthog.key, key_env: POSTHOG_KEY", "line 5: tools.mytool[0].key_env: the key is to be in a file as well: keep one of them"},
-		"empty key":                      {"posthog.key", "empty.key", "line 5: tools.mytool[0].key_file: the file is empty"},
-		"wrong key":                      {"posthog.key", "api.key", "line 5: tools.mytool[0].key_file: not a personal API key"},
-		"swapped keys":                   {"api_key_file: api.key", "api_key_file: swapped.key", "line 9: tools.mytool[1].api_key_file: an application key: is it the other one?"},
-		"key is a directory":             {"posthog.key", ".", "line 5: tools.mytool[0].key_file: cannot read the file: "},
+		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.erasures[0]: needs a vendor: datadog, posthog or store"},
+		"unknown vendor":                 {"vendor: posthog", "vendor: segment", "line 6: tools.mytool.erasures[0].vendor: not a vendor that this program can reach: datadog, posthog or store"},
+		"another vendor's key":           {"instance: eu", "site: eu1", "line 6: tools.mytool.erasures[0].site: unknown key; known here are vendor, name, canary, instance, endpoint, project, key_file, key_env"},
+		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 7: tools.mytool.erasures[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
+		"no instance":                    {"instance: eu, ", "", "line 6: tools.mytool.erasures[0].instance: not set: us or eu"},
+		"no project":                     {`"12345"`, "mine", "line 6: tools.mytool.erasures[0].project: not a project ID"},
+		"plain endpoint":                 {"instance: eu", "endpoint: http://posthog.example.com", "line 6: tools.mytool.erasures[0].endpoint: plain http:// to another machine would show the key"},
+		"no retention":                   {"      retention: 15d\n", "", "line 7: tools.mytool.erasures[1].retention: required by vendor"},
+		"odd retention":                  {"15d", "a while", "line 9: tools.mytool.erasures[1].retention: not a time like 15d or 360h"},
+		"short retention":                {"15d", "15m", "line 9: tools.mytool.erasures[1].retention: not between a day and ten years"},
+		"unknown site":                   {"eu1", "eu9", "line 8: tools.mytool.erasures[1].site: \"eu9\" is not one of us1, us3,"},
+		"unknown tier":                   {"retention: 15d", "retention: 15d\n      tiers: [attic]", "line 10: tools.mytool.erasures[1].tiers: not a place for logs"},
+		"tiers that are none":            {"retention: 15d", "retention: 15d\n      tiers: flex,cellar", "line 10: tools.mytool.erasures[1].tiers: not a place for logs"},
+		"tool that is no service":        {"  mytool:", "  My Tool:", "line 7: tools.My Tool.erasures[1].service: not set, and the tool's name cannot be searched for"},
+		"a key in the file":              {"key_file: posthog.key", "key: " + postHogKey, "line 6: tools.mytool.erasures[0].key: no key stands in this file: name the file that holds it with key_file, or a variable of the environment with key_env"},
+		"an API key in the file":         {"api_key_file: api.key", "api_key: " + apiKey, "line 10: tools.mytool.erasures[1].api_key: no key stands in this file: name the file that holds it with api_key_file"},
+		"a key in place of its file":     {"key_file: posthog.key", "key_file: " + postHogKey, "line 6: tools.mytool.erasures[0].key_file: cannot read the file: "},
+		"a key in place of its variable": {"key_file: posthog.key", "key_env: " + postHogKey, "line 6: tools.mytool.erasures[0].key_env: the environment has no such variable, or an empty one"},
+		"no key":                         {", key_file: posthog.key", "", "line 6: tools.mytool.erasures[0].key_file: not set: name the file that holds the key"},
+		"two keys":                       {"key_file: posthog.key", "key_file: posthog.key, key_env: POSTHOG_KEY", "line 6: tools.mytool.erasures[0].key_env: the key is to be in a file as well: keep one of them"},
+		"empty key":                      {"posthog.key", "empty.key", "line 6: tools.mytool.erasures[0].key_file: the file is empty"},
+		"wrong key":                      {"posthog.key", "api.key", "line 6: tools.mytool.erasures[0].key_file: not a personal API key"},
+		"swapped keys":                   {"api_key_file: api.key", "api_key_file: swapped.key", "line 10: tools.mytool.erasures[1].api_key_file: an application key: is it the other one?"},
+		"key is a directory":             {"posthog.key", ".", "line 6: tools.mytool.erasures[0].key_file: cannot read the file: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,8 +128,8 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	file := p.write("relay.yaml", strings.Replace(good, "key_file: posthog.key", "key_env: $POSTHOG_KEY", 1))
-	p.fails(2, "line 5: tools.mytool[0].key_env: the environment has no such variable", "serve", "--config", file, "--check")
-	p.write("relay.yaml", strings.Replace(good, "ledger: ledger", `ledger: "~/${HOME}"`, 1))
+	p.fails(2, "line 6: tools.mytool.erasures[0].key_env: the environment has no such variable", "serve", "--config", file, "--check")
+	p.write("relay.yaml", strings.Replace(good, "database: sqlite:data/relay.db", `database: "sqlite:~/${HOME}"`, 1))
 	if out := p.must("serve", "--config", file, "--check"); !strings.Contains(out, filepath.Join(p.dir, "~", "${HOME}")) {
 		t.Errorf("it says %s", out)
 	}
@@ -124,11 +138,12 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 // The help is where operators copy their first file from.
 func TestTheFileInTheHelpIsGood(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig([]byte(relayExample))
+	c, err := (surroundings{drivers: []driver.Driver{posthog.Driver()}, vendors: reachable()}).parseConfig([]byte(relayExample))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.tools) != 1 || len(c.tools[0].vendors) != 2 || c.limit.Global.Burst != 1000 || c.quiet.Hours() != 24 || c.certificate != "FILE" {
+	if len(c.tools) != 1 || len(c.tools[0].vendors) != 3 || len(c.tools[0].destinations) != 2 || len(c.proxies) != 1 ||
+		c.eventLimits.WaitingBytes != 256<<20 || c.limit.Global.Burst != 1000 || c.quiet.Hours() != 24 || c.certificate != "FILE" {
 		t.Errorf("read as %+v", c)
 	}
 }
@@ -141,7 +156,8 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 	p := newPlace(t)
 	file := p.write("relay.yaml", good)
 	key := p.path("posthog.key")
-	for mode, taken := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o700: true, 0o640: false, 0o604: false, 0o620: false, 0o644: false, 0o601: false} {
+	// A group of the process's own may read it: so Kubernetes mounts a secret with fsGroup.
+	for mode, taken := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o700: true, 0o640: true, 0o440: true, 0o604: false, 0o644: false, 0o601: false} {
 		if err := os.Chmod(key, mode); err != nil {
 			t.Fatal(err)
 		}
@@ -149,10 +165,10 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 		if taken != (code == 0) {
 			t.Errorf("%#o: code %d, %q, %q", mode, code, out, errs)
 		}
-		if !taken && !strings.Contains(errs, "line 5: tools.mytool[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+"\n") {
+		if !taken && !strings.Contains(errs, "line 6: tools.mytool.erasures[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+"\n") {
 			t.Errorf("%#o: it says %q", mode, errs)
 		}
-		args := []string{"erase", "--machine-id", somebody(1).id, "--backend", "posthog", "--endpoint", p.postHogURL, "--project", "12345", "--key-file", key, "--dry-run"}
+		args := []string{"erase", "--machine-id", somebody(1).id, "--vendor", "posthog", "--endpoint", p.postHogURL, "--project", "12345", "--key-file", key, "--dry-run"}
 		if _, errs, code := p.run(args...); taken != (code == 0) || !taken && !strings.Contains(errs, "--key-file: others than its owner may get at it") {
 			t.Errorf("erase, %#o: code %d, %q", mode, code, errs)
 		}
@@ -162,11 +178,11 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 func TestCheckSaysWhatWouldRunAndDoesNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	file := p.declare("admin: 127.0.0.1:0", "behind_proxy: true")
+	file := p.declare("admin: 127.0.0.1:0", "proxies: [127.0.0.0/8]")
 	golden(t, "check", p.transcript("serve", "--config", file, "--check"))
 	golden(t, "check_json", p.transcript("serve", "--config", file, "--check", "--output", "json"))
-	if _, err := os.Stat(p.path("ledger")); err == nil {
-		t.Error("the ledger was made")
+	if _, err := os.Stat(p.path("data")); err == nil {
+		t.Error("the database was made")
 	}
 	if n := len(p.postHog.Calls()) + len(p.dataDog.Calls()); n > 0 {
 		t.Errorf("the vendors were called %d times", n)
@@ -204,16 +220,16 @@ func TestNoFlagTakesASecret(t *testing.T) {
 			walk(child)
 		}
 	}
-	for _, cmd := range (surroundings{lookup: os.LookupEnv, now: time.Now}).commands() {
+	for _, cmd := range (surroundings{lookup: os.LookupEnv, now: time.Now, vendors: reachable()}).commands() {
 		walk(cmd)
 	}
 	if flags < 30 {
 		t.Errorf("only %d flags were looked at", flags)
 	}
-	for _, k := range kinds {
-		for _, s := range k.settings {
-			if strings.Contains(s.name, "key") && !s.secret {
-				t.Errorf("%s.%s would be taken as it stands", k.name, s.name)
+	for _, v := range reachable() {
+		for _, s := range v.Settings {
+			if strings.Contains(s.Name, "key") && !s.Secret {
+				t.Errorf("%s.%s would be taken as it stands", v.Name, s.Name)
 			}
 		}
 	}
@@ -231,12 +247,16 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 		"help_export":         "erasures export --help",
 		"help_verify":         "erasures verify --help",
 		"help_retry":          "erasures retry --help",
-		"help_repair":         "erasures repair --help",
+		"help_add":            "erasures add --help",
+		"help_done":           "erasures done --help",
+		"help_verify_export":  "erasures verify-export --help",
+		"help_keygen":         "erasures keygen --help",
+		"help_migrate":        "migrate --help",
 		"help_erase":          "erase --help",
 		"complete_erasures":   "__complete erasures ",
 		"complete_state":      "__complete erasures list --state ",
 		"complete_format":     "__complete erasures export --format ",
-		"complete_backend":    "__complete erase --backend ",
+		"complete_vendor":     "__complete erase --vendor ",
 		"complete_site":       "__complete erase --site ",
 		"complete_erase_flag": "__complete erase --key",
 	} {
@@ -249,20 +269,29 @@ func TestWrongUseIsExitCodeTwo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	for line, want := range map[string]string{
-		"erasures lst":                               `unknown command "lst" for "telemetry-relay erasures"; did you mean list?`,
-		"erasures list":                              "--ledger is required",
-		"erasures list --ledger a --config b":        "--ledger and --config both name a ledger",
-		"erasures list --config none.yaml":           "--config: cannot read the file",
-		"erasures list --ledger none":                "there is no ledger in none: no relay has run there",
-		"erasures list --ledger none x":              "takes no arguments",
-		"erasures list --state gone":                 "must be acknowledged, verified or refused",
-		"erasures show --ledger none":                "takes the ID of an erasure, but was given 0 words",
-		"erasures show --ledger none abc":            "not an ID",
-		"erasures show --ledger none ABCDEF":         "not an ID",
-		"erasures show --ledger none abcdef":         "there is no ledger in none",
-		"erasures verify --ledger none":              "there is no ledger in none",
-		"erasures repair --ledger none --yes":        "there is no ledger in none",
-		"erasures export --ledger none --format xml": "must be json or csv",
+		"erasures lst":                                                  `unknown command "lst" for "telemetry-relay erasures"; did you mean list?`,
+		"erasures list":                                                 "--config is required",
+		"erasures list --database a --config b":                         "--database and --config both name a ledger",
+		"erasures list --config none.yaml":                              "--config: cannot read the file",
+		"erasures list --database sqlite:none":                          "there is no ledger in none: no relay has run there",
+		"erasures list --database sqlite:none x":                        "takes no arguments",
+		"erasures list --state gone":                                    "must be acknowledged, verified, refused, done or cancelled",
+		"erasures show --database sqlite:none":                          "takes the ID of an erasure, but was given 0 words",
+		"erasures show --database sqlite:none abc":                      "not an ID",
+		"erasures show --database sqlite:none ABCDEF":                   "not an ID",
+		"erasures show --database sqlite:none abcdef":                   "there is no ledger in none",
+		"erasures verify --database sqlite:none":                        "there is no ledger in none",
+		"erasures list --database mysql:none":                           "a database is sqlite:FILE",
+		"erasures list --database postgres://relay:secret@db/relay":     "--database: a password on a command line",
+		"erasures done abcd --database sqlite:none --by me":             "--by and --why are required",
+		"erasures add --database sqlite:none --by me --why letter":      "--config is required",
+		"erasures export --database sqlite:none --sign x":               "--sign and --signature go together",
+		"erasures export --database sqlite:none --sign x --signature y": "--sign: cannot read the file",
+		"erasures verify-export x":                                      "--signature and --public-key-file are required",
+		"erasures keygen":                                               "takes the name of a file",
+		"migrate --database sqlite:none":                                "--from-ledger is required",
+		"migrate --from-ledger x":                                       "--config is required",
+		"erasures export --database sqlite:none --format xml":           "must be json or csv",
 	} {
 		if out := p.fails(2, want, strings.Fields(line)...); out != "" {
 			t.Errorf("%s: printed %q", line, out)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/deletion/posthog"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/tty"
 )
@@ -23,21 +22,21 @@ import (
 // callTime bounds one question to a vendor, which may be several requests.
 const callTime = 2 * time.Minute
 
-// erasing is a call of the command.
+// erasing is a call of the command. name is the vendor's.
 type erasing struct {
 	surroundings
 	cmd    *cobra.Command
 	out    screen.Screen
 	format string
 
-	machineID, backend, tool          string
+	machineID, name, tool             string
 	requestedAt                       string
 	dryRun, status, cancel, yes, wait bool
 	every                             time.Duration
 	values                            map[string]*string // of the settings, by flag
 
-	vendor *asked
-	at     time.Time
+	requestor deletion.Requestor
+	at        time.Time
 }
 
 func flagOf(setting string) string { return strings.ReplaceAll(setting, "_", "-") }
@@ -45,28 +44,32 @@ func flagOf(setting string) string { return strings.ReplaceAll(setting, "_", "-"
 func (s surroundings) erase() *cobra.Command {
 	e := &erasing{surroundings: s, values: map[string]*string{}}
 	cmd := &cobra.Command{
-		Use:   "erase --machine-id ID --backend VENDOR [--dry-run | --status [RECEIPT] | --cancel RECEIPT]",
+		Use:   "erase --machine-id ID --vendor VENDOR [--dry-run | --status [RECEIPT] | --cancel RECEIPT]",
 		Short: "Have one machine's data erased by hand",
 		Long: "Ask a vendor to erase all that it has of one machine, without a relay and its ledger:\n" +
 			"keep what it prints. It asks before it does so on a terminal, and elsewhere needs\n" +
 			"--yes. That the person may ask for it is for you to know.\n\n" +
-			"PostHog erases in a weekly sweep. Datadog waits for ten days, in which --cancel takes\n" +
-			"the request back. How far it is tells --status, with the receipt that was printed.\n\n" +
+			"Vendors take days or weeks. How far it is tells --status, with the receipt that was\n" +
+			"printed, and where a vendor waits before it begins, --cancel takes the request back.\n\n" +
 			"Keys come from a file, which its owner alone may read, or from a variable; there is no\n" +
 			"flag for the key itself, which others could see in the list of processes.\n\n" +
 			"The exit code is 0 if the vendor has the request or has erased, 1 if it refuses or\n" +
 			"nothing is known, and 2 for a mistake in how this was called.",
-		Example: "  telemetry-relay erase --machine-id ID --backend posthog --instance eu --project 12345 --key-file posthog.key --dry-run\n" +
-			"  telemetry-relay erase --machine-id ID --backend datadog --tool mytool --site eu1 --retention 15d \\\n" +
+		Example: "  telemetry-relay erase --machine-id ID --vendor posthog --instance eu --project 12345 --key-file posthog.key --dry-run\n" +
+			"  telemetry-relay erase --machine-id ID --vendor datadog --tool mytool --site eu1 --retention 15d \\\n" +
 			"      --api-key-env DD_API_KEY --application-key-env DD_APPLICATION_KEY",
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	e.cmd = cmd
 	flags := cmd.Flags()
 	flags.StringVar(&e.machineID, "machine-id", "", "whose data it is: an ID of 32 hexadecimal characters")
-	flags.Var(choice{&e.backend, kindNames()}, "backend", "who is asked")
-	complete(cmd, "backend", kindNames()...)
-	flags.StringVar(&e.tool, "tool", "", "whose events they are: at Datadog the service, if --service is not given")
+	flags.Var(choice{&e.name, s.vendorNames()}, "vendor", "who is asked")
+	var described []string
+	for _, v := range s.vendors {
+		described = append(described, v.Name+"\t"+v.Doc)
+	}
+	complete(cmd, "vendor", described...)
+	flags.StringVar(&e.tool, "tool", "", "whose events they are, where a vendor has to know")
 	flags.StringVar(&e.requestedAt, "requested-at", "", "when the person asked, such as 2026-11-22T12:00:00Z; now if not given. Asking again, repeat it")
 	flags.BoolVar(&e.dryRun, "dry-run", false, "show what would be erased, and change nothing")
 	flags.BoolVar(&e.status, "status", false, "show how far a request is, and change nothing; without a RECEIPT, what is there")
@@ -75,42 +78,41 @@ func (s surroundings) erase() *cobra.Command {
 	flags.BoolVar(&e.wait, "wait", false, "stay until the data is known to be gone, which takes days; Ctrl-C ends the wait alone")
 	flags.DurationVar(&e.every, "every", 10*time.Minute, "how often --wait looks")
 	addChoice(cmd, &e.format, "output", "o", "text", "for people or for programs", "text", "json")
-	for _, k := range kinds {
-		for _, set := range k.settings {
-			e.addSetting(set)
-		}
-	}
+	e.addSettings()
 	for _, name := range []string{"machine-id", "tool", "requested-at", "every"} {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
 	flags.SortFlags = false
-	// That of the root names a tool's file, which says nothing of whom to ask.
-	flags.String("config", "", "")
-	must(flags.MarkHidden("config"))
 	cmd.Args = func(_ *cobra.Command, args []string) error { return e.check(args) }
 	cmd.RunE = func(_ *cobra.Command, args []string) error { return e.run(args) }
 	return cmd
 }
 
-// addSetting adds the flags of a setting, unless another vendor has them too.
-func (e *erasing) addSetting(set setting) {
+// addSettings adds a flag for each setting, which several vendors may have alike.
+func (e *erasing) addSettings() {
 	flags := e.cmd.Flags()
-	for _, name := range set.names() {
-		if flags.Lookup(flagOf(name)) != nil {
-			continue
+	for _, v := range e.vendors {
+		for _, set := range v.Settings {
+			for _, name := range given(set) {
+				help := set.Doc
+				switch {
+				case set.Secret && strings.HasSuffix(name, inFile):
+					help = "file that holds the " + help
+				case set.Secret:
+					help = "variable of the environment that holds the " + help
+				}
+				help = v.Name + ": " + help
+				if known := flags.Lookup(flagOf(name)); known != nil {
+					known.Usage += "\n" + help
+					continue
+				}
+				e.values[name] = flags.String(flagOf(name), "", help)
+				if set.Secret && strings.HasSuffix(name, inFile) {
+					continue // completed by the shell
+				}
+				complete(e.cmd, flagOf(name), set.Values...)
+			}
 		}
-		help := set.help
-		switch {
-		case set.secret && strings.HasSuffix(name, inFile):
-			help = "the file that holds " + help
-		case set.secret:
-			help = "the variable of the environment that holds " + help
-		}
-		e.values[name] = flags.String(flagOf(name), "", help)
-		if set.secret && strings.HasSuffix(name, inFile) {
-			continue // completed by the shell
-		}
-		complete(e.cmd, flagOf(name), set.words...)
 	}
 }
 
@@ -122,10 +124,7 @@ func (e *erasing) check(args []string) error {
 			modes++
 		}
 	}
-	changed := e.cmd.Flags().Changed
 	switch {
-	case changed("config"):
-		return usage("--config is of no use here: whom to ask is said with flags")
 	case modes > 1:
 		return usage("--dry-run, --status and --cancel are three things: give one of them")
 	case e.wait && modes > 0 && !e.status:
@@ -140,8 +139,8 @@ func (e *erasing) check(args []string) error {
 		return usage("--status --wait takes the receipt that was printed")
 	case e.machineID == "":
 		return usage("--machine-id is required: whose data it is")
-	case e.backend == "":
-		return usage("--backend is required: %s", strings.Join(kindNames(), " or "))
+	case e.name == "":
+		return usage("--vendor is required: %s", either(e.vendorNames()))
 	case e.every <= 0:
 		return usage("--every must be above zero")
 	}
@@ -163,25 +162,19 @@ func (e *erasing) check(args []string) error {
 
 // checkSettings refuses what belongs to another vendor: whoever gives it means that one.
 func (e *erasing) checkSettings() error {
-	k := kindNamed(e.backend)
+	asked, _ := e.vendor(e.name)
 	var known []string
-	for _, set := range k.settings {
-		known = append(known, set.names()...)
+	for _, set := range asked.Settings {
+		known = append(known, given(set)...)
 	}
-	for _, other := range kinds {
-		for _, set := range other.settings {
-			for _, name := range set.names() {
+	for _, other := range e.vendors {
+		for _, set := range other.Settings {
+			for _, name := range given(set) {
 				if e.cmd.Flags().Changed(flagOf(name)) && !slices.Contains(known, name) {
-					return usage("--%s is for %s and not for %s", flagOf(name), other.name, k.name)
+					return usage("--%s is for %s and not for %s", flagOf(name), other.Name, asked.Name)
 				}
 			}
 		}
-	}
-	if k == dataDog && e.tool == "" && *e.values["service"] == "" {
-		return usage("--tool or --service is required: Datadog finds logs by their service")
-	}
-	if e.cancel && !k.cancels {
-		return usage("%s cannot take a request back", k.name)
 	}
 	return nil
 }
@@ -191,11 +184,15 @@ func (e *erasing) run(args []string) (err error) {
 	for name, value := range e.values {
 		values[name] = *value
 	}
-	e.vendor, err = e.open(kindNamed(e.backend), source{
+	v, _ := e.vendor(e.name)
+	e.requestor, err = e.open(v, source{
 		tool: e.tool, values: values, path: func(file string) string { return file },
 		wrong: func(name, problem string) error { return usage("--%s: %s", flagOf(name), problem) },
 	})
 	if err != nil {
+		return err
+	}
+	if err := e.able(len(args) > 0); err != nil {
 		return err
 	}
 	e.out = e.screen(e.cmd.OutOrStdout())
@@ -205,9 +202,9 @@ func (e *erasing) run(args []string) (err error) {
 	}
 	switch {
 	case e.cancel:
-		return e.takeBack(receipt)
+		return e.takeBack(e.requestor.(deletion.Canceller), receipt)
 	case e.dryRun, e.status && receipt.ID == "":
-		return e.look()
+		return e.look(e.requestor.(deletion.Finder))
 	case e.status:
 		return e.follow(receipt)
 	}
@@ -221,47 +218,110 @@ func (e *erasing) call(do func(ctx context.Context) error) error {
 	return do(ctx)
 }
 
+// able refuses what this vendor cannot do.
+func (e *erasing) able(receipt bool) error {
+	_, follows := e.requestor.(deletion.Follower)
+	_, finds := e.requestor.(deletion.Finder)
+	_, cancels := e.requestor.(deletion.Canceller)
+	switch {
+	case e.cancel && !cancels:
+		return usage("%s cannot take a request back", e.name)
+	case e.dryRun && !finds:
+		return usage("%s cannot tell what it has of a machine: there is no --dry-run", e.name)
+	case e.status && !receipt && !finds:
+		return usage("%s cannot tell what it has of a machine: --status takes the receipt that was printed", e.name)
+	case (e.status && receipt || e.wait) && !follows:
+		return usage("%s cannot tell what became of a request", e.name)
+	}
+	return nil
+}
+
 // find asks the vendor what it has.
-func (e *erasing) find() (f found, err error) {
+func (e *erasing) find(f deletion.Finder) (found deletion.Found, err error) {
 	err = e.call(func(ctx context.Context) (err error) {
-		f, err = e.vendor.find(ctx, e.tool, e.machineID)
+		found, err = f.Find(ctx, e.machineID)
 		return err
 	})
-	return f, err
+	return found, err
 }
 
 // look shows what the vendor has.
-func (e *erasing) look() error {
-	f, err := e.find()
+func (e *erasing) look(f deletion.Finder) error {
+	found, err := e.find(f)
 	if err != nil {
 		return err
 	}
 	if e.format == "json" {
-		err = screen.WriteJSON(e.out, struct {
-			MachineID string `json:"machine_id"`
-			Backend   string `json:"backend"`
-			Nothing   bool   `json:"nothing"`
-			Found     any    `json:"found"`
-		}{e.machineID, e.backend, f.nothing, f.json})
+		err = screen.WriteJSON(e.out, toFoundJSON(e.machineID, e.name, found))
 	} else {
-		e.printFound(e.out, f)
+		e.printFound(e.out, found)
 	}
 	switch {
-	case err != nil || e.dryRun || f.nothing || f.pending:
+	case err != nil || e.dryRun || found.Nothing || len(found.Requests) > 0:
 		return err
-	case e.backend == postHog.name:
+	case found.Requests == nil:
 		return errors.New("that is still there; whether it is going to be erased is only to be found out with the receipt that was printed")
 	}
 	return errors.New("that is still there, and no request to erase it is open")
 }
 
-func (e *erasing) printFound(out screen.Screen, f found) {
-	if f.nothing {
-		fmt.Fprintf(out, "%s has nothing of this machine.\n", e.backend)
-	} else {
-		fmt.Fprintf(out, "%s\n", out.Paint(screen.Bold, e.backend+" has of the machine "+e.machineID+":"))
+// foundJSON is what a vendor has. Its names are stable, but for those of the facts, which are
+// the vendor's.
+type foundJSON struct {
+	MachineID string         `json:"machine_id"`
+	Vendor    string         `json:"vendor"`
+	Nothing   bool           `json:"nothing"`
+	Found     map[string]any `json:"found"`
+	// Requests is null where the vendor does not tell.
+	Requests []receiptJSON `json:"requests"`
+}
+
+func toFoundJSON(machineID, vendor string, f deletion.Found) foundJSON {
+	j := foundJSON{MachineID: machineID, Vendor: vendor, Nothing: f.Nothing, Found: map[string]any{}}
+	for _, fact := range f.Facts {
+		if at, ok := fact.Value.(time.Time); ok {
+			fact.Value = at.UTC()
+		}
+		j.Found[fact.Name] = fact.Value
 	}
-	out.Table(f.rows)
+	if f.Requests != nil {
+		j.Requests = []receiptJSON{}
+	}
+	for _, r := range f.Requests {
+		j.Requests = append(j.Requests, toReceiptJSON(r))
+	}
+	return j
+}
+
+func (e *erasing) printFound(out screen.Screen, f deletion.Found) {
+	if f.Nothing {
+		fmt.Fprintf(out, "%s has nothing of this machine.\n", e.name)
+	} else {
+		fmt.Fprintf(out, "%s\n", out.Paint(screen.Bold, e.name+" has of the machine "+e.machineID+":"))
+	}
+	var rows []screen.Row
+	for _, fact := range f.Facts {
+		text := fmt.Sprint(fact.Value)
+		if at, ok := fact.Value.(time.Time); ok {
+			text = screen.When(at)
+		}
+		if fact.Note != "" {
+			text += " " + fact.Note
+		}
+		colour := screen.Plain
+		if fact.Wrong {
+			colour = screen.Red
+		}
+		rows = append(rows, row(fact.Label, text, colour))
+	}
+	for _, r := range f.Requests {
+		text := r.ID + ": " + r.Detail
+		if !r.CancelUntil.IsZero() {
+			text += " It can be cancelled until " + screen.When(r.CancelUntil) + "."
+		}
+		rows = append(rows, row("Request", text, screen.Plain))
+	}
+	out.Table(rows)
 	if e.dryRun {
 		fmt.Fprintln(out, "Nothing was changed.")
 	}
@@ -274,10 +334,12 @@ func (e *erasing) ask() error {
 			return usage("there is no terminal to ask at: add --yes if this is meant, or --dry-run to see what would be erased")
 		}
 		terminal := e.surroundings.screen(e.cmd.ErrOrStderr())
-		if f, err := e.find(); err == nil {
-			e.printFound(terminal, f)
-		} else {
-			fmt.Fprintf(terminal, "What is there could not be looked up: %v\n", err)
+		if f, finds := e.requestor.(deletion.Finder); finds {
+			if found, err := e.find(f); err == nil {
+				e.printFound(terminal, found)
+			} else {
+				fmt.Fprintf(terminal, "What is there could not be looked up: %v\n", err)
+			}
 		}
 		if err := e.confirm(e.cmd, "Erasing cannot be undone once the vendor has begun.", "Have it erased?"); err != nil {
 			return err
@@ -285,7 +347,7 @@ func (e *erasing) ask() error {
 	}
 	var receipt deletion.Receipt
 	request := func(ctx context.Context) (err error) {
-		receipt, err = e.vendor.RequestDeletion(ctx, deletion.Request{Tool: e.tool, MachineID: e.machineID, RequestedAt: e.at})
+		receipt, err = e.requestor.RequestDeletion(ctx, deletion.Request{Tool: e.tool, MachineID: e.machineID, RequestedAt: e.at})
 		return err
 	}
 	for {
@@ -337,7 +399,7 @@ func (e *erasing) follow(receipt deletion.Receipt) error {
 	for {
 		now := receipt
 		err := e.call(func(ctx context.Context) (err error) {
-			now, err = e.vendor.Status(ctx, receipt)
+			now, err = e.requestor.(deletion.Follower).Status(ctx, receipt)
 			return err
 		})
 		switch {
@@ -358,14 +420,14 @@ func (e *erasing) follow(receipt deletion.Receipt) error {
 }
 
 // takeBack cancels a request.
-func (e *erasing) takeBack(receipt deletion.Receipt) error {
+func (e *erasing) takeBack(c deletion.Canceller, receipt deletion.Receipt) error {
 	if !e.yes {
-		if err := e.confirm(e.cmd, "The data of the machine "+e.machineID+" would stay at "+e.backend+".", "Take the request back?"); err != nil {
+		if err := e.confirm(e.cmd, "The data of the machine "+e.machineID+" would stay at "+e.name+".", "Take the request back?"); err != nil {
 			return err
 		}
 	}
 	err := e.call(func(ctx context.Context) (err error) {
-		receipt, err = e.vendor.cancel(ctx, receipt)
+		receipt, err = c.Cancel(ctx, receipt)
 		return err
 	})
 	if err != nil {
@@ -376,7 +438,7 @@ func (e *erasing) takeBack(receipt deletion.Receipt) error {
 
 // notTaken is the error of a request that the vendor does not have, as far as is known.
 func (e *erasing) notTaken(err error) error {
-	if early, ok := errors.AsType[*posthog.TooEarlyError](err); ok {
+	if early, ok := errors.AsType[*deletion.TooEarlyError](err); ok {
 		return fmt.Errorf("%w; ask again in %v: %s", err, early.Wait.Round(time.Minute), e.again())
 	}
 	if isFinal(err) {
@@ -421,10 +483,10 @@ func (e *erasing) printed(receipt deletion.Receipt) error {
 		return screen.WriteJSON(e.out, struct {
 			MachineID   string      `json:"machine_id"`
 			Tool        string      `json:"tool,omitempty"`
-			Backend     string      `json:"backend"`
+			Vendor      string      `json:"vendor"`
 			RequestedAt time.Time   `json:"requested_at,omitzero"`
 			Receipt     receiptJSON `json:"receipt"`
-		}{e.machineID, e.tool, e.backend, e.at, toReceiptJSON(receipt)})
+		}{e.machineID, e.tool, e.name, e.at, toReceiptJSON(receipt)})
 	}
 	e.printReceipt(receipt)
 	return nil
@@ -443,7 +505,7 @@ func (e *erasing) printReceipt(r deletion.Receipt) {
 		return
 	}
 	fmt.Fprintf(e.out, "\nHow far it is: %s\n", e.again("--status", quote(r.ID)))
-	if e.vendor.cancel != nil && !r.CancelUntil.IsZero() {
+	if _, cancels := e.requestor.(deletion.Canceller); cancels && !r.CancelUntil.IsZero() {
 		fmt.Fprintf(e.out, "To take it back: %s\n", e.again("--cancel", quote(r.ID)))
 	}
 }

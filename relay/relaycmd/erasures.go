@@ -3,10 +3,15 @@
 package relaycmd
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,77 +19,78 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/strictyaml"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // ledgerPlace is the ledger that the commands are about.
-type ledgerPlace struct{ dir, config string }
+type ledgerPlace struct {
+	database, config string
+	load             func(path string) (*config, error)
+}
 
-// find returns the ledger's directory.
-func (l *ledgerPlace) find() (string, error) {
+// url returns that of the ledger's database.
+func (l *ledgerPlace) url() (string, error) {
 	switch {
-	case l.dir != "" && l.config != "":
-		return "", usage("--ledger and --config both name a ledger: keep one of them")
-	case l.dir != "":
-		return l.dir, nil
+	case l.database != "" && l.config != "":
+		return "", usage("--database and --config both name a ledger: keep one of them")
+	case l.database != "":
+		if u, err := url.Parse(l.database); err == nil && u.User != nil {
+			if _, has := u.User.Password(); has {
+				return "", usage("--database: a password on a command line can be read by others: use --config, and database_file in that file")
+			}
+		}
+		return l.database, nil
 	case l.config == "":
-		return "", usage("--ledger is required: the relay's ledger, which is a directory; or --config, the relay's file")
+		return "", usage("--config is required: the relay's file; or --database, where its ledger is")
 	}
-	c, err := loadConfig(l.config)
+	c, err := l.load(l.config)
 	if err != nil {
 		return "", err
 	}
-	return c.ledger, nil
+	return c.database, nil
+}
+
+// with opens the ledger, and closes it when f has returned.
+func (l *ledgerPlace) with(ctx context.Context, f func(*erasures.Ledger) error) error {
+	at, err := l.url()
+	if err != nil {
+		return err
+	}
+	if file, is := store.File(at); is {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return usage("there is no ledger in %s: no relay has run there", quote(file))
+		}
+	}
+	db, err := store.Open(ctx, at, erasures.Schema())
+	if err != nil {
+		return databaseProblem(err, at)
+	}
+	return errors.Join(f(erasures.NewLedger(db)), db.Close())
 }
 
 // hint is a command about this ledger, as people type it.
 func (l *ledgerPlace) hint(words ...string) string {
-	text := "telemetry-relay erasures " + strings.Join(words, " ")
-	if l.dir != "" {
-		return text + " --ledger " + quote(l.dir)
+	text := program + " erasures " + strings.Join(words, " ")
+	if l.database != "" {
+		return text + " --database " + quote(l.database)
 	}
 	return text + " --config " + quote(l.config)
 }
 
-// read returns what is in the ledger. With an error that it is damaged comes what is
-// before the damage.
-func (l *ledgerPlace) read() ([]erasures.Erasure, error) {
-	dir, err := l.find()
-	if err != nil {
-		return nil, err
-	}
-	list, err := erasures.ReadLedger(dir)
-	return list, l.problem(err, dir)
-}
-
-func (l *ledgerPlace) problem(err error, dir string) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return usage("there is no ledger in %s: no relay has run there", quote(dir))
-	}
-	return ledgerProblem(err, dir)
-}
-
 // one finds an erasure by its ID, or by the start of it, which is what list shows.
-func (l *ledgerPlace) one(id string) (erasures.Erasure, error) {
-	list, err := l.read()
-	var damage *erasures.DamageError
-	if err != nil && !errors.As(err, &damage) {
-		return erasures.Erasure{}, err
-	}
-	var matches []erasures.Erasure
-	for _, e := range list {
-		if strings.HasPrefix(e.ID, id) {
-			matches = append(matches, e)
-		}
-	}
+func (l *ledgerPlace) one(ctx context.Context, ledger *erasures.Ledger, id string) (erasures.Erasure, error) {
+	matches, err := ledger.Find(ctx, id)
 	switch {
-	case len(matches) == 1:
-		return matches[0], nil // whatever is wrong with the ledger, list and verify tell
-	case len(matches) > 1:
-		return erasures.Erasure{}, usage("%d erasures have an ID that begins so: give more of it", len(matches))
 	case err != nil:
 		return erasures.Erasure{}, err
+	case len(matches) == 1:
+		return matches[0], nil
+	case len(matches) > 1:
+		return erasures.Erasure{}, usage("several erasures have an ID that begins so: give more of it")
 	}
 	return erasures.Erasure{}, usage("there is no such erasure; those that there are: %s", l.hint("list"))
 }
@@ -101,34 +107,37 @@ func oneID(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// completeID offers the IDs of those erasures that a command is for.
+// completeID offers the IDs of those erasures that a command is for, among the newest, which
+// are asked about most.
 func (l *ledgerPlace) completeID(wanted func(erasures.Erasure) bool) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		list, _ := l.read() // what can be read
 		var words []string
-		for _, e := range slices.Backward(list) { // the newest are asked about most
-			if wanted(e) {
-				words = append(words, e.ID+"\t"+e.Tool+", "+string(e.State)+", "+screen.When(e.ReceivedAt))
-			}
-		}
+		_ = l.with(cmd.Context(), func(ledger *erasures.Ledger) error { // what can be read
+			return ledger.List(cmd.Context(), erasures.Filter{Newest: true, Limit: 1000}, func(e erasures.Erasure) error {
+				if wanted(e) {
+					words = append(words, e.ID+"\t"+e.Tool+", "+string(e.State)+", "+screen.When(e.ReceivedAt))
+				}
+				return nil
+			})
+		})
 		return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 }
 
 func (s surroundings) erasures() *cobra.Command {
-	ledger := &ledgerPlace{}
+	ledger := &ledgerPlace{load: s.loadConfig}
 	group := &cobra.Command{
 		Use:   "erasures",
 		Short: "Look into the ledger of a relay, and take up what needs a person",
 		Long: "Look into the ledger of a relay, which is the record of every erasure that was asked\n" +
 			"for: who asked when, what each vendor said, and when the data was known to be gone.\n\n" +
-			"Only repair needs the relay to be stopped. The ledger is the relay's user's alone:\n" +
-			"run these commands as that user.",
-		Example: "  telemetry-relay erasures list --ledger /var/lib/erasures --state refused\n" +
-			"  telemetry-relay erasures show 4f2a --config relay.yaml",
+			"All of it works while relays run. A database that is a file is the relay's user's\n" +
+			"alone: run these commands as that user.",
+		Example: "  " + program + " erasures list --config relay.yaml --state refused\n" +
+			"  " + program + " erasures show 4f2a --database sqlite:/var/lib/telemetry/relay.db",
 		SuggestionsMinimumDistance: 2,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -143,120 +152,201 @@ func (s surroundings) erasures() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := group.PersistentFlags()
-	flags.StringVar(&ledger.dir, "ledger", "", "the relay's ledger, a directory")
-	must(group.MarkPersistentFlagDirname("ledger"))
-	flags.StringVar(&ledger.config, "config", "", "the relay's YAML file, which names the ledger")
+	flags.StringVar(&ledger.database, "database", "", "the relay's database: sqlite:FILE, or postgres://USER@HOST/NAME without a password")
+	must(group.RegisterFlagCompletionFunc("database", cobra.NoFileCompletions))
+	flags.StringVar(&ledger.config, "config", "", "the relay's YAML file, which names the database")
 	must(group.MarkPersistentFlagFilename("config", "yaml", "yml"))
 	group.AddCommand(
-		s.list(ledger), s.show(ledger), s.export(ledger), s.verify(ledger), s.retry(ledger), s.repair(ledger),
+		s.list(ledger), s.show(ledger), s.add(ledger), s.retry(ledger), s.done(ledger),
+		s.export(ledger), s.verifyExport(), s.keygen(), s.verify(ledger),
 	)
 	return group
 }
 
-// filter is which erasures are shown.
-type filter struct{ state, tool, machineID string }
-
 // addFilter adds the flags of a filter.
-func addFilter(cmd *cobra.Command, l *ledgerPlace) *filter {
-	f := &filter{}
-	states := []string{string(deletion.Acknowledged), string(deletion.Verified), string(deletion.Refused)}
-	cmd.Flags().Var(choice{&f.state, states}, "state", "only those in this state")
+func addFilter(cmd *cobra.Command, l *ledgerPlace) *erasures.Filter {
+	f := &erasures.Filter{}
+	states := []string{string(deletion.Acknowledged), string(deletion.Verified), string(deletion.Refused), string(erasures.Done), string(erasures.Cancelled)}
+	cmd.Flags().Var(choice{(*string)(&f.State), states}, "state", "only those in this state")
 	complete(cmd, "state",
-		"acknowledged\tnot all vendors have erased yet", "verified\tthe data is gone", "refused\ta vendor refuses")
-	cmd.Flags().StringVar(&f.tool, "tool", "", "only those of this tool")
-	must(cmd.RegisterFlagCompletionFunc("tool", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		list, _ := l.read() // what can be read
+		"acknowledged\tnot all vendors have erased yet", "verified\tthe data is gone", "refused\ta vendor refuses",
+		"done\tsomebody says that it was erased by hand", "cancelled\tit was taken back")
+	cmd.Flags().StringVar(&f.Tool, "tool", "", "only those of this tool")
+	must(cmd.RegisterFlagCompletionFunc("tool", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var tools []string
-		for _, e := range list {
-			tools = append(tools, e.Tool)
-		}
+		_ = l.with(cmd.Context(), func(ledger *erasures.Ledger) error { // what can be read
+			totals, _, err := ledger.Totals(cmd.Context(), time.Time{})
+			for _, t := range totals {
+				tools = append(tools, t.Tool)
+			}
+			return err
+		})
 		slices.Sort(tools)
 		return slices.Compact(tools), cobra.ShellCompDirectiveNoFileComp
 	}))
-	cmd.Flags().StringVar(&f.machineID, "machine-id", "", "only those of the machine with this ID")
+	cmd.Flags().StringVar(&f.MachineID, "machine-id", "", "only those of the machine with this ID")
 	must(cmd.RegisterFlagCompletionFunc("machine-id", cobra.NoFileCompletions))
 	return f
 }
 
-func (f *filter) of(list []erasures.Erasure) []erasures.Erasure {
-	return slices.DeleteFunc(list, func(e erasures.Erasure) bool {
-		return f.state != "" && f.state != string(e.State) || f.tool != "" && f.tool != e.Tool ||
-			f.machineID != "" && f.machineID != e.MachineID
-	})
+// onePage is how many a terminal gets that did not say how many it wants.
+const onePage = 100
+
+// duration is a flag that takes days too.
+type duration struct{ value *time.Duration }
+
+func (d duration) String() string {
+	if d.value == nil || *d.value == 0 {
+		return ""
+	}
+	return d.value.String()
+}
+func (d duration) Type() string { return "duration" }
+
+func (d duration) Set(text string) (err error) {
+	*d.value, err = strictyaml.ParseDuration(text)
+	return err
 }
 
 func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
+	var due time.Duration
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List erasures, the oldest first",
-		Long: "List erasures, the oldest first. In a pipe there is a line for each, with its ID, tool,\n" +
-			"state, machine ID, time of receipt, age and vendors between tabs.\n\n" +
+		Long: "List erasures, the oldest first: on a terminal the first 100, elsewhere all. In a pipe\n" +
+			"there is a line for each, with its ID, tool, state, machine ID, time of receipt, age and\n" +
+			"vendors between tabs.\n\n" +
 			"An erasure is acknowledged until every vendor has shown that the data is gone, which\n" +
-			"makes it verified. It is refused while a vendor refuses.",
-		Example: "  telemetry-relay erasures list --ledger /var/lib/erasures\n" +
-			"  telemetry-relay erasures list --ledger /var/lib/erasures --state refused --tool mytool --output json",
+			"makes it verified. It is refused while a vendor refuses, and done where a person has said\n" +
+			"so.\n\n" +
+			"With --due, only those that are not known to be erased and have to be within that time, or\n" +
+			"had to be before; if there is one, the exit code is 1, for a job that tells somebody.",
+		Example: "  " + program + " erasures list --config relay.yaml\n" +
+			"  " + program + " erasures list --config relay.yaml --due=7d\n" +
+			"  " + program + " erasures list --config relay.yaml --state refused --tool mytool --output json",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	only := addFilter(cmd, ledger)
+	cmd.Flags().Var(duration{&due}, "due", "only those that have to be done within this time, 7d without a value")
+	cmd.Flags().Lookup("due").NoOptDefVal = "7d"
+	must(cmd.RegisterFlagCompletionFunc("due", cobra.NoFileCompletions))
+	cmd.Flags().IntVar(&only.Limit, "limit", 0, "how many at most, 0 for all")
+	must(cmd.RegisterFlagCompletionFunc("limit", cobra.NoFileCompletions))
+	cmd.Flags().StringVar(&only.After, "after", "", "only those behind the one with this ID")
+	must(cmd.RegisterFlagCompletionFunc("after", cobra.NoFileCompletions))
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		list, problem := ledger.read()
-		if list == nil && problem != nil {
-			return problem
+		if only.Limit < 0 {
+			return usage("--limit must not be below zero")
 		}
-		list = only.of(list)
-		if *format == "json" {
-			j := struct {
-				Erasures []erasureJSON `json:"erasures"`
-			}{[]erasureJSON{}}
-			for _, e := range list {
-				one := toErasureJSON(e)
-				one.Steps = nil
-				j.Erasures = append(j.Erasures, one)
+		if cmd.Flags().Changed("due") {
+			only.DueBefore = s.now().Add(due)
+		}
+		out := s.screen(cmd.OutOrStdout())
+		if *format == "text" && out.Terminal && !cmd.Flags().Changed("limit") {
+			only.Limit = onePage
+		}
+		listed := 0
+		err := ledger.with(cmd.Context(), func(l *erasures.Ledger) (err error) {
+			if *format == "json" {
+				listed, err = listJSON(cmd, l, *only)
+			} else {
+				listed, err = s.listText(cmd, out, ledger, l, *only)
 			}
-			return errors.Join(screen.WriteJSON(cmd.OutOrStdout(), j), problem)
+			return err
+		})
+		switch {
+		case errors.Is(err, erasures.ErrUnknown):
+			return usage("--after: there is no erasure with this ID")
+		case err == nil && listed > 0 && cmd.Flags().Changed("due"):
+			return fmt.Errorf("%s to be done within %s", screen.Count(listed, "erasure has", "erasures have"), due)
 		}
-		s.printList(s.screen(cmd.OutOrStdout()), ledger, list)
-		return problem
+		return err
 	}
 	return cmd
 }
 
-// Enough of an ID to tell some millions of them apart.
-const shortID = 12
-
-func (s surroundings) printList(out screen.Screen, ledger *ledgerPlace, list []erasures.Erasure) {
-	var rows [][]screen.Cell
-	waiting := ""
-	for _, e := range list {
-		var vendors []string
-		for _, v := range e.Vendors {
-			vendors = append(vendors, v.Name+" "+string(v.State))
+// listJSON writes one document, an erasure at a time.
+func listJSON(cmd *cobra.Command, l *erasures.Ledger, only erasures.Filter) (listed int, err error) {
+	out := cmd.OutOrStdout()
+	between := "{\n  \"erasures\": ["
+	err = l.List(cmd.Context(), only, func(e erasures.Erasure) error {
+		listed++
+		var b bytes.Buffer
+		encoder := json.NewEncoder(&b)
+		encoder.SetIndent("    ", "  ")
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(toErasureJSON(e)); err != nil {
+			return err
 		}
+		_, err := fmt.Fprintf(out, "%s\n    %s", between, plaintext.JSON(bytes.TrimRight(b.Bytes(), "\n")))
+		between = ","
+		return err
+	})
+	if err != nil {
+		return listed, err
+	}
+	if listed == 0 {
+		_, err = fmt.Fprintf(out, "%s]\n}\n", between)
+	} else {
+		_, err = fmt.Fprint(out, "\n  ]\n}\n")
+	}
+	return listed, err
+}
+
+// listText writes a line for each, and on a terminal a table of all.
+func (s surroundings) listText(cmd *cobra.Command, out screen.Screen, place *ledgerPlace, l *erasures.Ledger, only erasures.Filter) (listed int, err error) {
+	heading := []string{"ID", "TOOL", "STATE", "MACHINE", "RECEIVED", "AGE", "VENDORS"}
+	var rows [][]screen.Cell
+	waiting, last := "", ""
+	err = l.List(cmd.Context(), only, func(e erasures.Erasure) error {
+		listed++
+		last = e.ID
 		if e.NeedsPerson() {
 			waiting = cmp.Or(waiting, e.ID)
 		}
-		old := age(s.now().Sub(e.ReceivedAt))
-		rows = append(rows, []screen.Cell{
-			{Short: e.ID[:shortID], Full: e.ID},
-			screen.Same(e.Tool, screen.Plain),
-			screen.Same(string(e.State), stateColour(e.State, e.NeedsPerson())),
-			{Short: e.MachineID[:shortID], Full: e.MachineID},
-			{Short: screen.When(e.ReceivedAt), Full: e.ReceivedAt.UTC().Format("2006-01-02T15:04:05Z")},
-			screen.Same(old, screen.Plain),
-			screen.Same(strings.Join(vendors, ", "), screen.Plain),
-		})
+		if rows = append(rows, s.listRow(e)); !out.Terminal {
+			out.Grid(heading, rows)
+			rows = rows[:0]
+		}
+		return nil
+	})
+	if err != nil || !out.Terminal {
+		return listed, err
 	}
-	if len(list) == 0 && out.Terminal {
+	if listed == 0 {
 		fmt.Fprintln(out, "There are none.")
-		return
+		return 0, nil
 	}
-	out.Grid([]string{"ID", "TOOL", "STATE", "MACHINE", "RECEIVED", "AGE", "VENDORS"}, rows)
-	if waiting != "" && out.Terminal {
-		fmt.Fprintf(out, "\nSome wait for you. What to do: %s\n", ledger.hint("show", waiting[:shortID]))
+	out.Grid(heading, rows)
+	if waiting != "" {
+		fmt.Fprintf(out, "\nSome wait for you. What to do: %s\n", place.hint("show", waiting[:shortID]))
+	}
+	if listed == only.Limit {
+		fmt.Fprintf(out, "\nThere may be more: %s\n", place.hint("list", "--after", last))
+	}
+	return listed, nil
+}
+
+func (s surroundings) listRow(e erasures.Erasure) []screen.Cell {
+	var vendors []string
+	for _, v := range e.Vendors {
+		vendors = append(vendors, v.Name+" "+string(v.State))
+	}
+	return []screen.Cell{
+		{Short: e.ID[:shortID], Full: e.ID},
+		screen.Same(e.Tool, screen.Plain),
+		screen.Same(string(e.State), stateColour(e.State, e.NeedsPerson())),
+		{Short: e.MachineID[:shortID], Full: e.MachineID},
+		{Short: screen.When(e.ReceivedAt), Full: e.ReceivedAt.UTC().Format("2006-01-02T15:04:05Z")},
+		screen.Same(age(s.now().Sub(e.ReceivedAt)), screen.Plain),
+		screen.Same(strings.Join(vendors, ", "), screen.Plain),
 	}
 }
+
+// Enough of an ID to tell some millions of them apart.
+const shortID = 12
 
 func stateColour(state deletion.State, needsPerson bool) screen.Colour {
 	switch {

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -52,25 +56,25 @@ func newHistory(t *testing.T) *history {
 	t.Helper()
 	c := &clock{at: noon}
 	h := &history{place: placeAt(t, c.now)}
-	s := surroundings{lookup: func(string) (string, bool) { return "", false }, now: c.now}
+	s := surroundings{lookup: func(string) (string, bool) { return "", false }, now: c.now, vendors: reachable()}
 	h.declare("# all at their places")
-	cfg, err := loadConfig(h.path("relay.yaml"))
+	cfg, err := s.loadConfig(h.path("relay.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	vendors, err := s.openAll(cfg)
+	vendors, err := s.openAll(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	vendors[formula] = vendors["mytool"]
-	ledger, err := erasures.OpenLedger(cfg.ledger)
+	db, err := store.Open(t.Context(), cfg.database, erasures.Schema())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ledger.Close()
+	defer db.Close()
 	log := newLines()
 	r, err := erasures.New(erasures.Config{
-		Ledger: ledger, Tools: vendors, Quiet: cfg.quiet, Limit: cfg.limit, Now: c.now, Log: slog.New(slog.NewJSONHandler(log, nil)),
+		Ledger: erasures.NewLedger(db), Tools: vendors, Quiet: cfg.quiet, Limit: cfg.limit, Now: c.now, Log: slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +146,7 @@ func (h *history) scrub(text string) string {
 
 func (h *history) transcript(args ...string) string {
 	h.Helper()
-	out, errs, code := h.inProcess(later, nil, append(args, "--ledger", h.path("ledger"))...)
+	out, errs, code := h.inProcess(later, nil, append(args, "--database", "sqlite:"+h.path("data/relay.db"))...)
 	return h.scrub(transcript(args, out, errs, code))
 }
 
@@ -162,9 +166,7 @@ func TestTheLedgerIsToldToPeopleAndPrograms(t *testing.T) {
 		"export_tool":    "export --format csv --tool big",
 		"verify":         "verify",
 		"show_json":      "show " + h.ids[1] + " --output json",
-		"retry_json":     "retry " + h.ids[2] + " --output json",
 		"retry_none":     "retry " + h.ids[3],
-		"repair_whole":   "repair",
 		"show_nobodys":   "show ffffffffffffffffffffffffffffffff",
 	} {
 		golden(t, "erasures_"+name, h.transcript(append([]string{"erasures"}, strings.Fields(line)...)...))
@@ -172,6 +174,138 @@ func TestTheLedgerIsToldToPeopleAndPrograms(t *testing.T) {
 	for i, name := range []string{"acknowledged", "cancellable", "refused", "verified", "failing", "waiting"} {
 		golden(t, "erasures_show_"+name, h.transcript("erasures", "show", h.ids[i]))
 	}
+	golden(t, "erasures_retry_json", h.transcript("erasures", "retry", h.ids[2], "--output", "json"))
+	if out, _, _ := h.inProcess(later, nil, "erasures", "show", h.ids[2], "--config", h.path("relay.yaml")); !strings.Contains(out, "\nState: acknowledged\n") {
+		t.Errorf("once it is tried again, show says\n%s", out)
+	}
+}
+
+func TestWhatIsDoneByHandSaysWhoAndWhy(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	const config = "relay.yaml"
+	h.must("erasures", "done", h.ids[2], "--config", config, "--by", "alice", "--why", "split the profile and deleted it")
+	h.fails(1, "nothing is left to be done for this erasure", "erasures", "done", h.ids[2], "--config", config, "--by", "alice", "--why", "again")
+	out := h.must("erasures", "show", h.ids[2], "--config", config)
+	for _, want := range []string{"\nState: done\n", "\tdone\t\tby alice: split the profile and deleted it\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("show has no %q:\n%s", want, out)
+		}
+	}
+	if out := h.must("erasures", "list", "--config", config, "--state", "done"); !strings.HasPrefix(out, h.ids[2]) || strings.Count(out, "\n") != 1 {
+		t.Errorf("list: %s", out)
+	}
+	h.must("erasures", "verify", "--config", config)
+}
+
+func TestARequestThatCameByMailIsTaken(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.declare()
+	args := []string{"erasures", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(1).id, "--by", "alice", "--why", "letter of 3 May"}
+	if out := p.must(args...); !strings.HasPrefix(out, "It is in the ledger, and due by ") {
+		t.Errorf("add: %s", out)
+	}
+	if out := p.must(args...); !strings.HasPrefix(out, "It was in the ledger already, ") {
+		t.Errorf("add, once more: %s", out)
+	}
+	p.fails(2, "--tool: the relay's file has no such tool", append(args, "--tool", "nobodys")...)
+	p.fails(2, "--machine-id: not a machine ID", append(args, "--machine-id", "alice")...)
+	p.fails(2, "--requested-at must be a time that is over", append(args, "--requested-at", "tomorrow")...)
+	p.postHog.Capture(somebody(1).id, time.Now())
+	r := p.start()
+	r.log.expect(t, 1, inHand)
+	r.stop()
+	if out := p.must("erasures", "export", "--config", "relay.yaml"); !strings.Contains(out, `"event":"received","by":"alice","why":"letter of 3 May"`) {
+		t.Errorf("export: %s", out)
+	}
+}
+
+func TestWhatIsDueIsListedWithAnExitCodeForAJob(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	run := func(now time.Time, flags ...string) (int, int) {
+		out, _, code := h.inProcess(now, nil, append([]string{"erasures", "list", "--database", "sqlite:" + h.path("data/relay.db")}, flags...)...)
+		return strings.Count(out, "\n"), code
+	}
+	for _, c := range []struct {
+		after       time.Duration
+		flag        string
+		lines, code int
+	}{
+		{0, "--due", 0, 0}, {23*24*time.Hour - time.Second, "--due", 0, 0}, {23*24*time.Hour + time.Second, "--due", 1, 1},
+		{23*24*time.Hour + time.Second, "--due=1d", 0, 0}, {29 * 24 * time.Hour, "--due", 5, 1}, // one of six is verified
+	} {
+		if lines, code := run(noon.Add(c.after), c.flag); lines != c.lines || code != c.code {
+			t.Errorf("%v after the first, %s lists %d with code %d; want %d and %d", c.after, c.flag, lines, code, c.lines, c.code)
+		}
+	}
+}
+
+func TestALongListComesInPages(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	var all []string
+	for after := ""; len(all) <= len(h.ids); {
+		out := h.must("erasures", "list", "--config", "relay.yaml", "--limit", "2", "--after", after)
+		if out == "" {
+			break
+		}
+		for line := range strings.Lines(out) {
+			after, _, _ = strings.Cut(line, "\t")
+			all = append(all, after)
+		}
+	}
+	if !slices.Equal(all, h.ids) {
+		t.Errorf("page by page there are %v, want %v", all, h.ids)
+	}
+	h.fails(2, "--after: there is no erasure with this ID", "erasures", "list", "--config", "relay.yaml", "--after", "0f0f")
+}
+
+func TestAnExportIsSignedAndChecked(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	h.must("erasures", "keygen", "audit.key")
+	h.must("erasures", "keygen", "other.key")
+	h.fails(1, "cannot write audit.key", "erasures", "keygen", "audit.key")
+	if info, err := os.Stat(h.path("audit.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key is %v, %v", info.Mode(), err)
+	}
+	for _, format := range []string{"json", "csv"} {
+		out := h.must("erasures", "export", "--config", "relay.yaml", "--format", format, "--sign", "audit.key", "--signature", "export.sig")
+		h.write("export", out)
+		check := []string{"erasures", "verify-export", "export", "--signature", "export.sig", "--public-key-file", "audit.key.pub"}
+		if says := h.must(check...); !strings.HasPrefix(says, "Export: as it was signed\nErasures: 6\n") {
+			t.Errorf("%s: %s", format, says)
+		}
+		h.fails(1, "the signature is not that of this key", append(check, "--public-key-file", "other.key.pub")...)
+		h.write("export", strings.Replace(out, "acknowledged", "verified", 1))
+		h.fails(1, "export is not what was exported", check...)
+		signature, err := os.ReadFile(h.path("export.sig"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.write("export", out)
+		h.write("export.sig", strings.Replace(string(signature), `"erasures":6`, `"erasures":5`, 1))
+		h.fails(1, "the signature is not that of this key", check...)
+	}
+	h.fails(2, "--sign: not a private key", "erasures", "export", "--config", "relay.yaml", "--sign", "posthog.key", "--signature", "x")
+}
+
+func TestALedgerOfFilesIsTakenOverOnce(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.declare()
+	from, err := filepath.Abs("../erasures/testdata/ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := p.must("migrate", "--from-ledger", from, "--config", "relay.yaml"); !strings.HasPrefix(out, "Taken over: 5 erasures\nLines: 40\n") {
+		t.Errorf("migrate: %s", out)
+	}
+	p.must("erasures", "verify", "--config", "relay.yaml")
+	p.fails(1, "is not empty", "migrate", "--from-ledger", from, "--config", "relay.yaml")
+	p.fails(1, "there is no ledger.jsonl in the directory", "migrate", "--from-ledger", p.dir, "--database", "sqlite:other/relay.db")
 }
 
 // A cell that begins so is a formula to a spreadsheet, and its text may be a stranger's.
@@ -186,7 +320,7 @@ func TestNoCellOfTheCSVIsAFormula(t *testing.T) {
 		}
 	}
 	h := newHistory(t)
-	out := h.must("erasures", "export", "--ledger", "ledger", "--format", "csv")
+	out := h.must("erasures", "export", "--database", "sqlite:data/relay.db", "--format", "csv")
 	records, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	if err != nil || len(records) != 8 {
 		t.Fatalf("%d records, %v", len(records), err)
@@ -206,17 +340,17 @@ func TestNoCellOfTheCSVIsAFormula(t *testing.T) {
 func TestIDsAreCompletedWithWhatTheyAreAndRetryOffersWhatNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
-	all := h.completes("erasures", "show", "--ledger", "ledger", "")
+	all := h.completes("erasures", "show", "--database", "sqlite:data/relay.db", "")
 	if strings.Count(all, "\n") != len(h.ids)+1 || !strings.HasPrefix(all, h.ids[5]+"\tbig, acknowledged, 2026-11-27 12:00:00 UTC\n") {
 		t.Errorf("show: %s", all)
 	}
-	if got := h.completes("erasures", "retry", "--ledger", "ledger", ""); !strings.HasPrefix(got, h.ids[2]+"\t") || strings.Count(got, "\n") != 2 {
+	if got := h.completes("erasures", "retry", "--database", "sqlite:data/relay.db", ""); !strings.HasPrefix(got, h.ids[2]+"\t") || strings.Count(got, "\n") != 2 {
 		t.Errorf("retry: %s", got)
 	}
-	if got := h.completes("erasures", "list", "--ledger", "ledger", "--tool", ""); got != formula+"\nbig\nmylogs\nmytool\n:4\n" {
+	if got := h.completes("erasures", "list", "--database", "sqlite:data/relay.db", "--tool", ""); got != formula+"\nbig\nmylogs\nmytool\n:4\n" {
 		t.Errorf("tools: %s", got)
 	}
-	if got := h.completes("erasures", "show", "--ledger", "none", ""); got != ":36\n" {
+	if got := h.completes("erasures", "show", "--database", "sqlite:none", ""); got != ":36\n" {
 		t.Errorf("without a ledger: %s", got)
 	}
 }
@@ -226,11 +360,11 @@ func TestLookingAtTheLedgerChangesNothingAndAsksNobody(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
 	calls := len(h.postHog.Calls()) + len(h.dataDog.Calls())
-	before := h.must("erasures", "verify", "--ledger", "ledger")
+	before := h.must("erasures", "verify", "--database", "sqlite:data/relay.db")
 	for _, line := range []string{"list", "show " + h.ids[0], "export", "verify", "list --output json"} {
-		h.must(append([]string{"erasures", "--ledger", "ledger"}, strings.Fields(line)...)...)
+		h.must(append([]string{"erasures", "--database", "sqlite:data/relay.db"}, strings.Fields(line)...)...)
 	}
-	if after := h.must("erasures", "verify", "--ledger", "ledger"); after != before {
+	if after := h.must("erasures", "verify", "--database", "sqlite:data/relay.db"); after != before {
 		t.Errorf("the ledger was\n%s and is\n%s", before, after)
 	}
 	if n := len(h.postHog.Calls()) + len(h.dataDog.Calls()); n != calls {

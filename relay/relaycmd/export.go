@@ -5,7 +5,7 @@ package relaycmd
 import (
 	"encoding/csv"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -17,7 +17,7 @@ import (
 )
 
 func (s surroundings) export(ledger *ledgerPlace) *cobra.Command {
-	var format string
+	var format, signKey, signature string
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write all erasures to stdout, for an auditor",
@@ -26,63 +26,85 @@ func (s surroundings) export(ledger *ledgerPlace) *cobra.Command {
 			"with how far it is. All times are in UTC.\n\n" +
 			"It holds machine IDs, which are pseudonyms of persons, and no key. In csv, what a\n" +
 			"spreadsheet would take for a formula has a ' in front. That the ledger is as it was\n" +
-			"written is for verify to say.",
-		Example: "  telemetry-relay erasures export --ledger /var/lib/erasures > erasures.jsonl\n" +
-			"  telemetry-relay erasures export --ledger /var/lib/erasures --format csv --tool mytool > erasures.csv",
+			"written is for verify to say.\n\n" +
+			"With --sign, a second file says what was written when, with the hash of it and the head\n" +
+			"of the ledger, signed with an Ed25519 key: see keygen and verify-export.",
+		Example: "  " + program + " erasures export --config relay.yaml > erasures.jsonl\n" +
+			"  " + program + " erasures export --config relay.yaml --format csv --tool mytool > erasures.csv\n" +
+			"  " + program + " erasures export --config relay.yaml --sign audit.key --signature erasures.sig > erasures.jsonl",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	only := addFilter(cmd, ledger)
 	addChoice(cmd, &format, "format", "f", "json", "how to write them", "json", "csv")
+	cmd.Flags().StringVar(&signKey, "sign", "", "the file with the private key to sign with")
+	cmd.Flags().StringVar(&signature, "signature", "", "the file that the signature is written to")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		list, problem := ledger.read()
-		if list == nil && problem != nil {
-			return problem
+		if (signKey == "") != (signature == "") {
+			return usage("--sign and --signature go together: the key, and the file that the signature is written to")
 		}
-		write := writeLines
-		if format == "csv" {
-			write = writeCSV
+		seal, err := newSeal(signKey)
+		if err != nil {
+			return usage("--sign: %w", err)
 		}
-		return errors.Join(write(cmd.OutOrStdout(), only.of(list)), problem)
+		return ledger.with(cmd.Context(), func(l *erasures.Ledger) error {
+			audit, err := l.Head(cmd.Context())
+			if err != nil {
+				return err
+			}
+			only.Steps = format == "json"
+			n, err := writeErasures(io.MultiWriter(cmd.OutOrStdout(), seal), format, func(f func(erasures.Erasure) error) error {
+				return l.List(cmd.Context(), *only, f)
+			})
+			if err != nil || signKey == "" {
+				return err
+			}
+			return seal.write(signature, statement{Erasures: n, Format: format, ExportedAt: s.now().UTC(), Lines: audit.Lines, Head: audit.Head})
+		})
 	}
 	return cmd
 }
 
-func writeLines(w io.Writer, list []erasures.Erasure) error {
+// writeErasures writes what each calls it with, and returns how many that were.
+func writeErasures(w io.Writer, format string, each func(func(erasures.Erasure) error) error) (n int64, err error) {
+	if format == "csv" {
+		out := csv.NewWriter(w)
+		if err := out.Write(csvHeading); err != nil {
+			return 0, err
+		}
+		if err := each(func(e erasures.Erasure) error { n++; return writeRows(out, e) }); err != nil {
+			return n, err
+		}
+		out.Flush()
+		return n, out.Error()
+	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	for _, e := range list {
-		if err := encoder.Encode(toErasureJSON(e)); err != nil {
-			return err
-		}
-	}
-	return nil
+	err = each(func(e erasures.Erasure) error { n++; return encoder.Encode(toErasureJSON(e)) })
+	return n, err
 }
 
 var csvHeading = []string{
 	"erasure_id", "tool", "machine_id", "state", "requested_at", "received_at", "verified_at",
 	"vendor", "vendor_state", "vendor_state_since", "attempts", "receipts_lost",
-	"receipt_id", "receipt_detail", "receipt_url", "cancel_until", "problem",
+	"receipt_id", "receipt_detail", "receipt_url", "cancel_until", "problem", "due_at",
 }
 
-func writeCSV(w io.Writer, list []erasures.Erasure) error {
-	out := csv.NewWriter(w)
-	lines := [][]string{csvHeading}
-	for _, e := range list {
-		for _, v := range e.Vendors {
-			lines = append(lines, []string{
-				e.ID, e.Tool, e.MachineID, string(e.State), stamp(e.RequestedAt), stamp(e.ReceivedAt), stamp(e.VerifiedAt),
-				v.Name, string(v.State), stamp(v.Since), strconv.Itoa(v.Attempts), strconv.Itoa(v.Lost),
-				v.Receipt.ID, v.Receipt.Detail, v.Receipt.URL, stamp(v.Receipt.CancelUntil), v.Problem,
-			})
+func writeRows(out *csv.Writer, e erasures.Erasure) error {
+	for _, v := range e.Vendors {
+		line := []string{
+			e.ID, e.Tool, e.MachineID, string(e.State), stamp(e.RequestedAt), stamp(e.ReceivedAt), stamp(e.VerifiedAt),
+			v.Name, string(v.State), stamp(v.Since), strconv.FormatInt(v.Attempts, 10), strconv.FormatInt(v.Lost, 10),
+			v.Receipt.ID, v.Receipt.Detail, v.Receipt.URL, stamp(v.Receipt.CancelUntil), v.Problem, stamp(e.DueAt),
 		}
-	}
-	for _, line := range lines {
 		for i := range line {
 			line[i] = noFormula(line[i])
 		}
+		if err := out.Write(line); err != nil {
+			return fmt.Errorf("writing: %w", err)
+		}
 	}
-	return out.WriteAll(lines) // which flushes
+	return nil
 }
 
 // noFormula makes a cell that no spreadsheet runs: a vendor, or who asked it, could have

@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // maxSecret is far above a key's or a private key's size, and bounds what naming the wrong
 // file costs.
 const maxSecret = 64 << 10
 
-// readSecret reads a file that its owner alone may read. The error holds the path only
+// readSecret reads a file that nobody may read but its owner and the process's own group. The error holds the path only
 // where there is such a file: else somebody may have written the key in its place.
 func readSecret(path string) ([]byte, error) {
 	f, err := os.Open(path)
@@ -30,7 +31,7 @@ func readSecret(path string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read the file: %w", plaintext.Cause(err))
 	case info.IsDir():
 		return nil, errors.New("cannot read the file: it is a directory")
-	case openToOthers(info):
+	case store.OpenToOthers(info):
 		return nil, fmt.Errorf("others than its owner may get at it (mode %#o), which is no place for a key: chmod 600 %s",
 			info.Mode().Perm(), quote(path))
 	}

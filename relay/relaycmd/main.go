@@ -7,6 +7,7 @@
 //	serve      takes what tools send, and works on it
 //	erasures   looks into the ledger of erasures
 //	erase      has one machine's data erased by hand
+//	migrate    takes over a ledger of an earlier version
 //
 // The keys that these commands need can erase anybody's data. They are read from files and
 // variables that the operator names; there is no flag and no key of a file to hold one, and
@@ -32,8 +33,8 @@ const program = "telemetry-relay"
 
 // Main runs the program and returns its exit code: 0, 2 for a mistake in the command line or
 // in a file that it names, and 1 for whatever else goes wrong. The drivers are those to which
-// events can be passed on, beside those that are always there, and the vendors those that can be asked to erase. Nobody
-// else is reached.
+// events can be passed on, beside http and the gateway's own database, and the vendors those
+// that can be asked to erase. Nobody else is reached.
 func Main(drivers []driver.Driver, vendors []deletion.Vendor) int {
 	s := surroundings{lookup: os.LookupEnv, now: time.Now, drivers: drivers, vendors: vendors}
 	return rootcmd.Report(s.root().ExecuteContextC(context.Background()))
@@ -51,7 +52,7 @@ func (s surroundings) screen(w io.Writer) screen.Screen { return screen.New(w, s
 
 // commands is the one list of them. Each is in a file of its own.
 func (s surroundings) commands() []*cobra.Command {
-	return []*cobra.Command{s.serve(), s.erasures(), s.erase()}
+	return []*cobra.Command{s.serve(), s.erasures(), s.erase(), s.migrate()}
 }
 
 func (s surroundings) root() *cobra.Command {

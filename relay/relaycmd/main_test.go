@@ -28,6 +28,8 @@ import (
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/deletion"
+	ddog "github.com/gotoolbase/telemetry/deletion/datadog"
+	phog "github.com/gotoolbase/telemetry/deletion/posthog"
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 	"github.com/gotoolbase/telemetry/internal/standin/posthog"
 )
@@ -57,6 +59,9 @@ func TestMain(m *testing.M) {
 		return m.Run()
 	}())
 }
+
+// reachable are the vendors of the program that is built.
+func reachable() []deletion.Vendor { return []deletion.Vendor{ddog.Vendor(), phog.Vendor()} }
 
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second
@@ -128,6 +133,8 @@ func placeAt(t *testing.T, now func() time.Time) *place {
 		postHog: posthog.New(posthog.Options{Key: postHogKey, Now: now}),
 		dataDog: datadog.New(datadog.Options{APIKey: apiKey, ApplicationKey: applicationKey, Now: now}),
 	}
+	p.postHog.Capture(canary().id, now())
+	p.dataDog.Store(datadog.Log{Host: canary().id, Service: "mylogs"})
 	for _, v := range []struct {
 		handler http.Handler
 		url     *string
@@ -157,13 +164,16 @@ func (p *place) write(name, content string) string {
 	return p.path(name)
 }
 
+// canary is a machine of which the vendors have something, and keep it.
+func canary() person { return somebody(250) }
+
 // Vendors as a relay's file has them.
 func (p *place) postHogVendor() string {
-	return fmt.Sprintf(`{vendor: posthog, endpoint: %q, project: "12345", key_file: posthog.key}`, p.postHogURL)
+	return fmt.Sprintf(`{vendor: posthog, endpoint: %q, project: "12345", key_file: posthog.key, canary: %s}`, p.postHogURL, canary().id)
 }
 
 func (p *place) dataDogVendor() string {
-	return fmt.Sprintf(`{vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key}`, p.dataDogURL)
+	return fmt.Sprintf(`{vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key, canary: %s}`, p.dataDogURL, canary().id)
 }
 
 // declare writes a relay's file with mytool at PostHog, mylogs at Datadog and big at both.
@@ -171,13 +181,14 @@ func (p *place) declare(lines ...string) string {
 	p.Helper()
 	return p.write("relay.yaml", strings.Join(append(lines,
 		"listen: 127.0.0.1:0",
-		"ledger: ledger",
+		"database: sqlite:data/relay.db",
 		"quiet: 1ms",
 		"limits: {per_address: {per_second: 1000, burst: 1000}}",
 		"tools:",
-		"  mytool: ["+p.postHogVendor()+"]",
-		"  mylogs: ["+p.dataDogVendor()+"]",
+		"  mytool: {erasures: ["+p.postHogVendor()+"]}",
+		"  mylogs: {erasures: ["+p.dataDogVendor()+"]}",
 		"  big:",
+		"    erasures:",
 		"    - "+p.postHogVendor(),
 		"    - "+p.dataDogVendor(),
 	), "\n")+"\n")
@@ -247,6 +258,7 @@ func transcript(args []string, out, errs string, code int) string {
 
 var (
 	uuids  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	looks  = regexp.MustCompile(`nothing-\d{8}T\d{6}Z`)
 	hashes = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	ports  = regexp.MustCompile(`127\.0\.0\.1:[1-9]\d*`)
 	times  = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)`)
@@ -267,7 +279,7 @@ func (p *place) inProcess(now time.Time, w io.Writer, args ...string) (stdout, s
 	s := surroundings{lookup: func(name string) (string, bool) {
 		value, found := map[string]string{"TERM": "xterm", "POSTHOG_KEY": postHogKey}[name]
 		return value, found
-	}, now: func() time.Time { return now }}
+	}, now: func() time.Time { return now }, vendors: reachable()}
 	root.AddCommand(s.commands()...)
 	var out, errs bytes.Buffer
 	if w == nil {

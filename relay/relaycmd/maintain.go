@@ -3,73 +3,76 @@
 package relaycmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // auditJSON is what verify says. Its names are stable.
 type auditJSON struct {
-	Whole bool `json:"whole"`
-	// Lines and Head are of the whole lines before the damage, if there is any.
-	Lines       int64     `json:"lines"`
-	Head        string    `json:"head"`
-	LastAt      time.Time `json:"last_at,omitzero"`
-	TornBytes   int64     `json:"torn_bytes"`
-	DamagedLine int64     `json:"damaged_line,omitempty"`
-	Damage      string    `json:"damage,omitempty"`
+	Whole    bool      `json:"whole"`
+	Lines    int64     `json:"lines"`
+	Head     string    `json:"head"`
+	LastAt   time.Time `json:"last_at,omitzero"`
+	Erasures int64     `json:"erasures"`
+	// DamagedPlaces is how many there are, and Damage says what is wrong at the first of them.
+	DamagedPlaces int64    `json:"damaged_places,omitempty"`
+	Damage        []string `json:"damage,omitempty"`
 }
 
 func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Hold the ledger against its chain of hashes",
-		Long: "Hold the ledger against its chain of hashes: a line that was changed, moved or removed\n" +
-			"shows, and which. The exit code is then 1.\n\n" +
-			"What does not show is that lines are missing at the very end, or that the whole file\n" +
-			"was written anew. Who wants to see that too keeps the number of lines and the head\n" +
-			"somewhere else: the same number of lines has the same head for ever.",
-		Example:           "  telemetry-relay erasures verify --ledger /var/lib/erasures",
+		Long: "Hold the ledger against its chain of hashes: a step that was changed, moved or removed\n" +
+			"shows, and which, and so does an erasure whose state is not the one to which its steps\n" +
+			"led. The exit code is then 1. A relay does the same once a day, and logs it.\n\n" +
+			"What does not show is that somebody wrote the whole ledger anew. Who wants to see that\n" +
+			"too keeps the number of lines and the head somewhere else, such as the relay's log: the\n" +
+			"same number of lines has the same head for ever.",
+		Example:           "  " + program + " erasures verify --config relay.yaml",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dir, err := ledger.find()
-		if err != nil {
+		return ledger.with(cmd.Context(), func(l *erasures.Ledger) error {
+			a, err := l.Verify(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.Damaged > 0 {
+				err = errors.New("the ledger is not as it was written: restore it from a backup, or keep it as the evidence that somebody changed it")
+			}
+			j := auditJSON{Whole: a.Damaged == 0, Lines: a.Lines, Head: a.Head, LastAt: a.LastAt.UTC(), Erasures: a.Erasures, DamagedPlaces: a.Damaged}
+			for _, d := range a.Damage {
+				j.Damage = append(j.Damage, d.String())
+			}
+			if *format == "json" {
+				return errors.Join(screen.WriteJSON(cmd.OutOrStdout(), j), err)
+			}
+			rows := []screen.Row{row("Ledger", "as it was written", screen.Green)}
+			if a.Damaged > 0 {
+				rows = []screen.Row{row("Ledger", "DAMAGED, in "+screen.Count(a.Damaged, "place", "places"), screen.Red)}
+			}
+			for _, d := range j.Damage {
+				rows = append(rows, row("Damage", d, screen.Red))
+			}
+			rows = append(rows, row("Lines", fmt.Sprint(j.Lines), screen.Plain), row("Erasures", fmt.Sprint(j.Erasures), screen.Plain), row("Head", j.Head, screen.Plain))
+			if !j.LastAt.IsZero() {
+				rows = append(rows, row("Last line", screen.When(j.LastAt), screen.Plain))
+			}
+			s.screen(cmd.OutOrStdout()).Table(rows)
 			return err
-		}
-		audit, err := erasures.Verify(dir)
-		damage, damaged := errors.AsType[*erasures.DamageError](err)
-		if err != nil && !damaged {
-			return ledger.problem(err, dir)
-		}
-		j := auditJSON{Whole: !damaged, Lines: audit.Lines, Head: audit.Head, LastAt: audit.LastAt.UTC(), TornBytes: audit.TornBytes}
-		if damaged {
-			j.DamagedLine, j.Damage = damage.Line, damage.Err.Error()
-		}
-		if *format == "json" {
-			return errors.Join(screen.WriteJSON(cmd.OutOrStdout(), j), ledger.problem(err, dir))
-		}
-		out := s.screen(cmd.OutOrStdout())
-		rows := []screen.Row{row("Ledger", "as it was written", screen.Green), row("Lines", fmt.Sprint(j.Lines), screen.Plain)}
-		if damaged {
-			rows = []screen.Row{row("Ledger", "DAMAGED", screen.Red), row("Damaged line", fmt.Sprint(j.DamagedLine), screen.Red), row("Lines before it", fmt.Sprint(j.Lines), screen.Plain)}
-		}
-		rows = append(rows, row("Head", j.Head, screen.Plain))
-		if !j.LastAt.IsZero() {
-			rows = append(rows, row("Last line", screen.When(j.LastAt), screen.Plain))
-		}
-		if j.TornBytes > 0 {
-			rows = append(rows, row("Half a line", fmt.Sprintf("%s at the end: a write that was cut off, or is just going on", screen.Count(j.TornBytes, "byte", "bytes")), screen.Plain))
-		}
-		out.Table(rows)
-		return ledger.problem(err, dir)
+		})
 	}
 	return cmd
 }
@@ -79,27 +82,25 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 		Use:   "retry ID",
 		Short: "Have those vendors asked again that need a person",
 		Long: "Have those vendors asked again that refused an erasure or left it to a person, once\n" +
-			"that person has seen to it. The relay takes it up within a minute if it runs, else\n" +
+			"that person has seen to it. A relay takes it up within a minute if one runs, else\n" +
 			"when it starts. The first four characters of the ID will do.",
-		Example:           "  telemetry-relay erasures retry 4f2a --ledger /var/lib/erasures",
+		Example:           "  " + program + " erasures retry 4f2a --config relay.yaml",
 		Args:              oneID,
 		ValidArgsFunction: ledger.completeID(erasures.Erasure.NeedsPerson),
 	}
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := ledger.one(args[0])
-		if err != nil {
+		var e erasures.Erasure
+		if err := ledger.with(cmd.Context(), func(l *erasures.Ledger) (err error) {
+			if e, err = ledger.one(cmd.Context(), l, args[0]); err != nil {
+				return err
+			}
+			if err = l.Retry(e.ID); errors.Is(err, erasures.ErrNothingLeft) {
+				return fmt.Errorf("nothing is left to a person here: %s", ledger.hint("show", e.ID[:shortID]))
+			}
 			return err
-		}
-		if !e.NeedsPerson() {
-			return fmt.Errorf("nothing is left to a person here: %s", ledger.hint("show", e.ID[:shortID]))
-		}
-		dir, err := ledger.find()
-		if err != nil {
+		}); err != nil {
 			return err
-		}
-		if err := erasures.Retry(dir, e.ID); err != nil {
-			return ledger.problem(err, dir)
 		}
 		var vendors []string
 		for _, v := range e.Vendors {
@@ -115,7 +116,7 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 		}
 		out := s.screen(cmd.OutOrStdout())
 		for _, v := range vendors {
-			fmt.Fprintf(out, "%s is asked again: within a minute if the relay runs, else when it starts.\n", screen.Clean(v))
+			fmt.Fprintf(out, "%s is asked again: within a minute if a relay runs, else when it starts.\n", screen.Clean(v))
 		}
 		fmt.Fprintf(out, "How it goes on: %s\n", ledger.hint("show", e.ID[:shortID]))
 		return nil
@@ -123,62 +124,163 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 	return cmd
 }
 
-func (s surroundings) repair(ledger *ledgerPlace) *cobra.Command {
+// vouching adds the flags that say who does something and why.
+func vouching(cmd *cobra.Command) (by, why *string) {
+	by = cmd.Flags().String("by", "", "who does it, such as a name or a ticket's queue")
+	why = cmd.Flags().String("why", "", "why, such as what was done at the vendor, or the date of a letter")
+	must(cmd.RegisterFlagCompletionFunc("by", cobra.NoFileCompletions))
+	must(cmd.RegisterFlagCompletionFunc("why", cobra.NoFileCompletions))
+	return by, why
+}
+
+func (s surroundings) done(ledger *ledgerPlace) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "repair",
-		Short: "Make a damaged ledger usable, by setting aside what is damaged",
-		Long: "Make a damaged ledger usable: set aside the lines that are damaged, and number and\n" +
-			"chain the others anew, with a last line that says so. The ledger as it was stays\n" +
-			"beside it. A backup that is whole is better: this is for where there is none.\n\n" +
-			"Nobody is erased by mistake. What may happen is that a tool does not find its receipt\n" +
-			"and asks again, and that a vendor is asked twice.\n\n" +
-			"The relay must not run. Run this as the user whom the relay runs as, who has to own\n" +
-			"the new file. A ledger that is not damaged is left as it is.",
-		Example:           "  telemetry-relay erasures repair --ledger /var/lib/erasures",
-		Args:              noArgs,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		Use:   "done ID --by WHO --why HOW",
+		Short: "Say that an erasure was done by hand",
+		Long: "Write into the ledger that a person has erased by hand what the vendors did not. Nobody\n" +
+			"is asked for it any more. It is a state of its own and not verified, since nothing has\n" +
+			"shown it: the person who asked is told that you say so. Where the vendor can be asked,\n" +
+			"retry has it looked at again, and is better.",
+		Example:           "  " + program + ` erasures done 4f2a --config relay.yaml --by alice --why "split the profile at PostHog and deleted it"`,
+		Args:              oneID,
+		ValidArgsFunction: ledger.completeID(func(e erasures.Erasure) bool { return e.Open }),
 	}
-	yes := cmd.Flags().BoolP("yes", "y", false, "do not ask")
+	by, why := vouching(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *by == "" || *why == "" {
+			return usage("--by and --why are required: %w", erasures.ErrNobody)
+		}
+		return ledger.with(cmd.Context(), func(l *erasures.Ledger) error {
+			e, err := ledger.one(cmd.Context(), l, args[0])
+			if err != nil {
+				return err
+			}
+			if err := l.Done(e.ID, *by, *why); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "It is written down: %s\n", ledger.hint("show", e.ID[:shortID]))
+			return nil
+		})
+	}
+	return cmd
+}
+
+func (s surroundings) add(ledger *ledgerPlace) *cobra.Command {
+	var tool, machineID, requestedAt string
+	cmd := &cobra.Command{
+		Use:   "add --config FILE --tool TOOL --machine-id ID --by WHO --why HOW",
+		Short: "Take a request into the ledger that came by mail",
+		Long: "Take a request into the ledger that did not come from a tool, such as by mail: who\n" +
+			"takes it vouches for it, since there is no proof. The tool's vendors are those of the\n" +
+			"relay's file, and are asked as for any other.",
+		Example: "  " + program + ` erasures add --config relay.yaml --tool mytool --machine-id 0b5c… --by alice --why "letter of 3 May"`,
+		Args:    noArgs,
+	}
+	cmd.Flags().StringVar(&tool, "tool", "", "the tool whose data is to be erased")
+	cmd.Flags().StringVar(&machineID, "machine-id", "", "the machine ID, which mytool telemetry status shows")
+	cmd.Flags().StringVar(&requestedAt, "requested-at", "", "when the person asked, as RFC 3339; now without it")
+	for _, name := range []string{"tool", "machine-id", "requested-at"} {
+		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
+	}
+	by, why := vouching(cmd)
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dir, err := ledger.find()
+		if *by == "" || *why == "" {
+			return usage("--by and --why are required: %w", erasures.ErrNobody)
+		}
+		if ledger.config == "" {
+			return usage("--config is required: the relay's file, which says who has the tool's data")
+		}
+		if (deletion.Request{MachineID: machineID}).Validate() != nil {
+			return usage("--machine-id: %w", deletion.ErrInvalidID)
+		}
+		c, err := s.loadConfig(ledger.config)
 		if err != nil {
 			return err
 		}
-		audit, err := erasures.Verify(dir)
-		damage, damaged := errors.AsType[*erasures.DamageError](err)
-		if err != nil && !damaged {
-			return ledger.problem(err, dir)
+		terms, err := c.terms(tool)
+		if err != nil {
+			return err
 		}
-		if damaged && !*yes {
-			says := fmt.Sprintf("Line %d of the ledger is damaged: %v. The %s before it are whole.\nIf there is a backup, restore that instead.",
-				damage.Line, damage.Err, screen.Count(audit.Lines, "line", "lines"))
-			if err := s.confirm(cmd, says, "Set the damaged lines aside?"); err != nil {
-				return err
+		demand := erasures.Demand{Tool: tool, MachineID: machineID, By: *by, Why: *why}
+		if requestedAt != "" {
+			if demand.RequestedAt, err = time.Parse(time.RFC3339, requestedAt); err != nil || demand.RequestedAt.After(s.now()) {
+				return usage("--requested-at must be a time that is over, such as 2026-05-03T12:00:00Z")
 			}
 		}
-		d, err := erasures.AcceptDamage(dir)
+		db, err := store.Open(cmd.Context(), c.database, erasures.Schema())
 		if err != nil {
-			return ledger.problem(err, dir)
+			return databaseProblem(err, c.database)
+		}
+		told, err := erasures.NewLedger(db).Add(demand, terms)
+		if err := errors.Join(err, db.Close()); err != nil {
+			return err
 		}
 		if *format == "json" {
 			return screen.WriteJSON(cmd.OutOrStdout(), struct {
-				Repaired bool   `json:"repaired"`
-				Kept     int    `json:"lines_kept"`
-				SetAside int    `json:"lines_set_aside"`
-				Original string `json:"original,omitempty"`
-			}{d.Original != "", d.Kept, d.SetAside, d.Original})
+				ID    string    `json:"id"`
+				New   bool      `json:"new"`
+				DueAt time.Time `json:"due_at"`
+			}{told.ID, told.New, told.DueAt.UTC()})
 		}
-		out := s.screen(cmd.OutOrStdout())
-		if d.Original == "" {
-			fmt.Fprintln(out, "The ledger is not damaged, and was left as it is.")
-			return nil
+		says := "It is in the ledger"
+		if !told.New {
+			says = "It was in the ledger already"
 		}
-		out.Table([]screen.Row{
-			row("Ledger", "usable again", screen.Green),
-			row("Kept", screen.Count(d.Kept, "line", "lines"), screen.Plain),
-			row("Set aside", screen.Count(d.SetAside, "line", "lines"), screen.Plain),
-			row("As it was", d.Original, screen.Plain),
+		fmt.Fprintf(cmd.OutOrStdout(), "%s, and due by %s: %s\n", says, screen.When(told.DueAt), ledger.hint("show", told.ID[:shortID]))
+		return nil
+	}
+	return cmd
+}
+
+func (s surroundings) migrate() *cobra.Command {
+	var from string
+	place := &ledgerPlace{load: s.loadConfig}
+	cmd := &cobra.Command{
+		Use:   "migrate --from-ledger DIRECTORY --config FILE",
+		Short: "Take over a ledger that was a directory of files",
+		Long: "Take over a ledger as earlier versions kept it, in a directory, into the database: once,\n" +
+			"before anything else is in it. End the relay that wrote it first. All of it is taken\n" +
+			"over, with its chain of hashes, or nothing; the directory stays as it is.",
+		Example:           "  " + program + " migrate --from-ledger /var/lib/erasures --config relay.yaml",
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.Flags().StringVar(&from, "from-ledger", "", "the directory of the ledger")
+	must(cmd.MarkFlagDirname("from-ledger"))
+	cmd.Flags().StringVar(&place.database, "database", "", "the database: sqlite:FILE, or postgres://USER@HOST/NAME without a password")
+	must(cmd.RegisterFlagCompletionFunc("database", cobra.NoFileCompletions))
+	cmd.Flags().StringVar(&place.config, "config", "", "the relay's YAML file, which names the database")
+	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
+	format := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if from == "" {
+			return usage("--from-ledger is required: the directory of the ledger")
+		}
+		at, err := place.url()
+		if err != nil {
+			return err
+		}
+		db, err := store.Open(cmd.Context(), at, erasures.Schema())
+		if err != nil {
+			return databaseProblem(err, at)
+		}
+		done, err := erasures.NewLedger(db).Import(context.WithoutCancel(cmd.Context()), from)
+		if err := errors.Join(err, db.Close()); err != nil {
+			return err
+		}
+		if *format == "json" {
+			return screen.WriteJSON(cmd.OutOrStdout(), struct {
+				Lines     int64  `json:"lines"`
+				Erasures  int64  `json:"erasures"`
+				Head      string `json:"head"`
+				TornBytes int64  `json:"torn_bytes"`
+			}{done.Lines, done.Erasures, done.Head, done.TornBytes})
+		}
+		s.screen(cmd.OutOrStdout()).Table([]screen.Row{
+			row("Taken over", screen.Count(done.Erasures, "erasure", "erasures"), screen.Green),
+			row("Lines", fmt.Sprint(done.Lines), screen.Plain),
+			row("Head", done.Head, screen.Plain),
 		})
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/internal/tty"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // answerTime is how long answers may take when the relay is to end. Run has its own grace,
@@ -27,26 +29,40 @@ import (
 const answerTime = 15 * time.Second
 
 const relayExample = `  listen: 127.0.0.1:8443            # where tools send their requests
-  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, at listen as well
+  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, nowhere
   tls: {certificate: FILE, key: FILE}
-  behind_proxy: false               # true: take the address for the limits from the last
-                                    # entry of X-Forwarded-For, and do without tls
-  ledger: /var/lib/erasures         # a directory of the relay's alone
+  proxies: [10.0.0.0/8]             # whose X-Forwarded-For is believed; with some, tls is theirs
+  database: sqlite:/var/lib/telemetry/relay.db  # in a directory of the relay's alone; or
+                                    # postgres://relay@db.example.com/relay, for several relays;
+                                    # with a password in it, database_file: FILE or database_env
   quiet: 24h                        # from a request to the first call of a vendor
   poll: 6h                          # between two looks at how far a vendor is
+  due: 30d                          # until when an erasure has to be done
   limits:
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
+    events: {per_address: {per_second: 20, burst: 1000}, memory: 64MiB, stored_bytes: 256MiB, stored_age: 7d}
   tools:
     mytool:
-      - {vendor: posthog, instance: eu, project: "12345", key_file: /run/secrets/posthog}
-      - vendor: datadog
-        site: eu1                   # a region or a site, or endpoint: URL
-        service: mytool             # the tool's name if not given
-        retention: 15d              # the longest time that logs are kept
-        tiers: [indexes, flex]      # where logs are counted; indexes if not given
-        api_key_file: /run/secrets/datadog-api
-        application_key_env: DATADOG_APPLICATION_KEY`
+      schema: mytool.yaml           # what its author declares; else any event may come
+      destinations:                 # where its events go; all of them get all
+        - {backend: store, retention: 90d}
+        - {backend: posthog, instance: eu, project_key_file: /run/secrets/posthog-project}
+      erasures:                     # the vendors that hold its data
+        - {vendor: store}
+        - vendor: posthog
+          instance: eu
+          project: "12345"
+          key_file: /run/secrets/posthog
+          canary: 0b5cd8a7e3f14692b0c1d2e3f4a5b6c7  # the machine ID of an installation of yours that
+                                    # is used: until it is found there, nothing is called verified
+        - vendor: datadog
+          site: eu1                 # a region or a site, or endpoint: URL
+          service: mytool           # the tool's name if not given
+          retention: 15d            # the longest time that logs are kept
+          tiers: [indexes, flex]    # where logs are counted; everywhere if not given
+          api_key_file: /run/secrets/datadog-api
+          application_key_env: DATADOG_APPLICATION_KEY`
 
 func (s surroundings) serve() *cobra.Command {
 	var path, format, logFormat string
@@ -71,18 +87,18 @@ func (s surroundings) serve() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&path, "config", "", "the YAML file that says what the relay does")
 	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
-	cmd.Flags().BoolVar(&check, "check", false, "look whether it would run, and start nothing, change nothing and contact nobody")
+	cmd.Flags().BoolVar(&check, "check", false, "look whether it would run, and start nothing, change nothing and contact no vendor")
 	addChoice(cmd, &logFormat, "log", "", "auto", "how to log; auto is text on a terminal and json elsewhere", "auto", "text", "json")
 	addChoice(cmd, &format, "output", "o", "text", "what --check says: for people or for programs", "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("output") && !check {
 			return usage("--output goes with --check; what a relay says while it runs is its log, see --log")
 		}
-		c, err := loadConfig(path)
+		c, err := s.loadConfig(path)
 		if err != nil {
 			return err
 		}
-		vendors, err := s.openAll(c)
+		vendors, err := s.tryOpening(c)
 		if err != nil {
 			return err
 		}
@@ -91,9 +107,9 @@ func (s surroundings) serve() *cobra.Command {
 			return err
 		}
 		if check {
-			return s.printCheck(cmd, c, cert, format)
+			return s.printCheck(cmd, c, vendors, cert, format)
 		}
-		return s.run(cmd.Context(), c, vendors, cert, logger(cmd.ErrOrStderr(), logFormat))
+		return s.run(cmd.Context(), c, cert, logger(cmd.ErrOrStderr(), logFormat))
 	}
 	return cmd
 }
@@ -148,26 +164,19 @@ func (d door) serve() error {
 const (
 	forTools = "requests of tools"
 	forAdmin = "/healthz and /metrics"
-	forAll   = forTools + ", " + forAdmin
 )
 
 // run is the relay until it is told to end.
-func (s surroundings) run(parent context.Context, c *config, vendors map[string][]erasures.Vendor, cert *certificate, log *slog.Logger) (err error) {
+func (s surroundings) run(parent context.Context, c *config, cert *certificate, log *slog.Logger) (err error) {
 	ctx, stop := stopping(parent)
 	defer stop()
 
-	ledger, err := erasures.OpenLedger(c.ledger)
+	h, err := s.openHouse(ctx, c, log)
 	if err != nil {
-		return ledgerProblem(err, c.ledger)
+		return err
 	}
-	defer func() { err = errors.Join(err, ledger.Close()) }()
-	r, err := erasures.New(erasures.Config{
-		Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Limit: c.limit, TrustForwarded: c.behindProxy, Log: log, Now: s.now,
-	})
-	if err != nil {
-		return relayMistake(err)
-	}
-	doors, err := c.open(r, cert)
+	defer func() { err = errors.Join(err, h.close()) }()
+	doors, err := c.open(h, cert)
 	if err != nil {
 		return err
 	}
@@ -176,7 +185,7 @@ func (s surroundings) run(parent context.Context, c *config, vendors map[string]
 	working := make(chan error, 1)
 	workCtx, endWork := context.WithCancel(ctx)
 	defer endWork()
-	go func() { working <- r.Run(workCtx) }()
+	go func() { working <- h.run(workCtx) }()
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		go func() {
@@ -215,11 +224,8 @@ func (s surroundings) run(parent context.Context, c *config, vendors map[string]
 }
 
 // open listens.
-func (c *config) open(r *erasures.Relay, cert *certificate) ([]door, error) {
-	public := door{server: erasures.NewServer(r), tls: cert != nil, what: forAll}
-	if c.admin != "" {
-		public.server, public.what = erasures.NewServer(r.Public()), forTools
-	}
+func (c *config) open(h *house, cert *certificate) ([]door, error) {
+	public := door{server: erasures.NewServer(h.public()), tls: cert != nil, what: forTools}
 	if cert != nil {
 		public.server.TLSConfig = cert.config()
 	}
@@ -230,7 +236,7 @@ func (c *config) open(r *erasures.Relay, cert *certificate) ([]door, error) {
 	if c.admin == "" {
 		return []door{public}, nil
 	}
-	admin := door{server: erasures.NewServer(r.Admin()), what: forAdmin}
+	admin := door{server: erasures.NewServer(h.admin()), what: forAdmin}
 	if admin.listener, err = net.Listen("tcp", c.admin); err != nil {
 		public.listener.Close()
 		return nil, fmt.Errorf("cannot listen: %w", err)
@@ -271,20 +277,16 @@ func watch(cert *certificate, log *slog.Logger) (end func()) {
 	}
 }
 
-// ledgerProblem adds the next step to what is wrong with a ledger.
-func ledgerProblem(err error, dir string) error {
-	dir = quote(dir)
-	damage, damaged := errors.AsType[*erasures.DamageError](err)
+// databaseProblem adds the next step to what is wrong with a database.
+func databaseProblem(err error, at string) error {
+	file, _ := store.File(at)
 	switch {
-	case damaged:
-		return fmt.Errorf("line %d of the ledger (at byte %d) is damaged: %w; restore it from a backup, or have the damaged lines set aside: telemetry-relay erasures repair --ledger %s",
-			damage.Line, damage.Offset, damage.Err, dir)
-	case errors.Is(err, erasures.ErrUnsafe):
-		return fmt.Errorf("%w: chmod 700 %s", erasures.ErrUnsafe, dir)
-	case errors.Is(err, erasures.ErrBusy):
-		return fmt.Errorf("%w: a relay is at work in %s; there can be one, and only while it does not run can the ledger be repaired", erasures.ErrBusy, dir)
+	case errors.Is(err, store.ErrUnsafe):
+		return fmt.Errorf("%w: chmod 700 %s", store.ErrUnsafe, quote(filepath.Dir(file)))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("the ledger in %s is another user's: run this as the one whom the relay runs as", dir)
+		return fmt.Errorf("the database %s is another user's: run this as the one whom the relay runs as", quote(file))
+	case errors.Is(err, store.ErrURL):
+		return usage("%w", err)
 	}
 	return err
 }

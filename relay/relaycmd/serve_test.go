@@ -23,6 +23,8 @@ import (
 
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 	"github.com/gotoolbase/telemetry/internal/standin/posthog"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // selfSign writes a certificate with its key, and has the client take it.
@@ -108,8 +110,8 @@ func TestARequestOverTLSIsTakenAskedForListedShownExportedAndVerified(t *testing
 	}
 
 	// All this works while the relay does.
-	ledger := p.path("ledger")
-	if out := p.must("erasures", "list", "--ledger", ledger); !strings.HasPrefix(out, id+"\tmytool\tacknowledged\t"+who.id+"\t") || !strings.HasSuffix(out, "\tposthog acknowledged\n") {
+	ledger := "sqlite:data/relay.db"
+	if out := p.must("erasures", "list", "--database", ledger); !strings.HasPrefix(out, id+"\tmytool\tacknowledged\t"+who.id+"\t") || !strings.HasSuffix(out, "\tposthog acknowledged\n") {
 		t.Errorf("list: %q", out)
 	}
 	if out := p.must("erasures", "show", id[:4], "--config", "relay.yaml"); !strings.Contains(out, "Machine ID: "+who.id+"\n") || !strings.Contains(out, "Receipt: "+p.postHog.PersonUUID(who.id)) {
@@ -119,13 +121,13 @@ func TestARequestOverTLSIsTakenAskedForListedShownExportedAndVerified(t *testing
 		ID    string
 		Steps []struct{ Event string }
 	}
-	if out := p.must("erasures", "export", "--ledger", ledger); json.Unmarshal([]byte(out), &exported) != nil || exported.ID != id || len(exported.Steps) != 3 {
+	if out := p.must("erasures", "export", "--database", ledger); json.Unmarshal([]byte(out), &exported) != nil || exported.ID != id || len(exported.Steps) != 3 {
 		t.Errorf("export: %s", out)
 	}
-	if out := p.must("erasures", "verify", "--ledger", ledger); !strings.Contains(out, "Ledger: as it was written\nLines: 5\nHead: ") {
+	if out := p.must("erasures", "verify", "--database", ledger); !strings.Contains(out, "Ledger: as it was written\nLines: 3\nErasures: 1\nHead: ") {
 		t.Errorf("verify: %s", out)
 	}
-	if out := p.must("erasures", "list", "--ledger", ledger, "--state", "verified"); out != "" {
+	if out := p.must("erasures", "list", "--database", ledger, "--state", "verified"); out != "" {
 		t.Errorf("list of verified ones: %q", out)
 	}
 
@@ -144,8 +146,8 @@ func TestARequestOverTLSIsTakenAskedForListedShownExportedAndVerified(t *testing
 func TestBehindAProxyTheAddressIsTheOneThatTheProxyWrote(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.write("relay.yaml", "listen: 127.0.0.1:0\nbehind_proxy: true\nledger: ledger\nquiet: 24h\n"+
-		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: ["+p.postHogVendor()+"]}\n")
+	p.write("relay.yaml", "listen: 127.0.0.1:0\nproxies: [127.0.0.0/8]\ndatabase: sqlite:data/relay.db\nquiet: 24h\n"+
+		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {erasures: ["+p.postHogVendor()+"]}}\n")
 	r := p.start()
 	if !strings.HasPrefix(r.public, "http://") {
 		t.Errorf("it listens at %s", r.public)
@@ -171,8 +173,8 @@ func TestBehindAProxyTheAddressIsTheOneThatTheProxyWrote(t *testing.T) {
 func TestWithoutAProxyNobodyChoosesTheirAddress(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.write("relay.yaml", "listen: 127.0.0.1:0\nledger: ledger\n"+
-		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: ["+p.postHogVendor()+"]}\n")
+	p.write("relay.yaml", "listen: 127.0.0.1:0\ndatabase: sqlite:data/relay.db\n"+
+		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {erasures: ["+p.postHogVendor()+"]}}\n")
 	r := p.start()
 	for i, want := range []int{http.StatusAccepted, http.StatusTooManyRequests} {
 		if a := r.do(http.MethodPost, "/v1/erasures", body("mytool", somebody(i)), "X-Forwarded-For", fmt.Sprint("192.0.2.", i)); a.status != want {
@@ -200,12 +202,13 @@ func TestAKilledRelayKeepsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-r.ended
-	if out := p.must("erasures", "list", "--ledger", "ledger"); strings.Count(out, "\n") != people {
+	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); strings.Count(out, "\n") != people {
 		t.Errorf("after the kill there are\n%s", out)
 	}
-	p.must("erasures", "verify", "--ledger", "ledger")
+	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
 
 	p.postHog.Repair(posthog.Persons)
+	p.leasesEnd()
 	again := p.start()
 	again.log.expect(t, people, inHand)
 	for id, who := range ids {
@@ -221,7 +224,32 @@ func TestAKilledRelayKeepsEverything(t *testing.T) {
 		}
 	}
 	again.stop()
-	p.must("erasures", "verify", "--ledger", "ledger")
+	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
+}
+
+// leasesEnd is ten minutes later: what a relay that was killed was at is anybody's again.
+func (p *place) leasesEnd() {
+	p.Helper()
+	p.change(`UPDATE erasure_vendors SET next = 0 WHERE holder <> ''`)
+}
+
+// change changes the database by hand.
+func (p *place) change(statement string) {
+	p.Helper()
+	db, err := store.Open(p.Context(), "sqlite:"+p.path("data/relay.db"), erasures.Schema())
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Write(p.Context(), func(tx *store.Tx) error {
+		n, err := tx.Exec(p.Context(), statement)
+		if err == nil && n == 0 {
+			p.Errorf("%s changed nothing", statement)
+		}
+		return err
+	}); err != nil {
+		p.Fatal(err)
+	}
 }
 
 func TestOnceTheDataIsGoneTheReceiptSaysSo(t *testing.T) {
@@ -241,10 +269,10 @@ func TestOnceTheDataIsGoneTheReceiptSaysSo(t *testing.T) {
 	if a := r.do(http.MethodGet, "/v1/erasures/"+id, ""); a.State != "verified" {
 		t.Errorf("answered %+v", a)
 	}
-	if out := p.must("erasures", "list", "--ledger", "ledger"); !strings.Contains(out, "\tverified\t") || !strings.HasSuffix(out, "\tdatadog verified\n") {
+	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "\tverified\t") || !strings.HasSuffix(out, "\tdatadog verified\n") {
 		t.Errorf("list: %s", out)
 	}
-	if len(p.dataDog.Logs()) > 0 {
+	if len(p.dataDog.Stored(who.id)) > 0 {
 		t.Error("the logs are still there")
 	}
 	r.stop()
@@ -261,36 +289,44 @@ func TestWhatWasRefusedIsTakenUpAgain(t *testing.T) {
 	id := r.post("mytool", who)
 	r.log.expect(t, 1, "a vendor refuses an erasure")
 	r.stop()
-	if out := p.must("erasures", "list", "--ledger", "ledger", "--state", "refused"); !strings.HasPrefix(out, id) {
+	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db", "--state", "refused"); !strings.HasPrefix(out, id) {
 		t.Errorf("list: %q", out)
 	}
-	if out := p.must("erasures", "show", id, "--ledger", "ledger"); !strings.Contains(out, "telemetry-relay erasures retry "+id[:12]+" --ledger ledger") {
+	if out := p.must("erasures", "show", id, "--database", "sqlite:data/relay.db"); !strings.Contains(out, "telemetry-relay erasures retry "+id[:12]+" --database sqlite:data/relay.db") {
 		t.Errorf("show: %s", out)
 	}
-	if out := p.completes("erasures", "retry", "--ledger", "ledger", ""); !strings.HasPrefix(out, id+"\tmytool, refused") {
+	if out := p.completes("erasures", "retry", "--database", "sqlite:data/relay.db", ""); !strings.HasPrefix(out, id+"\tmytool, refused") {
 		t.Errorf("completion: %s", out)
 	}
 	p.postHog.Repair(posthog.BulkDelete)
-	if out := p.must("erasures", "retry", id[:6], "--ledger", "ledger"); !strings.HasPrefix(out, "posthog is asked again: within a minute if the relay runs, else when it starts.\n") {
+	if out := p.must("erasures", "retry", id[:6], "--database", "sqlite:data/relay.db"); !strings.HasPrefix(out, "posthog is asked again: within a minute if a relay runs, else when it starts.\n") {
 		t.Errorf("retry: %s", out)
 	}
 	again := p.start()
 	again.log.expect(t, 1, inHand)
 	again.stop()
-	if out := p.must("erasures", "list", "--ledger", "ledger"); !strings.Contains(out, "\tacknowledged\t") {
+	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "\tacknowledged\t") {
 		t.Errorf("list: %s", out)
 	}
-	p.fails(1, "nothing is left to a person here: telemetry-relay erasures show "+id[:12]+" --ledger ledger", "erasures", "retry", id, "--ledger", "ledger")
+	p.fails(1, "nothing is left to a person here: telemetry-relay erasures show "+id[:12]+" --database sqlite:data/relay.db", "erasures", "retry", id, "--database", "sqlite:data/relay.db")
 }
 
-func TestThereIsOneRelayForALedger(t *testing.T) {
+func TestTwoRelaysShareALedger(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.declare()
-	r := p.start()
-	p.fails(1, "a relay is at work in "+p.path("ledger"), "serve", "--config", "relay.yaml")
+	one, other := p.start(), p.start()
+	first := one.post("mytool", somebody(1))
+	if a := other.do(http.MethodPost, "/v1/erasures", body("mytool", somebody(1))); a.ID != first {
+		t.Errorf("the other answered %+v", a)
+	}
+	second := other.post("mytool", somebody(2))
+	if a := one.do(http.MethodGet, "/v1/erasures/"+second, ""); a.status != http.StatusOK || a.ID != second {
+		t.Errorf("the one answered %+v", a)
+	}
 	p.must("serve", "--config", "relay.yaml", "--check") // it only looks
-	r.stop()
+	one.stop()
+	other.stop()
 }
 
 func TestAnAddressThatIsTakenIsSaidSo(t *testing.T) {
@@ -309,59 +345,29 @@ func TestAnAddressThatIsTakenIsSaidSo(t *testing.T) {
 	p.fails(1, "telemetry-relay: cannot listen: ", "serve", "--config", "relay.yaml")
 }
 
-// damage changes a byte in the middle of the ledger.
-func (p *place) damage() {
-	p.Helper()
-	file := p.path("ledger/ledger.jsonl")
-	content, err := os.ReadFile(file)
-	if err != nil {
-		p.Fatal(err)
-	}
-	at := strings.Index(string(content), `"machine_id":"`) + len(`"machine_id":"`)
-	content[at] ^= 1
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		p.Fatal(err)
-	}
-}
-
-func TestADamagedLedgerStopsTheRelayUntilItIsRepaired(t *testing.T) {
+func TestADamagedLedgerIsToldAndTheWorkGoesOn(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.declare()
 	r := p.start()
-	lost := r.post("mytool", somebody(1))
+	r.post("mytool", somebody(1))
 	kept := r.post("mytool", somebody(2))
 	r.stop()
-	p.must("erasures", "repair", "--ledger", "ledger", "--yes") // leaves it as it is
-	p.must("erasures", "verify", "--ledger", "ledger")
-	p.damage()
-
-	const says = "line 3 of the ledger (at byte "
-	const hint = "telemetry-relay erasures repair --ledger "
-	if out := p.fails(1, says, "erasures", "verify", "--ledger", "ledger"); !strings.Contains(out, "Ledger: DAMAGED\nDamaged line: 3\nLines before it: 2\n") {
+	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
+	p.change(`UPDATE erasure_steps SET line = REPLACE(line, 'mytool', 'mytoot') WHERE seq = 1`)
+	const says = "the ledger is not as it was written"
+	if out := p.fails(1, says, "erasures", "verify", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "Ledger: DAMAGED, in 2 places\nDamage: line 2: it, or the line before it, is not as it was written\nDamage: erasure ") {
 		t.Errorf("verify: %s", out)
 	}
-	if out := p.fails(1, hint+"ledger", "erasures", "verify", "--ledger", "ledger", "--output", "json"); !strings.Contains(out, `"damaged_line": 3`) {
+	if out := p.fails(1, says, "erasures", "verify", "--database", "sqlite:data/relay.db", "--output", "json"); !strings.Contains(out, `"damaged_places": 2`) {
 		t.Errorf("verify: %s", out)
-	}
-	p.fails(1, says, "erasures", "list", "--ledger", "ledger")
-	p.fails(1, says, "erasures", "export", "--ledger", "ledger")
-	p.fails(1, hint+p.path("ledger"), "serve", "--config", "relay.yaml")
-	p.fails(2, hint, "serve", "--config", "relay.yaml", "--check")
-	p.fails(2, "there is no terminal to ask at: add --yes if this is meant", "erasures", "repair", "--ledger", "ledger")
-	p.fails(1, says, "erasures", "verify", "--ledger", "ledger")
-
-	out := p.must("erasures", "repair", "--ledger", "ledger", "--yes")
-	if !strings.HasPrefix(out, "Ledger: usable again\n") || !strings.Contains(out, "As it was: "+"ledger") {
-		t.Errorf("repair: %s", out)
-	}
-	p.must("erasures", "verify", "--ledger", "ledger")
-	if out := p.must("erasures", "list", "--ledger", "ledger"); !strings.HasPrefix(out, kept) || strings.Contains(out, lost) {
-		t.Errorf("list: %s", out)
 	}
 	again := p.start()
-	again.post("mytool", somebody(1)) // a tool that does not find its receipt asks again
-	p.fails(1, "a relay is at work in ledger", "erasures", "repair", "--ledger", "ledger", "--yes")
+	again.log.expect(t, 1, "the evidence is not as it was written")
+	if a := again.do(http.MethodGet, "/v1/erasures/"+kept, ""); a.ID != kept {
+		t.Errorf("answered %+v", a)
+	}
+	again.post("mytool", somebody(3))
 	again.stop()
 }
 
@@ -372,7 +378,7 @@ func TestACertificateThatEndedIsFoundByCheck(t *testing.T) {
 	p.declare(withTLS)
 	p.fails(2, "line 1: tls: certificate: it ended on ", "serve", "--config", "relay.yaml", "--check")
 	p.selfSign(1, time.Now().Add(time.Hour))
-	if out := p.must("serve", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools, /healthz and /metrics\nCertificate: until ") {
+	if out := p.must("serve", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools\nNowhere: are /healthz and /metrics: set admin to have them\nCertificate: until ") {
 		t.Errorf("check: %s", out)
 	}
 	p.write("relay.crt", "noise")

@@ -69,7 +69,7 @@ func TestSIGTERMLetsAnswersFinishAndTakesNoMore(t *testing.T) {
 			conn.Close()
 			t.Errorf("%v: somebody still listens", s)
 		}
-		if out := p.must("erasures", "list", "--ledger", "ledger"); strings.Count(out, "\n") != 1 {
+		if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); strings.Count(out, "\n") != 1 {
 			t.Errorf("%v: the ledger has %q", s, out)
 		}
 	}
@@ -88,7 +88,7 @@ func TestASecondSignalEndsItAtOnce(t *testing.T) {
 	if status := r.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v", r.cmd.ProcessState)
 	}
-	p.must("erasures", "verify", "--ledger", "ledger")
+	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
 }
 
 func TestSIGHUPReadsTheCertificateAnew(t *testing.T) {
@@ -128,14 +128,14 @@ func TestALedgerThatOthersMayEnterIsRefusedWithWhatToDo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.declare()
-	if err := os.Mkdir(p.path("ledger"), 0o755); err != nil {
+	if err := os.Mkdir(p.path("data"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(p.path("ledger"), 0o755); err != nil {
+	if err := os.Chmod(p.path("data"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p.fails(1, "chmod 700 "+p.path("ledger"), "serve", "--config", "relay.yaml")
-	p.fails(2, "chmod 700 "+p.path("ledger"), "serve", "--config", "relay.yaml", "--check")
+	p.fails(1, "chmod 700 "+p.path("data"), "serve", "--config", "relay.yaml")
+	p.fails(2, "chmod 700 "+p.path("data"), "serve", "--config", "relay.yaml", "--check")
 }
 
 func TestAPrivateKeyThatOthersCanReadIsRefused(t *testing.T) {

@@ -19,11 +19,12 @@ type erasureJSON struct {
 	ID        string `json:"id"`
 	Tool      string `json:"tool"`
 	MachineID string `json:"machine_id"`
-	// State is "acknowledged", "verified" or "refused".
+	// State is "acknowledged", "verified", "refused", "done" or "cancelled".
 	State string `json:"state"`
 	// RequestedAt is what the person's machine said.
 	RequestedAt time.Time    `json:"requested_at,omitzero"`
 	ReceivedAt  time.Time    `json:"received_at"`
+	DueAt       time.Time    `json:"due_at"`
 	VerifiedAt  time.Time    `json:"verified_at,omitzero"`
 	NeedsPerson bool         `json:"needs_person"`
 	NextAttempt time.Time    `json:"next_attempt,omitzero"`
@@ -33,11 +34,12 @@ type erasureJSON struct {
 
 type vendorJSON struct {
 	Name string `json:"name"`
-	// State is "requested", "delivered", "acknowledged", "verified", "refused" or "manual".
+	// State is "requested", "delivered", "acknowledged", "verified", "refused", "manual", "done"
+	// or "cancelled".
 	State       string       `json:"state"`
 	Since       time.Time    `json:"since"`
-	Attempts    int          `json:"attempts"`
-	Lost        int          `json:"lost,omitempty"`
+	Attempts    int64        `json:"attempts"`
+	Lost        int64        `json:"lost,omitempty"`
 	Receipt     *receiptJSON `json:"receipt,omitempty"`
 	Problem     string       `json:"problem,omitempty"`
 	NeedsPerson bool         `json:"needs_person"`
@@ -59,6 +61,8 @@ type stepJSON struct {
 	Vendor string    `json:"vendor,omitempty"`
 	State  string    `json:"state,omitempty"`
 	Detail string    `json:"detail,omitempty"`
+	By     string    `json:"by,omitempty"`
+	Why    string    `json:"why,omitempty"`
 }
 
 func toReceiptJSON(r deletion.Receipt) receiptJSON {
@@ -77,7 +81,7 @@ func hasReceipt(r deletion.Receipt) bool {
 func toErasureJSON(e erasures.Erasure) erasureJSON {
 	j := erasureJSON{
 		ID: e.ID, Tool: e.Tool, MachineID: e.MachineID, State: string(e.State), RequestedAt: e.RequestedAt.UTC(),
-		ReceivedAt: e.ReceivedAt.UTC(), VerifiedAt: e.VerifiedAt.UTC(), NeedsPerson: e.NeedsPerson(), NextAttempt: e.NextAttempt.UTC(),
+		ReceivedAt: e.ReceivedAt.UTC(), DueAt: e.DueAt.UTC(), VerifiedAt: e.VerifiedAt.UTC(), NeedsPerson: e.NeedsPerson(), NextAttempt: e.NextAttempt.UTC(),
 	}
 	for _, v := range e.Vendors {
 		one := vendorJSON{Name: v.Name, State: string(v.State), Since: v.Since.UTC(), Attempts: v.Attempts, Lost: v.Lost,
@@ -89,7 +93,7 @@ func toErasureJSON(e erasures.Erasure) erasureJSON {
 		j.Vendors = append(j.Vendors, one)
 	}
 	for _, s := range e.Steps {
-		j.Steps = append(j.Steps, stepJSON{s.At.UTC(), s.Event, s.Vendor, string(s.State), s.Detail})
+		j.Steps = append(j.Steps, stepJSON{s.At.UTC(), s.Event, s.Vendor, string(s.State), s.Detail, s.By, s.Why})
 	}
 	return j
 }
@@ -99,21 +103,23 @@ func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
 		Use:               "show ID",
 		Short:             "Show one erasure: how far each vendor is, and all that happened",
 		Long:              "Show one erasure: how far each vendor is, what to do where a person has to act, and\nall that happened. The first four characters of the ID will do.",
-		Example:           "  telemetry-relay erasures show 4f2a --ledger /var/lib/erasures",
+		Example:           "  telemetry-relay erasures show 4f2a --config relay.yaml",
 		Args:              oneID,
 		ValidArgsFunction: ledger.completeID(func(erasures.Erasure) bool { return true }),
 	}
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := ledger.one(args[0])
-		if err != nil {
-			return err
-		}
-		if *format == "json" {
-			return screen.WriteJSON(cmd.OutOrStdout(), toErasureJSON(e))
-		}
-		s.printErasure(s.screen(cmd.OutOrStdout()), ledger, e)
-		return nil
+		return ledger.with(cmd.Context(), func(l *erasures.Ledger) error {
+			e, err := ledger.one(cmd.Context(), l, args[0])
+			if err != nil {
+				return err
+			}
+			if *format == "json" {
+				return screen.WriteJSON(cmd.OutOrStdout(), toErasureJSON(e))
+			}
+			s.printErasure(s.screen(cmd.OutOrStdout()), ledger, e)
+			return nil
+		})
 	}
 	return cmd
 }
@@ -126,6 +132,13 @@ func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e era
 		row("State", string(e.State), stateColour(e.State, e.NeedsPerson())),
 		row("Requested", screen.When(e.RequestedAt)+", by the clock of the person's machine", screen.Plain),
 		row("Received", screen.When(e.ReceivedAt), screen.Plain),
+	}
+	if e.Open {
+		colour := screen.Plain
+		if !e.DueAt.After(s.now()) {
+			colour = screen.Red
+		}
+		rows = append(rows, row("Due", "by "+screen.When(e.DueAt), colour))
 	}
 	if !e.VerifiedAt.IsZero() {
 		rows = append(rows, row("Verified", screen.When(e.VerifiedAt), screen.Plain))
@@ -141,6 +154,9 @@ func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e era
 		text := string(step.State)
 		if step.Detail != "" {
 			text = strings.TrimPrefix(text+": "+step.Detail, ": ")
+		}
+		if step.By != "" {
+			text = strings.TrimPrefix(text+", by "+step.By+": "+step.Why, ", ")
 		}
 		steps = append(steps, []screen.Cell{
 			{Short: screen.When(step.At), Full: step.At.UTC().Format(time.RFC3339)}, screen.Same(step.Event, screen.Plain), screen.Same(step.Vendor, screen.Plain), screen.Same(text, screen.Plain),
@@ -168,8 +184,11 @@ func (s surroundings) vendorRows(ledger *ledgerPlace, e erasures.Erasure, v eras
 	}
 	switch {
 	case v.NeedsPerson():
-		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID]), screen.Bold)
-	case v.State == deletion.Verified:
+		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID])+
+			"; or, once it is erased by hand, say so: "+ledger.hint("done", e.ID[:shortID], "--by WHO", "--why HOW"), screen.Bold)
+	case v.State == deletion.Verified && !v.NextAttempt.IsZero():
+		add("Next", "it is counted once more about "+screen.When(v.NextAttempt), screen.Plain)
+	case v.State == deletion.Verified, v.State == erasures.Done, v.State == erasures.Cancelled:
 	case v.NextAttempt.IsZero():
 		add("Next", "nothing: it took the request, and cannot be asked how far it is", screen.Plain)
 	case !v.NextAttempt.After(s.now()):

@@ -34,7 +34,7 @@ func (h *history) shown(columns uint16, args ...string) string {
 	var out bytes.Buffer
 	done := make(chan struct{})
 	go func() { defer close(done); _, _ = io.Copy(&out, ptmx) }() // ends with EIO once nobody has it open
-	_, errs, code := h.inProcess(later, tty, append(args, "--ledger", h.path("ledger"))...)
+	_, errs, code := h.inProcess(later, tty, append(args, "--database", "sqlite:"+h.path("data/relay.db"))...)
 	tty.Close()
 	<-done
 	text := strings.ReplaceAll(out.String(), "\r\n", "\n")
@@ -180,28 +180,6 @@ func TestWithYesNobodyIsAskedOnATerminalEither(t *testing.T) {
 	if code := back.end(); code != 0 || p.dataDog.Requests()[0].Status != datadog.Cancelled {
 		t.Errorf("code %d: %s", code, back.text())
 	}
-}
-
-func TestRepairAsksFirst(t *testing.T) {
-	t.Parallel()
-	p := newPlace(t)
-	p.declare()
-	r := p.start()
-	r.post("mytool", somebody(1))
-	r.stop()
-	p.damage()
-	for _, test := range []struct {
-		keys string
-		code int
-	}{{"n\n", 1}, {"y\n", 0}} {
-		d := p.talk("erasures", "repair", "--ledger", "ledger")
-		d.expect("Set the damaged lines aside? [y/N] ")
-		d.types(test.keys)
-		if code := d.end(); code != test.code {
-			t.Errorf("%q: code %d: %s", test.keys, code, d.text())
-		}
-	}
-	p.must("erasures", "verify", "--ledger", "ledger")
 }
 
 func TestTheLogIsTextOnATerminal(t *testing.T) {

@@ -4,5 +4,5 @@ package store
 
 import "io/fs"
 
-// openToOthers is not known here: directories of a person's own are inherited as such.
-func openToOthers(fs.FileInfo) bool { return false }
+// OpenToOthers is not known here: directories of a person's own are inherited as such.
+func OpenToOthers(fs.FileInfo) bool { return false }

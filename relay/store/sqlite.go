@@ -19,7 +19,11 @@ import (
 // readers is how many look at an SQLite database at once; writing takes turns anyway.
 const readers = 8
 
-type sqliteEngine struct{}
+type sqliteEngine struct {
+	path string
+	// opened is the file that connections have open.
+	opened os.FileInfo
+}
 
 func openSQLite(file string) (*DB, error) {
 	if file == "" {
@@ -37,7 +41,7 @@ func openSQLite(file string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at the database's directory: %w", unavailable(err))
 	}
-	if !info.IsDir() || openToOthers(info) {
+	if !info.IsDir() || OpenToOthers(info) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrUnsafe)
 	}
 	// SQLite makes its other files with the mode of this one.
@@ -45,7 +49,8 @@ func openSQLite(file string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", unavailable(err))
 	}
-	if err := f.Close(); err != nil {
+	opened, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("opening the database: %w", unavailable(err))
 	}
 	// FULL syncs the journal with each commit, so what was acknowledged survives a power cut.
@@ -61,21 +66,34 @@ func openSQLite(file string) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", unavailable(err)), write.Close())
 	}
 	read.SetMaxOpenConns(readers)
-	return &DB{read, write, sqliteEngine{}}, nil
+	return &DB{read, write, &sqliteEngine{file, opened}}, nil
 }
 
-func (sqliteEngine) name() string                  { return "sqlite" }
-func (sqliteEngine) translate(query string) string { return query }
-func (sqliteEngine) skipLocked() string            { return "" }
+func (*sqliteEngine) name() string                  { return "sqlite" }
+func (*sqliteEngine) translate(query string) string { return query }
+func (*sqliteEngine) skipLocked() string            { return "" }
 
-func (sqliteEngine) columns() *strings.Replacer {
+func (*sqliteEngine) columns() *strings.Replacer {
 	return strings.NewReplacer("SERIAL", "INTEGER PRIMARY KEY AUTOINCREMENT")
 }
 
-func (sqliteEngine) again(err error) bool {
+func (*sqliteEngine) again(err error) bool {
 	said, ok := errors.AsType[*sqlite.Error](err)
 	return ok && (said.Code()&0xff == lib.SQLITE_BUSY || said.Code()&0xff == lib.SQLITE_LOCKED)
 }
 
+// unknown: a sync that failed says nothing of what is on the disk.
+func (*sqliteEngine) unknown(error) bool { return true }
+
+// present reports an error where the file was moved away or replaced: SQLite would go on writing
+// into what nobody finds any more.
+func (e *sqliteEngine) present() error {
+	now, err := os.Stat(e.path)
+	if err == nil && os.SameFile(now, e.opened) {
+		return nil
+	}
+	return ErrReplaced
+}
+
 // lockSchema has nothing to do: a writing transaction is alone from its beginning.
-func (sqliteEngine) lockSchema(context.Context, *sql.Tx) error { return nil }
+func (*sqliteEngine) lockSchema(context.Context, *sql.Tx) error { return nil }

@@ -28,9 +28,12 @@ var (
 	// ErrUnknown: the connection broke while a transaction was being committed, so what was
 	// to be written may be in the database. It wraps ErrUnavailable.
 	ErrUnknown = fmt.Errorf("%w: the end of a transaction is not known", ErrUnavailable)
+	// ErrReplaced: the file of an SQLite database was moved or replaced while it was open. It
+	// wraps ErrUnavailable, and stays until the program is started again.
+	ErrReplaced = fmt.Errorf("%w: its file was moved or replaced, so start this program again", ErrUnavailable)
 	// ErrNewer: a later version of this program has changed the tables. They are left alone.
 	ErrNewer = errors.New("a later version of this program wrote to the database: use that")
-	// ErrUnsafe: others than its owner may read the file, or write beside it.
+	// ErrUnsafe: others than its owner, and the process's own group, may enter its directory.
 	ErrUnsafe = errors.New("the database holds who asked to be forgotten, and has to be in a directory of its owner's alone (0700)")
 	// ErrURL: the address is of no kind that is known here.
 	ErrURL = errors.New("a database is sqlite:FILE or postgres://USER@HOST/NAME")
@@ -56,7 +59,11 @@ type DB struct {
 type engine interface {
 	// translate makes a query of one in the words of this package.
 	translate(query string) string
-	// column is the type that a word of a schema stands for.
+	// unknown says of an error of a commit that the transaction may be in the database.
+	unknown(err error) bool
+	// present returns an error where what connections write to is not the database any more.
+	present() error
+	// columns makes the types that the words of a schema stand for.
 	columns() *strings.Replacer
 	// skipLocked ends a SELECT that claims rows which no other process has claimed.
 	skipLocked() string
@@ -102,7 +109,15 @@ func (db *DB) Close() error {
 func (db *DB) Engine() string { return db.engine.name() }
 
 // Ping says whether the database answers.
-func (db *DB) Ping(ctx context.Context) error { return unavailable(db.write.PingContext(ctx)) }
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.engine.present(); err != nil {
+		return err
+	}
+	return unavailable(db.write.PingContext(ctx))
+}
+
+// File returns the path of the file that url names, and whether it names one.
+func File(url string) (string, bool) { return strings.CutPrefix(url, "sqlite:") }
 
 // Tx is a transaction. It is one goroutine's, and over when the function returns that got it.
 type Tx struct {
@@ -145,6 +160,9 @@ func (db *DB) once(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*
 	if db.engine.name() == "sqlite" {
 		o = nil // its readers are apart, and a transaction of one reads one state
 	}
+	if err := db.engine.present(); err != nil {
+		return err
+	}
 	tx, err := pool.BeginTx(ctx, o)
 	if err != nil {
 		return unavailable(err)
@@ -154,10 +172,13 @@ func (db *DB) once(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(*
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		if db.engine.again(err) {
+		if db.engine.again(err) || !db.engine.unknown(err) {
 			return unavailable(err)
 		}
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	if pool == db.write {
+		return db.engine.present() // what was committed elsewhere is not acknowledged
 	}
 	return nil
 }
@@ -225,8 +246,32 @@ func FromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
+// upToDate reports whether migrate has nothing to do. Commands look into a database while
+// others write to it, and need no turn for that.
+func (db *DB) upToDate(ctx context.Context, schemas []Schema) bool {
+	done := map[string]int{}
+	err := db.Read(ctx, func(tx *Tx) error {
+		return tx.Query(ctx, func(scan func(...any) error) error {
+			var name string
+			var steps int
+			err := scan(&name, &steps)
+			done[name] = steps
+			return err
+		}, `SELECT name, steps FROM schemas`)
+	})
+	for _, s := range schemas {
+		if steps, found := done[s.Name]; !found || steps != len(s.Steps) {
+			return false
+		}
+	}
+	return err == nil
+}
+
 // migrate brings the tables up to date.
 func (db *DB) migrate(ctx context.Context, schemas []Schema) error {
+	if db.upToDate(ctx, schemas) {
+		return nil
+	}
 	return db.Write(ctx, func(tx *Tx) error {
 		if err := db.engine.lockSchema(ctx, tx.tx); err != nil {
 			return unavailable(err)

@@ -67,7 +67,7 @@ func subject(name string) conformance.Subject {
 		}}},
 		Limits: driver.Limits{Events: 2500, Bytes: 500_000},
 		Constants: []string{"/v1/batch", "Authorization", "Basic", "gotoolbase-telemetry", "0.0.0.0", "batch", "type", "track", "other",
-			"messageId", "anonymousId", "event", "timestamp", "context", "app", "os", "library", "name", "version", "ip", "properties",
+			"messageId", "userId", "anonymousId", "event", "timestamp", "context", "app", "os", "library", "name", "version", "ip", "properties",
 			"duration_ms", "exit_code", "args", "flags", "error", "error_class", "arch", "go_version", "ci", "ci_provider", "interactive",
 			"agent", "container", "run_id", "consent_id", "metadata", "count", "failures", "durations", "sample_rate", "truncated",
 			"redacted", "time_adjusted"},
@@ -118,6 +118,7 @@ func decodeTrack(text []byte, requestIP string) (conformance.Received, error) {
 	var call struct {
 		Type        string
 		MessageID   string `json:"messageId"`
+		UserID      string `json:"userId"`
 		AnonymousID string `json:"anonymousId"`
 		Event       string
 		Timestamp   time.Time
@@ -162,8 +163,10 @@ func decodeTrack(text []byte, requestIP string) (conformance.Received, error) {
 		return conformance.Received{}, fmt.Errorf("a call %q", call.Type)
 	case len(call.MessageID) == 0 || len(call.MessageID) >= 100:
 		return conformance.Received{}, errors.New("a message ID that is empty, or of 100 characters or more")
-	case call.AnonymousID == "":
+	case call.UserID == "" && call.AnonymousID == "":
 		return conformance.Received{}, errors.New("neither userId nor anonymousId")
+	case call.AnonymousID != "" && call.AnonymousID != call.MessageID:
+		return conformance.Received{}, errors.New("a machine ID as anonymousId, by which nobody erases")
 	case call.Event == "" || len(call.Event) > 64 || strings.Contains(call.Event, ";"):
 		return conformance.Received{}, errors.New("no name that Jitsu takes for an event")
 	case call.RequestIP != requestIP:
@@ -177,9 +180,7 @@ func decodeTrack(text []byte, requestIP string) (conformance.Received, error) {
 		Count: p.Count, Failures: p.Failures, Durations: p.Durations, SampleRate: p.SampleRate, Truncated: p.Truncated, Redacted: p.Redacted,
 		TimeAdjusted: p.TimeAdjusted,
 	}
-	if call.AnonymousID != call.MessageID {
-		e.MachineID = call.AnonymousID
-	}
+	e.MachineID = call.UserID
 	if p.Type != nil {
 		e.Type = *p.Type
 	}

@@ -236,7 +236,10 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	if e.State == deletion.Requested && e.Attempts == 0 {
 		e.NotErasable = max(e.NotErasable, r.NotErasable)
 	}
-	wasAsked := e.State != deletion.Requested && e.State != deletion.Refused
+	// Who said no may have been made to say something else since, by people whom the person
+	// cannot see. An error is no answer that could be looked up.
+	said := e.State == deletion.Refused && e.Receipt.State == deletion.Refused && !r.Insist
+	wasAsked := e.State != deletion.Requested && e.State != deletion.Refused || said
 	switch {
 	case !wasAsked && !e.IsFor(r):
 		return b.write(e.waiting(r, b.Now()))
@@ -255,7 +258,7 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	}
 	now := b.Now()
 	follower, follows := r.Requestor.(deletion.Follower)
-	made := e.State == deletion.Delivered || e.State == deletion.Acknowledged || e.State == deletion.Manual && len(e.Receipt.Parts) > 0
+	made := e.State == deletion.Delivered || e.State == deletion.Acknowledged || said || e.State == deletion.Manual && len(e.Receipt.Parts) > 0
 	receipt, err := e.Receipt, error(nil)
 	switch {
 	case made && follows:
@@ -319,7 +322,7 @@ func settled(e Entry, receipt deletion.Receipt, now time.Time, follows bool) Ent
 	switch {
 	case e.State == deletion.Verified:
 		e.Key, e.NotErasable = "", 0
-	case e.State == deletion.Refused, !follows, now.Sub(e.Reached[deletion.Requested]) > followFor:
+	case !follows, now.Sub(e.Reached[deletion.Requested]) > followFor:
 	default:
 		e.Next = now.Add(jitter(followEvery))
 	}

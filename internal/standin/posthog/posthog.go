@@ -756,8 +756,8 @@ func number(text string, otherwise int) int {
 // stamp writes a time as Django does.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// counting is the one query that is understood, with a placeholder for the distinct ID.
-var counting = regexp.MustCompile(`(?i)^\s*select\s+count\(\)\s+from\s+events\s+where\s+distinct_id\s*=\s*\{(\w+)\}\s*$`)
+// asking are the two queries that are understood, with a placeholder for the distinct ID.
+var asking = regexp.MustCompile(`(?i)^\s*select\s+(count\(\)|max\(created_at\))\s+from\s+events\s+where\s+distinct_id\s*=\s*\{(\w+)\}\s*$`)
 
 func (s *Server) query(body []byte) reply {
 	var b struct {
@@ -771,13 +771,22 @@ func (s *Server) query(body []byte) reply {
 	if json.Unmarshal(body, &b) != nil || b.Query.Kind != "HogQLQuery" {
 		return refuse(400, "validation_error", "invalid_input", "not a query")
 	}
-	placeholder := counting.FindStringSubmatch(b.Query.Query)
+	placeholder := asking.FindStringSubmatch(b.Query.Query)
 	if placeholder == nil {
 		return refuse(400, "validation_error", "invalid_input", "not a query that this stand-in knows")
 	}
-	id, ok := b.Query.Values[placeholder[1]].(string)
+	id, ok := b.Query.Values[placeholder[2]].(string)
 	if !ok {
 		return refuse(400, "validation_error", "invalid_input", "Unresolved placeholder")
+	}
+	if placeholder[1] != "count()" {
+		var last time.Time // of no event it is 1970, as ClickHouse has it
+		for _, e := range s.eventsOf(id) {
+			if e.InsertedAt.After(last) {
+				last = e.InsertedAt
+			}
+		}
+		return answer(200, map[string]any{"results": [][]string{{stamp(last)}}, "columns": []string{"max(created_at)"}, "is_cached": false})
 	}
 	// Without force_blocking, what was counted last is said once more.
 	n, cached := s.cached[id]

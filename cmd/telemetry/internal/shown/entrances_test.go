@@ -103,9 +103,9 @@ var entrances = []entrance{
 	{name: "a relay's file", run: func(h *home, text string) string {
 		h.write("relay.yaml", yaml(text)+": x\n")
 		shown := h.operator("serve", "--config", "relay.yaml", "--check")
-		h.write("relay.yaml", "listen: 127.0.0.1:0\nledger: l\ntools: {"+yaml(text)+": []}\n")
+		h.write("relay.yaml", "listen: 127.0.0.1:0\ndatabase: sqlite:data/l.db\ntools: {"+yaml(text)+": []}\n")
 		shown += h.operator("serve", "--config", "relay.yaml", "--check")
-		h.write("relay.yaml", "listen: 127.0.0.1:0\nledger: l\ntools: {acme: [{vendor: posthog, instance: "+yaml(text)+", project: "+yaml(text)+", key_env: "+yaml(text)+"}]}\n")
+		h.write("relay.yaml", "listen: 127.0.0.1:0\ndatabase: sqlite:data/l.db\ntools: {acme: {erasures: [{vendor: posthog, instance: "+yaml(text)+", project: "+yaml(text)+", key_env: "+yaml(text)+"}]}}\n")
 		return shown + h.operator("serve", "--config", "relay.yaml", "--check")
 	}},
 	{name: "a policy", silent: true, run: func(h *home, text string) string {

@@ -1,0 +1,469 @@
+//go:build !notelemetry
+
+package erasures
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
+)
+
+const (
+	erasureColumns = `number, id, tool, machine_id, state, claimed, received, bound, due, verified, quiet`
+	vendorColumns  = `erasure, position, tool, vendor, state, since, attempts, failures, lost, receipt, problem, asked,
+		todo, next, turn, bucket, holder`
+	// page is how many erasures are in memory at a time, whatever is read.
+	page = 200
+)
+
+func scanErasure(scan func(...any) error) (*erasure, error) {
+	r := &erasure{}
+	var claimed, received, bound, due, verified int64
+	err := scan(&r.number, &r.id, &r.tool, &r.machine, &r.state, &claimed, &received, &bound, &due, &verified, &r.quiet)
+	r.claimed, r.received, r.bound = store.FromMillis(claimed), store.FromMillis(received), store.FromMillis(bound)
+	r.due, r.verified = store.FromMillis(due), store.FromMillis(verified)
+	return r, err
+}
+
+func scanVendor(scan func(...any) error) (v vendorState, err error) {
+	var since int64
+	var receipt string
+	if err := scan(&v.erasure, &v.position, &v.tool, &v.name, &v.state, &since, &v.attempts, &v.failures, &v.lost, &receipt, &v.problem,
+		&v.asked, &v.todo, &v.next, &v.turn, &v.bucket, &v.holder); err != nil {
+		return v, err
+	}
+	v.since = store.FromMillis(since)
+	v.receipt, err = readReceipt(receipt)
+	return v, err
+}
+
+// find reads the erasures that a condition names, with their vendors, in the order
+// that it says.
+func find(ctx context.Context, tx *store.Tx, condition string, args ...any) (list []*erasure, err error) {
+	err = tx.Query(ctx, func(scan func(...any) error) error {
+		r, err := scanErasure(scan)
+		list = append(list, r)
+		return err
+	}, `SELECT `+erasureColumns+` FROM erasures WHERE `+condition, args...)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	byNumber := map[int64]*erasure{}
+	for _, r := range list {
+		byNumber[r.number] = r
+	}
+	numbers := slices.Collect(maps.Keys(byNumber))
+	err = tx.Query(ctx, func(scan func(...any) error) error {
+		v, err := scanVendor(scan)
+		if r := byNumber[v.erasure]; r != nil {
+			r.vendors = append(r.vendors, v)
+		}
+		return err
+	}, `SELECT `+vendorColumns+` FROM erasure_vendors WHERE erasure IN (`+marks(len(numbers))+`) ORDER BY erasure, position`, anys(numbers)...)
+	return list, err
+}
+
+func one(ctx context.Context, tx *store.Tx, condition string, args ...any) (*erasure, error) {
+	list, err := find(ctx, tx, condition, args...)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// marks are placeholders for a list.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+func anys[T any](list []T) []any {
+	out := make([]any, len(list))
+	for i, v := range list {
+		out[i] = v
+	}
+	return out
+}
+
+// steps returns the steps of some erasures by their numbers, in order.
+func steps(ctx context.Context, tx *store.Tx, numbers []int64) (map[int64][]entry, error) {
+	byNumber := map[int64][]entry{}
+	if len(numbers) == 0 {
+		return byNumber, nil
+	}
+	err := tx.Query(ctx, func(scan func(...any) error) error {
+		var number int64
+		var line string
+		if err := scan(&number, &line); err != nil {
+			return err
+		}
+		var e entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			e.Problem = "this step is damaged" // which Verify tells more of
+		}
+		byNumber[number] = append(byNumber[number], e)
+		return nil
+	}, `SELECT erasure, line FROM erasure_steps WHERE erasure IN (`+marks(len(numbers))+`) ORDER BY erasure, seq`, anys(numbers)...)
+	return byNumber, err
+}
+
+// Filter says which erasures are listed. Its zero value is all of them.
+type Filter struct {
+	State           deletion.State
+	Tool, MachineID string
+	// DueBefore, where not zero, is for those that are due before it and not known to be erased.
+	DueBefore time.Time
+	// After is the ID of the erasure after which the list begins, and Limit how long it is at
+	// most, 0 for all.
+	After string
+	Limit int
+	// Newest has the list begin with the newest.
+	Newest bool
+	// Steps has all that happened read as well.
+	Steps bool
+}
+
+// List calls f with each erasure, the oldest first, as of one moment. It keeps a page of them
+// in memory. Errors are f's, ErrUnknown for After, or wrap store.ErrUnavailable.
+func (l *Ledger) List(ctx context.Context, o Filter, f func(Erasure) error) error {
+	return l.db.Read(ctx, func(tx *store.Tx) error {
+		h, err := readHead(ctx, tx)
+		if err != nil {
+			return err
+		}
+		after := int64(0)
+		if o.Newest {
+			after = math.MaxInt64
+		}
+		if o.After != "" {
+			if found, err := tx.One(ctx, []any{&after}, `SELECT number FROM erasures WHERE id = ?`, o.After); err != nil || !found {
+				return errors.Join(err, ErrUnknown)
+			}
+		}
+		condition, args := o.condition()
+		for left := o.Limit; ; {
+			n := page
+			if o.Limit > 0 {
+				n = min(n, left)
+			}
+			from := ` AND number > ? ORDER BY number LIMIT `
+			if o.Newest {
+				from = ` AND number < ? ORDER BY number DESC LIMIT `
+			}
+			list, err := find(ctx, tx, condition+from+strconv.Itoa(n), append(slices.Clone(args), after)...)
+			if err != nil {
+				return err
+			}
+			if err := l.tell(ctx, tx, h, o.Steps, list, f); err != nil {
+				return err
+			}
+			if left -= len(list); len(list) < n || o.Limit > 0 && left <= 0 {
+				return nil
+			}
+			after = list[len(list)-1].number
+		}
+	})
+}
+
+// tell calls f with what callers see of erasures.
+func (l *Ledger) tell(ctx context.Context, tx *store.Tx, h head, withSteps bool, list []*erasure, f func(Erasure) error) error {
+	var history map[int64][]entry
+	if withSteps {
+		var numbers []int64
+		for _, r := range list {
+			numbers = append(numbers, r.number)
+		}
+		var err error
+		if history, err = steps(ctx, tx, numbers); err != nil {
+			return err
+		}
+	}
+	for _, r := range list {
+		e := r.view(h)
+		for _, s := range history[r.number] {
+			e.Steps = append(e.Steps, step(s))
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o Filter) condition() (string, []any) {
+	condition, args := `1 = 1`, []any{}
+	add := func(what string, value any) {
+		condition += ` AND ` + what
+		args = append(args, value)
+	}
+	if o.State != "" {
+		add(`state = ?`, string(o.State))
+	}
+	if o.Tool != "" {
+		add(`tool = ?`, o.Tool)
+	}
+	if o.MachineID != "" {
+		add(`machine_id = ?`, o.MachineID)
+	}
+	if !o.DueBefore.IsZero() {
+		add(`is_open = 1 AND due < ?`, store.Millis(o.DueBefore))
+	}
+	return condition, args
+}
+
+// Find returns the erasures whose ID begins so, with all that happened: two at most, which is
+// enough to know that it is not the ID of one.
+func (l *Ledger) Find(ctx context.Context, prefix string) (list []Erasure, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		list = nil
+		h, err := readHead(ctx, tx)
+		if err != nil {
+			return err
+		}
+		// "g" is behind all digits of an ID.
+		found, err := find(ctx, tx, `id >= ? AND id < ? ORDER BY id LIMIT 2`, prefix, prefix+"g")
+		if err != nil {
+			return err
+		}
+		return l.tell(ctx, tx, h, true, found, func(e Erasure) error { list = append(list, e); return nil })
+	})
+	return list, err
+}
+
+// Erased returns which of those machine IDs of a tool were erased or are being erased, also
+// by hand. The error wraps store.ErrUnavailable.
+func (l *Ledger) Erased(ctx context.Context, tool string, machineIDs []string) (map[string]bool, error) {
+	erased := map[string]bool{}
+	err := l.db.Read(ctx, func(tx *store.Tx) error {
+		for some := range slices.Chunk(machineIDs, page) {
+			err := tx.Query(ctx, func(scan func(...any) error) error {
+				var id string
+				err := scan(&id)
+				erased[id] = true
+				return err
+			}, `SELECT DISTINCT machine_id FROM erasures WHERE machine_id IN (`+marks(len(some))+`) AND tool = ? AND state <> 'cancelled'`,
+				append(anys(some), tool)...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return erased, err
+}
+
+// Total is how many erasures of a tool are in a state.
+type Total struct {
+	Tool  string
+	State deletion.State
+	N     int64
+}
+
+// Totals are the numbers of all erasures, and how many are due before a time and not known to
+// be done.
+func (l *Ledger) Totals(ctx context.Context, dueBefore time.Time) (totals []Total, due int64, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		totals = nil
+		if err := tx.Query(ctx, func(scan func(...any) error) error {
+			var t Total
+			err := scan(&t.Tool, &t.State, &t.N)
+			totals = append(totals, t)
+			return err
+		}, `SELECT tool, state, n FROM erasure_totals WHERE n > 0 ORDER BY tool, state`); err != nil {
+			return err
+		}
+		_, err := tx.One(ctx, []any{&due}, `SELECT COUNT(*) FROM erasures WHERE is_open = 1 AND due < ?`, store.Millis(dueBefore))
+		return err
+	})
+	return totals, due, err
+}
+
+// Audit is what the evidence says of itself.
+type Audit struct {
+	// Lines is how many steps there are, and Head the SHA-256 of the last. A ledger that once
+	// had this Head after so many lines has it after as many for ever.
+	Lines int64
+	Head  string
+	// LastAt is when the last step was written.
+	LastAt time.Time
+	// Erasures is how many there are.
+	Erasures int64
+	// Damage is what is not as it was written: its first places, of which there are Damaged.
+	Damage  []Damage
+	Damaged int64
+}
+
+// Damage is one place that is not as it was written.
+type Damage struct {
+	// Line is the number of a step, or 0 where it is the state of an Erasure.
+	Line    int64
+	Erasure string
+	Problem string
+}
+
+func (d Damage) String() string {
+	if d.Line > 0 {
+		return fmt.Sprintf("line %d: %s", d.Line, d.Problem)
+	}
+	return fmt.Sprintf("erasure %s: %s", d.Erasure, d.Problem)
+}
+
+// maxDamage is how many places are told one by one.
+const maxDamage = 20
+
+func (a *Audit) damaged(d Damage) {
+	a.Damaged++
+	if len(a.Damage) < maxDamage {
+		a.Damage = append(a.Damage, d)
+	}
+}
+
+// Head returns where the evidence ends, without holding it against anything.
+func (l *Ledger) Head(ctx context.Context) (a Audit, err error) {
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		h, err := readHead(ctx, tx)
+		a.Lines, a.Head, a.LastAt = h.seq, h.hash, h.at
+		return err
+	})
+	return a, err
+}
+
+// Verify holds the steps against their chain of hashes, and the present states against the
+// steps. A relay may be at work, also in other processes. The error wraps store.ErrUnavailable;
+// what is not as it was written is in the Audit.
+func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
+	a := Audit{Head: firstPrev}
+	begun := int64(0) // erasures that the steps tell of
+	for {
+		more, err := l.verifySteps(ctx, &a, &begun)
+		if err != nil {
+			return a, err
+		}
+		if !more {
+			break
+		}
+	}
+	for after := int64(0); after >= 0; {
+		var err error
+		if after, err = l.verifyStates(ctx, &a, after); err != nil {
+			return a, err
+		}
+	}
+	if a.Erasures != begun {
+		a.damaged(Damage{Line: a.Lines, Problem: fmt.Sprintf("the steps tell of %d erasures, of which %d are there", begun, a.Erasures)})
+	}
+	return a, nil
+}
+
+// verifySteps holds the next steps against the chain, and reports whether there may be more.
+func (l *Ledger) verifySteps(ctx context.Context, a *Audit, begun *int64) (more bool, err error) {
+	const atOnce = 5000
+	read, so, soFar := 0, *a, *begun
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		read, *a, *begun = 0, so, soFar
+		err := tx.Query(ctx, func(scan func(...any) error) error {
+			var seq int64
+			var line string
+			if err := scan(&seq, &line); err != nil {
+				return err
+			}
+			read++
+			a.step(seq, []byte(line), begun)
+			return nil
+		}, `SELECT seq, line FROM erasure_steps WHERE seq > ? ORDER BY seq LIMIT 5000`, a.Lines)
+		if err != nil || read == atOnce {
+			return err
+		}
+		h, err := readHead(ctx, tx)
+		if err == nil && (h.seq != a.Lines || h.hash != a.Head) {
+			a.damaged(Damage{Line: h.seq, Problem: "it is not the last one any more, or not as it was written"})
+		}
+		return err
+	})
+	return read == atOnce, err
+}
+
+// step holds one step against the one before it.
+func (a *Audit) step(seq int64, line []byte, begun *int64) {
+	var e entry
+	err := json.Unmarshal(line, &e)
+	problem := ""
+	switch {
+	case err != nil || e.Seq != seq:
+		problem = "it is not as it was written"
+	case seq != a.Lines+1:
+		problem = fmt.Sprintf("%d lines before it are missing", seq-a.Lines-1)
+	case e.Prev != a.Head:
+		problem = "it, or the line before it, is not as it was written"
+	}
+	if problem != "" {
+		a.damaged(Damage{Line: seq, Problem: problem})
+	}
+	if e.Event == received {
+		*begun++
+	}
+	a.Lines, a.Head, a.LastAt = seq, hashOf(line), e.At
+}
+
+// verifyStates holds the next erasures against their steps, and returns the number of the
+// last one, -1 if there are no more.
+func (l *Ledger) verifyStates(ctx context.Context, a *Audit, after int64) (last int64, err error) {
+	so := *a
+	err = l.db.Read(ctx, func(tx *store.Tx) error {
+		*a, last = so, -1
+		list, err := find(ctx, tx, `number > ? AND number <= ? ORDER BY number LIMIT 200`, after, a.Lines)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		var numbers []int64
+		for _, r := range list {
+			numbers = append(numbers, r.number)
+		}
+		history, err := steps(ctx, tx, numbers)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			a.Erasures++
+			if problem := r.differs(history[r.number]); problem != "" {
+				a.damaged(Damage{Erasure: r.id, Problem: problem})
+			}
+		}
+		last = list[len(list)-1].number
+		return nil
+	})
+	return last, err
+}
+
+// differs says what is wrong with a state, by the steps that led to it.
+func (r *erasure) differs(history []entry) string {
+	if len(history) == 0 || history[0].Event != received {
+		return "no step tells that it was received"
+	}
+	want, err := begin(history[0])
+	for _, e := range history[1:] {
+		if err == nil {
+			err = want.apply(e)
+		}
+	}
+	if err != nil {
+		return "its steps do not follow from one another: " + err.Error()
+	}
+	same := r.id == want.id && r.tool == want.tool && r.machine == want.machine && r.state == want.state &&
+		r.claimed.Equal(want.claimed) && r.received.Equal(want.received) && r.bound.Equal(want.bound) && r.due.Equal(want.due) &&
+		r.verified.Equal(want.verified) && slices.EqualFunc(r.vendors, want.vendors, func(x, y vendorState) bool {
+		return x.name == y.name && x.state == y.state && x.since.Equal(y.since) && x.attempts == y.attempts && x.lost == y.lost &&
+			(x.receipt == nil) == (y.receipt == nil) && (x.receipt == nil || x.receipt.equal(*y.receipt))
+	})
+	if !same {
+		return "its state is not the one to which its steps led"
+	}
+	return ""
+}

@@ -1,0 +1,221 @@
+//go:build !notelemetry
+
+package erasures
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/store"
+)
+
+var (
+	// ErrProof: the erasure key is not the machine ID's.
+	ErrProof = errors.New("the erasure key is not that of the machine ID")
+	// ErrUnknownTool: the tool is not in Config.Tools.
+	ErrUnknownTool = errors.New("the tool is not one of this relay's")
+	// ErrUnknown: there is no such erasure.
+	ErrUnknown = errors.New("there is no such erasure")
+	// ErrTooLate: a vendor was asked already.
+	ErrTooLate = errors.New("a vendor was asked already, so the erasure cannot be taken back")
+	// ErrNobody: nothing says who vouches for what is to be written down.
+	ErrNobody = errors.New("it has to be said who does it and why: that is the evidence")
+	// ErrNothingLeft: no vendor of the erasure needs a person, or is still to erase.
+	ErrNothingLeft = errors.New("nothing is left to be done for this erasure")
+)
+
+// Demand is a request for an erasure.
+type Demand struct {
+	Tool, MachineID string
+	// RequestedAt is when the person asked, as far as that is known; zero is now.
+	RequestedAt time.Time
+	// ErasureKey proves that it comes from the installation. Without one, By and Why say who
+	// vouches for it, such as "a clerk" and "letter of 3 May".
+	ErasureKey string
+	By, Why    string
+
+	// bucket is a number for the network that it came from; see queue.
+	bucket int64
+}
+
+// Terms are what an erasure is received on.
+type Terms struct {
+	// Vendors are the names of all to whom the tool's data goes. An erasure keeps them.
+	Vendors []string
+	// Quiet and Due are as in Config.
+	Quiet, Due time.Duration
+}
+
+// Receipt is what is told about an erasure.
+type Receipt struct {
+	ID, Tool, MachineID string
+	// State is what the person is told: Acknowledged, Verified or Refused. Own is the ledger's,
+	// which may also be Done or Cancelled.
+	State, Own deletion.State
+	// Detail is a sentence for the person.
+	Detail                              string
+	RequestedAt, ReceivedAt, VerifiedAt time.Time
+	// DueAt is until when it is to be done.
+	DueAt time.Time
+	// New says that this request began it.
+	New bool
+}
+
+func (r *erasure) receipt(isNew bool) Receipt {
+	told := Receipt{
+		ID: r.id, Tool: r.tool, MachineID: r.machine, State: r.state, Own: r.state,
+		RequestedAt: r.claimed, ReceivedAt: r.received, VerifiedAt: r.verified, DueAt: r.due, New: isNew,
+	}
+	handedOver := true
+	for _, v := range r.vendors {
+		handedOver = handedOver && v.state != deletion.Requested
+	}
+	switch {
+	case r.state == deletion.Verified:
+		told.Detail = "The data is gone from all services that held it."
+	case r.state == deletion.Refused:
+		told.Detail = fmt.Sprintf("A service that holds the data refused to erase it: the people who run %s have to see to it.", r.tool)
+	case r.state == Done:
+		told.State, told.Detail = deletion.Acknowledged, fmt.Sprintf("The people who run %s say that they have erased the data by hand.", r.tool)
+	case r.state == Cancelled:
+		told.State, told.Detail = deletion.Refused, "The request was taken back before the data was erased."
+	case handedOver:
+		told.Detail = "The services that hold the data were asked to erase it, and some have not confirmed that it is gone."
+	case r.quiet.duration() >= time.Hour:
+		told.Detail = fmt.Sprintf("The data will be erased, after %d hours in which the last of it may still come in.", int(r.quiet.duration().Hours()))
+	default:
+		told.Detail = "The data will be erased."
+	}
+	return told
+}
+
+// Add receives a request, and returns when it is durably stored. One for a machine whose
+// erasure is under way gets that one's receipt. One that comes when nothing is under way any
+// more begins a new erasure: what was sent since is not in the old one. Errors wrap ErrProof,
+// ErrNobody, deletion.ErrInvalidID or store.ErrUnavailable.
+func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
+	if err := (deletion.Request{MachineID: d.MachineID}).Validate(); err != nil {
+		return Receipt{}, err
+	}
+	first := entry{
+		Event: received, ID: newReceiptID(), Tool: d.Tool, MachineID: d.MachineID,
+		By: oneLine(d.By), Why: oneLine(d.Why), Vendors: t.Vendors, Wait: inMillis(t.Quiet),
+	}
+	switch {
+	case d.ErasureKey != "" && !deletion.Proves(d.ErasureKey, d.MachineID):
+		return Receipt{}, ErrProof
+	case d.ErasureKey != "":
+		first.Proof = "verified"
+	case first.By == "" || first.Why == "":
+		return Receipt{}, ErrNobody
+	}
+	var receipt Receipt
+	err := l.write(func(ctx context.Context, b *batch) error {
+		known, err := one(ctx, b.Tx, `machine_id = ? AND tool = ? ORDER BY number DESC LIMIT 1`, d.MachineID, d.Tool)
+		if err != nil {
+			return err
+		}
+		if known != nil && known.open() && known.waiting() {
+			receipt = known.receipt(false)
+			return nil
+		}
+		e := first
+		if e.RequestedAt = d.RequestedAt.UTC().Truncate(time.Millisecond); d.RequestedAt.IsZero() {
+			e.RequestedAt = b.now
+		}
+		e.DueAt = b.now.Add(t.Due)
+		if err := b.add(&e, 0); err != nil {
+			return err
+		}
+		r, err := begin(e)
+		if err != nil {
+			return err
+		}
+		for i := range r.vendors {
+			r.vendors[i].bucket = d.bucket
+		}
+		receipt = r.receipt(true)
+		return b.insert(ctx, r)
+	})
+	return receipt, err
+}
+
+// Receipt returns how far an erasure is. Errors wrap ErrUnknown or store.ErrUnavailable.
+func (l *Ledger) Receipt(ctx context.Context, id string) (Receipt, error) {
+	if !isID(id) {
+		return Receipt{}, ErrUnknown
+	}
+	var r *erasure
+	err := l.db.Read(ctx, func(tx *store.Tx) (err error) {
+		r, err = one(ctx, tx, `id = ?`, id)
+		return err
+	})
+	if err != nil || r == nil {
+		return Receipt{}, errors.Join(err, ErrUnknown)
+	}
+	return r.receipt(false), nil
+}
+
+// Cancel takes an erasure back that no vendor was asked for yet. By and why are written down.
+// Errors wrap ErrUnknown, ErrTooLate, ErrNobody or store.ErrUnavailable.
+func (l *Ledger) Cancel(id, by, why string) error {
+	return l.act(id, cancelled, by, why, func(r *erasure) error {
+		for _, v := range r.vendors {
+			if v.attempts > 0 || v.holder != "" || v.state != deletion.Requested {
+				return ErrTooLate
+			}
+		}
+		return nil
+	})
+}
+
+// Done writes down that a person has erased by hand what vendors did not: those that the
+// erasure still waits for. Errors wrap ErrUnknown, ErrNobody, ErrNothingLeft or
+// store.ErrUnavailable.
+func (l *Ledger) Done(id, by, why string) error {
+	return l.act(id, done, by, why, func(r *erasure) error {
+		if !r.open() {
+			return ErrNothingLeft
+		}
+		return nil
+	})
+}
+
+// Retry has those vendors asked again that refused an erasure, or that left it to a person. A
+// relay takes it up within a minute if one runs, else when it starts. Errors wrap ErrUnknown,
+// ErrNothingLeft or store.ErrUnavailable.
+func (l *Ledger) Retry(id string) error {
+	return l.act(id, retried, "", "", func(r *erasure) error {
+		for i := range r.vendors {
+			if r.vendors[i].halted() {
+				return nil
+			}
+		}
+		return ErrNothingLeft
+	})
+}
+
+// act writes down what a person does, unless allowed says no.
+func (l *Ledger) act(id string, what event, by, why string, allowed func(*erasure) error) error {
+	e := entry{Event: what, By: oneLine(by), Why: oneLine(why)}
+	if what != retried && (e.By == "" || e.Why == "") {
+		return ErrNobody
+	}
+	return l.write(func(ctx context.Context, b *batch) error {
+		r, err := one(ctx, b.Tx, `id = ?`, id)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return ErrUnknown
+		}
+		if err := allowed(r); err != nil {
+			return err
+		}
+		e := e
+		return b.advance(ctx, r, &e)
+	})
+}
