@@ -36,7 +36,9 @@ type SentLog struct {
 	Torn bool
 	// Bytes is the size of the file.
 	Bytes int64
-	// Mismatch is an error where entries are not as they were written; see VerifySent.
+	// Mismatch is not nil where entries are not as they were written, and names the first. There is
+	// no key in the log: it shows damage and careless changes, not somebody who works out the
+	// hashes too.
 	Mismatch *SentMismatch
 }
 
@@ -189,20 +191,6 @@ func decodeHeader(text string) textproto.MIMEHeader {
 		}
 	}
 	return header
-}
-
-// VerifySent looks whether every entry of the log of what was sent is as it was written. The
-// error is a *SentMismatch where one is not, which names the first. There is no key in the
-// log: it shows damage and careless changes, not somebody who works out the hashes too.
-func (m *Manager) VerifySent() error {
-	log, err := m.Sent(time.Time{})
-	if err != nil {
-		return err
-	}
-	if log.Mismatch != nil {
-		return log.Mismatch
-	}
-	return nil
 }
 
 // EraseSent erases the log of what was sent. It waits for a process that is delivering; the
