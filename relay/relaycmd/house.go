@@ -10,9 +10,11 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
+	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -21,8 +23,10 @@ type house struct {
 	db      *store.DB
 	relay   *erasures.Relay
 	gateway *events.Gateway
+	rollups *report.Rollups // of what the gateway accepts
 	proxies []netip.Prefix
 	end     func() // of the destinations
+	now     func() time.Time
 }
 
 // tryOpening reads all keys and declarations, and finds what is wrong with them. What it
@@ -43,20 +47,35 @@ func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error
 
 // openHouse makes what the file speaks of.
 func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger) (h *house, err error) {
-	h = &house{proxies: c.proxies, end: func() {}}
+	h = &house{proxies: c.proxies, end: func() {}, now: s.now}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
 		}
 	}()
-	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema()); err != nil {
+	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema()); err != nil {
 		return h, databaseProblem(err, c.database)
+	}
+	tools, end, err := s.openEvents(c, h.db)
+	if err != nil {
+		return h, err
+	}
+	h.end = end
+	if len(tools) > 0 {
+		if h.rollups, err = report.Open(ctx, h.db, report.Options{Now: s.now, Log: log}); err != nil {
+			return h, err
+		}
 	}
 	ledger := erasures.NewLedger(h.db)
 	if c.erases() {
 		vendors, err := s.openAll(c, h.db)
 		if err != nil {
 			return h, err
+		}
+		for tool := range tools {
+			if len(vendors[tool]) > 0 {
+				vendors[tool] = append(vendors[tool], erasures.Vendor{Name: report.RequestorName, Requestor: h.rollups.Requestor(tool), Own: true})
+			}
 		}
 		h.relay, err = erasures.New(erasures.Config{
 			Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit,
@@ -67,16 +86,12 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 			return h, relayMistake(err)
 		}
 	}
-	tools, end, err := s.openEvents(c, h.db)
-	if err != nil {
-		return h, err
-	}
-	h.end = end
 	if len(tools) == 0 {
 		return h, nil
 	}
 	h.gateway, err = events.New(events.Config{
 		DB: h.db, Tools: tools, Erased: ledger.Erased, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		Accepted: func(tool string, accepted []driver.Event) { h.rollups.Add(tool, accepted, s.now()) },
 	})
 	return h, relayMistake(err)
 }
@@ -86,14 +101,29 @@ func (h *house) close() error {
 	if h.db == nil {
 		return nil
 	}
-	return h.db.Close()
+	var counted error
+	if h.rollups != nil { // of the answers that were under way when it was to end
+		ctx, cancel := context.WithTimeout(context.Background(), databaseTime)
+		defer cancel()
+		counted = h.rollups.Flush(ctx)
+	}
+	return errors.Join(counted, h.db.Close())
 }
 
 // run works until ctx ends.
 func (h *house) run(ctx context.Context) error {
 	sending := make(chan error, 1)
 	if h.gateway != nil {
-		go func() { sending <- h.gateway.Run(ctx) }()
+		go func() {
+			counting := make(chan struct{})
+			go func() {
+				defer close(counting)
+				h.rollups.Run(ctx)
+			}()
+			err := h.gateway.Run(ctx)
+			<-counting
+			sending <- err
+		}()
 	} else {
 		sending <- nil
 	}
@@ -121,6 +151,11 @@ func (h *house) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/metrics", h.metrics)
+	if h.rollups != nil {
+		page := report.Handler(h.db, h.now)
+		mux.Handle("/report", page)
+		mux.Handle("/report/", page)
+	}
 	return mux
 }
 

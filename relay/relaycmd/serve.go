@@ -29,7 +29,7 @@ import (
 const answerTime = 15 * time.Second
 
 const relayExample = `  listen: 127.0.0.1:8443            # where tools send their requests
-  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, nowhere
+  admin: 127.0.0.1:9090             # /healthz, /metrics, /report; without it, nowhere
   tls: {certificate: FILE, key: FILE}
   proxies: [10.0.0.0/8]             # whose X-Forwarded-For is believed; with some, tls is theirs
   database: sqlite:/var/lib/telemetry/relay.db  # in a directory of the relay's alone; or

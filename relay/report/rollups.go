@@ -301,18 +301,10 @@ func (r *Rollups) turn(ctx context.Context) error {
 		return err
 	}
 	now := r.now()
-	keys := map[window][]byte{}
-	read := func(tx *store.Tx) error {
-		clear(keys)
-		return tx.Query(ctx, func(scan func(...any) error) error {
-			var w window
-			var key []byte
-			if err := scan((*string)(&w.kind), &w.start, &key); err != nil {
-				return err
-			}
-			keys[w] = key
-			return nil
-		}, `SELECT kind, start, seal FROM report_windows WHERE closed = 0`)
+	var keys map[window][]byte
+	read := func(tx *store.Tx) (err error) {
+		keys, err = openKeys(ctx, tx)
+		return err
 	}
 	if err := r.db.Read(ctx, read); err != nil {
 		return err
@@ -350,6 +342,21 @@ func (r *Rollups) turn(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// openKeys reads the keys of the windows that are not closed.
+func openKeys(ctx context.Context, tx *store.Tx) (map[window][]byte, error) {
+	keys := map[window][]byte{}
+	err := tx.Query(ctx, func(scan func(...any) error) error {
+		var w window
+		var key []byte
+		if err := scan((*string)(&w.kind), &w.start, &key); err != nil {
+			return err
+		}
+		keys[w] = key
+		return nil
+	}, `SELECT kind, start, seal FROM report_windows WHERE closed = 0`)
+	return keys, err
 }
 
 // Forget is the function of that name, for this process's memory too. What another process
@@ -393,22 +400,12 @@ func forget(ctx context.Context, db *store.DB, tool, machine string) (map[window
 	hashers := map[window]*hasher{}
 	err := db.Write(ctx, func(tx *store.Tx) error {
 		clear(hashers)
-		var windows []window
-		err := tx.Query(ctx, func(scan func(...any) error) error {
-			var w window
-			var key []byte
-			if err := scan((*string)(&w.kind), &w.start, &key); err != nil {
-				return err
-			}
-			hashers[w] = newHasher(key)
-			windows = append(windows, w)
-			return nil
-		}, `SELECT kind, start, seal FROM report_windows WHERE closed = 0`)
+		keys, err := openKeys(ctx, tx)
 		if err != nil {
 			return err
 		}
-		slices.SortFunc(windows, window.compare)
-		for _, w := range windows {
+		for _, w := range slices.SortedFunc(maps.Keys(keys), window.compare) {
+			hashers[w] = newHasher(keys[w])
 			if err := forgetIn(ctx, tx, w, tool, machine, hashers[w]); err != nil {
 				return err
 			}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/report/internal/samples"
 	"github.com/gotoolbase/telemetry/relay/store"
@@ -381,10 +382,18 @@ func TestAMachineThatIsForgottenIsInNoSetAnyMore(t *testing.T) {
 			}
 		}
 		r.Add(samples.Tool, []driver.Event{{ID: "waits in memory", Type: "feature.used", Time: samples.Now, MachineID: gone}}, samples.Now)
-		if err := r.Forget(t.Context(), samples.Tool, gone); err != nil {
-			t.Fatal(err)
+		asked := r.Requestor(samples.Tool)
+		if n, err := asked.(deletion.Counter).Count(t.Context(), gone); err != nil || n < 8 {
+			t.Fatalf("it is counted in %d sets, %v", n, err)
+		}
+		receipt, err := asked.RequestDeletion(t.Context(), deletion.Request{Tool: samples.Tool, MachineID: gone, RequestedAt: samples.Now})
+		if err != nil || receipt.State != deletion.Verified {
+			t.Fatalf("%+v, %v", receipt, err)
 		}
 		flush(t, r)
+		if receipt, err := asked.(deletion.Follower).Status(t.Context(), receipt); err != nil || receipt.State != deletion.Verified {
+			t.Errorf("what waited in memory came back: %+v, %v", receipt, err)
+		}
 		before := hashesIn(t, db)
 		if err := report.Forget(t.Context(), db, samples.Tool, gone); err != nil || hashesIn(t, db) != before {
 			t.Errorf("it was in %d sets still, %v", before-hashesIn(t, db), err)
