@@ -494,8 +494,8 @@ func (m *Manager) no(by consent.Source, shown string) (erased, delivered int, er
 type FlushReport struct {
 	// Sent is how many events were taken by the receiver, Stayed how many were put into the
 	// log on this machine, Kept how many still wait, Lost how many were given up, Running how
-	// many commands hold events that they are still writing. Reports is how many reports of what
-	// was lost wait besides those that are kept.
+	// many commands hold events that they are still writing. Reports is how many of those that are
+	// kept are reports of what this run gave up.
 	Sent, Stayed, Kept, Lost, Running, Reports int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
@@ -525,7 +525,7 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 		return FlushReport{}, err
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
-	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: max(r.Kept-r.Reports, 0), Reports: r.Reports, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
+	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Reports: r.Reports, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
 		Refusal: r.Refusal, Unreported: r.Unreported, Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
 	for _, n := range r.Lost {
 		report.Lost += n
