@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure test race torture lint bench fold size fuzz cross interop web contrib deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench fold size fuzz cross interop web contrib deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -23,6 +23,9 @@ demo: ## See it work: a question, events, an intake that goes away, a no, an era
 
 demo-erasure: ## See a reset reach a vendor and come back verified, whatever goes wrong
 	@$(GO) run ./internal/demo erasure
+
+demo-gateway: ## See events pass a gateway, a vendor away and back, a page of them, and an erasure
+	@$(GO) run ./internal/demo gateway
 
 test: ## Run every test, in random order
 	$(GO) test -shuffle=on $(PKG)
