@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// version is the one of the specification, which is in each path.
-const version = "/v2/"
+// Path is before each of the endpoint's paths: the version of the specification.
+const Path = "/v2/"
 
 // apiVersion is what answers say.
 const apiVersion = "2.0"
@@ -25,12 +25,9 @@ const apiVersion = "2.0"
 // collections are the names that the requests have had.
 var collections = []string{"requests", "opendsr_requests", "opengdpr_requests"}
 
-// Owns reports whether a path is this endpoint's.
-func Owns(path string) bool { return strings.HasPrefix(path, version) }
-
 // ServeHTTP answers controllers.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path, _ := strings.CutPrefix(r.URL.Path, version)
+	path, _ := strings.CutPrefix(r.URL.Path, Path)
 	switch path {
 	case "discovery":
 		e.only(w, r, e.discovery, http.MethodGet, http.MethodHead)
@@ -70,7 +67,7 @@ func (e *Endpoint) discovery(w http.ResponseWriter, _ *http.Request) {
 		"api_version":                     apiVersion,
 		"supported_identities":            []map[string]string{{"identity_type": identityType, "identity_format": identityFormat}},
 		"supported_subject_request_types": []string{erasure},
-		"processor_certificate":           "https://" + e.cfg.Domain + version + "certificate.pem",
+		"processor_certificate":           "https://" + e.cfg.Domain + Path + "certificate.pem",
 	})
 }
 

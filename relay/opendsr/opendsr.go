@@ -116,7 +116,10 @@ type Endpoint struct {
 
 // New makes an endpoint. It contacts nobody. A mistake is a *driver.ConfigError.
 func New(cfg Config) (*Endpoint, error) {
-	if err := cfg.check(); err != nil {
+	if cfg.DB == nil || cfg.Relay == nil {
+		return nil, &driver.ConfigError{Field: "opendsr.Relay", Problem: "there is none"}
+	}
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	e := &Endpoint{cfg: cfg, signer: cfg.Certificate.PrivateKey.(crypto.Signer), wake: make(chan struct{}, 1)}
@@ -137,12 +140,10 @@ func New(cfg Config) (*Endpoint, error) {
 // Close gives the connections of callbacks back.
 func (e *Endpoint) Close() { e.client.Close() }
 
-func (cfg Config) check() error {
+// Check returns the first mistake but that DB or Relay are missing, as a *driver.ConfigError.
+func (cfg Config) Check() error {
 	wrong := func(field, problem string, args ...any) error {
 		return &driver.ConfigError{Field: "opendsr." + field, Problem: fmt.Sprintf(problem, args...)}
-	}
-	if cfg.DB == nil || cfg.Relay == nil {
-		return wrong("Relay", "there is none")
 	}
 	if len(cfg.Tools) == 0 {
 		return wrong("Tools", "there are none")

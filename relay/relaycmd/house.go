@@ -14,6 +14,7 @@ import (
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
+	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -23,6 +24,7 @@ type house struct {
 	db      *store.DB
 	relay   *erasures.Relay
 	gateway *events.Gateway
+	opendsr *opendsr.Endpoint
 	rollups *report.Rollups // of what the gateway accepts
 	proxies []netip.Prefix
 	end     func() // of the destinations
@@ -41,6 +43,9 @@ func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error
 		return nil, err
 	}
 	defer end()
+	if _, _, err := s.readOpenDSR(c); err != nil {
+		return nil, err
+	}
 	_, err = events.New(events.Config{Tools: tools})
 	return vendors, relayMistake(err)
 }
@@ -53,7 +58,7 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 			err = errors.Join(err, h.close())
 		}
 	}()
-	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema()); err != nil {
+	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema(), opendsr.Schema()); err != nil {
 		return h, databaseProblem(err, c.database)
 	}
 	tools, end, err := s.openEvents(c, h.db)
@@ -86,6 +91,16 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 			return h, relayMistake(err)
 		}
 	}
+	controllers, speaks, err := s.readOpenDSR(c)
+	if err != nil {
+		return h, err
+	}
+	if speaks {
+		controllers.DB, controllers.Relay, controllers.Log = h.db, h.relay, log
+		if h.opendsr, err = opendsr.New(controllers); err != nil {
+			return h, relayMistake(err)
+		}
+	}
 	if len(tools) == 0 {
 		return h, nil
 	}
@@ -98,6 +113,9 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 
 func (h *house) close() error {
 	h.end()
+	if h.opendsr != nil {
+		h.opendsr.Close()
+	}
 	if h.db == nil {
 		return nil
 	}
@@ -127,10 +145,17 @@ func (h *house) run(ctx context.Context) error {
 	} else {
 		sending <- nil
 	}
-	if h.relay == nil {
-		return <-sending
+	calling := make(chan error, 1)
+	if h.opendsr != nil {
+		go func() { calling <- h.opendsr.Run(ctx) }()
+	} else {
+		calling <- nil
 	}
-	return errors.Join(h.relay.Run(ctx), <-sending)
+	var erasing error
+	if h.relay != nil {
+		erasing = h.relay.Run(ctx)
+	}
+	return errors.Join(erasing, <-sending, <-calling)
 }
 
 // public is for tools.
@@ -138,6 +163,9 @@ func (h *house) public() http.Handler {
 	mux := http.NewServeMux()
 	if h.relay != nil {
 		mux.Handle("/", h.forwarded(h.relay))
+	}
+	if h.opendsr != nil {
+		mux.Handle(opendsr.Path, h.opendsr)
 	}
 	if h.gateway != nil {
 		mux.Handle(events.Path, h.gateway)
@@ -149,6 +177,7 @@ func (h *house) public() http.Handler {
 // admin is for operators.
 func (h *house) admin() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/livez", live)
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/metrics", h.metrics)
 	if h.rollups != nil {
@@ -161,6 +190,10 @@ func (h *house) admin() http.Handler {
 
 // databaseTime bounds how long the database may take to say that it is there.
 const databaseTime = 5 * time.Second
+
+// live answers that the process does. Whether it can work, /healthz says: a database that is away
+// is no reason to start the process anew.
+func live(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
 
 // health is the relay's, which asks the database; where there is none, the database's own.
 func (h *house) health(w http.ResponseWriter, req *http.Request) {
