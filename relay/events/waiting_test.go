@@ -47,6 +47,31 @@ func whatADestinationMissesIsStoredAndSentLaterInOrder(t *testing.T, db *store.D
 	g.mustHave(`telemetry_relay_waiting_bytes{tool="mytool",destination="gone"} 0`)
 }
 
+// What is stored does not depend on whether the client waits for its answer.
+func TestWhatADestinationMissesIsStoredThoughTheClientIsGone(t *testing.T) {
+	t.Parallel()
+	here, gone := newVendor(t), newVendor(t)
+	hold, arrived := make(chan struct{}), make(chan struct{}, 1)
+	here.set(func(http.ResponseWriter, []driver.Event) bool {
+		arrived <- struct{}{}
+		<-hold
+		return false
+	})
+	gone.set(away)
+	g := serve(t, events.Config{}, here.destination(t, "here"), gone.destination(t, "gone"))
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- g.client().Send(ctx, batch(5)) }()
+	<-arrived
+	cancel()
+	if err := <-failed; err == nil {
+		t.Fatal("it was accepted")
+	}
+	soon(t, "the server notices", func() bool { return g.left() })
+	close(hold)
+	soon(t, "it is stored", func() bool { return number(t, g.db, waiting) == 5 })
+}
+
 func TestNothingIsStoredWhereNoDestinationHasIt(t *testing.T) {
 	t.Parallel()
 	one, two := newVendor(t), newVendor(t)
@@ -92,10 +117,16 @@ func theOldestOfWhatWaitsGoesFirstAndIsCounted(t *testing.T, db *store.DB) {
 		sent = append(sent, ids(list)...)
 	}
 	g.mustHave(`telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="bytes"} 15`)
+	many := batch(350) // more than are taken out at once
+	if err := g.client().Send(t.Context(), many); err != nil {
+		t.Fatal(err)
+	}
+	sent = append(sent, ids(many)...)
+	g.mustHave(`telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="bytes"} 365`)
 	g.run()
 	gone.set(nil)
 	soon(t, "the rest is sent", func() bool { return number(t, g.db, waiting) == 0 })
-	if got := gone.got(); !slices.Equal(got, sent[15:]) {
+	if got := gone.got(); !slices.Equal(got, sent[365:]) {
 		t.Errorf("got %q, want the last ten", got)
 	}
 }
