@@ -67,7 +67,7 @@ func (p *program) root() *cobra.Command {
 			"  telemetry --config mytool.yaml track command.invocation build --duration 142ms --exit-code 0\n" +
 			"  telemetry --config mytool.yaml exec -- make all\n" +
 			"  telemetry --config mytool.yaml status",
-		Version:                    version(),
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true, // Main prints them
 		Args: func(cmd *cobra.Command, args []string) error {
