@@ -295,7 +295,7 @@ func TestABuildOfMytoolHoldsNoVendorsDeletionAndNoKeyForOne(t *testing.T) {
 	if !bytes.Contains(content, []byte("data.deletion_request")) {
 		t.Error("the search finds nothing: what every tool holds is not there")
 	}
-	for _, address := range []string{"bulk_delete", "deletion_status", "deletion/data/logs", "deletion/requests"} {
+	for _, address := range []string{"bulk_delete", "deletion_status", "deletion/data/logs", "deletion/requests", "deletions/users", "/regulations", "api.segmentapis.com"} {
 		if bytes.Contains(content, []byte(address)) {
 			t.Errorf("it holds %q, an address at which a vendor erases", address)
 		}

@@ -5,20 +5,20 @@
 // installation itself, answers with a receipt, writes all that happens into a ledger, and
 // asks the vendors until each has shown that the data is gone.
 //
-// Read it if you run that service from a program of your own, or change `telemetry
-// relay`. It is not for tools: it holds requestors with keys that can erase anybody's
-// data. Tools send their requests with deletion/httpjson, and need only package deletion.
+// Read it if you run that service from a program of your own, or change telemetry-relay. It is
+// not for tools: it holds requestors with keys that can erase anybody's data. Tools send their
+// requests with deletion/httpjson, and need only package deletion.
 //
-//	ledger, err := relay.OpenLedger("/var/lib/erasures")
+//	db, err := store.Open(ctx, "sqlite:/var/lib/telemetry/relay.db", erasures.Schema())
 //	...
-//	defer ledger.Close()
-//	r, err := relay.New(relay.Config{
-//		Ledger: ledger,
-//		Tools:  map[string][]relay.Vendor{"mytool": {{Name: "posthog", Requestor: posthog}}},
+//	defer db.Close()
+//	r, err := erasures.New(erasures.Config{
+//		Ledger: erasures.NewLedger(db),
+//		Tools:  map[string][]erasures.Vendor{"mytool": {{Name: "posthog", Requestor: posthog, Canary: id}}},
 //		Log:    slog.Default(),
 //	})
 //	...
-//	server := relay.NewServer(r)
+//	server := erasures.NewServer(r)
 //	server.Addr = "localhost:8080"
 //	go server.ListenAndServe()
 //	err = r.Run(ctx) // until ctx ends; then server.Shutdown
@@ -40,47 +40,75 @@
 //	404  unknown_receipt: ask again with a POST
 //
 // Refusals are {"error": "<word>"}. A receipt is refused while a vendor refuses: the
-// operator has to act, and after Retry it is acknowledged again. requested_at is only
-// repeated in the receipt: a tool's clock decides nothing here.
+// operator has to act, and after Ledger.Retry it is acknowledged again. requested_at is only
+// repeated in the receipt: a tool's clock decides nothing here. A request that comes when
+// nothing is under way any more begins a new erasure, since something was sent since.
 //
-// GET /healthz answers 200 or 503, GET /metrics in Prometheus' text format. Relay serves
-// all of it; where the metrics are nobody's business, serve Public and Admin separately.
+// Relay.Admin serves GET /healthz (200 or 503) and GET /metrics (Prometheus' text format), which
+// are nobody's business on the network that tools come from.
 //
 // # What is known, and where
 //
 // An erasure key is compared and forgotten. Machine IDs are in the ledger, which keeps
 // them as evidence that the erasure was asked for and done, and nowhere else: not in logs
-// and not in metrics. Addresses are hashed with a key of this process for the rate limit,
-// and are neither stored nor logged. A receipt's ID is random and tells only the state.
+// and not in metrics. Addresses are hashed with a key of this process for the rate limit, and
+// are neither stored nor logged; of the hash, 12 bits are stored until a vendor has taken the
+// request, so that all networks have their turns. A receipt's ID is random and tells only the
+// state.
 //
 // # The ledger
 //
-// One file of JSON lines that is only appended to. A line holds its number ("seq"), the
-// SHA-256 of the line before it ("prev"), and a checksum of itself ("crc"), so that a line
-// that was changed, moved or removed shows, and which. What does not show is that lines
-// are missing at the very end, or that somebody wrote the whole file anew: who wants to see
-// that too keeps the Head that Verify returns somewhere else.
+// It is in a database, SQLite or PostgreSQL; Schema lists the tables. What happened is in
+// erasure_steps, which is only added to: a line of JSON each, with its number ("seq") and the
+// SHA-256 of the line before it ("prev"). The present state of each erasure is beside it, written
+// in the same transaction, and so are the numbers for the metrics. Ledger.Verify holds the lines
+// against the chain and the states against the lines, so that whatever was changed, moved or
+// removed shows. What does not show is that somebody wrote the whole ledger anew: who wants to
+// see that too keeps the head somewhere else. A relay logs it once a day.
 //
-// A request is answered when its line is on the disk. That a vendor is going to be asked is
-// on the disk before it is, and what it said right after. So whatever is killed when,
-// nothing that was acknowledged is forgotten, and at worst a vendor is asked a second time
-// for what it was being asked when the process died.
+// A request is answered when it is durable. That a vendor is going to be asked is durable before
+// it is, and what it said right after. So whatever is killed when, nothing that was acknowledged
+// is forgotten, and a vendor is asked a second time only for what it was being asked when the
+// process died. Requests and answers that come at the same time share a transaction.
 //
-// An erasure with one vendor takes four lines, 1.3 KB in all (each further vendor 0.9 KB),
-// and half a kilobyte of memory. A failed attempt takes another 0.5 KB; there are at most
-// six a day once a vendor has been away for some hours. So a million erasures are 1.3 GB
-// on disk and 15 seconds at a start, and there is no compaction.
+// # Several processes
+//
+// Any number of relays may use one database. Each claims what is due for ten minutes, with locks
+// on the rows; what a process had when it died is anybody's after that. A call takes two minutes
+// at most, and an answer that comes after another process has taken over is dropped and told. A
+// vendor that wants no call for a while is left alone by all.
+//
+// # Turns
+//
+// Everybody can make up a machine ID with its key, and a vendor takes so many calls an hour. So
+// erasures that are due are asked for by turns: one of each network that has some waiting, then a
+// second one of each. Who makes up many waits behind themselves. A forged proof is charged to
+// nobody's limit. Where the vendor's requestor is a deletion.Bulk, those whose turn it is share a
+// call.
+//
+// # Verified
+//
+// An erasure is verified when every vendor says that it has erased, and
+//
+//	canary   a machine is found there that is known to be there, looked up at the start and once
+//	         a day: with a key for the wrong project, nothing would be found of anybody
+//	count    the vendor counts nothing of this one any more, where it can count
+//	later    a week later it is counted once more; if something came in late, that is told, and
+//	         the vendor is asked again
+//
+// A vendor that can neither find nor count is believed. What a person erased by hand is Done and
+// not verified, with who says so and how.
 //
 // # Time
 //
-// Vendors are asked after a quiet period (Config.Quiet). Such waits go by a clock of the
-// ledger's own, which counts the time that passes while the relay runs and does not see
-// when the machine's clock is set. What passed while no relay ran is known from the
-// machine's clock alone: it counts for nothing where that went backwards, and for half a
-// quiet period at most where it went forwards. So a clock that is wrong by years when the
-// relay starts shortens a wait by half a period at most, once for each start, and one that
-// is put back never does. The price: a relay that was down, or was killed after hours in
-// which it had nothing to write, for longer than that half, waits so much longer.
+// Vendors are asked after a quiet period (Config.Quiet). Such waits, and leases, go by a clock of
+// the ledger's own, which counts the time that passes while a relay runs and does not see when a
+// machine's clock is set. What passed while no relay ran is known from the machine's clock
+// alone: it counts for nothing where that went backwards, and for half a quiet period at most
+// where it went forwards. So a clock that is wrong by years when a relay starts shortens a wait by
+// half a period at most, once for each start, and one that is put back never does. The price: a
+// relay that was down for longer than that half waits so much longer. Due dates are dates, and go
+// by the machine's clock.
 //
 // The times that vendors get are never before any time that the ledger holds already. So a
 // clock that was ahead for a while makes them late, which spares no data; early ones might.

@@ -104,8 +104,32 @@ func TestAllTogetherAreLimited(t *testing.T) {
 				taken++
 			}
 		}
-		if taken != 10 {
-			t.Errorf("%d requests were taken, want 10", taken)
+		if taken != 11 {
+			t.Errorf("%d requests of a network were taken, want 10 and its first", taken)
+		}
+	})
+}
+
+// Somebody makes valid pairs of key and ID, from ever other addresses of their networks.
+func TestWhoComesOnceIsTakenWhileOthersComeAgainAndAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFixture(t, someVendor)
+		f.close()
+		f.cfg.Limit = erasures.Limit{Global: erasures.Rate{PerSecond: 1, Burst: 100}}
+		f.open()
+		refused, honest := 0, 0
+		for n := range 2000 {
+			if a := f.postFrom(fmt.Sprintf("[2001:db8:%x:%x::1]:4711", n%10, n), somebody(n)); a.Status == http.StatusTooManyRequests {
+				refused++
+			}
+			if n%50 == 49 {
+				if a := f.postFrom(fmt.Sprintf("198.51.%d.7:4711", n/50), somebody(1_000_000+n)); a.Status == http.StatusAccepted {
+					honest++
+				}
+			}
+		}
+		if honest != 40 || refused < 1800 {
+			t.Errorf("%d of 40 honest requests were taken, and %d others refused", honest, refused)
 		}
 	})
 }
@@ -124,8 +148,8 @@ func TestOneAddressDoesNotUseUpWhatIsForAll(t *testing.T) {
 				taken++
 			}
 		}
-		if taken != 5 {
-			t.Errorf("%d others were let in, want 5", taken)
+		if taken != 9 {
+			t.Errorf("%d others were let in, want the 10 of those who come once, but for the first of the one", taken)
 		}
 	})
 }
@@ -171,7 +195,7 @@ func TestTheLimitTakesNoMemoryForAnAddress(t *testing.T) {
 	l := erasures.NewLimiter(erasures.Limit{})
 	addresses := make([]string, 100_000)
 	for i := range addresses {
-		addresses[i] = fmt.Sprint(i)
+		addresses[i] = fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)
 	}
 	if n := testing.AllocsPerRun(1, func() {
 		for _, a := range addresses {

@@ -32,9 +32,12 @@ type queue struct {
 	odd   bool  // who gets the odd call
 }
 
-// admitAtOnce is how many get their turns in one transaction, so that it takes some
-// milliseconds.
-const admitAtOnce = 500
+const (
+	// admitAtOnce is how many get their turns in one transaction, so that it takes some
+	// milliseconds, and admitRounds how many transactions there are before some are asked for.
+	admitAtOnce = 500
+	admitRounds = 20
+)
 
 // admit gives those that are due their turns, and reports whether there may be more of them.
 func (q *queue) admit(ctx context.Context, db *store.DB, now millis) (more bool, err error) {
@@ -64,7 +67,7 @@ func (q *queue) admit(ctx context.Context, db *store.DB, now millis) (more bool,
 				turn = max(first, q.last[r.bucket]+1, last[r.bucket]+1)
 				last[r.bucket] = turn
 			}
-			if _, err := tx.Exec(ctx, `UPDATE erasure_vendors SET todo = 2, turn = ?, holder = '' WHERE erasure = ? AND position = ?`,
+			if _, err := tx.Exec(ctx, `UPDATE erasure_vendors SET todo = 2, turn = ? WHERE erasure = ? AND position = ?`,
 				turn, r.erasure, r.position); err != nil {
 				return err
 			}
@@ -88,8 +91,9 @@ type key struct{ erasure, position int64 }
 // takes as many as there are calls, which are shared by what is to be asked and what is to be
 // followed up, the odd one by turns: or a vendor that has much to do would never be asked what
 // it did. Where a call can ask for several, bulk says for how many. Rows that another process
-// is claiming are passed over.
-func (q *queue) claim(ctx context.Context, db *store.DB, holder string, now, until millis, calls, bulk int) (jobs []job, err error) {
+// is claiming are passed over, and those that this one is busy with: it could not write an answer
+// down for so long that its lease is over.
+func (q *queue) claim(ctx context.Context, db *store.DB, holder string, busy map[key]*lane, now, until millis, calls, bulk int) (jobs []job, err error) {
 	ahead := q.ahead
 	q.odd = !q.odd
 	err = db.Write(ctx, func(tx *store.Tx) error {
@@ -117,7 +121,8 @@ func (q *queue) claim(ctx context.Context, db *store.DB, holder string, now, unt
 				return err
 			}
 		}
-		for _, k := range share(asks, follows, calls, bulk, q.odd) {
+		held := func(k key) bool { return busy[k] != nil }
+		for _, k := range share(slices.DeleteFunc(asks, held), slices.DeleteFunc(follows, held), calls, bulk, q.odd) {
 			r, err := one(ctx, tx, `number = ?`, k.erasure)
 			if err != nil {
 				return err
@@ -183,24 +188,15 @@ func (q *queue) next(ctx context.Context, db *store.DB) (at millis, due bool, er
 	return at, due, err
 }
 
-// release gives back what a holder has claimed and does not work on any more.
-func (q *queue) release(ctx context.Context, db *store.DB, holder string, now millis, keys []key) error {
+// giveBack has something that was claimed done at a time, by whoever comes first then.
+func giveBack(ctx context.Context, db *store.DB, holder string, at millis, keys ...key) error {
 	return db.Write(ctx, func(tx *store.Tx) error {
 		for _, k := range keys {
 			if _, err := tx.Exec(ctx, `UPDATE erasure_vendors SET next = ?, holder = '' WHERE erasure = ? AND position = ? AND holder = ?`,
-				int64(now), k.erasure, k.position, holder); err != nil {
+				int64(at), k.erasure, k.position, holder); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-}
-
-// keep moves what was claimed, and brought nothing that is worth a step, to a later time.
-func (q *queue) keep(ctx context.Context, db *store.DB, holder string, k key, next millis) error {
-	return db.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE erasure_vendors SET next = ?, holder = '' WHERE erasure = ? AND position = ? AND holder = ?`,
-			int64(next), k.erasure, k.position, holder)
-		return err
 	})
 }

@@ -273,7 +273,10 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
 		f.run()
 		early, late := f.mustPost(somebody(1)), f.mustPost(somebody(2))
-		if told, err := f.relay.Cancel(t.Context(), early.ID, "OpenDSR", "the controller took it back"); err != nil || told.Own != erasures.Cancelled {
+		if err := f.relay.Cancel([]string{early.ID}, "OpenDSR", "the controller took it back"); err != nil {
+			t.Error(err)
+		}
+		if told, err := f.relay.Receipt(t.Context(), early.ID); err != nil || told.Own != erasures.Cancelled {
 			t.Errorf("got %+v, %v", told, err)
 		}
 		erased, err := f.ledger.Erased(t.Context(), "mytool", []string{somebody(1).id, somebody(2).id, somebody(3).id})
@@ -284,10 +287,14 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		if asked, _ := v.counts(); asked != 1 || v.asked[0].MachineID != somebody(2).id {
 			t.Errorf("asked for %v", v.asked)
 		}
-		if _, err := f.relay.Cancel(t.Context(), late.ID, "OpenDSR", "too late"); !errors.Is(err, erasures.ErrTooLate) {
+		next := f.mustPost(somebody(3))
+		if err := f.relay.Cancel([]string{next.ID, late.ID}, "OpenDSR", "too late"); !errors.Is(err, erasures.ErrTooLate) {
 			t.Errorf("got %v, want ErrTooLate", err)
 		}
-		if _, err := f.relay.Cancel(t.Context(), strings.Repeat("0f", 16), "OpenDSR", "nobody's"); !errors.Is(err, erasures.ErrUnknown) {
+		if told, err := f.relay.Receipt(t.Context(), next.ID); err != nil || told.Own == erasures.Cancelled {
+			t.Errorf("of two that go together one was taken back: %+v, %v", told, err)
+		}
+		if err := f.relay.Cancel([]string{strings.Repeat("0f", 16)}, "OpenDSR", "nobody's"); !errors.Is(err, erasures.ErrUnknown) {
 			t.Errorf("got %v, want ErrUnknown", err)
 		}
 		if erased, err := f.ledger.Erased(t.Context(), "theirtool", []string{somebody(2).id}); err != nil || len(erased) != 0 {
@@ -468,7 +475,7 @@ func TestWhoAsksMuchWaitsBehindThemselves(t *testing.T) {
 				}
 			}
 		}
-		if done != honest {
+		if done < honest-1 { // one may share the bucket of who asks much
 			t.Errorf("%d of %d were asked for within a quarter of an hour after their quiet period, with %d asked in all", done, honest, len(v.asked))
 		}
 		if err := f.stop(); err == nil {
@@ -505,6 +512,57 @@ func TestAnAnswerThatComesAfterTheLeaseIsNotWrittenDown(t *testing.T) {
 		f.pass(10 * time.Minute) // and then it is anybody's
 		if e := f.only(); !slices.Equal(events(e), []string{"received", "asking", "asking", "answered"}) {
 			t.Errorf("ten minutes later the ledger has %v", events(e))
+		}
+	})
+}
+
+// breaks has every step fail to be written, as on a disk that is full, or no more.
+func (f *fixture) breaks(t *testing.T, broken bool) {
+	t.Helper()
+	statement := `ALTER TABLE erasure_head RENAME TO elsewhere`
+	if !broken {
+		statement = `ALTER TABLE elsewhere RENAME TO erasure_head`
+	}
+	if err := f.db.Write(context.Background(), func(tx *store.Tx) error {
+		_, err := tx.Exec(context.Background(), statement)
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhileNothingCanBeWrittenNobodyIsAskedAndNoAnswerIsForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var f *fixture
+		v := &vendor{hang: func(context.Context) { f.breaks(t, true) }}
+		f = newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
+		f.run()
+		a := f.mustPost(somebody(1))
+		f.pass(12 * time.Hour)
+		b := f.mustPost(somebody(2))
+		f.pass(12*time.Hour + time.Minute) // the first is asked for, and the answer cannot be written
+		v.hang = nil
+		f.pass(12 * time.Hour) // and the second is due
+		if asked, _ := v.counts(); asked != 1 {
+			t.Errorf("asked %d times, want 1", asked)
+		}
+		if refused := f.post(somebody(3)); refused.Status != http.StatusServiceUnavailable {
+			t.Errorf("a request got %+v", refused)
+		}
+		if status, _ := f.health(); status != http.StatusServiceUnavailable {
+			t.Errorf("health is %d", status)
+		}
+		f.breaks(t, false)
+		f.pass(time.Minute)
+		f.wantState(a.ID, deletion.Acknowledged)
+		f.pass(3 * day)
+		f.wantState(a.ID, deletion.Verified)
+		f.wantState(b.ID, deletion.Verified)
+		if asked, _ := v.counts(); asked != 2 {
+			t.Errorf("asked %d times, want 2: the answer was there", asked)
+		}
+		if status, _ := f.health(); status != http.StatusOK {
+			t.Errorf("health is %d", status)
 		}
 	})
 }

@@ -139,6 +139,8 @@ type worker struct {
 	calls   context.Context //nolint:containedctx // it is that of a run
 	done    chan result
 	gone    chan struct{}
+	// away says that the database does not answer.
+	away bool
 	// seen is how many steps there were when it was looked last: more of them may mean more to do.
 	seen int64
 	// nextWatch is when the due dates and the evidence are looked at again.
@@ -191,18 +193,32 @@ func earlier(a, b time.Time) time.Time {
 
 // work starts what is due, and returns how long there is nothing more to start.
 func (w *worker) work() time.Duration {
-	wait := w.pace.look
-	if err := w.visit(); err != nil {
-		return w.pace.disk // the ledger has logged why
+	wait, err := w.startAll()
+	switch {
+	case err != nil && !w.away:
+		w.log.Error("no vendor is asked until the ledger can be read and written", "error", err)
+	case err == nil && w.away:
+		w.log.Info("vendors are asked again")
 	}
+	if w.away = err != nil; w.away {
+		return w.pace.disk
+	}
+	return max(wait, 0)
+}
+
+func (w *worker) startAll() (time.Duration, error) {
+	if err := w.visit(); err != nil {
+		return 0, err
+	}
+	wait := w.pace.look
 	for _, l := range w.lanes {
 		next, err := w.start(l)
 		if err != nil {
-			return w.pace.disk
+			return 0, err
 		}
 		wait = min(wait, next)
 	}
-	return max(wait, 0)
+	return wait, nil
 }
 
 // visit looks at what other processes left, and at what is looked at once a day. Now and then it
@@ -286,8 +302,8 @@ func (w *worker) start(l *lane) (time.Duration, error) {
 		return (l.at - now).duration(), nil
 	}
 	l.stale = true
-	var err error
-	for more := true; more; {
+	for n, more := 0, true; more && n < admitRounds; n++ {
+		var err error
 		if more, err = l.admit(w.calls, w.ledger.db, now); err != nil {
 			return 0, err
 		}
@@ -296,7 +312,7 @@ func (w *worker) start(l *lane) (time.Duration, error) {
 	if b, ok := l.Requestor.(deletion.Bulk); ok {
 		most = b.MaxBulk()
 	}
-	jobs, err := l.claim(w.calls, w.ledger.db, w.holder, now, now+inMillis(w.pace.lease), atOnce-l.running, most)
+	jobs, err := l.claim(w.calls, w.ledger.db, w.holder, w.busy, now, now+inMillis(w.pace.lease), atOnce-l.running, most)
 	if err != nil || len(jobs) == 0 {
 		return w.pace.look, err
 	}
@@ -371,7 +387,7 @@ func (w *worker) stop(cancel func()) error {
 	defer end()
 	if keys := slices.Collect(maps.Keys(w.busy)); len(keys) > 0 {
 		// An error is logged, and then the lease says when they are taken up.
-		if err := (&queue{}).release(ctx, w.ledger.db, w.holder, w.ledger.elapsed(), keys); err != nil {
+		if err := giveBack(ctx, w.ledger.db, w.holder, w.ledger.elapsed(), keys...); err != nil {
 			w.log.Error("giving back what was under way", "error", err)
 		}
 	}
@@ -400,13 +416,25 @@ func (w *worker) do(l *lane, jobs []job) result {
 	if time.Since(began) > w.pace.lease-2*w.pace.attempt {
 		return done // the database took so long that another may have them by now
 	}
+	// What is left of the lease is for writing down.
+	counting, end := context.WithDeadline(w.calls, began.Add(w.pace.lease/2))
+	defer end()
 	var err error
 	for i, out := range w.ask(l, jobs) {
+		left := int64(0)
+		if out.Err == nil && out.Receipt.State == deletion.Verified {
+			left, out.Err = w.count(counting, l, jobs[i].erasure.machine)
+		}
 		if out.Err != nil && w.calls.Err() != nil {
-			done.keys = done.keys[:i] // the others were cut off by ourselves, and are given back
+			// This one and those after it were cut off by ourselves, which says nothing of the
+			// vendor. They are given back.
+			done.keys = nil
+			for _, j := range jobs[:i] {
+				done.keys = append(done.keys, j.key)
+			}
 			return done
 		}
-		if failed := w.settle(l, jobs[i], out); w.pace.wanted(failed) > w.pace.wanted(err) {
+		if failed := w.settle(l, jobs[i], out, left); w.pace.wanted(failed) > w.pace.wanted(err) {
 			err = failed
 		}
 	}
@@ -427,10 +455,6 @@ func (w *worker) tellHold(l *lane, until millis) {
 	if err != nil {
 		w.log.Error("telling other processes that a vendor wants to be left alone", "error", err)
 	}
-}
-
-func (w *worker) keep(ctx context.Context, db *store.DB, holder string, k key, next millis) error {
-	return (&queue{}).keep(ctx, db, holder, k, next)
 }
 
 // asking writes down that vendors are about to be asked, and returns those of the jobs that
@@ -553,8 +577,9 @@ func (r *erasure) boundAt(now time.Time) time.Time {
 	return r.bound
 }
 
-// settle writes down what one job came to, and returns the vendor's error.
-func (w *worker) settle(l *lane, j job, out deletion.Outcome) error {
+// settle writes down what one job came to, with so many events left where the vendor says that it
+// has erased. It returns the vendor's error.
+func (w *worker) settle(l *lane, j job, out deletion.Outcome, left int64) error {
 	var e entry
 	err := out.Err
 	if err == nil {
@@ -562,10 +587,6 @@ func (w *worker) settle(l *lane, j job, out deletion.Outcome) error {
 		if text, failed := json.Marshal(e.Receipt); failed != nil || len(text) > maxReceipt {
 			e.Receipt, err = nil, errors.New("the vendor's receipt is none that the ledger can hold")
 		}
-	}
-	left := int64(0)
-	if err == nil && e.Receipt.State == deletion.Verified {
-		left, err = w.count(l, j.erasure.machine)
 	}
 	var call, outcome string
 	switch j.doing {
@@ -578,7 +599,7 @@ func (w *worker) settle(l *lane, j job, out deletion.Outcome) error {
 	}
 	w.counters.add(labelled(metricAttempts, "tool", l.tool(), "vendor", l.Name, "call", call, "outcome", outcome))
 	if e.Event == "" { // nothing new
-		_ = w.keep(w.calls, w.ledger.db, w.holder, j.key, w.ledger.elapsed()+e.Wait) // if not, the lease says when
+		_ = giveBack(w.calls, w.ledger.db, w.holder, w.ledger.elapsed()+e.Wait, j.key) // if not, the lease says when
 		return err
 	}
 	if e.Problem != "" {

@@ -151,7 +151,17 @@ func TestAToolWithHTTPAloneReachesTheDatabaseAndAVendor(t *testing.T) {
 	if code, text := get(t, http.DefaultClient, admin+"/healthz"); code != 200 {
 		t.Errorf("healthz: %d %s", code, text)
 	}
-	for _, path := range []string{"/healthz", "/metrics", "/v1/erasures"} {
+	deadline := time.Now().Add(patience)
+	for seen := false; !seen; time.Sleep(100 * time.Millisecond) { // until the counts are written
+		code, page := get(t, http.DefaultClient, admin+"/report")
+		if seen = code == 200 && strings.Contains(page, "export.finished"); !seen && time.Now().After(deadline) {
+			t.Fatalf("the page does not show the event: %d %s", code, page)
+		}
+	}
+	if code, numbers := get(t, http.DefaultClient, admin+"/report/other-events.csv"); code != 200 || !strings.Contains(numbers, "export.finished,1,") {
+		t.Errorf("numbers: %d %s", code, numbers)
+	}
+	for _, path := range []string{"/healthz", "/metrics", "/report", "/report/other-events.csv", "/v1/erasures"} {
 		if code, _ := get(t, http.DefaultClient, url+path); code != 404 {
 			t.Errorf("%s is at the tools' door: %d", path, code)
 		}
@@ -210,6 +220,9 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 			t.Fatalf("it is not verified:\n%s", strings.Join(r.log.with(""), "\n"))
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+	if shown := p.must("erasures", "show", id, "--config", "relay.yaml"); !strings.Contains(shown, "report") {
+		t.Errorf("the counts of the report were not asked:\n%s", shown)
 	}
 	db, err := store.Open(context.Background(), "sqlite:"+p.path("db/relay.db"), events.Schema())
 	if err != nil {

@@ -38,7 +38,7 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 	p.write("swapped.key", applicationKey)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"unknown key":                    {"database:", "databse:", `line 2: databse: unknown key; did you mean "database"?`},
-		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, tools"},
+		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, opendsr, tools"},
 		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
 		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.erasures[0].instance: has no value"},
 		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.erasures[1].api_kye: unknown key; known here are vendor, name, canary, site, endpoint, service, retention, tiers, api_key_file,"},
@@ -241,6 +241,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 	for name, line := range map[string]string{
 		"help":                "help",
 		"help_serve":          "serve --help",
+		"help_report":         "report --help",
 		"help_erasures":       "erasures",
 		"help_list":           "erasures list --help",
 		"help_show":           "erasures show --help",
@@ -259,6 +260,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 		"complete_vendor":     "__complete erase --vendor ",
 		"complete_site":       "__complete erase --site ",
 		"complete_erase_flag": "__complete erase --key",
+		"complete_report":     "__complete report --k ",
 	} {
 		args := strings.Split(line, " ")
 		golden(t, name, p.transcript(args...))

@@ -472,8 +472,10 @@ func (e *erasing) tell(receipt deletion.Receipt) error {
 		return err
 	}
 	switch receipt.State {
-	case deletion.Refused, deletion.Manual:
+	case deletion.Refused:
 		return errors.New("the data is not going to be erased before somebody has seen to it")
+	case deletion.Manual:
+		return errors.New("the rest is left to a person, as it says")
 	}
 	return nil
 }

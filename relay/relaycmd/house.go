@@ -10,9 +10,12 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
+	"github.com/gotoolbase/telemetry/relay/opendsr"
+	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -21,8 +24,11 @@ type house struct {
 	db      *store.DB
 	relay   *erasures.Relay
 	gateway *events.Gateway
+	opendsr *opendsr.Endpoint
+	rollups *report.Rollups // of what the gateway accepts
 	proxies []netip.Prefix
 	end     func() // of the destinations
+	now     func() time.Time
 }
 
 // tryOpening reads all keys and declarations, and finds what is wrong with them. What it
@@ -37,26 +43,44 @@ func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error
 		return nil, err
 	}
 	defer end()
+	if _, _, err := s.readOpenDSR(c); err != nil {
+		return nil, err
+	}
 	_, err = events.New(events.Config{Tools: tools})
 	return vendors, relayMistake(err)
 }
 
 // openHouse makes what the file speaks of.
 func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger) (h *house, err error) {
-	h = &house{proxies: c.proxies, end: func() {}}
+	h = &house{proxies: c.proxies, end: func() {}, now: s.now}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
 		}
 	}()
-	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema()); err != nil {
+	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema(), opendsr.Schema()); err != nil {
 		return h, databaseProblem(err, c.database)
+	}
+	tools, end, err := s.openEvents(c, h.db)
+	if err != nil {
+		return h, err
+	}
+	h.end = end
+	if len(tools) > 0 {
+		if h.rollups, err = report.Open(ctx, h.db, report.Options{Now: s.now, Log: log}); err != nil {
+			return h, err
+		}
 	}
 	ledger := erasures.NewLedger(h.db)
 	if c.erases() {
 		vendors, err := s.openAll(c, h.db)
 		if err != nil {
 			return h, err
+		}
+		for tool := range tools {
+			if len(vendors[tool]) > 0 {
+				vendors[tool] = append(vendors[tool], erasures.Vendor{Name: report.RequestorName, Requestor: h.rollups.Requestor(tool), Own: true})
+			}
 		}
 		h.relay, err = erasures.New(erasures.Config{
 			Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit,
@@ -67,40 +91,71 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 			return h, relayMistake(err)
 		}
 	}
-	tools, end, err := s.openEvents(c, h.db)
+	controllers, speaks, err := s.readOpenDSR(c)
 	if err != nil {
 		return h, err
 	}
-	h.end = end
+	if speaks {
+		controllers.DB, controllers.Relay, controllers.Log = h.db, h.relay, log
+		if h.opendsr, err = opendsr.New(controllers); err != nil {
+			return h, relayMistake(err)
+		}
+	}
 	if len(tools) == 0 {
 		return h, nil
 	}
 	h.gateway, err = events.New(events.Config{
 		DB: h.db, Tools: tools, Erased: ledger.Erased, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		Accepted: func(tool string, accepted []driver.Event) { h.rollups.Add(tool, accepted, s.now()) },
 	})
 	return h, relayMistake(err)
 }
 
 func (h *house) close() error {
 	h.end()
+	if h.opendsr != nil {
+		h.opendsr.Close()
+	}
 	if h.db == nil {
 		return nil
 	}
-	return h.db.Close()
+	var counted error
+	if h.rollups != nil { // of the answers that were under way when it was to end
+		ctx, cancel := context.WithTimeout(context.Background(), databaseTime)
+		defer cancel()
+		counted = h.rollups.Flush(ctx)
+	}
+	return errors.Join(counted, h.db.Close())
 }
 
 // run works until ctx ends.
 func (h *house) run(ctx context.Context) error {
 	sending := make(chan error, 1)
 	if h.gateway != nil {
-		go func() { sending <- h.gateway.Run(ctx) }()
+		go func() {
+			counting := make(chan struct{})
+			go func() {
+				defer close(counting)
+				h.rollups.Run(ctx)
+			}()
+			err := h.gateway.Run(ctx)
+			<-counting
+			sending <- err
+		}()
 	} else {
 		sending <- nil
 	}
-	if h.relay == nil {
-		return <-sending
+	calling := make(chan error, 1)
+	if h.opendsr != nil {
+		go func() { calling <- h.opendsr.Run(ctx) }()
+	} else {
+		calling <- nil
 	}
-	return errors.Join(h.relay.Run(ctx), <-sending)
+	var erasing error
+	if h.relay != nil {
+		erasing = h.relay.Run(ctx)
+	}
+	return errors.Join(erasing, <-sending, <-calling)
 }
 
 // public is for tools.
@@ -108,6 +163,9 @@ func (h *house) public() http.Handler {
 	mux := http.NewServeMux()
 	if h.relay != nil {
 		mux.Handle("/", h.forwarded(h.relay))
+	}
+	if h.opendsr != nil {
+		mux.Handle(opendsr.Path, h.opendsr)
 	}
 	if h.gateway != nil {
 		mux.Handle(events.Path, h.gateway)
@@ -119,13 +177,23 @@ func (h *house) public() http.Handler {
 // admin is for operators.
 func (h *house) admin() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/livez", live)
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/metrics", h.metrics)
+	if h.rollups != nil {
+		page := report.Handler(h.db, h.now)
+		mux.Handle("/report", page)
+		mux.Handle("/report/", page)
+	}
 	return mux
 }
 
 // databaseTime bounds how long the database may take to say that it is there.
 const databaseTime = 5 * time.Second
+
+// live answers that the process does. Whether it can work, /healthz says: a database that is away
+// is no reason to start the process anew.
+func live(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
 
 // health is the relay's, which asks the database; where there is none, the database's own.
 func (h *house) health(w http.ResponseWriter, req *http.Request) {

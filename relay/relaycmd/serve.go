@@ -29,7 +29,7 @@ import (
 const answerTime = 15 * time.Second
 
 const relayExample = `  listen: 127.0.0.1:8443            # where tools send their requests
-  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, nowhere
+  admin: 127.0.0.1:9090             # /healthz, /metrics, /report; without it, nowhere
   tls: {certificate: FILE, key: FILE}
   proxies: [10.0.0.0/8]             # whose X-Forwarded-For is believed; with some, tls is theirs
   database: sqlite:/var/lib/telemetry/relay.db  # in a directory of the relay's alone; or
@@ -109,7 +109,7 @@ func (s surroundings) serve() *cobra.Command {
 		if check {
 			return s.printCheck(cmd, c, vendors, cert, format)
 		}
-		return s.run(cmd.Context(), c, cert, logger(cmd.ErrOrStderr(), logFormat))
+		return s.run(cmd.Context(), path, c, cert, logger(cmd.ErrOrStderr(), logFormat))
 	}
 	return cmd
 }
@@ -167,25 +167,26 @@ const (
 )
 
 // run is the relay until it is told to end.
-func (s surroundings) run(parent context.Context, c *config, cert *certificate, log *slog.Logger) (err error) {
+func (s surroundings) run(parent context.Context, path string, c *config, cert *certificate, log *slog.Logger) (err error) {
 	ctx, stop := stopping(parent)
 	defer stop()
 
-	h, err := s.openHouse(ctx, c, log)
-	if err != nil {
+	v := &service{s: s, path: path, cert: cert, log: log}
+	if err := v.start(ctx, c); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.close()) }()
-	doors, err := c.open(h, cert)
+	defer func() { err = errors.Join(err, v.close()) }()
+	doors, err := c.open(v, cert)
 	if err != nil {
-		return err
+		return errors.Join(err, v.stop())
 	}
-	defer watch(cert, log)()
-
-	working := make(chan error, 1)
-	workCtx, endWork := context.WithCancel(ctx)
-	defer endWork()
-	go func() { working <- h.run(workCtx) }()
+	watching, endWatch := context.WithCancel(ctx)
+	defer endWatch()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		v.watch(watching)
+	}()
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		go func() {
@@ -203,7 +204,10 @@ func (s surroundings) run(parent context.Context, c *config, cert *certificate, 
 	case err = <-failed:
 		log.Error("ending, because no more requests can be taken", "error", err)
 	}
-	endWork()
+	endWatch()
+	<-watched
+	working := make(chan error, 1)
+	go func() { working <- v.stop() }()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(parent), answerTime)
 	defer cancel()
 	closed := make(chan struct{})
@@ -224,7 +228,7 @@ func (s surroundings) run(parent context.Context, c *config, cert *certificate, 
 }
 
 // open listens.
-func (c *config) open(h *house, cert *certificate) ([]door, error) {
+func (c *config) open(h *service, cert *certificate) ([]door, error) {
 	public := door{server: erasures.NewServer(h.public()), tls: cert != nil, what: forTools}
 	if cert != nil {
 		public.server.TLSConfig = cert.config()
@@ -242,39 +246,6 @@ func (c *config) open(h *house, cert *certificate) ([]door, error) {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	return []door{public, admin}, nil
-}
-
-// watch reads the certificate anew on a signal, until the function that it returns is
-// called.
-func watch(cert *certificate, log *slog.Logger) (end func()) {
-	if cert == nil || len(reloads) == 0 {
-		return func() {}
-	}
-	signals := make(chan os.Signal, 1)
-	for _, s := range reloads {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
-	}
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-signals:
-				if err := cert.reload(); err != nil {
-					log.Error("the certificate could not be read anew, and the one before stays in use", "error", err)
-					continue
-				}
-				log.Info("the certificate is read anew", "until", cert.current.Load().Leaf.NotAfter)
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-	}
 }
 
 // databaseProblem adds the next step to what is wrong with a database.

@@ -184,8 +184,8 @@ func (s surroundings) vendorRows(ledger *ledgerPlace, e erasures.Erasure, v eras
 	}
 	switch {
 	case v.NeedsPerson():
-		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID])+
-			"; or, once it is erased by hand, say so: "+ledger.hint("done", e.ID[:shortID], "--by WHO", "--why HOW"), screen.Bold)
+		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID]), screen.Bold)
+		add("Or", "Erase it by hand, and say so: "+ledger.hint("done", e.ID[:shortID], "--by WHO", "--why HOW"), screen.Bold)
 	case v.State == deletion.Verified && !v.NextAttempt.IsZero():
 		add("Next", "it is counted once more about "+screen.When(v.NextAttempt), screen.Plain)
 	case v.State == deletion.Verified, v.State == erasures.Done, v.State == erasures.Cancelled:

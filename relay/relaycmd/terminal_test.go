@@ -47,7 +47,7 @@ func TestOnATerminalThereAreTablesAndColours(t *testing.T) {
 	golden(t, "terminal_list", h.shown(160, "erasures", "list"))
 	golden(t, "terminal_list_narrow", h.shown(60, "erasures", "list"))
 	golden(t, "terminal_list_none", h.shown(160, "erasures", "list", "--tool", "nobodys"))
-	golden(t, "terminal_show", h.shown(160, "erasures", "show", h.ids[2]))
+	golden(t, "terminal_show", h.shown(300, "erasures", "show", h.ids[2]))
 	golden(t, "terminal_verify", h.shown(160, "erasures", "verify"))
 }
 
