@@ -16,21 +16,28 @@ func partialAnswer(p *probe) {
 		return
 	}
 	defer b.Close()
+	p.eachVerdict(b, p.compare)
+	for _, mixed := range p.subject.Partial {
+		if len(mixed.Sizes) == 0 {
+			p.compareLarge(b, mixed)
+		}
+	}
+}
+
+// eachVerdict has the vendor answer in each way that the subject declares, to batches of the
+// sizes that it is for, and looks at what became of them and what should have.
+func (p *probe) eachVerdict(b driver.Backend, look func(name string, size int, v verdict, want driver.Partial)) {
 	for _, mixed := range p.subject.Partial {
 		sizes := mixed.Sizes
 		if len(sizes) == 0 {
 			sizes = []int{three}
 		}
 		for _, size := range sizes {
-			v, want, arrived := p.mixed(b, mixed, size)
-			if v.late || !arrived {
+			if v, want, arrived := p.mixed(b, mixed, size); v.late || !arrived {
 				p.failf("%s: the batch did not arrive", mixed.Name)
-				continue
+			} else {
+				look(mixed.Name, size, v, want)
 			}
-			p.compare(mixed.Name, v, want, size)
-		}
-		if len(mixed.Sizes) == 0 {
-			p.compareLarge(b, mixed)
 		}
 	}
 }
@@ -65,7 +72,7 @@ func (m Verdicts) of(list []Received) (a Answer, want driver.Partial, ok bool) {
 	return m.Answer(list), m.Want(list), true
 }
 
-func (p *probe) compare(name string, v verdict, want driver.Partial, size int) {
+func (p *probe) compare(name string, size int, v verdict, want driver.Partial) {
 	all := want.Unnamed == 0 && len(want.Accepted)+len(want.Rejected) == size
 	if all && len(want.Rejected) == 0 && v.err == nil || all && len(want.Accepted) == 0 && v.class == driver.ClassPermanent {
 		return
@@ -89,34 +96,23 @@ func warningsCounted(p *probe) {
 		return
 	}
 	defer b.Close()
-	for _, mixed := range p.subject.Partial {
-		sizes := mixed.Sizes
-		if len(sizes) == 0 {
-			sizes = []int{three}
+	p.eachVerdict(b, func(name string, size int, v verdict, want driver.Partial) {
+		var counted map[string]int
+		if partial, named := asPartial(v.err); named && partial != nil {
+			counted = partial.Warnings
 		}
-		for _, size := range sizes {
-			v, want, arrived := p.mixed(b, mixed, size)
-			if v.late || !arrived {
-				p.failf("%s: the batch did not arrive", mixed.Name)
-				continue
-			}
-			var counted map[string]int
-			if partial, named := asPartial(v.err); named && partial != nil {
-				counted = partial.Warnings
-			}
-			if !maps.Equal(counted, want.Warnings) {
-				p.failf("%s, of %d: got the warnings %v, want %v", mixed.Name, size, counted, want.Warnings)
-			}
-			for warning := range counted {
-				if !slices.ContainsFunc(p.subject.Driver.Warnings, func(w driver.Warning) bool { return w.Name == warning }) {
-					p.failf("%s: the warning %q is none of Driver.Warnings, so people are not told what it means", mixed.Name, warning)
-				}
-			}
-			if len(want.Warnings) > 0 && len(want.Accepted) == size && !v.accepted() {
-				p.failf("%s, of %d: Send returned %v, want an acceptance: a Partial without Err that names every event", mixed.Name, size, v)
+		if !maps.Equal(counted, want.Warnings) {
+			p.failf("%s, of %d: got the warnings %v, want %v", name, size, counted, want.Warnings)
+		}
+		for warning := range counted {
+			if !slices.ContainsFunc(p.subject.Driver.Warnings, func(w driver.Warning) bool { return w.Name == warning }) {
+				p.failf("%s: the warning %q is none of Driver.Warnings, so people are not told what it means", name, warning)
 			}
 		}
-	}
+		if len(want.Warnings) > 0 && len(want.Accepted) == size && !v.accepted() {
+			p.failf("%s, of %d: Send returned %v, want an acceptance: a Partial without Err that names every event", name, size, v)
+		}
+	})
 }
 
 // compareLarge gives an answer that was made for three events to fifty. What it says of the

@@ -82,6 +82,24 @@ const (
 	TypeMetadata = "metadata" // an object of texts: see Metadata and Events
 )
 
+// Holds reports whether a value may stand in the field in the form in which the collector
+// keeps it, for who receives events and looks at each once more. Of the types below that are
+// no kind of package props it looks at the length alone.
+func (f SchemaField) Holds(value string) bool {
+	kept, ok := value, f.MaxBytes == 0 || len(value) <= f.MaxBytes
+	switch props.FieldKind(f.Type) {
+	case props.KindOneOf, props.KindBuckets:
+		ok = slices.Contains(f.Values, value)
+	case props.KindNumber:
+		kept, ok = number(value)
+	case props.KindVersion:
+		kept, ok = version(value)
+	case props.KindBool:
+		kept, ok = boolean(value)
+	}
+	return ok && kept == value
+}
+
 // Ended reports whether something that is declared until a day is no longer recorded.
 func (s Schema) Ended(until string) bool { return expired(until, s.At.UTC().Format(time.DateOnly)) }
 
@@ -153,11 +171,16 @@ var sharedPurposes = map[props.EventType]string{
 	props.EventUpdateApplied:     "the tool was updated",
 }
 
-// Schema returns everything that may be sent, whether or not telemetry is on. It looks at
-// nothing but the declaration. The error, a *driver.ConfigError, is the first mistake in
-// what that says of events.
-func (m *Manager) Schema() (Schema, error) {
-	config := &m.in.tool.Telemetry
+// Schema returns everything that may be sent, whether or not telemetry is on. The error is
+// that of NewSchema.
+func (m *Manager) Schema() (Schema, error) { return newSchema(m.in.tool, m.in.now()) }
+
+// NewSchema returns everything that a tool may send. It looks at nothing but the declaration.
+// The error, a *driver.ConfigError, is the first mistake in what that says of events.
+func NewSchema(tool props.Tool) (Schema, error) { return newSchema(tool, time.Now()) }
+
+func newSchema(tool props.Tool, now time.Time) (Schema, error) {
+	config := &tool.Telemetry
 	if err := checkDeclared(config); err != nil {
 		return Schema{}, err
 	}
@@ -165,7 +188,7 @@ func (m *Manager) Schema() (Schema, error) {
 		return Schema{}, err
 	}
 	s := Schema{
-		At: m.in.now(), Tool: m.in.tool.Name, NoticeVersion: config.NoticeVersion, Declared: declares(config),
+		At: now, Tool: tool.Name, NoticeVersion: config.NoticeVersion, Declared: declares(config),
 		Controller: controller(config),
 		AnyKey:     !declares(config) && config.MetadataKeys == nil,
 	}

@@ -108,3 +108,35 @@ func TestTheSchemaListsWhatIsDeclared(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// What the collector keeps of a value is what a receiver finds to be one of the field's.
+func TestAFieldHoldsWhatTheCollectorKeepsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for kind, c := range map[string]struct {
+		of        props.FieldType
+		good, bad []string
+	}{
+		"one of":  {props.OneOf("json", "csv"), []string{"json", "csv"}, []string{"", "JSON", "xml"}},
+		"number":  {props.Number(), []string{"0", "-1", "1.5", "123456789012345"}, []string{"", "+1", "1.50", "01", "1e5", "1234567890123456"}},
+		"flag":    {props.Bool(), []string{"true", "false"}, []string{"", "1", "TRUE", "yes"}},
+		"version": {props.Version(), []string{"1.20.0", "1.20.0-rc.1"}, []string{"", "v1.2.3", "1.2.3+build", "192.168.1.1", "1.2-jane"}},
+		"buckets": {props.Buckets(10, 100), []string{"0-9", "10-99", "100+"}, []string{"", "5", "9-10"}},
+		"text":    {props.Text(), []string{"", "two words", strings.Repeat("x", 64)}, []string{strings.Repeat("x", 65)}},
+	} {
+		tool := props.Tool{Name: "mytool", Telemetry: props.TelemetryConfig{Fields: []props.Field{{Name: "f", Type: c.of}}}}
+		schema, err := core.NewSchema(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range c.good {
+			if !schema.Metadata[0].Holds(value) {
+				t.Errorf("%s: %q is not held", kind, value)
+			}
+		}
+		for _, value := range c.bad {
+			if schema.Metadata[0].Holds(value) {
+				t.Errorf("%s: %q is held", kind, value)
+			}
+		}
+	}
+}

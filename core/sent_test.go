@@ -117,8 +117,8 @@ func TestWhatAServerGotIsInTheLogWhicheverSenderIsKilled(t *testing.T) {
 		t.Errorf("%d requests and %d deliveries in %d rounds", len(server.all), len(log.Deliveries), rounds)
 	}
 	t.Logf("%d requests, %d deliveries, %d without an answer", len(server.all), len(log.Deliveries), unanswered(log))
-	if err := m.VerifySent(); err != nil {
-		t.Error(err)
+	if log.Mismatch != nil {
+		t.Error(log.Mismatch)
 	}
 }
 
@@ -371,8 +371,15 @@ func TestAChangedLogIsToldByTheFirstEntryThatDoesNotFit(t *testing.T) {
 	for range 3 {
 		s.send()
 	}
-	if err := s.m.VerifySent(); err != nil {
-		t.Fatal(err)
+	mismatch := func() *core.SentMismatch {
+		log, err := s.m.Sent(time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return log.Mismatch
+	}
+	if found := mismatch(); found != nil {
+		t.Fatal(found)
 	}
 	path := filepath.Join(s.dir, "sent.log")
 	content, err := os.ReadFile(path)
@@ -382,9 +389,8 @@ func TestAChangedLogIsToldByTheFirstEntryThatDoesNotFit(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Replace(content, []byte(`class="accepted"`), []byte(`class="refused!"`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mismatch, is := errors.AsType[*core.SentMismatch](s.m.VerifySent())
-	if !is || mismatch.Entry != 3 { // the second, an answer, was changed
-		t.Errorf("%+v", mismatch)
+	if found := mismatch(); found == nil || found.Entry != 3 { // the second, an answer, was changed
+		t.Errorf("%+v", found)
 	}
 	if faults := strings.Join(s.m.Status().Faults, "\n"); !strings.Contains(faults, "the log of what was sent") {
 		t.Errorf("status says %q", faults)
@@ -392,7 +398,7 @@ func TestAChangedLogIsToldByTheFirstEntryThatDoesNotFit(t *testing.T) {
 	if err := os.Truncate(path, int64(bytes.LastIndexByte(content[:len(content)-1], '\n')+1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.m.VerifySent(); err == nil {
+	if mismatch() == nil {
 		t.Error("the end is missing, and nothing says so")
 	}
 }
@@ -424,5 +430,33 @@ func TestTheLogTellsWhenAndWhatTheReceiverAnswered(t *testing.T) {
 	}
 	if _, err := (core.Request{Body: []byte{0, 1, 2}}).Readable(); err == nil {
 		t.Error("bytes are text")
+	}
+}
+
+func TestTheTimesOfACopyAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	m, _ := sentFrom(t, tool)
+	dir := m.Status().StateDir
+	if err := os.WriteFile(filepath.Join(dir, "losses-unwritten"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []time.Time{
+		time.Unix(0, 0),
+		time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC), // of a ZIP archive without times
+		time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),   // of images that are to be the same each time
+		time.Now(),
+	} {
+		for _, file := range files(dir) {
+			if err := os.Chtimes(file, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := m.Status()
+		log, err := m.Sent(time.Time{})
+		if err != nil || s.Log.Gaps != 0 || log.Gaps != 0 || s.TotalLost() != 0 || s.Unnoted != 0 || s.Delivered != 1 {
+			t.Errorf("at %v: %d and %d gaps, %v lost, %d unnoted, %d delivered, %v", at, s.Log.Gaps, log.Gaps, s.Lost, s.Unnoted, s.Delivered, err)
+		}
 	}
 }

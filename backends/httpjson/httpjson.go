@@ -12,6 +12,8 @@
 // what it has stored.
 //
 //	200 201 202 204                accepted, but for the events that the body names
+//	207                            each event as the body says, which has to be of the form
+//	                               below: kept without it
 //	400 409 422                    the server has read the batch and does not want it: the
 //	                               events that the body names are lost; if it names none,
 //	                               the batch comes again in halves, and an event that is
@@ -48,7 +50,7 @@
 // Unpack a body that says Content-Encoding: gzip, which those above 1 KiB do unless
 // the setting "compression" is "none"; many web frameworks leave that to their users.
 // Store the whole batch before it answers 2xx. Tell events apart by their id, since a
-// batch whose answer got lost comes again.
+// batch whose answer got lost comes again. conformance.RunIntake holds a server to all of it.
 //
 // The backend may be used by several goroutines at once. No error of it holds a piece
 // of the server's answer, which might repeat an event.
@@ -59,6 +61,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -190,6 +193,11 @@ func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
 			return &driver.Partial{Accepted: others, Rejected: named, Err: say("the server refuses single events")}
 		}
 		return nil
+	case 207:
+		if has, not, ok := settled(a.Body, events); ok {
+			wait, _ := driverhttp.RetryAfter(a.Header, now)
+			return &driver.Partial{Accepted: has, Rejected: not, Wait: wait, Err: say("the server has not got all events yet")}
+		}
 	case 400, 409, 422:
 		err := say("the server does not take these events: compare what it expects with the event schema")
 		if _, named, ok := rejected(a.Body, events); ok {
@@ -210,41 +218,78 @@ func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
 // rejected reads the list of the package comment. ok says that body is one, with at least
 // one event in it; others are the IDs of the rest of the batch.
 func rejected(body []byte, events []driver.Event) (others, named []string, ok bool) {
-	unnamed := make(map[string]bool, len(events))
-	for i := range events {
-		unnamed[events[i].ID] = true
-	}
-	take := func(token string) bool {
-		rest, found := bytes.CutPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte(token))
-		if found {
-			body = rest
-		}
-		return found
-	}
-	if !take("{") || !take(`"rejected"`) || !take(":") || !take("[") {
-		return nil, nil, false
-	}
-	for more := true; more; more = take(",") {
-		if !take(`"`) {
-			return nil, nil, false
-		}
-		text, rest, _ := bytes.Cut(body, []byte(`"`))
-		id := string(text)
-		if !unnamed[id] {
-			return nil, nil, false
-		}
-		delete(unnamed, id)
-		named, body = append(named, id), rest
-	}
-	if !take("]") || !take("}") || len(bytes.TrimLeft(body, " \t\r\n")) > 0 {
+	lists, rest, ok := lists(body, events, "rejected")
+	if !ok {
 		return nil, nil, false
 	}
 	for i := range events {
-		if unnamed[events[i].ID] {
+		if rest[events[i].ID] {
 			others = append(others, events[i].ID)
 		}
 	}
-	return others, named, true
+	return others, lists["rejected"], true
+}
+
+// settled reads the two lists of a 207.
+func settled(body []byte, events []driver.Event) (accepted, rejected []string, ok bool) {
+	lists, _, ok := lists(body, events, "accepted", "rejected")
+	return lists["accepted"], lists["rejected"], ok
+}
+
+// lists reads a JSON object that holds nothing but lists of IDs, under some of these names. ok
+// says that body is one: at least one event is named, none is named twice, and none that is
+// not of the batch. rest are the events that are not named.
+func lists(body []byte, events []driver.Event, names ...string) (lists map[string][]string, rest map[string]bool, ok bool) {
+	rest = make(map[string]bool, len(events))
+	for i := range events {
+		rest[events[i].ID] = true
+	}
+	take := func(token string) bool {
+		after, found := bytes.CutPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte(token))
+		if found {
+			body = after
+		}
+		return found
+	}
+	text := func() string {
+		if !take(`"`) {
+			return ""
+		}
+		text, after, _ := bytes.Cut(body, []byte(`"`))
+		body = after
+		return string(text)
+	}
+	lists = make(map[string][]string, len(names))
+	named := 0
+	if !take("{") {
+		return nil, nil, false
+	}
+	for more := true; more; more = take(",") {
+		name := text()
+		if _, twice := lists[name]; twice || !slices.Contains(names, name) || !take(":") || !take("[") {
+			return nil, nil, false
+		}
+		lists[name] = []string{}
+		if take("]") {
+			continue
+		}
+		for more := true; more; more = take(",") {
+			id := text()
+			if !rest[id] {
+				return nil, nil, false
+			}
+			delete(rest, id)
+			lists[name] = append(lists[name], id)
+			named++
+		}
+		if !take("]") {
+			return nil, nil, false
+		}
+	}
+	if named == 0 || !take("}") || len(bytes.TrimLeft(body, " \t\r\n")) > 0 {
+		return nil, nil, false
+	}
+	return lists, rest, true
 }
 
 // later marks err with the wait that the answer asks for, if it does.

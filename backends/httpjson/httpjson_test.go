@@ -328,6 +328,51 @@ func TestAServerNamesTheEventsThatItRefuses(t *testing.T) {
 	}
 }
 
+func TestAServerTakesSomeEventsAndAsksForOthersAgain(t *testing.T) {
+	t.Parallel()
+	batch := events(3)
+	a, b, c := batch[0].ID, batch[1].ID, batch[2].ID
+	for name, tt := range map[string]struct {
+		body               string
+		accepted, rejected []string
+		silent             bool // the body says nothing
+	}{
+		"one of each":       {`{"accepted":["` + b + `"],"rejected":["` + a + `"]}`, []string{b}, []string{a}, false},
+		"in another order":  {` { "rejected" : [ "` + a + `" ] , "accepted" : [ "` + c + `", "` + b + `" ] } `, []string{c, b}, []string{a}, false},
+		"accepted alone":    {`{"accepted":["` + b + `"]}`, []string{b}, nil, false},
+		"rejected alone":    {`{"rejected":["` + b + `"]}`, nil, []string{b}, false},
+		"an empty list":     {`{"accepted":[],"rejected":["` + b + `"]}`, nil, []string{b}, false},
+		"all":               {`{"accepted":["` + a + `","` + b + `","` + c + `"]}`, []string{a, b, c}, nil, false},
+		"nothing":           {``, nil, nil, true},
+		"no event":          {`{"accepted":[],"rejected":[]}`, nil, nil, true},
+		"null":              {`{"accepted":null,"rejected":["` + b + `"]}`, nil, nil, true},
+		"one in both lists": {`{"accepted":["` + b + `"],"rejected":["` + b + `"]}`, nil, nil, true},
+		"a list twice":      {`{"accepted":["` + a + `"],"accepted":["` + b + `"]}`, nil, nil, true},
+		"another event":     {`{"accepted":["` + canary + `"]}`, nil, nil, true},
+		"another key":       {`{"accepted":["` + a + `"],"` + canary + `":["` + b + `"]}`, nil, nil, true},
+		"text behind":       {`{"accepted":["` + a + `"]}]`, nil, nil, true},
+		"a web page":        {`<html>{"accepted":["` + a + `"]}`, nil, nil, true},
+	} {
+		s := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusMultiStatus)
+			io.WriteString(w, tt.body)
+		})
+		err := mustOpen(t, s.URL).Send(patient(t), batch)
+		partial, named := errors.AsType[*driver.Partial](err)
+		switch {
+		case named == tt.silent, err != nil && strings.Contains(err.Error(), canary):
+			t.Errorf("%s: got %v (%v)", name, err, driver.Classify(err))
+		case tt.silent && driver.Classify(err) != driver.ClassUnknown:
+			t.Errorf("%s: got %v (%v), want the batch to be kept", name, err, driver.Classify(err))
+		case named && (!sameIDs(partial.Accepted, tt.accepted) || !sameIDs(partial.Rejected, tt.rejected) || partial.Wait != 7*time.Second):
+			t.Errorf("%s: got %+v", name, partial)
+		}
+	}
+}
+
+func sameIDs(a, b []string) bool { return len(a) == len(b) && (len(a) == 0 || slices.Equal(a, b)) }
+
 // What is read as a list of refused events is one, to a whole JSON parser too.
 func FuzzRejected(f *testing.F) {
 	batch := events(2)

@@ -27,7 +27,7 @@ import (
 )
 
 func main() {
-	os.Exit(relaycmd.Main([]driver.Driver{ // noop, stdout, file and http are always there
+	os.Exit(relaycmd.Main([]driver.Driver{ // http and store are always there
 		amplitude.Driver(),
 		datadog.Driver(),
 		otlp.Driver(),

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,34 +16,22 @@ import (
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 )
 
-// forgetting is the cast of the second story: a person with mytool, an operator with
-// telemetry-relay, and somebody who stands in for Datadog.
+// forgetting is the cast of the second story: the people, and somebody who stands in for
+// Datadog.
 type forgetting struct {
-	*story
-	ctx      context.Context
-	tool     *tool
-	operator *tool
-	vendor   *datadog.Server
-	url      string // of the relay
-	admin    string
-	relay    *exec.Cmd
-	id       string // the person's machine ID
+	*people
+	vendor *datadog.Server
 }
 
 func runErasure(ctx context.Context, dir string) {
-	f := &forgetting{story: newStory(), ctx: ctx, vendor: datadog.New(datadog.Options{})}
+	f := &forgetting{people: &people{story: newStory(), ctx: ctx}, vendor: datadog.New(datadog.Options{})}
 	intake := got(net.Listen("tcp", "127.0.0.1:0"))
 	server := &http.Server{Handler: f.vendor, ReadHeaderTimeout: deadline}
 	go server.Serve(intake) //nolint:errcheck // until Close
 	defer server.Close()
 	vendorURL := "http://" + intake.Addr().String()
 
-	var addresses []string
-	for range 2 {
-		reserved := got(net.Listen("tcp", "127.0.0.1:0"))
-		addresses = append(addresses, reserved.Addr().String())
-		must(reserved.Close()) // nobody answers there for now
-	}
+	addresses := reserve(2)
 	f.url, f.admin = "http://"+addresses[0]+"/v1/erasures", "http://"+addresses[1]
 
 	f.tool = got(build(ctx, dir, "examples/mytool", "-tags", "vendors", "-ldflags", "-X main.version=1.0.0 -X main.backend=datadog "+
@@ -74,71 +61,6 @@ tools:
 	f.gone()
 	f.evidence()
 	fmt.Fprintf(f.out, "\nAll %d claims hold.\n", f.claims)
-}
-
-func (f *forgetting) write(name, content string) {
-	must(os.WriteFile(filepath.Join(f.operator.dir, name), []byte(content), 0o600))
-}
-
-// person runs mytool, operate telemetry-relay; both print it.
-func (f *forgetting) person(args ...string) result {
-	r := got(f.tool.run(f.ctx, args...))
-	f.command("mytool "+strings.Join(args, " "), r.output())
-	return r
-}
-
-func (f *forgetting) operate(args ...string) result {
-	r := got(f.operator.run(f.ctx, args...))
-	f.command("telemetry-relay "+strings.Join(args, " "), r.output())
-	return r
-}
-
-// request is what `reset --status -o json` says of one.
-type request struct {
-	MachineID string `json:"machine_id"`
-	State     string `json:"state"`
-	ID        string `json:"id"`
-}
-
-// requests asks without printing.
-func (f *forgetting) requests() []request {
-	r := got(f.tool.run(f.ctx, "telemetry", "reset", "--status", "--output", "json"))
-	var said struct{ Requests []request }
-	must(json.Unmarshal([]byte(r.stdout), &said))
-	return said.Requests
-}
-
-func (f *forgetting) theOnly(state string) request {
-	all := f.requests()
-	f.claim(len(all) == 1 && all[0].MachineID == f.id && all[0].State == state,
-		"the person is told: "+state, fmt.Sprintf("%+v", all))
-	return all[0]
-}
-
-func (f *forgetting) startRelay() {
-	cmd := f.operator.command(f.ctx, "serve", "--config", "relay.yaml")
-	log := got(os.OpenFile(filepath.Join(f.operator.dir, "relay.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600))
-	defer log.Close()
-	cmd.Stderr = log
-	must(cmd.Start())
-	f.relay = cmd
-	f.command("telemetry-relay serve --config relay.yaml &", "")
-	must(poll("the relay answered", func() (bool, error) {
-		resp, err := http.Get(f.admin + "/healthz")
-		if err != nil {
-			return false, nil
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusOK, nil
-	}))
-}
-
-func (f *forgetting) stopRelay(with os.Signal) {
-	if f.relay != nil {
-		_ = f.relay.Process.Signal(with)
-		_ = f.relay.Wait()
-		f.relay = nil
-	}
 }
 
 const somebody = "0dd5a1ad0dd5a1ad0dd5a1ad0dd5a1ad"
@@ -199,27 +121,6 @@ func (f *forgetting) accident() {
 	f.startRelay()
 	r := f.operate("erasures", "list", "--config", "relay.yaml")
 	f.claim(r.code == 0 && strings.Contains(r.stdout, "mytool"), "the ledger still has the request")
-}
-
-// erasure is what `erasures export` says of one, in JSON.
-type erasure struct {
-	ID        string `json:"id"`
-	MachineID string `json:"machine_id"`
-	State     string `json:"state"`
-}
-
-func (f *forgetting) ledger() []erasure {
-	r := got(f.operator.run(f.ctx, "erasures", "export", "--config", "relay.yaml"))
-	if r.code != 0 {
-		must(fmt.Errorf("export ended with %d: %s", r.code, r.stderr))
-	}
-	var all []erasure
-	for line := range strings.Lines(r.stdout) {
-		var e erasure
-		must(json.Unmarshal([]byte(line), &e))
-		all = append(all, e)
-	}
-	return all
 }
 
 func (f *forgetting) asked() {

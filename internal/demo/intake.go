@@ -108,20 +108,26 @@ func (in *intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
+// limit is more than any body here has.
+const limit = 1 << 20
+
+func unpack(packed []byte) ([]byte, error) {
+	unpacker, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(unpacker, limit))
+}
+
 func read(r *http.Request) (arrival, error) {
 	a := arrival{method: r.Method, path: r.URL.Path, header: r.Header}
-	const limit = 1 << 20
 	packed, err := io.ReadAll(io.LimitReader(r.Body, limit))
 	if err != nil {
 		return a, err
 	}
 	a.body = packed
 	if r.Header.Get("Content-Encoding") == "gzip" {
-		unpacker, err := gzip.NewReader(bytes.NewReader(packed))
-		if err != nil {
-			return a, err
-		}
-		if a.body, err = io.ReadAll(io.LimitReader(unpacker, limit)); err != nil {
+		if a.body, err = unpack(packed); err != nil {
 			return a, err
 		}
 	}

@@ -1,6 +1,7 @@
 // Demo shows what telemetry does, with a real tool, a real terminal and a server on
 // this machine. Run it with `make demo` from the root of the module. With the argument
-// "erasure", `make demo-erasure`, it shows the way of a reset to a vendor and back.
+// "erasure", `make demo-erasure`, it shows the way of a reset to a vendor and back, and with
+// "gateway", `make demo-gateway`, the way of an event through an operator's gateway.
 //
 // Every line with a tick is a claim that was tested just before it was printed. The
 // first one that does not hold ends the demonstration with exit code 1.
@@ -35,8 +36,11 @@ func main() {
 	keep := flag.Bool("keep", false, "keep the files, for a look at them")
 	flag.Parse()
 	tell := run
-	if flag.Arg(0) == "erasure" {
+	switch flag.Arg(0) {
+	case "erasure":
 		tell = runErasure
+	case "gateway":
+		tell = runGateway
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

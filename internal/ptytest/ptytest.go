@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -64,12 +65,22 @@ func Start(t testing.TB, columns int, cmd *exec.Cmd) *Terminal {
 		cmd.Stdin, control = tty, 0
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: control}
-	if err := cmd.Start(); err != nil {
+	if err := startInterruptible(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	go x.read()
 	return x
+}
+
+// startInterruptible starts a program that Ctrl-C ends, as from a person's shell. Where these
+// tests run in the background of a script, or under go tool test2json, they ignore SIGINT, and a
+// program inherits that. What its parent handles when it starts has the system's default in it.
+func startInterruptible(cmd *exec.Cmd) error {
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, os.Interrupt, syscall.SIGQUIT)
+	defer signal.Stop(handled)
+	return cmd.Start()
 }
 
 // unblocked returns f in a form in which Close does not wait for the Read under way, as

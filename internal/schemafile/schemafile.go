@@ -88,11 +88,3 @@ func When(e core.SchemaEvent) string {
 	}
 	return period + "; " + addedUp
 }
-
-// Purpose says what an event is for, and how it is recorded.
-func Purpose(e core.SchemaEvent) string {
-	if e.Folded {
-		return e.Purpose + "; " + addedUp
-	}
-	return e.Purpose
-}

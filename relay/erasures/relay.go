@@ -239,13 +239,8 @@ func (r *Relay) Receipt(ctx context.Context, id string) (Receipt, error) {
 	return r.ledger.Receipt(ctx, id)
 }
 
-// Cancel takes an erasure back; see Ledger.Cancel.
-func (r *Relay) Cancel(ctx context.Context, id, by, why string) (Receipt, error) {
-	if err := r.ledger.Cancel(id, by, why); err != nil {
-		return Receipt{}, err
-	}
-	return r.ledger.Receipt(ctx, id)
-}
+// Cancel takes erasures back; see Ledger.Cancel.
+func (r *Relay) Cancel(ids []string, by, why string) error { return r.ledger.Cancel(ids, by, why) }
 
 // poke tells the worker that something came in.
 func (r *Relay) poke() {

@@ -273,7 +273,10 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
 		f.run()
 		early, late := f.mustPost(somebody(1)), f.mustPost(somebody(2))
-		if told, err := f.relay.Cancel(t.Context(), early.ID, "OpenDSR", "the controller took it back"); err != nil || told.Own != erasures.Cancelled {
+		if err := f.relay.Cancel([]string{early.ID}, "OpenDSR", "the controller took it back"); err != nil {
+			t.Error(err)
+		}
+		if told, err := f.relay.Receipt(t.Context(), early.ID); err != nil || told.Own != erasures.Cancelled {
 			t.Errorf("got %+v, %v", told, err)
 		}
 		erased, err := f.ledger.Erased(t.Context(), "mytool", []string{somebody(1).id, somebody(2).id, somebody(3).id})
@@ -284,10 +287,14 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		if asked, _ := v.counts(); asked != 1 || v.asked[0].MachineID != somebody(2).id {
 			t.Errorf("asked for %v", v.asked)
 		}
-		if _, err := f.relay.Cancel(t.Context(), late.ID, "OpenDSR", "too late"); !errors.Is(err, erasures.ErrTooLate) {
+		next := f.mustPost(somebody(3))
+		if err := f.relay.Cancel([]string{next.ID, late.ID}, "OpenDSR", "too late"); !errors.Is(err, erasures.ErrTooLate) {
 			t.Errorf("got %v, want ErrTooLate", err)
 		}
-		if _, err := f.relay.Cancel(t.Context(), strings.Repeat("0f", 16), "OpenDSR", "nobody's"); !errors.Is(err, erasures.ErrUnknown) {
+		if told, err := f.relay.Receipt(t.Context(), next.ID); err != nil || told.Own == erasures.Cancelled {
+			t.Errorf("of two that go together one was taken back: %+v, %v", told, err)
+		}
+		if err := f.relay.Cancel([]string{strings.Repeat("0f", 16)}, "OpenDSR", "nobody's"); !errors.Is(err, erasures.ErrUnknown) {
 			t.Errorf("got %v, want ErrUnknown", err)
 		}
 		if erased, err := f.ledger.Erased(t.Context(), "theirtool", []string{somebody(2).id}); err != nil || len(erased) != 0 {

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,11 +32,12 @@ type checkJSON struct {
 	Admin  string `json:"admin,omitempty"`
 	TLS    bool   `json:"tls"`
 	// CertificateUntil is when it ends.
-	CertificateUntil time.Time    `json:"certificate_until,omitzero"`
-	BehindProxy      bool         `json:"behind_proxy"`
-	Database         databaseJSON `json:"database"`
-	Quiet            string       `json:"quiet"`
-	Tools            []toolJSON   `json:"tools"`
+	CertificateUntil time.Time `json:"certificate_until,omitzero"`
+	// Proxies are whose X-Forwarded-For is believed.
+	Proxies  []netip.Prefix `json:"proxies,omitempty"`
+	Database databaseJSON   `json:"database"`
+	Quiet    string         `json:"quiet"`
+	Tools    []toolJSON     `json:"tools"`
 }
 
 type databaseJSON struct {
@@ -51,8 +55,16 @@ type databaseJSON struct {
 }
 
 type toolJSON struct {
-	Name    string           `json:"name"`
-	Vendors []toolVendorJSON `json:"vendors"`
+	Name         string                `json:"name"`
+	Schema       string                `json:"schema,omitempty"`
+	Destinations []toolDestinationJSON `json:"destinations,omitempty"`
+	Vendors      []toolVendorJSON      `json:"vendors,omitempty"`
+}
+
+type toolDestinationJSON struct {
+	Name    string `json:"name"`
+	Backend string `json:"backend"`
+	Where   string `json:"where"`
 }
 
 type toolVendorJSON struct {
@@ -71,7 +83,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 	if err != nil {
 		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("database: %w", err)))
 	}
-	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, BehindProxy: c.behindProxy, Database: database, Quiet: c.quiet.String()}
+	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String()}
 	if c.quiet == 0 {
 		j.Quiet = (24 * time.Hour).String()
 	}
@@ -81,9 +93,12 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 		}
 	}
 	for _, t := range c.tools {
-		tool := toolJSON{Name: t.name}
+		tool := toolJSON{Name: t.name, Schema: t.schema}
+		for _, d := range t.destinations {
+			tool.Destinations = append(tool.Destinations, toolDestinationJSON{d.name, d.driver.Name, d.where(c, s)})
+		}
 		for i, v := range t.vendors {
-			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, where(v.vendor, v.values), v.keyFrom(), v.canary, opened[t.name][i].NoCanary()})
+			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, cmp.Or(where(v.vendor, v.values), ownDatabase), v.keyFrom(), v.canary, opened[t.name][i].NoCanary()})
 		}
 		j.Tools = append(j.Tools, tool)
 	}
@@ -113,24 +128,45 @@ func (j checkJSON) rows() (rows []screen.Row) {
 	if j.TLS {
 		add("Certificate", "until %s", screen.When(j.CertificateUntil))
 	}
-	if j.BehindProxy {
-		add("Addresses", "as the proxy writes them into X-Forwarded-For")
+	if len(j.Proxies) > 0 {
+		var proxies []string
+		for _, p := range j.Proxies {
+			proxies = append(proxies, p.String())
+		}
+		add("Addresses", "as proxies in %s write them into X-Forwarded-For", strings.Join(proxies, ", "))
 	}
+	erases := slices.ContainsFunc(j.Tools, func(t toolJSON) bool { return len(t.Vendors) > 0 })
 	at := cmp.Or(j.Database.File, "PostgreSQL")
 	if j.Database.New {
-		add("Ledger", "%s, which is empty or going to be made", at)
+		add("Database", "%s, which is empty or going to be made", at)
 	} else {
-		add("Ledger", "%s: %s, %s, of which %d open and %d due within a week", at, screen.Count(j.Database.Lines, "line", "lines"),
+		add("Database", "%s: %s, %s, of which %d open and %d due within a week", at, screen.Count(j.Database.Lines, "line", "lines"),
 			screen.Count(j.Database.Erasures, "erasure", "erasures"), j.Database.Open, j.Database.Due)
 	}
-	add("Vendors are asked", "%s after a request", j.Quiet)
+	if erases {
+		add("Vendors are asked", "%s after a request", j.Quiet)
+	}
 	for _, t := range j.Tools {
+		for _, d := range t.Destinations {
+			name := d.Name
+			if name != d.Backend {
+				name += " (" + d.Backend + ")"
+			}
+			add("Events of "+t.Name, "go to %s at %s", name, d.Where)
+		}
+		if len(t.Destinations) > 0 && t.Schema == "" {
+			add("Events of "+t.Name, "may hold anything that the closed list of fields has; schema would say less")
+		}
 		for _, v := range t.Vendors {
 			name := v.Name
 			if name != v.Vendor {
 				name += " (" + v.Vendor + ")"
 			}
-			add("Erases "+t.Name, "%s at %s; %s", name, v.Where, v.Keys)
+			text := fmt.Sprintf("%s at %s", name, v.Where)
+			if v.Keys != "" {
+				text += "; " + v.Keys
+			}
+			add("Erases "+t.Name, "%s", text)
 			if v.Warning != "" {
 				rows = append(rows, row("Warning", name+": "+v.Warning, screen.Red))
 			}

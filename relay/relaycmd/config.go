@@ -23,6 +23,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -40,11 +41,12 @@ var document = strictyaml.Document{
 type config struct {
 	listen, admin    string
 	certificate, key string // of TLS, empty without
-	behindProxy      bool
+	proxies          []netip.Prefix
 	// database is the URL of one, which may hold a password where a file or a variable does.
 	database         string
 	quiet, poll, due time.Duration
 	limit            erasures.Limit
+	eventLimits      events.Limits
 	tools            []toolConfig
 
 	databases map[string]string // as the file names it
@@ -55,6 +57,11 @@ type config struct {
 type toolConfig struct {
 	name    string
 	vendors []vendorConfig // of its erasures
+
+	destinations []destinationConfig // of its events
+	schema       string              // the tool's file
+	schemaPath   string
+	schemaLine   int
 }
 
 // vendorConfig is an item of a tool's list.
@@ -106,7 +113,7 @@ func (s surroundings) findDatabase(c *config) error {
 	var err error
 	switch {
 	case given == 0:
-		return strictyaml.Wrong(0, name, "not set: where the record of all erasures is, such as sqlite:/var/lib/telemetry/relay.db")
+		return strictyaml.Wrong(0, name, "not set: where the record of all erasures is, and what is stored of events, such as sqlite:/var/lib/telemetry/relay.db")
 	case given > 1:
 		return strictyaml.Wrong(c.lines[name], name, "the database is named in another way as well: keep one of them")
 	case name == "database":
@@ -161,7 +168,8 @@ func (s surroundings) parseConfig(data []byte) (*config, error) {
 		{Name: "listen", Read: c.address(&c.listen)},
 		{Name: "admin", Read: c.address(&c.admin)},
 		{Name: "tls", Read: c.tls},
-		{Name: "behind_proxy", Read: strictyaml.Flag(&c.behindProxy)},
+		{Name: "proxies", Read: prefixes(&c.proxies)},
+		{Name: "behind_proxy", Why: "name the proxies: proxies: [10.0.0.0/8]"},
 		{Name: "database", Read: c.readDatabase},
 		{Name: "database" + inFile, Read: c.readDatabase},
 		{Name: "database" + inEnv, Read: c.readDatabase},
@@ -173,6 +181,7 @@ func (s surroundings) parseConfig(data []byte) (*config, error) {
 			return strictyaml.Fields(n, key, []strictyaml.Field{
 				{Name: "per_address", Read: rate(&c.limit.PerAddress)},
 				{Name: "global", Read: rate(&c.limit.Global)},
+				{Name: "events", Read: eventLimits(&c.eventLimits)},
 			})
 		}},
 		{Name: "tools", Read: func(n *strictyaml.Node, key string) error { return s.readTools(c, n, key) }},
@@ -190,11 +199,16 @@ func (c *config) check() error {
 		return strictyaml.Wrong(0, "listen", "not set: the address that requests come in at, such as 127.0.0.1:8443")
 	case len(c.tools) == 0:
 		return strictyaml.Wrong(c.lines["tools"], "tools", "there are none: name each tool whose requests are taken, with the vendors of its data")
-	case c.certificate == "" && !c.behindProxy && !isLoopback(c.listen):
+	case c.certificate == "" && len(c.proxies) == 0 && !isLoopback(c.listen):
 		return strictyaml.Wrong(c.lines["listen"], "listen", "without TLS, erasure keys would cross the network for all to read: set tls, "+
-			"or behind_proxy: true where a proxy in front speaks TLS, or listen on 127.0.0.1")
+			"or proxies where one in front speaks TLS, or listen on 127.0.0.1")
 	}
 	return nil
+}
+
+// erases says that requests for erasure are taken.
+func (c *config) erases() bool {
+	return slices.ContainsFunc(c.tools, func(t toolConfig) bool { return len(t.vendors) > 0 })
 }
 
 func (c *config) readDatabase(n *strictyaml.Node, key string) error {
@@ -275,17 +289,19 @@ func positive(to *float64) strictyaml.Reader {
 	}
 }
 
-func rate(to *erasures.Rate) strictyaml.Reader {
+func rate(to *erasures.Rate) strictyaml.Reader { return readRate(&to.PerSecond, &to.Burst) }
+
+func readRate(perSecond *float64, most *int) strictyaml.Reader {
 	return func(n *strictyaml.Node, key string) error {
 		var burst float64
 		err := strictyaml.Fields(n, key, []strictyaml.Field{
-			{Name: "per_second", Read: positive(&to.PerSecond)},
+			{Name: "per_second", Read: positive(perSecond)},
 			{Name: "burst", Read: positive(&burst)},
 		})
 		if err != nil {
 			return err
 		}
-		if to.Burst = int(burst); to.Burst < 1 || float64(to.Burst) != burst || to.PerSecond == 0 {
+		if *most = int(burst); *most < 1 || float64(*most) != burst || *perSecond == 0 {
 			return strictyaml.Wrong(n.Line, key, "needs both per_second and burst, the latter a whole number")
 		}
 		return nil
@@ -307,10 +323,20 @@ func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error
 		}
 		t := toolConfig{name: name.Value}
 		err := strictyaml.Fields(value, path, []strictyaml.Field{
+			{Name: "destinations", Read: func(n *strictyaml.Node, key string) error { return s.readDestinations(&t, n, key) }},
+			{Name: "schema", Read: func(n *strictyaml.Node, key string) (err error) {
+				t.schemaPath, t.schemaLine = key, n.Line
+				t.schema, err = word(n, key)
+				return err
+			}},
 			{Name: "erasures", Read: func(n *strictyaml.Node, key string) error { return s.readVendors(&t, n, key) }},
 		})
-		if err == nil && len(t.vendors) == 0 {
-			err = strictyaml.Wrong(name.Line, path, "needs erasures, the vendors of its data: %s", toolExample)
+		switch {
+		case err != nil:
+		case len(t.vendors) == 0 && len(t.destinations) == 0:
+			err = strictyaml.Wrong(name.Line, path, "needs erasures, the vendors of its data, or destinations, where its events go: %s", toolExample)
+		case len(t.destinations) == 0 && t.schema != "":
+			err = strictyaml.Wrong(t.schemaLine, t.schemaPath, "is for events, which this tool has no destinations for")
 		}
 		c.tools = append(c.tools, t)
 		return err
@@ -348,8 +374,8 @@ func (s surroundings) readVendor(n *strictyaml.Node, path string) (vendorConfig,
 		if name.Value == "vendor" {
 			var word string
 			if word, err = strictyaml.Scalar(value, strictyaml.Join(path, "vendor")); err == nil {
-				if v.vendor, found = s.vendor(word); !found {
-					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that this program can reach: %s", either(s.vendorNames()))
+				if v.vendor, found = s.vendorInFile(word, nil); !found {
+					err = strictyaml.Wrong(value.Line, strictyaml.Join(path, "vendor"), "not a vendor that this program can reach: %s", either(s.namesInFile()))
 				}
 			}
 		}
@@ -358,56 +384,19 @@ func (s surroundings) readVendor(n *strictyaml.Node, path string) (vendorConfig,
 		return v, err
 	}
 	if !found {
-		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", either(s.vendorNames()))
+		return v, strictyaml.Wrong(n.Line, path, "needs a vendor: %s", either(s.namesInFile()))
 	}
 	v.name = v.vendor.Name
-	fields := []strictyaml.Field{
+	return v, strictyaml.Fields(n, path, slices.Concat([]strictyaml.Field{
 		{Name: "vendor", Read: func(*strictyaml.Node, string) error { return nil }},
-		{Name: "name", Read: func(n *strictyaml.Node, key string) error {
-			if err := strictyaml.Text(&v.name)(n, key); err != nil {
-				return err
-			}
-			if !isName(v.name) {
-				return strictyaml.Wrong(n.Line, key, "not a name: it has up to 64 printable characters")
-			}
-			return nil
-		}},
+		{Name: "name", Read: named(&v.name)},
 		{Name: "canary", Read: func(n *strictyaml.Node, key string) (err error) {
 			if v.canary, err = strictyaml.Scalar(n, key); err == nil && (deletion.Request{MachineID: v.canary}).Validate() != nil {
 				err = strictyaml.Wrong(n.Line, key, "not a machine ID: it has 32 lower-case hexadecimal characters")
 			}
 			return err
 		}},
-	}
-	for _, set := range v.vendor.Settings {
-		for _, name := range given(set) {
-			fields = append(fields, strictyaml.Field{Name: name, Read: v.value(name)})
-		}
-		if set.Secret {
-			fields = append(fields, strictyaml.Field{Name: set.Name, Why: fmt.Sprintf(noKey, set.Name)})
-		}
-	}
-	return v, strictyaml.Fields(n, path, fields)
-}
-
-// value reads a setting: one word, or a list of some.
-func (v *vendorConfig) value(name string) strictyaml.Reader {
-	return func(n *strictyaml.Node, key string) error {
-		v.lines[name] = n.Line
-		if n.Kind != yaml.SequenceNode {
-			content, err := word(n, key)
-			v.values[name] = content
-			return err
-		}
-		var words []string
-		err := strictyaml.EachItem(n, key, "[indexes, flex]", func(_ int, item *strictyaml.Node) error {
-			content, err := word(item, key)
-			words = append(words, content)
-			return err
-		})
-		v.values[name] = strings.Join(words, ",")
-		return err
-	}
+	}, settingFields(v.vendor.Settings, v.values, v.lines)))
 }
 
 // word reads a setting's value, which says something: an empty one would mean the default,
@@ -436,12 +425,13 @@ func (v vendorConfig) keyFrom() string {
 	return strings.Join(from, ", ")
 }
 
-// openAll reads all keys and makes all vendors.
-func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
+// openAll reads all keys and makes all vendors. db may be nil where nobody is to be asked.
+func (s surroundings) openAll(c *config, db *store.DB) (map[string][]erasures.Vendor, error) {
 	all := map[string][]erasures.Vendor{}
 	for _, t := range c.tools {
 		for _, v := range t.vendors {
-			r, err := s.open(v.vendor, source{
+			vendor, _ := s.vendorInFile(v.vendor.Name, db)
+			r, err := s.open(vendor, source{
 				tool: t.name, values: v.values, path: c.path,
 				wrong: func(name, problem string) error {
 					line, found := v.lines[name]
@@ -454,7 +444,7 @@ func (s surroundings) openAll(c *config) (map[string][]erasures.Vendor, error) {
 			if err != nil {
 				return nil, rootcmd.InFile(err)
 			}
-			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r, Canary: v.canary})
+			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r, Canary: v.canary, Own: vendor.Name == events.StoreName})
 		}
 	}
 	return all, nil

@@ -12,6 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gotoolbase/telemetry/backends/posthog"
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // good is a file without mistakes, to be spoilt.
@@ -35,7 +38,7 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 	p.write("swapped.key", applicationKey)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"unknown key":                    {"database:", "databse:", `line 2: databse: unknown key; did you mean "database"?`},
-		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, behind_proxy, database, database_file, database_env, quiet, poll, due, limits, tools"},
+		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, tools"},
 		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
 		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.erasures[0].instance: has no value"},
 		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.erasures[1].api_kye: unknown key; known here are vendor, name, canary, site, endpoint, service, retention, tiers, api_key_file,"},
@@ -63,7 +66,8 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 		"no burst":                       {"database:", "limits: {global: {per_second: 1}}\ndatabase:", "line 2: limits.global: needs both per_second and burst"},
 		"half a burst":                   {"database:", "limits: {global: {per_second: 1, burst: 1.5}}\ndatabase:", "line 2: limits.global: needs both"},
 		"no rate":                        {"database:", "limits: {global: {per_second: 0, burst: 1}}\ndatabase:", "line 2: limits.global.per_second: must be a number above zero"},
-		"not a word":                     {"database:", "behind_proxy: maybe\ndatabase:", "line 2: behind_proxy: must be true or false"},
+		"a proxy without an address":     {"database:", "behind_proxy: true\ndatabase:", "line 2: behind_proxy: name the proxies: proxies: [10.0.0.0/8]"},
+		"everybody a proxy":              {"database:", "proxies: [0.0.0.0/0]\ndatabase:", "line 2: proxies[0]: must be a proxy's address, or a network that holds nothing but proxies"},
 		"no value":                       {"database: sqlite:data/relay.db", "database:", "line 2: database: has no value"},
 		"rare looks":                     {"database:", "poll: 2d\ndatabase:", "line 2: poll: must be above zero and at most 24h"},
 		"anchor":                         {"database: sqlite:data/relay.db", "database: &x data", "line 2: database: anchors and aliases"},
@@ -76,8 +80,8 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 		"a list as it was":               {"  mytool:\n    erasures:", "  mytool:", "line 5: tools.mytool: holds keys, and the list belongs to erasures: mytool: {erasures: [{vendor: posthog,"},
 		"nothing for a tool":             {good[strings.Index(good, "    erasures:"):], "    {}\n", "line 4: tools.mytool: needs erasures, the vendors of its data"},
 		"no tools":                       {good[strings.Index(good, "tools:"):], "", "tools: there are none"},
-		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.erasures[0]: needs a vendor: amplitude, datadog, posthog or segment"},
-		"unknown vendor":                 {"vendor: posthog", "vendor: mixpanel", "line 6: tools.mytool.erasures[0].vendor: not a vendor that this program can reach: amplitude, datadog, posthog or segment"},
+		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.erasures[0]: needs a vendor: amplitude, datadog, posthog, segment or store"},
+		"unknown vendor":                 {"vendor: posthog", "vendor: mixpanel", "line 6: tools.mytool.erasures[0].vendor: not a vendor that this program can reach: amplitude, datadog, posthog, segment or store"},
 		"another vendor's key":           {"instance: eu", "site: eu1", "line 6: tools.mytool.erasures[0].site: unknown key; known here are vendor, name, canary, instance, endpoint, project, key_file, key_env"},
 		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 7: tools.mytool.erasures[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
 		"no instance":                    {"instance: eu, ", "", "line 6: tools.mytool.erasures[0].instance: not set: us or eu"},
@@ -134,11 +138,12 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 // The help is where operators copy their first file from.
 func TestTheFileInTheHelpIsGood(t *testing.T) {
 	t.Parallel()
-	c, err := (surroundings{vendors: reachable()}).parseConfig([]byte(relayExample))
+	c, err := (surroundings{drivers: []driver.Driver{posthog.Driver()}, vendors: reachable()}).parseConfig([]byte(relayExample))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.tools) != 1 || len(c.tools[0].vendors) != 2 || c.limit.Global.Burst != 1000 || c.quiet.Hours() != 24 || c.certificate != "FILE" {
+	if len(c.tools) != 1 || len(c.tools[0].vendors) != 3 || len(c.tools[0].destinations) != 2 || len(c.proxies) != 1 ||
+		c.eventLimits.WaitingBytes != 256<<20 || c.limit.Global.Burst != 1000 || c.quiet.Hours() != 24 || c.certificate != "FILE" {
 		t.Errorf("read as %+v", c)
 	}
 }
@@ -173,7 +178,7 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 func TestCheckSaysWhatWouldRunAndDoesNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	file := p.declare("admin: 127.0.0.1:0", "behind_proxy: true")
+	file := p.declare("admin: 127.0.0.1:0", "proxies: [127.0.0.0/8]")
 	golden(t, "check", p.transcript("serve", "--config", file, "--check"))
 	golden(t, "check_json", p.transcript("serve", "--config", file, "--check", "--output", "json"))
 	if _, err := os.Stat(p.path("data")); err == nil {
@@ -236,6 +241,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 	for name, line := range map[string]string{
 		"help":                "help",
 		"help_serve":          "serve --help",
+		"help_report":         "report --help",
 		"help_erasures":       "erasures",
 		"help_list":           "erasures list --help",
 		"help_show":           "erasures show --help",
@@ -254,6 +260,7 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 		"complete_vendor":     "__complete erase --vendor ",
 		"complete_site":       "__complete erase --site ",
 		"complete_erase_flag": "__complete erase --key",
+		"complete_report":     "__complete report --k ",
 	} {
 		args := strings.Split(line, " ")
 		golden(t, name, p.transcript(args...))

@@ -62,7 +62,7 @@ func newHistory(t *testing.T) *history {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vendors, err := s.openAll(cfg)
+	vendors, err := s.openAll(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

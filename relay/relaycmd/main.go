@@ -7,6 +7,7 @@
 //	serve      takes what tools send, and works on it
 //	erasures   looks into the ledger of erasures
 //	erase      has one machine's data erased by hand
+//	report     makes a page of how a tool is used
 //	migrate    takes over a ledger of an earlier version
 //
 // The keys that these commands need can erase anybody's data. They are read from files and
@@ -33,8 +34,8 @@ const program = "telemetry-relay"
 
 // Main runs the program and returns its exit code: 0, 2 for a mistake in the command line or
 // in a file that it names, and 1 for whatever else goes wrong. Events can be passed on by the
-// drivers, beside those that are always there, and the vendors can be asked to erase. Nobody
-// else is reached.
+// drivers, beside http and the gateway's own database, and the vendors can be asked to erase.
+// Nobody else is reached.
 func Main(drivers []driver.Driver, vendors []deletion.Vendor) int {
 	s := surroundings{lookup: os.LookupEnv, now: time.Now, drivers: drivers, vendors: vendors}
 	return rootcmd.Report(s.root().ExecuteContextC(context.Background()))
@@ -52,7 +53,7 @@ func (s surroundings) screen(w io.Writer) screen.Screen { return screen.New(w, s
 
 // commands is the one list of them. Each is in a file of its own.
 func (s surroundings) commands() []*cobra.Command {
-	return []*cobra.Command{s.serve(), s.erasures(), s.erase(), s.migrate()}
+	return []*cobra.Command{s.serve(), s.erasures(), s.erase(), s.report(), s.migrate()}
 }
 
 func (s surroundings) root() *cobra.Command {

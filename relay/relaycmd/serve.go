@@ -29,10 +29,9 @@ import (
 const answerTime = 15 * time.Second
 
 const relayExample = `  listen: 127.0.0.1:8443            # where tools send their requests
-  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, nowhere
+  admin: 127.0.0.1:9090             # /healthz, /metrics, /report; without it, nowhere
   tls: {certificate: FILE, key: FILE}
-  behind_proxy: false               # true: take the address for the limits from the last
-                                    # entry of X-Forwarded-For, and do without tls
+  proxies: [10.0.0.0/8]             # whose X-Forwarded-For is believed; with some, tls is theirs
   database: sqlite:/var/lib/telemetry/relay.db  # in a directory of the relay's alone; or
                                     # postgres://relay@db.example.com/relay, for several relays;
                                     # with a password in it, database_file: FILE or database_env
@@ -42,9 +41,15 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
   limits:
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
+    events: {per_address: {per_second: 20, burst: 1000}, memory: 64MiB, stored_bytes: 256MiB, stored_age: 7d}
   tools:
     mytool:
+      schema: mytool.yaml           # what its author declares; else any event may come
+      destinations:                 # where its events go; all of them get all
+        - {backend: store, retention: 90d}
+        - {backend: posthog, instance: eu, project_key_file: /run/secrets/posthog-project}
       erasures:                     # the vendors that hold its data
+        - {vendor: store}
         - vendor: posthog
           instance: eu
           project: "12345"
@@ -93,7 +98,7 @@ func (s surroundings) serve() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		vendors, err := s.openAll(c)
+		vendors, err := s.tryOpening(c)
 		if err != nil {
 			return err
 		}
@@ -104,7 +109,7 @@ func (s surroundings) serve() *cobra.Command {
 		if check {
 			return s.printCheck(cmd, c, vendors, cert, format)
 		}
-		return s.run(cmd.Context(), c, vendors, cert, logger(cmd.ErrOrStderr(), logFormat))
+		return s.run(cmd.Context(), c, cert, logger(cmd.ErrOrStderr(), logFormat))
 	}
 	return cmd
 }
@@ -162,22 +167,16 @@ const (
 )
 
 // run is the relay until it is told to end.
-func (s surroundings) run(parent context.Context, c *config, vendors map[string][]erasures.Vendor, cert *certificate, log *slog.Logger) (err error) {
+func (s surroundings) run(parent context.Context, c *config, cert *certificate, log *slog.Logger) (err error) {
 	ctx, stop := stopping(parent)
 	defer stop()
 
-	db, err := store.Open(ctx, c.database, erasures.Schema())
+	h, err := s.openHouse(ctx, c, log)
 	if err != nil {
-		return databaseProblem(err, c.database)
+		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	r, err := erasures.New(erasures.Config{
-		Ledger: erasures.NewLedger(db), Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit, TrustForwarded: c.behindProxy, Log: log, Now: s.now,
-	})
-	if err != nil {
-		return relayMistake(err)
-	}
-	doors, err := c.open(r, cert)
+	defer func() { err = errors.Join(err, h.close()) }()
+	doors, err := c.open(h, cert)
 	if err != nil {
 		return err
 	}
@@ -186,7 +185,7 @@ func (s surroundings) run(parent context.Context, c *config, vendors map[string]
 	working := make(chan error, 1)
 	workCtx, endWork := context.WithCancel(ctx)
 	defer endWork()
-	go func() { working <- r.Run(workCtx) }()
+	go func() { working <- h.run(workCtx) }()
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		go func() {
@@ -225,8 +224,8 @@ func (s surroundings) run(parent context.Context, c *config, vendors map[string]
 }
 
 // open listens.
-func (c *config) open(r *erasures.Relay, cert *certificate) ([]door, error) {
-	public := door{server: erasures.NewServer(r), tls: cert != nil, what: forTools}
+func (c *config) open(h *house, cert *certificate) ([]door, error) {
+	public := door{server: erasures.NewServer(h.public()), tls: cert != nil, what: forTools}
 	if cert != nil {
 		public.server.TLSConfig = cert.config()
 	}
@@ -237,7 +236,7 @@ func (c *config) open(r *erasures.Relay, cert *certificate) ([]door, error) {
 	if c.admin == "" {
 		return []door{public}, nil
 	}
-	admin := door{server: erasures.NewServer(r.Admin()), what: forAdmin}
+	admin := door{server: erasures.NewServer(h.admin()), what: forAdmin}
 	if admin.listener, err = net.Listen("tcp", c.admin); err != nil {
 		public.listener.Close()
 		return nil, fmt.Errorf("cannot listen: %w", err)

@@ -146,7 +146,7 @@ func TestARequestOverTLSIsTakenAskedForListedShownExportedAndVerified(t *testing
 func TestBehindAProxyTheAddressIsTheOneThatTheProxyWrote(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.write("relay.yaml", "listen: 127.0.0.1:0\nbehind_proxy: true\ndatabase: sqlite:data/relay.db\nquiet: 24h\n"+
+	p.write("relay.yaml", "listen: 127.0.0.1:0\nproxies: [127.0.0.0/8]\ndatabase: sqlite:data/relay.db\nquiet: 24h\n"+
 		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {erasures: ["+p.postHogVendor()+"]}}\n")
 	r := p.start()
 	if !strings.HasPrefix(r.public, "http://") {

@@ -83,21 +83,9 @@ type source struct {
 
 // open reads the keys and makes what asks the vendor.
 func (s surroundings) open(v deletion.Vendor, from source) (deletion.Requestor, error) {
-	settings := map[string]string{}
-	as := map[string]string{} // how each setting was given
-	for _, set := range v.Settings {
-		as[set.Name] = set.Name
-		value := from.values[set.Name]
-		if set.Secret {
-			name, secret, err := s.secret(set.Name, from)
-			if err != nil {
-				return nil, from.wrong(name, err.Error())
-			}
-			as[set.Name], value = name, secret
-		}
-		if value != "" {
-			settings[set.Name] = value
-		}
+	settings, as, err := s.settings(v.Settings, from)
+	if err != nil {
+		return nil, err
 	}
 	r, err := v.Requestor(deletion.VendorConfig{Settings: settings, Tool: from.tool, Now: s.now})
 	if wrong, ok := errors.AsType[*driver.ConfigError](err); ok {
@@ -105,6 +93,27 @@ func (s surroundings) open(v deletion.Vendor, from source) (deletion.Requestor, 
 		return nil, from.wrong(cmp.Or(as[name], v.Settings[0].Name), wrong.Problem)
 	}
 	return r, err
+}
+
+// settings reads what was given, the secrets from where they are. as is how each was given. Of
+// a secret that has to be set something has to be given.
+func (s surroundings) settings(declared []driver.Setting, from source) (settings, as map[string]string, err error) {
+	settings, as = map[string]string{}, map[string]string{}
+	for _, set := range declared {
+		as[set.Name] = set.Name
+		value := from.values[set.Name]
+		if set.Secret && (set.Required || from.values[set.Name+inFile] != "" || from.values[set.Name+inEnv] != "") {
+			name, secret, err := s.secret(set.Name, from)
+			if err != nil {
+				return nil, nil, from.wrong(name, err.Error())
+			}
+			as[set.Name], value = name, secret
+		}
+		if value != "" {
+			settings[set.Name] = value
+		}
+	}
+	return settings, as, nil
 }
 
 // secret reads a secret, and says how it was given.

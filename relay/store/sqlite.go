@@ -54,7 +54,8 @@ func openSQLite(file string) (*DB, error) {
 		return nil, fmt.Errorf("opening the database: %w", unavailable(err))
 	}
 	// FULL syncs the journal with each commit, so what was acknowledged survives a power cut.
-	const pragmas = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)"
+	// What is deleted is overwritten, since some of it says who was where; see Scrub.
+	const pragmas = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)&_pragma=secure_delete(1)"
 	address := (&url.URL{Scheme: "file", Path: filepath.ToSlash(file)}).String()
 	write, err := sql.Open("sqlite", address+"?"+pragmas+"&_txlock=immediate")
 	if err != nil {

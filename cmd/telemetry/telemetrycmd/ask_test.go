@@ -5,7 +5,6 @@ package telemetrycmd
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -13,35 +12,24 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/creack/pty"
-	"golang.org/x/sys/unix"
 
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/internal/ptytest"
 )
 
 // terminal is a tool that runs on a pseudo-terminal.
 type terminal struct {
-	t    *testing.T
-	pty  *os.File
-	cmd  *exec.Cmd
-	dir  string // the state directory
-	out  *bytes.Buffer
+	*ptytest.Terminal
+	dir  string        // the state directory
+	out  *bytes.Buffer // what it wrote to pipes
 	gate *os.File      // opens it for busy-before
-	done chan struct{} // the screen has been read to its end
-
-	mu     sync.Mutex
-	screen bytes.Buffer
-	more   chan struct{}
 }
-
-// patience is how long a test waits for what must come.
-const testPatience = 20 * time.Second
 
 type setup struct {
 	args  []string
@@ -57,138 +45,52 @@ type setup struct {
 
 func start(t *testing.T, s setup) *terminal {
 	t.Helper()
-	ptmx, tty, err := pty.Open()
-	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
-	}
-	if !s.unsized {
-		if err := pty.Setsize(ptmx, &pty.Winsize{Rows: 40, Cols: 80}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	if s.dir == "" {
 		s.dir = filepath.Join(t.TempDir(), "state")
 	}
-	ptmx = unblocked(t, ptmx)
-	t.Cleanup(func() { ptmx.Close() })
-	x := &terminal{t: t, pty: ptmx, dir: s.dir, out: &bytes.Buffer{}, done: make(chan struct{}), more: make(chan struct{}, 1)}
-	x.cmd = exec.Command(os.Args[0], s.args...)
+	x := &terminal{dir: s.dir, out: &bytes.Buffer{}}
+	cmd := exec.Command(os.Args[0], s.args...)
 	if s.with != "" {
-		x.cmd = exec.Command(s.with, append([]string{os.Args[0]}, s.args...)...)
-		x.cmd.Dir = t.TempDir()
+		cmd = exec.Command(s.with, append([]string{os.Args[0]}, s.args...)...)
+		cmd.Dir = t.TempDir()
 	}
-	x.cmd.Env = append([]string{
+	cmd.Env = append([]string{
 		toolSwitch + "=" + s.dir, toolEndpoint + "=http://127.0.0.1:9/events", "TERM=xterm", "TZ=UTC", "PATH=" + os.Getenv("PATH"),
 		"GORACE=atexit_sleep_ms=0", // with -race every process would sleep for a second
 	}, s.env...)
-	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = tty, tty, tty
-	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 	if s.stdout != nil {
-		x.cmd.Stdout = s.stdout
+		cmd.Stdout = s.stdout
 	}
 	for _, name := range strings.Fields(s.pipes) {
 		switch name {
 		case "in":
-			x.cmd.Stdin = strings.NewReader("a line for the tool\n")
-			x.cmd.SysProcAttr.Ctty = 2
+			cmd.Stdin = strings.NewReader("a line for the tool\n")
 		case "null":
-			x.cmd.Stdin = nil // /dev/null
-			x.cmd.SysProcAttr.Ctty = 2
+			null, err := os.Open(os.DevNull)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer null.Close()
+			cmd.Stdin = null
 		case "out":
-			x.cmd.Stdout = x.out
+			cmd.Stdout = x.out
 		case "err":
-			x.cmd.Stderr = x.out
+			cmd.Stderr = x.out
 		}
 	}
 	gate, opener, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer gate.Close()
 	t.Cleanup(func() { opener.Close() })
-	x.gate, x.cmd.ExtraFiles = opener, []*os.File{gate}
-	if err := x.cmd.Start(); err != nil {
-		t.Fatal(err)
+	x.gate, cmd.ExtraFiles = opener, []*os.File{gate}
+	columns := 80
+	if s.unsized {
+		columns = 0
 	}
-	gate.Close()
-	tty.Close()
-	t.Cleanup(func() { _ = x.cmd.Process.Kill() })
-	go x.read()
+	x.Terminal = ptytest.Start(t, columns, cmd)
 	return x
-}
-
-// unblocked returns f in a form in which Close does not wait for the Read under way, as
-// package pty leaves it: a terminal that goes away does so at once.
-func unblocked(t *testing.T, f *os.File) *os.File {
-	t.Helper()
-	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		t.Fatal(err)
-	}
-	return os.NewFile(uintptr(fd), f.Name())
-}
-
-func (x *terminal) read() {
-	defer close(x.done)
-	buffer := make([]byte, 4096)
-	for {
-		n, err := x.pty.Read(buffer)
-		x.mu.Lock()
-		x.screen.Write(buffer[:n])
-		x.mu.Unlock()
-		select {
-		case x.more <- struct{}{}:
-		default:
-		}
-		if err != nil { // EIO: nobody has the terminal open any more
-			return
-		}
-	}
-}
-
-func (x *terminal) shown() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return strings.ReplaceAll(x.screen.String(), "\r\n", "\n")
-}
-
-// expect waits until text is shown n times.
-func (x *terminal) expect(n int, text string) {
-	x.t.Helper()
-	limit := time.After(testPatience)
-	for strings.Count(x.shown(), text) < n {
-		select {
-		case <-x.more:
-		case <-limit:
-			x.t.Fatalf("%q was not shown %d times:\n%s", text, n, x.shown())
-		}
-	}
-}
-
-func (x *terminal) typed(keys string) {
-	x.t.Helper()
-	if _, err := io.WriteString(x.pty, keys); err != nil {
-		x.t.Fatal(err)
-	}
-}
-
-// end waits for the tool and returns all that was shown.
-func (x *terminal) end() string {
-	x.t.Helper()
-	timer := time.AfterFunc(testPatience, func() { _ = x.cmd.Process.Kill() })
-	err := x.cmd.Wait()
-	if !timer.Stop() {
-		x.t.Fatalf("the tool did not end (%v):\n%s", err, x.shown())
-	}
-	select {
-	case <-x.done:
-	case <-time.After(testPatience):
-		x.t.Fatal("the terminal stayed open")
-	}
-	return x.shown()
 }
 
 func stored(dir string) consent.Answer { return consent.NewStore(dir).Load().Answer }
@@ -224,10 +126,10 @@ func TestAYesIsAskedForOnceAndRecordsTheCommandThatAsked(t *testing.T) {
 
 func askedOnce(t *testing.T, env ...string) {
 	x := start(t, setup{args: []string{"hello"}, env: env})
-	x.expect(1, theQuestion)
+	x.Expect(1, theQuestion)
 	untouched(t, x.dir)
-	x.typed("y\n")
-	screen := x.end()
+	x.Type("y\n")
+	screen := x.End()
 	golden(t, "ask_yes", ports.ReplaceAllString(screen, "SERVER"))
 	past, err := consent.NewStore(x.dir).History()
 	if err != nil || len(past.Decisions) != 1 || past.Decisions[0].Shown == "" || !strings.Contains(screen, past.Decisions[0].Shown) {
@@ -240,7 +142,7 @@ func askedOnce(t *testing.T, env ...string) {
 		t.Errorf("recorded %q", q)
 	}
 	again := start(t, setup{args: []string{"hello"}, dir: x.dir, env: env})
-	if screen := again.end(); screen != "hello\n" {
+	if screen := again.End(); screen != "hello\n" {
 		t.Errorf("the second run showed %q", screen)
 	}
 	if q := queued(t, x.dir); strings.Count(q, `"name":"hello"`) != 2 {
@@ -267,10 +169,10 @@ func TestWhatIsTypedIsUnderstoodOrAskedForAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := start(t, setup{args: []string{"hello"}, unsized: true, env: []string{"TERM=dumb"}})
 			for i, keys := range test.keys {
-				x.expect(i+1, theQuestion)
-				x.typed(keys)
+				x.Expect(i+1, theQuestion)
+				x.Type(keys)
 			}
-			screen := x.end()
+			screen := x.End()
 			if name == "enter" {
 				golden(t, "ask_no", ports.ReplaceAllString(screen, "SERVER"))
 			}
@@ -280,7 +182,7 @@ func TestWhatIsTypedIsUnderstoodOrAskedForAgain(t *testing.T) {
 			if q := queued(t, x.dir); (q != "") != (test.want == consent.AnswerYes) {
 				t.Errorf("recorded %q", q)
 			}
-			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir}).end(); screen != "hello\n" {
+			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir}).End(); screen != "hello\n" {
 				t.Errorf("the second run showed %q", screen)
 			}
 		})
@@ -304,36 +206,36 @@ func TestAQuestionThatIsNotAnsweredIsPutOnce(t *testing.T) {
 	}{
 		"three answers that are none": {act: func(x *terminal) {
 			for i, keys := range []string{"what\n", "yesterday\n", strings.Repeat("y", 500) + "\n"} {
-				x.expect(i+1, theQuestion)
-				x.typed(keys)
+				x.Expect(i+1, theQuestion)
+				x.Type(keys)
 			}
 		}},
 		"the end of the input": {act: func(x *terminal) {
-			x.expect(1, theQuestion)
-			x.typed("\x04")
+			x.Expect(1, theQuestion)
+			x.Type("\x04")
 		}},
 		"half an answer and the end of the input": {act: func(x *terminal) {
-			x.expect(1, theQuestion)
-			x.typed("y\x04")
-			x.typed("\x04")
+			x.Expect(1, theQuestion)
+			x.Type("y\x04")
+			x.Type("\x04")
 		}},
 		"nobody there": {env: []string{toolPatience + "=300ms"}, act: func(x *terminal) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := start(t, setup{args: []string{"hello"}, env: test.env})
 			test.act(x)
-			screen := x.end()
+			screen := x.End()
 			if !strings.HasSuffix(screen, "hello\n") {
 				t.Errorf("the command did not run:\n%s", screen)
 			}
 			if name == "nobody there" {
 				golden(t, "ask_unanswered", ports.ReplaceAllString(screen, "SERVER"))
 			}
-			if code := x.cmd.ProcessState.ExitCode(); code != 0 {
+			if code := x.Cmd.ProcessState.ExitCode(); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
 			onlyUnanswered(t, x.dir)
-			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir}).end(); screen != "hello\n" {
+			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir}).End(); screen != "hello\n" {
 				t.Errorf("the second run showed:\n%s", screen)
 			}
 		})
@@ -344,20 +246,20 @@ func TestAnUnansweredQuestionIsPutAgainWithANewNoticeAndCanBeAnsweredMeanwhile(t
 	dir := filepath.Join(t.TempDir(), "state")
 	same, newer := []string{toolVersion + "=1"}, []string{toolVersion + "=2"}
 	first := start(t, setup{args: []string{"hello"}, dir: dir, env: same})
-	first.expect(1, theQuestion)
-	first.typed("\x04")
-	first.end()
-	if screen := start(t, setup{args: []string{"hello"}, dir: dir, env: same}).end(); screen != "hello\n" {
+	first.Expect(1, theQuestion)
+	first.Type("\x04")
+	first.End()
+	if screen := start(t, setup{args: []string{"hello"}, dir: dir, env: same}).End(); screen != "hello\n" {
 		t.Errorf("the same notice:\n%s", screen)
 	}
 	x := start(t, setup{args: []string{"hello"}, dir: dir, env: newer})
-	x.expect(1, theQuestion)
-	x.typed("\x04")
-	x.end()
-	if screen := start(t, setup{args: []string{"hello"}, dir: dir, env: newer}).end(); screen != "hello\n" {
+	x.Expect(1, theQuestion)
+	x.Type("\x04")
+	x.End()
+	if screen := start(t, setup{args: []string{"hello"}, dir: dir, env: newer}).End(); screen != "hello\n" {
 		t.Errorf("the newer notice for the second time:\n%s", screen)
 	}
-	start(t, setup{args: []string{"telemetry", "enable"}, dir: dir, env: newer}).end()
+	start(t, setup{args: []string{"telemetry", "enable"}, dir: dir, env: newer}).End()
 	if got := stored(dir); got != consent.AnswerYes {
 		t.Errorf("stored %q", got)
 	}
@@ -365,11 +267,11 @@ func TestAnUnansweredQuestionIsPutAgainWithANewNoticeAndCanBeAnsweredMeanwhile(t
 
 func TestCtrlCAtTheQuestionEndsAToolThatDoesNotHandleIt(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}})
-	x.expect(1, theQuestion)
-	x.typed("\x03")
-	screen := x.end()
-	if status := x.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGINT {
-		t.Errorf("ended with %v", x.cmd.ProcessState)
+	x.Expect(1, theQuestion)
+	x.Type("\x03")
+	screen := x.End()
+	if status := x.Cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGINT {
+		t.Errorf("ended with %v", x.Cmd.ProcessState)
 	}
 	if strings.Contains(screen, "hello\n") {
 		t.Errorf("the command ran:\n%s", screen)
@@ -380,8 +282,8 @@ func TestCtrlCAtTheQuestionEndsAToolThatDoesNotHandleIt(t *testing.T) {
 func TestTheQuestionEndsWithTheContextAndTheCommandIsNotRun(t *testing.T) {
 	signalled := func(s os.Signal) func(*terminal) {
 		return func(x *terminal) {
-			if err := x.cmd.Process.Signal(s); err != nil {
-				x.t.Fatal(err)
+			if err := x.Cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -389,19 +291,19 @@ func TestTheQuestionEndsWithTheContextAndTheCommandIsNotRun(t *testing.T) {
 		act  func(*terminal)
 		code int
 	}{
-		"Ctrl-C":                   {func(x *terminal) { x.typed("\x03") }, 130},
+		"Ctrl-C":                   {func(x *terminal) { x.Type("\x03") }, 130},
 		"SIGTERM":                  {signalled(syscall.SIGTERM), 143},
-		"the terminal is gone":     {func(x *terminal) { x.pty.Close() }, 129},
-		"Ctrl-C in half an answer": {func(x *terminal) { x.typed("ye\x03") }, 130},
+		"the terminal is gone":     {func(x *terminal) { x.Keyboard.Close() }, 129},
+		"Ctrl-C in half an answer": {func(x *terminal) { x.Type("ye\x03") }, 130},
 	} {
 		for _, command := range []string{"handles-signals", "handles-signals-run"} {
 			t.Run(name+" in "+command, func(t *testing.T) {
 				x := start(t, setup{args: []string{command}})
-				x.expect(1, theQuestion)
+				x.Expect(1, theQuestion)
 				test.act(x)
-				screen := x.end()
-				if code := x.cmd.ProcessState.ExitCode(); code != test.code {
-					t.Errorf("ended with %v, want %d", x.cmd.ProcessState, test.code)
+				screen := x.End()
+				if code := x.Cmd.ProcessState.ExitCode(); code != test.code {
+					t.Errorf("ended with %v, want %d", x.Cmd.ProcessState, test.code)
 				}
 				if strings.Contains(screen, "the tool's own context") || strings.Contains(screen, "hello") || strings.Contains(screen, "Usage:") {
 					t.Errorf("the command ran, or its usage was shown:\n%s", screen)
@@ -414,11 +316,11 @@ func TestTheQuestionEndsWithTheContextAndTheCommandIsNotRun(t *testing.T) {
 
 func TestATerminalThatGoesAwayDoesNotEndAToolThatStays(t *testing.T) {
 	x := start(t, setup{args: []string{"ignores-hangup"}})
-	x.expect(1, theQuestion)
-	x.pty.Close()
-	x.end()
-	if code := x.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("ended with %v", x.cmd.ProcessState)
+	x.Expect(1, theQuestion)
+	x.Keyboard.Close()
+	x.End()
+	if code := x.Cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("ended with %v", x.Cmd.ProcessState)
 	}
 	onlyUnanswered(t, x.dir)
 }
@@ -426,16 +328,16 @@ func TestATerminalThatGoesAwayDoesNotEndAToolThatStays(t *testing.T) {
 func TestTheTimeInWhichTheToolIsStoppedIsNotTheTimeToAnswer(t *testing.T) {
 	const patience = 2 * time.Second
 	x := start(t, setup{args: []string{"hello"}, env: []string{toolPatience + "=" + patience.String()}})
-	x.expect(1, theQuestion)
-	if err := x.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	x.Expect(1, theQuestion)
+	if err := x.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(patience) // what passes is what is tested
-	if err := x.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := x.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	x.typed("y\n")
-	if screen := x.end(); stored(x.dir) != consent.AnswerYes {
+	x.Type("y\n")
+	if screen := x.End(); stored(x.dir) != consent.AnswerYes {
 		t.Errorf("stored %q:\n%s", stored(x.dir), screen)
 	}
 }
@@ -443,37 +345,37 @@ func TestTheTimeInWhichTheToolIsStoppedIsNotTheTimeToAnswer(t *testing.T) {
 func TestWhatWasTypedBeforeTheQuestionIsNoAnswerToIt(t *testing.T) {
 	t.Run("a whole line is left to the tool, and the next command asks", func(t *testing.T) {
 		x := start(t, setup{args: []string{"busy-before"}})
-		x.expect(1, "busy\n")
-		x.typed("y\n")
-		x.expect(1, "busy\ny\n")
+		x.Expect(1, "busy\n")
+		x.Type("y\n")
+		x.Expect(1, "busy\ny\n")
 		x.gate.WriteString("!")
-		if screen := x.end(); screen != "busy\ny\nthe tool read \"y\\n\", <nil>\n" {
+		if screen := x.End(); screen != "busy\ny\nthe tool read \"y\\n\", <nil>\n" {
 			t.Errorf("shown:\n%s", screen)
 		}
 		untouched(t, x.dir)
 		x = start(t, setup{args: []string{"hello"}, dir: x.dir})
-		x.expect(1, theQuestion)
-		x.typed("n\n")
-		x.end()
+		x.Expect(1, theQuestion)
+		x.Type("n\n")
+		x.End()
 	})
 	t.Run("half a line is not completed to a yes", func(t *testing.T) {
 		x := start(t, setup{args: []string{"busy-before"}})
-		x.expect(1, "busy\n")
-		x.typed("y")
-		x.expect(1, "busy\ny")
+		x.Expect(1, "busy\n")
+		x.Type("y")
+		x.Expect(1, "busy\ny")
 		x.gate.WriteString("!")
-		x.expect(1, theQuestion)
-		x.typed("\n")
-		x.typed("for the tool\n")
-		if screen := x.end(); stored(x.dir) != consent.AnswerNo || !strings.Contains(screen, `the tool read "for the tool\n"`) {
+		x.Expect(1, theQuestion)
+		x.Type("\n")
+		x.Type("for the tool\n")
+		if screen := x.End(); stored(x.dir) != consent.AnswerNo || !strings.Contains(screen, `the tool read "for the tool\n"`) {
 			t.Errorf("stored %q:\n%s", stored(x.dir), screen)
 		}
 	})
 	t.Run("of several lines the second does not answer for the first", func(t *testing.T) {
 		x := start(t, setup{args: []string{"echo"}})
-		x.expect(1, theQuestion)
-		x.typed("make\ny\n")
-		screen := x.end()
+		x.Expect(1, theQuestion)
+		x.Type("make\ny\n")
+		screen := x.End()
 		if !strings.Contains(screen, `the tool read "y\n"`) || strings.Count(screen, theQuestion) != 1 {
 			t.Errorf("shown:\n%s", screen)
 		}
@@ -482,28 +384,28 @@ func TestWhatWasTypedBeforeTheQuestionIsNoAnswerToIt(t *testing.T) {
 }
 
 func TestNobodyIsAskedOutOfTheTimeOfACommandThatHasLittle(t *testing.T) {
-	screen := start(t, setup{args: []string{"hello"}, env: []string{toolDeadline + "=1m"}}).end()
+	screen := start(t, setup{args: []string{"hello"}, env: []string{toolDeadline + "=1m"}}).End()
 	if screen != "hello\n" {
 		t.Errorf("shown:\n%s", screen)
 	}
 	x := start(t, setup{args: []string{"hello"}, env: []string{toolDeadline + "=1m", toolPatience + "=2s"}})
-	x.expect(1, theQuestion)
-	x.typed("n\n")
-	x.end()
+	x.Expect(1, theQuestion)
+	x.Type("n\n")
+	x.End()
 }
 
 func TestTheQuestionTakesOneLineAndLeavesTheRestToTheTool(t *testing.T) {
 	x := start(t, setup{args: []string{"echo"}})
-	x.expect(1, theQuestion)
-	x.typed("n\nfor the tool\n")
-	if screen := x.end(); !strings.Contains(screen, `the tool read "for the tool\n", <nil>`) {
+	x.Expect(1, theQuestion)
+	x.Type("n\nfor the tool\n")
+	if screen := x.End(); !strings.Contains(screen, `the tool read "for the tool\n", <nil>`) {
 		t.Errorf("shown:\n%s", screen)
 	}
 	// Given up, it has left nobody behind who reads.
 	x = start(t, setup{args: []string{"echo"}, env: []string{toolPatience + "=200ms"}})
-	x.expect(1, "Not answered")
-	x.typed("for the tool\n")
-	if screen := x.end(); !strings.Contains(screen, `the tool read "for the tool\n", <nil>`) {
+	x.Expect(1, "Not answered")
+	x.Type("for the tool\n")
+	if screen := x.End(); !strings.Contains(screen, `the tool read "for the tool\n", <nil>`) {
 		t.Errorf("shown:\n%s", screen)
 	}
 }
@@ -516,9 +418,9 @@ func TestTheQuestionStaysOutOfStdout(t *testing.T) {
 	defer ptmx.Close()
 	x := start(t, setup{args: []string{"hello"}, stdout: tty})
 	tty.Close()
-	x.expect(1, theQuestion)
-	x.typed("n\n")
-	x.end()
+	x.Expect(1, theQuestion)
+	x.Type("n\n")
+	x.End()
 	out := make([]byte, 4096)
 	if n, err := ptmx.Read(out); string(out[:n]) != "hello\r\n" {
 		t.Errorf("stdout showed %q, %v", out[:n], err)
@@ -582,7 +484,7 @@ func TestNobodyIsAskedWhere(t *testing.T) {
 				s.dir = foreign(t)
 			}
 			x := start(t, s)
-			screen := x.end()
+			screen := x.End()
 			all := screen + x.out.String()
 			if strings.Contains(all, "[y/N]") || strings.Contains(all, "can report how") {
 				t.Errorf("asked:\n%s", all)
@@ -604,8 +506,8 @@ func TestNohupLeavesNobodyToBeAsked(t *testing.T) {
 		t.Skip(err)
 	}
 	x := start(t, setup{args: []string{"hello"}, with: nohup})
-	screen := x.end()
-	out, err := os.ReadFile(filepath.Join(x.cmd.Dir, "nohup.out"))
+	screen := x.End()
+	out, err := os.ReadFile(filepath.Join(x.Cmd.Dir, "nohup.out"))
 	if err != nil || string(out) != "hello\n" {
 		t.Errorf("stdout holds %q, %v; shown:\n%s", out, err, screen)
 	}
@@ -614,12 +516,12 @@ func TestNohupLeavesNobodyToBeAsked(t *testing.T) {
 
 func TestInitAsksByItselfAndOnce(t *testing.T) {
 	x := start(t, setup{args: []string{"init"}})
-	x.expect(1, theQuestion)
-	if shown := x.shown(); !strings.HasPrefix(shown, "making a project\n") {
+	x.Expect(1, theQuestion)
+	if shown := x.Shown(); !strings.HasPrefix(shown, "making a project\n") {
 		t.Errorf("asked before the command wanted it:\n%s", shown)
 	}
-	x.typed("yes\n")
-	x.end()
+	x.Type("yes\n")
+	x.End()
 	if got := stored(x.dir); got != consent.AnswerYes {
 		t.Errorf("stored %q", got)
 	}
@@ -627,24 +529,24 @@ func TestInitAsksByItselfAndOnce(t *testing.T) {
 
 func TestAnEndAtTheQuestionOfInitIsItsEnd(t *testing.T) {
 	x := start(t, setup{args: []string{"init"}})
-	x.expect(1, theQuestion)
-	x.typed("\x03")
-	screen := x.end()
-	if code := x.cmd.ProcessState.ExitCode(); code != 130 || strings.Contains(screen, "Usage:") {
-		t.Errorf("ended with %v:\n%s", x.cmd.ProcessState, screen)
+	x.Expect(1, theQuestion)
+	x.Type("\x03")
+	screen := x.End()
+	if code := x.Cmd.ProcessState.ExitCode(); code != 130 || strings.Contains(screen, "Usage:") {
+		t.Errorf("ended with %v:\n%s", x.Cmd.ProcessState, screen)
 	}
 	untouched(t, x.dir)
 }
 
 func TestAnAnswerFromElsewhereMeanwhileStands(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}})
-	x.expect(1, theQuestion)
+	x.Expect(1, theQuestion)
 	err := consent.NewStore(x.dir).No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 0}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.typed("y\n")
-	screen := x.end()
+	x.Type("y\n")
+	screen := x.End()
 	if got := stored(x.dir); got != consent.AnswerNo {
 		t.Errorf("stored %q", got)
 	}
@@ -658,12 +560,12 @@ func TestAnAnswerFromElsewhereMeanwhileStands(t *testing.T) {
 
 func TestAnAnswerThatCannotBeStoredIsOneLine(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}})
-	x.expect(1, theQuestion)
+	x.Expect(1, theQuestion)
 	if err := os.WriteFile(x.dir, nil, 0o600); err != nil { // where the directory would be
 		t.Fatal(err)
 	}
-	x.typed("y\n")
-	screen := x.end()
+	x.Type("y\n")
+	screen := x.End()
 	_, after, _ := strings.Cut(screen, theQuestion+"y\n")
 	lines := strings.Split(strings.TrimSuffix(after, "\n"), "\n")
 	if len(lines) != 2 || lines[1] != "hello" || !strings.Contains(lines[0], "could not be stored") || !strings.Contains(lines[0], "MYTOOL_TELEMETRY=off") {
@@ -678,29 +580,29 @@ func TestOnATerminalStatusIsATableWithColourUnlessNotWanted(t *testing.T) {
 	}
 	for name, env := range map[string]string{"terminal": "X=1", "no_color": "NO_COLOR=1", "dumb": "TERM=dumb"} {
 		x := start(t, setup{args: []string{"telemetry", "status", "--explain"}, dir: dir, env: []string{env}})
-		golden(t, "status_"+name, strings.ReplaceAll(x.end(), dir, "STATE"))
+		golden(t, "status_"+name, strings.ReplaceAll(x.End(), dir, "STATE"))
 	}
 }
 
 func TestResetAsksOnATerminalOnly(t *testing.T) {
 	enable := func() string {
 		x := start(t, setup{args: []string{"telemetry", "enable"}})
-		x.end()
+		x.End()
 		return x.dir
 	}
 	dir := enable()
 	x := start(t, setup{args: []string{"telemetry", "reset"}, dir: dir})
-	x.expect(1, "Go on? [y/N] ")
-	x.typed("\n")
-	screen := x.end()
+	x.Expect(1, "Go on? [y/N] ")
+	x.Type("\n")
+	screen := x.End()
 	golden(t, "reset_declined", screen)
-	if code := x.cmd.ProcessState.ExitCode(); code != 1 || stored(dir) != consent.AnswerYes {
+	if code := x.Cmd.ProcessState.ExitCode(); code != 1 || stored(dir) != consent.AnswerYes {
 		t.Errorf("code %d, stored %q", code, stored(dir))
 	}
 	x = start(t, setup{args: []string{"telemetry", "reset"}, dir: dir})
-	x.expect(1, "Go on? [y/N] ")
-	x.typed("y\n")
-	x.end()
+	x.Expect(1, "Go on? [y/N] ")
+	x.Type("y\n")
+	x.End()
 	if got := stored(dir); got != consent.AnswerNo {
 		t.Errorf("stored %q", got)
 	}
@@ -711,7 +613,7 @@ func TestResetAsksOnATerminalOnly(t *testing.T) {
 	} {
 		s.dir = enable()
 		x := start(t, s)
-		screen := x.end()
+		screen := x.End()
 		if strings.Contains(screen, "Go on?") || stored(s.dir) != consent.AnswerNo {
 			t.Errorf("%v %s: stored %q\n%s", s.args, s.pipes, stored(s.dir), screen)
 		}
@@ -720,20 +622,20 @@ func TestResetAsksOnATerminalOnly(t *testing.T) {
 
 func TestAFlushThatTakesLongSaysSoOnATerminal(t *testing.T) {
 	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
-		case <-time.After(testPatience):
+		case <-r.Context().Done():
 		}
 	}))
 	defer server.Close()
 	env := []string{"TELEMETRY_ENABLED=1", toolEndpoint + "=" + server.URL}
 	x := start(t, setup{args: []string{"hello"}, env: env})
-	x.end()
+	x.End()
 	x = start(t, setup{args: []string{"telemetry", "flush"}, env: env, dir: x.dir})
-	x.expect(1, ": 0 of 1 event …")
+	x.Expect(1, ": 0 of 1 event …")
 	close(release)
-	screen := ports.ReplaceAllString(x.end(), "SERVER")
+	screen := ports.ReplaceAllString(x.End(), "SERVER")
 	const drawn = "\r\x1b[KSending to http (SERVER): 0 of 1 event …"
 	if !strings.HasPrefix(screen, drawn) || strings.ReplaceAll(screen, drawn, "") != "\r\x1b[KSent 1 event to http (SERVER).\n" {
 		t.Errorf("shown: %q", screen)
@@ -743,27 +645,27 @@ func TestAFlushThatTakesLongSaysSoOnATerminal(t *testing.T) {
 func TestAResetThatTakesLongSaysSoOnATerminal(t *testing.T) {
 	release := make(chan struct{})
 	var posts atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if posts.Add(1) == 1 {
 			return // the event
 		}
 		select {
 		case <-release:
-		case <-time.After(testPatience):
+		case <-r.Context().Done():
 		}
 	}))
 	defer server.Close()
 	env := []string{toolEndpoint + "=" + server.URL}
 	x := start(t, setup{args: []string{"telemetry", "enable"}, env: env})
-	x.end()
+	x.End()
 	for _, args := range [][]string{{"hello"}, {"telemetry", "flush"}} {
 		x = start(t, setup{args: args, env: env, dir: x.dir})
-		x.end()
+		x.End()
 	}
 	x = start(t, setup{args: []string{"telemetry", "reset", "--yes"}, env: env, dir: x.dir})
-	x.expect(1, "Asking for the deletion: 0 of 1 request …")
+	x.Expect(1, "Asking for the deletion: 0 of 1 request …")
 	close(release)
-	if screen := x.end(); !strings.Contains(screen, "handed over to http") {
+	if screen := x.End(); !strings.Contains(screen, "handed over to http") {
 		t.Errorf("shown: %q", screen)
 	}
 }

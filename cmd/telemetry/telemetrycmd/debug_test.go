@@ -28,7 +28,7 @@ func TestWhoLooksIsNeitherAskedNorToldAndLeavesNothing(t *testing.T) {
 			s := test.setup
 			s.env = append(s.env, "TELEMETRY_DEBUG=log")
 			x := start(t, s)
-			screen := x.end()
+			screen := x.End()
 			rest, found := strings.CutPrefix(screen, test.before)
 			event, rest, isEvent := strings.Cut(rest, "}\n")
 			if !isEvent {

@@ -14,15 +14,15 @@ const (
 
 func TestAPersonIsToldOnceThatAGeneralVariableTurnedTheToolsTelemetryOn(t *testing.T) {
 	x := start(t, setup{args: []string{"hello"}, env: []string{general}})
-	golden(t, "told", ports.ReplaceAllString(x.end(), "SERVER"))
+	golden(t, "told", ports.ReplaceAllString(x.End(), "SERVER"))
 	for _, env := range [][]string{{general}, {general, toolVersion + "=0"}} {
-		if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: env}).end(); screen != "hello\n" {
+		if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: env}).End(); screen != "hello\n" {
 			t.Errorf("told twice:\n%s", screen)
 		}
 	}
 	// What is collected has changed.
 	newer := []string{general, toolVersion + "=1"}
-	if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: newer}).end(); !strings.Contains(screen, turnedOnWords) {
+	if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: newer}).End(); !strings.Contains(screen, turnedOnWords) {
 		t.Errorf("not told with a newer notice:\n%s", screen)
 	}
 	if n := strings.Count(queued(t, x.dir), `"name":"hello"`); n != 4 {
@@ -43,13 +43,13 @@ func TestWhereNobodyCanBeToldItIsAYesAndTheNextTerminalTellsIt(t *testing.T) {
 			}
 			s.env = append(s.env, general)
 			x := start(t, s)
-			if all := x.end() + x.out.String(); strings.Contains(all, turnedOnWords) {
+			if all := x.End() + x.out.String(); strings.Contains(all, turnedOnWords) {
 				t.Errorf("told:\n%s", all)
 			}
 			if q := queued(t, x.dir); strings.Count(q, `"name":"hello"`) != 1 {
 				t.Errorf("recorded %q", q)
 			}
-			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: []string{general}}).end(); !strings.Contains(screen, turnedOnWords) {
+			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: []string{general}}).End(); !strings.Contains(screen, turnedOnWords) {
 				t.Errorf("not told:\n%s", screen)
 			}
 		})
@@ -59,7 +59,7 @@ func TestWhereNobodyCanBeToldItIsAYesAndTheNextTerminalTellsIt(t *testing.T) {
 // An event goes out when a command ends, also when it fails before it runs.
 func TestAPersonIsToldBeforeTheCommandSendsAnything(t *testing.T) {
 	x := start(t, setup{args: []string{"fails-early"}, env: []string{general}})
-	if screen := x.end(); !strings.Contains(screen, turnedOnWords) {
+	if screen := x.End(); !strings.Contains(screen, turnedOnWords) {
 		t.Errorf("not told:\n%s", screen)
 	}
 	if q := queued(t, x.dir); !strings.Contains(q, `"exit_code":7`) {
@@ -69,7 +69,7 @@ func TestAPersonIsToldBeforeTheCommandSendsAnything(t *testing.T) {
 
 func TestNobodyIsToldWhatTheySaidThemselves(t *testing.T) {
 	enabled := start(t, setup{args: []string{"telemetry", "enable"}})
-	enabled.end()
+	enabled.End()
 	for name, s := range map[string]setup{
 		"the tool's own variable":             {env: []string{general, "MYTOOL_TELEMETRY=on"}},
 		"the person's own answer":             {env: []string{general}, dir: enabled.dir},
@@ -84,7 +84,7 @@ func TestNobodyIsToldWhatTheySaidThemselves(t *testing.T) {
 			if s.args == nil {
 				s.args = []string{"hello"}
 			}
-			if screen := start(t, s).end(); strings.Contains(screen, turnedOnWords) {
+			if screen := start(t, s).End(); strings.Contains(screen, turnedOnWords) {
 				t.Errorf("told:\n%s", screen)
 			}
 		})

@@ -45,10 +45,21 @@ func TestConformance(t *testing.T) {
 			Name: "all are refused", Sizes: []int{1, 2, 3, 50},
 			Answer: func(b []conformance.Received) conformance.Answer { return refuses(200, b...) },
 			Want:   func(b []conformance.Received) driver.Partial { return driver.Partial{Rejected: ids(b)} },
+		}, {
+			Name: "the first is stored, the second is refused, the others are to come again", Sizes: []int{2, 3, 50},
+			Answer: func(b []conformance.Received) conformance.Answer { return settles(b[:1], b[1:2]) },
+			Want: func(b []conformance.Received) driver.Partial {
+				return driver.Partial{Accepted: ids(b[:1]), Rejected: ids(b[1:2])}
+			},
+		}, {
+			Name: "the first is stored, the others are to come again", Sizes: []int{2, 3, 50},
+			Answer: func(b []conformance.Received) conformance.Answer { return settles(b[:1], nil) },
+			Want:   func(b []conformance.Received) driver.Partial { return driver.Partial{Accepted: ids(b[:1])} },
 		}},
 		Answers: []conformance.Meaning{
 			{Name: "a name that was not sent", Answer: conformance.Answer{Body: `{"rejected": ["0193a3c0-0000-7000-8000-000000000001"]}`}, Class: driver.ClassAccepted},
 			{Name: "no name", Answer: conformance.Answer{Body: `{"rejected": []}`}, Class: driver.ClassAccepted},
+			{Name: "some are settled, without a name", Answer: conformance.Answer{Status: 207, Body: `{"accepted": [], "rejected": []}`}, Class: driver.ClassUnknown},
 			{Name: "a refusal without a name", Answer: conformance.Answer{Status: 422, Body: `{"rejected": []}`}, Class: driver.ClassTooLarge},
 		},
 		Decode: decode,
@@ -64,6 +75,12 @@ func TestConformance(t *testing.T) {
 func refuses(status int, events ...conformance.Received) conformance.Answer {
 	body, _ := json.Marshal(map[string]any{"rejected": ids(events)}) // texts can be encoded
 	return conformance.Answer{Status: status, Body: string(body)}
+}
+
+// settles is how a server names what it has and what it does not take, and asks for the rest.
+func settles(accepted, rejected []conformance.Received) conformance.Answer {
+	body, _ := json.Marshal(map[string]any{"accepted": ids(accepted), "rejected": ids(rejected)}) // texts can be encoded
+	return conformance.Answer{Status: 207, Body: string(body)}
 }
 
 func ids(events []conformance.Received) []string {

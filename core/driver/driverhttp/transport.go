@@ -36,11 +36,11 @@ func NewTransport() *http.Transport {
 		ResponseHeaderTimeout: 15 * time.Second,
 		// A vendor's headers take 1 to 2 KiB; the default of 10 MB is for browsing.
 		MaxResponseHeaderBytes: 64 << 10,
-		// Batches go out one after the other, so one connection is reused, and a second
-		// covers two senders at once.
-		MaxIdleConns:        2,
-		MaxIdleConnsPerHost: 2,
-		IdleConnTimeout:     30 * time.Second,
+		// On a connection that is kept idle net/http reads on, and prints what a server says there
+		// unasked, in its words, to the standard logger: to the terminal of whoever runs the tool. Most
+		// uploads are one batch, so there is little to keep one for. (DisableKeepAlives does the same, and
+		// adds a header that is in no log of what was sent.)
+		MaxIdleConnsPerHost: -1,
 		// Asking for compressed answers saves nothing on short ones, and 1 MiB of gzip
 		// unpacks to 1 GiB.
 		DisableCompression: true,

@@ -19,7 +19,8 @@ import (
 	"github.com/gotoolbase/telemetry/core/console/internal/page/samples"
 )
 
-// The tests run one after the other: a browser is busy enough with one.
+// The tests run one after the other: a browser is busy enough with one. Only the two that wait for
+// most of a minute until a page counts as closed do so together, after the others.
 
 // served serves data, and returns the address to open. ended gets the ending.
 func served(t *testing.T, data page.Data) (address string, ended <-chan page.Ending) {

@@ -110,6 +110,7 @@ func text(t *testing.T, ctx context.Context, section string) string {
 
 // TestTheToolShowsItsHistory looks at the page of a built tool that somebody has used.
 func TestTheToolShowsItsHistory(t *testing.T) {
+	t.Parallel()
 	x := newTool(t)
 	x.run("telemetry", "enable")
 	for range 3 {

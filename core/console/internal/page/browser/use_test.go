@@ -87,6 +87,7 @@ func TestItWorksWithoutJavaScript(t *testing.T) {
 
 // It takes as long as it takes: the real clock decides here, as it does for a person.
 func TestItLivesAsLongAsThePageIsOpenAndEndsWhenItIsClosed(t *testing.T) {
+	t.Parallel()
 	ctx := chromium(t)
 	address, ended := served(t, samples.Typical())
 	tab, end := chromedp.NewContext(ctx)

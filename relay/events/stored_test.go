@@ -1,0 +1,182 @@
+//go:build !notelemetry
+
+package events_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/events"
+	"github.com/gotoolbase/telemetry/relay/store"
+)
+
+func kept(t testing.TB, db *store.DB, settings map[string]string) events.Destination {
+	d := events.StoreDriver(db)
+	return events.Destination{Name: "store", Driver: d, Backend: open(t, d, settings)}
+}
+
+func aTeamWithoutAVendorHasItsEventsInTheDatabase(t *testing.T, db *store.DB) {
+	g := serve(t, events.Config{DB: db}, kept(t, db, nil))
+	sent := batch(250)
+	exit := 3
+	sent[7].ExitCode, sent[7].ErrorClass, sent[7].CI, sent[7].Agent = &exit, "network", true, "codex"
+	sent[8].Count, sent[8].Failures, sent[8].SampleRate = 10, 4, 5
+	for range 2 { // it comes again, and is there once
+		if err := g.client().Send(t.Context(), sent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Also where another process answers, which does not remember it.
+	other := serve(t, events.Config{DB: db}, kept(t, db, nil))
+	if err := other.client().Send(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	if n := number(t, db, `SELECT COUNT(*) FROM events WHERE tool = ?`, "mytool"); n != 250 {
+		t.Errorf("%d rows, want 250", n)
+	}
+	if n := number(t, db, `SELECT SUM(calls) FROM events`); n != 249+50 {
+		t.Errorf("they stand for %d calls, want 299", n)
+	}
+	if n := number(t, db, `SELECT SUM(failed) FROM events`); n != 1+20 {
+		t.Errorf("%d failed, want 21", n)
+	}
+	err := db.Read(t.Context(), func(tx *store.Tx) error {
+		var text, class, agent string
+		var ci, code, at int64
+		_, err := tx.One(t.Context(), []any{&text, &class, &agent, &ci, &code, &at},
+			`SELECT event, error_class, agent, ci, exit_code, at FROM events WHERE id = ?`, sent[7].ID)
+		if text != string(sent[7].AppendJSON(nil)) || class != "network" || agent != "codex" || ci != 1 || code != 3 || at != sent[7].Time.UnixMilli() {
+			t.Errorf("got %s %s %s %d %d %d", text, class, agent, ci, code, at)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func theStoreForgetsWhatIsOlderThanItKeeps(t *testing.T, db *store.DB) {
+	c := &clock{}
+	g := serve(t, events.Config{DB: db, Now: c.now}, kept(t, db, map[string]string{"retention": "30d"}))
+	sent := batch(3)
+	sent[1].Time = sent[1].Time.Add(-20 * 24 * time.Hour)
+	if err := g.client().Send(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	c.pass(11 * 24 * time.Hour)
+	g.run()
+	soon(t, "the old one is gone", func() bool { return number(t, db, `SELECT COUNT(*) FROM events`) == 2 })
+	if n := number(t, db, `SELECT COUNT(*) FROM events WHERE id = ?`, sent[1].ID); n != 0 {
+		t.Error("another one went")
+	}
+	g.mustHave(`telemetry_relay_store_expired_total{tool="mytool"} 1`)
+}
+
+func TestTheStoreIsAskedForADaysRetentionThatIsOne(t *testing.T) {
+	t.Parallel()
+	db, _ := database(t)
+	for value, good := range map[string]bool{"90d": true, "1d": true, "0d": false, "90": false, "d": false, "-1d": false, "9h": false, "1.5d": false, "99999d": false} {
+		if _, err := events.StoreDriver(db).Resolve(map[string]string{"retention": value}); (err == nil) != good {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
+func erasingFromTheStoreIsVerifiedAtOnce(t *testing.T, db *store.DB) {
+	gone := newVendor(t)
+	gone.set(away)
+	g := serve(t, events.Config{DB: db}, kept(t, db, nil), gone.destination(t, "gone"))
+	for range 3 {
+		sent := batch(4)
+		sent[1].MachineID = machine(2)
+		if err := g.client().Send(t.Context(), sent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	requestor, err := events.StoreVendor(db).Open(deletion.VendorConfig{Tool: "mytool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter, finder, follower := requestor.(deletion.Counter), requestor.(deletion.Finder), requestor.(deletion.Follower)
+	if n, err := counter.Count(t.Context(), machine(1)); err != nil || n != 18 {
+		t.Errorf("%d events, %v; want 9 that are stored and 9 that wait", n, err)
+	}
+	if found, err := finder.Find(t.Context(), machine(1)); err != nil || found.Nothing || len(found.Facts) != 3 || found.Facts[0].Value != int64(18) {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	req := deletion.Request{Tool: "mytool", MachineID: machine(1), RequestedAt: time.Now()}
+	for n, want := range []string{"18 events were erased", "0 events were erased"} {
+		r, err := requestor.RequestDeletion(t.Context(), req)
+		if err != nil || r.State != deletion.Verified || !strings.Contains(r.Detail, want) {
+			t.Errorf("request %d: %+v, %v", n, r, err)
+		}
+		if r, err = follower.Status(t.Context(), r); err != nil || r.State != deletion.Verified {
+			t.Errorf("afterwards: %+v, %v", r, err)
+		}
+	}
+	if n, err := counter.Count(t.Context(), machine(1)); err != nil || n != 0 {
+		t.Errorf("%d are left, %v", n, err)
+	}
+	if found, err := finder.Find(t.Context(), machine(1)); err != nil || !found.Nothing {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	if n, err := counter.Count(t.Context(), machine(2)); err != nil || n != 6 {
+		t.Errorf("of another machine there are %d, %v", n, err)
+	}
+	g.mustHave(`telemetry_relay_waiting_events{tool="mytool",destination="gone"} 3`)
+
+	other, err := events.StoreVendor(db).Open(deletion.VendorConfig{Tool: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := other.(deletion.Counter).Count(t.Context(), machine(2)); err != nil || n != 0 {
+		t.Errorf("of another tool there are %d, %v", n, err)
+	}
+	for _, id := range []string{"", "%", machine(1)[1:], strings.ToUpper(strings.Repeat("a", 32))} {
+		if _, err := requestor.RequestDeletion(t.Context(), deletion.Request{MachineID: id}); !errors.Is(err, deletion.ErrInvalidID) {
+			t.Errorf("%q: %v", id, err)
+		}
+		if _, err := counter.Count(t.Context(), id); !errors.Is(err, deletion.ErrInvalidID) {
+			t.Errorf("counting %q: %v", id, err)
+		}
+	}
+}
+
+// What a machine sent after its erasure is there again: then the erasure is not over.
+func TestAnErasureIsNotOverWhereSomethingIsThereAgain(t *testing.T) {
+	t.Parallel()
+	db, _ := database(t)
+	d := kept(t, db, nil)
+	requestor, err := events.StoreVendor(db).Open(deletion.VendorConfig{Tool: "mytool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := requestor.RequestDeletion(t.Context(), deletion.Request{Tool: "mytool", MachineID: machine(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Backend.Send(t.Context(), batch(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := requestor.(deletion.Follower).Status(t.Context(), r); !errors.Is(err, deletion.ErrUnknownReceipt) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestADatabaseThatIsAwayLosesNothing(t *testing.T) {
+	t.Parallel()
+	db, _ := database(t)
+	b := kept(t, db, nil).Backend
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err := b.Send(context.Background(), batch(1))
+	if driver.Classify(err) != driver.ClassUnknown || !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("got %v (%v)", err, driver.Classify(err))
+	}
+}

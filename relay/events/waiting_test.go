@@ -1,0 +1,295 @@
+//go:build !notelemetry
+
+package events_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/relay/events"
+	"github.com/gotoolbase/telemetry/relay/store"
+)
+
+const waiting = `SELECT COUNT(*) FROM events_waiting`
+
+func whatADestinationMissesIsStoredAndSentLaterInOrder(t *testing.T, db *store.DB) {
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	g := serve(t, events.Config{DB: db}, here.destination(t, "here"), gone.destination(t, "gone"))
+	var sent []string
+	for range 8 {
+		list := batch(3)
+		if err := g.client().Send(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		sent = append(sent, ids(list)...)
+	}
+	if n := number(t, g.db, waiting); n != 24 {
+		t.Fatalf("%d events are stored, want 24", n)
+	}
+	g.mustHave(`telemetry_relay_waiting_events{tool="mytool",destination="gone"} 24`)
+	g.run()
+	gone.set(nil)
+	soon(t, "they are sent", func() bool { return number(t, g.db, waiting) == 0 })
+	if got := gone.got(); !slices.Equal(got, sent) {
+		t.Errorf("got %q, want %q", got, sent)
+	}
+	if got := here.got(); !slices.Equal(got, sent) {
+		t.Errorf("the destination that was there has %d events, want each of %d once", len(got), len(sent))
+	}
+	g.mustHave(`telemetry_relay_waiting_events{tool="mytool",destination="gone"} 0`)
+	g.mustHave(`telemetry_relay_waiting_bytes{tool="mytool",destination="gone"} 0`)
+}
+
+func TestNothingIsStoredWhereNoDestinationHasIt(t *testing.T) {
+	t.Parallel()
+	one, two := newVendor(t), newVendor(t)
+	one.set(away)
+	two.set(away)
+	g := serve(t, events.Config{}, one.destination(t, "one"), two.destination(t, "two"))
+	if err := g.client().Send(t.Context(), batch(3)); driver.Classify(err) != driver.ClassThrottled {
+		t.Errorf("got %v, want the tool to keep them", err)
+	}
+	if n := number(t, g.db, waiting); n != 0 {
+		t.Errorf("%d events are stored", n)
+	}
+}
+
+func TestWhatOneDestinationRefusesTheOthersGet(t *testing.T) {
+	t.Parallel()
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	g := serve(t, events.Config{}, here.destination(t, "here"), gone.destination(t, "gone"),
+		standIn("refusing", func(context.Context, []driver.Event) error { return driver.Permanent(errVendor) }))
+	sent := batch(2)
+	p := partial(g.client().Send(t.Context(), sent))
+	if p == nil || !slices.Equal(p.Rejected, ids(sent)) {
+		t.Errorf("got %+v, want them rejected: not every destination has them", p)
+	}
+	g.run()
+	gone.set(nil)
+	soon(t, "the one that was away has them", func() bool { return slices.Equal(gone.got(), ids(sent)) })
+}
+
+func theOldestOfWhatWaitsGoesFirstAndIsCounted(t *testing.T, db *store.DB) {
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	size := len(batch(1)[0].AppendJSON(nil))
+	g := serve(t, events.Config{DB: db, Limits: events.Limits{WaitingBytes: int64(10*size + size/2)}},
+		here.destination(t, "here"), gone.destination(t, "gone"))
+	var sent []string
+	for range 5 {
+		list := batch(5)
+		if err := g.client().Send(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		sent = append(sent, ids(list)...)
+	}
+	g.mustHave(`telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="bytes"} 15`)
+	g.run()
+	gone.set(nil)
+	soon(t, "the rest is sent", func() bool { return number(t, g.db, waiting) == 0 })
+	if got := gone.got(); !slices.Equal(got, sent[15:]) {
+		t.Errorf("got %q, want the last ten", got)
+	}
+}
+
+// clock is one that a test moves.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+func whatWaitsTooLongIsErasedAndCounted(t *testing.T, db *store.DB) {
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	c := &clock{}
+	g := serve(t, events.Config{DB: db, Now: c.now, Limits: events.Limits{WaitingAge: time.Hour}}, here.destination(t, "here"), gone.destination(t, "gone"))
+	for range 3 { // so that it counts as away
+		if err := g.client().Send(t.Context(), batch(2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.pass(2 * time.Hour)
+	g.run()
+	soon(t, "it is gone", func() bool { return number(t, g.db, waiting) == 0 })
+	g.mustHave(`telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="age"} 6`)
+	if got := gone.got(); len(got) > 0 {
+		t.Errorf("%d were sent", len(got))
+	}
+}
+
+// erasures says who was erased.
+type erasures struct {
+	mu  sync.Mutex
+	ids []string
+	err error
+}
+
+func (e *erasures) erased(_ context.Context, _ string, machines []string) (map[string]bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known := map[string]bool{}
+	for _, id := range machines {
+		known[id] = slices.Contains(e.ids, id)
+	}
+	return known, e.err
+}
+
+func (e *erasures) add(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ids = append(e.ids, id)
+}
+
+func TestAMachineThatWasErasedIsRefused(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	who := &erasures{}
+	g := serve(t, events.Config{Erased: who.erased}, v.destination(t, "vendor"))
+	who.add(machine(1))
+	sent := batch(3)
+	sent[1].MachineID = machine(2)
+	p := partial(g.client().Send(t.Context(), sent))
+	if p == nil || !slices.Equal(p.Rejected, []string{sent[0].ID, sent[2].ID}) || !slices.Equal(p.Accepted, []string{sent[1].ID}) {
+		t.Errorf("got %+v", p)
+	}
+	if got := v.got(); !slices.Equal(got, []string{sent[1].ID}) {
+		t.Errorf("the vendor has %q", got)
+	}
+	g.mustHave(`telemetry_relay_events_findings_total{tool="mytool",kind="erased"} 2`)
+}
+
+func TestWhereNobodyKnowsWhoWasErasedTheToolKeepsItsEvents(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	g := serve(t, events.Config{Erased: (&erasures{err: store.ErrUnavailable}).erased}, v.destination(t, "vendor"))
+	if err := g.client().Send(t.Context(), batch(1)); driver.Classify(err) != driver.ClassThrottled {
+		t.Errorf("got %v", err)
+	}
+	if n := v.asked(); n != 0 {
+		t.Errorf("%d requests to the vendor", n)
+	}
+}
+
+func whatWaitsOfAMachineThatIsErasedMeanwhileIsNotSent(t *testing.T, db *store.DB) {
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	who := &erasures{}
+	g := serve(t, events.Config{DB: db, Erased: who.erased}, here.destination(t, "here"), gone.destination(t, "gone"))
+	sent := batch(2)
+	sent[1].MachineID = machine(2)
+	if err := g.client().Send(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	who.add(machine(1))
+	gone.set(nil)
+	g.run()
+	soon(t, "nothing waits", func() bool { return number(t, g.db, waiting) == 0 })
+	if got := gone.got(); !slices.Equal(got, []string{sent[1].ID}) {
+		t.Errorf("got %q, want that of the other machine", got)
+	}
+}
+
+// Several processes share a database: each event is sent once, and in order.
+func replicasShareWhatWaits(t *testing.T, db *store.DB) {
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	var all []*gateway
+	for range 3 {
+		all = append(all, serve(t, events.Config{DB: db}, here.destination(t, "here"), gone.destination(t, "gone")))
+	}
+	var sent []string
+	for n := range 30 {
+		list := batch(50)
+		if err := all[n%3].client().Send(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		sent = append(sent, ids(list)...)
+	}
+	gone.set(nil)
+	for _, g := range all {
+		g.run()
+	}
+	soon(t, "they are sent", func() bool { return number(t, db, waiting) == 0 })
+	if got := gone.got(); !slices.Equal(got, sent) {
+		t.Errorf("%d events came, want %d, each once and in order", len(got), len(sent))
+	}
+}
+
+// A process that dies while it sends does not keep the others from it for ever.
+func TestAReplicaThatDiesGivesBackWhatItHad(t *testing.T) {
+	t.Parallel()
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	db, _ := database(t)
+	c := &clock{}
+	g := serve(t, events.Config{DB: db, Now: c.now}, here.destination(t, "here"), gone.destination(t, "gone"))
+	sent := batch(2)
+	if err := g.client().Send(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	gone.set(nil)
+	err := db.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE events_backlog SET holder = 'another', leased = ?`, store.Millis(time.Now().Add(time.Minute)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := g.run()
+	// Two of its looks pass before this is sent, with nothing that could be waited for.
+	time.Sleep(2500 * time.Millisecond)
+	if got := gone.got(); len(got) > 0 {
+		t.Errorf("%q were sent by two processes", got)
+	}
+	stop()
+	c.pass(2 * time.Minute)
+	g.run()
+	soon(t, "they are sent", func() bool { return slices.Equal(gone.got(), ids(sent)) })
+}
+
+func TestAnEventThatIsRefusedLaterIsCountedAndDoesNotHoldUpTheOthers(t *testing.T) {
+	t.Parallel()
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	g := serve(t, events.Config{}, here.destination(t, "here"), gone.destination(t, "gone"))
+	sent := batch(9)
+	sent[4].Name = "bad"
+	if err := g.client().Send(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	gone.set(func(w http.ResponseWriter, list []driver.Event) bool {
+		spoilt := slices.ContainsFunc(list, func(e driver.Event) bool { return e.Name == "bad" })
+		if spoilt {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		}
+		return spoilt
+	})
+	g.run()
+	soon(t, "nothing waits", func() bool { return number(t, g.db, waiting) == 0 })
+	if got := gone.got(); len(got) != 8 || slices.Contains(got, sent[4].ID) {
+		t.Errorf("got %q", got)
+	}
+	if !strings.Contains(g.metrics(), `telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="rejected"} 1`) {
+		t.Error("it is not counted")
+	}
+}

@@ -1,0 +1,205 @@
+//go:build !notelemetry
+
+package relaycmd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/events"
+	"github.com/gotoolbase/telemetry/relay/internal/rates"
+	"github.com/gotoolbase/telemetry/relay/report"
+	"github.com/gotoolbase/telemetry/relay/store"
+)
+
+// house is what runs: erasures, events, or both. What a file does not speak of is nil.
+type house struct {
+	db      *store.DB
+	relay   *erasures.Relay
+	gateway *events.Gateway
+	rollups *report.Rollups // of what the gateway accepts
+	proxies []netip.Prefix
+	end     func() // of the destinations
+	now     func() time.Time
+}
+
+// tryOpening reads all keys and declarations, and finds what is wrong with them. What it
+// returns asks nobody.
+func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error) {
+	vendors, err := s.openAll(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	tools, end, err := s.openEvents(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	_, err = events.New(events.Config{Tools: tools})
+	return vendors, relayMistake(err)
+}
+
+// openHouse makes what the file speaks of.
+func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger) (h *house, err error) {
+	h = &house{proxies: c.proxies, end: func() {}, now: s.now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema()); err != nil {
+		return h, databaseProblem(err, c.database)
+	}
+	tools, end, err := s.openEvents(c, h.db)
+	if err != nil {
+		return h, err
+	}
+	h.end = end
+	if len(tools) > 0 {
+		if h.rollups, err = report.Open(ctx, h.db, report.Options{Now: s.now, Log: log}); err != nil {
+			return h, err
+		}
+	}
+	ledger := erasures.NewLedger(h.db)
+	if c.erases() {
+		vendors, err := s.openAll(c, h.db)
+		if err != nil {
+			return h, err
+		}
+		for tool := range tools {
+			if len(vendors[tool]) > 0 {
+				vendors[tool] = append(vendors[tool], erasures.Vendor{Name: report.RequestorName, Requestor: h.rollups.Requestor(tool), Own: true})
+			}
+		}
+		h.relay, err = erasures.New(erasures.Config{
+			Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit,
+			TrustForwarded: true, // of forwarded alone
+			Log:            log, Now: s.now,
+		})
+		if err != nil {
+			return h, relayMistake(err)
+		}
+	}
+	if len(tools) == 0 {
+		return h, nil
+	}
+	h.gateway, err = events.New(events.Config{
+		DB: h.db, Tools: tools, Erased: ledger.Erased, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		Accepted: func(tool string, accepted []driver.Event) { h.rollups.Add(tool, accepted, s.now()) },
+	})
+	return h, relayMistake(err)
+}
+
+func (h *house) close() error {
+	h.end()
+	if h.db == nil {
+		return nil
+	}
+	var counted error
+	if h.rollups != nil { // of the answers that were under way when it was to end
+		ctx, cancel := context.WithTimeout(context.Background(), databaseTime)
+		defer cancel()
+		counted = h.rollups.Flush(ctx)
+	}
+	return errors.Join(counted, h.db.Close())
+}
+
+// run works until ctx ends.
+func (h *house) run(ctx context.Context) error {
+	sending := make(chan error, 1)
+	if h.gateway != nil {
+		go func() {
+			counting := make(chan struct{})
+			go func() {
+				defer close(counting)
+				h.rollups.Run(ctx)
+			}()
+			err := h.gateway.Run(ctx)
+			<-counting
+			sending <- err
+		}()
+	} else {
+		sending <- nil
+	}
+	if h.relay == nil {
+		return <-sending
+	}
+	return errors.Join(h.relay.Run(ctx), <-sending)
+}
+
+// public is for tools.
+func (h *house) public() http.Handler {
+	mux := http.NewServeMux()
+	if h.relay != nil {
+		mux.Handle("/", h.forwarded(h.relay))
+	}
+	if h.gateway != nil {
+		mux.Handle(events.Path, h.gateway)
+		mux.Handle(events.Path+"/", h.gateway)
+	}
+	return mux
+}
+
+// admin is for operators.
+func (h *house) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", h.health)
+	mux.HandleFunc("/metrics", h.metrics)
+	if h.rollups != nil {
+		page := report.Handler(h.db, h.now)
+		mux.Handle("/report", page)
+		mux.Handle("/report/", page)
+	}
+	return mux
+}
+
+// databaseTime bounds how long the database may take to say that it is there.
+const databaseTime = 5 * time.Second
+
+// health is the relay's, which asks the database; where there is none, the database's own.
+func (h *house) health(w http.ResponseWriter, req *http.Request) {
+	if h.relay != nil {
+		h.relay.Admin().ServeHTTP(w, req)
+		return
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), databaseTime)
+	defer cancel()
+	w.Header().Set("Content-Type", "application/json")
+	if h.db.Ping(ctx) != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"database":"cannot be used"}` + "\n"))
+		return
+	}
+	_, _ = w.Write([]byte(`{"database":"ok"}` + "\n"))
+}
+
+func (h *house) metrics(w http.ResponseWriter, req *http.Request) {
+	if h.relay != nil {
+		h.relay.Admin().ServeHTTP(w, req)
+	}
+	if h.gateway != nil && req.Method == http.MethodGet {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		ctx, cancel := context.WithTimeout(req.Context(), databaseTime)
+		defer cancel()
+		_ = h.gateway.Metrics(ctx, w) // what is missing is what waits, which health is about
+	}
+}
+
+// forwarded leaves in X-Forwarded-For the address that a request comes from and nothing else,
+// so that nobody chooses whom their request counts for.
+func (h *house) forwarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		address, ok := rates.Client(req, h.proxies)
+		req.Header.Del("X-Forwarded-For")
+		if ok {
+			req.Header.Set("X-Forwarded-For", address.String())
+		}
+		next.ServeHTTP(w, req)
+	})
+}
