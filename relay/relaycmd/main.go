@@ -18,6 +18,7 @@ package relaycmd
 import (
 	"context"
 	"io"
+	"log"
 	"os"
 	"time"
 
@@ -37,6 +38,8 @@ const program = "telemetry-relay"
 // drivers, beside http and the gateway's own database, and the vendors can be asked to erase.
 // Nobody else is reached.
 func Main(drivers []driver.Driver, vendors []deletion.Vendor) int {
+	// net/http says there what a server sends unasked, in its words.
+	log.SetOutput(io.Discard)
 	s := surroundings{lookup: os.LookupEnv, now: time.Now, drivers: drivers, vendors: vendors}
 	return rootcmd.Report(s.root().ExecuteContextC(context.Background()))
 }

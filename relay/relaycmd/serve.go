@@ -180,13 +180,8 @@ func (s surroundings) run(parent context.Context, path string, c *config, cert *
 	if err != nil {
 		return errors.Join(err, v.stop())
 	}
-	watching, endWatch := context.WithCancel(ctx)
+	endWatch := v.watch(ctx)
 	defer endWatch()
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		v.watch(watching)
-	}()
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		go func() {
@@ -205,7 +200,6 @@ func (s surroundings) run(parent context.Context, path string, c *config, cert *
 		log.Error("ending, because no more requests can be taken", "error", err)
 	}
 	endWatch()
-	<-watched
 	working := make(chan error, 1)
 	go func() { working <- v.stop() }()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(parent), answerTime)

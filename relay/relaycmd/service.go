@@ -157,15 +157,26 @@ func (v *service) lookAtKeys(ctx context.Context) {
 	v.log.Info("changed keys are in use")
 }
 
-// watch takes up new keys, and on a signal the file, until ctx ends.
-func (v *service) watch(ctx context.Context) {
+// watch takes up new keys, and on a signal the file, until the function that it returns is
+// called. The signal is listened for when watch returns: before that it would end the process.
+func (v *service) watch(ctx context.Context) (end func()) {
 	signals := make(chan os.Signal, 1)
 	for _, s := range reloads {
 		if !signal.Ignored(s) {
 			signal.Notify(signals, s)
 		}
 	}
-	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { v.takeUp(ctx, signals) })
+	return func() {
+		cancel()
+		watching.Wait()
+		signal.Stop(signals)
+	}
+}
+
+func (v *service) takeUp(ctx context.Context, signals <-chan os.Signal) {
 	ticks := time.NewTicker(keyPause)
 	defer ticks.Stop()
 	for {

@@ -28,7 +28,7 @@ func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  proxyFromEnvironment,
 		OnProxyConnectResponse: refuseProxyAnswer,
-		DialContext:            dialer.DialContext,
+		DialContext:            dialFor(dialer),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		// A vendor that takes longer to accept a batch is overloaded, and pressing on does
@@ -45,6 +45,24 @@ func NewTransport() *http.Transport {
 		// unpacks to 1 GiB.
 		DisableCompression: true,
 		Protocols:          protocols,
+	}
+}
+
+// callerKey is under which a request's context holds itself, for dialFor.
+type callerKey struct{}
+
+// dialFor ends a dial with the request that it is for. net/http has it go on, for a request that
+// may come later, and a backend whose Send has returned would still open connections.
+func dialFor(dialer *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		caller, ok := ctx.Value(callerKey{}).(context.Context)
+		if !ok {
+			return dialer.DialContext(ctx, network, address)
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(caller, cancel)()
+		return dialer.DialContext(ctx, network, address)
 	}
 }
 
