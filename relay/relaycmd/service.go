@@ -184,11 +184,19 @@ func (v *service) takeUp(ctx context.Context, signals <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-signals:
-			v.reload(ctx)
+			v.bounded(ctx, v.reload)
 		case <-ticks.C:
-			v.lookAtKeys(ctx)
+			v.bounded(ctx, v.lookAtKeys)
 		}
 	}
+}
+
+// bounded brings a change to its end also where the service is to end meanwhile, but not for
+// longer than a database takes that is there.
+func (v *service) bounded(ctx context.Context, change func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime)
+	defer cancel()
+	change(ctx)
 }
 
 // stop ends the work, while requests may still be answered, and returns what it came to.
