@@ -514,13 +514,16 @@ func TestWhoAsksMuchWaitsBehindThemselves(t *testing.T) {
 func TestAnAnswerThatComesAfterTheLeaseIsNotWrittenDown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var f *fixture
+		var first sync.Once
 		v := &vendor{hang: func(ctx context.Context) {
-			if err := f.db.Write(ctx, func(tx *store.Tx) error {
-				_, err := tx.Exec(ctx, `UPDATE erasure_vendors SET holder = 'another'`)
-				return err
-			}); err != nil {
-				t.Error(err)
-			}
+			first.Do(func() {
+				if err := f.db.Write(ctx, func(tx *store.Tx) error {
+					_, err := tx.Exec(ctx, `UPDATE erasure_vendors SET holder = 'another'`)
+					return err
+				}); err != nil {
+					t.Error(err)
+				}
+			})
 		}}
 		f = newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
 		f.run()
@@ -532,7 +535,6 @@ func TestAnAnswerThatComesAfterTheLeaseIsNotWrittenDown(t *testing.T) {
 		if !strings.Contains(f.log.String(), "came too late") {
 			t.Errorf("the log has\n%s", f.log)
 		}
-		v.hang = nil
 		f.pass(10 * time.Minute) // and then it is anybody's
 		if e := f.only(); !slices.Equal(events(e), []string{"received", "asking", "asking", "answered"}) {
 			t.Errorf("ten minutes later the ledger has %v", events(e))
@@ -558,15 +560,15 @@ func (f *fixture) breaks(t *testing.T, broken bool) {
 func TestWhileNothingCanBeWrittenNobodyIsAskedAndNoAnswerIsForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var f *fixture
-		v := &vendor{hang: func(context.Context) { f.breaks(t, true) }}
+		var first sync.Once
+		v := &vendor{hang: func(context.Context) { first.Do(func() { f.breaks(t, true) }) }}
 		f = newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
 		f.run()
 		a := f.mustPost(somebody(1))
 		f.pass(12 * time.Hour)
 		b := f.mustPost(somebody(2))
 		f.pass(12*time.Hour + time.Minute) // the first is asked for, and the answer cannot be written
-		v.hang = nil
-		f.pass(12 * time.Hour) // and the second is due
+		f.pass(12 * time.Hour)             // and the second is due
 		if asked, _ := v.counts(); asked != 1 {
 			t.Errorf("asked %d times, want 1", asked)
 		}
