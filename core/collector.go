@@ -219,7 +219,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 	if errors.Is(err, errOff) {
 		return
 	}
-	if err == nil && input.timed && c.beganBeforeANo(now.Add(-time.Duration(input.durationMS)*time.Millisecond)) {
+	if err == nil && input.timed && input.id == "" && c.beganBeforeANo(now.Add(-time.Duration(input.durationMS)*time.Millisecond)) {
 		return
 	}
 	inMemory := err != nil && c.mayKeepInMemory()
@@ -271,7 +271,7 @@ func (c *Collector) record(input event, extra map[string]string) {
 
 // beganBeforeANo reports whether a command that began at that time did so under a yes that a no
 // has ended since: a no takes back also what began before it, whatever was said after. The times
-// of answers are kept in whole seconds.
+// of answers are kept in whole seconds. Of a command that was noted when it began its note tells.
 func (c *Collector) beganBeforeANo(began time.Time) bool {
 	if c.opened == "" || c.slot.receipt.ID == c.opened || !began.Before(c.slot.receipt.At.Add(time.Second)) {
 		return false

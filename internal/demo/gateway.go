@@ -21,7 +21,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver that is called "sqlite"
 
-	"github.com/gotoolbase/telemetry/internal/standin/posthog"
+	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 )
 
 const (
@@ -30,13 +30,11 @@ const (
 	personAddress    = "203.0.113.77"
 	neighbourAddress = "198.51.100.23"
 	neighbour        = "0ddba11f0ddba11f0ddba11f0ddba11f"
-	projectKey       = "phc_demo_project"
-	personalKey      = "phx_demo_personal"
 	canary           = "ca9a27ca9a27ca9a27ca9a27ca9a2700"
 )
 
 // passage is the cast of the third story: the people, a proxy before the gateway as most
-// operators have one, and somebody who stands in for PostHog.
+// operators have one, and somebody who stands in for Datadog.
 type passage struct {
 	*people
 	proxy    *proxy
@@ -67,13 +65,14 @@ tools:
   mytool:
     destinations:
       - {backend: store}
-      - {backend: posthog, endpoint: %q, project_key_file: project.key}
+      - {backend: datadog, endpoint_file: datadog.url, api_key_file: api.key}
     erasures:
       - {vendor: store}
-      - {vendor: posthog, endpoint: %[3]q, project: "12345", key_file: personal.key, canary: %s}
+      - {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key, canary: %s}
 `, addresses[0], addresses[1], g.vendor.url(), canary))
-	g.write("project.key", projectKey+"\n")
-	g.write("personal.key", personalKey+"\n")
+	g.write("datadog.url", g.vendor.url()+"\n")
+	g.write("api.key", datadog.APIKey+"\n")
+	g.write("application.key", datadog.ApplicationKey+"\n")
 	defer g.stopRelay(os.Interrupt)
 
 	g.first()
@@ -90,9 +89,9 @@ tools:
 func (g *passage) first() {
 	g.title("One address, and everybody behind it")
 	g.say("mytool links nothing but core and the http backend, and knows one address: the operator's. There a proxy takes what comes "+
-		"from %s and hands it to telemetry-relay, which keeps events in a SQLite file and sends them on to somebody who stands in for PostHog.", personAddress)
+		"from %s and hands it to telemetry-relay, which keeps events in a SQLite file and sends them on to somebody who stands in for Datadog.", personAddress)
 	program := got(os.ReadFile(g.tool.exe))
-	g.claim(!bytes.Contains(program, []byte("posthog.com")) && !bytes.Contains(program, []byte(projectKey)), "there is neither a vendor's host nor a vendor's key in mytool")
+	g.claim(!bytes.Contains(program, []byte("datadoghq")) && !bytes.Contains(program, []byte(datadog.APIKey)), "there is neither a vendor's host nor a vendor's key in mytool")
 	g.show(string(got(os.ReadFile(filepath.Join(g.operator.dir, "relay.yaml")))))
 	r := g.operate("serve", "--config", "relay.yaml", "--check")
 	g.claim(r.code == 0, "the operator's file is right", r.output())
@@ -111,10 +110,10 @@ func (g *passage) first() {
 	g.claim(len(stored) == 1 && slices.Equal(stored, sent), "the event is in the SQLite file and at the vendor, with the ID that it was recorded with", stored, sent)
 	request := g.vendor.deliveries()[0]
 	g.say("This is what the vendor was sent:")
-	g.show(request.head())
-	g.json(request.body)
+	g.show(strings.ReplaceAll(headOf(request), datadog.APIKey, "…"))
+	g.json(request.Body)
 	g.claim(strings.Contains(g.proxy.seen(), personAddress), "the proxy told the gateway where the person is: "+personAddress)
-	g.claim(!strings.Contains(request.whole(), personAddress), "the vendor was not told")
+	g.claim(!strings.Contains(whole(request), personAddress), "the vendor was not told")
 }
 
 // page looks at what came in.
@@ -156,8 +155,8 @@ func (g *passage) firewall() {
 	}
 	status := g.post(neighbourAddress, event)
 	g.claim(status == http.StatusNoContent, "the gateway takes it", status)
-	whole := g.vendor.deliveries()[1].whole() + strings.Join(g.texts(`SELECT event FROM events WHERE machine_id = ?`, neighbour), "")
-	g.claim(len(g.stored(neighbour)) == 1 && len(g.vendor.stored(neighbour)) == 1 && !strings.Contains(whole, user), "and hands it on without that field", whole)
+	passed := whole(g.vendor.deliveries()[1]) + strings.Join(g.texts(`SELECT event FROM events WHERE machine_id = ?`, neighbour), "")
+	g.claim(len(g.stored(neighbour)) == 1 && len(g.vendor.stored(neighbour)) == 1 && !strings.Contains(passed, user), "and hands it on without that field", passed)
 	g.claim(g.metric(`telemetry_relay_events_findings_total{tool="mytool",kind="field"}`) == "1", "which is counted")
 }
 
@@ -186,7 +185,7 @@ func (g *passage) away() {
 	left := got(queued(s.StateDir))
 	g.claim(r.code == 0 && len(left) == 0, "the gateway takes them: they are durable there, so the person's machine need not keep them", r.code, len(left))
 	g.claim(slices.Equal(g.missing(before, g.stored(g.id)), recorded), "the SQLite file has them as events")
-	waiting := g.texts(`SELECT id FROM events_waiting WHERE destination = 'posthog' ORDER BY seq`)
+	waiting := g.texts(`SELECT id FROM events_waiting WHERE destination = 'datadog' ORDER BY seq`)
 	g.claim(slices.Equal(slices.Sorted(slices.Values(waiting)), recorded) && g.waits() == "3", "and as what the vendor misses, which /metrics says too", waiting, g.waits())
 	g.stopRelay(os.Kill)
 	g.say("The gateway is killed with SIGKILL, and started again.")
@@ -236,23 +235,22 @@ func (g *passage) forget() {
 	g.claim(r.code == 0, "reset ends with exit code 0: the operator has the request", r.output())
 	receipt := g.theOnly("acknowledged")
 	g.say("After the quiet period (three seconds here, a day otherwise) both are asked:")
-	must(poll("the vendor was asked", func() (bool, error) { return g.vendor.Count(posthog.BulkDelete) == 1, nil }))
+	must(poll("the vendor was asked", func() (bool, error) { return len(g.vendor.Requests()) == 1, nil }))
 	must(poll("the store was erased", func() (bool, error) { return len(g.stored(g.id)) == 0, nil }))
-	g.claim(len(g.vendor.stored(g.id)) == had, "the SQLite file has nothing more of the person; the vendor sweeps once a week, so it still has all")
+	g.claim(len(g.vendor.stored(g.id)) == had, "the SQLite file has nothing more of the person; the vendor can be told to stop for ten days, so it still has all")
 	g.claim(g.ledger()[0].State == "acknowledged", "and nobody claims otherwise")
-	g.say("The stand-in sweeps. The gateway looks how far it is, and counts what is left.")
-	must(poll("the ledger had the vendor's word", func() (bool, error) {
-		r, err := g.operator.run(g.ctx, "erasures", "show", receipt.ID, "--config", "relay.yaml")
-		return strings.Contains(r.stdout, "sweep"), err
-	}))
-	g.vendor.Sweep()
+	g.say("Ten days later, by the clock of the stand-in, it erases. The gateway looks how far it is, and counts what is left.")
+	g.vendor.Advance(datadog.CancelWindow + time.Hour)
+	for range 3 {
+		g.vendor.Run()
+	}
 	must(poll("the erasure was verified", func() (bool, error) { return g.ledger()[0].State == "verified", nil }))
 	g.operate("erasures", "show", receipt.ID, "--config", "relay.yaml")
 	r = g.person("telemetry", "reset", "--resume")
 	g.claim(r.code == 0 && strings.Contains(r.stdout, "verified"), "the person is told that it was verified", r.output())
 	g.counted("0 in the SQLite file and 0 at the vendor")
 	g.claim(len(g.stored(neighbour)) == 1 && len(g.vendor.stored(neighbour)) == 1, "the neighbour's event is in both places")
-	g.claim(g.vendor.Count(posthog.BulkDelete) == 1, "the vendor was asked once")
+	g.claim(len(g.vendor.Requests()) == 1, "the vendor was asked once")
 }
 
 // counted asks both places.
@@ -283,7 +281,7 @@ func (g *passage) traces() {
 	g.claim(r.code == 0, "the ledger's chain of hashes holds", r.code)
 	g.stopRelay(os.Interrupt)
 	log := string(got(os.ReadFile(filepath.Join(g.operator.dir, "relay.log"))))
-	g.claim(strings.Contains(log, "mytool") && !strings.Contains(log, g.id) && !strings.Contains(log, personAddress) && !strings.Contains(log, "phx_") && !strings.Contains(log, "phc_"),
+	g.claim(strings.Contains(log, "mytool") && !strings.Contains(log, g.id) && !strings.Contains(log, personAddress) && !strings.Contains(log, datadog.APIKey),
 		"the gateway's log names the tool, and neither the machine ID, nor the person's address, nor a key", log)
 	var holding []string
 	for _, file := range got(files(g.operator.dir)) {
@@ -296,21 +294,21 @@ func (g *passage) traces() {
 	tables := g.texts(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
 	var known []string
 	for _, table := range tables {
-		if g.holds(table, g.id) {
+		if !strings.HasPrefix(table, "erasure") && g.holds(table, g.id) {
 			known = append(known, table)
 		}
 	}
-	g.claim(slices.Equal(known, []string{"erasures"}), fmt.Sprintf("of its %d tables one has the machine ID: the record of the erasure", len(tables)), known)
+	g.claim(len(known) == 0 && g.holds("erasures", g.id), fmt.Sprintf("of its %d tables none has the machine ID but those of the erasure's record", len(tables)), known)
 	heads, addresses := 0, 0
-	for _, request := range g.vendor.requests() {
-		if strings.Contains(request.whole(), personAddress) || strings.Contains(request.whole(), neighbourAddress) {
+	for _, request := range g.vendor.Calls() {
+		if strings.Contains(whole(request), personAddress) || strings.Contains(whole(request), neighbourAddress) {
 			addresses++
 		}
-		if request.brought() && strings.Contains(request.head(), g.id) {
+		if request.Endpoint == datadog.Intake && strings.Contains(headOf(request), g.id) {
 			heads++
 		}
 	}
-	g.claim(addresses == 0, fmt.Sprintf("in none of %d requests to the vendor is anybody's address", len(g.vendor.requests())), addresses)
+	g.claim(addresses == 0, fmt.Sprintf("in none of %d requests to the vendor is anybody's address", len(g.vendor.Calls())), addresses)
 	g.claim(heads == 0, "and in none that brought events is the machine ID anywhere but in the events", heads)
 }
 
@@ -371,7 +369,7 @@ func (g *passage) metric(name string) string {
 
 // waits is how many events the vendor misses.
 func (g *passage) waits() string {
-	return g.metric(`telemetry_relay_waiting_events{tool="mytool",destination="posthog"}`)
+	return g.metric(`telemetry_relay_waiting_events{tool="mytool",destination="datadog"}`)
 }
 
 // place is a server at an address that stays, also while it is away.
@@ -433,85 +431,49 @@ func (p *proxy) seen() string {
 	return p.headed.String()
 }
 
-// vendor is a PostHog that remembers what it was sent.
+// vendor is a Datadog that can be away.
 type vendor struct {
-	*posthog.Server
+	*datadog.Server
 	place
-	mu  sync.Mutex
-	log []sent
-}
-
-// sent is a request.
-type sent struct {
-	method, path, query string
-	header              http.Header
-	body                []byte
 }
 
 func newVendor(address string) *vendor {
-	v := &vendor{Server: posthog.New(posthog.Options{Key: personalKey})}
-	v.place = place{address: address, handler: v}
-	v.Capture(canary, time.Now())
+	v := &vendor{Server: datadog.New(datadog.Options{})}
+	v.place = place{address: address, handler: v.Server}
+	v.Store(datadog.Log{Host: canary, Service: "mytool", Date: time.Now(), Received: time.Now()})
 	return v
 }
 
-// ServeHTTP remembers a request, and answers it.
-func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	packed, err := io.ReadAll(r.Body)
-	if err != nil {
-		return // nobody waits for an answer
-	}
-	v.mu.Lock()
-	v.log = append(v.log, sent{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Clone(), packed})
-	v.mu.Unlock()
-	r.Body = io.NopCloser(bytes.NewReader(packed))
-	v.Server.ServeHTTP(w, r)
-}
-
 // deliveries are the requests that brought events.
-func (v *vendor) deliveries() []sent {
-	return slices.DeleteFunc(v.requests(), func(s sent) bool { return !s.brought() })
+func (v *vendor) deliveries() []datadog.Call {
+	return slices.DeleteFunc(v.Calls(), func(c datadog.Call) bool { return c.Endpoint != datadog.Intake })
 }
 
-// requests are all, with their bodies unpacked.
-func (v *vendor) requests() []sent {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	list := slices.Clone(v.log)
-	for i := range list {
-		if list[i].header.Get("Content-Encoding") == "gzip" {
-			list[i].body = got(unpack(list[i].body))
-		}
-	}
-	return list
-}
-
-// brought says that it brought events.
-func (s sent) brought() bool { return s.path == "/batch/" || s.path == "/i/v1/analytics/events" }
-
-func (s sent) head() string {
-	text := s.method + " " + s.path
-	if s.query != "" {
-		text += "?" + s.query
-	}
-	text += "\n"
-	for _, name := range slices.Sorted(maps.Keys(s.header)) {
-		value := strings.Join(s.header[name], ", ")
-		if name == "Authorization" {
-			value = "Bearer …"
-		}
-		text += name + ": " + value + "\n"
+// headOf is what stands before a request's body.
+func headOf(c datadog.Call) string {
+	text := c.Method + " " + c.Path + "?" + c.Query.Encode() + "\n"
+	for _, name := range slices.Sorted(maps.Keys(c.Header)) {
+		text += name + ": " + strings.Join(c.Header[name], ", ") + "\n"
 	}
 	return text
 }
 
-func (s sent) whole() string { return s.head() + string(s.body) }
+func whole(c datadog.Call) string { return headOf(c) + string(c.Body) }
+
+// eventID is the ID of a log's event.
+func eventID(raw json.RawMessage) string {
+	var log struct {
+		EventID string `json:"event_id"`
+	}
+	must(json.Unmarshal(raw, &log))
+	return log.EventID
+}
 
 // stored are the IDs of a machine's events there, in order.
 func (v *vendor) stored(machine string) []string {
 	var all []string
-	for _, e := range v.Stored(machine) {
-		all = append(all, e.UUID)
+	for _, log := range v.Stored(machine) {
+		all = append(all, eventID(log.Raw))
 	}
 	slices.Sort(all)
 	return all
@@ -520,11 +482,11 @@ func (v *vendor) stored(machine string) []string {
 // taken are the IDs of all events that it was sent, as often as they came.
 func (v *vendor) taken() []string {
 	var all []string
-	for _, request := range v.deliveries() {
-		var body struct{ Batch []struct{ UUID string } }
-		must(json.Unmarshal(request.body, &body))
-		for _, e := range body.Batch {
-			all = append(all, e.UUID)
+	for _, call := range v.deliveries() {
+		var logs []json.RawMessage
+		must(json.Unmarshal(call.Body, &logs))
+		for _, raw := range logs {
+			all = append(all, eventID(raw))
 		}
 	}
 	return all

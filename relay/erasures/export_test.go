@@ -93,3 +93,7 @@ func (l *Ledger) Fill(ctx context.Context, tool, vendor string, machines []strin
 		return nil
 	})
 }
+
+// LookEvery sets how often a relay looks for what other processes left. Months of a look a
+// minute would be most of what the tests do.
+func (r *Relay) LookEvery(d time.Duration) { r.pace.look = d }

@@ -38,6 +38,13 @@ func (c *counter) set(id string, n int64) {
 	c.stored[id] = n
 }
 
+// fail has counting fail, until it is called with nil.
+func (c *counter) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = err
+}
+
 func (c *counter) Status(ctx context.Context, r deletion.Receipt) (deletion.Receipt, error) {
 	c.set(r.MachineID, 0)
 	return c.follower.Status(ctx, r)
@@ -191,6 +198,23 @@ func TestUntilTheCanaryIsFoundNothingIsCalledVerified(t *testing.T) {
 		c.set(canary.id, 1)
 		f.pass(2 * day)
 		f.wantState(a.ID, deletion.Verified)
+	})
+}
+
+// A gateway that is started while a vendor is away knows a day later no more than at the start
+// if it asks once a day.
+func TestACanaryIsLookedUpAgainSoonWhereTheVendorWasAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		v := c.vendor()
+		c.fail(errors.New("no usable answer"))
+		f := newFixture(t, v)
+		f.run()
+		f.pass(time.Hour)
+		f.wantMetric(`telemetry_relay_canary_found{tool="mytool",vendor="vendor"} 0`)
+		c.fail(nil)
+		f.pass(12 * time.Hour)
+		f.wantMetric(`telemetry_relay_canary_found{tool="mytool",vendor="vendor"} 1`)
 	})
 }
 

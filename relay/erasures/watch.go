@@ -59,6 +59,8 @@ func (v Vendor) has(ctx context.Context, machineID string) (has bool, err error)
 	return has, err
 }
 
+var errNoCanary = errors.New("the canary is not there: is it another project, or was the canary's data erased or kept for too short a time?")
+
 // LookUpCanary reports whether the vendor has something of its Canary. Where it has not,
 // whatever it says about others proves nothing.
 func (v Vendor) LookUpCanary(ctx context.Context) error {
@@ -67,7 +69,7 @@ func (v Vendor) LookUpCanary(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("the canary cannot be looked up: %w", err)
 	case !has:
-		return errors.New("the canary is not there: is it another project, or was the canary's data erased or kept for too short a time?")
+		return errNoCanary
 	}
 	return nil
 }
@@ -85,7 +87,7 @@ func (w *worker) lookUpCanary(l *lane) result {
 	w.watched.mu.Lock()
 	defer w.watched.mu.Unlock()
 	w.watched.canaries[l.lane] = found
-	return result{lane: l, canary: true}
+	return result{lane: l, canary: true, away: err != nil && !errors.Is(err, errNoCanary)}
 }
 
 // count is called where a vendor says that it has erased. It returns how much is left, and an

@@ -103,6 +103,8 @@ type lane struct {
 	// again.
 	canary     bool
 	nextCanary millis
+	// soonCanary is that where the vendor could not be asked.
+	soonCanary millis
 }
 
 func (l *lane) tool() string { return l.lane[0] }
@@ -123,8 +125,9 @@ type result struct {
 	keys []key
 	// hold is until when the vendor wants no call at all.
 	hold millis
-	// canary says that it was the known machine that was looked up.
-	canary bool
+	// canary says that it was the known machine that was looked up, and away that the vendor
+	// could not be asked.
+	canary, away bool
 }
 
 // worker is the state of Run. Its fields are used by Run's goroutine alone, but for what
@@ -282,6 +285,7 @@ func (w *worker) start(l *lane) (time.Duration, error) {
 	}
 	if l.Canary != "" && l.looks() && now >= l.nextCanary {
 		l.nextCanary = now + inMillis(w.pace.watch)
+		l.soonCanary = now + inMillis(w.pace.firstPoll)
 		l.running++
 		go w.send(func() result { return w.lookUpCanary(l) })
 	}
@@ -358,6 +362,9 @@ func (w *worker) finish(d result) {
 	}
 	d.lane.hold = max(d.lane.hold, d.hold)
 	d.lane.canary = d.lane.canary || d.canary
+	if d.away {
+		d.lane.nextCanary = d.lane.soonCanary
+	}
 }
 
 // stop waits for the calls that run, and then for those that are cut off.
