@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -322,5 +323,44 @@ func TestAnEventThatIsRefusedLaterIsCountedAndDoesNotHoldUpTheOthers(t *testing.
 	}
 	if !strings.Contains(g.metrics(), `telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="rejected"} 1`) {
 		t.Error("it is not counted")
+	}
+}
+
+// A tool whose author named nobody to ask sends its request as an event, with a key in it.
+func TestARequestForErasureThatComesAsAnEventReachesNoVendor(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	var asked []deletion.Request
+	answers := map[string]error{machine(1): nil, machine(2): driver.Permanent(errVendor), machine(3): store.ErrUnavailable}
+	g := serve(t, events.Config{Tools: map[string]events.Tool{"mytool": {
+		Destinations: []events.Destination{v.destination(t, "vendor")},
+		Erase: func(_ context.Context, req deletion.Request) error {
+			asked = append(asked, req)
+			return answers[req.MachineID]
+		},
+	}}})
+	sent := batch(4)
+	for i := range 3 {
+		sent[i].Type, sent[i].Name, sent[i].MachineID = "data.deletion_request", "deletion_request", machine(i+1)
+		sent[i].Metadata = map[string]string{deletion.ErasureKeyField: "c4n4ry"}
+	}
+	p := partial(g.client().Send(t.Context(), sent))
+	if p == nil || !slices.Equal(p.Accepted, []string{sent[0].ID, sent[3].ID}) || !slices.Equal(p.Rejected, []string{sent[1].ID}) {
+		t.Errorf("got %+v", p)
+	}
+	if len(asked) != 3 || asked[0] != (deletion.Request{Tool: "mytool", MachineID: machine(1), ErasureKey: "c4n4ry", RequestedAt: sent[0].Time}) {
+		t.Errorf("asked %+v", asked)
+	}
+	if got := v.got(); !slices.Equal(got, []string{sent[3].ID}) {
+		t.Errorf("the vendor got %q", got)
+	}
+	g.mustHave(`telemetry_relay_events_erasures_total{tool="mytool",outcome="accepted"} 1`)
+	// Everybody can make up a key with its ID, so there is a limit.
+	many := batch(40)
+	for i := range many {
+		many[i].Type, many[i].MachineID = "data.deletion_request", machine(1)
+	}
+	if p := partial(g.client().Send(t.Context(), many)); p == nil || len(p.Accepted) != 17 || len(p.Rejected) > 0 || p.Wait <= 0 {
+		t.Errorf("got %+v, want 17 of 40 taken", p)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
@@ -90,6 +91,12 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		if err != nil {
 			return h, relayMistake(err)
 		}
+		for name, t := range tools {
+			if len(vendors[name]) > 0 {
+				t.Erase = h.request
+				tools[name] = t
+			}
+		}
 	}
 	controllers, speaks, err := s.readOpenDSR(c)
 	if err != nil {
@@ -109,6 +116,17 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		Accepted: func(tool string, accepted []driver.Event) { h.rollups.Add(tool, accepted, s.now()) },
 	})
 	return h, relayMistake(err)
+}
+
+// request takes a request for erasure that came as an event.
+func (h *house) request(ctx context.Context, req deletion.Request) error {
+	_, err := h.relay.Request(ctx, erasures.Demand{
+		Tool: req.Tool, MachineID: req.MachineID, ErasureKey: req.ErasureKey, RequestedAt: req.RequestedAt,
+	})
+	if errors.Is(err, erasures.ErrProof) || errors.Is(err, erasures.ErrNobody) { // a wrong key, or none
+		return driver.Permanent(err)
+	}
+	return err
 }
 
 func (h *house) close() error {
