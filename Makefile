@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench fold size fuzz cross interop web contrib deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -14,6 +14,8 @@ BENCH ?= .
 FUZZTIME ?= 10s
 # How many times the default number of rounds `make torture` runs.
 TORTURE ?= 1
+# How many times as long `make load` measures, or full.
+LOAD ?= 1
 
 help: ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +59,9 @@ lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod be
 
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(PKG)
+
+load: ## Load the gateway for some minutes and write docs/load.md: LOAD=3 for longer, LOAD=full for a million erasures
+	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
 
 fold: ## Print what ten thousand calls of eight processes cost as events, and folded
 	@$(GO) test -count=1 -v -run TenThousand ./internal/folding | sed -n 's/^ *folding_test.go:[0-9]*: //p'

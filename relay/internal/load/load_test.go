@@ -26,6 +26,7 @@ type figures struct {
 	siege      []siege
 	took       time.Duration
 	seed       uint64
+	busy       [2]string // the load averages before and after
 }
 
 // TestLoad is `make load`. How long things take is no matter of passing; what is lost or doubled
@@ -36,6 +37,7 @@ func TestLoad(t *testing.T) {
 	}
 	w := newWorld(t)
 	f := figures{seed: w.seed}
+	f.busy[0] = busy()
 	began := time.Now()
 	do := func(name string, measure func(t *testing.T)) {
 		if *part == "" || *part == name {
@@ -44,16 +46,16 @@ func TestLoad(t *testing.T) {
 	}
 	each := time.Duration(*times) * time.Second
 	do("throughput", func(t *testing.T) { f.throughput = measureThroughput(t, w, each) })
-	s := size{clients: 12, batches: 100 * *times, events: 10, people: 200 * *times, full: 10 * time.Second}
+	s := size{clients: 12, batches: 240 * *times, events: 10, people: 150 * *times, full: 8 * time.Second}
 	erasures := 100_000
 	if *full {
 		s.full, erasures = time.Minute, 1_000_000
-		s.batches *= 4
+		s.batches *= 10
 	}
 	do("replicas", func(t *testing.T) { f.outcome = replicas(t, s) })
 	do("ledger", func(t *testing.T) { f.ledger = measureLedger(t, w, erasures) })
 	do("siege", func(t *testing.T) { f.siege = measureSiege(t, w, 6*each) })
-	f.took = time.Since(began)
+	f.took, f.busy[1] = time.Since(began), busy()
 	if *part == "" && !t.Failed() {
 		f.write(t, *page)
 	}

@@ -4,6 +4,7 @@ package load
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -221,21 +222,45 @@ func (r *relay) operate(args ...string) (out []byte, took time.Duration, rss int
 	defer cancel()
 	cmd := exec.CommandContext(ctx, built(r.t), args...)
 	cmd.Dir = r.dir
+	var printed bytes.Buffer
+	cmd.Stdout = &printed
 	began := time.Now()
-	out, err := cmd.Output()
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	// What the system says at the end is as much as the test had when it started the command.
+	over, looked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(looked)
+		for {
+			if _, most := memoryOf(cmd.Process.Pid); most > 0 {
+				rss = most
+			}
+			select {
+			case <-over:
+				return
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}()
+	err := cmd.Wait()
 	took = time.Since(began)
+	close(over)
+	<-looked
 	if err != nil {
 		r.t.Fatalf("%v: %v", args, err)
 	}
-	return out, took, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	return printed.Bytes(), took, rss
 }
 
-// memory returns how much of a process is in memory now, and was at most.
-func (r *relay) memory() (now, most int64) {
-	r.t.Helper()
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
+// memory returns how much of the relay is in memory now, and was at most.
+func (r *relay) memory() (now, most int64) { return memoryOf(r.cmd.Process.Pid) }
+
+// memoryOf returns zeros where there is no such process any more.
+func memoryOf(process int) (now, most int64) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
 	if err != nil {
-		r.t.Fatal(err)
+		return 0, 0
 	}
 	for line := range strings.Lines(string(content)) {
 		fields := strings.Fields(line)

@@ -58,19 +58,15 @@ func measureSiege(t *testing.T, w *world, each time.Duration) (all []siege) {
 		var sent, taken atomic.Int64
 		var hostile sync.WaitGroup
 		if kind.hostile != nil {
-			tick := time.NewTicker(time.Second / forgedRate)
-			defer tick.Stop()
+			first := time.Now()
 			for range 8 {
 				hostile.Go(func() {
 					for ctx.Err() == nil {
+						n := sent.Add(1)
 						if kind.paced {
-							select {
-							case <-tick.C:
-							case <-ctx.Done():
-								return
-							}
+							time.Sleep(time.Until(first.Add(time.Duration(n) * time.Second / forgedRate)))
 						}
-						from, body := kind.hostile(sent.Add(1))
+						from, body := kind.hostile(n)
 						if status := ask(transport, r.url+"/v1/erasures", from, body); status == http.StatusAccepted {
 							taken.Add(1)
 						}
