@@ -18,9 +18,9 @@ func TestAToolOfCoreAloneTakesNoModuleButThisOne(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"go.mod": "module tool\n\ngo 1.26.0\n\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n",
+		"go.mod": "module mytool\n\ngo 1.26.0\n\nrequire " + module + " v0.0.0\n\nreplace " + module + " => " + root + "\n",
 		"main.go": "package main\n\nimport (\n\t\"" + module + "/core\"\n\t\"" + module + "/core/props\"\n)\n\n" +
-			"func main() { _, _ = core.Open(props.Tool{Name: \"tool\"}) }\n",
+			"func main() { _, _ = core.Open(props.Tool{Name: \"mytool\"}) }\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
