@@ -42,6 +42,11 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
     events: {per_address: {per_second: 20, burst: 1000}, memory: 64MiB, stored_bytes: 256MiB, stored_age: 7d}
+  opendsr:                          # for privacy systems; docs/erasure.md
+    domain: opendsr.example.com
+    certificate: FILE
+    key: FILE
+    controllers: {acme: {token_file: FILE, callbacks: [dsr.acme.example]}}
   tools:
     mytool:
       schema: mytool.yaml           # what its author declares; else any event may come
@@ -69,13 +74,15 @@ func (s surroundings) serve() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
-		Short: "Take erasure requests of tools, and have the vendors erase",
-		Long: "Take the erasure requests that people make with `mytool telemetry reset`, write them\n" +
-			"into a ledger, and ask the vendors until each has shown that the data is gone.\n\n" +
+		Short: "Take what tools send, and work on it",
+		Long: "Take the events that tools send, and hand them on to their destinations. Take the\n" +
+			"erasure requests that people make with `mytool telemetry reset`, write them into a\n" +
+			"ledger, and ask the vendors until each has shown that the data is gone.\n\n" +
 			"It runs until SIGINT or SIGTERM, then ends the calls that are under way; a second\n" +
-			"signal ends it at once. Nothing that was acknowledged is lost either way. SIGHUP\n" +
-			"reads the certificate anew. The log goes to stderr and names no machine, no person\n" +
-			"and no key.\n\n" +
+			"signal ends it at once. Nothing that was acknowledged is lost either way. Files of\n" +
+			"keys and certificates that change are taken up within half a minute; SIGHUP reads\n" +
+			"them and this file anew. The log goes to stderr and names no machine, no person and\n" +
+			"no key.\n\n" +
 			"The file is read strictly, and nothing in it is expanded. Keys are not in it but in\n" +
 			"files, which their owner alone may read, or in variables. Files are found from the\n" +
 			"folder of this one:\n\n" + relayExample + "\n\n" +
