@@ -30,7 +30,6 @@ func NewLimiter(l Limit) *Limiter { return newLimiter(l) }
 func (l *limiter) Take(address string) bool { return l.take(address, costRequest) == 0 }
 
 // Address returns whom a request counts for.
-func Address(req *http.Request, trust bool) string { return address(req, trust) }
 
 // ReadRequest returns what a body asks for, with the word of the refusal if it is none.
 func ReadRequest(w http.ResponseWriter, req *http.Request) (deletion.Request, string) {

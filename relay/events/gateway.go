@@ -85,12 +85,15 @@ type Tool struct {
 	Erase func(ctx context.Context, req deletion.Request) error
 }
 
+// Rate is how often something may happen: Burst times at once, and then PerSecond as time passes.
+type Rate = rates.Rate
+
 // Limits bound what strangers can make the gateway do. What is zero has the default.
 type Limits struct {
 	// PerAddress is how many requests are taken of one IPv4 address or one IPv6 /64. Zero means
 	// 1000 at once and then 20 a second: a tool uploads every ten minutes, but a company or a
 	// CI system shares an address among thousands.
-	PerAddress rates.Rate
+	PerAddress Rate
 	// Memory is how many bytes of bodies are worked on at once. Zero means 64 MiB: the
 	// 64 largest that there are, or some 30 000 of a usual size; in memory an event takes up
 	// to four times as much.

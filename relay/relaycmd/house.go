@@ -7,14 +7,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
-	"github.com/gotoolbase/telemetry/relay/internal/rates"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
@@ -27,8 +25,7 @@ type house struct {
 	gateway *events.Gateway
 	opendsr *opendsr.Endpoint
 	rollups *report.Rollups // of what the gateway accepts
-	proxies []netip.Prefix
-	end     func() // of the destinations
+	end     func()          // of the destinations
 	now     func() time.Time
 }
 
@@ -53,7 +50,7 @@ func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error
 
 // openHouse makes what the file speaks of.
 func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger) (h *house, err error) {
-	h = &house{proxies: c.proxies, end: func() {}, now: s.now}
+	h = &house{end: func() {}, now: s.now}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -85,8 +82,7 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		}
 		h.relay, err = erasures.New(erasures.Config{
 			Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit,
-			TrustForwarded: true, // of forwarded alone
-			Log:            log, Now: s.now,
+			Proxies: c.proxies, Log: log, Now: s.now,
 		})
 		if err != nil {
 			return h, relayMistake(err)
@@ -180,7 +176,7 @@ func (h *house) run(ctx context.Context) error {
 func (h *house) public() http.Handler {
 	mux := http.NewServeMux()
 	if h.relay != nil {
-		mux.Handle("/", h.forwarded(h.relay))
+		mux.Handle("/", h.relay)
 	}
 	if h.opendsr != nil {
 		mux.Handle(opendsr.Path, h.opendsr)
@@ -240,17 +236,4 @@ func (h *house) metrics(w http.ResponseWriter, req *http.Request) {
 		defer cancel()
 		_ = h.gateway.Metrics(ctx, w) // what is missing is what waits, which health is about
 	}
-}
-
-// forwarded leaves in X-Forwarded-For the address that a request comes from and nothing else,
-// so that nobody chooses whom their request counts for.
-func (h *house) forwarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		address, ok := rates.Client(req, h.proxies)
-		req.Header.Del("X-Forwarded-For")
-		if ok {
-			req.Header.Set("X-Forwarded-For", address.String())
-		}
-		next.ServeHTTP(w, req)
-	})
 }
