@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib deploy deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -113,7 +113,7 @@ AXE := $(CURDIR)/.cache/axe-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 # Where `make web` leaves pictures of the page.
 SCREENSHOTS ?= $(CURDIR)/.cache/screenshots
 
-web: ## Look at the telemetry page in headless Chromium; SCREENSHOTS=dir for the pictures
+web: ## Look at the telemetry page and the report in headless Chromium; SCREENSHOTS=dir for the pictures
 	@for program in chromium npm; do \
 	  command -v $$program >/dev/null || { echo "make web needs $$program: apt-get install $$program" >&2; exit 1; }; \
 	done
@@ -127,6 +127,9 @@ contrib: ## Test the adapters for urfave/cli and kong, which are modules of thei
 	  echo "== $$module"; \
 	  (cd $$module && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...); \
 	done
+
+deploy: ## Hold the files of deploy to what reads them: Kubernetes, compose, Docker, systemd
+	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update

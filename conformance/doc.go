@@ -18,6 +18,9 @@
 // checks deletion/ try every status, fault and mangled answer at each of its calls, most of
 // them on a transport in memory, and once more in planted surroundings.
 //
+// A server that takes what the http backend posts, such as a gateway, is described as an
+// [Intake] and handed to [RunIntake].
+//
 // # What a pass means
 //
 // A finding is a broken promise: no check fails on a backend that keeps the contract,

@@ -51,7 +51,7 @@ func TestABackgroundProcessThatFoundTelemetryOffIsTold(t *testing.T) {
 	}
 	in := newInstallation(tool, []Option{WithEnv(nothing), WithStateDir(filepath.Join(t.TempDir(), "telemetry")), WithClock(func() time.Time { return now })})
 	m := &Manager{in}
-	if err := in.store().Yes(consent.AnswerYes, consent.SourceCommand, "", in.terms(), m.Stored(), now); err != nil {
+	if err := in.store().Yes(consent.Past{At: now, Decided: consent.AnswerYes, By: consent.SourceCommand, Terms: in.terms()}, m.Stored()); err != nil {
 		t.Fatal(err)
 	}
 	for _, after := range []time.Duration{-time.Hour, time.Hour} { // than the yes

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/redact"
@@ -42,6 +43,8 @@ type Collector struct {
 	on atomic.Bool
 	// owes says that deletion requests may be pending, whether telemetry is on or not.
 	owes bool
+	// opened is the receipt of the answer that stood then, "" if there was none.
+	opened string
 	// debug is set where events are shown in place of being recorded.
 	debug *debugLog
 
@@ -118,6 +121,7 @@ func (in *installation) open() (*Collector, error) {
 		return c, err
 	}
 	decision := in.decide()
+	c.opened = decision.Stored.Receipt
 	if in.dirErr != nil {
 		c.debug.nothing(in.dirErr.Error())
 		return c, nil
@@ -126,9 +130,13 @@ func (in *installation) open() (*Collector, error) {
 		return c, nil
 	}
 	if !decision.LocalOnly {
-		if s, err := in.selectBackend(); err != nil || s.reachesNobody() {
-			c.debug.nothing("the tool names no receiver")
+		switch s, err := in.selectBackend(); {
+		case err != nil:
+			c.debug.nothing(err.Error())
 			return c, err
+		case s.reachesNobody():
+			c.debug.nothing("the tool names no receiver")
+			return c, nil
 		}
 	}
 	c.on.Store(true)
@@ -211,6 +219,9 @@ func (c *Collector) record(input event, extra map[string]string) {
 	if errors.Is(err, errOff) {
 		return
 	}
+	if err == nil && input.timed && input.id == "" && c.beganBeforeANo(now.Add(-time.Duration(input.durationMS)*time.Millisecond)) {
+		return
+	}
 	inMemory := err != nil && c.mayKeepInMemory()
 	if err != nil && !inMemory {
 		c.lose(spool.LossUnwritten, 1)
@@ -256,6 +267,17 @@ func (c *Collector) record(input event, extra map[string]string) {
 		c.recorded = true
 		c.startInside()
 	}
+}
+
+// beganBeforeANo reports whether a command that began at that time did so under a yes that a no
+// has ended since: a no takes back also what began before it, whatever was said after. The times
+// of answers are kept in whole seconds. Of a command that was noted when it began its note tells.
+func (c *Collector) beganBeforeANo(began time.Time) bool {
+	if c.opened == "" || c.slot.receipt.ID == c.opened || !began.Before(c.slot.receipt.At.Add(time.Second)) {
+		return false
+	}
+	_, err := c.in.store().InForce(c.opened)
+	return errors.Is(err, consent.ErrRetired)
 }
 
 // complete says how an event is recorded as the author declares it. It returns false where

@@ -189,7 +189,7 @@ func (s *Status) hold(in *installation, receipt consent.Receipt, err error, lega
 	case d.LocalOnly:
 		add(HeldLocalOnly, "")
 	case !in.terms().SameReceiver(receipt.Terms):
-		add(HeldElsewhere, receipt.Terms.Receiver())
+		add(HeldElsewhere, receipt.Terms.ReceiverBeside(in.terms()))
 	}
 }
 

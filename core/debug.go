@@ -76,7 +76,7 @@ func (d *debugLog) show(line []byte) {
 // forgotten again would look like the person's.
 func (d *debugLog) identify() string {
 	key, _, err := identifier{d.in}.current()
-	if err != nil {
+	if err != nil || d.in.dir.Check() != nil {
 		return "(made before the first event is sent)"
 	}
 	return key.MachineID()

@@ -42,8 +42,8 @@ type Decisions struct {
 // the last in the list, marked Unrecorded. The error says that the history cannot be read,
 // and comes with what else is known.
 func (m *Manager) Decisions() (Decisions, error) {
-	if m.in.dirErr != nil {
-		return Decisions{}, m.in.dirErr
+	if err := ignoreMissing(m.mayLook()); err != nil {
+		return Decisions{}, err
 	}
 	h, err := m.in.store().History()
 	if err != nil {

@@ -56,7 +56,7 @@ func (e *eraser) run() outbox.Run {
 	case e.pin().named, e.pin().unknown: // which may keep the tool from the author's side
 		run.Held = outbox.HeldByPolicy
 	}
-	if own.pinned || err == nil && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
+	if own.pinned || err == nil && !e.pin().unknown && !own.driver.Local && e.tool.Telemetry.DeletionRequestor == nil {
 		run.Receiver = e.terms().Receiver()
 	}
 	return run

@@ -561,7 +561,7 @@ func TestWhatIsUnderWayArrivesBeforeTheRequestIsMade(t *testing.T) {
 	}
 }
 
-func TestADamagedRequestIsToldAndKept(t *testing.T) {
+func TestADamagedRequestIsToldSetAsideAndStopsNoReset(t *testing.T) {
 	t.Parallel()
 	m, o, _, _ := erasing(t)
 	o.say("", errors.New("down"))
@@ -585,11 +585,19 @@ func TestADamagedRequestIsToldAndKept(t *testing.T) {
 	if s := m.Status(); len(s.Faults) != 1 || !strings.Contains(s.Faults[0], "deletion request") {
 		t.Errorf("status tells of %q", s.Faults)
 	}
-	if _, err := m.Resume(t.Context(), nil); err == nil {
-		t.Error("resume says nothing of it")
+	if _, err := m.Resume(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "set aside") || strings.Contains(err.Error(), filepath.Base(path)) {
+		t.Errorf("resume says of it: %v", err)
 	}
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(path + ".damaged"); err != nil {
 		t.Errorf("the damaged request is gone: %v", err)
+	}
+	if s := m.Status(); len(s.Faults) != 1 || !strings.HasSuffix(s.Faults[0], filepath.Base(path)+".damaged") || s.RequestsUnknown {
+		t.Errorf("status tells of %q", s.Faults)
+	}
+	for range 2 {
+		if report, err := m.Reset(t.Context(), nil); err != nil || !report.Off {
+			t.Errorf("a reset after it: %+v, %v", report, err)
+		}
 	}
 }
 
@@ -630,5 +638,36 @@ func TestTheDefaultRequestThatIsRefusedOnceIsMadeAgain(t *testing.T) {
 	}
 	if all, err := m.Resume(t.Context(), nil); err != nil || all[0].State != deletion.Delivered || len(in.received()) != 2 {
 		t.Errorf("what was handed over was handed over again: %d events, %v", len(in.received()), err)
+	}
+}
+
+func TestWhatIsNoRefusalAfterOneIsNotToldAsOne(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]error{
+		"a throttle":   driver.Throttled(errors.New("later"), time.Hour),
+		"a portal":     errors.New("a page instead of a receipt"),
+		"a connection": errors.New("refused by nobody"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, o, at, runCommand := erasing(t)
+			o.say("", driver.Permanent(errors.New("not in our books")))
+			if _, err := m.Reset(t.Context(), nil); err != nil || only(t, m).State != deletion.Refused {
+				t.Fatalf("%+v, %v", only(t, m), err)
+			}
+			o.say("", answer)
+			if _, err := m.Resume(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if e := only(t, m); e.State != deletion.Requested || e.Problem != answer.Error() || e.Next.IsZero() || e.Reached[deletion.Refused].IsZero() {
+				t.Errorf("%+v", e)
+			}
+			o.say(deletion.Acknowledged, nil)
+			at.add(48 * time.Hour)
+			runCommand() // the person has asked for it again, so later commands do
+			if e := only(t, m); e.State != deletion.Acknowledged || len(o.requests()) != 3 {
+				t.Errorf("%+v after %d requests", e, len(o.requests()))
+			}
+		})
 	}
 }

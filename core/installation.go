@@ -80,6 +80,8 @@ type installation struct {
 	// and not be counted yet either.
 	uncounted atomic.Int64
 	pinned    atomic.Pointer[pin]
+	// kept names what keeps everything on this machine, as the last decision found it.
+	kept atomic.Pointer[string]
 }
 
 func newInstallation(tool props.Tool, options []Option) *installation {
@@ -198,7 +200,22 @@ func (in *installation) decide() consent.Decision {
 	if input.Stored.Answer != consent.AnswerNone { // else nothing depends on the terms
 		input.Terms = in.terms()
 	}
-	return consent.Decide(input)
+	decision := consent.Decide(input)
+	by := decision.KeptBy()
+	if was := in.kept.Load(); was == nil || *was != by {
+		in.kept.Store(new(by))
+	}
+	return decision
+}
+
+// keptBy names what keeps everything on this machine, "" if nothing does. Like the receiver of
+// selectBackend it is as the last decision found it: a person is shown what that leads to, and
+// their yes is to that, whatever has changed while they read.
+func (in *installation) keptBy() string {
+	if in.kept.Load() == nil {
+		in.decide()
+	}
+	return *in.kept.Load()
 }
 
 const (

@@ -84,8 +84,8 @@ func (i *invocation) Done(outcome props.Outcome) {
 	// Afterwards: killed in between, the command is recorded, and its note has the same ID.
 	defer i.collector.ended(i.note)
 	c := i.collector
-	if !c.on.Load() {
-		return
+	if !c.on.Load() || i.note != nil && i.note.ended(c.in) {
+		return // a no takes back also what began before it, whatever was said since
 	}
 	config := &c.in.tool.Telemetry
 	e := event{

@@ -108,10 +108,10 @@ func (in *installation) addGaps(n int) {
 }
 
 // unlogged reports whether what is sent now would neither be in the log nor be counted. The
-// directory may not be there yet.
+// directory may not be there yet. Where commands do not send by themselves nothing is sent then.
 func (in *installation) unlogged() bool {
 	d := in.decide()
-	if !d.Enabled || d.LocalOnly || in.dirErr != nil {
+	if !d.Enabled || d.LocalOnly || in.dirErr != nil || (background{in}).inside() == "" {
 		return false
 	}
 	own, err := in.selectBackend()

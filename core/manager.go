@@ -75,6 +75,9 @@ type Status struct {
 	Controller Controller
 	// Pinned says that the administrator's policy has set Backend in the place of the author's.
 	Pinned bool
+	// Unusable says why the receiver that the policy or the tool names cannot be used, "" where it
+	// can or none is named. A yes is to nobody then.
+	Unusable string
 	// Omitted says that the tool was built without telemetry: it can record and contact nothing.
 	Omitted bool
 	// MachineID is the pseudonym that events go out under, empty while there is none.
@@ -173,6 +176,9 @@ func (m *Manager) Status() Status {
 	s.Declared = m.backend(consent.Decision{})
 	fault(in.pin().err)
 	s.block(in.pin().err)
+	if _, err := in.selectBackend(); err != nil {
+		s.Unusable = err.Error()
+	}
 	s.Pinned = in.pin().selection.pinned && !s.Decision.LocalOnly
 	s.Recording = s.Decision.Enabled && wrong == nil && s.Backend.Name != "noop" && in.dirErr == nil
 	s.block(wrong)
@@ -208,6 +214,9 @@ func (m *Manager) Status() Status {
 	}
 	for _, name := range in.dir.Damaged() {
 		fault(fmt.Errorf("a file was damaged and is set aside as %s", name))
+	}
+	for _, err := range in.dir.SpoiltLocks() {
+		fault(fmt.Errorf("what needs a lock is not done until that is removed: %w", err))
 	}
 	for _, name := range in.dir.Scratches() {
 		if s.At.Sub(in.dir.Time(name)) > time.Minute {
@@ -280,7 +289,11 @@ func (m *Manager) lookAtQueue(s *Status) error {
 		return fmt.Errorf("the queue has files that are not private and plain, which are left alone: %s", strings.Join(stats.Distrusted, ", "))
 	}
 	if stats.Damaged > 0 {
-		return fmt.Errorf("%d lines of the queue cannot be read; the next upload sets them aside", stats.Damaged)
+		lines, them := "1 line", "it"
+		if stats.Damaged > 1 {
+			lines, them = fmt.Sprintf("%d lines", stats.Damaged), "them"
+		}
+		return fmt.Errorf("%s of the queue cannot be read; the next upload sets %s aside", lines, them)
 	}
 	return nil
 }
@@ -374,7 +387,9 @@ func (m *Manager) Told() bool {
 // Answer stores what the person said after having been shown the notice. seen is what
 // Stored returned before that: if another process stored an answer meanwhile, a yes is
 // not stored and the error is ErrChanged. A no always is, and erases what waits. shown is
-// what the person was shown, the whole text of it: see Decisions.
+// what the person was shown, the whole text of it: see Decisions. Where the last Decision or
+// Status found that everything stays on this machine, that was shown, and a yes is stored as
+// one to this machine alone.
 func (m *Manager) Answer(answer consent.Answer, seen consent.Stored, shown string) error {
 	return m.answer(answer, consent.SourceQuestion, seen, shown)
 }
@@ -394,14 +409,18 @@ func (m *Manager) answer(answer consent.Answer, by consent.Source, seen consent.
 			return err
 		}
 	}
-	if err := in.store().Yes(answer, by, shown, in.terms(), seen, in.now()); err != nil {
+	said := consent.Past{At: in.now(), Decided: answer, By: by, Shown: shown, Terms: in.terms()}
+	if by := in.keptBy(); by != "" && answer == consent.AnswerYes {
+		said.Decided, said.RestrictedBy = consent.AnswerLocal, by // no other receiver was shown
+	}
+	if err := in.store().Yes(said, seen); err != nil {
 		return err
 	}
 	_, err := identifier{in}.identify()
 	return err
 }
 
-// Enable stores a yes; local restricts it to this machine. shown is what the person was shown
+// Enable stores a yes, as Answer does; local restricts it to this machine. shown is what the person was shown
 // before that, "" if nothing was.
 func (m *Manager) Enable(local bool, shown string) error {
 	answer := consent.AnswerYes
@@ -475,8 +494,9 @@ func (m *Manager) no(by consent.Source, shown string) (erased, delivered int, er
 type FlushReport struct {
 	// Sent is how many events were taken by the receiver, Stayed how many were put into the
 	// log on this machine, Kept how many still wait, Lost how many were given up, Running how
-	// many commands hold events that they are still writing.
-	Sent, Stayed, Kept, Lost, Running int
+	// many commands hold events that they are still writing. Reports is how many of those that are
+	// kept are reports of what this run gave up.
+	Sent, Stayed, Kept, Lost, Running, Reports int
 	// LostBy counts those that were given up by reason.
 	LostBy map[string]int
 	// Refusal is why the receiver refused events for good, "" where it refused none. Unreported
@@ -505,7 +525,7 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 		return FlushReport{}, err
 	}
 	r, err := (&uploader{installation: m.in}).flush(ctx, progress)
-	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
+	report := FlushReport{Sent: r.Sent - r.Stayed, Stayed: r.Stayed, Kept: r.Kept, Reports: r.Reports, Running: r.Busy, LostBy: r.Lost, Left: r.Left,
 		Refusal: r.Refusal, Unreported: r.Unreported, Warned: r.Warned, Paced: r.Paced, PacedUntil: r.PacedUntil}
 	for _, n := range r.Lost {
 		report.Lost += n
@@ -674,7 +694,7 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 // machine only, as far as nothing else says no; and the file for what stays on this machine, ""
 // where they would not go there.
 func (m *Manager) ReceiverAfter(local bool) (receiver props.BackendInfo, log string) {
-	if d := m.in.decide(); local || d.KeptHere() {
+	if d := m.in.decide(); local || d.KeptBy() != "" {
 		return localLog().info(), m.in.localLogPath()
 	}
 	return m.backend(consent.Decision{}), ""

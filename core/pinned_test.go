@@ -461,3 +461,104 @@ func TestTheReceiptSaysWhoSetTheReceiver(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+func TestUnderAPolicyThatCannotBeReadNobodyIsAskedForErasureOrForWhatBecameOfIt(t *testing.T) {
+	t.Parallel()
+	for _, own := range []bool{false, true} {
+		for _, policy := range []string{"recever http https://corp.example", "nonsense", " ", "on # comment", "\xff\xfe", "a directory"} {
+			t.Run(fmt.Sprintf("%v/%q", own, policy), func(t *testing.T) {
+				t.Parallel()
+				p := newPinning(t)
+				p.office.say(deletion.Acknowledged, nil)
+				if !own {
+					p.tool.Telemetry.DeletionRequestor = nil // then the author's receiver is asked
+				}
+				unreadable := func() {
+					if p.says(policy); policy != "a directory" {
+						return
+					}
+					p.says("")
+					if err := os.Mkdir(p.policy, 0o700); err != nil {
+						t.Fatal(err)
+					}
+				}
+				asked := func() int {
+					connections, _ := p.author.count()
+					return connections - 1 + len(p.office.requests()) + p.office.polled
+				}
+				p.enable()
+				p.track("for the author")
+				unreadable()
+				if _, err := p.manager().Reset(t.Context(), nil); err != nil || asked() != 0 {
+					t.Fatalf("asked %d times, %v", asked(), err)
+				}
+				if _, err := p.manager().Resume(t.Context(), nil); err != nil || asked() != 0 {
+					t.Fatalf("asked %d times, %v", asked(), err)
+				}
+				if e := only(t, p.manager()); e.State != deletion.Requested || !e.Held || !strings.Contains(e.Problem, "the administrator's policy does not let") {
+					t.Errorf("%+v", e)
+				}
+				p.says("")
+				if _, err := p.manager().Resume(t.Context(), nil); err != nil || asked() != 1 || only(t, p.manager()).Open() {
+					t.Errorf("after the policy was mended: asked %d times, %v, %+v", asked(), err, only(t, p.manager()))
+				}
+				unreadable()
+				if _, err := p.manager().Resume(t.Context(), nil); err != nil || asked() != 1 {
+					t.Errorf("what became of it was asked for: %d, %v", asked(), err)
+				}
+			})
+		}
+	}
+}
+
+func TestWhatWaitsForAnotherReceiverIsSaidToWaitForWhatWouldDeliverIt(t *testing.T) {
+	t.Parallel()
+	const policy, version = "until the administrator's policy changes", "an earlier version or other settings"
+	wants := func(when string, p *pinning, want, not string, names ...string) {
+		t.Helper()
+		report, err := p.manager().Flush(t.Context(), nil)
+		if err != nil || report.Kept != 1 {
+			t.Errorf("%s: %+v, %v", when, report, err)
+		}
+		waiting, err := p.manager().Waiting(t.Context())
+		if err != nil || len(waiting) != 1 {
+			t.Fatalf("%s: %+v, %v", when, waiting, err)
+		}
+		held := p.manager().Status().Held
+		for _, text := range []string{report.Left, waiting[0].Keep} {
+			if !strings.Contains(text, want) || strings.Contains(text, not) {
+				t.Errorf("%s: %q", when, text)
+			}
+			for _, name := range names {
+				if !strings.Contains(text, name) {
+					t.Errorf("%s: %q does not name %q", when, text, name)
+				}
+			}
+		}
+		if len(held) != 1 || len(names) > 0 && !strings.Contains(held[0].Receiver, names[0]) {
+			t.Errorf("%s: %+v", when, held)
+		}
+	}
+	p := newPinning(t)
+	p.enable()
+	p.waits("for the author")
+	p.says("on\n" + p.line())
+	wants("another receiver", p, policy, version)
+	p.says("on\nreceiver http " + p.author.URL + "/another-customer")
+	wants("another place at the same host", p, policy, version)
+
+	p = newPinning(t)
+	p.enable()
+	p.waits("for the author")
+	p.tool.Telemetry.Endpoint = p.corp.URL
+	p.enable()
+	wants("another version", p, version, policy)
+
+	p = newPinning(t)
+	p.tool.Telemetry.Controller = "First Ltd"
+	p.enable()
+	p.waits("for the first")
+	p.tool.Telemetry.Controller = "Second Ltd"
+	p.enable()
+	wants("another controller at the same host", p, version, policy, "of First Ltd", "of Second Ltd")
+}

@@ -3,6 +3,7 @@ package core_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -741,5 +742,140 @@ func TestWhatWasRecordedUnderADamagedReceiptIsLostAndSaidToBe(t *testing.T) {
 		if r := mustFlush(t, m); i == 0 && (r.Sent != 1 || r.LostBy["unreadable"] != 2) {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+func TestAYesUnderWhatKeepsEverythingHereIsToThisMachineAlsoWithoutIt(t *testing.T) {
+	t.Parallel()
+	const notice = "It stays on this machine."
+	question := func(m *core.Manager) error { return m.Answer(consent.AnswerYes, m.Stored(), notice) }
+	command := func(m *core.Manager) error { return m.Enable(false, notice) }
+	for name, test := range map[string]struct {
+		env, policy string
+		say         func(*core.Manager) error
+		by          string
+	}{
+		"a variable, by the command":  {"1", "", command, "TELEMETRY_LOCAL"},
+		"a variable, at the question": {"1", "", question, "TELEMETRY_LOCAL"},
+		"the policy, by the command":  {"", "local", command, "the administrator's policy"},
+		"the policy, at the question": {"", "local", question, "the administrator's policy"},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", gone before the answer: ", late), func(t *testing.T) {
+				t.Parallel()
+				in := newIntake(t)
+				env, policy := map[string]string{"TELEMETRY_LOCAL": test.env}, filepath.Join(t.TempDir(), "policy")
+				if test.policy != "" {
+					if err := os.WriteFile(policy, []byte(test.policy), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				lift := func() {
+					env["TELEMETRY_LOCAL"] = ""
+					if err := os.Remove(policy); err != nil && !errors.Is(err, os.ErrNotExist) {
+						t.Fatal(err)
+					}
+				}
+				options := []core.Option{core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")), core.WithPolicyFile(policy), environment(env)}
+				m := core.NewManager(toolFor(in.URL), options...)
+				if s := m.Status(); !s.Decision.Undecided { // what the person is shown
+					t.Fatalf("%+v", s.Decision)
+				}
+				if late {
+					lift()
+				}
+				if err := test.say(m); err != nil {
+					t.Fatal(err)
+				}
+				lift()
+
+				s := m.Status()
+				if !s.Recording || !s.Decision.LocalOnly || s.Decision.Stored.Answer != consent.AnswerLocal {
+					t.Errorf("without the restriction: %+v", s.Decision)
+				}
+				c := open(t, toolFor(in.URL), options)
+				c.Track("feature.used", "secret", nil)
+				if err := c.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+				mustFlush(t, m)
+				if in.postCount() > 0 {
+					t.Error("something was sent after a yes to this machine")
+				}
+				d, err := m.Decisions()
+				if err != nil || len(d.List) != 1 || d.List[0].Decided != consent.AnswerLocal || d.List[0].RestrictedBy != test.by || d.List[0].Shown != notice {
+					t.Errorf("the history says %+v, %v", d.List, err)
+				}
+				if x := d.List[0].Export(); x.RestrictedBy != test.by || x.Decided != "local" {
+					t.Errorf("the export says %+v", x)
+				}
+
+				if err := m.Enable(false, "It is sent."); err != nil || m.Decision().LocalOnly {
+					t.Errorf("after a yes to more: %v, %+v", err, m.Decision())
+				}
+			})
+		}
+	}
+}
+
+func TestACommandThatANoCameIntoIsNotRecordedAfterALaterYes(t *testing.T) {
+	t.Parallel()
+	track := func(c *core.Collector) func() {
+		return func() { c.TrackCommand("secret", time.Hour.Milliseconds(), 0, nil) }
+	}
+	command := func(c *core.Collector) func() {
+		run := c.Command("secret")
+		return func() { run.Done(props.Outcome{}) }
+	}
+	for name, test := range map[string]struct {
+		variable string
+		begin    func(*core.Collector) (end func())
+		no       bool
+	}{
+		"timed by its author":         {"", track, true},
+		"noted when it began":         {"", command, true},
+		"under a variable":            {"on", command, true},
+		"timed, without a no":         {"", track, false},
+		"noted, without a no":         {"", command, false},
+		"a variable, and without one": {"on", command, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newIntake(t)
+			env := map[string]string{"SOMETOOL_TELEMETRY": test.variable}
+			options := []core.Option{core.WithStateDir(filepath.Join(t.TempDir(), "telemetry")), environment(env)}
+			m := core.NewManager(toolFor(in.URL), options...)
+			if test.variable == "" {
+				if err := m.Enable(false, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := open(t, toolFor(in.URL), options)
+			end := test.begin(c)
+			if test.no {
+				if _, err := m.Disable(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := m.Enable(false, ""); err != nil {
+				t.Fatal(err)
+			}
+			end()
+			c.Track("feature.used", "after", nil)
+			if err := c.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, e := range in.received() {
+				names = append(names, e.Name)
+			}
+			want := "secret after"
+			if test.no {
+				want = "after"
+			}
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("%q arrived, want %q", got, want)
+			}
+		})
 	}
 }

@@ -44,9 +44,10 @@ type SentLog struct {
 
 // Delivery is one request and what became of it.
 type Delivery struct {
-	// N is the number of its entry, At when it was written, right before it went out.
-	N  int
-	At time.Time
+	// N is the number of its entry, At when it was written, right before it went out, and AnswerN
+	// the number of the entry with its answer, 0 where there is none.
+	N, AnswerN int
+	At         time.Time
 	// Backend is the driver's name, Host whom it went to.
 	Backend, Host string
 	// Counts says how many of the events were of which kind: a command's by its name, others
@@ -94,8 +95,9 @@ func (e *SentMismatch) Error() string {
 
 // SentStatus is what Status tells of the log of what was sent.
 type SentStatus struct {
-	// Requests is how many are in it, Gaps how many could not be written into it.
-	Requests, Gaps int
+	// Requests is how many are in it, Unsent how many of these did not go out after all, and Gaps
+	// how many could not be written into it.
+	Requests, Unsent, Gaps int
 	// Unlogged says that what is sent now can neither be written into it nor be counted.
 	Unlogged bool
 	// Bytes is its size on disk.
@@ -176,7 +178,7 @@ func linesOf(e journal.Entry) state.Record {
 // answer adds what became of the request.
 func (d *Delivery) answer(e journal.Entry) {
 	f := linesOf(e)
-	d.Answered, d.Unsent = true, f[unsentField] != ""
+	d.Answered, d.AnswerN, d.Unsent = true, e.N, f[unsentField] != ""
 	d.Status, d.Class, d.Reason, d.Answer = numberIn(e, statusField), f[classField], f[reasonField], f[saidField]
 	d.Took = time.Duration(numberIn(e, tookField)) * time.Millisecond
 }
@@ -211,6 +213,11 @@ func (m *Manager) EraseSent(ctx context.Context) error {
 func (m *Manager) lookAtSent(s *Status) error {
 	log, err := m.Sent(time.Time{})
 	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Unlogged: log.Unlogged, Bytes: log.Bytes}
+	for _, d := range log.Deliveries {
+		if d.Unsent {
+			s.Log.Unsent++
+		}
+	}
 	if err == nil && log.Mismatch != nil {
 		return log.Mismatch
 	}

@@ -432,3 +432,31 @@ func TestTheLogTellsWhenAndWhatTheReceiverAnswered(t *testing.T) {
 		t.Error("bytes are text")
 	}
 }
+
+func TestTheTimesOfACopyAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	m, _ := sentFrom(t, tool)
+	dir := m.Status().StateDir
+	if err := os.WriteFile(filepath.Join(dir, "losses-unwritten"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []time.Time{
+		time.Unix(0, 0),
+		time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC), // of a ZIP archive without times
+		time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),   // of images that are to be the same each time
+		time.Now(),
+	} {
+		for _, file := range files(dir) {
+			if err := os.Chtimes(file, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := m.Status()
+		log, err := m.Sent(time.Time{})
+		if err != nil || s.Log.Gaps != 0 || log.Gaps != 0 || s.TotalLost() != 0 || s.Unnoted != 0 || s.Delivered != 1 {
+			t.Errorf("at %v: %d and %d gaps, %v lost, %d unnoted, %d delivered, %v", at, s.Log.Gaps, log.Gaps, s.Lost, s.Unnoted, s.Delivered, err)
+		}
+	}
+}

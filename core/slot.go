@@ -148,6 +148,15 @@ func (s *slot) look(in *installation) (gone int, err error) {
 	return 0, nil
 }
 
+// ended reports whether a no has ended the receipt that the slot was taken under.
+func (s *slot) ended(in *installation) bool {
+	if in.store().Stamp() == s.stamp {
+		return false
+	}
+	_, err := in.store().InForce(s.receipt.ID)
+	return errors.Is(err, consent.ErrRetired)
+}
+
 // takeBack is release for a file of a command, with nothing left of it.
 func (s *slot) takeBack() {
 	_ = s.writer.TakeBack()

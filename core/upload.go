@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -193,6 +194,9 @@ func (u *uploader) send(ctx context.Context, progress func(done, total int), wai
 	if !u.decision.Enabled && !(u.decision.Undecided && len(u.decision.Beyond) > 0) {
 		return delivery.Report{}, delivery.ErrNotAllowed
 	}
+	if errors.Is(u.dir.Check(), fs.ErrNotExist) {
+		return delivery.Report{}, nil // nothing was ever recorded here
+	}
 	defer u.close()
 	u.own, u.ownErr = u.selectBackend()
 	interval := u.interval()
@@ -289,9 +293,12 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 	if u.ownErr != nil {
 		return delivery.Route{}, u.ownErr
 	}
-	if !u.terms().SameReceiver(receipt.Terms) {
-		return delivery.Route{Keep: fmt.Sprintf("recorded for %s, and this run of %s sends to %s: an earlier version or other settings of it would deliver",
-			receipt.Terms.Receiver(), u.tool.Name, u.terms().Receiver())}, nil
+	if now, then := u.terms(), receipt.Terms; !now.SameReceiver(then) {
+		keep := fmt.Sprintf("recorded for %s, and this run of %s sends to %s: ", then.ReceiverBeside(now), u.tool.Name, now.ReceiverBeside(then))
+		if now.Pinned || then.Pinned {
+			return delivery.Route{Keep: keep + "it waits until the administrator's policy changes"}, nil
+		}
+		return delivery.Route{Keep: keep + "an earlier version or other settings of it would deliver"}, nil
 	}
 	route.Local, route.Limits, route.Warnings = u.own.driver.Local, u.own.driver.Limits, u.own.driver.Warnings
 	route.Backend, err = u.open(&u.remote, u.own)

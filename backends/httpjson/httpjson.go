@@ -50,7 +50,7 @@
 // Unpack a body that says Content-Encoding: gzip, which those above 1 KiB do unless
 // the setting "compression" is "none"; many web frameworks leave that to their users.
 // Store the whole batch before it answers 2xx. Tell events apart by their id, since a
-// batch whose answer got lost comes again.
+// batch whose answer got lost comes again. conformance.RunIntake holds a server to all of it.
 //
 // The backend may be used by several goroutines at once. No error of it holds a piece
 // of the server's answer, which might repeat an event.

@@ -10,7 +10,6 @@ package consent
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -82,10 +81,15 @@ func (d Decision) Overrules() (by Layer, ok bool) {
 	return by, ok
 }
 
-// KeptHere reports whether a layer other than the person's answer keeps everything on this
-// machine.
-func (d Decision) KeptHere() bool {
-	return slices.ContainsFunc(d.Layers, func(l Layer) bool { return l.Local && l.Name != layerAnswer })
+// KeptBy names the layer other than the person's answer that keeps everything on this machine,
+// "" if none does.
+func (d Decision) KeptBy() string {
+	for _, layer := range d.Layers {
+		if layer.Local && layer.Name != layerAnswer {
+			return layer.Name
+		}
+	}
+	return ""
 }
 
 // Input is everything that a decision depends on.

@@ -23,7 +23,7 @@ func save(store consent.Store, answer consent.Answer, seen consent.Stored) error
 	if answer == consent.AnswerNo {
 		return store.No(consent.SourceCommand, "", consent.Terms{NoticeVersion: 1}, noon)
 	}
-	return store.Yes(answer, consent.SourceQuestion, "", consent.Terms{NoticeVersion: 1}, seen, noon)
+	return store.Yes(consent.Past{At: noon, Decided: answer, By: consent.SourceQuestion, Terms: consent.Terms{NoticeVersion: 1}}, seen)
 }
 
 func decide(in consent.Input, env ...string) consent.Decision {

@@ -53,7 +53,7 @@ func TestOnAFullDiskANoIsStoredAndAYesIsNot(t *testing.T) {
 			stored := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
 			byVariable := record(t, store, variable(store, false), with(func(d *consent.Terms) { d.Backend = "otlp" })).ID
 			fillUp(t, dir)
-			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), store.Load(), noon); err == nil {
+			if err := store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceCommand, Terms: shown()}, store.Load()); err == nil {
 				t.Error("a yes says that it is stored")
 			}
 			if got := store.Load(); got.Receipt != stored.Receipt {
@@ -72,7 +72,7 @@ func TestOnAFullDiskANoIsStoredAndAYesIsNot(t *testing.T) {
 			if n := len(past.Decisions); err != nil || n == 0 || past.Decisions[n-1].Decided != consent.AnswerNo || past.Missing != 0 {
 				t.Errorf("after the no the history is %+v, %v", past, err)
 			}
-			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), store.Load(), noon); err == nil {
+			if err := store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceCommand, Terms: shown()}, store.Load()); err == nil {
 				t.Error("a yes over the no says that it is stored")
 			}
 			if got := store.Load(); got.Answer != consent.AnswerNo {
@@ -82,7 +82,7 @@ func TestOnAFullDiskANoIsStoredAndAYesIsNot(t *testing.T) {
 				t.Errorf("a no once more says %v", err)
 			}
 			// Whoever saw the yes of before has not seen this no.
-			if err := store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), stored, noon); !errors.Is(err, consent.ErrChanged) {
+			if err := store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceCommand, Terms: shown()}, stored); !errors.Is(err, consent.ErrChanged) {
 				t.Errorf("a yes that has not seen the no says %v", err)
 			}
 		})

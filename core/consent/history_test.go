@@ -57,7 +57,7 @@ func say(t *testing.T, store consent.Store, answer consent.Answer, by consent.So
 	if answer == consent.AnswerNo {
 		err = store.No(by, text, shown(), at)
 	} else {
-		err = store.Yes(answer, by, text, shown(), store.Load(), at)
+		err = store.Yes(consent.Past{At: at, Decided: answer, By: by, Shown: text, Terms: shown()}, store.Load())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -363,7 +363,7 @@ func TestNoAnswerIsLostToOneAtTheSameTime(t *testing.T) {
 			store := consent.NewStore(dir)
 			var err error
 			if i%2 == 0 {
-				err = store.Yes(consent.AnswerYes, consent.SourceCommand, fmt.Sprint(i), shown(), store.Load(), noon)
+				err = store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceCommand, Shown: fmt.Sprint(i), Terms: shown()}, store.Load())
 			} else {
 				err = store.No(consent.SourceCommand, fmt.Sprint(i), shown(), noon)
 			}

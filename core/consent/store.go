@@ -125,12 +125,12 @@ func storedIn(record state.Record) (Stored, error) {
 	return stored, nil
 }
 
-// Yes stores a yes to terms, AnswerYes or AnswerLocal, and the receipt of it, creating the
-// state directory if need be. seen is what Load returned before the person answered: if
-// anything changed since, the error is ErrChanged and nothing is stored, so that of two
-// processes the one that says no wins. Other errors say why the directory cannot be used.
-// shown is the text that the person was shown, "" if nothing was; it is for the history only.
-func (s Store) Yes(answer Answer, by Source, shown string, terms Terms, seen Stored, now time.Time) error {
+// Yes stores a yes as it was said, with the receipt of it, creating the state directory if need
+// be: of said it takes At, Decided, By and Terms, and for the history Shown and RestrictedBy.
+// seen is what Load returned before the person answered: if anything changed since, the error
+// is ErrChanged and nothing is stored, so that of two processes the one that says no wins.
+// Other errors say why the directory cannot be used.
+func (s Store) Yes(said Past, seen Stored) error {
 	if err := s.dir.Create(); err != nil {
 		return err
 	}
@@ -161,16 +161,15 @@ func (s Store) Yes(answer Answer, by Source, shown string, terms Terms, seen Sto
 		s.mend(was.Receipt, was) // what waits under it has nothing but the copy from now on
 	}
 	revision := max(was.revision, seen.revision) + 1
-	receipt, _, err := s.obtain(Receipt{At: now, By: by, Local: answer == AnswerLocal, Terms: terms, revision: revision})
+	receipt, _, err := s.obtain(Receipt{At: said.At, By: said.By, Local: said.Decided == AnswerLocal, Terms: said.Terms, revision: revision})
 	if err != nil {
 		return err
 	}
-	if err := s.write(answer, receipt, now, revision); err != nil {
+	if err := s.write(said.Decided, receipt, said.At, revision); err != nil {
 		return err
 	}
-	s.noteAnswer(Past{
-		At: now, Decided: answer, By: by, Receipt: receipt.ID, Terms: terms, Shown: shown, ShownKnown: true, revision: revision,
-	}, was)
+	said.Receipt, said.ShownKnown, said.revision = receipt.ID, true, revision
+	s.noteAnswer(said, was)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func record(t *testing.T, store consent.Store, d consent.Decision, terms consent
 
 func yes(t *testing.T, store consent.Store, answer consent.Answer, by consent.Source, terms consent.Terms) consent.Stored {
 	t.Helper()
-	if err := store.Yes(answer, by, "", terms, store.Load(), noon); err != nil {
+	if err := store.Yes(consent.Past{At: noon, Decided: answer, By: by, Terms: terms}, store.Load()); err != nil {
 		t.Fatal(err)
 	}
 	return store.Load()
@@ -310,7 +310,7 @@ func TestANoIsStoredWhereNoLockCanBeHad(t *testing.T) {
 				t.Errorf("stored is %+v", got)
 			}
 			wantRetired(t, store, name, stored.Receipt)
-			if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, "", shown(), store.Load(), noon); err == nil || errors.Is(err, consent.ErrChanged) {
+			if err := store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceQuestion, Terms: shown()}, store.Load()); err == nil || errors.Is(err, consent.ErrChanged) {
 				t.Errorf("a yes without a lock says %v", err)
 			}
 		})
@@ -328,7 +328,9 @@ func TestAYesThatWaitedForANoHasNotSeenIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := make(chan error)
-	go func() { said <- store.Yes(consent.AnswerYes, consent.SourceCommand, "", shown(), seen, noon) }()
+	go func() {
+		said <- store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceCommand, Terms: shown()}, seen)
+	}()
 	no := state.Record{"answer": "no", "notice": "2", "at": noon.Format(time.RFC3339), "revision": "2"}
 	if err := state.At(dir).WriteRecord("consent", no); err != nil { // as No does under the lock
 		t.Fatal(err)
@@ -406,10 +408,10 @@ func TestOverAnUnreadableAnswerOnlyAYesThatHasSeenItIsStored(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "consent"), []byte("answer=no"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, "", shown(), seen, noon); !errors.Is(err, consent.ErrChanged) {
+	if err := store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceQuestion, Terms: shown()}, seen); !errors.Is(err, consent.ErrChanged) {
 		t.Errorf("the yes says %v", err)
 	}
-	if err := store.Yes(consent.AnswerYes, consent.SourceQuestion, "", shown(), store.Load(), noon); err != nil {
+	if err := store.Yes(consent.Past{At: noon, Decided: consent.AnswerYes, By: consent.SourceQuestion, Terms: shown()}, store.Load()); err != nil {
 		t.Errorf("one that has seen it says %v", err)
 	}
 	wantRetired(t, store, "after it", old)

@@ -182,6 +182,16 @@ func (t Terms) Receiver() string {
 	return name
 }
 
+// ReceiverBeside is Receiver with the controller, where that is what tells it from the receiver of
+// other: at one host both may have their accounts.
+func (t Terms) ReceiverBeside(other Terms) string {
+	name := t.Receiver()
+	if name == other.Receiver() && t.Controller != other.Controller {
+		name += " of " + cmp.Or(t.Controller, "nobody named")
+	}
+	return name
+}
+
 // SetByPolicy reports of what Receiver returned whether the administrator's policy had set it.
 func SetByPolicy(receiver string) bool { return strings.HasSuffix(receiver, byPolicy) }
 

@@ -24,7 +24,7 @@ func shown() consent.Terms {
 func accepted(t *testing.T, answer consent.Answer, terms consent.Terms) (consent.Store, consent.Stored) {
 	t.Helper()
 	store := consent.NewStore(filepath.Join(t.TempDir(), "telemetry"))
-	if err := store.Yes(answer, consent.SourceQuestion, "", terms, store.Load(), noon); err != nil {
+	if err := store.Yes(consent.Past{At: noon, Decided: answer, By: consent.SourceQuestion, Terms: terms}, store.Load()); err != nil {
 		t.Fatal(err)
 	}
 	return store, store.Load()

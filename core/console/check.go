@@ -150,12 +150,13 @@ func checkRows(v view, report core.CheckReport) []screen.Row {
 	return append(rows, screen.Row{Label: v.text("It took"), Value: report.Took.Round(time.Millisecond).String()})
 }
 
-// answerWords says what an answer means to events.
+// answerWords says what a receiver made of events. What becomes of these is not in it: that is as
+// the author delivers, and a no or another answer may have come since.
 var answerWords = map[driver.Class]string{
 	driver.ClassAccepted:  "accepted",
-	driver.ClassUnknown:   "not known to have arrived; events are kept and sent again",
-	driver.ClassThrottled: "not taken now; events are kept and sent later",
-	driver.ClassPermanent: "refused for good; such events are lost, and counted",
+	driver.ClassUnknown:   "not known to have arrived",
+	driver.ClassThrottled: "not taken at that time",
+	driver.ClassPermanent: "refused for good",
 	driver.ClassTooLarge:  "refused as too large, or for something in it",
 	driver.ClassPartial:   "taken in part",
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 // Command is one of the commands, for a command library to hang into its tree.
@@ -200,6 +201,12 @@ func (s *commands) command(name, summary, help string, do func(c *call) error, e
 		return err
 	}
 	return c
+}
+
+// unseen reports whether nobody can have seen what was printed.
+func (c *call) unseen() bool {
+	noted, ok := c.out.Writer.(*notedWriter)
+	return ok && tty.Drops(noted.Writer)
 }
 
 // unheard reports whether something that was printed did not arrive.

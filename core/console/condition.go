@@ -161,7 +161,7 @@ func (v view) uploadRows(hint func(string) string) (rows []screen.Row) {
 		add(v.text("Not all at once"), v.paceWords(v.Paced, v.PacedUntil))
 	}
 	if v.WaitUntil.After(v.At) && !v.Unstored { // where nothing is stored commands try all the same
-		add(v.text("Paused"), v.text("the receiver is not called before %s, because of the last answer", screen.When(v.WaitUntil)))
+		add(v.text("Paused"), v.text("what waits is not sent before %s, because of the last answer", screen.When(v.WaitUntil)))
 	}
 	failures := v.Failures
 	switch {

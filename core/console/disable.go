@@ -54,6 +54,8 @@ func (c *call) disable(format outputFormat, eraseLog bool) error {
 		switch {
 		case eraseLog && logErr == nil && before > 0:
 			c.say("The log of what was sent is erased.")
+		case v.Log.Requests > 0 && v.Log.Requests == v.Log.Unsent:
+			c.say("A request that did not go out any more is in the log on this machine; to look at it: %[1]s. To erase it: %[2]s", c.hint("log"), c.hint("disable --erase-log"))
 		case v.Log.Requests > 0:
 			c.say("What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s", c.hint("log"), c.hint("disable --erase-log"))
 		}

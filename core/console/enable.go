@@ -32,19 +32,19 @@ func (c *call) enable(local bool, format outputFormat) error {
 		if _, err := fmt.Fprintf(c.out, "%s\n", shown); err != nil {
 			return c.errorf("what the yes is to could not be shown (%w), so it is not stored", plaintext.Bare(err))
 		}
-	}
-	answer := consent.AnswerYes
-	if local {
-		answer = consent.AnswerLocal
+		if c.unseen() {
+			shown = "" // a script says yes, and the history that nothing was shown
+		}
 	}
 	err := c.m.Enable(local, shown)
 	v := c.look()
+	saidYes := v.stored.Answer == consent.AnswerLocal || v.stored.Answer == consent.AnswerYes && !local
 	switch {
 	case errors.Is(err, core.ErrChanged):
 		return c.errorf("another answer was stored at the same moment and stands; see %s", c.hint("status"))
-	case err != nil && v.stored.Answer == answer && v.Recording:
+	case err != nil && saidYes && v.Recording:
 		return c.errorf("a yes is stored, but something is wrong: %[1]w; see %[2]s", flat{err}, c.hint("status"))
-	case err != nil && v.stored.Answer == answer:
+	case err != nil && saidYes:
 		return c.errorf("the yes is stored, but nothing can be recorded yet: %[1]w; see %[2]s", flat{err}, c.hint("status"))
 	case err != nil:
 		return c.errorf("the yes could not be stored, so nothing is collected: %[1]w; once that is mended: %[2]s", flat{err}, c.hint("enable"))
@@ -61,8 +61,8 @@ func (c *call) enable(local bool, format outputFormat) error {
 		c.out.Line(screen.Green, c.text("Telemetry of %s is on. Thank you.", v.tool))
 	case stateLocal:
 		c.out.Line(screen.Green, c.text("Telemetry of %s is on, and stays on this machine.", v.tool))
-		if !local {
-			c.say("The yes is stored; what restricts it: %s", c.hint("status --explain"))
+		if by := v.Decision.KeptBy(); by != "" && !local {
+			c.say("The yes is to that, because of %[1]s, and stays so without it. To send: say yes again then, with %[2]s", c.text(by), c.hint("enable"))
 		}
 	default:
 		c.out.Line(screen.Bold, c.text("The yes is stored, but telemetry of %[1]s stays off: %[2]s.", v.tool, c.whyOff(v)))

@@ -45,7 +45,7 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 	}
 	if err != nil {
 		report.Kept = v.Queue.Events
-		err = c.flushError(ctx, err, v, timeout)
+		err = c.flushError(ctx, err, v, max(report.Kept-report.Reports, 0), timeout)
 	}
 	if err == nil && report.Left != "" && report.Kept > 0 {
 		err = c.countErrorf(report.Kept, "%[1]d event was not sent: %[2]s; see %[3]s", "%[1]d events were not sent: %[2]s; see %[3]s", screen.Clean(report.Left), c.hint("status"))
@@ -121,9 +121,9 @@ func (c *call) printFlush(receiver string, report core.FlushReport, complete boo
 	}
 }
 
-// flushError says what stopped a flush, in words for whoever typed it.
-func (c *call) flushError(ctx context.Context, err error, v view, timeout time.Duration) error {
-	n := v.Queue.Events
+// flushError says what stopped a flush, in words for whoever typed it; n events are kept, beside
+// reports of those that are not.
+func (c *call) flushError(ctx context.Context, err error, v view, n int, timeout time.Duration) error {
 	kept := func(err error) error {
 		if n == 0 {
 			return err

@@ -53,6 +53,7 @@ func (s *commands) inspect() *Command {
 }
 
 func (c *call) inspect(format outputFormat) error {
+	uploading := c.look().uploading()
 	stop := c.pausing()
 	waiting, err := c.m.Waiting(c.ctx)
 	stop()
@@ -69,18 +70,30 @@ func (c *call) inspect(format outputFormat) error {
 			Waiting []core.ExportWaiting `json:"waiting"`
 		}{c.look().summary(), list})
 	}
+	remarks := c.waitingRemarks(waiting)
+	if uploading && len(waiting) == 0 {
+		remarks = append(remarks, c.tookAll())
+	}
 	if !c.out.Terminal {
 		for _, w := range waiting {
 			if _, err := fmt.Fprintf(c.out, "%s\n", plaintext.JSON(w.Event.AppendJSON(nil))); err != nil {
 				return err
 			}
 		}
-		c.remark(c.waitingRemarks(waiting))
-		return nil
+	} else {
+		c.showWaiting(waiting)
 	}
-	c.showWaiting(waiting)
-	c.remark(c.waitingRemarks(waiting))
+	c.remark(remarks)
 	return nil
+}
+
+// uploading reports whether a process is sending, for which a preview waits.
+func (v view) uploading() bool { return v.Uploading || v.Underway }
+
+// tookAll says why nothing is left to be shown: what waited when the person asked has gone out, or
+// was given up, while they waited.
+func (c *call) tookAll() string {
+	return c.text("An upload was under way, and nothing waits any more. What it sent: %s", c.hint("log"))
 }
 
 // pausing tells a person who waits what for: a preview does not look while a process delivers.
@@ -96,7 +109,11 @@ func (c *call) waitingRemarks(waiting []core.WaitingEvent) []string {
 			n++
 		}
 	}
-	return c.timeRemarks(n)
+	lines := c.timeRemarks(n)
+	if slices.ContainsFunc(waiting, func(w core.WaitingEvent) bool { return w.Event.MachineID == "" && !w.Gone }) {
+		lines = append(lines, c.text("There is no machine ID yet: the first upload makes it, and every event goes out with it."))
+	}
+	return lines
 }
 
 // timeRemarks says of how many events the time is not known yet.
@@ -191,14 +208,27 @@ func (c *call) previewError(err error) error {
 	return flat{err}
 }
 
-// nextBytes prints the body of the next request as it goes over the wire, and on standard
-// error where it is not that to the letter.
-func (c *call) nextBytes() error {
+// nextRequest is what would be sent next.
+func (c *call) nextRequest() (core.Request, error) {
+	uploading := c.look().uploading()
 	stop := c.pausing()
 	r, err := c.m.Next(c.ctx)
 	stop()
+	switch {
+	case uploading && errors.Is(err, core.ErrNothingWaits):
+		return r, errors.New(c.tookAll())
+	case err != nil:
+		return r, c.previewError(err)
+	}
+	return r, nil
+}
+
+// nextBytes prints the body of the next request as it goes over the wire, and on standard
+// error where it is not that to the letter.
+func (c *call) nextBytes() error {
+	r, err := c.nextRequest()
 	if err != nil {
-		return c.previewError(err)
+		return err
 	}
 	if r.NotKept != "" {
 		return c.errorf("its bytes cannot be shown: %s", screen.Clean(r.NotKept))
@@ -242,11 +272,9 @@ func cleanLines(body []byte) []byte {
 }
 
 func (c *call) next(format outputFormat) error {
-	stop := c.pausing()
-	r, err := c.m.Next(c.ctx)
-	stop()
+	r, err := c.nextRequest()
 	if err != nil {
-		return c.previewError(err)
+		return err
 	}
 	if format == formatJSON {
 		return screen.WriteJSON(c.out, struct {

@@ -155,14 +155,14 @@ func (c *call) completeDeliveries() (list []string) {
 	return list
 }
 
-// entry returns the delivery that an argument names.
+// entry returns the delivery that an argument names, by its own number or that of its answer.
 func (c *call) entry(all []core.Delivery) ([]core.Delivery, error) {
 	n, err := strconv.Atoi(c.args[0])
 	if err != nil {
 		return nil, &UsageError{c.errorf("%q is not the number of an entry; they are in the first column of %s", c.args[0], c.hint("log"))}
 	}
 	for i, d := range all {
-		if d.N == n {
+		if d.N == n || d.AnswerN == n {
 			return all[i : i+1], nil
 		}
 	}

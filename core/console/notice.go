@@ -140,6 +140,8 @@ func (s *settings) destination(status core.Status) string {
 			screen.Clean(strings.Join(b.Hosts, ", ")))
 	case status.Omitted:
 		return s.text("It is sent nowhere: this build is one without telemetry.")
+	case b.Name == "noop" && status.Unusable != "":
+		return s.text("It is sent nowhere, because something is wrong: %s. When that is mended, you are asked again.", screen.Clean(status.Unusable))
 	case b.Name == "noop":
 		return s.text("It is sent nowhere: the tool names no receiver.")
 	case b.Local && status.LocalLog != "":

@@ -78,15 +78,18 @@ func (c *call) completeDecisions() (list []string) {
 func (c *call) chosenDecision(all core.Decisions) (int, error) {
 	arg := c.args[0]
 	n, err := strconv.Atoi(arg)
-	if err == nil && 1 <= n && n <= len(all.List) {
+	if err == nil && 1 <= n && n <= len(all.List) && strconv.Itoa(n) == arg { // "07" begins a receipt
 		return n, nil
 	}
-	if len(arg) >= receiptDigits {
-		for i, d := range all.List {
-			if strings.HasPrefix(d.Receipt, arg) {
-				return i + 1, nil
-			}
+	found, one := 0, true
+	for i, d := range slices.Backward(all.List) {
+		if strings.HasPrefix(d.Receipt, arg) && arg != "" {
+			one = one && (found == 0 || d.Receipt == all.List[found-1].Receipt)
+			found = i + 1
 		}
+	}
+	if found > 0 && one {
+		return found, nil
 	}
 	if err != nil && len(arg) < receiptDigits {
 		return 0, &UsageError{c.errorf("%q is not the number of a decision, nor a receipt; they are in the first and last column of %s", arg, c.hint("receipts"))}

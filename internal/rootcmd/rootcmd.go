@@ -23,7 +23,6 @@ func Prepare(cmd *cobra.Command) {
 	cmd.Version = version()
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return telemetrycmd.UsageError(err) })
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.Args = noSuchCommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
@@ -33,6 +32,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	text := fmt.Sprintf("unknown command %q", args[0])
+	cmd.SuggestionsMinimumDistance = min(len(args[0])/2, 2) // of three letters two others are no typo
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 		text += "; did you mean " + strings.Join(similar, " or ") + "?"
 	}

@@ -25,6 +25,18 @@ func Is(of any) bool {
 	return control(f, func(fd uintptr) { answers = answersAsTerminal(fd) }) && answers
 }
 
+// Drops reports whether to, a writer, is the null device. What a program finds as its standard
+// output where that was closed is one too: Go opens it in the place of what is missing.
+func Drops(to any) bool {
+	f, ok := to.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	null, nullErr := os.Stat(os.DevNull)
+	return err == nil && nullErr == nil && os.SameFile(info, null)
+}
+
 // Width returns how many columns a terminal has, 0 where that is not known.
 func Width(of any) int {
 	f, ok := of.(*os.File)

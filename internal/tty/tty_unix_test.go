@@ -36,6 +36,9 @@ func TestATerminalIsKnownByWhatItAnswers(t *testing.T) {
 	if !tty.Is(terminal) || tty.Is(null) || tty.Is(strings.NewReader("")) {
 		t.Errorf("terminal %v, null device %v, reader %v", tty.Is(terminal), tty.Is(null), tty.Is(strings.NewReader("")))
 	}
+	if !tty.Drops(null) || tty.Drops(terminal) || tty.Drops(keyboard) || tty.Drops(io.Discard) {
+		t.Errorf("the null device drops what is written %v, a terminal %v", tty.Drops(null), tty.Drops(terminal))
+	}
 	if got := tty.Width(terminal); got != 0 {
 		t.Errorf("a terminal without a width has %d columns", got)
 	}

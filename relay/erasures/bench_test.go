@@ -91,7 +91,7 @@ func BenchmarkAccept(b *testing.B) {
 func BenchmarkLedger(b *testing.B) {
 	engines(b, func(b *testing.B, url string) {
 		_, ledger, end := open(b, url, plenty)
-		const atOnce = 2000
+		const atOnce = 500
 		for n := 0; n < *ledgerSize; n += atOnce {
 			var machines []string
 			for i := range min(atOnce, *ledgerSize-n) {

@@ -30,7 +30,6 @@ func NewLimiter(l Limit) *Limiter { return newLimiter(l) }
 func (l *limiter) Take(address string) bool { return l.take(address, costRequest) == 0 }
 
 // Address returns whom a request counts for.
-func Address(req *http.Request, trust bool) string { return address(req, trust) }
 
 // ReadRequest returns what a body asks for, with the word of the refusal if it is none.
 func ReadRequest(w http.ResponseWriter, req *http.Request) (deletion.Request, string) {
@@ -93,3 +92,7 @@ func (l *Ledger) Fill(ctx context.Context, tool, vendor string, machines []strin
 		return nil
 	})
 }
+
+// LookEvery sets how often a relay looks for what other processes left. Months of a look a
+// minute would be most of what the tests do.
+func (r *Relay) LookEvery(d time.Duration) { r.pace.look = d }

@@ -135,6 +135,9 @@ var plenty = erasures.Limit{
 	PerAddress: erasures.Rate{PerSecond: 1e6, Burst: 1e6}, Global: erasures.Rate{PerSecond: 1e6, Burst: 1e6},
 }
 
+// lookEvery is how long it takes a fixture's relay to see what a command did.
+const lookEvery = time.Hour
+
 func newFixture(t *testing.T, vendors ...erasures.Vendor) *fixture {
 	t.Helper()
 	f := &fixture{T: t, url: "sqlite:" + filepath.Join(t.TempDir(), "data", "relay.db"), began: time.Now(), log: &syncBuffer{}, stop: func() error { return nil }}
@@ -163,6 +166,7 @@ func (f *fixture) open() {
 	if f.relay, err = erasures.New(f.cfg); err != nil {
 		f.Fatal(err)
 	}
+	f.relay.LookEvery(lookEvery)
 }
 
 // run starts the worker, to be stopped with close.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/internal/rates"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -140,7 +141,7 @@ func (r *Relay) look(w http.ResponseWriter, req *http.Request, id string) (int, 
 		w.Header().Set("Allow", "GET, HEAD")
 		return 0, Receipt{}, errMethod
 	}
-	if no := r.limit(address(req, r.trustForwarded), costLook); no != nil {
+	if no := r.limit(rates.Address(req, r.proxies), costLook); no != nil {
 		return 0, Receipt{}, no
 	}
 	told, err := r.Receipt(req.Context(), id)
@@ -177,7 +178,7 @@ func (r *Relay) accept(w http.ResponseWriter, req *http.Request) (int, Receipt, 
 	if !deletion.Proves(asked.ErasureKey, asked.MachineID) {
 		return 0, Receipt{}, errProof
 	}
-	from := address(req, r.trustForwarded)
+	from := rates.Address(req, r.proxies)
 	if no := r.limit(from, costRequest); no != nil {
 		return 0, Receipt{}, no
 	}

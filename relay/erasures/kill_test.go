@@ -194,6 +194,8 @@ type process struct {
 	stdin io.Closer
 	out   *bufio.Scanner
 	url   string
+	// drained is closed when all was read that it said, nil where the test reads it.
+	drained chan struct{}
 }
 
 // start starts one. It may be killed before it has an address.
@@ -231,8 +233,10 @@ func (p *process) next() bool { return p.out.Scan() }
 func (p *process) end() (killed bool) {
 	p.Helper()
 	p.stdin.Close()
-	for p.next() { // what it still has to say
+	if p.drained == nil {
+		p.drain()
 	}
+	<-p.drained
 	err := p.cmd.Wait()
 	if err != nil && p.cmd.ProcessState.ExitCode() == 1 && os.PathSeparator == '/' {
 		p.Errorf("the relay failed: %v", err)
@@ -441,7 +445,7 @@ func manyKills(t *testing.T, url string) {
 		p.end()
 	}
 	p := start(t, url, v.URL, 0)
-	go drain(p)
+	p.drain()
 	if !c.follow(p) || p.end() {
 		t.Fatal("the relay died by itself")
 	}
@@ -449,10 +453,14 @@ func manyKills(t *testing.T, url string) {
 	c.check(t, url, v, 4*kills)
 }
 
-// drain reads what a process says, which would wait for that else.
-func drain(p *process) {
-	for p.next() {
-	}
+// drain reads what a process says from here on, which would wait for that else.
+func (p *process) drain() {
+	p.drained = make(chan struct{})
+	go func() {
+		defer close(p.drained)
+		for p.next() {
+		}
+	}()
 }
 
 // Three processes on one PostgreSQL: one is killed, and the server is killed and comes back.
@@ -467,7 +475,7 @@ func TestReplicasShareTheWorkAndWhatOneHadWhenItDied(t *testing.T) {
 		if p.url == "" {
 			t.Fatal("a replica did not start")
 		}
-		go drain(p)
+		p.drain()
 		replicas = append(replicas, p)
 	}
 	people := 90

@@ -4,19 +4,16 @@ package erasures
 
 import (
 	"hash/maphash"
-	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gotoolbase/telemetry/relay/internal/rates"
 )
 
-// Rate is how often something may happen: Burst times at once, and then again as time
-// passes.
-type Rate struct {
-	PerSecond float64
-	Burst     int
-}
+// Rate is how often something may happen: Burst times at once, and then PerSecond as time passes.
+type Rate = rates.Rate
 
 // Limit bounds what strangers can have written to the ledger: everybody can make up an ID
 // with its key. A look at a receipt counts as a tenth of a request, and what is forged is not
@@ -130,42 +127,4 @@ func (b *bucket) take(r Rate, now time.Duration, cost float64) time.Duration {
 	}
 	b.taken += cost
 	return 0
-}
-
-// address returns whom a request counts for. It is not the client's to choose: of
-// X-Forwarded-For only the last entry is used, which the nearest proxy wrote.
-func address(req *http.Request, trustForwarded bool) string {
-	if trustForwarded {
-		if lines := req.Header.Values("X-Forwarded-For"); len(lines) > 0 {
-			last := lines[len(lines)-1]
-			if a, ok := parseAddress(last[strings.LastIndexByte(last, ',')+1:]); ok {
-				return a
-			}
-		}
-	}
-	if a, ok := parseAddress(req.RemoteAddr); ok {
-		return a
-	}
-	return req.RemoteAddr // a Unix socket's, for one: all share it
-}
-
-func parseAddress(s string) (string, bool) {
-	s = strings.TrimSpace(s)
-	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	if err != nil {
-		withPort, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return "", false
-		}
-		ip = withPort.Addr()
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is6() {
-		network, err := ip.Prefix(64)
-		if err != nil {
-			return "", false
-		}
-		return network.String(), true
-	}
-	return ip.String(), true
 }

@@ -5,7 +5,6 @@ package erasures_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -152,43 +151,6 @@ func TestOneAddressDoesNotUseUpWhatIsForAll(t *testing.T) {
 			t.Errorf("%d others were let in, want the 10 of those who come once, but for the first of the one", taken)
 		}
 	})
-}
-
-func TestNobodyChoosesWhomARequestCountsFor(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		remote    string
-		forwarded []string
-		trust     bool
-		want      string
-	}{
-		"an address":                        {"192.0.2.1:1000", nil, false, "192.0.2.1"},
-		"another port":                      {"192.0.2.1:2000", nil, false, "192.0.2.1"},
-		"a header that is not trusted":      {"192.0.2.1:1000", []string{"198.51.100.1"}, false, "192.0.2.1"},
-		"a proxy's header":                  {"192.0.2.1:1000", []string{"198.51.100.1"}, true, "198.51.100.1"},
-		"what a client put before it":       {"192.0.2.1:1000", []string{"203.0.113.9, 198.51.100.1"}, true, "198.51.100.1"},
-		"what a client put in another line": {"192.0.2.1:1000", []string{"203.0.113.9", "198.51.100.1"}, true, "198.51.100.1"},
-		"an address with a port":            {"192.0.2.1:1000", []string{"198.51.100.1:4711"}, true, "198.51.100.1"},
-		"no address":                        {"192.0.2.1:1000", []string{"unknown"}, true, "192.0.2.1"},
-		"an empty header":                   {"192.0.2.1:1000", []string{""}, true, "192.0.2.1"},
-		"no header":                         {"192.0.2.1:1000", nil, true, "192.0.2.1"},
-		"a network of IPv6":                 {"[2001:db8:1:2::3]:1000", nil, false, "2001:db8:1:2::/64"},
-		"another address in that network":   {"[2001:db8:1:2:ffff::9]:1000", nil, false, "2001:db8:1:2::/64"},
-		"an IPv4 address in IPv6":           {"[::ffff:192.0.2.1]:1000", nil, false, "192.0.2.1"},
-		"a zone":                            {"[fe80::1%eth0]:1000", nil, false, "fe80::/64"},
-		"an IPv6 address from a proxy":      {"192.0.2.1:1000", []string{"2001:db8:1:2::3"}, true, "2001:db8:1:2::/64"},
-		"one in brackets":                   {"192.0.2.1:1000", []string{"[2001:db8:1:2::3]"}, true, "2001:db8:1:2::/64"},
-		"a Unix socket":                     {"@", nil, false, "@"},
-	} {
-		req := httptest.NewRequest(http.MethodGet, "/", nil)
-		req.RemoteAddr = c.remote
-		if c.forwarded != nil {
-			req.Header["X-Forwarded-For"] = c.forwarded
-		}
-		if got := erasures.Address(req, c.trust); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
 }
 
 func TestTheLimitTakesNoMemoryForAnAddress(t *testing.T) {

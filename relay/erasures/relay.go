@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -54,10 +55,9 @@ type Config struct {
 	Due time.Duration
 	// Limit bounds how many requests are taken.
 	Limit Limit
-	// TrustForwarded takes the client's address from the last entry of X-Forwarded-For.
-	// Set it behind one proxy that writes that header, or all tools share the proxy's
-	// address and its limit; and never without, or anybody could escape the limit.
-	TrustForwarded bool
+	// Proxies are those whose entries of X-Forwarded-For say where a request comes from. Without
+	// the one in front, all tools share its address and its limit.
+	Proxies []netip.Prefix
 	// Log gets what an operator has to know, nil meaning that nobody does. No machine ID,
 	// key or address is in it.
 	Log *slog.Logger
@@ -87,18 +87,18 @@ type Vendor struct {
 // Relay takes requests and works on them. Make one with New; it may be used by several
 // goroutines at once.
 type Relay struct {
-	ledger         *Ledger
-	tools          map[string][]Vendor
-	quiet, due     time.Duration
-	limiter        *limiter
-	trustForwarded bool
-	log            *slog.Logger
-	now            func() time.Time
-	pace           pace
-	running        atomic.Bool
-	wake           chan struct{}
-	counters       counters
-	watched        watched
+	ledger     *Ledger
+	tools      map[string][]Vendor
+	quiet, due time.Duration
+	limiter    *limiter
+	proxies    []netip.Prefix
+	log        *slog.Logger
+	now        func() time.Time
+	pace       pace
+	running    atomic.Bool
+	wake       chan struct{}
+	counters   counters
+	watched    watched
 }
 
 // New makes a relay. It asks nobody before Run. A mistake is a *driver.ConfigError, and an error
@@ -109,7 +109,7 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r := &Relay{
 		ledger: cfg.Ledger, tools: map[string][]Vendor{}, quiet: cfg.Quiet, due: cfg.Due, limiter: newLimiter(cfg.Limit),
-		trustForwarded: cfg.TrustForwarded, log: cfg.Log, now: cfg.Now, pace: defaultPace, wake: make(chan struct{}, 1),
+		proxies: slices.Clone(cfg.Proxies), log: cfg.Log, now: cfg.Now, pace: defaultPace, wake: make(chan struct{}, 1),
 	}
 	r.watched.canaries = map[[2]string]bool{}
 	for tool, vendors := range cfg.Tools {
@@ -239,13 +239,8 @@ func (r *Relay) Receipt(ctx context.Context, id string) (Receipt, error) {
 	return r.ledger.Receipt(ctx, id)
 }
 
-// Cancel takes an erasure back; see Ledger.Cancel.
-func (r *Relay) Cancel(ctx context.Context, id, by, why string) (Receipt, error) {
-	if err := r.ledger.Cancel(id, by, why); err != nil {
-		return Receipt{}, err
-	}
-	return r.ledger.Receipt(ctx, id)
-}
+// Cancel takes erasures back; see Ledger.Cancel.
+func (r *Relay) Cancel(ids []string, by, why string) error { return r.ledger.Cancel(ids, by, why) }
 
 // poke tells the worker that something came in.
 func (r *Relay) poke() {

@@ -60,8 +60,9 @@ type Receipt struct {
 	RequestedAt, ReceivedAt, VerifiedAt time.Time
 	// DueAt is until when it is to be done.
 	DueAt time.Time
-	// New says that this request began it.
-	New bool
+	// New says that this request began it, and Asked that a vendor was asked, or is just being
+	// asked: then it cannot be taken back.
+	New, Asked bool
 }
 
 func (r *erasure) receipt(isNew bool) Receipt {
@@ -72,6 +73,7 @@ func (r *erasure) receipt(isNew bool) Receipt {
 	handedOver := true
 	for _, v := range r.vendors {
 		handedOver = handedOver && v.state != deletion.Requested
+		told.Asked = told.Asked || v.begun()
 	}
 	switch {
 	case r.state == deletion.Verified:
@@ -159,12 +161,13 @@ func (l *Ledger) Receipt(ctx context.Context, id string) (Receipt, error) {
 	return r.receipt(false), nil
 }
 
-// Cancel takes an erasure back that no vendor was asked for yet. By and why are written down.
-// Errors wrap ErrUnknown, ErrTooLate, ErrNobody or store.ErrUnavailable.
-func (l *Ledger) Cancel(id, by, why string) error {
-	return l.act(id, cancelled, by, why, func(r *erasure) error {
-		for _, v := range r.vendors {
-			if v.attempts > 0 || v.holder != "" || v.state != deletion.Requested {
+// Cancel takes erasures back for which no vendor was asked yet: all or, with an error, none.
+// By and why are written down. Errors wrap ErrUnknown, ErrTooLate, ErrNobody or
+// store.ErrUnavailable.
+func (l *Ledger) Cancel(ids []string, by, why string) error {
+	return l.act(ids, cancelled, by, why, func(r *erasure) error {
+		for i := range r.vendors {
+			if r.vendors[i].begun() {
 				return ErrTooLate
 			}
 		}
@@ -176,7 +179,7 @@ func (l *Ledger) Cancel(id, by, why string) error {
 // erasure still waits for. Errors wrap ErrUnknown, ErrNobody, ErrNothingLeft or
 // store.ErrUnavailable.
 func (l *Ledger) Done(id, by, why string) error {
-	return l.act(id, done, by, why, func(r *erasure) error {
+	return l.act([]string{id}, done, by, why, func(r *erasure) error {
 		if !r.open() {
 			return ErrNothingLeft
 		}
@@ -188,7 +191,7 @@ func (l *Ledger) Done(id, by, why string) error {
 // relay takes it up within a minute if one runs, else when it starts. Errors wrap ErrUnknown,
 // ErrNothingLeft or store.ErrUnavailable.
 func (l *Ledger) Retry(id string) error {
-	return l.act(id, retried, "", "", func(r *erasure) error {
+	return l.act([]string{id}, retried, "", "", func(r *erasure) error {
 		for i := range r.vendors {
 			if r.vendors[i].halted() {
 				return nil
@@ -198,24 +201,33 @@ func (l *Ledger) Retry(id string) error {
 	})
 }
 
-// act writes down what a person does, unless allowed says no.
-func (l *Ledger) act(id string, what event, by, why string, allowed func(*erasure) error) error {
+// act writes down what a person does, unless allowed says no to one of the erasures.
+func (l *Ledger) act(ids []string, what event, by, why string, allowed func(*erasure) error) error {
 	e := entry{Event: what, By: oneLine(by), Why: oneLine(why)}
 	if what != retried && (e.By == "" || e.Why == "") {
 		return ErrNobody
 	}
 	return l.write(func(ctx context.Context, b *batch) error {
-		r, err := one(ctx, b.Tx, `id = ?`, id)
-		if err != nil {
-			return err
+		var all []*erasure
+		for _, id := range ids {
+			r, err := one(ctx, b.Tx, `id = ?`, id)
+			if err != nil {
+				return err
+			}
+			if r == nil {
+				return ErrUnknown
+			}
+			if err := allowed(r); err != nil {
+				return err
+			}
+			all = append(all, r)
 		}
-		if r == nil {
-			return ErrUnknown
+		for _, r := range all {
+			e := e
+			if err := b.advance(ctx, r, &e); err != nil {
+				return err
+			}
 		}
-		if err := allowed(r); err != nil {
-			return err
-		}
-		e := e
-		return b.advance(ctx, r, &e)
+		return nil
 	})
 }

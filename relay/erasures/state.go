@@ -59,6 +59,11 @@ type vendorState struct {
 // halted reports whether a person has to act before anything goes on.
 func (v *vendorState) halted() bool { return v.state == deletion.Refused || v.state == deletion.Manual }
 
+// begun reports whether the vendor was asked, or is just being asked.
+func (v *vendorState) begun() bool {
+	return v.attempts > 0 || v.holder != "" || v.state != deletion.Requested && v.state != Cancelled
+}
+
 // over reports whether nothing is expected of the vendor any more.
 func (v *vendorState) over() bool {
 	return v.state == deletion.Verified || v.state == Done || v.state == Cancelled

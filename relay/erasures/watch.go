@@ -92,7 +92,7 @@ func (w *worker) lookUpCanary(l *lane) result {
 
 // count is called where a vendor says that it has erased. It returns how much is left, and an
 // error if nothing proves that the vendor would know.
-func (w *worker) count(l *lane, machineID string) (left int64, err error) {
+func (w *worker) count(ctx context.Context, l *lane, machineID string) (left int64, err error) {
 	if l.looks() {
 		w.watched.mu.Lock()
 		found := w.watched.canaries[l.lane]
@@ -105,7 +105,7 @@ func (w *worker) count(l *lane, machineID string) (left int64, err error) {
 	if !counts {
 		return 0, nil
 	}
-	ctx, cancel := context.WithTimeout(w.calls, w.pace.attempt)
+	ctx, cancel := context.WithTimeout(ctx, w.pace.attempt)
 	defer cancel()
 	err = guarded(func() (err error) { left, err = c.Count(ctx, machineID); return err })
 	return left, err

@@ -423,13 +423,25 @@ func (w *worker) do(l *lane, jobs []job) result {
 	if time.Since(began) > w.pace.lease-2*w.pace.attempt {
 		return done // the database took so long that another may have them by now
 	}
+	// What is left of the lease is for writing down.
+	counting, end := context.WithDeadline(w.calls, began.Add(w.pace.lease/2))
+	defer end()
 	var err error
 	for i, out := range w.ask(l, jobs) {
+		left := int64(0)
+		if out.Err == nil && out.Receipt.State == deletion.Verified {
+			left, out.Err = w.count(counting, l, jobs[i].erasure.machine)
+		}
 		if out.Err != nil && w.calls.Err() != nil {
-			done.keys = done.keys[:i] // the others were cut off by ourselves, and are given back
+			// This one and those after it were cut off by ourselves, which says nothing of the
+			// vendor. They are given back.
+			done.keys = nil
+			for _, j := range jobs[:i] {
+				done.keys = append(done.keys, j.key)
+			}
 			return done
 		}
-		if failed := w.settle(l, jobs[i], out); w.pace.wanted(failed) > w.pace.wanted(err) {
+		if failed := w.settle(l, jobs[i], out, left); w.pace.wanted(failed) > w.pace.wanted(err) {
 			err = failed
 		}
 	}
@@ -572,8 +584,9 @@ func (r *erasure) boundAt(now time.Time) time.Time {
 	return r.bound
 }
 
-// settle writes down what one job came to, and returns the vendor's error.
-func (w *worker) settle(l *lane, j job, out deletion.Outcome) error {
+// settle writes down what one job came to, with so many events left where the vendor says that it
+// has erased. It returns the vendor's error.
+func (w *worker) settle(l *lane, j job, out deletion.Outcome, left int64) error {
 	var e entry
 	err := out.Err
 	if err == nil {
@@ -581,10 +594,6 @@ func (w *worker) settle(l *lane, j job, out deletion.Outcome) error {
 		if text, failed := json.Marshal(e.Receipt); failed != nil || len(text) > maxReceipt {
 			e.Receipt, err = nil, errors.New("the vendor's receipt is none that the ledger can hold")
 		}
-	}
-	left := int64(0)
-	if err == nil && e.Receipt.State == deletion.Verified {
-		left, err = w.count(l, j.erasure.machine)
 	}
 	var call, outcome string
 	switch j.doing {

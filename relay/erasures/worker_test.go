@@ -189,7 +189,7 @@ func TestARefusalNeedsAPersonWhoCanHaveItTriedAgain(t *testing.T) {
 
 		refuse.Store(false)
 		f.act(func(l *erasures.Ledger) error { return l.Retry(a.ID) })
-		f.pass(2 * time.Minute)
+		f.pass(lookEvery + time.Minute)
 		f.wantState(a.ID, deletion.Verified)
 		f.wantMetric(`telemetry_relay_needs_person{tool="mytool",vendor="strict"} 0`)
 		f.wantMetric(`telemetry_relay_erasures{tool="mytool",state="refused"} 0`)

@@ -3,6 +3,8 @@
 package events
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -34,6 +36,23 @@ func TestWhatIsEncodedIsDecoded(t *testing.T) {
 		if got, want := string(e.event.AppendJSON(nil)), string(sent[i].AppendJSON(nil)); got != want || e.malformed || e.unknown != 0 || e.bytes != len(want) {
 			t.Errorf("got %s (%d bytes), want %s", got, e.bytes, want)
 		}
+	}
+}
+
+// A bomb is not unpacked beyond what a body may be.
+func TestNoMoreIsUnpackedThanABodyMayHold(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(make([]byte, 50<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := unpack(b.String())
+	if err != nil || len(text) != maxBody+1 {
+		t.Errorf("%d bytes, %v", len(text), err)
 	}
 }
 

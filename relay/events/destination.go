@@ -132,7 +132,7 @@ func (d *destination) submit(events []driver.Event, sizes []int) *share {
 	_, most := d.limits()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if wait := d.pause.until.Sub(now); wait > 0 {
+	if wait := d.pause.until.Sub(now); wait > 0 { // before a machine is charged for it
 		for i := range events {
 			s.settle(i, later, wait)
 		}
@@ -442,5 +442,5 @@ const maxLogged = 200
 func (d *destination) away() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return max(d.pause.until.Sub(time.Now()), 0)
+	return max(time.Until(d.pause.until), 0)
 }

@@ -42,6 +42,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -77,14 +78,22 @@ type Tool struct {
 	Declared *props.Tool
 	// Destinations are where the events go: at least one.
 	Destinations []Destination
+	// Erase takes a request for erasure that comes as an event, of a tool whose author named
+	// nobody to ask: a data.deletion_request then goes to no destination, since it holds a key.
+	// Its errors are classed as those of a deletion.Requestor. nil means that such an event is
+	// one like any other.
+	Erase func(ctx context.Context, req deletion.Request) error
 }
+
+// Rate is how often something may happen: Burst times at once, and then PerSecond as time passes.
+type Rate = rates.Rate
 
 // Limits bound what strangers can make the gateway do. What is zero has the default.
 type Limits struct {
 	// PerAddress is how many requests are taken of one IPv4 address or one IPv6 /64. Zero means
 	// 1000 at once and then 20 a second: a tool uploads every ten minutes, but a company or a
 	// CI system shares an address among thousands.
-	PerAddress rates.Rate
+	PerAddress Rate
 	// Memory is how many bytes of bodies are worked on at once. Zero means 64 MiB: the
 	// 64 largest that there are, or some 30 000 of a usual size; in memory an event takes up
 	// to four times as much.
@@ -101,9 +110,12 @@ type Gateway struct {
 	cfg       Config
 	tools     map[string]*tool
 	addresses *rates.Table
-	counts    counters
-	memory    atomic.Int64
-	recent    recent
+	// erasing bounds the requests for erasure of an address, which everybody can make up with
+	// a key: people erase rarely, but an office shares an address.
+	erasing *rates.Table
+	counts  counters
+	memory  atomic.Int64
+	recent  recent
 	// holder is this process in the database.
 	holder string
 }
@@ -113,6 +125,7 @@ type tool struct {
 	name         string
 	contract     *contract
 	destinations []*destination
+	erase        func(context.Context, deletion.Request) error
 }
 
 // New makes a Gateway. It contacts nobody. A mistake in the configuration is a
@@ -138,6 +151,7 @@ func New(cfg Config) (*Gateway, error) {
 		}
 	}
 	g := &Gateway{cfg: cfg, tools: map[string]*tool{}, addresses: rates.New(cfg.Limits.PerAddress), holder: newHolder()}
+	g.erasing = rates.New(rates.Rate{PerSecond: 1. / 60, Burst: 20})
 	for name, t := range cfg.Tools {
 		wrong := func(format string, args ...any) error {
 			return &driver.ConfigError{Field: "Tools[" + name + "]", Problem: fmt.Sprintf(format, args...)}
@@ -152,7 +166,7 @@ func New(cfg Config) (*Gateway, error) {
 		if err != nil {
 			return nil, err
 		}
-		made := &tool{name: name, contract: contract}
+		made := &tool{name: name, contract: contract, erase: t.Erase}
 		for _, d := range t.Destinations {
 			if d.Name == "" || slices.ContainsFunc(made.destinations, func(o *destination) bool { return o.Name == d.Name }) {
 				return nil, wrong("has two destinations of one name, or one without: what is stored for one could go to the other")
@@ -197,8 +211,8 @@ func (r *ruling) add(v verdict, id string) {
 // senders: somebody has to name it in the file.
 const unknownToolWait = time.Hour
 
-// take finds out what becomes of the events of one request.
-func (g *Gateway) take(ctx context.Context, list []received) (ruling, error) {
+// take finds out what becomes of the events of one request, which is from an address.
+func (g *Gateway) take(ctx context.Context, list []received, from string) (ruling, error) {
 	var r ruling
 	for len(list) > 0 {
 		name := list[0].event.Tool
@@ -213,7 +227,7 @@ func (g *Gateway) take(ctx context.Context, list []received) (ruling, error) {
 			g.counts.add(len(of), metricEvents, "tool", "", "outcome", "unknown_tool")
 			continue
 		}
-		if err := g.takeOf(ctx, t, of, &r); err != nil {
+		if err := g.takeOf(ctx, t, of, from, &r); err != nil {
 			return ruling{}, err
 		}
 	}
@@ -238,7 +252,10 @@ func apart(list []received, tool string) (of, rest []received) {
 }
 
 // takeOf does so for those of one tool.
-func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, r *ruling) error {
+func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, from string, r *ruling) error {
+	if t.erase != nil {
+		list = g.eraseOf(ctx, t, list, from, r)
+	}
 	screened, err := g.screen(ctx, t, list, r)
 	if err != nil {
 		return err
@@ -274,6 +291,33 @@ func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, r *rulin
 		g.cfg.Accepted(t.name, accepted)
 	}
 	return nil
+}
+
+// eraseOf hands on the requests for erasure among events, and returns the others.
+func (g *Gateway) eraseOf(ctx context.Context, t *tool, list []received, from string, r *ruling) []received {
+	return slices.DeleteFunc(list, func(e received) bool {
+		if e.event.Type != string(props.EventDeletionRequest) {
+			return false
+		}
+		v := later
+		if wait := g.erasing.Take(from); wait > 0 {
+			r.wait = max(r.wait, wait)
+		} else {
+			err := t.erase(ctx, deletion.Request{
+				Tool: t.name, MachineID: e.event.MachineID, ErasureKey: e.event.Metadata[deletion.ErasureKeyField], RequestedAt: e.event.Time,
+			})
+			switch {
+			case err == nil:
+				v = has
+			case driver.Classify(err) == driver.ClassPermanent, errors.Is(err, deletion.ErrInvalidID):
+				v = never
+			}
+			r.wait = max(r.wait, driver.Wait(err))
+		}
+		r.add(v, e.event.ID)
+		g.counts.add(1, metricErasures, "tool", t.name, "outcome", v.String())
+		return true
+	})
 }
 
 // screen returns those events that may go on.

@@ -138,20 +138,22 @@ func TestABatchThatIsTooLargeComesInHalves(t *testing.T) {
 // One event spoils a batch, and the vendor does not say which.
 func TestTheOneEventThatSpoilsABatchIsFoundAndRefusedAlone(t *testing.T) {
 	t.Parallel()
-	v := newVendor(t)
-	v.set(func(w http.ResponseWriter, batch []driver.Event) bool {
-		spoilt := slices.ContainsFunc(batch, func(e driver.Event) bool { return e.Name == "bad" })
-		if spoilt {
-			w.WriteHeader(http.StatusBadRequest)
+	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge} {
+		v := newVendor(t)
+		v.set(func(w http.ResponseWriter, batch []driver.Event) bool {
+			spoilt := slices.ContainsFunc(batch, func(e driver.Event) bool { return e.Name == "bad" })
+			if spoilt {
+				w.WriteHeader(status)
+			}
+			return spoilt
+		})
+		g := serve(t, events.Config{}, v.destination(t, "vendor"))
+		sent := batch(50)
+		sent[33].Name = "bad"
+		p := partial(g.client().Send(t.Context(), sent))
+		if p == nil || !slices.Equal(p.Rejected, []string{sent[33].ID}) || len(p.Accepted) != 49 {
+			t.Errorf("%d: got %+v", status, p)
 		}
-		return spoilt
-	})
-	g := serve(t, events.Config{}, v.destination(t, "vendor"))
-	sent := batch(50)
-	sent[33].Name = "bad"
-	p := partial(g.client().Send(t.Context(), sent))
-	if p == nil || !slices.Equal(p.Rejected, []string{sent[33].ID}) || len(p.Accepted) != 49 {
-		t.Errorf("got %+v", p)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,7 +142,12 @@ type gateway struct {
 	url string
 	log *logged
 	db  *store.DB
+	// ended counts requests that were answered, or whose client is gone.
+	ended atomic.Int32
 }
+
+// left reports whether a client has gone, in a test of one request.
+func (g *gateway) left() bool { return g.ended.Load() > 0 }
 
 type logged struct {
 	mu sync.Mutex
@@ -177,7 +183,10 @@ func serve(t testing.TB, cfg events.Config, destinations ...events.Destination) 
 		t.Fatal(err)
 	}
 	g.Gateway = made
-	s := httptest.NewServer(made)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		context.AfterFunc(r.Context(), func() { g.ended.Add(1) })
+		made.ServeHTTP(w, r)
+	}))
 	t.Cleanup(s.Close)
 	g.url = s.URL + events.Path
 	return g

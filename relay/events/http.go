@@ -55,7 +55,8 @@ var (
 // ServeHTTP answers POST /v1/events as the package comment of backends/httpjson says.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// Nothing here depends on who asks but this, of which a hash is kept.
-	if wait := g.addresses.Take(rates.Address(req, g.cfg.Proxies)); wait > 0 {
+	from := rates.Address(req, g.cfg.Proxies)
+	if wait := g.addresses.Take(from); wait > 0 {
 		g.refuse(w, &refusal{http.StatusTooManyRequests, "rate_limited", wait})
 		return
 	}
@@ -74,7 +75,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// what it knows nothing of.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), queueTime+sendTime+2*databaseTime)
 	defer cancel()
-	r, err := g.take(ctx, list)
+	r, err := g.take(ctx, list, from)
 	if err != nil {
 		g.cfg.Log.Error("events are not taken", "error", err)
 		g.refuse(w, errDatabase)

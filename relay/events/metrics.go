@@ -20,6 +20,7 @@ import (
 const (
 	metricRequests          = "telemetry_relay_events_requests_total"
 	metricEvents            = "telemetry_relay_events_total"
+	metricErasures          = "telemetry_relay_events_erasures_total"
 	metricFindings          = "telemetry_relay_events_findings_total"
 	metricDestinationEvents = "telemetry_relay_destination_events_total"
 	metricBatches           = "telemetry_relay_destination_batches_total"
@@ -33,6 +34,7 @@ const (
 var helps = [][2]string{
 	{metricRequests, "Answers to POST /v1/events, by outcome."},
 	{metricEvents, "Events that came in, by what their sender was told: accepted, known (accepted before), rejected, or retry."},
+	{metricErasures, "Requests for erasure that came as events, by what their sender was told."},
 	{metricFindings, "What the gateway took out of events, mended, or refused events for, by kind."},
 	{metricDestinationEvents, "Events that were sent to a destination, by its verdict."},
 	{metricBatches, "Requests to a destination, by the class of its answer."},

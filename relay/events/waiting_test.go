@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -45,6 +46,31 @@ func whatADestinationMissesIsStoredAndSentLaterInOrder(t *testing.T, db *store.D
 	}
 	g.mustHave(`telemetry_relay_waiting_events{tool="mytool",destination="gone"} 0`)
 	g.mustHave(`telemetry_relay_waiting_bytes{tool="mytool",destination="gone"} 0`)
+}
+
+// What is stored does not depend on whether the client waits for its answer.
+func TestWhatADestinationMissesIsStoredThoughTheClientIsGone(t *testing.T) {
+	t.Parallel()
+	here, gone := newVendor(t), newVendor(t)
+	hold, arrived := make(chan struct{}), make(chan struct{}, 1)
+	here.set(func(http.ResponseWriter, []driver.Event) bool {
+		arrived <- struct{}{}
+		<-hold
+		return false
+	})
+	gone.set(away)
+	g := serve(t, events.Config{}, here.destination(t, "here"), gone.destination(t, "gone"))
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- g.client().Send(ctx, batch(5)) }()
+	<-arrived
+	cancel()
+	if err := <-failed; err == nil {
+		t.Fatal("it was accepted")
+	}
+	soon(t, "the server notices", func() bool { return g.left() })
+	close(hold)
+	soon(t, "it is stored", func() bool { return number(t, g.db, waiting) == 5 })
 }
 
 func TestNothingIsStoredWhereNoDestinationHasIt(t *testing.T) {
@@ -92,10 +118,16 @@ func theOldestOfWhatWaitsGoesFirstAndIsCounted(t *testing.T, db *store.DB) {
 		sent = append(sent, ids(list)...)
 	}
 	g.mustHave(`telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="bytes"} 15`)
+	many := batch(350) // more than are taken out at once
+	if err := g.client().Send(t.Context(), many); err != nil {
+		t.Fatal(err)
+	}
+	sent = append(sent, ids(many)...)
+	g.mustHave(`telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="bytes"} 365`)
 	g.run()
 	gone.set(nil)
 	soon(t, "the rest is sent", func() bool { return number(t, g.db, waiting) == 0 })
-	if got := gone.got(); !slices.Equal(got, sent[15:]) {
+	if got := gone.got(); !slices.Equal(got, sent[365:]) {
 		t.Errorf("got %q, want the last ten", got)
 	}
 }
@@ -291,5 +323,44 @@ func TestAnEventThatIsRefusedLaterIsCountedAndDoesNotHoldUpTheOthers(t *testing.
 	}
 	if !strings.Contains(g.metrics(), `telemetry_relay_waiting_cut_total{tool="mytool",destination="gone",reason="rejected"} 1`) {
 		t.Error("it is not counted")
+	}
+}
+
+// A tool whose author named nobody to ask sends its request as an event, with a key in it.
+func TestARequestForErasureThatComesAsAnEventReachesNoVendor(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	var asked []deletion.Request
+	answers := map[string]error{machine(1): nil, machine(2): driver.Permanent(errVendor), machine(3): store.ErrUnavailable}
+	g := serve(t, events.Config{Tools: map[string]events.Tool{"mytool": {
+		Destinations: []events.Destination{v.destination(t, "vendor")},
+		Erase: func(_ context.Context, req deletion.Request) error {
+			asked = append(asked, req)
+			return answers[req.MachineID]
+		},
+	}}})
+	sent := batch(4)
+	for i := range 3 {
+		sent[i].Type, sent[i].Name, sent[i].MachineID = "data.deletion_request", "deletion_request", machine(i+1)
+		sent[i].Metadata = map[string]string{deletion.ErasureKeyField: "c4n4ry"}
+	}
+	p := partial(g.client().Send(t.Context(), sent))
+	if p == nil || !slices.Equal(p.Accepted, []string{sent[0].ID, sent[3].ID}) || !slices.Equal(p.Rejected, []string{sent[1].ID}) {
+		t.Errorf("got %+v", p)
+	}
+	if len(asked) != 3 || asked[0] != (deletion.Request{Tool: "mytool", MachineID: machine(1), ErasureKey: "c4n4ry", RequestedAt: sent[0].Time}) {
+		t.Errorf("asked %+v", asked)
+	}
+	if got := v.got(); !slices.Equal(got, []string{sent[3].ID}) {
+		t.Errorf("the vendor got %q", got)
+	}
+	g.mustHave(`telemetry_relay_events_erasures_total{tool="mytool",outcome="accepted"} 1`)
+	// Everybody can make up a key with its ID, so there is a limit.
+	many := batch(40)
+	for i := range many {
+		many[i].Type, many[i].MachineID = "data.deletion_request", machine(1)
+	}
+	if p := partial(g.client().Send(t.Context(), many)); p == nil || len(p.Accepted) != 17 || len(p.Rejected) > 0 || p.Wait <= 0 {
+		t.Errorf("got %+v, want 17 of 40 taken", p)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -37,7 +38,9 @@ type checkJSON struct {
 	Proxies  []netip.Prefix `json:"proxies,omitempty"`
 	Database databaseJSON   `json:"database"`
 	Quiet    string         `json:"quiet"`
-	Tools    []toolJSON     `json:"tools"`
+	// OpenDSR is the domain of the endpoint for privacy systems.
+	OpenDSR string     `json:"opendsr,omitempty"`
+	Tools   []toolJSON `json:"tools"`
 }
 
 type databaseJSON struct {
@@ -83,7 +86,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 	if err != nil {
 		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("database: %w", err)))
 	}
-	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String()}
+	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String(), OpenDSR: c.opendsr.domain}
 	if c.quiet == 0 {
 		j.Quiet = (24 * time.Hour).String()
 	}
@@ -145,6 +148,9 @@ func (j checkJSON) rows() (rows []screen.Row) {
 	}
 	if erases {
 		add("Vendors are asked", "%s after a request", j.Quiet)
+	}
+	if j.OpenDSR != "" {
+		add("Privacy systems", "may have erased, by OpenDSR 2 at https://%s%s", j.OpenDSR, opendsr.Path)
 	}
 	for _, t := range j.Tools {
 		for _, d := range t.Destinations {

@@ -48,6 +48,7 @@ type config struct {
 	limit            erasures.Limit
 	eventLimits      events.Limits
 	tools            []toolConfig
+	opendsr          opendsrConfig
 
 	databases map[string]string // as the file names it
 	folder    string
@@ -184,6 +185,7 @@ func (s surroundings) parseConfig(data []byte) (*config, error) {
 				{Name: "events", Read: eventLimits(&c.eventLimits)},
 			})
 		}},
+		{Name: "opendsr", Read: c.opendsr.read},
 		{Name: "tools", Read: func(n *strictyaml.Node, key string) error { return s.readTools(c, n, key) }},
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/httpjson"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/core/toolfile"
 	"github.com/gotoolbase/telemetry/deletion"
@@ -72,6 +73,13 @@ func (s surroundings) destinationNames() []string {
 	}
 	return names
 }
+
+// idleConnections is how many requests a destination gets at a time.
+const idleConnections = 4
+
+// idleTime is shorter than what load balancers keep a connection for, which is a minute or more:
+// one that the other side has ended costs a batch another attempt.
+const idleTime = 30 * time.Second
 
 const destinationExample = `[{backend: store}, {backend: posthog, project_key_file: FILE, instance: eu}]`
 
@@ -216,7 +224,10 @@ func (s surroundings) openDestination(c *config, t toolConfig, d destinationConf
 		headers[header] = secret
 	}
 	made, _ := s.destination(d.driver.Name, db)
-	cfg := driver.Config{Headers: headers, Insecure: d.insecure, Tool: t.name}
+	// Tools keep no connection, for they send one batch; a gateway sends one after the other.
+	transport := driverhttp.NewTransport()
+	transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = idleConnections, idleTime
+	cfg := driver.Config{Headers: headers, Insecure: d.insecure, Tool: t.name, Transport: transport}
 	if cfg.Settings, err = made.Resolve(settings); err == nil {
 		var opened driver.Backend
 		if opened, err = made.Open(cfg); err == nil {

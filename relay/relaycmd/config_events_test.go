@@ -18,6 +18,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/httpjson"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -151,7 +152,17 @@ func TestAToolWithHTTPAloneReachesTheDatabaseAndAVendor(t *testing.T) {
 	if code, text := get(t, http.DefaultClient, admin+"/healthz"); code != 200 {
 		t.Errorf("healthz: %d %s", code, text)
 	}
-	for _, path := range []string{"/healthz", "/metrics", "/v1/erasures"} {
+	deadline := time.Now().Add(patience)
+	for seen := false; !seen; time.Sleep(100 * time.Millisecond) { // until the counts are written
+		code, page := get(t, http.DefaultClient, admin+"/report")
+		if seen = code == 200 && strings.Contains(page, "export.finished"); !seen && time.Now().After(deadline) {
+			t.Fatalf("the page does not show the event: %d %s", code, page)
+		}
+	}
+	if code, numbers := get(t, http.DefaultClient, admin+"/report/other-events.csv"); code != 200 || !strings.Contains(numbers, "export.finished,1,") {
+		t.Errorf("numbers: %d %s", code, numbers)
+	}
+	for _, path := range []string{"/healthz", "/metrics", "/report", "/report/other-events.csv", "/v1/erasures"} {
 		if code, _ := get(t, http.DefaultClient, url+path); code != 404 {
 			t.Errorf("%s is at the tools' door: %d", path, code)
 		}
@@ -211,6 +222,9 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	if shown := p.must("erasures", "show", id, "--config", "relay.yaml"); !strings.Contains(shown, "report") {
+		t.Errorf("the counts of the report were not asked:\n%s", shown)
+	}
 	db, err := store.Open(context.Background(), "sqlite:"+p.path("db/relay.db"), events.Schema())
 	if err != nil {
 		t.Fatal(err)
@@ -227,6 +241,47 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 		}); err != nil || rows != c.want {
 			t.Errorf("%d rows, want %d; %v", rows, c.want, err)
 		}
+	}
+}
+
+// A tool whose author named nobody to ask sends an event, which is as good as a request.
+func TestARequestThatComesAsAnEventIsInTheLedgerAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.write("relay.yaml", "listen: 127.0.0.1:0\nquiet: 1ms\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}]\n")
+	r := p.start()
+	d := httpjson.Driver()
+	client, err := d.Open(driver.Config{Settings: map[string]string{"endpoint": r.public + events.Path}, Tool: "mytool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for n, c := range []struct {
+		kind string
+		key  string
+		good bool
+	}{
+		{"data.deletion_request", somebody(2).key, false}, {"data.deletion_request", "", false}, {"command.invocation", "", true},
+		{"data.deletion_request", somebody(1).key, true}, {"data.deletion_request", somebody(1).key, true}, {"command.invocation", "", false},
+	} {
+		e := driver.Event{
+			ID: fmt.Sprintf("0193a3c0-0000-7000-8000-%012d", n), Type: c.kind, Time: time.Now().UTC().Truncate(time.Millisecond),
+			Tool: "mytool", MachineID: somebody(1).id,
+		}
+		if c.key != "" {
+			e.Metadata = map[string]string{deletion.ErasureKeyField: c.key}
+		}
+		err := client.Send(t.Context(), []driver.Event{e})
+		if partial, named := errors.AsType[*driver.Partial](err); c.good != (err == nil) || !c.good && (!named || len(partial.Rejected) != 1) {
+			t.Errorf("event %d: %v", n, err)
+		}
+	}
+	content, err := os.ReadFile(p.path("db/relay.db-wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(content), somebody(1).id) || strings.Contains(string(content), somebody(1).key) {
+		t.Error("the ledger has no such machine, or the key is in the database")
 	}
 }
 

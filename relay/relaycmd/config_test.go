@@ -38,7 +38,7 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 	p.write("swapped.key", applicationKey)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"unknown key":                    {"database:", "databse:", `line 2: databse: unknown key; did you mean "database"?`},
-		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, tools"},
+		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, opendsr, tools"},
 		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
 		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.erasures[0].instance: has no value"},
 		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.erasures[1].api_kye: unknown key; known here are vendor, name, canary, site, endpoint, service, retention, tiers, api_key_file,"},

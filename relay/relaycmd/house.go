@@ -7,13 +7,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
-	"github.com/gotoolbase/telemetry/relay/internal/rates"
+	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -23,10 +23,10 @@ type house struct {
 	db      *store.DB
 	relay   *erasures.Relay
 	gateway *events.Gateway
-	rollups *report.Rollups // of the gateway
+	opendsr *opendsr.Endpoint
+	rollups *report.Rollups // of what the gateway accepts
+	end     func()          // of the destinations
 	now     func() time.Time
-	proxies []netip.Prefix
-	end     func() // of the destinations
 }
 
 // tryOpening reads all keys and declarations, and finds what is wrong with them. What it
@@ -41,20 +41,33 @@ func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error
 		return nil, err
 	}
 	defer end()
+	if _, _, err := s.readOpenDSR(c); err != nil {
+		return nil, err
+	}
 	_, err = events.New(events.Config{Tools: tools})
 	return vendors, relayMistake(err)
 }
 
 // openHouse makes what the file speaks of.
 func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger) (h *house, err error) {
-	h = &house{proxies: c.proxies, now: s.now, end: func() {}}
+	h = &house{end: func() {}, now: s.now}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
 		}
 	}()
-	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema()); err != nil {
+	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema(), opendsr.Schema()); err != nil {
 		return h, databaseProblem(err, c.database)
+	}
+	tools, end, err := s.openEvents(c, h.db)
+	if err != nil {
+		return h, err
+	}
+	h.end = end
+	if len(tools) > 0 {
+		if h.rollups, err = report.Open(ctx, h.db, report.Options{Now: s.now, Log: log}); err != nil {
+			return h, err
+		}
 	}
 	ledger := erasures.NewLedger(h.db)
 	if c.erases() {
@@ -62,41 +75,66 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		if err != nil {
 			return h, err
 		}
+		for tool := range tools {
+			if len(vendors[tool]) > 0 {
+				vendors[tool] = append(vendors[tool], erasures.Vendor{Name: report.RequestorName, Requestor: h.rollups.Requestor(tool), Own: true})
+			}
+		}
 		h.relay, err = erasures.New(erasures.Config{
 			Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit,
-			TrustForwarded: true, // of forwarded alone
-			Log:            log, Now: s.now,
+			Proxies: c.proxies, Log: log, Now: s.now,
 		})
 		if err != nil {
 			return h, relayMistake(err)
 		}
+		for name, t := range tools {
+			if len(vendors[name]) > 0 {
+				t.Erase = h.request
+				tools[name] = t
+			}
+		}
 	}
-	tools, end, err := s.openEvents(c, h.db)
+	controllers, speaks, err := s.readOpenDSR(c)
 	if err != nil {
 		return h, err
 	}
-	h.end = end
+	if speaks {
+		controllers.DB, controllers.Relay, controllers.Log = h.db, h.relay, log
+		if h.opendsr, err = opendsr.New(controllers); err != nil {
+			return h, relayMistake(err)
+		}
+	}
 	if len(tools) == 0 {
 		return h, nil
 	}
-	if h.rollups, err = report.Open(ctx, h.db, report.Options{Now: s.now, Log: log}); err != nil {
-		return h, err
-	}
 	h.gateway, err = events.New(events.Config{
-		DB: h.db, Tools: tools, Erased: ledger.Erased,
-		Accepted: func(tool string, events []driver.Event) { h.rollups.Add(tool, events, s.now()) },
-		Limits:   c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		DB: h.db, Tools: tools, Erased: ledger.Erased, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		Accepted: func(tool string, accepted []driver.Event) { h.rollups.Add(tool, accepted, s.now()) },
 	})
 	return h, relayMistake(err)
 }
 
+// request takes a request for erasure that came as an event.
+func (h *house) request(ctx context.Context, req deletion.Request) error {
+	_, err := h.relay.Request(ctx, erasures.Demand{
+		Tool: req.Tool, MachineID: req.MachineID, ErasureKey: req.ErasureKey, RequestedAt: req.RequestedAt,
+	})
+	if errors.Is(err, erasures.ErrProof) || errors.Is(err, erasures.ErrNobody) { // a wrong key, or none
+		return driver.Permanent(err)
+	}
+	return err
+}
+
 func (h *house) close() error {
 	h.end()
+	if h.opendsr != nil {
+		h.opendsr.Close()
+	}
 	if h.db == nil {
 		return nil
 	}
 	var counted error
-	if h.rollups != nil { // of what was accepted after run had ended
+	if h.rollups != nil { // of the answers that were under way when it was to end
 		ctx, cancel := context.WithTimeout(context.Background(), databaseTime)
 		defer cancel()
 		counted = h.rollups.Flush(ctx)
@@ -108,12 +146,12 @@ func (h *house) close() error {
 func (h *house) run(ctx context.Context) error {
 	sending := make(chan error, 1)
 	if h.gateway != nil {
-		counting := make(chan struct{})
 		go func() {
-			defer close(counting)
-			h.rollups.Run(ctx)
-		}()
-		go func() {
+			counting := make(chan struct{})
+			go func() {
+				defer close(counting)
+				h.rollups.Run(ctx)
+			}()
 			err := h.gateway.Run(ctx)
 			<-counting
 			sending <- err
@@ -121,17 +159,27 @@ func (h *house) run(ctx context.Context) error {
 	} else {
 		sending <- nil
 	}
-	if h.relay == nil {
-		return <-sending
+	calling := make(chan error, 1)
+	if h.opendsr != nil {
+		go func() { calling <- h.opendsr.Run(ctx) }()
+	} else {
+		calling <- nil
 	}
-	return errors.Join(h.relay.Run(ctx), <-sending)
+	var erasing error
+	if h.relay != nil {
+		erasing = h.relay.Run(ctx)
+	}
+	return errors.Join(erasing, <-sending, <-calling)
 }
 
 // public is for tools.
 func (h *house) public() http.Handler {
 	mux := http.NewServeMux()
 	if h.relay != nil {
-		mux.Handle("/", h.forwarded(h.relay))
+		mux.Handle("/", h.relay)
+	}
+	if h.opendsr != nil {
+		mux.Handle(opendsr.Path, h.opendsr)
 	}
 	if h.gateway != nil {
 		mux.Handle(events.Path, h.gateway)
@@ -143,6 +191,7 @@ func (h *house) public() http.Handler {
 // admin is for operators.
 func (h *house) admin() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/livez", live)
 	mux.HandleFunc("/healthz", h.health)
 	mux.HandleFunc("/metrics", h.metrics)
 	if h.rollups != nil {
@@ -155,6 +204,10 @@ func (h *house) admin() http.Handler {
 
 // databaseTime bounds how long the database may take to say that it is there.
 const databaseTime = 5 * time.Second
+
+// live answers that the process does. Whether it can work, /healthz says: a database that is away
+// is no reason to start the process anew.
+func live(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
 
 // health is the relay's, which asks the database; where there is none, the database's own.
 func (h *house) health(w http.ResponseWriter, req *http.Request) {
@@ -183,17 +236,4 @@ func (h *house) metrics(w http.ResponseWriter, req *http.Request) {
 		defer cancel()
 		_ = h.gateway.Metrics(ctx, w) // what is missing is what waits, which health is about
 	}
-}
-
-// forwarded leaves in X-Forwarded-For the address that a request comes from and nothing else,
-// so that nobody chooses whom their request counts for.
-func (h *house) forwarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		address, ok := rates.Client(req, h.proxies)
-		req.Header.Del("X-Forwarded-For")
-		if ok {
-			req.Header.Set("X-Forwarded-For", address.String())
-		}
-		next.ServeHTTP(w, req)
-	})
 }

@@ -7,8 +7,8 @@
 //	serve      takes what tools send, and works on it
 //	erasures   looks into the ledger of erasures
 //	erase      has one machine's data erased by hand
-//	migrate    takes over a ledger of an earlier version
 //	report     makes a page of how a tool is used
+//	migrate    takes over a ledger of an earlier version
 //
 // The keys that these commands need can erase anybody's data. They are read from files and
 // variables that the operator names; there is no flag and no key of a file to hold one, and
@@ -18,6 +18,7 @@ package relaycmd
 import (
 	"context"
 	"io"
+	"log"
 	"os"
 	"time"
 
@@ -33,10 +34,12 @@ import (
 const program = "telemetry-relay"
 
 // Main runs the program and returns its exit code: 0, 2 for a mistake in the command line or
-// in a file that it names, and 1 for whatever else goes wrong. The drivers are those to which
-// events can be passed on, beside http and the gateway's own database, and the vendors those
-// that can be asked to erase. Nobody else is reached.
+// in a file that it names, and 1 for whatever else goes wrong. Events can be passed on by the
+// drivers, beside http and the gateway's own database, and the vendors can be asked to erase.
+// Nobody else is reached.
 func Main(drivers []driver.Driver, vendors []deletion.Vendor) int {
+	// net/http says there what a server sends unasked, in its words.
+	log.SetOutput(io.Discard)
 	s := surroundings{lookup: os.LookupEnv, now: time.Now, drivers: drivers, vendors: vendors}
 	return rootcmd.Report(s.root().ExecuteContextC(context.Background()))
 }

@@ -336,7 +336,12 @@ func (l *lines) with(text string) (found []string) {
 // expect waits for n lines that hold a text, and returns them.
 func (l *lines) expect(t testing.TB, n int, text string) []string {
 	t.Helper()
-	limit := time.After(patience)
+	return l.expectWithin(t, patience, n, text)
+}
+
+func (l *lines) expectWithin(t testing.TB, most time.Duration, n int, text string) []string {
+	t.Helper()
+	limit := time.After(most)
 	for {
 		if found := l.with(text); len(found) >= n {
 			return found

@@ -23,6 +23,7 @@ import (
 type reportOptions struct {
 	from        []string
 	database    string
+	config      string
 	out, csv    string
 	tool        string
 	k, weeks    int
@@ -32,7 +33,7 @@ type reportOptions struct {
 func (s surroundings) report() *cobra.Command {
 	o := &reportOptions{}
 	cmd := &cobra.Command{
-		Use:   "report {--from FILE... | --database URL} {--out FILE | --csv FOLDER}",
+		Use:   "report {--from FILE... | --config FILE | --database URL} {--out FILE | --csv FOLDER}",
 		Short: "Make a page of how a tool is used",
 		Long: "Make a page of how a tool is used: active installations, commands, failures, durations,\n" +
 			"versions, systems, who runs it and who comes back. It is one file with neither script\n" +
@@ -42,12 +43,11 @@ func (s surroundings) report() *cobra.Command {
 			"three days after their end. With --k 1 all is shown, for your eyes only.\n\n" +
 			"Events come from files of the file backend, one JSON object a line, also compressed\n" +
 			"with gzip, and - is stdin; or from what the gateway counted in its database, which\n" +
-			"holds no machine ID. A password of that stays out of the command line if PGPASSFILE or\n" +
-			"PGPASSWORD holds it.\n\n" +
+			"holds no machine ID.\n\n" +
 			"The exit code is 0 if the page was written, 2 for a mistake in the command line or in a\n" +
 			"file of events, and 1 for whatever else goes wrong.",
 		Example: "  " + program + " report --from events.ndjson --out report.html --k 1\n" +
-			"  " + program + " report --database sqlite:/var/lib/telemetry/relay.db --tool mytool --out report.html --csv numbers",
+			"  " + program + " report --config relay.yaml --tool mytool --out report.html --csv numbers",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && len(o.from) == 0 {
 				return usage("%q is no flag; files are named after --from", args[0])
@@ -59,6 +59,8 @@ func (s surroundings) report() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.from, "from", nil, "a file of events, and more after it; - is stdin")
 	must(cmd.MarkFlagFilename("from", "ndjson", "jsonl", "gz"))
+	flags.StringVar(&o.config, "config", "", "the relay's file, which says where its database is")
+	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
 	flags.StringVar(&o.database, "database", "", "the gateway's database: sqlite:FILE or postgres://USER@HOST/NAME")
 	complete(cmd, "database", "sqlite:", "postgres://")
 	flags.StringVar(&o.out, "out", "", "the file that becomes the page; - is stdout")
@@ -88,18 +90,24 @@ func (s surroundings) report() *cobra.Command {
 }
 
 func (o *reportOptions) check() error {
+	sources := 0
+	for _, given := range []bool{len(o.from) > 0, o.config != "", o.database != ""} {
+		if given {
+			sources++
+		}
+	}
 	switch {
-	case len(o.from) == 0 && o.database == "":
-		return usage("--from or --database is required: files of events, or the gateway's database")
-	case len(o.from) > 0 && o.database != "":
-		return usage("--from and --database both say where events come from: keep one of them")
+	case sources == 0:
+		return usage("--from, --config or --database is required: files of events, or the gateway's database")
+	case sources > 1:
+		return usage("--from, --config and --database all say where events come from: keep one of them")
 	case o.out == "" && o.csv == "":
 		return usage("--out or --csv is required: the file that becomes the page, or a folder for numbers")
 	case o.k < 1 || o.k > report.MaxK:
 		return usage("--k is a number from 1 to %d", report.MaxK)
 	case o.weeks < 1 || o.weeks > report.MaxWeeks:
 		return usage("--weeks is a number from 1 to %d", report.MaxWeeks)
-	case o.skipDamaged && o.database != "":
+	case o.skipDamaged && len(o.from) == 0:
 		return usage("--skip-damaged goes with --from")
 	}
 	return nil
@@ -109,8 +117,12 @@ func (o *reportOptions) check() error {
 func (s surroundings) reportData(cmd *cobra.Command, o *reportOptions) (*report.Data, error) {
 	q := report.Query{Tool: o.tool, Weeks: o.weeks, Now: s.now()}
 	data, err := (*report.Data)(nil), error(nil)
-	if o.database != "" {
-		data, err = readCounts(cmd.Context(), o.database, q)
+	if len(o.from) == 0 {
+		place := ledgerPlace{database: o.database, config: o.config, load: s.loadConfig}
+		var at string
+		if at, err = place.url(); err == nil {
+			data, err = readCounts(cmd.Context(), at, q)
+		}
 	} else {
 		data, err = o.count(cmd, q)
 	}
@@ -126,19 +138,16 @@ func (s surroundings) reportData(cmd *cobra.Command, o *reportOptions) (*report.
 	return data, err
 }
 
-func readCounts(ctx context.Context, address string, q report.Query) (data *report.Data, err error) {
+func readCounts(ctx context.Context, at string, q report.Query) (data *report.Data, err error) {
 	// A name with a mistake in it would make a new database otherwise.
-	if file, local := strings.CutPrefix(address, "sqlite:"); local {
+	if file, is := store.File(at); is {
 		if _, err := os.Stat(file); err != nil {
-			return nil, usage("--database: %w", plaintext.Cause(err))
+			return nil, usage("there is no database %s: %w", quote(file), plaintext.Cause(err))
 		}
 	}
-	db, err := store.Open(ctx, address, report.Schema())
-	switch {
-	case errors.Is(err, store.ErrURL), errors.Is(err, store.ErrUnsafe), errors.Is(err, store.ErrNewer):
-		return nil, &rootcmd.Mistake{Err: fmt.Errorf("--database: %w", err)}
-	case err != nil:
-		return nil, fmt.Errorf("--database: %w", err)
+	db, err := store.Open(ctx, at, report.Schema())
+	if err != nil {
+		return nil, databaseProblem(err, at)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return report.Read(ctx, db, q)

@@ -143,7 +143,7 @@ func TestReportSaysWhatIsWrongWithALineOrTheCommandLine(t *testing.T) {
 		{"--from . --out x.html", "--from: . is a folder"},
 		{"--from a.ndjson b.ndjson --out x.html", "--tool is required, as there are several: a, b"},
 		{"--from a.ndjson --tool b --out x.html", `nothing was counted of --tool "b"`},
-		{"--out x.html", "--from or --database is required"},
+		{"--out x.html", "--from, --config or --database is required"},
 		{"a.ndjson --out x.html", `"a.ndjson" is no flag`},
 		{"--from a.ndjson", "--out or --csv is required"},
 		{"--from a.ndjson --database sqlite:x --out x.html", "keep one of them"},

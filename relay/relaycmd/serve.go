@@ -29,7 +29,7 @@ import (
 const answerTime = 15 * time.Second
 
 const relayExample = `  listen: 127.0.0.1:8443            # where tools send their requests
-  admin: 127.0.0.1:9090             # /healthz and /metrics; without it, nowhere
+  admin: 127.0.0.1:9090             # /healthz, /metrics, /report; without it, nowhere
   tls: {certificate: FILE, key: FILE}
   proxies: [10.0.0.0/8]             # whose X-Forwarded-For is believed; with some, tls is theirs
   database: sqlite:/var/lib/telemetry/relay.db  # in a directory of the relay's alone; or
@@ -42,6 +42,11 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
     events: {per_address: {per_second: 20, burst: 1000}, memory: 64MiB, stored_bytes: 256MiB, stored_age: 7d}
+  opendsr:                          # for privacy systems; docs/erasure.md
+    domain: opendsr.example.com
+    certificate: FILE
+    key: FILE
+    controllers: {acme: {token_file: FILE, callbacks: [dsr.acme.example]}}
   tools:
     mytool:
       schema: mytool.yaml           # what its author declares; else any event may come
@@ -69,13 +74,15 @@ func (s surroundings) serve() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
-		Short: "Take erasure requests of tools, and have the vendors erase",
-		Long: "Take the erasure requests that people make with `mytool telemetry reset`, write them\n" +
-			"into a ledger, and ask the vendors until each has shown that the data is gone.\n\n" +
+		Short: "Take what tools send, and work on it",
+		Long: "Take the events that tools send, and hand them on to their destinations. Take the\n" +
+			"erasure requests that people make with `mytool telemetry reset`, write them into a\n" +
+			"ledger, and ask the vendors until each has shown that the data is gone.\n\n" +
 			"It runs until SIGINT or SIGTERM, then ends the calls that are under way; a second\n" +
-			"signal ends it at once. Nothing that was acknowledged is lost either way. SIGHUP\n" +
-			"reads the certificate anew. The log goes to stderr and names no machine, no person\n" +
-			"and no key.\n\n" +
+			"signal ends it at once. Nothing that was acknowledged is lost either way. Files of\n" +
+			"keys and certificates that change are taken up within half a minute; SIGHUP reads\n" +
+			"them and this file anew. The log goes to stderr and names no machine, no person and\n" +
+			"no key.\n\n" +
 			"The file is read strictly, and nothing in it is expanded. Keys are not in it but in\n" +
 			"files, which their owner alone may read, or in variables. Files are found from the\n" +
 			"folder of this one:\n\n" + relayExample + "\n\n" +
@@ -109,7 +116,7 @@ func (s surroundings) serve() *cobra.Command {
 		if check {
 			return s.printCheck(cmd, c, vendors, cert, format)
 		}
-		return s.run(cmd.Context(), c, cert, logger(cmd.ErrOrStderr(), logFormat))
+		return s.run(cmd.Context(), path, c, cert, logger(cmd.ErrOrStderr(), logFormat))
 	}
 	return cmd
 }
@@ -167,25 +174,21 @@ const (
 )
 
 // run is the relay until it is told to end.
-func (s surroundings) run(parent context.Context, c *config, cert *certificate, log *slog.Logger) (err error) {
+func (s surroundings) run(parent context.Context, path string, c *config, cert *certificate, log *slog.Logger) (err error) {
 	ctx, stop := stopping(parent)
 	defer stop()
 
-	h, err := s.openHouse(ctx, c, log)
-	if err != nil {
+	v := &service{s: s, path: path, cert: cert, log: log}
+	if err := v.start(ctx, c); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.close()) }()
-	doors, err := c.open(h, cert)
+	defer func() { err = errors.Join(err, v.close()) }()
+	doors, err := c.open(v, cert)
 	if err != nil {
-		return err
+		return errors.Join(err, v.stop())
 	}
-	defer watch(cert, log)()
-
-	working := make(chan error, 1)
-	workCtx, endWork := context.WithCancel(ctx)
-	defer endWork()
-	go func() { working <- h.run(workCtx) }()
+	endWatch := v.watch(ctx)
+	defer endWatch()
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		go func() {
@@ -203,7 +206,9 @@ func (s surroundings) run(parent context.Context, c *config, cert *certificate, 
 	case err = <-failed:
 		log.Error("ending, because no more requests can be taken", "error", err)
 	}
-	endWork()
+	endWatch()
+	working := make(chan error, 1)
+	go func() { working <- v.stop() }()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(parent), answerTime)
 	defer cancel()
 	closed := make(chan struct{})
@@ -224,7 +229,7 @@ func (s surroundings) run(parent context.Context, c *config, cert *certificate, 
 }
 
 // open listens.
-func (c *config) open(h *house, cert *certificate) ([]door, error) {
+func (c *config) open(h *service, cert *certificate) ([]door, error) {
 	public := door{server: erasures.NewServer(h.public()), tls: cert != nil, what: forTools}
 	if cert != nil {
 		public.server.TLSConfig = cert.config()
@@ -242,39 +247,6 @@ func (c *config) open(h *house, cert *certificate) ([]door, error) {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	return []door{public, admin}, nil
-}
-
-// watch reads the certificate anew on a signal, until the function that it returns is
-// called.
-func watch(cert *certificate, log *slog.Logger) (end func()) {
-	if cert == nil || len(reloads) == 0 {
-		return func() {}
-	}
-	signals := make(chan os.Signal, 1)
-	for _, s := range reloads {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
-	}
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-signals:
-				if err := cert.reload(); err != nil {
-					log.Error("the certificate could not be read anew, and the one before stays in use", "error", err)
-					continue
-				}
-				log.Info("the certificate is read anew", "until", cert.current.Load().Leaf.NotAfter)
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-	}
 }
 
 // databaseProblem adds the next step to what is wrong with a database.

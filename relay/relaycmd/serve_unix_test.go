@@ -91,7 +91,7 @@ func TestASecondSignalEndsItAtOnce(t *testing.T) {
 	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
 }
 
-func TestSIGHUPReadsTheCertificateAnew(t *testing.T) {
+func TestSIGHUPTakesANewCertificate(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.selfSign(1, time.Now().Add(time.Hour))
@@ -111,13 +111,13 @@ func TestSIGHUPReadsTheCertificateAnew(t *testing.T) {
 	}
 	p.selfSign(2, time.Now().Add(time.Hour))
 	r.signal(syscall.SIGHUP)
-	r.log.expect(t, 1, "the certificate is read anew")
+	r.log.expect(t, 1, "are read anew")
 	if n := serial(); n != 2 {
 		t.Errorf("certificate %d, want 2", n)
 	}
 	p.write("relay.key", "noise")
 	r.signal(syscall.SIGHUP)
-	r.log.expect(t, 1, "the certificate could not be read anew")
+	r.log.expect(t, 1, "could not be read anew")
 	if n := serial(); n != 2 {
 		t.Errorf("certificate %d, want 2", n)
 	}

@@ -56,6 +56,8 @@ type Data struct {
 	now   time.Time
 	until time.Time // the latest moment that a page may show
 	cells map[section][]settled
+	// unclosed are windows that something may be added to still, whatever the time is.
+	unclosed map[window]bool
 }
 
 // TooManyError says that a tool has to be chosen.
@@ -85,7 +87,7 @@ func choose(wanted string, tools []string) (string, error) {
 func Read(ctx context.Context, db *store.DB, q Query) (*Data, error) {
 	d := &Data{weeks: q.weeks(), now: q.Now, until: q.Now, cells: map[section][]settled{}}
 	err := db.Read(ctx, func(tx *store.Tx) error {
-		d.Tools, d.cells = nil, map[section][]settled{}
+		d.Tools, d.cells, d.unclosed = nil, map[section][]settled{}, map[window]bool{}
 		err := tx.Query(ctx, func(scan func(...any) error) error {
 			var tool string
 			err := scan(&tool)
@@ -122,6 +124,9 @@ func (d *Data) load(ctx context.Context, tx *store.Tx, from int64) error {
 		return err
 	}
 	for w, done := range closed {
+		if !done {
+			d.unclosed[w] = true
+		}
 		cells, err := cellsOf(ctx, tx, w, d.Tool)
 		if err != nil {
 			return err

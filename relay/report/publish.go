@@ -27,7 +27,7 @@ type view struct {
 func (v view) public() bool { return v.k > 1 }
 
 // shows says that a window may be seen.
-func (v view) shows(w window) bool { return !v.public() || !w.open(v.now) }
+func (v view) shows(w window) bool { return !v.public() || !w.open(v.now) && !v.unclosed[w] }
 
 // over says that a window has ended, so that its numbers can be compared with others.
 func (v view) over(w window) bool { return !v.now.Before(w.end()) }
@@ -41,7 +41,7 @@ func (v view) shownWeeks() []window {
 	var list []window
 	for i := v.weeks - 1; i >= 0; i-- {
 		w := last.after(-i)
-		if len(list) > 0 || len(v.of(w, byActivity)) > 0 {
+		if v.shows(w) && (len(list) > 0 || len(v.of(w, byActivity)) > 0) {
 			list = append(list, w)
 		}
 	}

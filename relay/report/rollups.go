@@ -301,18 +301,10 @@ func (r *Rollups) turn(ctx context.Context) error {
 		return err
 	}
 	now := r.now()
-	keys := map[window][]byte{}
-	read := func(tx *store.Tx) error {
-		clear(keys)
-		return tx.Query(ctx, func(scan func(...any) error) error {
-			var w window
-			var key []byte
-			if err := scan((*string)(&w.kind), &w.start, &key); err != nil {
-				return err
-			}
-			keys[w] = key
-			return nil
-		}, `SELECT kind, start, seal FROM report_windows WHERE closed = 0`)
+	var keys map[window][]byte
+	read := func(tx *store.Tx) (err error) {
+		keys, err = openKeys(ctx, tx)
+		return err
 	}
 	if err := r.db.Read(ctx, read); err != nil {
 		return err
@@ -352,41 +344,32 @@ func (r *Rollups) turn(ctx context.Context) error {
 	return nil
 }
 
-// Forget takes an installation out of the sets of the windows that are open. Numbers of
-// windows that are closed hold no trace of it that anybody could find. What another process
+// openKeys reads the keys of the windows that are not closed.
+func openKeys(ctx context.Context, tx *store.Tx) (map[window][]byte, error) {
+	keys := map[window][]byte{}
+	err := tx.Query(ctx, func(scan func(...any) error) error {
+		var w window
+		var key []byte
+		if err := scan((*string)(&w.kind), &w.start, &key); err != nil {
+			return err
+		}
+		keys[w] = key
+		return nil
+	}, `SELECT kind, start, seal FROM report_windows WHERE closed = 0`)
+	return keys, err
+}
+
+// Forget is the function of that name, for this process's memory too. What another process
 // counted in the last seconds and has not written yet comes after: the gateway refuses a
 // machine that is erased before it calls this.
 func (r *Rollups) Forget(ctx context.Context, tool, machine string) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
-	hashers := map[window]*hasher{}
-	err := r.db.Write(ctx, func(tx *store.Tx) error {
-		clear(hashers)
-		var windows []window
-		err := tx.Query(ctx, func(scan func(...any) error) error {
-			var w window
-			var key []byte
-			if err := scan((*string)(&w.kind), &w.start, &key); err != nil {
-				return err
-			}
-			hashers[w] = newHasher(key)
-			windows = append(windows, w)
-			return nil
-		}, `SELECT kind, start, seal FROM report_windows WHERE closed = 0`)
-		if err != nil {
-			return err
-		}
-		slices.SortFunc(windows, window.compare)
-		for _, w := range windows {
-			if err := forgetIn(ctx, tx, w, tool, machine, hashers[w]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	hashers, err := forget(ctx, r.db, tool, machine)
 	if err != nil {
-		return fmt.Errorf("taking a machine out of the counts: %w", err)
+		return err
 	}
+	r.unscrubbed = true // with the next Flush, for many at once
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range []*tally{r.pending, r.unsent} {
@@ -400,6 +383,39 @@ func (r *Rollups) Forget(ctx context.Context, tool, machine string) error {
 		}
 	}
 	return nil
+}
+
+// Forget takes an installation out of the sets of the windows that are open. Numbers of
+// windows that are closed hold no trace of it that anybody could find. It is for programs
+// beside the gateway.
+func Forget(ctx context.Context, db *store.DB, tool, machine string) error {
+	if _, err := forget(ctx, db, tool, machine); err != nil {
+		return err
+	}
+	return db.Scrub(ctx)
+}
+
+// forget returns the hashers of the windows that are open, as well.
+func forget(ctx context.Context, db *store.DB, tool, machine string) (map[window]*hasher, error) {
+	hashers := map[window]*hasher{}
+	err := db.Write(ctx, func(tx *store.Tx) error {
+		clear(hashers)
+		keys, err := openKeys(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, w := range slices.SortedFunc(maps.Keys(keys), window.compare) {
+			hashers[w] = newHasher(keys[w])
+			if err := forgetIn(ctx, tx, w, tool, machine, hashers[w]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("taking a machine out of the counts: %w", err)
+	}
+	return hashers, nil
 }
 
 func forgetIn(ctx context.Context, tx *store.Tx, w window, tool, machine string, h *hasher) error {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/report/internal/samples"
 	"github.com/gotoolbase/telemetry/relay/store"
@@ -249,6 +250,9 @@ func TestAWindowThatIsClosedStaysAsItWas(t *testing.T) {
 	r.Add("x", []driver.Event{event("in time", "7", monday.Add(5*24*time.Hour))}, c.now())
 	flush(t, r)
 	c.set(monday.Add(week + report.Grace))
+	if all := public(); all["active-by-week"] != "" {
+		t.Errorf("a week is shown that nobody has closed: what a replica has in memory may still be added: %v", all)
+	}
 	flush(t, r)
 	before := public()
 	if _, by := rows(t, before["active-by-week"]); by["2026-11-02"]["installations"] != "7" {
@@ -378,12 +382,20 @@ func TestAMachineThatIsForgottenIsInNoSetAnyMore(t *testing.T) {
 			}
 		}
 		r.Add(samples.Tool, []driver.Event{{ID: "waits in memory", Type: "feature.used", Time: samples.Now, MachineID: gone}}, samples.Now)
-		if err := r.Forget(t.Context(), samples.Tool, gone); err != nil {
-			t.Fatal(err)
+		asked := r.Requestor(samples.Tool)
+		if n, err := asked.(deletion.Counter).Count(t.Context(), gone); err != nil || n < 8 {
+			t.Fatalf("it is counted in %d sets, %v", n, err)
+		}
+		receipt, err := asked.RequestDeletion(t.Context(), deletion.Request{Tool: samples.Tool, MachineID: gone, RequestedAt: samples.Now})
+		if err != nil || receipt.State != deletion.Verified {
+			t.Fatalf("%+v, %v", receipt, err)
 		}
 		flush(t, r)
+		if receipt, err := asked.(deletion.Follower).Status(t.Context(), receipt); err != nil || receipt.State != deletion.Verified {
+			t.Errorf("what waited in memory came back: %+v, %v", receipt, err)
+		}
 		before := hashesIn(t, db)
-		if err := r.Forget(t.Context(), samples.Tool, gone); err != nil || hashesIn(t, db) != before {
+		if err := report.Forget(t.Context(), db, samples.Tool, gone); err != nil || hashesIn(t, db) != before {
 			t.Errorf("it was in %d sets still, %v", before-hashesIn(t, db), err)
 		}
 		// As if it had never been in a day that is open.

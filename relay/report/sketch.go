@@ -53,6 +53,11 @@ func (s *sketch) merge(o *sketch) bool {
 	return changed
 }
 
+func (s *sketch) has(h uint64) bool {
+	_, found := slices.BinarySearch(s.hashes, h)
+	return found
+}
+
 // remove takes one out. The limit stays, so an estimate stays one.
 func (s *sketch) remove(h uint64) bool {
 	i, found := slices.BinarySearch(s.hashes, h)
@@ -81,7 +86,7 @@ func (s *sketch) common(o *sketch) int64 {
 		if h >= limit {
 			break
 		}
-		if _, found := slices.BinarySearch(o.hashes, h); found {
+		if o.has(h) {
 			n++
 		}
 	}

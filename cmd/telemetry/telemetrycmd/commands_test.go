@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
 )
@@ -198,6 +201,12 @@ func TestEnableSaysWhatIsCollectedAndWhetherItIsOn(t *testing.T) {
 		"no_receiver": {func(h *home) {
 			h.tool.Telemetry.Endpoint, h.tool.Telemetry.Settings = "", nil
 		}, nil},
+		"plain_http": {func(h *home) {
+			h.tool.Telemetry.Endpoint = "http://telemetry.example/events"
+		}, nil},
+		"unusable_policy": {func(h *home) {
+			h.policy("receiver http http://corp.example/events")
+		}, nil},
 		"extended": {func(h *home) {
 			h.tool.Telemetry.ExtendedCollection = true
 			h.tool.Telemetry.MetadataKeys = []string{"shell", "format"}
@@ -220,6 +229,25 @@ func TestEnableSaysWhatIsCollectedAndWhetherItIsOn(t *testing.T) {
 			}
 			golden(t, "enable_"+name, h.transcript(append([]string{"telemetry", "enable"}, test.args...)...))
 		})
+	}
+}
+
+// policy writes the administrator's policy.
+func (h *home) policy(text string) {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(filepath.Dir(h.dir), "policy"), []byte(text), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestAYesToAReceiverThatCannotBeUsedIsToNobodyAndAskedForAgain(t *testing.T) {
+	h := newHome(t)
+	mended := h.tool.Telemetry.Endpoint
+	h.tool.Telemetry.Endpoint = "http://telemetry.example/events"
+	h.run("telemetry", "enable")
+	h.tool.Telemetry.Endpoint = mended
+	if d := h.manager().Decision(); !d.Undecided || len(d.Beyond) != 1 || !strings.HasSuffix(d.Beyond[0], ", not nobody") {
+		t.Errorf("%+v", d)
 	}
 }
 
@@ -251,6 +279,37 @@ func TestDisableSaysWhatItErased(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "disable_impossible", h.transcript("telemetry", "disable"))
+}
+
+func TestDisableCallsNothingSentThatANoKept(t *testing.T) {
+	kept := 0
+	for step := 1; kept == 0 && step < 100; step++ { // a no at each reading of the clock by a flush, until one comes right before the request
+		h := newHome(t)
+		h.must("telemetry", "enable")
+		h.record(1)
+		other, readings := h.manager(), 0
+		m := core.NewManager(h.tool, append(h.core(), core.WithClock(func() time.Time {
+			if readings++; readings == step {
+				if err := other.Answer(consent.AnswerNo, other.Stored(), ""); err != nil {
+					t.Error(err)
+				}
+			}
+			return h.now
+		}))...)
+		_, _ = m.Flush(t.Context(), nil)
+		log, err := other.Sent(time.Time{})
+		if err != nil || len(log.Deliveries) == 0 || !log.Deliveries[0].Unsent {
+			continue
+		}
+		kept++
+		out := h.must("telemetry", "disable")
+		if strings.Contains(out, "What was sent is still in the log") || !strings.Contains(out, "A request that did not go out any more is in the log") || len(h.sent()) > 0 {
+			t.Errorf("disable: %s", out)
+		}
+	}
+	if kept == 0 {
+		t.Error("no no came right before the request")
+	}
 }
 
 func TestResetTellsThePlainTruth(t *testing.T) {
@@ -455,8 +514,9 @@ func TestFlushSaysWhatBecameOfTheEvents(t *testing.T) {
 			h.must("telemetry", "enable")
 			h.record(3)
 		}, []string{"-o", "json"}},
-		"nothing": {func(h *home) { h.must("telemetry", "enable") }, nil},
-		"off":     {func(*home) {}, nil},
+		"nothing":      {func(h *home) { h.must("telemetry", "enable") }, nil},
+		"nothing_ever": {func(h *home) { h.env["CI"], h.env["TELEMETRY_ENABLED"] = "1", "1" }, []string{"--timeout", "5s"}},
+		"off":          {func(*home) {}, nil},
 		"newer_notice": {func(h *home) {
 			h.must("telemetry", "enable")
 			h.tool.Telemetry.NoticeVersion = 2
@@ -489,6 +549,18 @@ func TestFlushSaysWhatBecameOfTheEvents(t *testing.T) {
 			h.record(2)
 			h.answers(http.StatusBadRequest)
 		}, nil},
+		"server_fails_at_most_once": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			h.tool.Telemetry.DeliveryMode = props.DeliveryAtMostOnce
+			h.answers(http.StatusInternalServerError)
+		}, nil},
+		"server_fails_at_most_once_json": {func(h *home) {
+			h.must("telemetry", "enable")
+			h.record(1)
+			h.tool.Telemetry.DeliveryMode = props.DeliveryAtMostOnce
+			h.answers(http.StatusInternalServerError)
+		}, []string{"-o", "json"}},
 		"wrong_declaration": {func(h *home) {
 			h.must("telemetry", "enable")
 			h.tool.Telemetry.Backend = "posthog"
@@ -559,11 +631,15 @@ func TestWrongUseIsExitCodeTwoAndNamesTheMistake(t *testing.T) {
 		`unknown command "enabel" for "mytool telemetry"; did you mean enable?`: {"telemetry", "enabel"},
 		`mytool telemetry status takes no arguments, but was given "now"`:       {"telemetry", "status", "now"},
 		`invalid argument "xml" for "-o, --output" flag: must be text or json`:  {"telemetry", "status", "-o", "xml"},
-		`unknown flag: --force`: {"telemetry", "reset", "--force"},
+		`unknown flag: --force`:                        {"telemetry", "reset", "--force"},
+		`unknown command "foo" for "mytool telemetry"`: {"telemetry", "foo"},
 	} {
 		out, errs, code := h.run(args...)
 		if code != 2 || !strings.Contains(errs, want) {
 			t.Errorf("%v: code %d, %q", args, code, errs)
+		}
+		if strings.Contains(errs, "foo") && strings.Contains(errs, "did you mean") {
+			t.Errorf("%v: %q", args, errs)
 		}
 		if out == "" && !strings.Contains(errs, "Usage:") {
 			t.Errorf("%v: no usage was shown", args)
@@ -682,5 +758,40 @@ func TestTheFeatureOffLeavesNoCommand(t *testing.T) {
 	h.tool.Features = props.Features{}
 	if c := child(h.root(), "telemetry"); c != nil {
 		t.Error("there is a telemetry command")
+	}
+}
+
+func TestAnEntryIsFoundByTheNumberOfItsAnswerAndADecisionByTheBeginningOfItsReceipt(t *testing.T) {
+	h := newHome(t)
+	h.sendOne()
+	if request, answer := h.must("telemetry", "log", "1"), h.must("telemetry", "log", "2"); request != answer || !strings.Contains(request, "Entry: 1\n") {
+		t.Errorf("%s\n%s", request, answer)
+	}
+	if _, errs, code := h.run("telemetry", "log", "3"); code != 1 || !strings.Contains(errs, "no request with the number 3") {
+		t.Errorf("code %d, %q", code, errs)
+	}
+	for range 3 { // some of which begin with a digit
+		h.must("telemetry", "disable")
+		h.must("telemetry", "enable")
+	}
+	all, err := h.manager().Decisions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range all.List {
+		if d.Receipt == "" {
+			continue
+		}
+		unlike := 1 // characters tell it from the others
+		for _, other := range all.List {
+			for other.Receipt != d.Receipt && strings.HasPrefix(other.Receipt, d.Receipt[:unlike]) {
+				unlike++
+			}
+		}
+		for digits := max(unlike, 2); digits <= len(d.Receipt); digits++ { // two digits are no number of so few
+			if out := h.must("telemetry", "receipts", d.Receipt[:digits]); !strings.HasPrefix(out, fmt.Sprintf("Decision: %d\n", i+1)) {
+				t.Errorf("%s: %s", d.Receipt[:digits], out)
+			}
+		}
 	}
 }

@@ -31,7 +31,7 @@ var screens = []struct {
 		h.record(1)
 	}, []string{"inspect", "inspect --next", "inspect --next --raw", "log", "receipts", "receipts 1", "receipts 2", "receipts x"}},
 	{"sent", func(h *home) { h.sendOne() }, []string{
-		"inspect", "inspect --next", "log", "log 1", "log 1 --raw", "log --raw", "log --verify", "log 2", "log x", "log --since 24h", "log --since 2026-02-03T15:00",
+		"inspect", "inspect --next", "log", "log 1", "log 1 --raw", "log --raw", "log --verify", "log 3", "log x", "log --since 24h", "log --since 2026-02-03T15:00",
 		"log --since soon", "log 1 --since 24h", "log --verify --raw", "disable --erase-log", "log"}},
 	{"answers", func(h *home) {
 		h.sendOne()

@@ -124,12 +124,11 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 	path := func() string { return name + " " + groupName }
 	summary, help := console.Group(name, gather(list).console...)
 	group := &cobra.Command{
-		Use:                        groupName,
-		Short:                      summary,
-		Long:                       help,
-		Example:                    "  " + path() + " status\n  " + path() + " disable",
-		Annotations:                map[string]string{groupMark: "yes"},
-		SuggestionsMinimumDistance: 2,
+		Use:         groupName,
+		Short:       summary,
+		Long:        help,
+		Example:     "  " + path() + " status\n  " + path() + " disable",
+		Annotations: map[string]string{groupMark: "yes"},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -245,6 +244,7 @@ func contextOf(cmd *cobra.Command) context.Context {
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	text := fmt.Sprintf("unknown command %q for %q", name, cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = min(len(name)/2, 2) // of three letters two others are no typo
 	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
 		return errors.New(text + "; did you mean " + strings.Join(similar, " or ") + "?")
 	}

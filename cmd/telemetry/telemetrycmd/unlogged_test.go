@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,6 +107,48 @@ func TestWhatIsSentWhereNothingCanBeStoredIsInNoLogAndThatIsSaid(t *testing.T) {
 				t.Error("nobody is told afterwards that the log may lack something")
 			}
 		})
+	}
+}
+
+// onAMachine runs the tool below a first process that is an init, as on no container.
+func (p *place) onAMachine(args ...string) string {
+	p.t.Helper()
+	init := filepath.Join(p.t.TempDir(), "init")
+	sh, err := exec.LookPath("sh")
+	if err == nil {
+		err = os.Symlink(sh, init) // the kernel names a process by what was run
+	}
+	if err != nil {
+		p.t.Skip(err)
+	}
+	cmd := exec.Command("unshare", append([]string{"--pid", "--fork", "--mount-proc", "--", init, "-c", `"$@"; exit $?`, "init", p.exe}, args...)...)
+	cmd.Env = p.env
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil || strings.HasPrefix(string(out), "unshare: ") {
+		p.t.Skipf("no process of its own kind can be made here: %v %s", err, out)
+	}
+	return string(out)
+}
+
+func TestWhereNothingIsStoredAndNothingSentNobodySpeaksOfALogThatLacksIt(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("deploy")
+	for i, pair := range p.env {
+		if strings.HasPrefix(pair, "CI=") {
+			p.env[i] = "CI=false"
+		}
+	}
+	defer frozen(t, filepath.Dir(p.state))()
+	sent := p.arrived()
+	p.onAMachine("deploy")
+	if out := p.onAMachine("telemetry", "status"); !strings.Contains(out, "off (allowed, but something is wrong)") || p.arrived() != sent {
+		t.Fatalf("%d more arrived, and status says:\n%s", p.arrived()-sent, out)
+	}
+	for _, args := range [][]string{{"status"}, {"log"}, {"log", "--verify"}, {"log", "-o", "json"}, {"export"}} {
+		if out := p.onAMachine(append([]string{"telemetry"}, args...)...); strings.Contains(out, uncounted) || strings.Contains(out, `"unlogged"`) {
+			t.Errorf("%v says:\n%s", args, out)
+		}
 	}
 }
 
@@ -253,3 +296,55 @@ func (h *home) tear() {
 }
 
 var timestamps = regexp.MustCompile(`"timestamp":"[^"]*"`)
+
+func TestAPreviewSaysThatThereIsNoMachineIDYet(t *testing.T) {
+	t.Parallel()
+	const remark = "There is no machine ID yet"
+	h := newHome(t)
+	h.env["TELEMETRY_ENABLED"] = "1"
+	h.record(1)
+	if err := os.Remove(filepath.Join(h.dir, "identity.unused")); err != nil { // as where no process has looked yet
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"telemetry", "inspect"}, {"telemetry", "inspect", "--next"}, {"telemetry", "inspect", "--next", "--raw"}} {
+		out, errs, code := h.run(args...)
+		if code != 0 || !strings.Contains(out+errs, remark) {
+			t.Errorf("%v: code %d, %q, %q", args, code, out, errs)
+		}
+	}
+	if out := h.must("telemetry", "flush"); strings.Contains(out, remark) || !strings.Contains(h.sent()[0], `"machine_id":"`) {
+		t.Errorf("%q, sent %q", out, h.sent())
+	}
+	h.record(1)
+	if out, errs, code := h.run("telemetry", "inspect"); code != 0 || errs != "" || !strings.Contains(out, `"machine_id":"`) {
+		t.Errorf("with an ID: code %d, %q, %q", code, out, errs)
+	}
+}
+
+func TestALookThatWaitedForAnUploadSaysWhatTookTheEvents(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"telemetry", "inspect"}, {"telemetry", "inspect", "--next"}} {
+		h := newHome(t)
+		h.must("telemetry", "enable")
+		h.record(1)
+		said := make(chan string, 1)
+		h.mu.Lock()
+		h.answer = func(http.ResponseWriter, *http.Request) {
+			go func() {
+				out, errs, _ := h.run(args...)
+				said <- out + errs
+			}()
+			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+				if waits, _ := filepath.Glob(filepath.Join(h.dir, ".preview-*")); len(waits) > 0 {
+					return
+				}
+			}
+			t.Error("nobody looked")
+		}
+		h.mu.Unlock()
+		h.run("telemetry", "flush")
+		if text := <-said; !strings.Contains(text, "An upload was under way, and nothing waits any more. What it sent: mytool telemetry log") {
+			t.Errorf("%v: %s", args, text)
+		}
+	}
+}

@@ -330,6 +330,12 @@ func TestNoCommandLooksIntoADirectoryThatCannotBeTrusted(t *testing.T) {
 				t.Errorf("flush: %+v, %d", got, code)
 			}
 			p.wantSaid(p.say("share"), "!IDENTITY=", "telemetry status")
+			for _, args := range [][]string{{"receipts"}, {"receipts", "1"}, {"receipts", "-o", "json"}, {"log"}, {"inspect"}, {"export"}} {
+				out, err := p.command(append([]string{"telemetry"}, args...)...).Output()
+				if err == nil || len(out) > 0 {
+					t.Errorf("%v: %v, printed %q", args, err, out)
+				}
+			}
 			p.wantSaid(p.say("status"), "Waiting: not known", "Delivered: not known", "Machine ID: not known", "!stored, but it cannot be read", "To mend it: ")
 			p.wantSaid(p.say("disable"), "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
 			p.wantSaid(p.say("reset", "--yes"), "!Nothing to reset", "!Nothing was waiting", "MYTOOL_TELEMETRY=off")
@@ -464,4 +470,21 @@ func (p *place) user() int {
 		return lowlyUser
 	}
 	return os.Geteuid()
+}
+
+func TestALockThatNobodyCanTakeIsToldOf(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"upload.lock", "identity.lock", "consent.lock"} {
+		p := newBusyPlace(t, 1)
+		lock := filepath.Join(p.state, name)
+		if err := errors.Join(os.RemoveAll(lock), os.Mkdir(lock, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		p.wantSaid(p.say("status"), "What is wrong: what needs a lock is not done until that is removed: "+name+" in the state directory is not private and plain")
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+		p.wantSaid(p.say("status"), "!What is wrong")
+		p.wantSaid(p.say("flush"), "Sent 1 event")
+	}
 }

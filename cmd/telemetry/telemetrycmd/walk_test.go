@@ -495,7 +495,7 @@ func (w *world) status() {
 		w.fail("status says that %d attempts failed, of %d, in\n%s", n, want, out)
 	}
 	w.says(out, "nothing was delivered yet", w.failures > 0 && w.delivered == 0)
-	w.says(out, "Paused: the receiver is not called before", w.now.Before(w.askedUntil))
+	w.says(out, "Paused: what waits is not sent before", w.now.Before(w.askedUntil))
 	w.says(out, "of them were is not noted", w.unnoted > 0)
 	w.says(out, "could not be written into the log", w.gaps > 0)
 	w.says(out, "at least", false)

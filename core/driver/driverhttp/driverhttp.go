@@ -137,6 +137,7 @@ func (c *Client) exchange(ctx context.Context, method string, r Request) (Answer
 	if ctx.Err() != nil {
 		return Answer{}, newError(ctx, u.Host, ctx.Err())
 	}
+	ctx = context.WithValue(ctx, callerKey{}, ctx)
 
 	header := c.header.Clone()
 	maps.Copy(header, r.Header.Clone())

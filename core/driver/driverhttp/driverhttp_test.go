@@ -14,10 +14,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -403,7 +405,9 @@ func TestADyingConnectionIsOneAttempt(t *testing.T) {
 						io.WriteString(c, okay)
 					}
 				})
-				cfg := driver.Config{}
+				transport := driverhttp.NewTransport()
+				transport.MaxIdleConnsPerHost = 1 // ours keeps none, that of an author may
+				cfg := driver.Config{Transport: transport}
 				if key != "" {
 					cfg.Headers = map[string]string{key: "1"}
 				}
@@ -936,8 +940,8 @@ func TestEveryTransportHasItsOwnConnectionsAndLimits(t *testing.T) {
 	if a == b || a.TLSClientConfig == b.TLSClientConfig {
 		t.Error("two calls share state")
 	}
-	if a.TLSHandshakeTimeout <= 0 || a.ResponseHeaderTimeout <= 0 || a.IdleConnTimeout <= 0 ||
-		a.MaxResponseHeaderBytes <= 0 || a.MaxIdleConnsPerHost <= 0 || !a.DisableCompression {
+	if a.TLSHandshakeTimeout <= 0 || a.ResponseHeaderTimeout <= 0 ||
+		a.MaxResponseHeaderBytes <= 0 || a.MaxIdleConnsPerHost >= 0 || !a.DisableCompression {
 		t.Errorf("a limit is missing: %+v", a)
 	}
 }
@@ -970,5 +974,32 @@ func TestGetSendsNoBodyAndTheDeclaredHeaders(t *testing.T) {
 	answer, err := c.Get(patient(t), driverhttp.Request{URL: s.URL + "/state/1", Body: []byte("ignored"), Gzip: true})
 	if got, want := string(answer.Body), `GET /state/1 0 [] "" k`; err != nil || got != want {
 		t.Errorf("the server saw %s with the error %v, want %s", got, err, want)
+	}
+}
+
+// net/http prints what is said on an idle connection to the standard logger.
+func TestWhatAServerSaysUnaskedIsPrintedNowhere(t *testing.T) {
+	var printed bytes.Buffer
+	log.SetOutput(&printed)
+	defer log.SetOutput(os.Stderr)
+	ended := make(chan struct{}, 8)
+	url := rawServer(t, func(_ int, c *net.TCPConn) {
+		defer func() { ended <- struct{}{} }()
+		r := bufio.NewReader(c)
+		if _, _, err := readRequest(r); err != nil {
+			t.Error(err)
+		}
+		io.WriteString(c, "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n{}canary\x1b[31m")
+		_, _ = io.Copy(io.Discard, r) // until the client has closed it
+	})
+	c := newClient(t, driver.Config{})
+	for range cap(ended) {
+		if answer, err := c.Post(patient(t), driverhttp.Request{URL: url, Body: []byte("x")}); err != nil || answer.Status != http.StatusNoContent {
+			t.Errorf("%+v, %v", answer, err)
+		}
+		<-ended // though nobody has called Close
+	}
+	if printed.Len() > 0 {
+		t.Errorf("printed: %q", printed.String())
 	}
 }

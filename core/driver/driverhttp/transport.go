@@ -28,7 +28,7 @@ func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  proxyFromEnvironment,
 		OnProxyConnectResponse: refuseProxyAnswer,
-		DialContext:            dialer.DialContext,
+		DialContext:            dialFor(dialer),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		// A vendor that takes longer to accept a batch is overloaded, and pressing on does
@@ -36,15 +36,33 @@ func NewTransport() *http.Transport {
 		ResponseHeaderTimeout: 15 * time.Second,
 		// A vendor's headers take 1 to 2 KiB; the default of 10 MB is for browsing.
 		MaxResponseHeaderBytes: 64 << 10,
-		// Batches go out one after the other, so one connection is reused, and a second
-		// covers two senders at once.
-		MaxIdleConns:        2,
-		MaxIdleConnsPerHost: 2,
-		IdleConnTimeout:     30 * time.Second,
+		// On a connection that is kept idle net/http reads on, and prints what a server says there
+		// unasked, in its words, to the standard logger: to the terminal of whoever runs the tool. Most
+		// uploads are one batch, so there is little to keep one for. (DisableKeepAlives does the same, and
+		// adds a header that is in no log of what was sent.)
+		MaxIdleConnsPerHost: -1,
 		// Asking for compressed answers saves nothing on short ones, and 1 MiB of gzip
 		// unpacks to 1 GiB.
 		DisableCompression: true,
 		Protocols:          protocols,
+	}
+}
+
+// callerKey is under which a request's context holds itself, for dialFor.
+type callerKey struct{}
+
+// dialFor ends a dial with the request that it is for. net/http has it go on, for a request that
+// may come later, and a backend whose Send has returned would still open connections.
+func dialFor(dialer *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		caller, ok := ctx.Value(callerKey{}).(context.Context)
+		if !ok {
+			return dialer.DialContext(ctx, network, address)
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(caller, cancel)()
+		return dialer.DialContext(ctx, network, address)
 	}
 }
 

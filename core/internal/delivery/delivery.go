@@ -160,8 +160,9 @@ type loss struct{ reason, receipt string }
 // Report is what a run did.
 type Report struct {
 	// Sent is how many events a receiver has taken, Stayed how many of them are kept on this
-	// machine for good, Kept how many wait for another time.
-	Sent, Stayed, Kept int
+	// machine for good, Kept how many wait for another time, Reports how many of
+	// these are reports of losses that the run itself has queued.
+	Sent, Stayed, Kept, Reports int
 	// Busy is how many slots were left alone because a running command holds them.
 	Busy int
 	// Lost counts the events that were given up, by reason.
@@ -278,6 +279,10 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 	if driver.Classify(err) == driver.ClassAccepted {
 		notes.Delivered += len(events)
 		notes.LastDelivered = now()
+		if notes.Waits(now()) { // for an answer that is not the last one any more
+			Postpone(dir, now())
+		}
+		notes.Failures, notes.Problem, notes.WaitUntil = 0, "", time.Time{}
 		if verdicts, ok := errors.AsType[*driver.Partial](err); ok {
 			single.Warned = warned(verdicts, len(events), d.Warnings)
 			for name, n := range single.Warned {
@@ -910,7 +915,9 @@ func (s *Sender) reportLosses() {
 		if err != nil {
 			return
 		}
-		_ = w.Append(line)
+		if w.Append(line) == nil {
+			s.report.Reports++
+		}
 		w.Close()
 	}
 }

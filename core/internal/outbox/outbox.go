@@ -106,9 +106,8 @@ func (b Box) Has(machineID string) bool {
 	return err == nil
 }
 
-// Entries returns the stored requests, oldest first, and with them an error if one of
-// them cannot be read. Such a file stays: the key in it may still be of use.
-func (b Box) Entries() ([]Entry, error) {
+// ids lists the machine IDs of the stored requests.
+func (b Box) ids() (list []string, err error) {
 	files, err := os.ReadDir(b.Dir.Path())
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -116,13 +115,40 @@ func (b Box) Entries() ([]Entry, error) {
 		}
 		return nil, plaintext.Bare(err)
 	}
+	for _, f := range files {
+		if id, is := strings.CutPrefix(f.Name(), prefix); is && !strings.Contains(id, ".") {
+			list = append(list, id)
+		}
+	}
+	return list, nil
+}
+
+// errDamaged says that a request was set aside: the key in it may still be of use to a person.
+var errDamaged = errors.New("one was damaged and is set aside, and nobody can be asked by it; " +
+	"whether it had been handed over is not known here: the authors can look, by the machine ID in the name of the file")
+
+// setAside puts requests out of the way that are damaged: else none would ever be finished.
+func (b Box) setAside() error {
+	ids, err := b.ids()
+	for _, id := range ids {
+		if _, readErr := b.read(id); errors.Is(readErr, state.ErrCorrupt) {
+			_, asideErr := b.Dir.SetAside(prefix + id)
+			err = errors.Join(err, cmp.Or(asideErr, errDamaged))
+		}
+	}
+	return err
+}
+
+// Entries returns the stored requests, oldest first, and with them an error if one of
+// them cannot be read. The next Run sets one aside that is damaged.
+func (b Box) Entries() ([]Entry, error) {
+	ids, err := b.ids()
+	if err != nil {
+		return nil, err
+	}
 	var list []Entry
 	var errs []error
-	for _, f := range files {
-		id, is := strings.CutPrefix(f.Name(), prefix)
-		if !is || strings.Contains(id, ".") {
-			continue
-		}
+	for _, id := range ids {
 		e, err := b.read(id)
 		if err != nil {
 			errs = append(errs, err)
@@ -195,7 +221,7 @@ func (r Run) reaches(receiver string) bool {
 // of each is written into it. The error is the disk's, or state.ErrBusy if another process
 // was at it for all of r.Wait.
 func (b Box) Run(ctx context.Context, r Run) error {
-	if entries, err := b.Entries(); len(entries) == 0 {
+	if ids, err := b.ids(); len(ids) == 0 {
 		return err
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, r.Wait)
@@ -207,7 +233,9 @@ func (b Box) Run(ctx context.Context, r Run) error {
 	}
 	defer lock.Unlock()
 	b.Dir.RemoveTemp()
+	damaged := b.setAside()
 	entries, err := b.Entries()
+	err = errors.Join(damaged, err)
 	due := slices.DeleteFunc(entries, func(e Entry) bool { return !b.isDue(e, r.Insist) })
 	for i, e := range due {
 		if ctx.Err() != nil {
@@ -239,11 +267,14 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	// Who said no may have been made to say something else since, by people whom the person
 	// cannot see. An error is no answer that could be looked up.
 	said := e.State == deletion.Refused && e.Receipt.State == deletion.Refused && !r.Insist
+	if e.State == deletion.Refused && r.Insist {
+		e.State = deletion.Requested // asked again, it is refused if that is the answer again, and no other
+	}
 	wasAsked := e.State != deletion.Requested && e.State != deletion.Refused || said
 	switch {
 	case !wasAsked && !e.IsFor(r):
 		return b.write(e.waiting(r, b.Now()))
-	case wasAsked && r.Held != "" && e.Taken != r.receiver():
+	case wasAsked && r.Held != "" && (r.Receiver == "" || e.Taken != r.receiver()):
 		if !e.Next.IsZero() {
 			e.Next = b.Now().Add(lastRetry)
 		}

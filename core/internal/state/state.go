@@ -270,6 +270,24 @@ func (d Dir) WaitLockIfAny(ctx context.Context, name string) (*Lock, error) {
 	return lock, err
 }
 
+// SpoiltLocks returns, of each lock that nobody can take because something else has its name,
+// what that is.
+func (d Dir) SpoiltLocks() (spoilt []error) {
+	entries, _ := os.ReadDir(d.path)
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".lock") {
+			continue
+		}
+		f, err := Open(d.Join(entry.Name()))
+		if err == nil {
+			f.Close()
+		} else if errors.Is(err, ErrUnsafe) || errors.Is(err, ErrForeign) {
+			spoilt = append(spoilt, err)
+		}
+	}
+	return spoilt
+}
+
 // Unlock releases the lock, if there is one.
 func (l *Lock) Unlock() {
 	if l != nil {

@@ -45,7 +45,7 @@ type Server struct {
 // machine.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, postgres: find(t, "postgres"), settings: append([]string{"fsync=off"}, settings...)}
+	s := &Server{t: t, postgres: find(t, "postgres"), settings: append([]string{"fsync=off", "dynamic_shared_memory_type=mmap"}, settings...)}
 	initdb := find(t, "initdb")
 	// Not t.TempDir: a socket's path has to be shorter than some tests' names.
 	dir, err := os.MkdirTemp("", "pg")

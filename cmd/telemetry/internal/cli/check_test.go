@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -63,7 +64,7 @@ func TestACheckSaysWhyAnEventIsNotTaken(t *testing.T) {
 	t.Parallel()
 	const key = "Bearer planted-secret-key"
 	for status, want := range map[int]struct{ text, answer string }{
-		http.StatusUnauthorized:       {"not taken now", "throttled"},
+		http.StatusUnauthorized:       {"not taken at that time", "throttled"},
 		http.StatusServiceUnavailable: {"not known to have arrived", "unknown"},
 		http.StatusBadRequest:         {"refused", "permanent"},
 	} {
@@ -97,5 +98,41 @@ func TestACheckSaysWhyAnEventIsNotTaken(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAPauseIsOverWhenACheckWasAccepted(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	var tired atomic.Bool
+	tired.Store(true)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if tired.Load() {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	}))
+	t.Cleanup(server.Close)
+	p.declare("Name: mytool\nTelemetry:\n  Controller: the test\n  Endpoint: " + server.URL + "\n")
+	p.must("enable")
+	p.env = append(p.env, "CI=1") // then no process sends beside the commands here
+	p.must("track", "feature.used", "waits")
+	const paused = "\nPaused: what waits is not sent before "
+	if out := p.must("status"); !strings.Contains(out, paused) || !strings.Contains(out, "\nAttempts: 1 has failed") {
+		t.Errorf("status:\n%s", out)
+	}
+	if _, _, code := outcome(p.command("check")); code != 1 {
+		t.Errorf("a check that is throttled: code %d", code)
+	}
+	if out := p.must("status"); !strings.Contains(out, paused) {
+		t.Errorf("status after a check that was not accepted:\n%s", out)
+	}
+	tired.Store(false)
+	p.must("check")
+	if out := p.must("status"); strings.Contains(out, "Paused") || strings.Contains(out, "failed") || !strings.Contains(out, "\nNext upload: with the next command\n") {
+		t.Errorf("status after an accepted check:\n%s", out)
+	}
+	if out := p.must("flush"); !strings.HasPrefix(out, "Sent 1 event to ") {
+		t.Errorf("flush: %s", out)
 	}
 }

@@ -55,6 +55,7 @@ type event struct {
 	Name       string
 	DurationMS *int64 `json:"duration_ms"`
 	ExitCode   *int   `json:"exit_code"`
+	ErrorClass string `json:"error_class"`
 	MachineID  string `json:"machine_id"`
 	Metadata   map[string]string
 }
@@ -366,6 +367,7 @@ func TestTheShellAndTheCuriousNeedNoFile(t *testing.T) {
 	for line, want := range map[string]string{
 		"trak":    `unknown command "trak"; did you mean track?`,
 		"--nosuc": "unknown flag: --nosuc",
+		"foo":     "unknown command \"foo\"\n",
 		"exec":    "exec needs a command to run",
 	} {
 		if _, errs, code := outcome(p.command(strings.Fields(line)...)); code != 2 || !strings.Contains(errs, want) {

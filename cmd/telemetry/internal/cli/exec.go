@@ -8,11 +8,11 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
+	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
@@ -95,18 +95,20 @@ func (p *program) exec() *cobra.Command {
 			child.Err = nil // a PATH with "." in it: a shell would run it, too
 		}
 		child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-		start := time.Now()
-		err = runForwarding(child)
-		took := time.Since(start)
+		if name == "" {
+			name = nameOf(child, args[0])
+		}
+		run := props.Discard{}.Command(name)
+		err = runForwarding(child, func() { run = collector.Command(name) }) // so that it is told also if we are killed
 		if child.ProcessState == nil {
 			complain(fmt.Errorf("%s: %w", args[0], cannotRun(err)))
 			return &endedError{code: codeOf(err)}
 		}
-		if name == "" {
-			name = nameOf(child, args[0])
-		}
 		ended := &endedError{code: telemetrycmd.ExitCode(err), signal: signalToRaise(child.ProcessState)}
-		collector.TrackCommand(name, took.Milliseconds(), ended.code, metadata)
+		for key, value := range metadata {
+			run.Annotate(key, value)
+		}
+		run.Done(props.Outcome{ExitCode: ended.code})
 		_ = collector.Close(cmd.Context()) // status tells what went wrong
 		return ended
 	}

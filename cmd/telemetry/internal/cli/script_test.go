@@ -79,3 +79,21 @@ func TestAScriptThatCallsItWronglyEndsAtItsAuthors(t *testing.T) {
 		}
 	}
 }
+
+func TestAYesWhoseTextNobodyCanHaveSeenIsOneToWhichNothingWasShown(t *testing.T) {
+	for name, to := range map[string]string{"closed": ">&-", "the null device": ">/dev/null"} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			if out, errs, code := p.runScript(`telemetry --config "$telemetry" enable ` + to); code != 0 || out+errs != "" {
+				t.Fatalf("code %d, %q, %q", code, out, errs)
+			}
+			if out := p.must("receipts", "1"); !strings.Contains(out, "What: yes\n") || !strings.HasSuffix(out, "\nNothing was shown.\n") {
+				t.Errorf("the receipt says:\n%s", out)
+			}
+			p.must("enable")
+			if out := p.must("receipts", "2"); !strings.Contains(out, "What was shown:\n") {
+				t.Errorf("the receipt of a yes that was shown says:\n%s", out)
+			}
+		})
+	}
+}

@@ -19,8 +19,9 @@ var forwarded = []os.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
 }
 
-// runForwarding runs the command and hands on what signals come meanwhile.
-func runForwarding(child *exec.Cmd) error {
+// runForwarding runs the command and hands on what signals come meanwhile. started is called
+// when it runs.
+func runForwarding(child *exec.Cmd, started func()) error {
 	signals := make(chan os.Signal, 16)
 	for _, s := range forwarded {
 		// One that is ignored, as under nohup, must stay so for the command, too.
@@ -46,6 +47,7 @@ func runForwarding(child *exec.Cmd) error {
 			}
 		}
 	}()
+	started()
 	return child.Wait()
 }
 

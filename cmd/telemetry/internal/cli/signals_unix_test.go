@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bufio"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,5 +147,59 @@ func TestExecStartsNoCommandTwiceAndLeavesNoneBehind(t *testing.T) {
 	content, err := os.ReadFile(mark)
 	if code != 5 || out+errs != "" || err != nil || strings.Count(string(content), "once") != 1 {
 		t.Errorf("code %d, %q, %q, file %q %v", code, out, errs, content, err)
+	}
+}
+
+// begun waits until the command that runs is noted on disk: it is noted when it runs.
+func (p *place) begun() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		noted := false
+		_ = filepath.WalkDir(filepath.Join(p.dir, "home"), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".running") {
+				info, err := d.Info()
+				noted = noted || err == nil && info.Size() > 0
+			}
+			return nil
+		})
+		if noted {
+			return
+		}
+	}
+	p.t.Fatal("the command that runs is noted nowhere")
+}
+
+func TestACommandWhoseExecIsKilledIsToldAllTheSame(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("enable")
+	r := p.run("wait", os.Args[0])
+	p.begun()
+	r.send(syscall.SIGKILL)
+	_, _ = r.cmd.Process.Wait()
+	defer func() { _ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) }() // the command lives on
+	p.must("flush")
+	if e := p.next(); e.Type != "command.invocation" || e.Name != "helper" || e.ErrorClass != "ended_unrecorded" {
+		t.Errorf("arrived: %+v", e)
+	}
+}
+
+func TestACommandOfExecThatANoCameIntoIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.must("enable")
+	r := p.run("wait", os.Args[0])
+	p.begun()
+	p.must("disable")
+	p.must("enable")
+	r.send(syscall.SIGTERM)
+	r.end()
+	p.must("track", "feature.used", "after")
+	if e := p.next(); e.Name != "after" {
+		t.Errorf("arrived: %+v", e)
+	}
+	p.settle()
+	if out := p.must("inspect"); out != "" || len(p.events) > 0 {
+		t.Errorf("%d more arrived, and there wait: %s", len(p.events), out)
 	}
 }
