@@ -66,11 +66,11 @@ func (f figures) write(t *testing.T, file string) {
 
 	o := f.outcome
 	say("\n## Three replicas, while everything fails\n")
-	say("%s events and %d erasures came to three replicas on one PostgreSQL, whose destinations are `store` and a vendor. Both vendors", round(float64(o.events)), o.people)
-	say("answered 429 for a while, one replica was killed with SIGKILL in the middle, PostgreSQL was restarted, and at the end all were stopped")
+	say("%s events and %d erasures came to three replicas on one PostgreSQL, whose destinations are `store` and a vendor. Both vendors", grouped(int64(o.events)), o.people)
+	say("answered 429 for %s, one replica was killed with SIGKILL in the middle, PostgreSQL was restarted, and at the end all were stopped", o.full)
 	say("and started, as for a new version.\n")
 	say("| | |\n|---|--:|")
-	say("| Events that were acknowledged | %s |", round(float64(o.events)))
+	say("| Events that were acknowledged | %s |", grouped(int64(o.events)))
 	say("| of them lost, in the database or at the vendor | 0 |")
 	say("| that came to the vendor again, with cause: sent twice by their client, or under way when something failed | %d |", o.doubled)
 	say("| that came to the vendor again without cause | 0 |")
@@ -180,7 +180,11 @@ func round(f float64) string {
 		return fmt.Sprintf("%.3g", f)
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(f))-2)
-	digits := fmt.Sprintf("%.0f", math.Round(f/unit)*unit)
+	return grouped(int64(math.Round(f/unit) * unit))
+}
+
+func grouped(n int64) string {
+	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + " " + digits[i:]
 	}

@@ -47,6 +47,7 @@ func TestNothingAcknowledgedIsLostByThreeReplicas(t *testing.T) {
 // outcome is what the page says of it.
 type outcome struct {
 	events, people         int
+	full                   time.Duration // the vendors
 	eventsSent             time.Duration // by the clients, faults included
 	doubled                int           // events that came to the vendor twice, with cause
 	again                  int           // requests of clients that had no answer or a later one
@@ -188,7 +189,7 @@ tools:
 		t.Errorf("%d of %d erasures are verified", count(`SELECT COUNT(*) FROM erasures WHERE state = 'verified'`), s.people)
 	}
 
-	o := outcome{events: s.clients * s.batches * s.events, people: s.people, eventsSent: sent, again: c.again}
+	o := outcome{events: s.clients * s.batches * s.events, people: s.people, full: s.full, eventsSent: sent, again: c.again}
 	o.doubled = c.account(v, db, append(faults, began.Add(sent)))
 	o.askedAgain = c.accountErasures(all[1], eraser)
 	// A replica has four calls of a vendor under way. One was killed, and three lost the database.
