@@ -30,7 +30,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childFloor) != "" {
 		runFloor()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if programDir != "" {
+		_ = os.RemoveAll(programDir)
+	}
+	os.Exit(code)
 }
 
 func runFloor() {
@@ -79,12 +83,16 @@ func floor(t *testing.T) string {
 	return strings.TrimSpace(line)
 }
 
+// programDir is where it is built, to be removed at the end.
+var programDir string
+
 // program builds telemetry-relay, once.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "load-program-")
 	if err != nil {
 		return "", err
 	}
+	programDir = dir
 	path := filepath.Join(dir, "telemetry-relay")
 	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "github.com/gotoolbase/telemetry/cmd/telemetry-relay").CombinedOutput()
 	if err != nil {
