@@ -134,8 +134,11 @@ func (e *Endpoint) create(w http.ResponseWriter, r *http.Request) {
 		e.fail(w, http.StatusBadRequest, p)
 		return
 	}
-	kept, err := e.enter(r.Context(), from, asked, sha256.Sum256(body))
+	kept, err := e.enter(r.Context(), from, asked)
 	switch {
+	case errors.Is(err, errCancelled):
+		e.fail(w, http.StatusBadRequest, invalid("RequestID", "subject_request_id is that of a request that was cancelled: send a new one under an ID of its own."))
+		return
 	case errors.Is(err, errOther):
 		e.fail(w, http.StatusBadRequest, invalid("RequestID", "subject_request_id was used for another request."))
 		return
@@ -176,8 +179,8 @@ func (e *Endpoint) cancel(w http.ResponseWriter, r *http.Request, from *Controll
 	case errors.Is(err, errTooLate):
 		e.fail(w, http.StatusBadRequest, invalid("Status", "The request is not pending any more: somebody was asked to erase."))
 		return
-	case errors.Is(err, errPersons):
-		e.fail(w, http.StatusBadRequest, invalid("Status", "The person has asked for the same erasure themselves, which a controller cannot take back."))
+	case errors.Is(err, errOthers):
+		e.fail(w, http.StatusBadRequest, invalid("Status", "Others have asked for the same erasure, such as the person themselves, which a controller cannot take back."))
 		return
 	case err != nil:
 		e.unavailable(w, err)

@@ -37,8 +37,9 @@
 //
 // # What is kept
 //
-// Of a request its ID, controller, times, callback URLs and the receipts of its erasures.
-// Its body and its identities are not kept here: machine IDs are in the ledger.
+// Of a request its ID, controller, times, callback URLs, the receipts of its erasures, and a hash
+// of what is acted on, to know it again. Its body and identities of other types are not kept;
+// machine IDs are in the ledger.
 package opendsr
 
 import (

@@ -414,6 +414,9 @@ func TestWhatIsPendingCanBeTakenBackAndNothingElse(t *testing.T) {
 		if code, _ := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusAccepted {
 			t.Errorf("taken back again: %d", code)
 		}
+		if code, said := w.ask("POST", "/v2/requests", token, w.body(w.callback())); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "cancelled") {
+			t.Errorf("begun again: %d %v", code, said)
+		}
 		w.vendor.mu.Lock()
 		defer w.vendor.mu.Unlock()
 		if len(w.vendor.ids) > 0 {
@@ -440,7 +443,7 @@ func TestAControllerDoesNotTakeBackWhatAPersonAskedForToo(t *testing.T) {
 	// The other controller stands for anybody who asked before.
 	w.ask("POST", "/v2/requests", other, w.body(nil))
 	w.ask("POST", "/v2/requests", token, w.body(nil))
-	if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "themselves") {
+	if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Others have asked") {
 		t.Errorf("%d %v", code, said)
 	}
 	w.until("pending")
@@ -561,8 +564,9 @@ func TestAMistakeIsNamedAndNothingIsKeptOfIt(t *testing.T) {
 		"api_version":          {{"api_version": "1.0"}, {"api_version": "20"}},
 		"subject_identities": {{"subject_identities": nil}, {"subject_identities": []any{}}, {"subject_identities": identity("email", canary, "raw")},
 			{"subject_identities": identity("controller_customer_id", machine, "sha256")}, {"subject_identities": slices.Repeat(identity("controller_customer_id", machine, "raw"), 101)}},
-		"identity_value":       {{"subject_identities": identity("controller_customer_id", canary, "raw")}, {"subject_identities": identity("controller_customer_id", strings.ToUpper(machine), "raw")}},
-		"extensions":           {{"extensions": map[string]any{domain: map[string]any{"tool": canary}}}, {"extensions": map[string]any{domain: canary}}},
+		"identity_value": {{"subject_identities": identity("controller_customer_id", canary, "raw")}, {"subject_identities": identity("controller_customer_id", strings.ToUpper(machine), "raw")}},
+		"extensions": {{"extensions": map[string]any{domain: map[string]any{"tool": canary}}}, {"extensions": map[string]any{domain: canary}},
+			{"extensions": map[string]any{domain: map[string]any{"tools": []any{"mytool"}}}}, {"extensions": map[string]any{domain: map[string]any{"tool": "mytool", "only": canary}}}},
 		"status_callback_urls": {callback("https://evil.example/" + canary), callback(strings.Replace(w.controller.URL, "https", "http", 1)), callback("https://127.0.0.1"), callback("https://user@" + strings.TrimPrefix(w.controller.URL, "https://")), callback(":" + canary)},
 		"JSON":                 {{"subject_identities": canary}},
 	} {

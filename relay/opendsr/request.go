@@ -3,7 +3,10 @@
 package opendsr
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -136,14 +139,21 @@ func (e *Endpoint) readExtension(r *request) *problem {
 	if !given {
 		return nil
 	}
+	// What is not understood here would have more erased than was meant.
 	var x extension
-	if json.Unmarshal(raw, &x) != nil || x.Tool != "" && !slices.Contains(e.cfg.Tools, x.Tool) {
-		return invalid("Extension", "extensions: ours holds the name of a tool of this processor, as \"tool\".")
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	if strict.Decode(&x) != nil || !slices.Contains(e.cfg.Tools, x.Tool) {
+		return invalid("Extension", "extensions: ours holds the name of a tool of this processor as \"tool\", and nothing else.")
 	}
-	if x.Tool != "" {
-		r.tools = []string{x.Tool}
-	}
+	r.tools = []string{x.Tool}
 	return nil
+}
+
+// digest tells requests apart that have the same ID, by what is acted on. Identities that are
+// passed over are not in it: who has the database could try them out.
+func (r *request) digest() [32]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", r.tools, r.machines, r.Callbacks, r.submitted.UTC().Format(time.RFC3339Nano)))
 }
 
 func (r *request) checkCallbacks(from *Controller) *problem {

@@ -17,7 +17,9 @@ import (
 var (
 	errOther   = errors.New("the ID is another request's")
 	errTooLate = errors.New("somebody was asked already")
-	errPersons = errors.New("a person asked for it too")
+	errOthers  = errors.New("others asked for it too")
+	// errCancelled: what was taken back does not begin again.
+	errCancelled = errors.New("it was cancelled")
 )
 
 // The statuses of section 8.
@@ -80,8 +82,12 @@ func why(request string) string   { return "OpenDSR request " + request }
 
 // enter has every erasure of a request in the ledger, and then the request kept. What is
 // asked for again, as after an answer that got lost, changes nothing.
-func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request, digest [32]byte) (*kept, error) {
+func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request) (*kept, error) {
+	digest := r.digest()
 	old, err := e.known(ctx, from.ID, r.ID, digest)
+	if old != nil && old.told == cancelled {
+		return nil, errCancelled
+	}
 	if err != nil || old != nil {
 		return old, err
 	}
@@ -212,7 +218,7 @@ func (e *Endpoint) takeBack(ctx context.Context, controller, id string) error {
 	}
 	for _, p := range k.erasures {
 		if !p.ours {
-			return errPersons
+			return errOthers
 		}
 	}
 	var receipts []string

@@ -75,6 +75,15 @@ func (o *opendsrConfig) readControllers(n *strictyaml.Node, key string) error {
 	})
 }
 
+// named is what the file calls a field of opendsr.Config.
+func (o *opendsrConfig) named(field string) string {
+	i, rest := 0, ""
+	if n, _ := fmt.Sscanf(field, "opendsr.Controllers[%d].%s", &i, &rest); n == 2 {
+		return strictyaml.Join(o.controllers[i].path, map[string]string{"ID": "", "Token": "token", "CallbackHosts": "callbacks"}[rest])
+	}
+	return strings.ToLower(field)
+}
+
 // readOpenDSR reads the keys of the endpoint. ok says that the file speaks of one.
 func (s surroundings) readOpenDSR(c *config) (cfg opendsr.Config, ok bool, err error) {
 	o := &c.opendsr
@@ -112,7 +121,7 @@ func (s surroundings) readOpenDSR(c *config) (cfg opendsr.Config, ok bool, err e
 		cfg.Controllers = append(cfg.Controllers, opendsr.Controller{ID: one.id, Token: token, CallbackHosts: one.callbacks})
 	}
 	if mistake, is := errors.AsType[*driver.ConfigError](cfg.Check()); is {
-		return wrong(o.line, strings.ToLower(mistake.Field), mistake.Problem)
+		return wrong(o.line, o.named(mistake.Field), mistake.Problem)
 	}
 	return cfg, true, nil
 }

@@ -73,8 +73,8 @@ func TestAMistakeInWhatAFileSaysOfOpenDSRIsNamed(t *testing.T) {
 		"another key":     {"key: relay.key", "key: token", "not a certificate and its key"},
 		"a token in it":   {"token_file: token", "token: " + openDSRToken, "opendsr.controllers.acme.token: no key stands in this file"},
 		"no token":        {"token_file: token, ", "", "opendsr.controllers.acme.token_file: not set"},
-		"a short token":   {"token_file: token", "token_file: short", "opendsr.controllers[0].token: has fewer than 22 characters"},
-		"a URL as a host": {"[acme.example.com]", `["https://acme.example.com"]`, "opendsr.controllers[0].callbackhosts: each is a host"},
+		"a short token":   {"token_file: token", "token_file: short", "opendsr.controllers.acme.token: has fewer than 22 characters"},
+		"a URL as a host": {"[acme.example.com]", `["https://acme.example.com"]`, "opendsr.controllers.acme.callbacks: each is a host"},
 		"an unknown key":  {"domain:", "domian:", "opendsr.domian: unknown key"},
 	} {
 		p.declare(strings.Split(strings.TrimSpace(strings.Replace(withOpenDSR, test.old, test.new, 1)), "\n")...)
