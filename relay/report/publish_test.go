@@ -201,3 +201,29 @@ func TestPagesOfTwoDaysDifferByWholeWindowsOnly(t *testing.T) {
 		t.Errorf("only %d days and %d weeks were published, %d times", len(active), len(commands), published)
 	}
 }
+
+// A number that k hides is no zero: under it may be four, and put together with others, more.
+func TestWhatIsHiddenIsNotShownAsNobody(t *testing.T) {
+	t.Parallel()
+	monday := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+	var list []driver.Event
+	for w, machines := range []int{6, 4} {
+		for machine := range 20 {
+			name := "often"
+			if machine < machines {
+				name = "seldom"
+			}
+			list = append(list, driver.Event{ID: fmt.Sprint(w, machine), Type: "command.invocation", Name: name, Time: monday.Add(time.Duration(w) * week), Tool: "x", MachineID: strconv.Itoa(machine)})
+		}
+	}
+	for k, want := range map[int]string{1: "4", 5: ""} {
+		page := counted(t, report.Query{Now: samples.Now}, list).Page(report.PageOptions{K: k})
+		_, by := rows(t, tables(t, page)["commands"])
+		if got := by["seldom"]; got["events"] == "" || got["installations"] != want {
+			t.Errorf("k %d: %v, want %q installations", k, got, want)
+		}
+		if c, _ := page.Chart("commands"); k > 1 && !strings.Contains(strings.Join(c.Notes, " "), "A dash: ") {
+			t.Errorf("no note says what a dash is: %q", c.Notes)
+		}
+	}
+}
