@@ -227,3 +227,36 @@ func TestWhatIsHiddenIsNotShownAsNobody(t *testing.T) {
 		}
 	}
 }
+
+// What is counted with jobs has no crowd to hide a name in, so the list has to be closed here
+// too: a file may come from anywhere.
+func TestARunnerOfNoKnownNameIsNotNamed(t *testing.T) {
+	t.Parallel()
+	var list []driver.Event
+	for machine := range 12 {
+		e := driver.Event{ID: strconv.Itoa(machine), Type: "feature.used", Time: samples.Now.AddDate(0, 0, -14), Tool: "x", MachineID: strconv.Itoa(machine)}
+		if machine%2 == 0 {
+			e.CI, e.CIProvider = true, "acme-secret-ci"
+		} else {
+			e.Agent = "acme-secret-agent"
+		}
+		known := e
+		known.ID += "k"
+		if known.CI {
+			known.CIProvider = "gitlab-ci"
+		} else {
+			known.Agent = "claude-code"
+		}
+		list = append(list, e, known)
+	}
+	for _, k := range []int{1, 5} {
+		page := counted(t, report.Query{Now: samples.Now}, list).Page(report.PageOptions{K: k})
+		names, by := rows(t, tables(t, page)["runners"])
+		if len(names) != 3 || by["(further)"]["events"] != "12" || by["gitlab-ci"]["events"] != "6" || by["claude-code"]["events"] != "6" {
+			t.Errorf("k %d: %v", k, by)
+		}
+		if text := pageOf(t, page); strings.Contains(text, "acme") || !strings.Contains(text, "further names") {
+			t.Errorf("k %d: %s", k, text)
+		}
+	}
+}
