@@ -260,3 +260,26 @@ func TestARunnerOfNoKnownNameIsNotNamed(t *testing.T) {
 		}
 	}
 }
+
+// A spreadsheet may take away what is not seen, read the wide signs as the narrow ones, and
+// begin a cell at a semicolon, as it does where a comma is the decimal sign.
+func TestNoCellOfACSVIsAFormulaToASpreadsheet(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"=1+1": "'=1+1", "@x": "'@x", "x;=1+1": "x;'=1+1", "x; -1": "x; '-1", "\uff1d1+1": "'\uff1d1+1", "\u200b=1": "\u200b'=1", "\u00a0+1": "'+1",
+		"remote add -x": "remote add -x", "a=b": "a=b", "x;y": "x;y", "1.0-rc1": "1.0-rc1", "a,-b": "a,-b",
+	}
+	var list []driver.Event
+	for name := range want {
+		list = append(list, driver.Event{ID: name, Type: "command.invocation", Name: name, Time: samples.Now, Tool: "x", MachineID: "m"})
+	}
+	_, by := rows(t, tables(t, counted(t, report.Query{Now: samples.Now}, list).Page(report.PageOptions{K: 1}))["commands"])
+	for name, cell := range want {
+		if by[cell] == nil {
+			t.Errorf("%q is not %q", name, cell)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%q", by)
+	}
+}
