@@ -23,6 +23,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -31,7 +32,9 @@ import (
 type checkJSON struct {
 	Listen string `json:"listen"`
 	Admin  string `json:"admin,omitempty"`
-	TLS    bool   `json:"tls"`
+	// AdminWarning is why others than the operator may see what is there.
+	AdminWarning string `json:"admin_warning,omitempty"`
+	TLS          bool   `json:"tls"`
 	// CertificateUntil is when it ends.
 	CertificateUntil time.Time `json:"certificate_until,omitzero"`
 	// Proxies are whose X-Forwarded-For is believed.
@@ -47,8 +50,10 @@ type databaseJSON struct {
 	Engine string `json:"engine"`
 	// File is that of an SQLite database.
 	File string `json:"file,omitempty"`
-	// New says that there is nothing in it yet.
+	// New says that no gateway ran with it yet and nothing is in its ledger, and Missing that
+	// there is no file yet either.
 	New      bool   `json:"new"`
+	Missing  bool   `json:"missing,omitempty"`
 	Lines    int64  `json:"lines"`
 	Head     string `json:"head,omitempty"`
 	Erasures int64  `json:"erasures"`
@@ -87,6 +92,9 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("database: %w", err)))
 	}
 	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String(), OpenDSR: c.opendsr.domain}
+	if c.admin != "" && !isLoopback(c.admin) {
+		j.AdminWarning = "admin is no address of this machine alone: whoever reaches it sees single installations at /report, and is asked for nothing"
+	}
 	if c.quiet == 0 {
 		j.Quiet = (24 * time.Hour).String()
 	}
@@ -125,6 +133,9 @@ func (j checkJSON) rows() (rows []screen.Row) {
 	add("Listens", "%s://%s for %s", scheme, j.Listen, forTools)
 	if j.Admin != "" {
 		add("Listens", "http://%s for %s", j.Admin, forAdmin)
+		if j.AdminWarning != "" {
+			rows = append(rows, row("Warning", j.AdminWarning, screen.Red))
+		}
 	} else {
 		add("Nowhere", "are %s: set admin to have them", forAdmin)
 	}
@@ -140,9 +151,12 @@ func (j checkJSON) rows() (rows []screen.Row) {
 	}
 	erases := slices.ContainsFunc(j.Tools, func(t toolJSON) bool { return len(t.Vendors) > 0 })
 	at := cmp.Or(j.Database.File, "PostgreSQL")
-	if j.Database.New {
-		add("Database", "%s, which is empty or going to be made", at)
-	} else {
+	switch {
+	case j.Database.Missing:
+		add("Database", "%s, which serve makes, with its folder where there is none", at)
+	case j.Database.New:
+		add("Database", "%s, which is empty", at)
+	default:
 		add("Database", "%s: %s, %s, of which %d open and %d due within a week", at, screen.Count(j.Database.Lines, "line", "lines"),
 			screen.Count(j.Database.Erasures, "erasure", "erasures"), j.Database.Open, j.Database.Due)
 	}
@@ -187,7 +201,7 @@ func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSO
 	if file, is := store.File(at); is {
 		j.Engine, j.File = "sqlite", file
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			j.New = true
+			j.New, j.Missing = true, true
 			if dir, err := os.Stat(filepath.Dir(file)); err == nil && store.OpenToOthers(dir) {
 				return j, databaseProblem(store.ErrUnsafe, at)
 			}
@@ -201,10 +215,11 @@ func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSO
 	ledger := erasures.NewLedger(db)
 	audit, err := ledger.Head(ctx)
 	totals, due, failed := ledger.Totals(ctx, s.now().Add(7*24*time.Hour))
-	if err := errors.Join(err, failed, db.Close()); err != nil {
+	served, unread := wasServed(ctx, db)
+	if err := errors.Join(err, failed, unread, db.Close()); err != nil {
 		return j, err
 	}
-	j.Lines, j.Head, j.Due, j.New = audit.Lines, audit.Head, due, audit.Lines == 0
+	j.Lines, j.Head, j.Due, j.New = audit.Lines, audit.Head, due, audit.Lines == 0 && !served
 	for _, t := range totals {
 		j.Erasures += t.N
 		if t.State == deletion.Acknowledged || t.State == deletion.Refused {
@@ -212,4 +227,15 @@ func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSO
 		}
 	}
 	return j, nil
+}
+
+// wasServed says that a gateway ran with a database: it makes the tables of events, which a
+// look into the ledger does not. There may be events in them though the ledger has no line.
+func wasServed(ctx context.Context, db *store.DB) (served bool, err error) {
+	err = db.Read(ctx, func(tx *store.Tx) error {
+		var steps int
+		served, err = tx.One(ctx, []any{&steps}, `SELECT steps FROM schemas WHERE name = ?`, events.Schema().Name)
+		return err
+	})
+	return served, err
 }

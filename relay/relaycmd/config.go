@@ -204,6 +204,8 @@ func (c *config) check() error {
 	case c.certificate == "" && len(c.proxies) == 0 && !isLoopback(c.listen):
 		return strictyaml.Wrong(c.lines["listen"], "listen", "without TLS, erasure keys would cross the network for all to read: set tls, "+
 			"or proxies where one in front speaks TLS, or listen on 127.0.0.1")
+	case overlap(c.listen, c.admin):
+		return strictyaml.Wrong(c.lines["admin"], "admin", "listen has this port: give it another one, so that tools do not reach what is for you")
 	}
 	return nil
 }
@@ -236,6 +238,20 @@ func (c *config) address(to *string) strictyaml.Reader {
 		*to, c.lines[key] = value, n.Line
 		return nil
 	}
+}
+
+// overlap says that two addresses cannot both be listened at.
+func overlap(one, other string) bool {
+	host, port, err := net.SplitHostPort(one)
+	otherHost, otherPort, failed := net.SplitHostPort(other)
+	if err != nil || failed != nil || port != otherPort || port == "0" { // 0 takes a free one
+		return false
+	}
+	everywhere := func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return host == "" || err == nil && ip.Unmap().IsUnspecified()
+	}
+	return host == otherHost || everywhere(host) || everywhere(otherHost)
 }
 
 func isLoopback(address string) bool {

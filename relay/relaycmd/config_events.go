@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,6 +198,9 @@ func (s surroundings) openEvents(c *config, db *store.DB) (tools map[string]even
 func (c *config) loadSchema(t toolConfig) (*props.Tool, error) {
 	wrong := func(problem string) error {
 		return strictyaml.Wrong(t.schemaLine, t.schemaPath, "%s", problem)
+	}
+	if info, err := os.Stat(c.path(t.schema)); err == nil && !info.Mode().IsRegular() {
+		return nil, wrong("not a plain file: a reload reads it again")
 	}
 	declared, err := toolfile.Load(c.path(t.schema))
 	if err != nil {

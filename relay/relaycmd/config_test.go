@@ -15,6 +15,9 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/posthog"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/events"
+	"github.com/gotoolbase/telemetry/relay/store"
 )
 
 // good is a file without mistakes, to be spoilt.
@@ -301,5 +304,73 @@ func TestWrongUseIsExitCodeTwo(t *testing.T) {
 	}
 	if _, err := os.Stat(p.path("none")); err == nil {
 		t.Error("a directory was made by looking for it")
+	}
+}
+
+func TestTheCheckRefusesOnePortForToolsAndTheOperator(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for _, test := range []struct {
+		listen, admin string
+		taken         bool
+	}{
+		{"127.0.0.1:8443", "127.0.0.1:8443", false},
+		{":8443", "127.0.0.1:8443", false},
+		{"127.0.0.1:8443", "0.0.0.0:8443", false},
+		{"127.0.0.1:8443", "[::]:8443", false},
+		{"127.0.0.1:8443", "127.0.0.2:8443", true},
+		{"127.0.0.1:8443", "127.0.0.1:9090", true},
+		{"127.0.0.1:0", "127.0.0.1:0", true},
+	} {
+		file := p.write("relay.yaml", strings.Replace(good, "listen: 127.0.0.1:0", "listen: '"+test.listen+"'\nadmin: '"+test.admin+"'\nproxies: [127.0.0.0/8]", 1))
+		if test.taken {
+			p.must("serve", "--config", file, "--check")
+		} else {
+			p.fails(2, "line 2: admin: listen has this port", "serve", "--config", file, "--check")
+		}
+	}
+}
+
+func TestTheCheckWarnsOfAnAdminAddressThatOthersReach(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for admin, open := range map[string]bool{"127.0.0.1:9090": false, "localhost:9090": false, "'[::1]:9090'": false, "0.0.0.0:9090": true, "':9090'": true, "192.0.2.7:9090": true} {
+		file := p.declare("admin: " + admin)
+		warned := strings.Contains(p.must("serve", "--config", file, "--check"), "Warning: admin is no address of this machine alone")
+		listed := strings.Contains(p.must("serve", "--config", file, "--check", "--output", "json"), `"admin_warning": "admin is no address of this machine alone`)
+		if warned != open || listed != open {
+			t.Errorf("%s: warned %v, in JSON %v", admin, warned, listed)
+		}
+	}
+}
+
+// A gateway without erasures has a ledger without lines.
+func TestADatabaseThatAGatewayServedFromIsNotCalledNew(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	file := p.declare()
+	for _, schema := range []struct {
+		of   []store.Schema
+		want string
+	}{
+		{nil, "relay.db, which serve makes, with its folder where there is none\n"},
+		{[]store.Schema{erasures.Schema()}, "relay.db, which is empty\n"},
+		{[]store.Schema{erasures.Schema(), events.Schema()}, "relay.db: 0 lines, 0 erasures, of which 0 open and 0 due within a week\n"},
+	} {
+		if schema.of != nil {
+			db, err := store.Open(t.Context(), "sqlite:"+p.path("data/relay.db"), schema.of...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if said := p.must("serve", "--config", file, "--check"); !strings.Contains(said, schema.want) {
+			t.Errorf("want %q in %s", schema.want, said)
+		}
+		if said := p.must("serve", "--config", file, "--check", "--output", "json"); strings.Contains(said, `"new": true`) == strings.Contains(schema.want, "0 lines") {
+			t.Errorf("want %q, and in JSON it is %s", schema.want, said)
+		}
 	}
 }

@@ -160,9 +160,9 @@ func (o *reportOptions) count(cmd *cobra.Command, q report.Query) (*report.Data,
 	for _, name := range o.from {
 		if err := countFile(c, name, cmd.InOrStdin()); err != nil {
 			if errors.As(err, new(*report.LineError)) {
-				err = &rootcmd.Mistake{Err: fmt.Errorf("%w; --skip-damaged leaves such lines out", err)}
+				err = fmt.Errorf("%w; --skip-damaged leaves such lines out", err)
 			}
-			return nil, err
+			return nil, &rootcmd.Mistake{Err: err} // also where a compressed file is cut off
 		}
 	}
 	if c.Damaged > 0 {
@@ -177,11 +177,11 @@ func countFile(c *report.Counter, name string, stdin io.Reader) error {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return &rootcmd.Mistake{Err: fmt.Errorf("--from: %s: %w", quote(name), plaintext.Cause(err))}
+		return fmt.Errorf("--from: %s: %w", quote(name), plaintext.Cause(err))
 	}
 	defer f.Close() // which was only read
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return &rootcmd.Mistake{Err: fmt.Errorf("--from: %s is a folder", quote(name))}
+		return fmt.Errorf("--from: %s is a folder", quote(name))
 	}
 	return c.Read(name, f)
 }

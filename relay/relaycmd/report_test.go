@@ -32,6 +32,20 @@ func used(tool string) []byte {
 	return text
 }
 
+// zipped are they in a file that is compressed.
+func zipped(t *testing.T) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	z := gzip.NewWriter(&text)
+	if _, err := z.Write(used("mytool")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return text.Bytes()
+}
+
 // result is what a command said, and how it ended.
 type result struct {
 	stdout, stderr string
@@ -58,15 +72,7 @@ func reporting(t *testing.T, files map[string][]byte) (dir string, run func(args
 
 func TestReportMakesAPageAndTablesOfFiles(t *testing.T) {
 	t.Parallel()
-	var zipped bytes.Buffer
-	z := gzip.NewWriter(&zipped)
-	if _, err := z.Write(used("mytool")); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	dir, run := reporting(t, map[string][]byte{"a.ndjson": used("mytool"), "b.ndjson.gz": zipped.Bytes()})
+	dir, run := reporting(t, map[string][]byte{"a.ndjson": used("mytool"), "b.ndjson.gz": zipped(t)})
 	// The same events twice, as files and their copies have them.
 	if r := run("--from", "a.ndjson", "b.ndjson.gz", "--out", "page.html", "--csv", "numbers"); r.code != 0 || r.stderr != "" {
 		t.Fatalf("%+v", r)
@@ -133,13 +139,16 @@ func TestReportReadsWhatTheGatewayCounted(t *testing.T) {
 func TestReportSaysWhatIsWrongWithALineOrTheCommandLine(t *testing.T) {
 	t.Parallel()
 	bad := append(used("mytool"), "{\"id\":\"c0ffee\n"...)
-	_, run := reporting(t, map[string][]byte{"bad.ndjson": bad, "a.ndjson": used("a"), "b.ndjson": used("b")})
+	_, run := reporting(t, map[string][]byte{"bad.ndjson": bad, "a.ndjson": used("a"), "b.ndjson": used("b"), "cut.gz": zipped(t)[:60], "none.gz": {0x1f, 0x8b, 0}})
 	for _, c := range []struct {
 		args string
 		want string
 	}{
 		{"--from bad.ndjson --out x.html", "bad.ndjson: line 8: no JSON at byte"},
 		{"--from nothing.ndjson --out x.html", "--from: nothing.ndjson: no such file"},
+		{"--from cut.gz --out x.html", "cut.gz: after line 0: "},
+		{"--from cut.gz --out x.html --skip-damaged", "cut.gz: after line 0: "},
+		{"--from none.gz --out x.html", "none.gz: "},
 		{"--from . --out x.html", "--from: . is a folder"},
 		{"--from a.ndjson b.ndjson --out x.html", "--tool is required, as there are several: a, b"},
 		{"--from a.ndjson --tool b --out x.html", `nothing was counted of --tool "b"`},

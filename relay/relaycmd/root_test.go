@@ -12,11 +12,15 @@ func TestTheProgramIsUsedAsTheOneForScripts(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	for line, want := range map[string]string{
-		"":                "Available Commands:",
-		"--help":          "Available Commands:",
-		"--version":       "telemetry-relay version ",
-		"completion bash": "bash completion",
-		"__complete ser":  "serve\t",
+		"":                            "Available Commands:",
+		"--help":                      "Available Commands:",
+		"--version":                   "telemetry-relay version ",
+		"completion bash":             "bash completion",
+		"__complete ser":              "serve\t",
+		"help":                        "Available Commands:",
+		"help erasures show":          "telemetry-relay erasures show",
+		"__complete help ser":         "serve\t",
+		"__complete help erasures sh": "show\t",
 	} {
 		if out, _, code := p.run(strings.Fields(line)...); code != 0 || !strings.Contains(out, want) {
 			t.Errorf("%q: code %d, %q", line, code, out)
@@ -24,6 +28,8 @@ func TestTheProgramIsUsedAsTheOneForScripts(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"sevre":               `unknown command "sevre"; did you mean serve?`,
+		"help sevre":          `unknown command "sevre"; did you mean serve?`,
+		"help erasures bogus": `unknown command "bogus"`,
 		"--nosuch":            "unknown flag: --nosuch\ntelemetry-relay --help tells how it is used.\n",
 		"serve --nosuch":      "unknown flag: --nosuch\ntelemetry-relay serve --help tells how it is used.\n",
 		"serve --config \x1b": "telemetry-relay: --config: cannot read the file",

@@ -286,12 +286,16 @@ func (v view) weekly(weeks []window) *Chart {
 func (v view) uses(name, column, title, ofWhat string, list []total, hidden int) *Chart {
 	c := &Chart{Name: name, Kind: "bars", Columns: []Column{
 		{column, title, false}, {"events", "Times", true}, {"share", "Share", true}, {"installations", "Installations, a week", true}}}
-	sum, most := int64(0), int64(0)
+	sum, most, hides := int64(0), int64(0), false
 	for _, t := range list {
 		sum, most = sum+t.events, max(most, t.events)
 	}
 	for _, t := range list {
-		row := Row{Cells: []Cell{nameCell(t, "(no name)"), countCell(t.events), shareCell(t.events, sum), countCell(t.installations)}, Soft: t.other}
+		active := countCell(t.installations)
+		if t.hidden {
+			active, hides = missing("–"), true
+		}
+		row := Row{Cells: []Cell{nameCell(t, "(no name)"), countCell(t.events), shareCell(t.events, sum), active}, Soft: t.other}
 		row.bar(t.events, most)
 		c.Rows = append(c.Rows, row)
 	}
@@ -299,6 +303,9 @@ func (v view) uses(name, column, title, ofWhat string, list []total, hidden int)
 		c.Title = fmt.Sprintf("“%s” is %s %s", c.Rows[0].Cells[0].Text, percent(list[0].events, sum), ofWhat)
 	}
 	c.Measure = "How often each was recorded, in all weeks shown, and by how many installations in the last week that is over."
+	if hides {
+		c.Notes = append(c.Notes, fmt.Sprintf("A dash: fewer than %d in that week, or put together with others.", v.k))
+	}
 	c.hiddenNote(v, hidden)
 	c.cut()
 	return c
@@ -326,7 +333,7 @@ func (v view) failures(name, column, title string, list []total, hidden int) *Ch
 		Measure: "Share of calls with an exit code other than 0, of those that ended with one. Wrong usage and interruptions are no failures. What has fewer than 50 calls comes last: they say little.",
 		Columns: []Column{{column, title, false}, {"failure_rate", "Failure rate", true}, {"failures", "Failures", true}, {"ended", "Calls", true}}}
 	most := 0.0
-	if !slices.ContainsFunc(list, func(t total) bool { return t.failures > 0 }) {
+	if hidden == 0 && !slices.ContainsFunc(list, func(t total) bool { return t.failures > 0 }) {
 		c.Title = "No call failed"
 	}
 	for _, t := range list {

@@ -3,9 +3,11 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
@@ -55,7 +57,8 @@ const (
 	twice       = "twice"       // its ID was there before
 )
 
-// rest is the group of what has no place of its own: values beyond the most that are kept.
+// rest is the group of what has no place of its own: values beyond the most that are kept, and
+// runners of no known name.
 const rest = "…"
 
 const (
@@ -172,16 +175,28 @@ func places(e *driver.Event) []place {
 	case e.CI:
 		list = append(list, place{byWho, inCI, true})
 		if e.CIProvider != "" {
-			list = append(list, place{byRunner, value(e.CIProvider), true})
+			list = append(list, place{byRunner, runner(e.CIProvider, ciSystems), true})
 		}
 	case e.Agent != "":
-		list = append(list, place{byWho, agents, true}, place{byRunner, value(e.Agent), true})
+		list = append(list, place{byWho, agents, true}, place{byRunner, runner(e.Agent, codingAgents), true})
 	case e.Interactive:
 		list = append(list, place{byWho, people, true})
 	default:
 		list = append(list, place{byWho, scripts, true})
 	}
 	return list
+}
+
+// The names that are known to run tools.
+var ciSystems, codingAgents = consent.CIProviders(), consent.Agents()
+
+// runner holds a name to its list; other is what tools call an agent of no known name. One that is not there may be of a newer tool, or no runner's
+// at all, and it would be published on the word of k jobs, which one person can start.
+func runner(name string, known []string) string {
+	if name != other && slices.Contains(known, name) {
+		return name
+	}
+	return rest
 }
 
 // value makes a text fit to be a group's name.

@@ -46,13 +46,17 @@ func Handler(db *store.DB, now func() time.Time) http.Handler {
 
 func parseQuery(values url.Values, now time.Time) (q Query, k int, err error) {
 	q, k = Query{Tool: values.Get("tool"), Now: now}, 1
-	for name, to := range map[string]*int{"weeks": &q.Weeks, "k": &k} {
-		text := values.Get(name)
+	for _, number := range []struct {
+		name string
+		to   *int
+		most int
+	}{{"weeks", &q.Weeks, MaxWeeks}, {"k", &k, MaxK}} {
+		text := values.Get(number.name)
 		if text == "" {
 			continue
 		}
-		if *to, err = strconv.Atoi(text); err != nil || *to < 1 || *to > MaxK {
-			return q, k, errors.New(name + " is a number from 1 to " + strconv.Itoa(MaxK))
+		if *number.to, err = strconv.Atoi(text); err != nil || *number.to < 1 || *number.to > number.most {
+			return q, k, errors.New(number.name + " is a number from 1 to " + strconv.Itoa(number.most))
 		}
 	}
 	return q, k, nil

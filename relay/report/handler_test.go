@@ -100,7 +100,7 @@ func TestWhatIsNotThereIsSaid(t *testing.T) {
 	if answer, page := get(t, base+"/report"); answer.StatusCode != http.StatusOK || !strings.Contains(page, "No event has come in yet") {
 		t.Errorf("%d %s", answer.StatusCode, page)
 	}
-	for path, want := range map[string]int{"/report/nothing.csv": 404, "/report?k=0": 400, "/report?k=x": 400, "/report?weeks=-1": 400, "/report?k=99999": 400, "/report?tool=nobody": 200} {
+	for path, want := range map[string]int{"/report/nothing.csv": 404, "/report?k=0": 400, "/report?k=x": 400, "/report?weeks=-1": 400, "/report?weeks=53": 200, "/report?weeks=54": 400, "/report?k=99999": 400, "/report?tool=nobody": 200} {
 		if answer, text := get(t, base+path); answer.StatusCode != want {
 			t.Errorf("%s: %d, want %d: %s", path, answer.StatusCode, want, text)
 		}

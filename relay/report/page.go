@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
@@ -168,7 +169,7 @@ func (p *Page) Chart(name string) (*Chart, bool) {
 func (p *Page) WriteHTML(w io.Writer) error { return document.Execute(w, p) }
 
 // WriteCSV writes the numbers of a chart, with a name of its columns in the first line. What
-// a spreadsheet would take for a formula has a ' in front: names come from elsewhere.
+// a spreadsheet could take for a formula has a ' in front: names come from elsewhere.
 func (c *Chart) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	line := make([]string, len(c.Columns))
@@ -186,11 +187,21 @@ func (c *Chart) WriteCSV(w io.Writer) error {
 	return out.WriteAll(lines) // which flushes
 }
 
+// noFormula puts a ' before each sign that would begin a formula: the first of the cell that is
+// seen, and the first after what begins a cell where a comma is the decimal sign, or where a
+// table is pasted. East Asian input writes the signs wide, which some programs read as well.
 func noFormula(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-		return "'" + cell
+	var b strings.Builder
+	first := true
+	for _, r := range cell {
+		if first && strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", r) {
+			b.WriteByte('\'')
+		}
+		unseen := unicode.IsSpace(r) || !unicode.IsPrint(r)
+		first = first && unseen || strings.ContainsRune(";\t\r\n", r)
+		b.WriteRune(r)
 	}
-	return cell
+	return b.String()
 }
 
 // Download is the address of the CSV: one elsewhere, or the CSV itself.

@@ -68,9 +68,10 @@ type total struct {
 	// other is what small groups are put together as.
 	other bool
 	numbers
-	// installations is how many there were in the last of the weeks that is over, if the
-	// group is shown in that.
+	// installations is how many there were in the last of the weeks that is over, and hidden
+	// says that this may not be seen: the group is too small then, or put together with others.
 	installations int64
+	hidden        bool
 	weeks         int
 }
 
@@ -103,13 +104,13 @@ func (v view) totals(weeks []window, dim dimension) (list []total, hidden int) {
 	add := func(key string, w window, c settled, other bool) {
 		t := by[key]
 		if t == nil {
-			t = &total{value: c.value, other: other}
+			t = &total{value: c.value, other: other, hidden: v.public()}
 			by[key] = t
 		}
 		t.numbers.add(c.numbers)
 		t.weeks++
 		if w == last {
-			t.installations = c.installations
+			t.installations, t.hidden = c.installations, false
 		}
 	}
 	for _, w := range weeks {

@@ -201,3 +201,85 @@ func TestPagesOfTwoDaysDifferByWholeWindowsOnly(t *testing.T) {
 		t.Errorf("only %d days and %d weeks were published, %d times", len(active), len(commands), published)
 	}
 }
+
+// A number that k hides is no zero: under it may be four, and put together with others, more.
+func TestWhatIsHiddenIsNotShownAsNobody(t *testing.T) {
+	t.Parallel()
+	monday := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+	var list []driver.Event
+	for w, machines := range []int{6, 4} {
+		for machine := range 20 {
+			name := "often"
+			if machine < machines {
+				name = "seldom"
+			}
+			list = append(list, driver.Event{ID: fmt.Sprint(w, machine), Type: "command.invocation", Name: name, Time: monday.Add(time.Duration(w) * week), Tool: "x", MachineID: strconv.Itoa(machine)})
+		}
+	}
+	for k, want := range map[int]string{1: "4", 5: ""} {
+		page := counted(t, report.Query{Now: samples.Now}, list).Page(report.PageOptions{K: k})
+		_, by := rows(t, tables(t, page)["commands"])
+		if got := by["seldom"]; got["events"] == "" || got["installations"] != want {
+			t.Errorf("k %d: %v, want %q installations", k, got, want)
+		}
+		if c, _ := page.Chart("commands"); k > 1 && !strings.Contains(strings.Join(c.Notes, " "), "A dash: ") {
+			t.Errorf("no note says what a dash is: %q", c.Notes)
+		}
+	}
+}
+
+// What is counted with jobs has no crowd to hide a name in, so the list has to be closed here
+// too: a file may come from anywhere.
+func TestARunnerOfNoKnownNameIsNotNamed(t *testing.T) {
+	t.Parallel()
+	var list []driver.Event
+	for machine := range 12 {
+		e := driver.Event{ID: strconv.Itoa(machine), Type: "feature.used", Time: samples.Now.AddDate(0, 0, -14), Tool: "x", MachineID: strconv.Itoa(machine)}
+		if machine%2 == 0 {
+			e.CI, e.CIProvider = true, "acme-secret-ci"
+		} else {
+			e.Agent = "acme-secret-agent"
+		}
+		known := e
+		known.ID += "k"
+		if known.CI {
+			known.CIProvider = "gitlab-ci"
+		} else {
+			known.Agent = "claude-code"
+		}
+		list = append(list, e, known)
+	}
+	for _, k := range []int{1, 5} {
+		page := counted(t, report.Query{Now: samples.Now}, list).Page(report.PageOptions{K: k})
+		names, by := rows(t, tables(t, page)["runners"])
+		if len(names) != 3 || by["(further)"]["events"] != "12" || by["gitlab-ci"]["events"] != "6" || by["claude-code"]["events"] != "6" {
+			t.Errorf("k %d: %v", k, by)
+		}
+		if text := pageOf(t, page); strings.Contains(text, "acme") || !strings.Contains(text, "further names") {
+			t.Errorf("k %d: %s", k, text)
+		}
+	}
+}
+
+// A spreadsheet may take away what is not seen, read the wide signs as the narrow ones, and
+// begin a cell at a semicolon, as it does where a comma is the decimal sign.
+func TestNoCellOfACSVIsAFormulaToASpreadsheet(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"=1+1": "'=1+1", "@x": "'@x", "x;=1+1": "x;'=1+1", "x; -1": "x; '-1", "\uff1d1+1": "'\uff1d1+1", "\u200b=1": "\u200b'=1", "\u00a0+1": "'+1",
+		"remote add -x": "remote add -x", "a=b": "a=b", "x;y": "x;y", "1.0-rc1": "1.0-rc1", "a,-b": "a,-b",
+	}
+	var list []driver.Event
+	for name := range want {
+		list = append(list, driver.Event{ID: name, Type: "command.invocation", Name: name, Time: samples.Now, Tool: "x", MachineID: "m"})
+	}
+	_, by := rows(t, tables(t, counted(t, report.Query{Now: samples.Now}, list).Page(report.PageOptions{K: 1}))["commands"])
+	for name, cell := range want {
+		if by[cell] == nil {
+			t.Errorf("%q is not %q", name, cell)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%q", by)
+	}
+}
