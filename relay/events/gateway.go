@@ -37,7 +37,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -96,7 +95,7 @@ type Limits struct {
 	PerAddress Rate
 	// Memory is how many bytes of bodies are worked on at once. Zero means 64 MiB: the
 	// 64 largest that there are, or some 30 000 of a usual size; in memory an event takes up
-	// to four times as much.
+	// to four times as much. One address has a quarter of it at most.
 	Memory int64
 	// WaitingBytes and WaitingAge bound what is stored for one destination that is away; the
 	// oldest go first. Zero means 256 MiB and 7 days: half a million events, and a vendor's
@@ -114,7 +113,7 @@ type Gateway struct {
 	// a key: people erase rarely, but an office shares an address.
 	erasing *rates.Table
 	counts  counters
-	memory  atomic.Int64
+	memory  *memory
 	recent  recent
 	// holder is this process in the database.
 	holder string
@@ -151,6 +150,7 @@ func New(cfg Config) (*Gateway, error) {
 		}
 	}
 	g := &Gateway{cfg: cfg, tools: map[string]*tool{}, addresses: rates.New(cfg.Limits.PerAddress), holder: newHolder()}
+	g.memory = newMemory(cfg.Limits.Memory)
 	g.erasing = rates.New(rates.Rate{PerSecond: 1. / 60, Burst: 20})
 	for name, t := range cfg.Tools {
 		wrong := func(format string, args ...any) error {
