@@ -63,7 +63,7 @@ type Config struct {
 	Limits Limits
 	// Proxies are whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
-	// Log is told when a destination goes away and comes back. It gets no address, header, body
+	// Log is told when a destination goes away and comes back, and when events are lost to one. It gets no address, header, body
 	// or machine ID. nil means that nothing is logged.
 	Log *slog.Logger
 	// Now is the clock, nil meaning time.Now.
@@ -113,6 +113,7 @@ type Gateway struct {
 	// a key: people erase rarely, but an office shares an address.
 	erasing *rates.Table
 	counts  counters
+	losses  losses
 	memory  *memory
 	recent  recent
 	// holder is this process in the database.
