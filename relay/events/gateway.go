@@ -374,6 +374,8 @@ func (g *Gateway) erased(ctx context.Context, tool string, machines map[string]b
 	if len(machines) == 0 || g.cfg.Erased == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
 	erased, err := g.cfg.Erased(ctx, tool, slices.Sorted(maps.Keys(machines)))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnknownErasures, err)

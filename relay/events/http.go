@@ -26,7 +26,8 @@ const Path = "/v1/events"
 const (
 	// bodyTimeout is for 1 MiB over a line of 100 KB/s.
 	bodyTimeout = 10 * time.Second
-	// databaseTime bounds what one request asks of the database, twice.
+	// databaseTime bounds what one request asks of the database: who was erased, and at the end
+	// to keep what a destination misses.
 	databaseTime = 2 * time.Second
 	// busyWait is the Retry-After of a gateway that has its hands full: some seconds, since
 	// what it works on is done in as many.

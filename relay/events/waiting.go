@@ -37,6 +37,8 @@ func newHolder() string { return rand.Text() }
 
 // keep stores what destinations miss. When it returns nil, that is durable.
 func (g *Gateway) keep(ctx context.Context, t *tool, events []driver.Event, missed []missing) error {
+	ctx, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
 	of := map[*destination][]driver.Event{}
 	for _, m := range missed {
 		of[m.destination] = append(of[m.destination], events[m.event])

@@ -236,6 +236,23 @@ func TestAMachineThatWasErasedIsRefused(t *testing.T) {
 	g.mustHave(`telemetry_relay_events_findings_total{tool="mytool",kind="erased"} 2`)
 }
 
+// A database that is there and does not answer must not use up the time that a tool waits.
+func TestADatabaseThatDoesNotAnswerIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	var left time.Duration
+	g := serve(t, events.Config{Erased: func(ctx context.Context, _ string, _ []string) (map[string]bool, error) {
+		until, _ := ctx.Deadline()
+		left = time.Until(until)
+		return nil, context.DeadlineExceeded
+	}}, newVendor(t).destination(t, "vendor"))
+	if resp := g.post(driver.AppendJSONArray(nil, batch(1))); resp.StatusCode != 503 {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+	if left > 2*time.Second || left <= 0 {
+		t.Errorf("it has %v", left)
+	}
+}
+
 func TestWhereNobodyKnowsWhoWasErasedTheToolKeepsItsEvents(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t)
