@@ -29,8 +29,8 @@ func (db *DB) Scrub(ctx context.Context) error {
 
 // Rewrite does what Scrub does, and writes an SQLite file anew before that. SQLite overwrites what
 // is deleted, but not the copies that it left in its pages when it moved rows about, so only this
-// shows that nothing is left. It takes some seconds for a gigabyte, as much free space again as the
-// file is large, and nobody writes meanwhile.
+// shows that nothing is left. It takes about half a minute for a gigabyte, as much free space
+// again as the file is large, and nobody writes meanwhile.
 func (db *DB) Rewrite(ctx context.Context) error {
 	if db.Engine() == "sqlite" {
 		if _, err := db.write.ExecContext(ctx, "VACUUM"); err != nil {
