@@ -24,11 +24,11 @@ const (
 	// maxSending is how many requests of one destination are under way: enough that one that
 	// takes long does not hold up the others, and few enough that under load batches fill up.
 	maxSending = 4
-	// queueTime and sendTime together stay below the 20 s after which a tool gives up waiting
-	// for an answer, so it gets one. What waited longer than queueTime for its turn was not
-	// tried, and is asked for again.
+	// queueTime, sendTime and twice databaseTime together stay below the 20 s after which a tool
+	// gives up waiting for an answer, so it gets one. What waited longer than queueTime for its
+	// turn was not tried, and is asked for again.
 	queueTime = 3 * time.Second
-	sendTime  = 14 * time.Second
+	sendTime  = 12 * time.Second
 	// trips is how many failures in a row make a destination count as away. One alone may be
 	// an event's fault, or a connection's.
 	trips = 3

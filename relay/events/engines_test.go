@@ -27,6 +27,7 @@ var onEachEngine = []struct {
 	{"replicas share what waits", replicasShareWhatWaits},
 	{"the oldest of what waits goes first and is counted", theOldestOfWhatWaitsGoesFirstAndIsCounted},
 	{"what waits too long is erased and counted", whatWaitsTooLongIsErasedAndCounted},
+	{"what waits for a destination that is not in the file is said", whatWaitsForADestinationThatIsNotInTheFileIsSaid},
 	{"what waits of a machine that is erased meanwhile is not sent", whatWaitsOfAMachineThatIsErasedMeanwhileIsNotSent},
 	{"a team without a vendor has its events in the database", aTeamWithoutAVendorHasItsEventsInTheDatabase},
 	{"the store forgets what is older than it keeps", theStoreForgetsWhatIsOlderThanItKeeps},

@@ -37,7 +37,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -64,7 +63,7 @@ type Config struct {
 	Limits Limits
 	// Proxies are whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
-	// Log is told when a destination goes away and comes back. It gets no address, header, body
+	// Log is told when a destination goes away and comes back, and when events are lost to one. It gets no address, header, body
 	// or machine ID. nil means that nothing is logged.
 	Log *slog.Logger
 	// Now is the clock, nil meaning time.Now.
@@ -96,7 +95,7 @@ type Limits struct {
 	PerAddress Rate
 	// Memory is how many bytes of bodies are worked on at once. Zero means 64 MiB: the
 	// 64 largest that there are, or some 30 000 of a usual size; in memory an event takes up
-	// to four times as much.
+	// to four times as much. One address has a quarter of it at most.
 	Memory int64
 	// WaitingBytes and WaitingAge bound what is stored for one destination that is away; the
 	// oldest go first. Zero means 256 MiB and 7 days: half a million events, and a vendor's
@@ -114,7 +113,8 @@ type Gateway struct {
 	// a key: people erase rarely, but an office shares an address.
 	erasing *rates.Table
 	counts  counters
-	memory  atomic.Int64
+	losses  losses
+	memory  *memory
 	recent  recent
 	// holder is this process in the database.
 	holder string
@@ -151,6 +151,7 @@ func New(cfg Config) (*Gateway, error) {
 		}
 	}
 	g := &Gateway{cfg: cfg, tools: map[string]*tool{}, addresses: rates.New(cfg.Limits.PerAddress), holder: newHolder()}
+	g.memory = newMemory(cfg.Limits.Memory)
 	g.erasing = rates.New(rates.Rate{PerSecond: 1. / 60, Burst: 20})
 	for name, t := range cfg.Tools {
 		wrong := func(format string, args ...any) error {
@@ -373,6 +374,8 @@ func (g *Gateway) erased(ctx context.Context, tool string, machines map[string]b
 	if len(machines) == 0 || g.cfg.Erased == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
 	erased, err := g.cfg.Erased(ctx, tool, slices.Sorted(maps.Keys(machines)))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnknownErasures, err)

@@ -26,7 +26,8 @@ const Path = "/v1/events"
 const (
 	// bodyTimeout is for 1 MiB over a line of 100 KB/s.
 	bodyTimeout = 10 * time.Second
-	// databaseTime bounds what one request asks of the database, twice.
+	// databaseTime bounds what one request asks of the database: who was erased, and at the end
+	// to keep what a destination misses.
 	databaseTime = 2 * time.Second
 	// busyWait is the Retry-After of a gateway that has its hands full: some seconds, since
 	// what it works on is done in as many.
@@ -60,8 +61,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		g.refuse(w, &refusal{http.StatusTooManyRequests, "rate_limited", wait})
 		return
 	}
-	body, release, no := g.read(w, req)
-	defer release()
+	room := g.memory.room(from)
+	defer room.close()
+	body, no := g.read(w, req, room)
 	if no != nil {
 		g.refuse(w, no)
 		return
@@ -132,69 +134,75 @@ func reply(w http.ResponseWriter, status int, body []byte) {
 // seconds rounds up: who comes back early is sent away again.
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
-// read returns the body, unpacked. release gives back the memory that it is counted with.
-func (g *Gateway) read(w http.ResponseWriter, req *http.Request) (body string, release func(), no *refusal) {
-	taken := int64(0)
-	release = func() { g.memory.Add(-taken) }
-	reserve := func(n int64) bool {
-		taken += n
-		return g.memory.Add(n) <= g.cfg.Limits.Memory
-	}
+// read returns the body, unpacked, for which it takes room.
+func (g *Gateway) read(w http.ResponseWriter, req *http.Request, room *room) (body string, no *refusal) {
 	if req.URL.Path != Path && req.URL.Path != Path+"/" {
-		return "", release, errPath
+		return "", errPath
 	}
 	if req.Method != http.MethodPost {
-		return "", release, errMethod
+		return "", errMethod
 	}
 	kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 	coding := strings.ToLower(strings.TrimSpace(req.Header.Get("Content-Encoding")))
 	if err != nil || kind != "application/json" || coding != "" && coding != "identity" && coding != "gzip" {
-		return "", release, errMediaType
+		return "", errMediaType
 	}
 	if req.ContentLength > maxBody {
 		w.Header().Set("Connection", "close") // or the server reads on for a while
-		return "", release, errTooLarge
-	}
-	size := req.ContentLength
-	if size < 0 {
-		size = maxBody // of a length that is not told
-	}
-	if !reserve(size) {
-		return "", release, errBusy
+		return "", errTooLarge
 	}
 	// A server may have no deadline of its own; where none can be set there is no connection.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	sent := http.MaxBytesReader(w, req.Body, maxBody)
-	text, err := readAll(sent, req.ContentLength)
+	text, err := readAll(http.MaxBytesReader(w, req.Body, maxBody), req.ContentLength, room)
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 	case tooLarge:
-		return "", release, errTooLarge
+		return "", errTooLarge
+	case errors.Is(err, errFull):
+		w.Header().Set("Connection", "close")
+		return "", errBusy
 	case err != nil:
-		return "", release, errIncomplete
+		return "", errIncomplete
 	}
 	if coding == "gzip" {
 		if text, err = unpack(text); err != nil {
-			return "", release, errInvalid
+			return "", errInvalid
 		}
 		if len(text) > maxBody {
-			return "", release, errTooLarge
+			return "", errTooLarge
 		}
-		if !reserve(int64(len(text)) - size) {
-			return "", release, errBusy
+		if !room.resize(int64(len(text))) {
+			return "", errBusy
 		}
 	}
-	return text, release, nil
+	return text, nil
 }
 
-// readAll reads a body of a length that is known, for which memory was reserved, or of any.
-func readAll(r io.Reader, length int64) (string, error) {
+// firstRead is what a body takes before any of it is there: a usual one, packed, is not larger.
+const firstRead = 4 << 10
+
+// readAll reads a body. It takes room as the body comes in, not as its length is announced: who
+// announces much and sends nothing holds up nobody.
+func readAll(r io.Reader, length int64, room *room) (string, error) {
 	if length < 0 {
-		text, err := io.ReadAll(r)
-		return string(text), err
+		length = maxBody + 1 // MaxBytesReader stops before
 	}
-	text := make([]byte, length)
-	_, err := io.ReadFull(r, text)
-	return string(text), err
+	var text []byte
+	for size := min(length, firstRead); ; size = min(length, 2*size) {
+		if !room.resize(size) {
+			return "", errFull
+		}
+		had := len(text)
+		text = append(make([]byte, 0, size), text...)[:size]
+		n, err := io.ReadFull(r, text[had:])
+		switch {
+		case (err == io.EOF || err == io.ErrUnexpectedEOF) && length > maxBody: // of a length that was not told
+			return string(text[:had+n]), nil
+		case err != nil:
+			return "", err
+		case size == length:
+			return string(text), nil
+		}
+	}
 }
 
 // unpackers are used again: one takes 40 KB.

@@ -5,11 +5,14 @@ package events_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -158,6 +161,65 @@ func TestBodiesBeyondTheMemoryAreSentAway(t *testing.T) {
 	if err := g.client().Send(t.Context(), batch(1)); err != nil {
 		t.Errorf("when there is room again: %v", err)
 	}
+}
+
+// Connections that announce a megabyte each and send one byte take what one byte takes.
+func TestWhoAnnouncesMuchAndSendsNothingHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	g := serve(t, events.Config{Limits: events.Limits{Memory: 2 << 20}}, newVendor(t).destination(t, "vendor"))
+	for range 20 {
+		begin(t, g, 1<<20, []byte("["))
+	}
+	soon(t, "all have begun", func() bool { return memoryOf(g) >= 20 })
+	if resp := g.post(driver.AppendJSONArray(nil, batch(1))); resp.StatusCode != 204 {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+}
+
+// One address that does send its megabytes, slowly, leaves most of the memory to others.
+func TestOneAddressHasItsShareOfTheMemory(t *testing.T) {
+	t.Parallel()
+	g := serve(t, events.Config{
+		Limits:  events.Limits{Memory: 8 << 20},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	}, newVendor(t).destination(t, "vendor"))
+	for n := range 2 {
+		begin(t, g, 1<<20, bytes.Repeat([]byte(" "), 1<<20-1))
+		soon(t, "one more has its part", func() bool { return memoryOf(g) == (n+1)<<20 })
+	}
+	if resp := g.post(driver.AppendJSONArray(nil, batch(1))); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("the same address: %d", resp.StatusCode)
+	}
+	if resp := g.post(driver.AppendJSONArray(nil, batch(1)), "X-Forwarded-For", "192.0.2.2"); resp.StatusCode != 204 {
+		t.Errorf("somebody else: %d", resp.StatusCode)
+	}
+}
+
+// begin sends the beginning of a request, and leaves it at that until the test ends.
+func begin(t *testing.T, g *gateway, length int, body []byte) {
+	t.Helper()
+	address, _, _ := strings.Cut(strings.TrimPrefix(g.url, "http://"), "/")
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", events.Path, length)
+	if _, err := c.Write([]byte(head)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Write(body) // which the gateway may refuse
+}
+
+func memoryOf(g *gateway) (n int) {
+	const name = "\ntelemetry_relay_events_memory_bytes "
+	_, rest, _ := strings.Cut(g.metrics(), name)
+	number, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return n
 }
 
 // Everything that a client sends carries a mark, and what is written down is searched for it.

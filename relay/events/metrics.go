@@ -103,7 +103,7 @@ func (g *Gateway) Metrics(ctx context.Context, w io.Writer) error {
 	}
 	const memory = "telemetry_relay_events_memory_bytes"
 	head(memory, "gauge", "Bodies that are being worked on.")
-	fmt.Fprintf(w, "%s %d\n", memory, g.memory.Load())
+	fmt.Fprintf(w, "%s %d\n", memory, g.memory.taken())
 
 	logs, err := g.backlogs(ctx)
 	const events, bytes = "telemetry_relay_waiting_events", "telemetry_relay_waiting_bytes"

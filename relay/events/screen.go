@@ -21,11 +21,11 @@ const (
 	// says longer. What is older comes from a clock that was reset, and would stand in reports
 	// of years that are over.
 	maxPast = 100 * 24 * time.Hour
-	// maxWord bounds a word of one of the lists that tools have: of systems, CI systems, agents.
-	// They grow, so those of a newer tool are not known here, but they are words.
-	maxWord = 32
 	// maxPlatform bounds names of versions.
 	maxPlatform = 128
+	// maxDuration is ten years in milliseconds, which no command has run for; sums of it over
+	// all events that a database holds do not overflow.
+	maxDuration = 10 * 366 * 24 * 60 * 60 * 1000
 	// The rest are the collector's own caps.
 	maxName     = 256
 	maxError    = 512
@@ -136,6 +136,8 @@ func (s screening) screen(r *received) finding {
 		return refusedSize
 	case r.malformed || e.Type == "" || len(e.Type) > maxName || e.Time.IsZero():
 		return refusedForm
+	case !countsAdd(e):
+		return refusedForm
 	case e.MachineID != "" && !isID(e.MachineID):
 		return refusedMachine
 	case s.now.Sub(e.Time) > s.past:
@@ -173,10 +175,26 @@ func (s screening) screen(r *received) finding {
 			mend(cutText)
 		}
 	}
-	for _, word := range []*string{&e.OS, &e.Arch, &e.CIProvider, &e.Agent} {
-		if *word != "" && !isWord(*word, maxWord) {
+	for _, word := range []struct {
+		at   *string
+		list map[string]bool
+	}{
+		{&e.OS, systems}, {&e.Arch, processors}, {&e.CIProvider, ciProviders}, {&e.Agent, agents},
+	} {
+		if *word.at != "" && !word.list[*word.at] {
 			mend(droppedWord)
-			*word = ""
+			*word.at = otherWord
+		}
+	}
+	for _, form := range []struct {
+		at   *string
+		keep func(string) string
+	}{
+		{&e.OSVersion, systemVersion.FindString}, {&e.GoVersion, goVersion.FindString}, {&e.Version, toolVersion.FindString},
+	} {
+		if kept := form.keep(*form.at); kept != *form.at {
+			mend(droppedWord)
+			*form.at = kept
 		}
 	}
 	if e.ErrorClass != "" && (s.classes != nil && !slices.Contains(s.classes, e.ErrorClass) || !isWord(e.ErrorClass, maxKey)) {
@@ -224,6 +242,13 @@ func (s screening) extended(e *driver.Event, mend func(finding)) {
 		mend(droppedField)
 		e.Flags = e.Flags[:maxFlags]
 	}
+	e.Flags = slices.DeleteFunc(e.Flags, func(name string) bool {
+		if isFlagName(name) {
+			return false
+		}
+		mend(droppedWord)
+		return true
+	})
 	for i := range e.Flags {
 		if cutTo(&e.Flags[i], maxFlag) {
 			mend(cutText)

@@ -58,7 +58,8 @@ func TestWhatTheAuthorDeclaresPassesAsItIs(t *testing.T) {
 	e := event()
 	e.Type, e.Name, e.ErrorClass, e.Flags = "export.finished", "scheduled", "quota_exceeded", []string{"force"}
 	e.Metadata = map[string]string{"format": "csv", "rows": "10-99", "took": "1.5", "compressed": "true", "schema": "1.20.0-rc.1", "note": "two words", "edition": "team"}
-	e.CI, e.CIProvider, e.Agent, e.Truncated = true, "a-system-of-tomorrow", "codex", 2
+	e.CI, e.CIProvider, e.Agent, e.Truncated = true, "github-actions", "codex", 2
+	e.Version, e.GoVersion, e.Flags = "v1.2.3-rc.1+4f (devel)", "go1.26rc1", []string{"force", "dry-run", "no.proxy", "größe"}
 	got, g := one(t, events.Tool{Declared: declared()}, e)
 	if got == nil || string(got.AppendJSON(nil)) != string(e.AppendJSON(nil)) {
 		t.Errorf("got %+v", got)
@@ -90,6 +91,17 @@ func TestWhatTheAuthorDoesNotDeclareStaysHere(t *testing.T) {
 		"an error class":     {func(e *driver.Event) { e.ErrorClass = "c4n4ry" }, "word", 1, func(e driver.Event) bool { return e.ErrorClass == "other" }},
 		"a system":           {func(e *driver.Event) { e.OS = "c4n4ry's machine" }, "word", 1, nil},
 		"an agent":           {func(e *driver.Event) { e.Agent = "c4n4ry " }, "word", 1, nil},
+		"a system's version": {func(e *driver.Event) { e.OSVersion = "/home/c4n4ry/secret" }, "word", 1, func(e driver.Event) bool { return e.OSVersion == "" }},
+		"three words":        {func(e *driver.Event) { e.OSVersion = "debian 12 c4n4ry" }, "word", 1, func(e driver.Event) bool { return e.OSVersion == "" }},
+		"a processor":        {func(e *driver.Event) { e.Arch = "c4n4ry" }, "word", 1, func(e driver.Event) bool { return e.Arch == "other" }},
+		"an address":         {func(e *driver.Event) { e.Arch = "10.1.2.3" }, "word", 1, func(e driver.Event) bool { return e.Arch == "other" }},
+		"a CI system":        {func(e *driver.Event) { e.CIProvider = "c4n4ry-ci" }, "word", 1, func(e driver.Event) bool { return e.CIProvider == "other" }},
+		"a word for agents":  {func(e *driver.Event) { e.Agent = "c4n4ry" }, "word", 1, func(e driver.Event) bool { return e.Agent == "other" }},
+		"a Go of its own":    {func(e *driver.Event) { e.GoVersion = "go1.26.1-c4n4ry" }, "word", 1, func(e driver.Event) bool { return e.GoVersion == "go1.26.1" }},
+		"no Go at all":       {func(e *driver.Event) { e.GoVersion = "c4n4ry@example.com" }, "word", 1, func(e driver.Event) bool { return e.GoVersion == "" }},
+		"a version of one":   {func(e *driver.Event) { e.Version = "1.0 c4n4ry@example.com" }, "word", 1, func(e driver.Event) bool { return e.Version == "" }},
+		"a flag's value":     {func(e *driver.Event) { e.Flags = []string{"a", "password=c4n4ry", "b"} }, "word", 1, func(e driver.Event) bool { return slices.Equal(e.Flags, []string{"a", "b"}) }},
+		"a path for a flag":  {func(e *driver.Event) { e.Flags = []string{"/home/c4n4ry/x"} }, "word", 1, func(e driver.Event) bool { return len(e.Flags) == 0 }},
 		"a run":              {func(e *driver.Event) { e.RunID = "c4n4ry" }, "word", 1, func(e driver.Event) bool { return e.RunID == "" }},
 		"a consent":          {func(e *driver.Event) { e.ConsentID = "c4n4ry" }, "word", 1, func(e driver.Event) bool { return e.ConsentID == "" }},
 		"a version's name":   {func(e *driver.Event) { e.Version = strings.Repeat("x", 256) + "c4n4ry" }, "text", 1, nil},
@@ -126,6 +138,13 @@ func TestAnEventThatMustNotBeIsRefused(t *testing.T) {
 		"a machine":                   {func(e *driver.Event) { e.MachineID = strings.ToUpper(strings.Repeat("ab", 16)) }, "machine_id"},
 		"a machine's name":            {func(e *driver.Event) { e.MachineID = "laptop-of-jane" }, "machine_id"},
 		"a time long past":            {func(e *driver.Event) { e.Time = time.Now().Add(-101 * 24 * time.Hour) }, "time_past"},
+		"more failures than calls":    {func(e *driver.Event) { e.Count, e.Failures = 2, 5 }, "form"},
+		"failures of one call":        {func(e *driver.Event) { e.Failures = 1 }, "form"},
+		"more durations than calls":   {func(e *driver.Event) { e.Count, e.Durations = 2, []int{1, 2} }, "form"},
+		"more calls than there are":   {func(e *driver.Event) { e.Count, e.SampleRate = 1e9, 1e9 }, "form"},
+		"a little more than that":     {func(e *driver.Event) { e.Count, e.SampleRate = 5e8+1, 2 }, "form"},
+		"a time before its beginning": {func(e *driver.Event) { *e.DurationMS = -5 }, "form"},
+		"a time without end":          {func(e *driver.Event) { *e.DurationMS = 1e18 }, "form"},
 		"no time":                     {func(e *driver.Event) { e.Time = time.Time{} }, "form"},
 		"what no vendor takes":        {func(e *driver.Event) { e.Metadata = map[string]string{"note": strings.Repeat("x", 65536)} }, "size"},
 	} {

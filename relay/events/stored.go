@@ -183,24 +183,60 @@ func StoreVendor(db *store.DB) deletion.Vendor {
 	}
 }
 
-// eraser erases what there is of a tool's machines. It is a Follower, a Finder and a Counter.
+// eraser erases what there is of a tool's machines. It is a Follower, a Finder, a Counter
+// and a Bulk.
 type eraser struct {
 	db   *store.DB
 	tool string
 }
 
 // RequestDeletion erases, and counts in the same transaction what is left, so that what it
-// returns is verified.
+// returns is verified: also that no copy is left in an SQLite file.
 func (e *eraser) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
-	if err := req.Validate(); err != nil {
+	outcomes, err := e.RequestDeletions(ctx, []deletion.Request{req})
+	if err != nil {
 		return deletion.Receipt{}, err
 	}
+	return outcomes[0].Receipt, outcomes[0].Err
+}
+
+// MaxBulk is how many share the writing of the file, which takes much longer than each does.
+func (e *eraser) MaxBulk() int { return 100 }
+
+// RequestDeletions does so for several.
+func (e *eraser) RequestDeletions(ctx context.Context, requests []deletion.Request) ([]deletion.Outcome, error) {
 	if err := ctx.Err(); err != nil {
-		return deletion.Receipt{}, err
+		return nil, err
 	}
-	var erased, left int64
-	err := e.db.Write(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Exec(ctx, `DELETE FROM events WHERE tool = ? AND machine_id = ?`, e.tool, req.MachineID)
+	outcomes := make([]deletion.Outcome, len(requests))
+	asked := false
+	for i, req := range requests {
+		out := &outcomes[i]
+		if out.Err = req.Validate(); out.Err != nil {
+			continue
+		}
+		var erased, left int64
+		if erased, left, out.Err = e.erase(ctx, req.MachineID); out.Err != nil {
+			continue
+		}
+		asked = true
+		r := deletion.Receipt{State: deletion.Acknowledged, MachineID: req.MachineID, At: req.RequestedAt}
+		out.Receipt = judged(r, left, fmt.Sprintf("%d events were erased from the gateway's database, and none is left", erased))
+	}
+	if !asked {
+		return outcomes, nil
+	}
+	// Also where nothing was erased now: an attempt before may have failed here.
+	if err := e.db.Rewrite(ctx); err != nil {
+		return nil, fmt.Errorf("writing the gateway's database anew without what was erased: %w", err)
+	}
+	return outcomes, nil
+}
+
+// erase deletes what there is of a machine, and counts what is left.
+func (e *eraser) erase(ctx context.Context, machineID string) (erased, left int64, err error) {
+	err = e.db.Write(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Exec(ctx, `DELETE FROM events WHERE tool = ? AND machine_id = ?`, e.tool, machineID)
 		if err != nil {
 			return err
 		}
@@ -215,20 +251,19 @@ func (e *eraser) RequestDeletion(ctx context.Context, req deletion.Request) (del
 		}
 		erased = rows
 		for _, name := range names {
-			n, err := remove(ctx, tx, e.tool, name, `machine_id = ?`, req.MachineID)
+			n, err := remove(ctx, tx, e.tool, name, `machine_id = ?`, machineID)
 			if err != nil {
 				return err
 			}
 			erased += n
 		}
-		left, err = e.count(ctx, tx, req.MachineID)
+		left, err = e.count(ctx, tx, machineID)
 		return err
 	})
 	if err != nil {
-		return deletion.Receipt{}, fmt.Errorf("erasing from the gateway's database: %w", err)
+		return 0, 0, fmt.Errorf("erasing from the gateway's database: %w", err)
 	}
-	r := deletion.Receipt{State: deletion.Acknowledged, MachineID: req.MachineID, At: req.RequestedAt}
-	return judged(r, left, fmt.Sprintf("%d events were erased from the gateway's database, and none is left", erased)), nil
+	return erased, left, nil
 }
 
 // judged is a receipt after a count.

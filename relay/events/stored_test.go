@@ -3,8 +3,12 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +169,88 @@ func TestAnErasureIsNotOverWhereSomethingIsThereAgain(t *testing.T) {
 	}
 	if _, err := requestor.(deletion.Follower).Status(t.Context(), r); !errors.Is(err, deletion.ErrUnknownReceipt) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// SQLite moves what it keeps about in its file, and leaves copies where there was room: an erasure
+// that is called verified leaves none of them, whoever was erased before.
+func TestNothingOfWhatWasErasedIsLeftInTheFile(t *testing.T) {
+	t.Parallel()
+	db, file := database(t)
+	d := kept(t, db, nil)
+	send := func(machineID, name string, n int) {
+		list := batch(n)
+		for i := range list {
+			list[i].MachineID, list[i].Name = machineID, fmt.Sprintf("%s-%03d", name, i)
+		}
+		if err := d.Backend.Send(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 40 {
+		send(machine(100+n), "other", 5)
+		send(machine(1), fmt.Sprintf("c4n4ry-%d", n), 1+n%7)
+		send(machine(2), fmt.Sprintf("f1rst-%d", n), 1+n%5)
+	}
+	requestor, err := events.StoreVendor(db).Open(deletion.VendorConfig{Tool: "mytool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{machine(2), machine(1)} {
+		r, err := requestor.RequestDeletion(t.Context(), deletion.Request{Tool: "mytool", MachineID: id})
+		if err != nil || r.State != deletion.Verified {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	files, err := filepath.Glob(file + "*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files of the database: %v", err)
+	}
+	others := 0
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{"c4n4ry", "f1rst", machine(1), machine(2)} {
+			if n := bytes.Count(content, []byte(secret)); n > 0 {
+				t.Errorf("%s holds %q %d times", filepath.Base(name), secret, n)
+			}
+		}
+		others += bytes.Count(content, []byte("other-"))
+	}
+	if others == 0 {
+		t.Error("the search finds nothing")
+	}
+}
+
+// Those that are asked for at once share what takes long, which is to write the file anew.
+func TestErasuresFromTheStoreShareOneCall(t *testing.T) {
+	t.Parallel()
+	db, _ := database(t)
+	list := batch(3)
+	list[1].MachineID, list[2].MachineID = machine(2), machine(3)
+	if err := kept(t, db, nil).Backend.Send(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	requestor, err := events.StoreVendor(db).Open(deletion.VendorConfig{Tool: "mytool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bulk := requestor.(deletion.Bulk)
+	outcomes, err := bulk.RequestDeletions(t.Context(), []deletion.Request{
+		{Tool: "mytool", MachineID: machine(1)}, {Tool: "mytool", MachineID: "none"}, {Tool: "mytool", MachineID: machine(2)},
+	})
+	if err != nil || len(outcomes) != 3 || bulk.MaxBulk() < 2 {
+		t.Fatalf("%+v, %v", outcomes, err)
+	}
+	for i, state := range []deletion.State{deletion.Verified, "", deletion.Verified} {
+		if o := outcomes[i]; o.Receipt.State != state || (state == "") != errors.Is(o.Err, deletion.ErrInvalidID) {
+			t.Errorf("%d: %+v", i, o)
+		}
+	}
+	if n := number(t, db, `SELECT COUNT(*) FROM events`); n != 1 {
+		t.Errorf("%d events are left, want that of the third", n)
 	}
 }
 

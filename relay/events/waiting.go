@@ -23,6 +23,9 @@ const (
 	look = time.Second
 	// sweep is how often what is too old, or of somebody who was erased, is looked for.
 	sweep = time.Hour
+	// tell is how often it is logged at most that events were lost: while a destination is away
+	// and its room is full, each request pushes some out.
+	tell = time.Minute
 	// rowsAtOnce bounds a statement, and what one transaction holds up.
 	rowsAtOnce = 100
 	// sweptAtOnce is how many rows are deleted in one transaction.
@@ -34,6 +37,8 @@ func newHolder() string { return rand.Text() }
 
 // keep stores what destinations miss. When it returns nil, that is durable.
 func (g *Gateway) keep(ctx context.Context, t *tool, events []driver.Event, missed []missing) error {
+	ctx, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
 	of := map[*destination][]driver.Event{}
 	for _, m := range missed {
 		of[m.destination] = append(of[m.destination], events[m.event])
@@ -55,7 +60,7 @@ func (g *Gateway) keep(ctx context.Context, t *tool, events []driver.Event, miss
 			return err
 		}
 		g.counts.add(int(stored), metricStored, "tool", d.tool, "destination", d.Name)
-		g.counts.add(int(cut), metricCut, "tool", d.tool, "destination", d.Name, "reason", "bytes")
+		g.lost(int(cut), loss{d.tool, d.Name, "bytes"})
 	}
 	return nil
 }
@@ -137,7 +142,9 @@ func rowsOf(rows, columns int) string {
 func (g *Gateway) Run(ctx context.Context) error {
 	ticks := time.NewTicker(look)
 	defer ticks.Stop()
+	defer g.losses.tell(g.cfg.Log)
 	failing := false
+	var told time.Time
 	for next := g.cfg.Now(); ; {
 		err := g.drain(ctx)
 		if now := g.cfg.Now(); err == nil && !now.Before(next) {
@@ -150,6 +157,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 			} else {
 				g.cfg.Log.Info("what waits for destinations is sent again")
 			}
+		}
+		if now := g.cfg.Now(); now.Sub(told) >= tell && g.losses.tell(g.cfg.Log) {
+			told = now
 		}
 		select {
 		case <-ctx.Done():
@@ -274,7 +284,7 @@ func (g *Gateway) resend(ctx context.Context, d *destination, rows []row) (done 
 		done = append(done, r)
 	}
 	for reason, n := range cut {
-		g.counts.add(n, metricCut, "tool", d.tool, "destination", d.Name, "reason", reason)
+		g.lost(n, loss{d.tool, d.Name, reason})
 	}
 	if len(events) == 0 {
 		return done, 0, nil
@@ -286,7 +296,7 @@ func (g *Gateway) resend(ctx context.Context, d *destination, rows []row) (done 
 	for i, v := range verdicts {
 		switch v {
 		case never:
-			g.counts.add(1, metricCut, "tool", d.tool, "destination", d.Name, "reason", "rejected")
+			g.lost(1, loss{d.tool, d.Name, "rejected"})
 			fallthrough
 		case has:
 			done = append(done, sent[i])
@@ -348,6 +358,10 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	}
 	var problems []error
 	for _, b := range logs {
+		if b.events > 0 && !g.sendsTo(b.tool, b.destination) {
+			g.cfg.Log.Warn("events wait for a destination that is not in the file: they are kept until they are too old, and sent if it comes back",
+				"tool", b.tool, "destination", b.destination, "events", b.events, "age", g.cfg.Limits.WaitingAge)
+		}
 		problems = append(problems, g.sweepErased(ctx, b), g.sweepOld(ctx, b))
 	}
 	for _, d := range g.all() {
@@ -393,7 +407,7 @@ func (g *Gateway) sweepErased(ctx context.Context, b backlog) error {
 			}); err != nil {
 				return err
 			}
-			g.counts.add(int(n), metricCut, "tool", b.tool, "destination", b.destination, "reason", "erased")
+			g.lost(int(n), loss{b.tool, b.destination, "erased"})
 		}
 		after = last
 	}
@@ -411,7 +425,7 @@ func (g *Gateway) sweepOld(ctx context.Context, b backlog) error {
 		if err != nil {
 			return err
 		}
-		g.counts.add(int(n), metricCut, "tool", b.tool, "destination", b.destination, "reason", "age")
+		g.lost(int(n), loss{b.tool, b.destination, "age"})
 		if n < sweptAtOnce {
 			return nil
 		}

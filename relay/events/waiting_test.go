@@ -130,6 +130,9 @@ func theOldestOfWhatWaitsGoesFirstAndIsCounted(t *testing.T, db *store.DB) {
 	if got := gone.got(); !slices.Equal(got, sent[365:]) {
 		t.Errorf("got %q, want the last ten", got)
 	}
+	if text := g.log.String(); !strings.Contains(text, "tool=mytool destination=gone reason=bytes events=365") {
+		t.Errorf("nobody is told:\n%s", text)
+	}
 }
 
 // clock is one that a test moves.
@@ -167,6 +170,29 @@ func whatWaitsTooLongIsErasedAndCounted(t *testing.T, db *store.DB) {
 	if got := gone.got(); len(got) > 0 {
 		t.Errorf("%d were sent", len(got))
 	}
+	soon(t, "somebody is told", func() bool {
+		return strings.Contains(g.log.String(), "tool=mytool destination=gone reason=age events=6")
+	})
+}
+
+// As after a reload of a file from which somebody took the destination.
+func whatWaitsForADestinationThatIsNotInTheFileIsSaid(t *testing.T, db *store.DB) {
+	here, gone := newVendor(t), newVendor(t)
+	gone.set(away)
+	before := serve(t, events.Config{DB: db}, here.destination(t, "here"), gone.destination(t, "gone"))
+	if err := before.client().Send(t.Context(), batch(4)); err != nil {
+		t.Fatal(err)
+	}
+	c := &clock{}
+	g := serve(t, events.Config{DB: db, Now: c.now}, here.destination(t, "here"))
+	g.run()
+	soon(t, "it is said", func() bool {
+		return strings.Contains(g.log.String(), "not in the file") && strings.Contains(g.log.String(), "tool=mytool destination=gone events=4")
+	})
+	c.pass(8 * 24 * time.Hour)
+	soon(t, "its loss is said", func() bool {
+		return strings.Contains(g.log.String(), "tool=mytool destination=gone reason=age events=4")
+	})
 }
 
 // erasures says who was erased.
@@ -208,6 +234,23 @@ func TestAMachineThatWasErasedIsRefused(t *testing.T) {
 		t.Errorf("the vendor has %q", got)
 	}
 	g.mustHave(`telemetry_relay_events_findings_total{tool="mytool",kind="erased"} 2`)
+}
+
+// A database that is there and does not answer must not use up the time that a tool waits.
+func TestADatabaseThatDoesNotAnswerIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	var left time.Duration
+	g := serve(t, events.Config{Erased: func(ctx context.Context, _ string, _ []string) (map[string]bool, error) {
+		until, _ := ctx.Deadline()
+		left = time.Until(until)
+		return nil, context.DeadlineExceeded
+	}}, newVendor(t).destination(t, "vendor"))
+	if resp := g.post(driver.AppendJSONArray(nil, batch(1))); resp.StatusCode != 503 {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+	if left > 2*time.Second || left <= 0 {
+		t.Errorf("it has %v", left)
+	}
 }
 
 func TestWhereNobodyKnowsWhoWasErasedTheToolKeepsItsEvents(t *testing.T) {

@@ -87,7 +87,8 @@ func (s surroundings) serve() *cobra.Command {
 			"files, which their owner alone may read, or in variables. Files are found from the\n" +
 			"folder of this one:\n\n" + relayExample + "\n\n" +
 			"The exit code is 0 after a signal, 2 if the file or a key is wrong, and 1 if the\n" +
-			"relay cannot run. With --check, whatever is wrong is 2.",
+			"relay cannot run, or could not write at its end what it had counted for the report.\n" +
+			"With --check, whatever is wrong is 2.",
 		Example:           "  " + program + " serve --config relay.yaml --check\n  " + program + " serve --config relay.yaml",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,

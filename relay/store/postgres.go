@@ -38,7 +38,7 @@ func openPostgres(url string) (*DB, error) {
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	return &DB{db, db, postgresEngine{}}, nil
+	return &DB{read: db, write: db, engine: postgresEngine{}}, nil
 }
 
 func (postgresEngine) name() string                  { return "postgres" }
@@ -64,6 +64,7 @@ func (postgresEngine) unknown(err error) bool {
 }
 
 func (postgresEngine) present() error { return nil }
+func (postgresEngine) close() error   { return nil }
 
 func (postgresEngine) lockSchema(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(schemaLock)); err != nil {

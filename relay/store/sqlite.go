@@ -21,8 +21,12 @@ const readers = 8
 
 type sqliteEngine struct {
 	path string
-	// opened is the file that connections have open.
-	opened os.FileInfo
+	// opened are the files that connections have open, by name: the database, its journal and
+	// the journal's index.
+	opened map[string]os.FileInfo
+	// held is a connection that is open for as long as the database is: with the last one SQLite
+	// removes the journal, and the next makes another.
+	held *sql.Conn
 }
 
 func openSQLite(file string) (*DB, error) {
@@ -49,8 +53,7 @@ func openSQLite(file string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", unavailable(err))
 	}
-	opened, err := f.Stat()
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("opening the database: %w", unavailable(err))
 	}
 	// FULL syncs the journal with each commit, so what was acknowledged survives a power cut.
@@ -66,9 +69,35 @@ func openSQLite(file string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", unavailable(err)), write.Close())
 	}
-	read.SetMaxOpenConns(readers)
-	return &DB{read, write, &sqliteEngine{file, opened}}, nil
+	read.SetMaxOpenConns(readers + 1)
+	e := &sqliteEngine{path: file}
+	if err := e.hold(read); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database: %w", unavailable(err)), read.Close(), write.Close())
+	}
+	return &DB{read: read, write: write, engine: e}, nil
 }
+
+// hold opens a connection for good, and looks which files it has open.
+func (e *sqliteEngine) hold(pool *sql.DB) (err error) {
+	ctx := context.Background() // the file's wait is bounded by busy_timeout
+	if e.held, err = pool.Conn(ctx); err != nil {
+		return err
+	}
+	var tables int // the journal is opened by the first that reads
+	err = e.held.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema").Scan(&tables)
+	e.opened = map[string]os.FileInfo{}
+	for _, file := range []string{e.path, e.path + "-wal", e.path + "-shm"} {
+		if err == nil {
+			e.opened[file], err = os.Stat(file)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, e.held.Close())
+	}
+	return nil
+}
+
+func (e *sqliteEngine) close() error { return e.held.Close() }
 
 func (*sqliteEngine) name() string                  { return "sqlite" }
 func (*sqliteEngine) translate(query string) string { return query }
@@ -86,14 +115,15 @@ func (*sqliteEngine) again(err error) bool {
 // unknown: a sync that failed says nothing of what is on the disk.
 func (*sqliteEngine) unknown(error) bool { return true }
 
-// present reports an error where the file was moved away or replaced: SQLite would go on writing
-// into what nobody finds any more.
+// present reports an error where one of the files was moved away or replaced: SQLite would go on
+// writing into what nobody finds any more.
 func (e *sqliteEngine) present() error {
-	now, err := os.Stat(e.path)
-	if err == nil && os.SameFile(now, e.opened) {
-		return nil
+	for file, opened := range e.opened {
+		if now, err := os.Stat(file); err != nil || !os.SameFile(now, opened) {
+			return ErrReplaced
+		}
 	}
-	return ErrReplaced
+	return nil
 }
 
 // lockSchema has nothing to do: a writing transaction is alone from its beginning.

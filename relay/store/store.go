@@ -18,6 +18,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,8 +29,8 @@ var (
 	// ErrUnknown: the connection broke while a transaction was being committed, so what was
 	// to be written may be in the database. It wraps ErrUnavailable.
 	ErrUnknown = fmt.Errorf("%w: the end of a transaction is not known", ErrUnavailable)
-	// ErrReplaced: the file of an SQLite database was moved or replaced while it was open. It
-	// wraps ErrUnavailable, and stays until the program is started again.
+	// ErrReplaced: a file of an SQLite database, or of its journal, was moved, removed or replaced
+	// while it was open. It wraps ErrUnavailable, and stays until the program is started again.
 	ErrReplaced = fmt.Errorf("%w: its file was moved or replaced, so start this program again", ErrUnavailable)
 	// ErrNewer: a later version of this program has changed the tables. They are left alone.
 	ErrNewer = errors.New("a later version of this program wrote to the database: use that")
@@ -53,6 +54,8 @@ type Schema struct {
 type DB struct {
 	read, write *sql.DB
 	engine      engine
+	// failed says that the last transaction that was to write could not.
+	failed atomic.Bool
 }
 
 // engine is what differs between the two.
@@ -72,6 +75,8 @@ type engine interface {
 	// lockSchema lets one process at a time change tables.
 	lockSchema(ctx context.Context, tx *sql.Tx) error
 	name() string
+	// close gives back what the engine itself has open.
+	close() error
 }
 
 // Open opens the database that url names, makes it if it is a file that is not there, and
@@ -102,18 +107,36 @@ func (db *DB) Close() error {
 	if db.read == db.write {
 		return db.write.Close()
 	}
-	return errors.Join(db.read.Close(), db.write.Close())
+	return errors.Join(db.engine.close(), db.read.Close(), db.write.Close())
 }
 
 // Engine is "sqlite" or "postgres", for people.
 func (db *DB) Engine() string { return db.engine.name() }
 
-// Ping says whether the database answers.
+// probe is the row of the table schemas that Ping writes. No package is called that.
+const probe = "(probe)"
+
+// probeBytes is what Ping writes into a file where the last transaction failed: a full disk may
+// have room for a row, and none for what is to be stored.
+const probeBytes = 256 << 10
+
+// Ping says whether the database answers, has its tables and can be written: it writes a row.
 func (db *DB) Ping(ctx context.Context) error {
-	if err := db.engine.present(); err != nil {
+	failed := db.failed.Load()
+	return db.Write(ctx, func(tx *Tx) error {
+		if failed && db.Engine() == "sqlite" {
+			large := probe + strings.Repeat(" ", probeBytes)
+			if _, err := tx.Exec(ctx, `INSERT INTO schemas (name, steps) VALUES (?, 0)`, large); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `DELETE FROM schemas WHERE name = ?`, large); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO schemas (name, steps) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET steps = excluded.steps`,
+			probe, Millis(time.Now()))
 		return err
-	}
-	return unavailable(db.write.PingContext(ctx))
+	})
 }
 
 // File returns the path of the file that url names, and whether it names one.
@@ -129,7 +152,13 @@ type Tx struct {
 // where another transaction was in the way, so it changes nothing but the database. An error
 // that wraps ErrUnavailable is the database's; any other is f's own.
 func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
-	return db.run(ctx, db.write, nil, f)
+	err := db.run(ctx, db.write, nil, f)
+	if err == nil {
+		db.failed.Store(false)
+	} else if errors.Is(err, ErrUnavailable) {
+		db.failed.Store(true)
+	}
+	return err
 }
 
 // Read runs f on one unchanging state of the database. It waits for no writer.

@@ -290,8 +290,10 @@ func TestADatabaseThatOthersMayReadIsRefused(t *testing.T) {
 func TestAFileThatIsReplacedIsNoticed(t *testing.T) {
 	t.Parallel()
 	for name, replace := range map[string]func(file string) error{
-		"removed": os.Remove,
-		"moved":   func(file string) error { return os.Rename(file, file+".old") },
+		"removed":                 os.Remove,
+		"its journal was removed": func(file string) error { return os.Remove(file + "-wal") },
+		"its index was removed":   func(file string) error { return os.Remove(file + "-shm") },
+		"moved":                   func(file string) error { return os.Rename(file, file+".old") },
 		"replaced by a backup": func(file string) error {
 			content, err := os.ReadFile(file)
 			if err != nil {
@@ -449,9 +451,34 @@ func TestAFullDiskTakesNothingByHalvesAndIsUsedAgain(t *testing.T) {
 		}
 	}
 	wantNames(t, db, "before")
+	if err := db.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("asking: got %v, want ErrUnavailable", err)
+	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
+	if err := db.Ping(t.Context()); err != nil { // though nobody has written since
+		t.Errorf("asking: %v", err)
+	}
 	mustAdd(t, db, "after")
 	wantNames(t, db, "before after")
+}
+
+// As when somebody dropped the database and made an empty one of that name.
+func TestADatabaseWithoutItsTablesIsNotThere(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "db", "relay.db")
+	db := open(t, "sqlite:"+file, schema)
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `DROP TABLE schemas`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
 }
