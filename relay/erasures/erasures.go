@@ -64,7 +64,7 @@ func (v VendorState) NeedsPerson() bool {
 // Step is a piece of evidence.
 type Step struct {
 	At time.Time
-	// Event is its word: received, asking, answered, checked, failed, refused, lost, confirmed,
+	// Event is its word: received, joined, asking, answered, checked, failed, refused, lost, confirmed,
 	// reopened, retried, done or cancelled.
 	Event string
 	// Vendor is empty where it is about all.
@@ -82,7 +82,7 @@ func step(e entry) Step {
 	switch {
 	case e.Receipt != nil:
 		s.State, s.Detail = handedOver(e.Receipt.State), e.Receipt.Detail
-	case e.Event == received && e.Proof != "":
+	case e.Proof != "":
 		s.Detail = "the proof was " + e.Proof
 	}
 	return s

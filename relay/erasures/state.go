@@ -111,6 +111,8 @@ func begin(e entry) (*erasure, error) {
 // and that nothing was changed.
 func (r *erasure) apply(e entry) error {
 	switch e.Event {
+	case joined: // it is evidence, and changes nothing
+		return nil
 	case retried:
 		for i := range r.vendors {
 			if v := &r.vendors[i]; v.halted() {

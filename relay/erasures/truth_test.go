@@ -296,7 +296,7 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		v := &vendor{}
 		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
 		f.run()
-		early, late := f.mustPost(somebody(1)), f.mustPost(somebody(2))
+		early, late := f.mustAsk(somebody(1), "OpenDSR"), f.mustAsk(somebody(2), "OpenDSR")
 		if err := f.relay.Cancel([]string{early.ID}, "OpenDSR", "the controller took it back"); err != nil {
 			t.Error(err)
 		}
@@ -311,7 +311,7 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		if asked, _ := v.counts(); asked != 1 || v.asked[0].MachineID != somebody(2).id {
 			t.Errorf("asked for %v", v.asked)
 		}
-		next := f.mustPost(somebody(3))
+		next := f.mustAsk(somebody(3), "OpenDSR")
 		if err := f.relay.Cancel([]string{next.ID, late.ID}, "OpenDSR", "too late"); !errors.Is(err, erasures.ErrTooLate) {
 			t.Errorf("got %v, want ErrTooLate", err)
 		}
@@ -325,6 +325,58 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 			t.Errorf("of another tool erased are %v (%v)", erased, err)
 		}
 	})
+}
+
+// mustAsk takes a request that somebody vouches for.
+func (f *fixture) mustAsk(p person, by string) erasures.Receipt {
+	f.Helper()
+	told, err := f.relay.Request(f.Context(), erasures.Demand{Tool: "mytool", MachineID: p.id, By: by, Why: "a letter"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return told
+}
+
+// A controller that asked first must not end what the person asked for next.
+func TestWhatOthersAskedForTooIsNotTakenBack(t *testing.T) {
+	f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: &vendor{}})
+	proven, shared, own := somebody(1), somebody(2), somebody(3)
+	first := f.mustAsk(proven, "a controller")
+	for range 3 { // a tool asks until it has an answer
+		if a := f.post(proven); a.Status != http.StatusOK || a.ID != first.ID {
+			t.Fatalf("got %+v, want the receipt of the one that is under way", a)
+		}
+	}
+	second := f.mustAsk(shared, "a controller")
+	f.mustAsk(shared, "alice")
+	third := f.mustAsk(own, "a controller")
+	f.mustAsk(own, "a controller")
+	for _, c := range []struct {
+		id, by string
+		want   error
+	}{
+		{first.ID, "a controller", erasures.ErrOthers},
+		{second.ID, "a controller", erasures.ErrOthers},
+		{second.ID, "alice", erasures.ErrOthers},
+		{third.ID, "another controller", erasures.ErrOthers},
+		{f.mustPost(somebody(4)).ID, "", erasures.ErrNobody},
+		{third.ID, "a controller", nil},
+	} {
+		if err := f.relay.Cancel([]string{c.id}, c.by, "it was taken back"); !errors.Is(err, c.want) {
+			t.Errorf("%s takes %s back: %v, want %v", c.by, c.id, err, c.want)
+		}
+	}
+	for _, e := range f.erasures() {
+		want := map[string][]string{
+			first.ID: {"received", "joined"}, second.ID: {"received", "joined"}, third.ID: {"received", "cancelled"},
+		}[e.ID]
+		if want != nil && !slices.Equal(events(e), want) {
+			t.Errorf("the steps of %s are %v, want %v", e.MachineID, events(e), want)
+		}
+		if e.ID == first.ID && e.Steps[1].Detail != "the proof was verified" || e.ID == second.ID && e.Steps[1].By != "alice" {
+			t.Errorf("the evidence has %+v", e.Steps[1])
+		}
+	}
 }
 
 func TestAWeekBeforeTheMonthIsOverItIsTold(t *testing.T) {
