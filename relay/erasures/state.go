@@ -79,7 +79,9 @@ type erasure struct {
 	// received is what the machine's clock said, and bound the later time that vendors get.
 	received, bound, due, verified time.Time
 	quiet                          millis
-	vendors                        []vendorState
+	// isOpen and isWaiting are what the row says of open and waiting, for what is looked up by them.
+	isOpen, isWaiting int64
+	vendors           []vendorState
 }
 
 // begin returns the erasure that a step of the kind received begins.

@@ -412,11 +412,12 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			f.mustPost(somebody(n))
 		}
 		f.pass(3 * day)
+		f.mustPost(somebody(4)) // which is still to be done
 		f.close()
 		head := ""
 		f.look(func(l *erasures.Ledger) {
 			a, err := l.Verify(t.Context())
-			if err != nil || a.Damaged > 0 || a.Lines != 12 || a.Erasures != 3 {
+			if err != nil || a.Damaged > 0 || a.Lines != 13 || a.Erasures != 4 {
 				t.Fatalf("before anything is changed: %+v, %v", a, err)
 			}
 			head = a.Head
@@ -425,11 +426,11 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			`UPDATE erasure_steps SET line = REPLACE(line, 'checked', 'checket') WHERE seq = 12`,
 			`UPDATE erasure_steps SET line = line || ' ' WHERE seq = 5`,
 			`UPDATE erasure_steps SET line = REPLACE(line, '"acknowledged"', '"verified"') WHERE seq = 7`,
-			`DELETE FROM erasure_steps WHERE seq = 12`,
+			`DELETE FROM erasure_steps WHERE seq = 13`,
 			`DELETE FROM erasure_steps WHERE seq = 1`,
 			`DELETE FROM erasure_steps WHERE seq BETWEEN 4 AND 6`,
-			`UPDATE erasure_steps SET seq = 13 WHERE seq = 6`,
-			`INSERT INTO erasure_steps (seq, erasure, line) SELECT 13, erasure, line FROM erasure_steps WHERE seq = 12`,
+			`UPDATE erasure_steps SET seq = 14 WHERE seq = 6`,
+			`INSERT INTO erasure_steps (seq, erasure, line) SELECT 14, erasure, line FROM erasure_steps WHERE seq = 13`,
 			`UPDATE erasures SET state = 'refused' WHERE number = 2`,
 			`UPDATE erasures SET machine_id = '00000000000000000000000000000000' WHERE number = 2`,
 			`UPDATE erasures SET due = due + 86400000 WHERE number = 2`,
@@ -437,6 +438,27 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			`UPDATE erasure_vendors SET state = 'acknowledged' WHERE erasure = 3`,
 			`DELETE FROM erasure_vendors WHERE erasure = 3`,
 			`UPDATE erasure_head SET seq = 11`,
+			`INSERT INTO erasures SELECT 99, 'f0' || SUBSTR(id, 3), tool, machine_id, state, claimed, received, bound, due, verified, quiet,
+				is_open, is_waiting FROM erasures WHERE number = 3`,
+			`INSERT INTO erasures SELECT -1, 'f0' || SUBSTR(id, 3), tool, machine_id, state, claimed, received, bound, due, verified, quiet,
+				is_open, is_waiting FROM erasures WHERE number = 3`,
+			`UPDATE erasure_steps SET erasure = 0 WHERE seq = 7`,
+			`UPDATE erasure_steps SET erasure = 99 WHERE seq = 7`,
+			`UPDATE erasure_steps SET erasure = 2 WHERE seq = 1`,
+			`UPDATE erasures SET is_open = 1 WHERE number = 2`,
+			`UPDATE erasures SET is_open = 0 WHERE number = 13`,
+			`UPDATE erasures SET is_waiting = 0 WHERE number = 13`,
+			`UPDATE erasure_vendors SET todo = 0 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET todo = 0, turn = 0, next = 0 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET todo = 2 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET next = 0 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET next = next + 864000000 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET tool = 'theirtool' WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET vendor = 'nobody' WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET problem = 'none' WHERE erasure = 2`,
+			`UPDATE erasure_lanes SET hold = 9000000000000000`,
+			`UPDATE erasure_totals SET n = n + 1 WHERE state = 'verified'`,
+			`DELETE FROM erasure_totals WHERE state = 'acknowledged'`,
 			`UPDATE erasure_head SET hash = '` + strings.Repeat("0", 64) + `'`,
 		} {
 			f.look(func(l *erasures.Ledger) {
