@@ -14,8 +14,8 @@ type Erasure struct {
 	// ID is the receipt's.
 	ID              string
 	Tool, MachineID string
-	// RequestedAt is when the person asked, as far as their machine knew. ReceivedAt is when
-	// the relay got the request, and DueAt until when it is to be done.
+	// RequestedAt is when the person asked, as far as their machine knew, or who vouches for the
+	// request. ReceivedAt is when the relay got it, and DueAt until when it is to be done.
 	RequestedAt, ReceivedAt, DueAt time.Time
 	// State is Acknowledged, Verified, Refused, Done or Cancelled.
 	State deletion.State

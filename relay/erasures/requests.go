@@ -134,7 +134,11 @@ func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
 		if e.RequestedAt.IsZero() {
 			e.RequestedAt = b.now
 		}
+		// Who vouches says when the month began. A tool's clock may be years back, and says nothing.
 		e.DueAt = b.now.Add(t.Due)
+		if e.Proof == "" && e.RequestedAt.Before(b.now) {
+			e.DueAt = e.RequestedAt.Add(t.Due)
+		}
 		if err := b.add(&e, 0); err != nil {
 			return err
 		}

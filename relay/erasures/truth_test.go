@@ -763,3 +763,17 @@ func TestACanaryThatIsNotThereIsSaidOfItsErasures(t *testing.T) {
 		}
 	})
 }
+
+func TestTheMonthBeginsWhenThePersonAskedWhereSomebodyVouches(t *testing.T) {
+	f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: &vendor{}})
+	asked := noon.Add(-20 * day)
+	told, err := f.relay.Request(t.Context(), erasures.Demand{Tool: "mytool", MachineID: somebody(1).id, RequestedAt: asked, By: "alice", Why: "a letter"})
+	if err != nil || !told.DueAt.Equal(asked.Add(30*day)) {
+		t.Errorf("due by %v (%v), want a month after the letter", told.DueAt, err)
+	}
+	told, err = f.relay.Request(t.Context(), erasures.Demand{Tool: "mytool", MachineID: somebody(2).id, RequestedAt: asked, ErasureKey: somebody(2).key})
+	if err != nil || !told.DueAt.Equal(told.ReceivedAt.Add(30*day)) {
+		t.Errorf("due by %v (%v), want a month after it came in", told.DueAt, err)
+	}
+	f.erasures()
+}

@@ -130,20 +130,24 @@ func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
 }
 
 func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e erasures.Erasure) {
+	says := "by the clock of the person's machine"
+	if len(e.Steps) > 0 && e.Steps[0].By != "" {
+		says = "says " + e.Steps[0].By
+	}
 	rows := []screen.Row{
 		row("Erasure", e.ID, screen.Bold),
 		row("Tool", e.Tool, screen.Plain),
 		row("Machine ID", e.MachineID, screen.Plain),
 		row("State", string(e.State), stateColour(e.State, e.NeedsPerson())),
-		row("Requested", screen.When(e.RequestedAt)+", by the clock of the person's machine", screen.Plain),
+		row("Requested", screen.When(e.RequestedAt)+", "+says, screen.Plain),
 		row("Received", screen.When(e.ReceivedAt), screen.Plain),
 	}
 	if e.Open {
-		colour := screen.Plain
+		due, colour := "by "+screen.When(e.DueAt), screen.Plain
 		if !e.DueAt.After(s.now()) {
-			colour = screen.Red
+			due, colour = due+", which is over: OVERDUE", screen.Red
 		}
-		rows = append(rows, row("Due", "by "+screen.When(e.DueAt), colour))
+		rows = append(rows, row("Due", due, colour))
 	}
 	if !e.VerifiedAt.IsZero() {
 		rows = append(rows, row("Verified", screen.When(e.VerifiedAt), screen.Plain))
