@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,7 +86,7 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 			"when it starts. The first four characters of the ID will do.",
 		Example:           "  " + program + " erasures retry 4f2a --config relay.yaml",
 		Args:              oneID,
-		ValidArgsFunction: ledger.completeID(func(e erasures.Erasure) bool { return slices.ContainsFunc(e.Vendors, erasures.VendorState.Failing) }),
+		ValidArgsFunction: ledger.completeID(erasures.Erasure.NeedsPerson),
 	}
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
