@@ -20,6 +20,9 @@ const (
 	// received: a request came in and its proof held, or somebody vouched for it. Wait is the
 	// quiet period.
 	received event = "received"
+	// joined: somebody else asked for the same while it was under way. It is written down once
+	// for each who asks and why, and once for all that proofs came with.
+	joined event = "joined"
 	// asking: the vendor is about to be asked.
 	asking event = "asking"
 	// answered: it took the request. Wait is the time to the first follow-up, if any.
@@ -94,6 +97,18 @@ type millis int64
 // inMillis rounds up: no wait gets shorter.
 func inMillis(d time.Duration) millis {
 	return millis((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// asker is who asked for an erasure in a step that says so. A proof is the person's own: that
+// one is nobody who could be named by another.
+func (e entry) asker() (by string, asks bool) {
+	switch {
+	case e.Event != received && e.Event != joined:
+		return "", false
+	case e.Proof != "":
+		return "", true
+	}
+	return e.By, true
 }
 
 func (m millis) duration() time.Duration { return time.Duration(m) * time.Millisecond }

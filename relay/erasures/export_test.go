@@ -4,6 +4,7 @@ package erasures
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -43,13 +44,11 @@ func ReadRequest(w http.ResponseWriter, req *http.Request) (deletion.Request, st
 // VerifyIn is Verify inside of a transaction that is going to be undone.
 func VerifyIn(ctx context.Context, tx *store.Tx) (Audit, error) {
 	a := Audit{Head: firstPrev}
-	begun := int64(0)
-	more, err := a.verifySteps(ctx, tx, &begun)
-	for after := int64(0); after >= 0 && err == nil && !more; {
-		after, err = a.verifyStates(ctx, tx, after)
+	_, err := a.verifySteps(ctx, tx)
+	for after, more := int64(-1<<63), true; more && err == nil; {
+		after, more, err = a.verifyStates(ctx, tx, after)
 	}
-	a.compare(begun)
-	return a, err
+	return a, errors.Join(err, a.verifyRest(ctx, tx))
 }
 
 // NewServerOf is NewServer with another number of connections.

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	erasureColumns = `number, id, tool, machine_id, state, claimed, received, bound, due, verified, quiet`
+	erasureColumns = `number, id, tool, machine_id, state, claimed, received, bound, due, verified, quiet, is_open, is_waiting`
 	vendorColumns  = `erasure, position, tool, vendor, state, since, attempts, failures, lost, receipt, problem, asked,
 		todo, next, turn, bucket, holder`
 	// page is how many erasures are in memory at a time, whatever is read.
@@ -29,7 +29,7 @@ const (
 func scanErasure(scan func(...any) error) (*erasure, error) {
 	r := &erasure{}
 	var claimed, received, bound, due, verified int64
-	err := scan(&r.number, &r.id, &r.tool, &r.machine, &r.state, &claimed, &received, &bound, &due, &verified, &r.quiet)
+	err := scan(&r.number, &r.id, &r.tool, &r.machine, &r.state, &claimed, &received, &bound, &due, &verified, &r.quiet, &r.isOpen, &r.isWaiting)
 	r.claimed, r.received, r.bound = store.FromMillis(claimed), store.FromMillis(received), store.FromMillis(bound)
 	r.due, r.verified = store.FromMillis(due), store.FromMillis(verified)
 	return r, err
@@ -185,8 +185,12 @@ func (l *Ledger) tell(ctx context.Context, tx *store.Tx, h head, withSteps bool,
 			return err
 		}
 	}
+	lanes, err := readLanes(ctx, tx)
+	if err != nil {
+		return err
+	}
 	for _, r := range list {
-		e := r.view(h)
+		e := r.view(h, lanes)
 		for _, s := range history[r.number] {
 			e.Steps = append(e.Steps, step(s))
 		}
@@ -195,6 +199,24 @@ func (l *Ledger) tell(ctx context.Context, tx *store.Tx, h head, withSteps bool,
 		}
 	}
 	return nil
+}
+
+// known is what is known of a vendor of a tool.
+type known struct {
+	hold   millis
+	canary string
+}
+
+func readLanes(ctx context.Context, tx *store.Tx) (map[[2]string]known, error) {
+	lanes := map[[2]string]known{}
+	err := tx.Query(ctx, func(scan func(...any) error) error {
+		var of [2]string
+		var k known
+		err := scan(&of[0], &of[1], &k.hold, &k.canary)
+		lanes[of] = k
+		return err
+	}, `SELECT tool, vendor, hold, canary FROM erasure_lanes`)
+	return lanes, err
 }
 
 func (o Filter) condition() (string, []any) {
@@ -302,7 +324,7 @@ type Audit struct {
 
 // Damage is one place that is not as it was written.
 type Damage struct {
-	// Line is the number of a step, or 0 where it is the state of an Erasure.
+	// Line is the number of a step, or 0 where it is the state of an Erasure, or of none.
 	Line    int64
 	Erasure string
 	Problem string
@@ -311,6 +333,9 @@ type Damage struct {
 func (d Damage) String() string {
 	if d.Line > 0 {
 		return fmt.Sprintf("line %d: %s", d.Line, d.Problem)
+	}
+	if d.Erasure == "" {
+		return d.Problem
 	}
 	return fmt.Sprintf("erasure %s: %s", d.Erasure, d.Problem)
 }
@@ -340,53 +365,49 @@ func (l *Ledger) Head(ctx context.Context) (a Audit, err error) {
 // what is not as it was written is in the Audit.
 func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
 	a := Audit{Head: firstPrev}
-	begun := int64(0) // erasures that the steps tell of
 	for more := true; more; {
-		so, soFar := a, begun
+		so := a
 		if err := l.db.Read(ctx, func(tx *store.Tx) (err error) {
-			a, begun = so, soFar
-			more, err = a.verifySteps(ctx, tx, &begun)
+			a = so
+			more, err = a.verifySteps(ctx, tx)
 			return err
 		}); err != nil {
 			return a, err
 		}
 	}
-	for after := int64(0); after >= 0; {
+	for after, more := int64(math.MinInt64), true; more; {
 		so, from := a, after
 		if err := l.db.Read(ctx, func(tx *store.Tx) (err error) {
 			a = so
-			after, err = a.verifyStates(ctx, tx, from)
+			after, more, err = a.verifyStates(ctx, tx, from)
 			return err
 		}); err != nil {
 			return a, err
 		}
 	}
-	a.compare(begun)
-	return a, nil
-}
-
-// compare holds the number of erasures against that of the steps that began one.
-func (a *Audit) compare(begun int64) {
-	if a.Erasures != begun {
-		a.damaged(Damage{Line: a.Lines, Problem: fmt.Sprintf("the steps tell of %d erasures, of which %d are there", begun, a.Erasures)})
-	}
+	so := a
+	err := l.db.Read(ctx, func(tx *store.Tx) error {
+		a = so
+		return a.verifyRest(ctx, tx)
+	})
+	return a, err
 }
 
 // verifySteps holds the next steps against the chain, and reports whether there may be more.
 // After the last one it holds the head against that.
-func (a *Audit) verifySteps(ctx context.Context, tx *store.Tx, begun *int64) (more bool, err error) {
+func (a *Audit) verifySteps(ctx context.Context, tx *store.Tx) (more bool, err error) {
 	const atOnce = 5000 // some megabytes
 	read := 0
 	err = tx.Query(ctx, func(scan func(...any) error) error {
-		var seq int64
+		var seq, number int64
 		var line string
-		if err := scan(&seq, &line); err != nil {
+		if err := scan(&seq, &number, &line); err != nil {
 			return err
 		}
 		read++
-		a.step(seq, []byte(line), begun)
+		a.step(seq, number, []byte(line))
 		return nil
-	}, `SELECT seq, line FROM erasure_steps WHERE seq > ? ORDER BY seq LIMIT 5000`, a.Lines)
+	}, `SELECT seq, erasure, line FROM erasure_steps WHERE seq > ? ORDER BY seq LIMIT 5000`, a.Lines)
 	if err != nil || read == atOnce {
 		return read == atOnce, err
 	}
@@ -398,7 +419,7 @@ func (a *Audit) verifySteps(ctx context.Context, tx *store.Tx, begun *int64) (mo
 }
 
 // step holds one step against the one before it.
-func (a *Audit) step(seq int64, line []byte, begun *int64) {
+func (a *Audit) step(seq, number int64, line []byte) {
 	var e entry
 	err := json.Unmarshal(line, &e)
 	problem := ""
@@ -409,22 +430,26 @@ func (a *Audit) step(seq int64, line []byte, begun *int64) {
 		problem = fmt.Sprintf("%d lines before it are missing", seq-a.Lines-1)
 	case e.Prev != a.Head:
 		problem = "it, or the line before it, is not as it was written"
+	case (number != 0) != (e.ID != ""):
+		problem = "it is not among those of its erasure"
 	}
 	if problem != "" {
 		a.damaged(Damage{Line: seq, Problem: problem})
 	}
-	if e.Event == received {
-		*begun++
-	}
 	a.Lines, a.Head, a.LastAt = seq, hashOf(line), e.At
 }
 
-// verifyStates holds the next erasures against their steps, and returns the number of the
-// last one, -1 if there are no more.
-func (a *Audit) verifyStates(ctx context.Context, tx *store.Tx, after int64) (last int64, err error) {
-	list, err := find(ctx, tx, `number > ? AND number <= ? ORDER BY number LIMIT 200`, after, a.Lines)
+// verifyStates holds the next erasures against their steps, and returns the number of the last
+// one, and whether there are more. What came in since the steps were read is held against its
+// steps too, and not counted: it is behind the head that is told.
+func (a *Audit) verifyStates(ctx context.Context, tx *store.Tx, after int64) (last int64, more bool, err error) {
+	list, err := find(ctx, tx, `number > ? ORDER BY number LIMIT 200`, after)
 	if err != nil || len(list) == 0 {
-		return -1, err
+		return after, false, err
+	}
+	h, err := readHead(ctx, tx)
+	if err != nil {
+		return after, false, err
 	}
 	var numbers []int64
 	for _, r := range list {
@@ -432,24 +457,78 @@ func (a *Audit) verifyStates(ctx context.Context, tx *store.Tx, after int64) (la
 	}
 	history, err := steps(ctx, tx, numbers)
 	if err != nil {
-		return -1, err
+		return after, false, err
 	}
 	for _, r := range list {
-		a.Erasures++
-		if problem := r.differs(history[r.number]); problem != "" {
+		if r.number <= a.Lines {
+			a.Erasures++
+		}
+		if problem := r.differs(history[r.number], h.clock); problem != "" {
 			a.damaged(Damage{Erasure: r.id, Problem: problem})
 		}
 	}
-	return list[len(list)-1].number, nil
+	return list[len(list)-1].number, true, nil
 }
 
+// verifyRest looks for what belongs to no erasure, and holds what is counted against what there
+// is.
+func (a *Audit) verifyRest(ctx context.Context, tx *store.Tx) error {
+	orphan := func(what, problem string) error {
+		return tx.Query(ctx, func(scan func(...any) error) error {
+			var n int64
+			err := scan(&n)
+			a.damaged(Damage{Line: n, Problem: problem})
+			return err
+		}, what)
+	}
+	if err := orphan(`SELECT s.seq FROM erasure_steps s WHERE s.erasure <> 0
+		AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.number = s.erasure) ORDER BY s.seq LIMIT 20`,
+		"the erasure that it tells of is gone"); err != nil {
+		return err
+	}
+	if err := orphan(`SELECT v.erasure FROM erasure_vendors v
+		WHERE NOT EXISTS (SELECT 1 FROM erasures e WHERE e.number = v.erasure) ORDER BY v.erasure LIMIT 20`,
+		"a vendor is to erase what no step tells of"); err != nil {
+		return err
+	}
+	h, err := readHead(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := tx.Query(ctx, func(scan func(...any) error) error {
+		var tool, vendor string
+		err := scan(&tool, &vendor)
+		a.damaged(Damage{Problem: fmt.Sprintf("the vendor %s of %s is left alone for longer than any could ask for", vendor, tool)})
+		return err
+	}, `SELECT tool, vendor FROM erasure_lanes WHERE hold > ? ORDER BY tool, vendor LIMIT 20`, int64(h.clock+longest)); err != nil {
+		return err
+	}
+	return tx.Query(ctx, func(scan func(...any) error) error {
+		var tool, state string
+		var told, there int64
+		err := scan(&tool, &state, &told, &there)
+		a.damaged(Damage{Problem: fmt.Sprintf("%d erasures of %s are said to be %s, and %d are", told, tool, state, there)})
+		return err
+	}, `SELECT tool, state, CAST(SUM(told) AS BIGINT), CAST(SUM(there) AS BIGINT) FROM (
+			SELECT tool, state, n AS told, 0 AS there FROM erasure_totals
+			UNION ALL SELECT tool, state, 0, COUNT(*) FROM erasures GROUP BY tool, state
+		) AS counted GROUP BY tool, state HAVING SUM(told) <> SUM(there) ORDER BY tool, state LIMIT 20`)
+}
+
+// longest is more than any wait that no step tells of: a lease, a vendor's own wish, or the time
+// between two looks that came to nothing new, by a clock that is an hour behind.
+const longest = millis(2 * 24 * time.Hour / time.Millisecond)
+
 // differs says what is wrong with a state, by the steps that led to it.
-func (r *erasure) differs(history []entry) string {
+func (r *erasure) differs(history []entry, now millis) string {
 	if len(history) == 0 || history[0].Event != received {
 		return "no step tells that it was received"
 	}
 	want, err := begin(history[0])
 	for _, e := range history[1:] {
+		if e.ID != r.id {
+			return "steps of another erasure are among its own"
+		}
 		if err == nil {
 			err = want.apply(e)
 		}
@@ -460,11 +539,31 @@ func (r *erasure) differs(history []entry) string {
 	same := r.id == want.id && r.tool == want.tool && r.machine == want.machine && r.state == want.state &&
 		r.claimed.Equal(want.claimed) && r.received.Equal(want.received) && r.bound.Equal(want.bound) && r.due.Equal(want.due) &&
 		r.verified.Equal(want.verified) && slices.EqualFunc(r.vendors, want.vendors, func(x, y vendorState) bool {
-		return x.name == y.name && x.state == y.state && x.since.Equal(y.since) && x.attempts == y.attempts && x.lost == y.lost &&
+		return x.tool == y.tool && x.name == y.name && x.state == y.state && x.since.Equal(y.since) && x.attempts == y.attempts && x.lost == y.lost && x.problem == y.problem &&
 			(x.receipt == nil) == (y.receipt == nil) && (x.receipt == nil || x.receipt.equal(*y.receipt))
 	})
-	if !same {
+	switch {
+	case !same:
 		return "its state is not the one to which its steps led"
+	case r.isOpen != number(want.open()) || r.isWaiting != number(want.waiting()):
+		return "it is not counted as what it is: it would be left out of what is due"
+	}
+	for i := range want.vendors {
+		if r.vendors[i].strays(want.vendors[i], now) {
+			return "what is to be done next at " + r.vendors[i].name + " is not what its steps led to"
+		}
 	}
 	return ""
+}
+
+// strays reports whether work would not be done, or too early. What a step does not tell is that it
+// has its turn, that a run has it for now, and that a look came to nothing new: each moves
+// it on by a time that is bounded.
+func (v *vendorState) strays(want vendorState, now millis) bool {
+	doing := v.todo
+	if doing == ready {
+		doing = ask
+	}
+	return doing != want.todo || (v.todo == ready) != (v.turn > 0) || v.asked != want.asked ||
+		doing != nothing && (v.next < want.next || v.next > max(want.next, now+longest))
 }

@@ -21,6 +21,8 @@ var (
 	ErrUnknown = errors.New("there is no such erasure")
 	// ErrTooLate: a vendor was asked already.
 	ErrTooLate = errors.New("a vendor was asked already, so the erasure cannot be taken back")
+	// ErrOthers: somebody else asked for the same erasure, who has not taken that back.
+	ErrOthers = errors.New("somebody else asked for the same erasure, so it cannot be taken back")
 	// ErrNobody: nothing says who vouches for what is to be written down.
 	ErrNobody = errors.New("it has to be said who does it and why: that is the evidence")
 	// ErrNothingLeft: no vendor of the erasure needs a person, or is still to erase.
@@ -95,7 +97,7 @@ func (r *erasure) receipt(isNew bool) Receipt {
 }
 
 // Add receives a request, and returns when it is durably stored. One for a machine whose
-// erasure is under way gets that one's receipt. One that comes when nothing is under way any
+// erasure is under way joins that, and gets its receipt. One that comes when nothing is under way any
 // more begins a new erasure: what was sent since is not in the old one. Errors wrap ErrProof,
 // ErrNobody, deletion.ErrInvalidID or store.ErrUnavailable.
 func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
@@ -105,6 +107,9 @@ func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
 	first := entry{
 		Event: received, ID: newReceiptID(), Tool: d.Tool, MachineID: d.MachineID,
 		By: oneLine(d.By), Why: oneLine(d.Why), Vendors: t.Vendors, Wait: inMillis(t.Quiet),
+	}
+	if !d.RequestedAt.IsZero() {
+		first.RequestedAt = d.RequestedAt.UTC().Truncate(time.Millisecond)
 	}
 	switch {
 	case d.ErasureKey != "" && !deletion.Proves(d.ErasureKey, d.MachineID):
@@ -122,13 +127,18 @@ func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
 		}
 		if known != nil && known.open() && known.waiting() {
 			receipt = known.receipt(false)
-			return nil
+			e := entry{Event: joined, ID: known.id, RequestedAt: first.RequestedAt, Proof: first.Proof, By: first.By, Why: first.Why}
+			return b.join(ctx, known, e)
 		}
 		e := first
-		if e.RequestedAt = d.RequestedAt.UTC().Truncate(time.Millisecond); d.RequestedAt.IsZero() {
+		if e.RequestedAt.IsZero() {
 			e.RequestedAt = b.now
 		}
+		// Who vouches says when the month began. A tool's clock may be years back, and says nothing.
 		e.DueAt = b.now.Add(t.Due)
+		if e.Proof == "" && e.RequestedAt.Before(b.now) {
+			e.DueAt = e.RequestedAt.Add(t.Due)
+		}
 		if err := b.add(&e, 0); err != nil {
 			return err
 		}
@@ -143,6 +153,30 @@ func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
 		return b.insert(ctx, r)
 	})
 	return receipt, err
+}
+
+// join writes down that somebody asks for what is under way already, unless that is known: a
+// tool may ask as often as it likes.
+func (b *batch) join(ctx context.Context, r *erasure, e entry) error {
+	history, err := b.history(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, o := range history {
+		if _, asks := o.asker(); asks && (o.Proof != "" && e.Proof != "" || o.Proof == e.Proof && o.By == e.By && o.Why == e.Why) {
+			return nil
+		}
+	}
+	return b.add(&e, r.number)
+}
+
+// history returns the steps of an erasure, also those of this transaction.
+func (b *batch) history(ctx context.Context, r *erasure) ([]entry, error) {
+	if err := b.flushLines(ctx); err != nil {
+		return nil, err
+	}
+	all, err := steps(ctx, b.Tx, []int64{r.number})
+	return all[r.number], err
 }
 
 // Receipt returns how far an erasure is. Errors wrap ErrUnknown or store.ErrUnavailable.
@@ -161,17 +195,24 @@ func (l *Ledger) Receipt(ctx context.Context, id string) (Receipt, error) {
 	return r.receipt(false), nil
 }
 
-// Cancel takes erasures back for which no vendor was asked yet: all or, with an error, none.
-// By and why are written down. Errors wrap ErrUnknown, ErrTooLate, ErrNobody or
-// store.ErrUnavailable.
+// Cancel takes erasures back for which no vendor was asked yet, and nobody asked but who takes
+// them back, by the name that was the Demand's: all or, with an error, none. What a person's own
+// proof came with is never taken back. By and why are written down. Errors wrap ErrUnknown,
+// ErrTooLate, ErrOthers, ErrNobody or store.ErrUnavailable.
 func (l *Ledger) Cancel(ids []string, by, why string) error {
-	return l.act(ids, cancelled, by, why, func(r *erasure) error {
+	return l.act(ids, cancelled, by, why, func(ctx context.Context, b *batch, r *erasure) error {
 		for i := range r.vendors {
 			if r.vendors[i].begun() {
 				return ErrTooLate
 			}
 		}
-		return nil
+		history, err := b.history(ctx, r)
+		for _, e := range history {
+			if asker, asks := e.asker(); asks && asker != oneLine(by) {
+				return ErrOthers
+			}
+		}
+		return err
 	})
 }
 
@@ -179,7 +220,7 @@ func (l *Ledger) Cancel(ids []string, by, why string) error {
 // erasure still waits for. Errors wrap ErrUnknown, ErrNobody, ErrNothingLeft or
 // store.ErrUnavailable.
 func (l *Ledger) Done(id, by, why string) error {
-	return l.act([]string{id}, done, by, why, func(r *erasure) error {
+	return l.act([]string{id}, done, by, why, func(_ context.Context, _ *batch, r *erasure) error {
 		if !r.open() {
 			return ErrNothingLeft
 		}
@@ -187,22 +228,34 @@ func (l *Ledger) Done(id, by, why string) error {
 	})
 }
 
-// Retry has those vendors asked again that refused an erasure, or that left it to a person. A
-// relay takes it up within a minute if one runs, else when it starts. Errors wrap ErrUnknown,
-// ErrNothingLeft or store.ErrUnavailable.
+// Retry has those vendors asked again that refused an erasure, that left it to a person, or that
+// are tried again later: a person has seen to what was wrong. It ends the time in which such a
+// vendor is not called at all. A relay takes it up within a minute if one runs, else when it
+// starts. Errors wrap ErrUnknown, ErrNothingLeft or store.ErrUnavailable.
 func (l *Ledger) Retry(id string) error {
-	return l.act([]string{id}, retried, "", "", func(r *erasure) error {
+	return l.act([]string{id}, retried, "", "", func(ctx context.Context, b *batch, r *erasure) error {
+		stuck := false
 		for i := range r.vendors {
-			if r.vendors[i].halted() {
-				return nil
+			v := &r.vendors[i]
+			stuck = stuck || v.halted() || v.failing()
+			if v.over() {
+				continue
 			}
+			ended, err := b.Exec(ctx, `UPDATE erasure_lanes SET hold = 0 WHERE tool = ? AND vendor = ? AND hold > ?`, v.tool, v.name, int64(b.clock))
+			if err != nil {
+				return err
+			}
+			stuck = stuck || ended > 0
 		}
-		return ErrNothingLeft
+		if !stuck {
+			return ErrNothingLeft
+		}
+		return nil
 	})
 }
 
 // act writes down what a person does, unless allowed says no to one of the erasures.
-func (l *Ledger) act(ids []string, what event, by, why string, allowed func(*erasure) error) error {
+func (l *Ledger) act(ids []string, what event, by, why string, allowed func(context.Context, *batch, *erasure) error) error {
 	e := entry{Event: what, By: oneLine(by), Why: oneLine(why)}
 	if what != retried && (e.By == "" || e.Why == "") {
 		return ErrNobody
@@ -217,7 +270,7 @@ func (l *Ledger) act(ids []string, what event, by, why string, allowed func(*era
 			if r == nil {
 				return ErrUnknown
 			}
-			if err := allowed(r); err != nil {
+			if err := allowed(ctx, b, r); err != nil {
 				return err
 			}
 			all = append(all, r)

@@ -59,6 +59,9 @@ type vendorState struct {
 // halted reports whether a person has to act before anything goes on.
 func (v *vendorState) halted() bool { return v.state == deletion.Refused || v.state == deletion.Manual }
 
+// failing reports whether something went wrong the last time, and it is going to be tried again.
+func (v *vendorState) failing() bool { return v.problem != "" && v.todo != nothing }
+
 // begun reports whether the vendor was asked, or is just being asked.
 func (v *vendorState) begun() bool {
 	return v.attempts > 0 || v.holder != "" || v.state != deletion.Requested && v.state != Cancelled
@@ -79,7 +82,9 @@ type erasure struct {
 	// received is what the machine's clock said, and bound the later time that vendors get.
 	received, bound, due, verified time.Time
 	quiet                          millis
-	vendors                        []vendorState
+	// isOpen and isWaiting are what the row says of open and waiting, for what is looked up by them.
+	isOpen, isWaiting int64
+	vendors           []vendorState
 }
 
 // begin returns the erasure that a step of the kind received begins.
@@ -111,11 +116,17 @@ func begin(e entry) (*erasure, error) {
 // and that nothing was changed.
 func (r *erasure) apply(e entry) error {
 	switch e.Event {
+	case joined: // it is evidence, and changes nothing
+		return nil
 	case retried:
 		for i := range r.vendors {
 			if v := &r.vendors[i]; v.halted() {
 				v.state, v.since, v.receipt, v.problem = deletion.Requested, e.wall(), nil, ""
 				v.failures, v.lost, v.asked, v.todo, v.next = 0, 0, 0, ask, e.Clock
+			} else if v.failing() {
+				if v.failures = 0; v.holder == "" || v.next < e.Clock {
+					v.next = e.Clock // else it is being done just now
+				}
 			}
 		}
 	case done, cancelled:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -296,7 +297,7 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		v := &vendor{}
 		f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
 		f.run()
-		early, late := f.mustPost(somebody(1)), f.mustPost(somebody(2))
+		early, late := f.mustAsk(somebody(1), "OpenDSR"), f.mustAsk(somebody(2), "OpenDSR")
 		if err := f.relay.Cancel([]string{early.ID}, "OpenDSR", "the controller took it back"); err != nil {
 			t.Error(err)
 		}
@@ -311,7 +312,7 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 		if asked, _ := v.counts(); asked != 1 || v.asked[0].MachineID != somebody(2).id {
 			t.Errorf("asked for %v", v.asked)
 		}
-		next := f.mustPost(somebody(3))
+		next := f.mustAsk(somebody(3), "OpenDSR")
 		if err := f.relay.Cancel([]string{next.ID, late.ID}, "OpenDSR", "too late"); !errors.Is(err, erasures.ErrTooLate) {
 			t.Errorf("got %v, want ErrTooLate", err)
 		}
@@ -325,6 +326,58 @@ func TestARequestIsTakenBackUntilAVendorIsAsked(t *testing.T) {
 			t.Errorf("of another tool erased are %v (%v)", erased, err)
 		}
 	})
+}
+
+// mustAsk takes a request that somebody vouches for.
+func (f *fixture) mustAsk(p person, by string) erasures.Receipt {
+	f.Helper()
+	told, err := f.relay.Request(f.Context(), erasures.Demand{Tool: "mytool", MachineID: p.id, By: by, Why: "a letter"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return told
+}
+
+// A controller that asked first must not end what the person asked for next.
+func TestWhatOthersAskedForTooIsNotTakenBack(t *testing.T) {
+	f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: &vendor{}})
+	proven, shared, own := somebody(1), somebody(2), somebody(3)
+	first := f.mustAsk(proven, "a controller")
+	for range 3 { // a tool asks until it has an answer
+		if a := f.post(proven); a.Status != http.StatusOK || a.ID != first.ID {
+			t.Fatalf("got %+v, want the receipt of the one that is under way", a)
+		}
+	}
+	second := f.mustAsk(shared, "a controller")
+	f.mustAsk(shared, "alice")
+	third := f.mustAsk(own, "a controller")
+	f.mustAsk(own, "a controller")
+	for _, c := range []struct {
+		id, by string
+		want   error
+	}{
+		{first.ID, "a controller", erasures.ErrOthers},
+		{second.ID, "a controller", erasures.ErrOthers},
+		{second.ID, "alice", erasures.ErrOthers},
+		{third.ID, "another controller", erasures.ErrOthers},
+		{f.mustPost(somebody(4)).ID, "", erasures.ErrNobody},
+		{third.ID, "a controller", nil},
+	} {
+		if err := f.relay.Cancel([]string{c.id}, c.by, "it was taken back"); !errors.Is(err, c.want) {
+			t.Errorf("%s takes %s back: %v, want %v", c.by, c.id, err, c.want)
+		}
+	}
+	for _, e := range f.erasures() {
+		want := map[string][]string{
+			first.ID: {"received", "joined"}, second.ID: {"received", "joined"}, third.ID: {"received", "cancelled"},
+		}[e.ID]
+		if want != nil && !slices.Equal(events(e), want) {
+			t.Errorf("the steps of %s are %v, want %v", e.MachineID, events(e), want)
+		}
+		if e.ID == first.ID && e.Steps[1].Detail != "the proof was verified" || e.ID == second.ID && e.Steps[1].By != "alice" {
+			t.Errorf("the evidence has %+v", e.Steps[1])
+		}
+	}
 }
 
 func TestAWeekBeforeTheMonthIsOverItIsTold(t *testing.T) {
@@ -360,11 +413,12 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			f.mustPost(somebody(n))
 		}
 		f.pass(3 * day)
+		f.mustPost(somebody(4)) // which is still to be done
 		f.close()
 		head := ""
 		f.look(func(l *erasures.Ledger) {
 			a, err := l.Verify(t.Context())
-			if err != nil || a.Damaged > 0 || a.Lines != 12 || a.Erasures != 3 {
+			if err != nil || a.Damaged > 0 || a.Lines != 13 || a.Erasures != 4 {
 				t.Fatalf("before anything is changed: %+v, %v", a, err)
 			}
 			head = a.Head
@@ -373,11 +427,11 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			`UPDATE erasure_steps SET line = REPLACE(line, 'checked', 'checket') WHERE seq = 12`,
 			`UPDATE erasure_steps SET line = line || ' ' WHERE seq = 5`,
 			`UPDATE erasure_steps SET line = REPLACE(line, '"acknowledged"', '"verified"') WHERE seq = 7`,
-			`DELETE FROM erasure_steps WHERE seq = 12`,
+			`DELETE FROM erasure_steps WHERE seq = 13`,
 			`DELETE FROM erasure_steps WHERE seq = 1`,
 			`DELETE FROM erasure_steps WHERE seq BETWEEN 4 AND 6`,
-			`UPDATE erasure_steps SET seq = 13 WHERE seq = 6`,
-			`INSERT INTO erasure_steps (seq, erasure, line) SELECT 13, erasure, line FROM erasure_steps WHERE seq = 12`,
+			`UPDATE erasure_steps SET seq = 14 WHERE seq = 6`,
+			`INSERT INTO erasure_steps (seq, erasure, line) SELECT 14, erasure, line FROM erasure_steps WHERE seq = 13`,
 			`UPDATE erasures SET state = 'refused' WHERE number = 2`,
 			`UPDATE erasures SET machine_id = '00000000000000000000000000000000' WHERE number = 2`,
 			`UPDATE erasures SET due = due + 86400000 WHERE number = 2`,
@@ -385,6 +439,27 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			`UPDATE erasure_vendors SET state = 'acknowledged' WHERE erasure = 3`,
 			`DELETE FROM erasure_vendors WHERE erasure = 3`,
 			`UPDATE erasure_head SET seq = 11`,
+			`INSERT INTO erasures SELECT 99, 'f0' || SUBSTR(id, 3), tool, machine_id, state, claimed, received, bound, due, verified, quiet,
+				is_open, is_waiting FROM erasures WHERE number = 3`,
+			`INSERT INTO erasures SELECT -1, 'f0' || SUBSTR(id, 3), tool, machine_id, state, claimed, received, bound, due, verified, quiet,
+				is_open, is_waiting FROM erasures WHERE number = 3`,
+			`UPDATE erasure_steps SET erasure = 0 WHERE seq = 7`,
+			`UPDATE erasure_steps SET erasure = 99 WHERE seq = 7`,
+			`UPDATE erasure_steps SET erasure = 2 WHERE seq = 1`,
+			`UPDATE erasures SET is_open = 1 WHERE number = 2`,
+			`UPDATE erasures SET is_open = 0 WHERE number = 13`,
+			`UPDATE erasures SET is_waiting = 0 WHERE number = 13`,
+			`UPDATE erasure_vendors SET todo = 0 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET todo = 0, turn = 0, next = 0 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET todo = 2 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET next = 0 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET next = next + 864000000 WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET tool = 'theirtool' WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET vendor = 'nobody' WHERE erasure = 13`,
+			`UPDATE erasure_vendors SET problem = 'none' WHERE erasure = 2`,
+			`UPDATE erasure_lanes SET hold = 9000000000000000`,
+			`UPDATE erasure_totals SET n = n + 1 WHERE state = 'verified'`,
+			`DELETE FROM erasure_totals WHERE state = 'acknowledged'`,
 			`UPDATE erasure_head SET hash = '` + strings.Repeat("0", 64) + `'`,
 		} {
 			f.look(func(l *erasures.Ledger) {
@@ -612,4 +687,93 @@ func TestADatabaseThatIsReplacedTakesNoRequest(t *testing.T) {
 		t.Errorf("the log has\n%s", f.log)
 	}
 	f.wantMetric("telemetry_relay_ledger_writable 0")
+}
+
+// A key that was refused holds up all erasures of a vendor. Who has repaired it must not wait for
+// the rest of the hour.
+func TestWhatWasRepairedIsTriedAtOnce(t *testing.T) {
+	for name, repair := range map[string]func(f *fixture, id string){
+		"a start": func(f *fixture, _ string) { f.restart() },
+		"retry": func(f *fixture, id string) {
+			f.act(func(l *erasures.Ledger) error { return l.Retry(id) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var broken atomic.Bool
+				broken.Store(true)
+				v := &vendor{erase: func(int, deletion.Request) (deletion.Receipt, error) {
+					if broken.Load() {
+						return deletion.Receipt{}, driver.Throttled(errors.New("the key is refused"), 12*time.Hour)
+					}
+					return deletion.Receipt{State: deletion.Acknowledged}, nil
+				}}
+				f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
+				f.relay.LookEvery(time.Minute)
+				f.run()
+				one := f.mustPost(somebody(1))
+				f.pass(25 * time.Hour)
+				two := f.mustAsk(somebody(2), "alice")
+				if asked, _ := v.counts(); asked != 1 {
+					t.Fatalf("asked %d times, want 1: it is left alone for 12 hours", asked)
+				}
+				for _, e := range f.erasures() {
+					if s := e.Vendors[0]; s.HeldUntil.Sub(f.now()) < 9*time.Hour || s.NextAttempt.Before(s.HeldUntil) || !s.Failing() {
+						t.Errorf("nothing says that it is left alone: %+v", s)
+					}
+				}
+				broken.Store(false)
+				repair(f, one.ID)
+				f.pass(2 * time.Hour)
+				f.wantState(one.ID, deletion.Acknowledged)
+				if asked, _ := v.counts(); asked != 2 {
+					t.Errorf("asked %d times, want it to be asked again at once", asked)
+				}
+				for _, e := range f.erasures() {
+					if !e.Vendors[0].HeldUntil.IsZero() {
+						t.Errorf("it is said to be left alone yet: %+v", e.Vendors[0])
+					}
+				}
+				f.act(func(l *erasures.Ledger) error {
+					if err := l.Retry(two.ID); !errors.Is(err, erasures.ErrNothingLeft) {
+						t.Errorf("got %v, want ErrNothingLeft", err)
+					}
+					return nil
+				})
+			})
+		})
+	}
+}
+
+func TestACanaryThatIsNotThereIsSaidOfItsErasures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		f := newFixture(t, c.vendor())
+		c.set(canary.id, 0)
+		f.run()
+		f.mustPost(somebody(1))
+		f.pass(2 * time.Hour)
+		if s := f.only().Vendors[0]; !strings.Contains(s.Canary, "the canary is not there") {
+			t.Errorf("got %+v", s)
+		}
+		c.set(canary.id, 1)
+		f.pass(2 * day)
+		if s := f.only().Vendors[0]; s.Canary != "" {
+			t.Errorf("it is there, and the ledger says %q", s.Canary)
+		}
+	})
+}
+
+func TestTheMonthBeginsWhenThePersonAskedWhereSomebodyVouches(t *testing.T) {
+	f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: &vendor{}})
+	asked := noon.Add(-20 * day)
+	told, err := f.relay.Request(t.Context(), erasures.Demand{Tool: "mytool", MachineID: somebody(1).id, RequestedAt: asked, By: "alice", Why: "a letter"})
+	if err != nil || !told.DueAt.Equal(asked.Add(30*day)) {
+		t.Errorf("due by %v (%v), want a month after the letter", told.DueAt, err)
+	}
+	told, err = f.relay.Request(t.Context(), erasures.Demand{Tool: "mytool", MachineID: somebody(2).id, RequestedAt: asked, ErasureKey: somebody(2).key})
+	if err != nil || !told.DueAt.Equal(told.ReceivedAt.Add(30*day)) {
+		t.Errorf("due by %v (%v), want a month after it came in", told.DueAt, err)
+	}
+	f.erasures()
 }

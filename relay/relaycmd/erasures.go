@@ -189,6 +189,22 @@ func addFilter(cmd *cobra.Command, l *ledgerPlace) *erasures.Filter {
 	return f
 }
 
+// checkFilter refuses what would find nothing because it is mistyped: a job that looks for what is
+// due would say for ever that nothing is.
+func (l *ledgerPlace) checkFilter(f erasures.Filter) error {
+	if f.MachineID != "" && (deletion.Request{MachineID: f.MachineID}).Validate() != nil {
+		return usage("--machine-id: %w", deletion.ErrInvalidID)
+	}
+	if f.Tool == "" || l.config == "" {
+		return nil
+	}
+	c, err := l.load(l.config)
+	if err == nil {
+		_, err = c.terms(f.Tool)
+	}
+	return err
+}
+
 // onePage is how many a terminal gets that did not say how many it wants.
 const onePage = 100
 
@@ -240,6 +256,9 @@ func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
 		if only.Limit < 0 {
 			return usage("--limit must not be below zero")
 		}
+		if err := ledger.checkFilter(*only); err != nil {
+			return err
+		}
 		if cmd.Flags().Changed("due") {
 			only.DueBefore = s.now().Add(due)
 		}
@@ -260,7 +279,7 @@ func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
 		case errors.Is(err, erasures.ErrUnknown):
 			return usage("--after: there is no erasure with this ID")
 		case err == nil && listed > 0 && cmd.Flags().Changed("due"):
-			return fmt.Errorf("%s to be done within %s", screen.Count(listed, "erasure has", "erasures have"), due)
+			return fmt.Errorf("%s to be done by %s, or had to be before", screen.Count(listed, "erasure has", "erasures have"), screen.When(only.DueBefore))
 		}
 		return err
 	}

@@ -371,3 +371,12 @@ func TestLookingAtTheLedgerChangesNothingAndAsksNobody(t *testing.T) {
 		t.Errorf("the vendors were called %d times", n-calls)
 	}
 }
+
+// A job that looks for what is due must not be told that nothing is because its tool is mistyped.
+func TestAFilterThatIsMistypedIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	for _, command := range []string{"list", "export"} {
+		h.fails(2, "--machine-id: not a machine ID", "erasures", command, "--machine-id", "xx", "--database", "sqlite:data/relay.db")
+	}
+}

@@ -43,6 +43,9 @@ func (s surroundings) export(ledger *ledgerPlace) *cobra.Command {
 		if (signKey == "") != (signature == "") {
 			return usage("--sign and --signature go together: the key, and the file that the signature is written to")
 		}
+		if err := ledger.checkFilter(*only); err != nil {
+			return err
+		}
 		seal, err := newSeal(signKey)
 		if err != nil {
 			return usage("--sign: %w", err)
