@@ -15,6 +15,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -437,16 +438,32 @@ func TestWhatAVendorWasAskedForIsNotTakenBack(t *testing.T) {
 	w.until("completed")
 }
 
-func TestAControllerDoesNotTakeBackWhatAPersonAskedForToo(t *testing.T) {
+func TestAControllerDoesNotTakeBackWhatOthersAskedForToo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sqlite(t), time.Hour)
-	// The other controller stands for anybody who asked before.
-	w.ask("POST", "/v2/requests", other, w.body(nil))
-	w.ask("POST", "/v2/requests", token, w.body(nil))
-	if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Others have asked") {
-		t.Errorf("%d %v", code, said)
+	key := [deletion.KeyBytes]byte{1}
+	person := deletion.MachineID(key)
+	mine := map[string]any{"subject_identities": []any{map[string]any{
+		"identity_type": "controller_customer_id", "identity_value": person, "identity_format": "raw"}}}
+	byPerson := func(w *world) {
+		if _, err := w.relay.Request(w.Context(), erasures.Demand{Tool: "mytool", MachineID: person, ErasureKey: hex.EncodeToString(key[:])}); err != nil {
+			w.Fatal(err)
+		}
 	}
-	w.until("pending")
+	byAnother := func(w *world) { w.ask("POST", "/v2/requests", other, w.body(mine)) }
+	byUs := func(w *world) { w.ask("POST", "/v2/requests", token, w.body(mine)) }
+	for name, asked := range map[string][]func(*world){
+		"a person before": {byPerson, byUs}, "a person later": {byUs, byPerson},
+		"another before": {byAnother, byUs}, "another later": {byUs, byAnother},
+	} {
+		w := newWorld(t, sqlite(t), time.Hour)
+		for _, ask := range asked {
+			ask(w)
+		}
+		if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Others have asked") {
+			t.Errorf("%s: %d %v", name, code, said)
+		}
+		w.until("pending")
+	}
 }
 
 func TestAVendorThatRefusesLeavesItInProgressAndTheExtensionSaysSo(t *testing.T) {

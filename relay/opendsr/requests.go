@@ -41,7 +41,6 @@ type kept struct {
 // part is one of its erasures.
 type part struct {
 	tool, receipt string
-	ours          bool
 	now           erasures.Receipt
 }
 
@@ -77,8 +76,11 @@ func (e *Endpoint) status(k *kept) status {
 }
 
 // by and why are what the ledger says of such an erasure.
-func by(controller string) string { return "OpenDSR controller " + controller }
-func why(request string) string   { return "OpenDSR request " + request }
+func by(controller, request string) string {
+	return "OpenDSR controller " + controller + ", request " + request
+}
+
+const why = "a privacy system vouches for the person"
 
 // enter has every erasure of a request in the ledger, and then the request kept. What is
 // asked for again, as after an answer that got lost, changes nothing.
@@ -96,12 +98,12 @@ func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request) (*ke
 	for _, tool := range r.tools {
 		for _, machine := range r.machines {
 			receipt, err := e.cfg.Relay.Request(ctx, erasures.Demand{
-				Tool: tool, MachineID: machine, RequestedAt: r.submitted, By: by(from.ID), Why: why(r.ID),
+				Tool: tool, MachineID: machine, RequestedAt: r.submitted, By: by(from.ID, r.ID), Why: why,
 			})
 			if err != nil {
 				return nil, fmt.Errorf("entering an erasure in the ledger: %w", err)
 			}
-			k.erasures = append(k.erasures, part{tool, receipt.ID, receipt.New, receipt})
+			k.erasures = append(k.erasures, part{tool, receipt.ID, receipt})
 		}
 	}
 	err = e.cfg.DB.Write(ctx, func(tx *store.Tx) error {
@@ -112,12 +114,8 @@ func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request) (*ke
 			return err // of two at once the first is kept
 		}
 		for _, p := range k.erasures {
-			ours := 0
-			if p.ours {
-				ours = 1
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO opendsr_erasures (controller, request, tool, receipt, ours) VALUES (?, ?, ?, ?, ?)`,
-				k.controller, k.id, p.tool, p.receipt, ours); err != nil {
+			if _, err := tx.Exec(ctx, `INSERT INTO opendsr_erasures (controller, request, tool, receipt) VALUES (?, ?, ?, ?)`,
+				k.controller, k.id, p.tool, p.receipt); err != nil {
 				return err
 			}
 		}
@@ -169,14 +167,12 @@ func (k *kept) load(ctx context.Context, tx *store.Tx, digest *[]byte) (bool, er
 	k.erasures = nil
 	return true, tx.Query(ctx, func(scan func(...any) error) error {
 		var p part
-		var ours int64
-		if err := scan(&p.tool, &p.receipt, &ours); err != nil {
+		if err := scan(&p.tool, &p.receipt); err != nil {
 			return err
 		}
-		p.ours = ours != 0
 		k.erasures = append(k.erasures, p)
 		return nil
-	}, `SELECT tool, receipt, ours FROM opendsr_erasures WHERE controller = ? AND request = ? ORDER BY tool, receipt`, k.controller, k.id)
+	}, `SELECT tool, receipt FROM opendsr_erasures WHERE controller = ? AND request = ? ORDER BY tool, receipt`, k.controller, k.id)
 }
 
 // find returns a request with what became of it. Its error wraps errUnknown if there is none.
@@ -216,19 +212,17 @@ func (e *Endpoint) takeBack(ctx context.Context, controller, id string) error {
 	default:
 		return errTooLate
 	}
-	for _, p := range k.erasures {
-		if !p.ours {
-			return errOthers
-		}
-	}
 	var receipts []string
 	for _, p := range k.erasures {
 		receipts = append(receipts, p.receipt)
 	}
 	// All or none: a request of which a part is erased was not cancelled.
-	err = e.cfg.Relay.Cancel(receipts, by(controller), why(id))
-	if errors.Is(err, erasures.ErrTooLate) {
+	err = e.cfg.Relay.Cancel(receipts, by(controller, id), why)
+	switch {
+	case errors.Is(err, erasures.ErrTooLate):
 		return errTooLate
+	case errors.Is(err, erasures.ErrOthers):
+		return errOthers
 	}
 	if err != nil {
 		return fmt.Errorf("cancelling erasures: %w", err)

@@ -15,9 +15,8 @@ func Schema() store.Schema {
 			told TEXT NOT NULL, look_at BIGINT NOT NULL,
 			PRIMARY KEY (controller, request))`,
 		`CREATE INDEX opendsr_looks ON opendsr_requests (look_at)`,
-		// ours says that the request began the erasure: what a person asked for is theirs to end.
 		`CREATE TABLE opendsr_erasures (
-			controller TEXT NOT NULL, request TEXT NOT NULL, tool TEXT NOT NULL, receipt TEXT NOT NULL, ours BIGINT NOT NULL,
+			controller TEXT NOT NULL, request TEXT NOT NULL, tool TEXT NOT NULL, receipt TEXT NOT NULL,
 			PRIMARY KEY (controller, request, receipt))`,
 		// status is what is to be told, and call_at when, 0 once it was told or given up.
 		`CREATE TABLE opendsr_callbacks (
