@@ -423,9 +423,9 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			head = a.Head
 		})
 		for _, change := range []string{
-			`UPDATE erasure_steps SET line = REPLACE(line, 'checked', 'checket') WHERE seq = 12`,
+			`UPDATE erasure_steps SET line = REPLACE(line, 'checked', 'checket') WHERE seq = (SELECT MIN(seq) FROM erasure_steps WHERE line LIKE '%checked%')`,
 			`UPDATE erasure_steps SET line = line || ' ' WHERE seq = 5`,
-			`UPDATE erasure_steps SET line = REPLACE(line, '"acknowledged"', '"verified"') WHERE seq = 7`,
+			`UPDATE erasure_steps SET line = REPLACE(line, '"acknowledged"', '"verified"') WHERE seq = (SELECT MIN(seq) FROM erasure_steps WHERE line LIKE '%"acknowledged"%')`,
 			`DELETE FROM erasure_steps WHERE seq = 13`,
 			`DELETE FROM erasure_steps WHERE seq = 1`,
 			`DELETE FROM erasure_steps WHERE seq BETWEEN 4 AND 6`,

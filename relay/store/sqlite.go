@@ -97,7 +97,13 @@ func (e *sqliteEngine) hold(pool *sql.DB) (err error) {
 	return nil
 }
 
-func (e *sqliteEngine) close() error { return e.held.Close() }
+// close gives the held connection back. A DB may be closed twice, as a *sql.DB may.
+func (e *sqliteEngine) close() error {
+	if err := e.held.Close(); !errors.Is(err, sql.ErrConnDone) {
+		return err
+	}
+	return nil
+}
 
 func (*sqliteEngine) name() string                  { return "sqlite" }
 func (*sqliteEngine) translate(query string) string { return query }
