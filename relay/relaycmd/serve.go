@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -250,12 +252,23 @@ func (c *config) open(h *service, cert *certificate) ([]door, error) {
 	return []door{public, admin}, nil
 }
 
+// closeFolder says how a database comes into a directory of its own. One that holds other things
+// is theirs too, such as /tmp, and is not to be closed to them.
+func closeFolder(file string) string {
+	folder, name := filepath.Dir(file), filepath.Base(file)
+	entries, err := os.ReadDir(folder)
+	if err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), name) }) {
+		return "chmod 700 " + quote(folder)
+	}
+	return "name one that is not there yet, such as sqlite:" + quote(filepath.Join(folder, "telemetry-relay", name)) + ", and it is made so"
+}
+
 // databaseProblem adds the next step to what is wrong with a database.
 func databaseProblem(err error, at string) error {
 	file, _ := store.File(at)
 	switch {
 	case errors.Is(err, store.ErrUnsafe):
-		return fmt.Errorf("%w: chmod 700 %s", store.ErrUnsafe, quote(filepath.Dir(file)))
+		return fmt.Errorf("%w: %s", store.ErrUnsafe, closeFolder(file))
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the database %s is another user's: run this as the one whom the relay runs as", quote(file))
 	case errors.Is(err, store.ErrURL):

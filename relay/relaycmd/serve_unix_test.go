@@ -136,6 +136,13 @@ func TestALedgerThatOthersMayEnterIsRefusedWithWhatToDo(t *testing.T) {
 	}
 	p.fails(1, "chmod 700 "+p.path("data"), "serve", "--config", "relay.yaml")
 	p.fails(2, "chmod 700 "+p.path("data"), "serve", "--config", "relay.yaml", "--check")
+	// What is in it besides is somebody else's, as in /tmp.
+	p.write("data/other", "theirs")
+	for code, args := range map[int][]string{1: {"serve", "--config", "relay.yaml"}, 2: {"serve", "--config", "relay.yaml", "--check"}} {
+		if said := p.fails(code, "sqlite:"+p.path("data/telemetry-relay/relay.db"), args...); strings.Contains(said, "chmod") {
+			t.Errorf("a folder of others is to be closed: %s", said)
+		}
+	}
 }
 
 func TestAPrivateKeyThatOthersCanReadIsRefused(t *testing.T) {
