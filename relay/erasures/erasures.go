@@ -52,8 +52,19 @@ type VendorState struct {
 	Attempts, Lost int64
 	// Problem is what the last call came to, empty if all went well.
 	Problem string
+	// HeldUntil is until when the vendor is not called at all, for nobody: it said so, or refused
+	// the key. Zero if it may be called. A start of a relay and Ledger.Retry end it.
+	HeldUntil time.Time
+	// Canary is what is wrong with the vendor's canary, without which nothing is called verified
+	// there; empty if nothing is.
+	Canary string
 	// NextAttempt is when it is called next. For one that is Verified that is the last count.
 	NextAttempt time.Time
+}
+
+// Failing reports whether something went wrong that a person may have seen to; see Ledger.Retry.
+func (v VendorState) Failing() bool {
+	return v.NeedsPerson() || !v.NextAttempt.IsZero() && (v.Problem != "" || !v.HeldUntil.IsZero())
 }
 
 // NeedsPerson reports whether the relay has stopped asking it.
@@ -89,7 +100,7 @@ func step(e entry) Step {
 }
 
 // view is what callers see. The head says how the ledger's clock and the machine's go together.
-func (r *erasure) view(h head) Erasure {
+func (r *erasure) view(h head, lanes map[[2]string]known) Erasure {
 	e := Erasure{
 		ID: r.id, Tool: r.tool, MachineID: r.machine, RequestedAt: r.claimed, ReceivedAt: r.received, DueAt: r.due,
 		State: r.state, Open: r.open(), VerifiedAt: r.verified,
@@ -99,8 +110,12 @@ func (r *erasure) view(h head) Erasure {
 		if v.receipt != nil {
 			seen.Receipt = v.receipt.receipt()
 		}
-		if v.todo != nothing {
-			seen.NextAttempt = h.wall.Add((v.next - h.clock).duration())
+		at := func(m millis) time.Time { return h.wall.Add((m - h.clock).duration()) }
+		if lane := lanes[[2]string{v.tool, v.name}]; v.todo != nothing {
+			seen.NextAttempt, seen.Canary = at(max(v.next, lane.hold)), lane.canary
+			if lane.hold > h.clock {
+				seen.HeldUntil = at(lane.hold)
+			}
 		}
 		e.Vendors = append(e.Vendors, seen)
 		if next := seen.NextAttempt; v.todo != again && !next.IsZero() && (e.NextAttempt.IsZero() || next.Before(e.NextAttempt)) {

@@ -39,7 +39,8 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 //	                 hash of the one before it
 //	erasure_head     one row: the number and hash of the last step, and the ledger's clock
 //	erasure_totals   how many erasures are in which state
-//	erasure_lanes    one row a vendor of a tool: until when it wants no call
+//	erasure_lanes    one row a vendor of a tool: until when it wants no call, and what is wrong
+//	                 with its canary
 func Schema() store.Schema {
 	return store.Schema{Name: "erasures", Steps: []string{
 		`CREATE TABLE erasures (
@@ -68,7 +69,8 @@ func Schema() store.Schema {
 			at BIGINT NOT NULL, wall BIGINT NOT NULL, clock BIGINT NOT NULL)`,
 		`INSERT INTO erasure_head VALUES (1, 0, '` + firstPrev + `', 0, 0, 0)`,
 		`CREATE TABLE erasure_totals (tool TEXT NOT NULL, state TEXT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (tool, state))`,
-		`CREATE TABLE erasure_lanes (tool TEXT NOT NULL, vendor TEXT NOT NULL, hold BIGINT NOT NULL, PRIMARY KEY (tool, vendor))`,
+		`CREATE TABLE erasure_lanes (tool TEXT NOT NULL, vendor TEXT NOT NULL, hold BIGINT NOT NULL, canary TEXT NOT NULL,
+			PRIMARY KEY (tool, vendor))`,
 	}}
 }
 
@@ -362,7 +364,7 @@ func (b *batch) insert(ctx context.Context, r *erasure) error {
 			return err
 		}
 		if lane := [2]string{v.tool, v.name}; !b.lanes[lane] {
-			if _, err := b.Exec(ctx, `INSERT INTO erasure_lanes (tool, vendor, hold) VALUES (?, ?, 0) ON CONFLICT DO NOTHING`, v.tool, v.name); err != nil {
+			if _, err := b.Exec(ctx, `INSERT INTO erasure_lanes (tool, vendor, hold, canary) VALUES (?, ?, 0, '') ON CONFLICT DO NOTHING`, v.tool, v.name); err != nil {
 				return err
 			}
 			b.lanes[lane] = true

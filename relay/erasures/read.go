@@ -185,8 +185,12 @@ func (l *Ledger) tell(ctx context.Context, tx *store.Tx, h head, withSteps bool,
 			return err
 		}
 	}
+	lanes, err := readLanes(ctx, tx)
+	if err != nil {
+		return err
+	}
 	for _, r := range list {
-		e := r.view(h)
+		e := r.view(h, lanes)
 		for _, s := range history[r.number] {
 			e.Steps = append(e.Steps, step(s))
 		}
@@ -195,6 +199,24 @@ func (l *Ledger) tell(ctx context.Context, tx *store.Tx, h head, withSteps bool,
 		}
 	}
 	return nil
+}
+
+// known is what is known of a vendor of a tool.
+type known struct {
+	hold   millis
+	canary string
+}
+
+func readLanes(ctx context.Context, tx *store.Tx) (map[[2]string]known, error) {
+	lanes := map[[2]string]known{}
+	err := tx.Query(ctx, func(scan func(...any) error) error {
+		var of [2]string
+		var k known
+		err := scan(&of[0], &of[1], &k.hold, &k.canary)
+		lanes[of] = k
+		return err
+	}, `SELECT tool, vendor, hold, canary FROM erasure_lanes`)
+	return lanes, err
 }
 
 func (o Filter) condition() (string, []any) {

@@ -228,17 +228,29 @@ func (l *Ledger) Done(id, by, why string) error {
 	})
 }
 
-// Retry has those vendors asked again that refused an erasure, or that left it to a person. A
-// relay takes it up within a minute if one runs, else when it starts. Errors wrap ErrUnknown,
-// ErrNothingLeft or store.ErrUnavailable.
+// Retry has those vendors asked again that refused an erasure, that left it to a person, or that
+// are tried again later: a person has seen to what was wrong. It ends the time in which such a
+// vendor is not called at all. A relay takes it up within a minute if one runs, else when it
+// starts. Errors wrap ErrUnknown, ErrNothingLeft or store.ErrUnavailable.
 func (l *Ledger) Retry(id string) error {
-	return l.act([]string{id}, retried, "", "", func(_ context.Context, _ *batch, r *erasure) error {
+	return l.act([]string{id}, retried, "", "", func(ctx context.Context, b *batch, r *erasure) error {
+		stuck := false
 		for i := range r.vendors {
-			if r.vendors[i].halted() {
-				return nil
+			v := &r.vendors[i]
+			stuck = stuck || v.halted() || v.failing()
+			if v.over() {
+				continue
 			}
+			ended, err := b.Exec(ctx, `UPDATE erasure_lanes SET hold = 0 WHERE tool = ? AND vendor = ? AND hold > ?`, v.tool, v.name, int64(b.clock))
+			if err != nil {
+				return err
+			}
+			stuck = stuck || ended > 0
 		}
-		return ErrNothingLeft
+		if !stuck {
+			return ErrNothingLeft
+		}
+		return nil
 	})
 }
 

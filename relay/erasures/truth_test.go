@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -686,6 +687,81 @@ func TestADatabaseThatIsReplacedTakesNoRequest(t *testing.T) {
 		t.Errorf("the log has\n%s", f.log)
 	}
 	f.wantMetric("telemetry_relay_ledger_writable 0")
+}
+
+// A key that was refused holds up all erasures of a vendor. Who has repaired it must not wait for
+// the rest of the hour.
+func TestWhatWasRepairedIsTriedAtOnce(t *testing.T) {
+	for name, repair := range map[string]func(f *fixture, id string){
+		"a start": func(f *fixture, _ string) { f.restart() },
+		"retry": func(f *fixture, id string) {
+			f.act(func(l *erasures.Ledger) error { return l.Retry(id) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var broken atomic.Bool
+				broken.Store(true)
+				v := &vendor{erase: func(int, deletion.Request) (deletion.Receipt, error) {
+					if broken.Load() {
+						return deletion.Receipt{}, driver.Throttled(errors.New("the key is refused"), 12*time.Hour)
+					}
+					return deletion.Receipt{State: deletion.Acknowledged}, nil
+				}}
+				f := newFixture(t, erasures.Vendor{Name: "vendor", Requestor: follower{v}})
+				f.relay.LookEvery(time.Minute)
+				f.run()
+				one := f.mustPost(somebody(1))
+				f.pass(25 * time.Hour)
+				two := f.mustAsk(somebody(2), "alice")
+				if asked, _ := v.counts(); asked != 1 {
+					t.Fatalf("asked %d times, want 1: it is left alone for 12 hours", asked)
+				}
+				for _, e := range f.erasures() {
+					if s := e.Vendors[0]; s.HeldUntil.Sub(f.now()) < 9*time.Hour || s.NextAttempt.Before(s.HeldUntil) || !s.Failing() {
+						t.Errorf("nothing says that it is left alone: %+v", s)
+					}
+				}
+				broken.Store(false)
+				repair(f, one.ID)
+				f.pass(2 * time.Hour)
+				f.wantState(one.ID, deletion.Acknowledged)
+				if asked, _ := v.counts(); asked != 2 {
+					t.Errorf("asked %d times, want it to be asked again at once", asked)
+				}
+				for _, e := range f.erasures() {
+					if !e.Vendors[0].HeldUntil.IsZero() {
+						t.Errorf("it is said to be left alone yet: %+v", e.Vendors[0])
+					}
+				}
+				f.act(func(l *erasures.Ledger) error {
+					if err := l.Retry(two.ID); !errors.Is(err, erasures.ErrNothingLeft) {
+						t.Errorf("got %v, want ErrNothingLeft", err)
+					}
+					return nil
+				})
+			})
+		})
+	}
+}
+
+func TestACanaryThatIsNotThereIsSaidOfItsErasures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCounter()
+		f := newFixture(t, c.vendor())
+		c.set(canary.id, 0)
+		f.run()
+		f.mustPost(somebody(1))
+		f.pass(2 * time.Hour)
+		if s := f.only().Vendors[0]; !strings.Contains(s.Canary, "the canary is not there") {
+			t.Errorf("got %+v", s)
+		}
+		c.set(canary.id, 1)
+		f.pass(2 * day)
+		if s := f.only().Vendors[0]; s.Canary != "" {
+			t.Errorf("it is there, and the ledger says %q", s.Canary)
+		}
+	})
 }
 
 func TestTheMonthBeginsWhenThePersonAskedWhereSomebodyVouches(t *testing.T) {

@@ -84,6 +84,18 @@ func (w *worker) lookUpCanary(l *lane) result {
 		w.log.Error("nothing is called verified until the canary is found", "tool", l.tool(), "vendor", l.Name,
 			"problem", describe(err.Error(), l.Canary))
 	}
+	if w.calls.Err() == nil {
+		problem := ""
+		if err != nil {
+			problem = describe(err.Error(), l.Canary)
+		}
+		if err := w.ledger.db.Write(w.calls, func(tx *store.Tx) error {
+			_, err := tx.Exec(w.calls, `UPDATE erasure_lanes SET canary = ? WHERE tool = ? AND vendor = ?`, problem, l.lane[0], l.lane[1])
+			return err
+		}); err != nil {
+			w.log.Error("writing down what is wrong with a canary", "error", err)
+		}
+	}
 	w.watched.mu.Lock()
 	defer w.watched.mu.Unlock()
 	w.watched.canaries[l.lane] = found

@@ -236,6 +236,11 @@ func (w *worker) visit() error {
 	if err != nil {
 		return err
 	}
+	if w.seen < 0 {
+		if err := w.begin(); err != nil {
+			return err
+		}
+	}
 	if a.Lines != w.seen {
 		if err := w.takeUp(); err != nil {
 			return err
@@ -252,6 +257,20 @@ func (w *worker) visit() error {
 	return nil
 }
 
+// begin ends the time in which vendors were to be left alone: a start is what follows on another
+// key. Where it is not, the first call brings it back.
+func (w *worker) begin() error {
+	return w.ledger.db.Write(w.calls, func(tx *store.Tx) error {
+		for _, l := range w.lanes {
+			if _, err := tx.Exec(w.calls, `INSERT INTO erasure_lanes (tool, vendor, hold, canary) VALUES (?, ?, 0, '')
+				ON CONFLICT (tool, vendor) DO UPDATE SET hold = 0`, l.lane[0], l.lane[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // takeUp reads what vendors told other processes, and says of which erasures the vendor is not
 // configured any more. Those stay due, for the day on which it is.
 func (w *worker) takeUp() error {
@@ -259,18 +278,20 @@ func (w *worker) takeUp() error {
 		return tx.Query(w.calls, func(scan func(...any) error) error {
 			var of [2]string
 			var hold millis
-			if err := scan(&of[0], &of[1], &hold); err != nil {
+			var waits int64
+			if err := scan(&of[0], &of[1], &hold, &waits); err != nil {
 				return err
 			}
 			i := slices.IndexFunc(w.lanes, func(l *lane) bool { return l.lane == of })
 			if i >= 0 {
-				w.lanes[i].hold = max(w.lanes[i].hold, hold)
-			} else if !w.missing[of] {
+				w.lanes[i].hold = hold // which a person may have ended
+			} else if waits > 0 && !w.missing[of] {
 				w.missing[of] = true
 				w.log.Error("erasures wait for a vendor that is not configured any more", "tool", of[0], "vendor", of[1])
 			}
 			return nil
-		}, `SELECT tool, vendor, hold FROM erasure_lanes`)
+		}, `SELECT tool, vendor, hold, (SELECT COUNT(*) FROM
+			(SELECT 1 FROM erasure_vendors v WHERE v.tool = l.tool AND v.vendor = l.vendor AND v.todo > 0 LIMIT 1) AS some) FROM erasure_lanes l`)
 	})
 }
 
@@ -613,6 +634,7 @@ func (w *worker) settle(l *lane, j job, out deletion.Outcome, left int64) error 
 		e.Receipt, e.Problem = nil, describe(e.Problem, j.erasure.machine)
 	}
 	if w.record(j, e) == nil {
+		e.Wait = max(e.Wait, inMillis(w.pace.wanted(err)))
 		w.tell(l, j, e)
 	}
 	return err
@@ -632,8 +654,8 @@ func (w *worker) onErase(l *lane, j job, left int64, err error, e *entry) (outco
 		return "refused"
 	}
 	e.Event, e.Problem = failed, err.Error()
-	if wait := w.pace.wanted(err); wait > 0 {
-		e.Wait = inMillis(wait)
+	if w.pace.wanted(err) > 0 {
+		e.Wait = inMillis(w.pace.firstRetry) // none is called before the vendor's hold ends
 		return "throttled"
 	}
 	e.Wait = inMillis(w.pace.retryWait(j.vendor.failures))

@@ -80,9 +80,9 @@ func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retry ID",
-		Short: "Have those vendors asked again that need a person",
-		Long: "Have those vendors asked again that refused an erasure or left it to a person, once\n" +
-			"that person has seen to it. A relay takes it up within a minute if one runs, else\n" +
+		Short: "Have those vendors asked again where something went wrong",
+		Long: "Have those vendors asked again that refused an erasure or left it to a person, and those\n" +
+			"that would be tried again later, once somebody has seen to it, such as to a key. A relay takes it up within a minute if one runs, else\n" +
 			"when it starts. The first four characters of the ID will do.",
 		Example:           "  " + program + " erasures retry 4f2a --config relay.yaml",
 		Args:              oneID,
@@ -104,7 +104,7 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 		}
 		var vendors []string
 		for _, v := range e.Vendors {
-			if v.NeedsPerson() {
+			if v.Failing() {
 				vendors = append(vendors, v.Name)
 			}
 		}

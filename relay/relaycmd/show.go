@@ -44,6 +44,10 @@ type vendorJSON struct {
 	Problem     string       `json:"problem,omitempty"`
 	NeedsPerson bool         `json:"needs_person"`
 	NextAttempt time.Time    `json:"next_attempt,omitzero"`
+	// HeldUntil is until when it is not called at all, and CanaryProblem why nothing is called
+	// verified there.
+	HeldUntil     time.Time `json:"held_until,omitzero"`
+	CanaryProblem string    `json:"canary_problem,omitempty"`
 }
 
 type receiptJSON struct {
@@ -85,7 +89,8 @@ func toErasureJSON(e erasures.Erasure) erasureJSON {
 	}
 	for _, v := range e.Vendors {
 		one := vendorJSON{Name: v.Name, State: string(v.State), Since: v.Since.UTC(), Attempts: v.Attempts, Lost: v.Lost,
-			Problem: v.Problem, NeedsPerson: v.NeedsPerson(), NextAttempt: v.NextAttempt.UTC()}
+			Problem: v.Problem, NeedsPerson: v.NeedsPerson(), NextAttempt: v.NextAttempt.UTC(),
+			HeldUntil: v.HeldUntil.UTC(), CanaryProblem: v.Canary}
 		if hasReceipt(v.Receipt) {
 			receipt := toReceiptJSON(v.Receipt)
 			one.Receipt = &receipt
@@ -185,6 +190,13 @@ func (s surroundings) vendorRows(ledger *ledgerPlace, e erasures.Erasure, v eras
 	}
 	if v.Problem != "" && v.Problem != v.Receipt.Detail {
 		add("Problem", v.Problem, screen.Red)
+	}
+	if v.Canary != "" {
+		add("Canary", v.Canary, screen.Red)
+	}
+	if !v.HeldUntil.IsZero() {
+		add("Held", "it is not called for anybody until "+screen.When(v.HeldUntil)+", as it asked for or since it refused the key; a start of the relay ends that, or: "+
+			ledger.hint("retry", e.ID[:shortID]), screen.Red)
 	}
 	switch {
 	case v.NeedsPerson():
