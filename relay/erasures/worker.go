@@ -144,6 +144,8 @@ type worker struct {
 	gone    chan struct{}
 	// away says that the database does not answer.
 	away bool
+	// begun says that no vendor is left alone any more for what was before this run.
+	begun bool
 	// seen is how many steps there were when it was looked last: more of them may mean more to do.
 	seen int64
 	// nextWatch is when the due dates and the evidence are looked at again.
@@ -236,10 +238,11 @@ func (w *worker) visit() error {
 	if err != nil {
 		return err
 	}
-	if w.seen < 0 {
+	if !w.begun {
 		if err := w.begin(); err != nil {
 			return err
 		}
+		w.begun = true
 	}
 	if a.Lines != w.seen {
 		if err := w.takeUp(); err != nil {
@@ -290,8 +293,8 @@ func (w *worker) takeUp() error {
 				w.log.Error("erasures wait for a vendor that is not configured any more", "tool", of[0], "vendor", of[1])
 			}
 			return nil
-		}, `SELECT tool, vendor, hold, (SELECT COUNT(*) FROM
-			(SELECT 1 FROM erasure_vendors v WHERE v.tool = l.tool AND v.vendor = l.vendor AND v.todo > 0 LIMIT 1) AS some) FROM erasure_lanes l`)
+		}, `SELECT tool, vendor, hold, CASE WHEN EXISTS
+			(SELECT 1 FROM erasure_vendors v WHERE v.tool = l.tool AND v.vendor = l.vendor AND v.todo > 0) THEN 1 ELSE 0 END FROM erasure_lanes l`)
 	})
 }
 
