@@ -201,6 +201,22 @@ func (l *Ledger) tell(ctx context.Context, tx *store.Tx, h head, withSteps bool,
 	return nil
 }
 
+// Canaries returns what was wrong with the canary of each vendor when it was looked up last, by
+// tool and vendor: only those with which something was. The error wraps store.ErrUnavailable.
+func (l *Ledger) Canaries(ctx context.Context) (map[[2]string]string, error) {
+	problems := map[[2]string]string{}
+	err := l.db.Read(ctx, func(tx *store.Tx) error {
+		lanes, err := readLanes(ctx, tx)
+		for of, k := range lanes {
+			if k.canary != "" {
+				problems[of] = k.canary
+			}
+		}
+		return err
+	})
+	return problems, err
+}
+
 // known is what is known of a vendor of a tool.
 type known struct {
 	hold   millis

@@ -60,6 +60,8 @@ type databaseJSON struct {
 	Open     int64  `json:"open"`
 	// Due counts those that have to be done within a week, or had to be before.
 	Due int64 `json:"due_within_a_week"`
+
+	canaries map[[2]string]string // what is wrong with them
 }
 
 type toolJSON struct {
@@ -83,6 +85,16 @@ type toolVendorJSON struct {
 	Canary string `json:"canary,omitempty"`
 	// Warning is why nothing will be called verified there.
 	Warning string `json:"warning,omitempty"`
+}
+
+// notFound is why nothing is called verified at a vendor that has a canary, as far as a relay has
+// found out.
+func (d databaseJSON) notFound(tool string, v vendorConfig) string {
+	problem := d.canaries[[2]string{tool, v.name}]
+	if problem == "" || v.canary == "" {
+		return ""
+	}
+	return "the canary was not found when it was looked up last, so that nothing is called verified there: " + problem
 }
 
 // printCheck says what would run. The file, the keys and the certificate have been read.
@@ -109,7 +121,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 			tool.Destinations = append(tool.Destinations, toolDestinationJSON{d.name, d.driver.Name, d.where(c, s)})
 		}
 		for i, v := range t.vendors {
-			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, cmp.Or(where(v.vendor, v.values), ownDatabase), v.keyFrom(), v.canary, opened[t.name][i].NoCanary()})
+			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, cmp.Or(where(v.vendor, v.values), ownDatabase), v.keyFrom(), v.canary, cmp.Or(opened[t.name][i].NoCanary(), database.notFound(t.name, v))})
 		}
 		j.Tools = append(j.Tools, tool)
 	}
@@ -214,6 +226,8 @@ func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSO
 	}
 	ledger := erasures.NewLedger(db)
 	audit, err := ledger.Head(ctx)
+	canaries, unread := ledger.Canaries(ctx)
+	j.canaries = canaries
 	totals, due, failed := ledger.Totals(ctx, s.now().Add(7*24*time.Hour))
 	served, unread := wasServed(ctx, db)
 	if err := errors.Join(err, failed, unread, db.Close()); err != nil {

@@ -278,6 +278,32 @@ func TestOnceTheDataIsGoneTheReceiptSaysSo(t *testing.T) {
 	r.stop()
 }
 
+// A key of another project finds nothing of anybody.
+func TestCheckNamesACanaryThatWasNotFound(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	file, err := os.ReadFile(p.declare())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const says = "the canary was not found when it was looked up last"
+	if said := p.must("serve", "--config", "relay.yaml", "--check"); strings.Contains(said, says) {
+		t.Errorf("before it is looked up: %s", said)
+	}
+	p.write("relay.yaml", strings.ReplaceAll(string(file), canary().id, somebody(99).id))
+	r := p.start()
+	who := r.post("mytool", somebody(1))
+	r.log.expect(t, 1, "nothing is called verified until the canary is found")
+	r.stop()
+	said := strings.Join(strings.Fields(p.must("serve", "--config", "relay.yaml", "--check")), " ")
+	if !strings.Contains(said, "posthog: "+says) || strings.Contains(said, somebody(99).id) {
+		t.Errorf("check says %s", said)
+	}
+	if shown := p.must("erasures", "show", who, "--config", "relay.yaml"); !strings.Contains(shown, "Canary") {
+		t.Errorf("show says %s", shown)
+	}
+}
+
 func TestWhatWasRefusedIsTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
