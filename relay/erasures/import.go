@@ -44,17 +44,34 @@ type Imported struct {
 	TornBytes int64
 }
 
+// FindFile says whether there is a ledger for Import. Its error wraps ErrNoFile if not.
+func FindFile(dir string) error {
+	file, err := openFile(dir)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+func openFile(dir string) (*os.File, error) {
+	file, err := os.Open(filepath.Join(dir, ledgerName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNoFile
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	return file, nil
+}
+
 // Import takes over a ledger that was a file, with its lines as they are: heads that were kept
 // of it stay true. The relay that wrote it must have ended. It is all taken over, or nothing;
 // the file stays as it is. Errors wrap ErrNoFile, ErrNotEmpty, store.ErrNewer,
 // store.ErrUnavailable, or name the line that is damaged.
 func (l *Ledger) Import(ctx context.Context, dir string) (Imported, error) {
-	file, err := os.Open(filepath.Join(dir, ledgerName))
-	if errors.Is(err, os.ErrNotExist) {
-		return Imported{}, ErrNoFile
-	}
+	file, err := openFile(dir)
 	if err != nil {
-		return Imported{}, fmt.Errorf("reading the ledger: %w", err)
+		return Imported{}, err
 	}
 	defer file.Close()
 	var done Imported

@@ -271,7 +271,7 @@ func (l *Ledger) open(ctx context.Context, tx *store.Tx) (*batch, error) {
 	elapsed := l.clock.elapsed()
 	if off := b.now.Sub(h.wall) - (elapsed - h.clock).duration(); !h.wall.IsZero() && !l.clock.start.IsZero() && off.Abs() > jump {
 		b.warn = func() {
-			l.log.Warn("the machine's clock was set, or the machine slept: no wait gets shorter by it", "by", off.Round(time.Second))
+			l.log.Warn("the machine's clock was set, or the machine slept: no wait gets shorter by it", "by", off.Round(time.Second).String())
 		}
 	}
 	b.clock = elapsed

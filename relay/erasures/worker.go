@@ -756,7 +756,7 @@ func (w *worker) tell(l *lane, j job, e entry) {
 	case e.Event == lost:
 		w.log.Warn("a vendor does not know its receipt, or something is left: it is asked again", about...)
 	case e.Event == failed:
-		w.log.Warn("a call of a vendor failed, and is made again", append(about, "wait", e.Wait.duration().Round(time.Second))...)
+		w.log.Warn("a call of a vendor failed, and is made again", append(about, "wait", e.Wait.duration().Round(time.Second).String())...)
 	case e.Event == confirmed:
 		w.log.Info("a vendor has nothing of an erasure, as of a while later", about...)
 	case e.Receipt == nil:

@@ -5,6 +5,7 @@ package relaycmd
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -211,6 +212,7 @@ func TestARequestThatCameByMailIsTaken(t *testing.T) {
 	}
 	p.fails(2, "--tool: the relay's file has no such tool", append(args, "--tool", "nobodys")...)
 	p.fails(2, "--machine-id: not a machine ID", append(args, "--machine-id", "alice")...)
+	p.fails(2, "name the ticket or the letter that says more", append(args, "--by", strings.Repeat("x", 301))...)
 	p.fails(2, "--requested-at must be a time that is over", append(args, "--requested-at", "tomorrow")...)
 	p.postHog.Capture(somebody(1).id, time.Now())
 	r := p.start()
@@ -306,6 +308,9 @@ func TestALedgerOfFilesIsTakenOverOnce(t *testing.T) {
 	p.must("erasures", "verify", "--config", "relay.yaml")
 	p.fails(1, "is not empty", "migrate", "--from-ledger", from, "--config", "relay.yaml")
 	p.fails(1, "there is no ledger.jsonl in the directory", "migrate", "--from-ledger", p.dir, "--database", "sqlite:other/relay.db")
+	if _, err := os.Stat(p.path("other")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a database was made for nothing: %v", err)
+	}
 }
 
 // A cell that begins so is a formula to a spreadsheet, and its text may be a stranger's.

@@ -124,10 +124,28 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 	return cmd
 }
 
+// evidence is a flag whose text goes into the ledger, which keeps no more of one than this: what
+// is longer is refused rather than cut.
+type evidence string
+
+const maxEvidence = 300
+
+func (e *evidence) String() string { return string(*e) }
+func (e *evidence) Type() string   { return "string" }
+
+func (e *evidence) Set(text string) error {
+	if len(text) > maxEvidence {
+		return fmt.Errorf("has %d bytes, and the ledger keeps %d: name the ticket or the letter that says more", len(text), maxEvidence)
+	}
+	*e = evidence(text)
+	return nil
+}
+
 // vouching adds the flags that say who does something and why.
 func vouching(cmd *cobra.Command) (by, why *string) {
-	by = cmd.Flags().String("by", "", "who does it, such as a name or a ticket's queue")
-	why = cmd.Flags().String("why", "", "why, such as what was done at the vendor, or the date of a letter")
+	by, why = new(string), new(string)
+	cmd.Flags().Var((*evidence)(by), "by", "who does it, such as a name or a ticket's queue")
+	cmd.Flags().Var((*evidence)(why), "why", "why, such as what was done at the vendor, or the date of a letter")
 	must(cmd.RegisterFlagCompletionFunc("by", cobra.NoFileCompletions))
 	must(cmd.RegisterFlagCompletionFunc("why", cobra.NoFileCompletions))
 	return by, why
@@ -259,6 +277,9 @@ func (s surroundings) migrate() *cobra.Command {
 		}
 		at, err := place.url()
 		if err != nil {
+			return err
+		}
+		if err := erasures.FindFile(from); err != nil { // before a database is made for nothing
 			return err
 		}
 		db, err := store.Open(cmd.Context(), at, erasures.Schema())
