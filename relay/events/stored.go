@@ -42,7 +42,39 @@ func Schema() store.Schema {
 			tool TEXT NOT NULL, destination TEXT NOT NULL, events BIGINT NOT NULL, bytes BIGINT NOT NULL,
 			leased BIGINT NOT NULL, holder TEXT NOT NULL,
 			PRIMARY KEY (tool, destination))`,
+		// How many rows were ever deleted, and how many of them before the file was written anew.
+		`CREATE TABLE events_deleted (one BIGINT PRIMARY KEY, gone BIGINT NOT NULL, rewritten BIGINT NOT NULL)`,
+		`INSERT INTO events_deleted (one, gone, rewritten) VALUES (1, 0, 0)`,
 	}}
+}
+
+// deleted takes down that rows are gone of which an SQLite file may hold copies.
+func deleted(ctx context.Context, tx *store.Tx, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `UPDATE events_deleted SET gone = gone + ? WHERE one = 1`, n)
+	return err
+}
+
+// rewrite writes the file anew, unless nothing was deleted since that was done: who asks for
+// erasures of machines that never sent anything has no work done. An attempt that failed leaves
+// it to the next one.
+func rewrite(ctx context.Context, db *store.DB) error {
+	var rows, rewritten int64
+	if err := db.Read(ctx, func(tx *store.Tx) error {
+		_, err := tx.One(ctx, []any{&rows, &rewritten}, `SELECT gone, rewritten FROM events_deleted WHERE one = 1`)
+		return err
+	}); err != nil || rows == rewritten {
+		return err
+	}
+	if err := db.Rewrite(ctx); err != nil {
+		return err
+	}
+	return db.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE events_deleted SET rewritten = ? WHERE one = 1 AND rewritten < ?`, rows, rows)
+		return err
+	})
 }
 
 // StoreName is what an operator writes for the gateway's own database, as a destination and as
@@ -161,7 +193,10 @@ func (s *stored) expire(ctx context.Context, tool string, now time.Time) (int, e
 		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
 			n, err = tx.Exec(ctx, `DELETE FROM events WHERE tool = ? AND id IN (SELECT id FROM events WHERE tool = ? AND at < ? LIMIT ?)`,
 				tool, tool, oldest, sweptAtOnce)
-			return err
+			if err != nil {
+				return err
+			}
+			return deleted(ctx, tx, n)
 		})
 		total += int(n)
 		if err != nil || n < sweptAtOnce {
@@ -226,8 +261,7 @@ func (e *eraser) RequestDeletions(ctx context.Context, requests []deletion.Reque
 	if !asked {
 		return outcomes, nil
 	}
-	// Also where nothing was erased now: an attempt before may have failed here.
-	if err := e.db.Rewrite(ctx); err != nil {
+	if err := rewrite(ctx, e.db); err != nil {
 		return nil, fmt.Errorf("writing the gateway's database anew without what was erased: %w", err)
 	}
 	return outcomes, nil
@@ -237,6 +271,9 @@ func (e *eraser) RequestDeletions(ctx context.Context, requests []deletion.Reque
 func (e *eraser) erase(ctx context.Context, machineID string) (erased, left int64, err error) {
 	err = e.db.Write(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Exec(ctx, `DELETE FROM events WHERE tool = ? AND machine_id = ?`, e.tool, machineID)
+		if err == nil {
+			err = deleted(ctx, tx, rows)
+		}
 		if err != nil {
 			return err
 		}

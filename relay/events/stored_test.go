@@ -224,6 +224,45 @@ func TestNothingOfWhatWasErasedIsLeftInTheFile(t *testing.T) {
 	}
 }
 
+// Anybody can make up an ID with its key. Writing a file anew is too much work to be had for that.
+func TestAnErasureOfNothingWritesNoFileAnew(t *testing.T) {
+	t.Parallel()
+	db, _ := database(t)
+	if db.Engine() != "sqlite" {
+		t.Fatalf("this is about SQLite, and not %s", db.Engine())
+	}
+	free := func() int64 { return number(t, db, `SELECT freelist_count FROM pragma_freelist_count`) }
+	if err := db.Write(t.Context(), func(tx *store.Tx) error { // leaves pages that only a new file is without
+		for _, statement := range []string{`CREATE TABLE spare (text TEXT)`, `INSERT INTO spare VALUES (HEX(ZEROBLOB(100000)))`, `DROP TABLE spare`} {
+			if _, err := tx.Exec(t.Context(), statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	requestor, err := events.StoreVendor(db).Open(deletion.VendorConfig{Tool: "mytool"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	erase := func() {
+		t.Helper()
+		if r, err := requestor.RequestDeletion(t.Context(), deletion.Request{Tool: "mytool", MachineID: machine(1)}); err != nil || r.State != deletion.Verified {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	if erase(); free() == 0 {
+		t.Error("the file was written anew for a machine that never sent anything")
+	}
+	if err := kept(t, db, nil).Backend.Send(t.Context(), batch(1)); err != nil {
+		t.Fatal(err)
+	}
+	if erase(); free() > 0 {
+		t.Error("the file was not written anew")
+	}
+}
+
 // Those that are asked for at once share what takes long, which is to write the file anew.
 func TestErasuresFromTheStoreShareOneCall(t *testing.T) {
 	t.Parallel()

@@ -125,8 +125,11 @@ func (g *Gateway) put(ctx context.Context, tx *store.Tx, d *destination, events 
 	return stored, cut, nil
 }
 
-// tally keeps the sums of a destination.
+// tally keeps the sums of a destination, of rows that came or went.
 func tally(ctx context.Context, tx *store.Tx, tool, destination string, events, bytes int64) error {
+	if err := deleted(ctx, tx, max(0, -events)); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `UPDATE events_backlog SET events = events + ?, bytes = bytes + ? WHERE tool = ? AND destination = ?`, events, bytes, tool, destination)
 	return err
 }
