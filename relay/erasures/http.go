@@ -114,7 +114,7 @@ func (r *Relay) public(w http.ResponseWriter, req *http.Request) {
 	if no != nil {
 		outcome = no.word
 	}
-	r.counters.add(labelled(metricRequests, "doing", doing, "outcome", outcome))
+	r.counters.Add(1, metricRequests, "doing", doing, "outcome", outcome)
 	if no != nil {
 		if no.wait > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int((no.wait+time.Second-1)/time.Second)))

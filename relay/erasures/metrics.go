@@ -9,44 +9,11 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/internal/metrics"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
-
-// counters count what happened since the process started, by rendered name and labels.
-// The labels are words of this program and names of the configuration: there are few.
-type counters struct {
-	mu sync.Mutex
-	n  map[string]uint64
-}
-
-func (c *counters) add(metric string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n == nil {
-		c.n = map[string]uint64{}
-	}
-	c.n[metric]++
-}
-
-// labelled renders a metric's name with its labels.
-func labelled(name string, labels ...string) string {
-	var b strings.Builder
-	b.WriteString(name + "{")
-	for i := 0; i < len(labels); i += 2 {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(labels[i] + `="` + labelEscapes.Replace(labels[i+1]) + `"`)
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
-var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 const (
 	metricRequests = "telemetry_relay_requests_total"
@@ -55,23 +22,11 @@ const (
 
 // writeMetrics writes the text format of Prometheus.
 func (r *Relay) writeMetrics(ctx context.Context, w io.Writer) {
-	head := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
-
-	r.counters.mu.Lock()
-	counts := maps.Clone(r.counters.n)
-	r.counters.mu.Unlock()
-	for _, of := range [][2]string{
+	head := func(name, kind, help string) { metrics.Head(w, name, kind, help) }
+	r.counters.Write(w, [][2]string{
 		{metricRequests, "Answers to tools: to requests and to looks at receipts, by outcome."},
 		{metricAttempts, "Calls of vendors: erase asks, status follows up."},
-	} {
-		name, help := of[0], of[1]
-		head(name, "counter", help)
-		for _, metric := range slices.Sorted(maps.Keys(counts)) {
-			if strings.HasPrefix(metric, name+"{") {
-				fmt.Fprintf(w, "%s %d\n", metric, counts[metric])
-			}
-		}
-	}
+	})
 
 	g, err := r.gauges(ctx)
 	const up = "telemetry_relay_ledger_writable"
@@ -85,12 +40,12 @@ func (r *Relay) writeMetrics(ctx context.Context, w io.Writer) {
 	for _, t := range slices.SortedFunc(maps.Keys(g.totals), func(a, b total) int {
 		return cmp.Or(cmp.Compare(a.tool, b.tool), cmp.Compare(a.state, b.state))
 	}) {
-		fmt.Fprintf(w, "%s %d\n", labelled(numbers, "tool", t.tool, "state", string(t.state)), g.totals[t])
+		fmt.Fprintf(w, "%s %d\n", metrics.Labelled(numbers, "tool", t.tool, "state", string(t.state)), g.totals[t])
 	}
 	const age = "telemetry_relay_oldest_unverified_seconds"
 	head(age, "gauge", "Since when the oldest erasure waits that is not verified; those aside that only wait for a vendor that never confirms.")
 	for _, tool := range slices.Sorted(maps.Keys(g.oldest)) {
-		fmt.Fprintf(w, "%s %d\n", labelled(age, "tool", tool), g.oldest[tool])
+		fmt.Fprintf(w, "%s %d\n", metrics.Labelled(age, "tool", tool), g.oldest[tool])
 	}
 	r.watched.mu.Lock()
 	canaries, damaged := maps.Clone(r.watched.canaries), r.watched.damaged
@@ -98,7 +53,7 @@ func (r *Relay) writeMetrics(ctx context.Context, w io.Writer) {
 	lanes := func(name, help string, values map[[2]string]int64) {
 		head(name, "gauge", help)
 		for _, key := range slices.SortedFunc(maps.Keys(values), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
-			fmt.Fprintf(w, "%s %d\n", labelled(name, "tool", key[0], "vendor", key[1]), values[key])
+			fmt.Fprintf(w, "%s %d\n", metrics.Labelled(name, "tool", key[0], "vendor", key[1]), values[key])
 		}
 	}
 	lanes("telemetry_relay_needs_person", "Erasures that a vendor refuses or leaves to a person: nothing goes on before somebody acts.", g.halted)

@@ -20,6 +20,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/relay/internal/metrics"
 )
 
 const (
@@ -97,7 +98,7 @@ type Relay struct {
 	pace       pace
 	running    atomic.Bool
 	wake       chan struct{}
-	counters   counters
+	counters   metrics.Counters
 	watched    watched
 }
 

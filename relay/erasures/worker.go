@@ -628,7 +628,7 @@ func (w *worker) settle(l *lane, j job, out deletion.Outcome, left int64) error 
 	default:
 		call, outcome = "count", w.onCount(j, left, err, &e)
 	}
-	w.counters.add(labelled(metricAttempts, "tool", l.tool(), "vendor", l.Name, "call", call, "outcome", outcome))
+	w.counters.Add(1, metricAttempts, "tool", l.tool(), "vendor", l.Name, "call", call, "outcome", outcome)
 	if e.Event == "" { // nothing new
 		_ = giveBack(w.calls, w.ledger.db, w.holder, w.ledger.elapsed()+e.Wait, j.key) // if not, the lease says when
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/relay/internal/metrics"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
 )
 
@@ -68,7 +69,7 @@ type destination struct {
 	Destination
 	tool   string
 	log    *slog.Logger
-	counts *counters
+	counts *metrics.Counters
 	// machines holds how many events each machine sends, where the vendor has a bound for that.
 	machines *rates.Table
 
@@ -103,7 +104,7 @@ type pause struct {
 	until    time.Time
 }
 
-func newDestination(tool string, d Destination, cfg *Config, counts *counters) *destination {
+func newDestination(tool string, d Destination, cfg *Config, counts *metrics.Counters) *destination {
 	made := &destination{Destination: d, tool: tool, log: cfg.Log, counts: counts}
 	if n := d.Driver.Limits.PerMinute; n > 0 {
 		// What is saved up and what comes in within a minute together are n.
@@ -272,7 +273,7 @@ func (d *destination) deliver(ctx context.Context, events []driver.Event) ([]ver
 		n[v]++
 	}
 	for v, n := range n {
-		d.counts.add(n, metricDestinationEvents, "tool", d.tool, "destination", d.Name, "outcome", verdict(v).String())
+		d.counts.Add(n, metricDestinationEvents, "tool", d.tool, "destination", d.Name, "outcome", verdict(v).String())
 	}
 	return a.verdicts, d.noted(a.err)
 }
@@ -352,7 +353,7 @@ func (a *attempt) partial(err error, from, to int) {
 	case partial.Unnamed > 0:
 		rest = has // all are settled, and which of them were refused nobody knows
 	}
-	a.d.counts.add(partial.Unnamed, metricUnnamed, "tool", a.d.tool, "destination", a.d.Name)
+	a.d.counts.Add(partial.Unnamed, metricUnnamed, "tool", a.d.tool, "destination", a.d.Name)
 	for _, id := range partial.Accepted {
 		said[id] = has
 	}
@@ -381,7 +382,7 @@ func (a *attempt) warned(err error) {
 		if !slices.ContainsFunc(a.d.Driver.Warnings, func(w driver.Warning) bool { return w.Name == name }) {
 			name = "other"
 		}
-		a.d.counts.add(n, metricWarnings, "tool", a.d.tool, "destination", a.d.Name, "warning", name)
+		a.d.counts.Add(n, metricWarnings, "tool", a.d.tool, "destination", a.d.Name, "warning", name)
 	}
 }
 
@@ -392,7 +393,7 @@ func (d *destination) try(ctx context.Context, events []driver.Event) (err error
 		if recover() != nil {
 			err = errPanic
 		}
-		d.counts.add(1, metricBatches, "tool", d.tool, "destination", d.Name, "outcome", driver.Classify(err).String())
+		d.counts.Add(1, metricBatches, "tool", d.tool, "destination", d.Name, "outcome", driver.Classify(err).String())
 	}()
 	return d.Backend.Send(ctx, slices.Clone(events))
 }

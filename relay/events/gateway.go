@@ -42,6 +42,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/relay/internal/metrics"
 	"github.com/gotoolbase/telemetry/relay/internal/rates"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -112,7 +113,7 @@ type Gateway struct {
 	// erasing bounds the requests for erasure of an address, which everybody can make up with
 	// a key: people erase rarely, but an office shares an address.
 	erasing *rates.Table
-	counts  counters
+	counts  metrics.Counters
 	losses  losses
 	memory  *memory
 	recent  recent
@@ -225,7 +226,7 @@ func (g *Gateway) take(ctx context.Context, list []received, from string) (rulin
 				r.add(later, e.event.ID)
 			}
 			r.wait = max(r.wait, unknownToolWait)
-			g.counts.add(len(of), metricEvents, "tool", "", "outcome", "unknown_tool")
+			g.counts.Add(len(of), metricEvents, "tool", "", "outcome", "unknown_tool")
 			continue
 		}
 		if err := g.takeOf(ctx, t, of, from, &r); err != nil {
@@ -270,7 +271,7 @@ func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, from str
 		known++
 		return true
 	})
-	g.counts.add(known, metricEvents, "tool", t.name, "outcome", "known")
+	g.counts.Add(known, metricEvents, "tool", t.name, "outcome", "known")
 	if len(events) == 0 {
 		return nil
 	}
@@ -286,7 +287,7 @@ func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, from str
 		}
 	}
 	for v, n := range n {
-		g.counts.add(n, metricEvents, "tool", t.name, "outcome", verdict(v).String())
+		g.counts.Add(n, metricEvents, "tool", t.name, "outcome", verdict(v).String())
 	}
 	if len(accepted) > 0 && g.cfg.Accepted != nil {
 		g.cfg.Accepted(t.name, accepted)
@@ -316,7 +317,7 @@ func (g *Gateway) eraseOf(ctx context.Context, t *tool, list []received, from st
 			r.wait = max(r.wait, driver.Wait(err))
 		}
 		r.add(v, e.event.ID)
-		g.counts.add(1, metricErasures, "tool", t.name, "outcome", v.String())
+		g.counts.Add(1, metricErasures, "tool", t.name, "outcome", v.String())
 		return true
 	})
 }
@@ -360,9 +361,9 @@ func (g *Gateway) screen(ctx context.Context, t *tool, list []received, r *rulin
 		return true
 	})
 	for f, n := range counts {
-		g.counts.add(n, metricFindings, "tool", t.name, "kind", string(f))
+		g.counts.Add(n, metricFindings, "tool", t.name, "kind", string(f))
 	}
-	g.counts.add(refused, metricEvents, "tool", t.name, "outcome", never.String())
+	g.counts.Add(refused, metricEvents, "tool", t.name, "outcome", never.String())
 	return passed, nil
 }
 

@@ -87,7 +87,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func (g *Gateway) refuse(w http.ResponseWriter, no *refusal) {
-	g.counts.add(1, metricRequests, "outcome", no.word)
+	g.counts.Add(1, metricRequests, "outcome", no.word)
 	if no == errMethod {
 		w.Header().Set("Allow", http.MethodPost)
 	}
@@ -118,7 +118,7 @@ func (g *Gateway) answer(w http.ResponseWriter, r ruling) {
 		}
 		body = append(driver.AppendJSONStrings([]byte(`{"rejected":`), r.rejected), '}')
 	}
-	g.counts.add(1, metricRequests, "outcome", outcome)
+	g.counts.Add(1, metricRequests, "outcome", outcome)
 	reply(w, status, body)
 }
 

@@ -24,7 +24,7 @@ func (g *Gateway) lost(n int, of loss) {
 	if n <= 0 {
 		return
 	}
-	g.counts.add(n, metricCut, "tool", of.tool, "destination", of.destination, "reason", of.reason)
+	g.counts.Add(n, metricCut, "tool", of.tool, "destination", of.destination, "reason", of.reason)
 	if of.reason == "erased" {
 		return
 	}

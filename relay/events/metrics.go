@@ -6,12 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
+	"github.com/gotoolbase/telemetry/relay/internal/metrics"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -45,61 +42,15 @@ var helps = [][2]string{
 	{metricExpired, "Events that the store erased because they were older than it keeps them."},
 }
 
-// counters count what happened since the process started, by rendered name and labels.
-type counters struct {
-	mu sync.Mutex
-	n  map[string]uint64
-}
-
-func (c *counters) add(n int, name string, labels ...string) {
-	if n <= 0 {
-		return
-	}
-	metric := labelled(name, labels...)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n == nil {
-		c.n = map[string]uint64{}
-	}
-	c.n[metric] += uint64(n)
-}
-
-// labelled renders a metric's name with its labels.
-func labelled(name string, labels ...string) string {
-	var b strings.Builder
-	b.WriteString(name + "{")
-	for i := 0; i < len(labels); i += 2 {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(labels[i] + `="` + labelEscapes.Replace(labels[i+1]) + `"`)
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
-var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-
 // Metrics writes the text format of Prometheus. The error is the database's, of which then
 // some figures are missing.
 func (g *Gateway) Metrics(ctx context.Context, w io.Writer) error {
-	head := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
-	g.counts.mu.Lock()
-	counts := maps.Clone(g.counts.n)
-	g.counts.mu.Unlock()
-	names := slices.Sorted(maps.Keys(counts))
-	for _, of := range helps {
-		head(of[0], "counter", of[1])
-		for _, metric := range names {
-			if strings.HasPrefix(metric, of[0]+"{") {
-				fmt.Fprintf(w, "%s %d\n", metric, counts[metric])
-			}
-		}
-	}
+	head := func(name, kind, help string) { metrics.Head(w, name, kind, help) }
+	g.counts.Write(w, helps)
 	const pause = "telemetry_relay_destination_pause_seconds"
 	head(pause, "gauge", "How long a destination is left alone, 0 if it takes events.")
 	for _, d := range g.all() {
-		fmt.Fprintf(w, "%s %g\n", labelled(pause, "tool", d.tool, "destination", d.Name), d.away().Round(time.Second).Seconds())
+		fmt.Fprintf(w, "%s %g\n", metrics.Labelled(pause, "tool", d.tool, "destination", d.Name), d.away().Round(time.Second).Seconds())
 	}
 	const memory = "telemetry_relay_events_memory_bytes"
 	head(memory, "gauge", "Bodies that are being worked on.")
@@ -109,11 +60,11 @@ func (g *Gateway) Metrics(ctx context.Context, w io.Writer) error {
 	const events, bytes = "telemetry_relay_waiting_events", "telemetry_relay_waiting_bytes"
 	head(events, "gauge", "Events that are stored for a destination.")
 	for _, b := range logs {
-		fmt.Fprintf(w, "%s %d\n", labelled(events, "tool", b.tool, "destination", b.destination), b.events)
+		fmt.Fprintf(w, "%s %d\n", metrics.Labelled(events, "tool", b.tool, "destination", b.destination), b.events)
 	}
 	head(bytes, "gauge", "Their size.")
 	for _, b := range logs {
-		fmt.Fprintf(w, "%s %d\n", labelled(bytes, "tool", b.tool, "destination", b.destination), b.bytes)
+		fmt.Fprintf(w, "%s %d\n", metrics.Labelled(bytes, "tool", b.tool, "destination", b.destination), b.bytes)
 	}
 	return err
 }

@@ -59,7 +59,7 @@ func (g *Gateway) keep(ctx context.Context, t *tool, events []driver.Event, miss
 		if err != nil {
 			return err
 		}
-		g.counts.add(int(stored), metricStored, "tool", d.tool, "destination", d.Name)
+		g.counts.Add(int(stored), metricStored, "tool", d.tool, "destination", d.Name)
 		g.lost(int(cut), loss{d.tool, d.Name, "bytes"})
 	}
 	return nil
@@ -370,7 +370,7 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	for _, d := range g.all() {
 		if kept, ok := d.Backend.(*stored); ok {
 			n, err := kept.expire(ctx, d.tool, g.cfg.Now())
-			g.counts.add(n, metricExpired, "tool", d.tool)
+			g.counts.Add(n, metricExpired, "tool", d.tool)
 			problems = append(problems, err)
 		}
 	}

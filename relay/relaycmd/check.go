@@ -226,11 +226,11 @@ func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSO
 	}
 	ledger := erasures.NewLedger(db)
 	audit, err := ledger.Head(ctx)
-	canaries, unread := ledger.Canaries(ctx)
+	canaries, unlooked := ledger.Canaries(ctx)
 	j.canaries = canaries
 	totals, due, failed := ledger.Totals(ctx, s.now().Add(7*24*time.Hour))
 	served, unread := wasServed(ctx, db)
-	if err := errors.Join(err, failed, unread, db.Close()); err != nil {
+	if err := errors.Join(err, unlooked, failed, unread, db.Close()); err != nil {
 		return j, err
 	}
 	j.Lines, j.Head, j.Due, j.New = audit.Lines, audit.Head, due, audit.Lines == 0 && !served
