@@ -451,9 +451,13 @@ func TestAControllerDoesNotTakeBackWhatOthersAskedForToo(t *testing.T) {
 	}
 	byAnother := func(w *world) { w.ask("POST", "/v2/requests", other, w.body(mine)) }
 	byUs := func(w *world) { w.ask("POST", "/v2/requests", token, w.body(mine)) }
+	byUsToo := func(w *world) {
+		w.ask("POST", "/v2/requests", token, strings.Replace(w.body(mine), id, "b7551968-d5d6-44b2-9831-815ac9017798", 1))
+	}
 	for name, asked := range map[string][]func(*world){
 		"a person before": {byPerson, byUs}, "a person later": {byUs, byPerson},
 		"another before": {byAnother, byUs}, "another later": {byUs, byAnother},
+		"another request of ours": {byUs, byUsToo},
 	} {
 		w := newWorld(t, sqlite(t), time.Hour)
 		for _, ask := range asked {
