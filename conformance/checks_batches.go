@@ -495,12 +495,16 @@ func manySends(p *probe) {
 	}
 	// How many it uses is the backend's own business, as long as it is not one for each Send.
 	const some = manyTimes / 3
-	settles(func() bool { return p.wire.open() <= conns+some && running(p.label) <= before+some })
-	if n := p.wire.open(); n > conns+some {
-		p.failOnly("%d connections were open after the first Send, and %d after %d", conns, n, manyTimes)
+	var open, run int
+	settles(func() bool {
+		open, run = p.wire.open(), running(p.label)
+		return open <= conns+some && run <= before+some
+	})
+	if open > conns+some {
+		p.failOnly("%d connections were open after the first Send, and %d after %d", conns, open, manyTimes)
 	}
-	if n := running(p.label); n > before+some {
-		p.failOnly("%d goroutines ran after the first Send, and %d after %d:\n%s", before, n, manyTimes, labelled(p.label))
+	if run > before+some {
+		p.failOnly("%d goroutines ran after the first Send, and %d after %d:\n%s", before, run, manyTimes, labelled(p.label))
 	}
 	p.expect(sent)
 	p.alike(p.server.seen())

@@ -88,6 +88,7 @@ func (p *proxy) stall() (resume func(), ok bool) {
 		p.paused = nil
 		p.mu.Unlock()
 		close(paused)
+		p.catchUp()
 	}
 	if backlog(listener, 0) != nil {
 		return resume, false
@@ -100,6 +101,19 @@ func (p *proxy) stall() (resume func(), ok bool) {
 		fillers = append(fillers, c)
 	}
 	return resume, false
+}
+
+// catchUp returns when every connection that was made before has been taken: they are taken
+// in order, and the one that is made here is answered.
+func (p *proxy) catchUp() {
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patient(5 * time.Second)))
+	_ = c.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, c)
 }
 
 // somaxconn is enough for the few connections that are tried at the same time.

@@ -317,13 +317,14 @@ func (w *watcher) ends(c Check) {
 	}
 	w.proxy.hangUp()
 	during := "during " + c.ID + ": "
-	w.settles(func() bool { return len(openFiles()) <= len(w.before.files) })
+	var files []string // one look decides: in a second one, the proxy may be taking a connection that was given up
+	settled := w.settles(func() bool { files = openFiles(); return len(files) <= len(w.before.files) })
 	after := w.look()
 	beside := func(format string, args ...any) {
 		w.report(checkBeside, Finding{Message: during + fmt.Sprintf(format, args...)})
 	}
-	if len(after.files) > len(w.before.files) {
-		w.report(checkLeft, Finding{Message: during + "files are left open:\n" + strings.Join(added(w.before.files, after.files), "\n")})
+	if !settled {
+		w.report(checkLeft, Finding{Message: during + "files are left open:\n" + strings.Join(added(w.before.files, files), "\n")})
 	}
 	for i, name := range []string{"standard output", "standard error"} {
 		if n := after.printed[i] - w.before.printed[i]; n > 0 {
