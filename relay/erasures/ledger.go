@@ -87,6 +87,8 @@ type Ledger struct {
 	waiting []*pending
 	failing error // of the last write
 	clock   clock
+
+	lookups lookups
 }
 
 // NewLedger returns the ledger in a database that was opened with Schema. It is made once in

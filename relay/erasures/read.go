@@ -275,28 +275,6 @@ func (l *Ledger) Find(ctx context.Context, prefix string) (list []Erasure, err e
 	return list, err
 }
 
-// Erased returns which of those machine IDs of a tool were erased or are being erased, also
-// by hand. The error wraps store.ErrUnavailable.
-func (l *Ledger) Erased(ctx context.Context, tool string, machineIDs []string) (map[string]bool, error) {
-	erased := map[string]bool{}
-	err := l.db.Read(ctx, func(tx *store.Tx) error {
-		for some := range slices.Chunk(machineIDs, page) {
-			err := tx.Query(ctx, func(scan func(...any) error) error {
-				var id string
-				err := scan(&id)
-				erased[id] = true
-				return err
-			}, `SELECT DISTINCT machine_id FROM erasures WHERE machine_id IN (`+marks(len(some))+`) AND tool = ? AND state <> 'cancelled'`,
-				append(anys(some), tool)...)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return erased, err
-}
-
 // Total is how many erasures of a tool are in a state.
 type Total struct {
 	Tool  string
