@@ -23,6 +23,7 @@ type machine struct{ tool, id string }
 // lookup is one query for all who ask at the same time.
 type lookup struct {
 	asked map[machine]bool
+	asks  int
 	done  chan struct{} // closed when the rest is there
 	found map[machine]bool
 	err   error
@@ -70,6 +71,7 @@ func (ls *lookups) add(tool string, machineIDs []string, run func(*lookup)) *loo
 	for _, id := range machineIDs {
 		ls.next.asked[machine{tool, id}] = true
 	}
+	ls.next.asks++
 	look := ls.next
 	if !ls.running {
 		ls.running = true
@@ -78,9 +80,16 @@ func (ls *lookups) add(tool string, machineIDs []string, run func(*lookup)) *loo
 	return look
 }
 
+// gathering is how long questions are gathered where some came together before. One that comes
+// alone waits for nothing.
+const gathering = time.Millisecond
+
 // answer runs one query after the other until nobody asks.
 func (ls *lookups) answer(run func(*lookup)) {
-	for {
+	for together := false; ; {
+		if together {
+			time.Sleep(gathering)
+		}
 		ls.mu.Lock()
 		look := ls.next
 		if ls.next = nil; look == nil {
@@ -90,6 +99,7 @@ func (ls *lookups) answer(run func(*lookup)) {
 		}
 		ls.mu.Unlock()
 		run(look)
+		together = look.asks > 1
 		close(look.done)
 	}
 }
