@@ -29,8 +29,10 @@ demo-erasure: ## See a reset reach a vendor and come back verified, whatever goe
 demo-gateway: ## See events pass a gateway, a vendor away and back, a page of them, and an erasure
 	@$(GO) run ./internal/demo gateway
 
+# A machine where others are at work takes several times as long as a quiet one, and is not a
+# program that hangs: so twice the time that go test gives without being told.
 test: ## Run every test, in random order
-	$(GO) test -shuffle=on $(PKG)
+	$(GO) test -shuffle=on -timeout 20m $(PKG)
 
 # Programs that a test builds have no race detector in them, so what these packages do is no
 # more under it than without.
@@ -42,7 +44,7 @@ UNRACED := /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /i
 race: ## The same under the race detector, in one process each; needs a C compiler
 	@all=$$($(GO) list $(PKG)); for part in 'grep -v /conformance$$' 'grep /conformance$$'; do \
 	  packages=$$(grep -v $(addprefix -e ,$(UNRACED)) <<<"$$all" | $$part || true); \
-	  if [ -n "$$packages" ]; then CGO_ENABLED=1 $(GO) test -race -short -vet=off -shuffle=on $$packages; fi; \
+	  if [ -n "$$packages" ]; then CGO_ENABLED=1 $(GO) test -race -short -vet=off -shuffle=on -timeout 20m $$packages; fi; \
 	done
 
 torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10

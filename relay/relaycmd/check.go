@@ -104,8 +104,8 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("database: %w", err)))
 	}
 	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String(), OpenDSR: c.opendsr.domain}
-	if c.admin != "" && !isLoopback(c.admin) {
-		j.AdminWarning = "admin is no address of this machine alone: whoever reaches it sees single installations at /report, and is asked for nothing"
+	if c.adminIsOpen() {
+		j.AdminWarning = adminOpen
 	}
 	if c.quiet == 0 {
 		j.Quiet = (24 * time.Hour).String()

@@ -404,7 +404,7 @@ func TestACertificateThatEndedIsFoundByCheck(t *testing.T) {
 	p.declare(withTLS)
 	p.fails(2, "line 1: tls: certificate: it ended on ", "serve", "--config", "relay.yaml", "--check")
 	p.selfSign(1, time.Now().Add(time.Hour))
-	if out := p.must("serve", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools\nNowhere: are /healthz and /metrics: set admin to have them\nCertificate: until ") {
+	if out := p.must("serve", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools\nNowhere: are /healthz, /metrics and /report: set admin to have them\nCertificate: until ") {
 		t.Errorf("check: %s", out)
 	}
 	p.write("relay.crt", "noise")
@@ -426,4 +426,13 @@ func TestTheLogIsTextWhereItIsWanted(t *testing.T) {
 		t.Errorf("the log says %q", line)
 	}
 	r.stop()
+}
+
+// At /report are single installations, and nobody is asked for a password there.
+func TestAnAdminAddressThatOtherMachinesReachIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.declare("admin: 0.0.0.0:0")
+	r := p.start()
+	r.log.expect(t, 1, `"WARN","msg":"admin is no address of this machine alone`)
 }
