@@ -78,7 +78,7 @@ func (w *world) fillMost(disk string) (empty func()) {
 // quotaReached lets the person's quota be reached while others may still write.
 func quotaReached(w *world) {
 	w.in.mood = []mood{isFine, moody}[w.random.IntN(2)]
-	w.h.capped = true
+	w.h.capped, w.fromMemory = true, true
 	var under []string
 	if path, err := w.quotaDisk(); err == nil {
 		under = []string{"setpriv", "--bounding-set=-sys_resource"}

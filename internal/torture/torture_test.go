@@ -1,12 +1,16 @@
 //go:build linux
 
-// Package torture holds no code: its tests let real processes record, send and change
-// their mind in one state directory, kill them at any moment, and compare what arrived at
-// a real server with what the processes said before they died. Nothing stands between the
-// promises and the proof but what an author declares: no transport, clock or file of the
-// test's own.
+// Package torture holds no code but that of the tool that is tortured. Its tests let real
+// processes record, send and change their mind in one state directory, kill them, take the disk
+// or the time away from them, and compare what arrived at a real server with what the processes
+// said before they died. Nothing stands between the promises and the proof but what an author
+// declares: no transport, clock or file of the test's own.
 //
-// A round prints its seed. The seed fixes which processes there are and what they do, not
+// There are two kinds. The scenarios of TestTorture have a file each and let processes of
+// internal/torture/tool meet one fault; see scenarios for the list. In the other tests the test
+// binary is all processes, so that they can be told to do what no tool does.
+//
+// All of them print seeds. A seed fixes which processes there are and what happens to them, not
 // when the kernel lets them.
 package torture
 
