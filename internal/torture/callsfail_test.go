@@ -22,7 +22,7 @@ func (w *world) oneFails() []string {
 // callsFail lets single calls of commands, senders and answers fail.
 func callsFail(w *world) {
 	w.in.mood = []mood{isFine, moody}[w.random.IntN(2)]
-	w.h.capped = true // what could not be stored is counted
+	w.h.capped, w.fromMemory = true, true // what could not be stored is counted, or sent
 	w.enabled()
 	for i := range 10 {
 		under := w.oneFails()

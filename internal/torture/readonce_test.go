@@ -15,7 +15,7 @@ import (
 func TestAFileThatCannotBeReadOnceCostsNothing(t *testing.T) {
 	t.Parallel()
 	tool := built(t)
-	for _, name := range []string{"delivery", "consent", "identity", "queue/0000.events2"} {
+	for _, name := range []string{"delivery", "consent", "identity", "decisions.head", "sent.log.head", "queue/0000.events2"} {
 		for _, command := range []string{"telemetry flush", "telemetry enable", "work"} {
 			t.Run(name+" by "+command, func(t *testing.T) {
 				t.Parallel()
