@@ -74,6 +74,8 @@ type recorded struct {
 	// told of as well, and unrecorded that it ended itself in a way that nobody can record.
 	process, end     string
 	tool, unrecorded bool
+	// blinded says that its process may have found no answer.
+	blinded bool
 }
 
 // patience is how long a command waits for a lock of its own.
@@ -304,7 +306,7 @@ func (h *history) mustArrive(e recorded) bool { return !h.capped && h.lasting(e)
 
 // lasting reports that of an event which arrives, unless it is lost, and counted.
 func (h *history) lasting(e recorded) bool {
-	if !e.returned || e.late && !e.closed || h.scopes(e.env, e.open, e.after)[nowhere] {
+	if !e.returned || e.blinded || e.late && !e.closed || h.scopes(e.env, e.open, e.after)[nowhere] {
 		return false
 	}
 	return !slices.ContainsFunc(h.changes, func(c change) bool { return c.isNo() && c.end > e.open })

@@ -87,6 +87,8 @@ type plan struct {
 	cut       bool
 	// faulty says that its calls fail, so that nobody knows what it could note.
 	faulty bool
+	// blinded says that it may see no answer, which counts as a no: then it records nothing.
+	blinded bool
 	// shifted is how far its clock is off.
 	shifted time.Duration
 }
@@ -389,7 +391,7 @@ func (n *noting) line(words []string) {
 		key := eventKey(n.p.id, int(number(words[1])))
 		n.last = n.at(words[3])
 		e := recorded{key: key, env: n.p.env, open: n.open, before: n.at(words[2]), after: n.last, returned: true,
-			process: n.p.id, tool: n.p.args != nil, unrecorded: n.p.unrecorded(), end: strings.Join(n.p.args, " ")}
+			process: n.p.id, tool: n.p.args != nil, unrecorded: n.p.unrecorded(), end: strings.Join(n.p.args, " "), blinded: n.p.blinded}
 		n.late = n.late || e.after-e.before >= patience
 		e.late = n.late
 		h.events[key] = e
