@@ -87,7 +87,7 @@ func olderTool(t *testing.T, n int) (path string, err error) {
 	}
 	path = filepath.Join(dir, "sometool-before")
 	build := exec.Command("go", "build", "-o", path, "./internal/torture/tool")
-	build.Dir = dir
+	build.Dir, build.Env = dir, static()
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}

@@ -41,11 +41,17 @@ type world struct {
 func built(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "sometool")
-	if out, err := exec.Command("go", "build", "-o", path, "./tool").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", path, "./tool")
+	build.Env = static()
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return path
 }
+
+// static is the environment for building tools whose system calls are all their own, and none a
+// loader's.
+func static() []string { return append(os.Environ(), "CGO_ENABLED=0") }
 
 func newWorld(t *testing.T, tool string, random *rand.Rand) *world {
 	t.Helper()
