@@ -45,6 +45,10 @@ var scenarios = []scenario{
 // TORTURE_SEED=name:seed plays one again; what the kernel made of it is not in a seed.
 func TestTorture(t *testing.T) {
 	t.Parallel()
+	budget, err := time.ParseDuration(os.Getenv("TORTURE"))
+	if err != nil {
+		t.Skip("plays for as long as it is told to; make torture")
+	}
 	tool := built(t)
 	if name, number, one := strings.Cut(os.Getenv("TORTURE_SEED"), ":"); one {
 		seed, err := strconv.ParseUint(number, 10, 64)
@@ -58,10 +62,6 @@ func TestTorture(t *testing.T) {
 			}
 		}
 		t.Fatalf("TORTURE_SEED: there is no scenario %q", name)
-	}
-	budget, err := time.ParseDuration(os.Getenv("TORTURE"))
-	if err != nil {
-		t.Skip("plays for as long as it is told to; make torture")
 	}
 	playFor(t, tool, budget, seeded(t))
 }
