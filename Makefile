@@ -12,8 +12,8 @@ PKG ?= ./...
 # Which benchmarks `make bench` runs, and how long `make fuzz` stays at each target.
 BENCH ?= .
 FUZZTIME ?= 10s
-# How many times the default number of rounds `make torture` runs.
-TORTURE ?= 1
+# How long `make torture` plays its scenarios, such as 1h, or every-call: see there.
+TORTURE ?= 2m
 # How many times as long `make load` measures, or full.
 LOAD ?= 1
 
@@ -47,8 +47,10 @@ race: ## The same under the race detector, in one process each; needs a C compil
 	  if [ -n "$$packages" ]; then CGO_ENABLED=1 $(GO) test -race -short -vet=off -shuffle=on -timeout 20m $$packages; fi; \
 	done
 
-torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10
-	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 2h ./internal/torture
+# every-call kills and stops each process of each scene at each of its calls in turn, which
+# takes long; scenarios do that at some.
+torture: ## Kill, starve, damage and set back a real tool, and hold it to a model: TORTURE=1h, TORTURE_SEED=name:number for one again
+	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 0 -run '$(if $(filter every-call,$(TORTURE)),^TestNothingBreaks,^TestTorture$$)' ./internal/torture
 
 lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod being tidy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
