@@ -69,9 +69,9 @@ type lab struct {
 	names    *names
 	seed     uint64
 	scale    scale
-	homes    sync.Mutex
-	made     int
 	trials   uint64 // of kills, for the seed
+	mu       sync.Mutex
+	made     int // homes
 }
 
 // stage is a peer in a home of its own, with an intake of its own.
@@ -106,8 +106,8 @@ func (l *lab) set(p peer, w weather, ci, quick bool) (*stage, error) {
 }
 
 func (l *lab) newHome(ci bool) *home {
-	l.homes.Lock()
-	defer l.homes.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.made++
 	return &home{dir: filepath.Join(l.dir, "homes", strconv.Itoa(l.made)), ci: ci}
 }

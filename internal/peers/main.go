@@ -29,6 +29,7 @@ func run(page, chart, size string, seed uint64) error {
 	if !ok {
 		return fmt.Errorf("PEERS=%s: it is 1, full or smoke", size)
 	}
+	m := machine{started: time.Now(), before: load()} // before there is any of our own
 	dir, err := os.MkdirTemp("", "peers")
 	if err != nil {
 		return err
@@ -54,7 +55,6 @@ func run(page, chart, size string, seed uint64) error {
 	if size == "smoke" {
 		return l.smoke(say)
 	}
-	m := machine{started: time.Now(), before: load()}
 	var f figures
 	keys := l.keys()
 	for _, step := range []struct {

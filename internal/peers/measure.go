@@ -29,9 +29,8 @@ type scale struct {
 
 var scales = map[string]scale{
 	// Ten minutes on two processors.
-	"1":    {name: "1", rounds: 9, waits: 1, starts: 31, tracks: 7, events: 1001, kills: 30, eights: 3, offline: 50},
-	"tiny": {name: "tiny", rounds: 3, waits: 1, starts: 5, tracks: 3, events: 1001, kills: 4, eights: 1, offline: 10},
-	"full": {name: "full", rounds: 41, waits: 3, starts: 101, tracks: 21, events: 1001, kills: 200, eights: 25, offline: 500},
+	"1":    {name: "1", rounds: 11, waits: 3, starts: 31, tracks: 7, events: 1001, kills: 30, eights: 3, offline: 50},
+	"full": {name: "full", rounds: 41, waits: 5, starts: 101, tracks: 21, events: 1001, kills: 200, eights: 25, offline: 500},
 	// A minute, for CI: it looks at what becomes of events and times nothing.
 	"smoke": {name: "smoke", kills: 2, eights: 1, offline: 5, noWaiting: true},
 }
@@ -139,8 +138,8 @@ func (l *lab) exits(f *figures, keys []key) error {
 	}
 	f.added = map[key]time.Duration{}
 	var mu sync.Mutex
-	err := each(long, 12, func(k key) error {
-		took, _, err := l.paired(k, l.scale.waits)
+	err := each(long, 16, func(k key) error {
+		took, err := l.alone(k, l.scale.waits)
 		mu.Lock()
 		defer mu.Unlock()
 		if took < waits {
@@ -153,57 +152,102 @@ func (l *lab) exits(f *figures, keys []key) error {
 	if err != nil {
 		return err
 	}
-	var hellos []time.Duration
-	for _, k := range short {
-		took, plain, err := l.paired(k, l.scale.rounds)
-		if err != nil {
-			return err
+	return l.inTurn(f, short)
+}
+
+// pair is a cell that is run in turn with hello.
+type pair struct {
+	*stage
+	key           key
+	added, hellos []time.Duration
+}
+
+func (l *lab) newPair(k key) (*pair, error) {
+	s, err := l.set(peers[k.peer], weathers[k.weather], k.ci, false)
+	return &pair{stage: s, key: k}, err
+}
+
+// inTurn measures the cells that wait for nothing. Each round goes through all of them, so that
+// what else the machine does is spread over all, and none has all of it.
+func (l *lab) inTurn(f *figures, keys []key) error {
+	var pairs []*pair
+	var mu sync.Mutex
+	defer func() {
+		for _, p := range pairs {
+			p.close()
 		}
-		f.added[k], hellos = took, append(hellos, plain)
+	}()
+	err := each(keys, 24, func(k key) error {
+		p, err := l.newPair(k)
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			pairs = append(pairs, p)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var hellos []time.Duration
+	for round := range l.scale.rounds {
+		for i := range pairs {
+			if err := pairs[(round+i)%len(pairs)].run(round); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range pairs {
+		f.added[p.key] = median(p.added)
+		hellos = append(hellos, p.hellos...)
 	}
 	f.hello = median(hellos)
 	return nil
 }
 
-// paired runs a cell in turn with hello, and returns the medians of the difference and of hello.
-func (l *lab) paired(k key, rounds int) (added, plain time.Duration, err error) {
-	s, err := l.set(peers[k.peer], weathers[k.weather], k.ci, false)
+// alone measures a cell by itself.
+func (l *lab) alone(k key, rounds int) (time.Duration, error) {
+	p, err := l.newPair(k)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	defer s.close()
-	place := *s.home
-	var all, hellos []time.Duration
+	defer p.close()
 	for round := range rounds {
-		if s.peer.state == agreed {
-			// An upload is due in a home where none was tried.
-			s.home = l.newHome(k.ci)
-			s.home.thread = place.thread
-			if err := copyDir(place.dir, s.home.dir); err != nil {
-				return 0, 0, err
-			}
+		if err := p.run(round); err != nil {
+			return 0, err
 		}
-		var with outcome
-		var without outcome
-		for turn := range 2 {
-			if (round+turn)%2 == 0 {
-				without = place.run(l.programs.file(hello), "record", s.endpoint, "0", "0")
-				err = without.err
-			} else {
-				with, err = s.record(1)
-			}
-			if err != nil {
-				return 0, 0, err
-			}
-		}
-		s.home.end() // what is left in the background is not to disturb the next
-		if s.peer.state == agreed {
-			_ = os.RemoveAll(s.home.dir)
-		}
-		all, hellos = append(all, with.took-without.took), append(hellos, without.took)
 	}
-	s.home = &place
-	return median(all), median(hellos), nil
+	return median(p.added), nil
+}
+
+// run runs the cell and hello, in an order that changes with the round.
+func (p *pair) run(round int) error {
+	s := *p.stage
+	if s.peer.state == agreed {
+		// An upload is due in a home where none was tried.
+		s.home = p.newHome(p.key.ci)
+		s.home.thread = p.home.thread
+		if err := copyDir(p.home.dir, s.home.dir); err != nil {
+			return err
+		}
+		defer os.RemoveAll(s.home.dir)
+	}
+	defer s.home.end() // what is left in the background is not to disturb the next
+	var with, without outcome
+	var err error
+	for turn := range 2 {
+		if (round+turn)%2 == 0 {
+			without = p.home.run(p.programs.file(hello), "record", p.endpoint, "0", "0")
+			err = without.err
+		} else {
+			with, err = s.record(1)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.added, p.hellos = append(p.added, with.took-without.took), append(p.hellos, without.took)
+	return nil
 }
 
 // starts measures what a process takes that records nothing: up to main, and with the peer set

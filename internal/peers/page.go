@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -59,14 +60,11 @@ func (r report) who(say func(string, ...any)) {
 	say("| | version | used | a setting would change |")
 	say("|---|---|---|---|")
 	for _, p := range peers {
-		version := "–"
-		if p.module != "" {
-			version = r.lab.programs.versions[p.module]
+		var versions []string
+		for _, module := range p.modules {
+			versions = append(versions, "`"+module+"` "+r.lab.programs.versions[module])
 		}
-		if p.ours {
-			version = "this commit"
-		}
-		say("| %s | %s | %s | %s |", p.name, version, p.use, p.better)
+		say("| %s | %s | %s | %s |", p.name, strings.Join(versions, ", "), p.use, p.better)
 	}
 	say("\n%s", r.eventkit)
 	say("What a peer's functions return is ignored in every program, as tools do: what is printed is what the peer itself prints.\n")
@@ -75,7 +73,7 @@ func (r report) who(say func(string, ...any)) {
 func (r report) end(say func(string, ...any)) {
 	say("## What the end of a command costs, and what becomes of its event\n")
 	say("Milliseconds that a whole process with one event takes more than one that only says hello (%s): the median of %d paired runs,", ms(r.hello), r.lab.scale.rounds)
-	say("or of %d where it waits for a deadline. The letter is what became of the event: **D** delivered, **K** kept and delivered by a later run,", r.lab.scale.waits)
+	say("each with one of hello beside it, in rounds through all cells, or of %d where a run waits for a deadline. The letter is what became of the event: **D** delivered, **K** kept and delivered by a later run,", r.lab.scale.waits)
 	say("**F** on file, and nothing measured here sends it, **L** lost, **–** there was none; ✉ says that something was printed to the")
 	say("person's stderr. Later runs are in fair weather, once a second for at most %s; ours has for them an upload interval of a second in", laterRuns)
 	say("place of ten minutes, which changes when and not whether.\n")
@@ -173,20 +171,39 @@ func (r report) weights() (rows []weight) {
 }
 
 func (r report) durability(say func(string, ...any)) {
-	say("## What is lost\n")
-	say("**SIGKILL** at an even random moment of a process that records %d events %s apart and ends, %d times, the intake answering. Counted are", killedEvents, killedPause, r.lab.scale.kills)
-	say("events whose call had returned. **Eight processes** at once in one home, %d events each, %d times. **Offline**: %d runs of one event", eightEvents, r.lab.scale.eights, r.lab.scale.offline)
-	say("while the intake refuses, then runs while it answers, as many as it took.\n")
-	say("| | SIGKILL: returned | of them lost | on file | Eight, answering: lost | extra copies | Eight, refused, then answering: lost | extra copies | Offline: delivered | on file | lost | KiB kept | later runs |")
-	say("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+	say("## SIGKILL\n")
+	say("At an even random moment of a process that records %d events %s apart and ends, %d times, the intake answering; then a run that nobody", killedEvents, killedPause, r.lab.scale.kills)
+	say("kills. Counted are events whose call had returned. Of a power cut this says nothing.\n")
+	say("| | returned | lost | on file | delivered | extra copies |")
+	say("|---|--:|--:|--:|--:|--:|")
 	for _, i := range recorded() {
-		k, u, d, o := r.killed[i], r.eightUp[i], r.eightDown[i], r.backlog[i]
-		say("| %s | %d | %s | %d | %s | %d | %s | %d | %d | %d | %d | %.1f | %d |", name(peers[i]), k.events, share(k), k.onFile,
-			share(u), u.copies, share(d), d.copies, o.delivered+o.later, o.onFile, o.lost, float64(o.kept)/1024, o.runs)
+		f := r.killed[i]
+		say("| %s | %d | %s | %d | %d | %d |", name(peers[i]), f.events, share(f), f.onFile, f.delivered+f.later, f.copies)
 	}
-	say("\nSIGKILL ends a process and not the system: of a power cut this says nothing.\n")
+	say("\n## Eight processes at once in one home\n")
+	say("%d events each, %d times, and later runs.\n", eightEvents, r.lab.scale.eights)
+	say("| | answering: lost | on file | extra copies | refused, then answering: lost | on file | extra copies |")
+	say("|---|--:|--:|--:|--:|--:|--:|")
+	for _, i := range recorded() {
+		up, down := r.eightUp[i], r.eightDown[i]
+		say("| %s | %s | %d | %d | %s | %d | %d |", name(peers[i]), share(up), up.onFile, up.copies, share(down), down.onFile, down.copies)
+	}
+	say("\n## Offline for long\n")
+	say("%d runs of one event each while the intake refuses, then runs while it answers, until nothing more comes.\n", r.lab.scale.offline)
+	say("| | delivered | on file | lost | KiB in the home meanwhile | later runs needed |")
+	say("|---|--:|--:|--:|--:|--:|")
+	for _, i := range recorded() {
+		f := r.backlog[i]
+		runs := "–"
+		if f.runs > 0 {
+			runs = strconv.Itoa(f.runs)
+		}
+		say("| %s | %d | %d | %s | %.1f | %s |", name(peers[i]), f.delivered+f.later, f.onFile, share(f), float64(f.kept)/1024, runs)
+	}
+	say("\nOurs waits longer after each failure, so that the first of its later runs need not be one that sends.\n")
 
-	say("**A home that cannot be written to**, one event:\n")
+	say("## A home that cannot be written to\n")
+	say("One event.\n")
 	say("| | 200 at once | refused | 200 at once, CI | refused, CI |")
 	say("|---|--:|--:|--:|--:|")
 	for _, i := range recorded() {
@@ -318,7 +335,11 @@ func cost(d time.Duration) string {
 	case m >= 10:
 		return fmt.Sprintf("%.0f", m)
 	}
-	return strings.Replace(fmt.Sprintf("%.1f", m), "-0.0", "0.0", 1)
+	text := fmt.Sprintf("%.1f", math.Abs(m))
+	if m < 0 && text != "0.0" {
+		return "−" + text
+	}
+	return text
 }
 
 func ms(d time.Duration) string { return cost(d) + " ms" }

@@ -27,7 +27,7 @@ const (
 // peer is a row of the tables.
 type peer struct {
 	name, program string
-	module        string // whose version is shown
+	modules       []string // whose versions are shown
 	where         string // where an event is when the call returns
 	use           string // how it is used, and by whose word
 	better        string // what a setting would change
@@ -45,16 +45,16 @@ var peers = []peer{
 	{name: "*floor: net/http*", program: "nethttp", where: "in memory", floor: true,
 		use:    "one POST of all events at the end, for at most 2 s",
 		better: "without its timeout it would wait for ever where a server hangs"},
-	{name: "posthog-go", program: "posthog", where: "in memory", module: "github.com/posthog/posthog-go",
+	{name: "posthog-go", program: "posthog", where: "in memory", modules: []string{"github.com/posthog/posthog-go"},
 		use:    "`NewWithConfig`, `Enqueue`, `Close`, as PostHog's page for Go says; all defaults",
 		better: "`ShutdownTimeout`, 0 by default, bounds `Close`; `Logger` keeps it from printing. Neither keeps an event"},
-	{name: "OpenTelemetry", program: "otel", where: "in memory", module: "go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp",
+	{name: "OpenTelemetry", program: "otel", where: "in memory", modules: []string{"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp", "go.opentelemetry.io/otel/sdk/log"},
 		use:    "`otlploghttp.New`, `NewBatchProcessor`, `Emit`, `Shutdown`, as the exporter's example does; all defaults",
 		better: "a deadline in `Shutdown`'s context, or `OTEL_BLRP_EXPORT_TIMEOUT`, bounds the wait. Neither keeps an event"},
-	{name: "segment", program: "segment", where: "in memory", module: "github.com/segmentio/analytics-go/v3",
+	{name: "segment", program: "segment", where: "in memory", modules: []string{"github.com/segmentio/analytics-go/v3"},
 		use:    "`NewWithConfig`, `Enqueue`, `Close`, as its Readme does; all defaults",
 		better: "a `Transport` with timeouts bounds `Close`; `Logger` keeps it from printing. Neither keeps an event"},
-	{name: "x/telemetry", program: "xtelemetry", where: "a count in a mapped file", module: "golang.org/x/telemetry", noOwn: true,
+	{name: "x/telemetry", program: "xtelemetry", where: "a count in a mapped file", modules: []string{"golang.org/x/telemetry"}, noOwn: true,
 		use:    "`counter.Open`, `counter.Inc`, as package counter says for command-line tools; it counts, and keeps no events",
 		better: "`telemetry.Start` with `Upload` uploads once a week, what telemetry.go.dev has approved; its README says that it is for the Go team's tools only"},
 	{name: "**this module, upload due**", program: "telemetry", ours: true, where: "on file", state: agreed, sendsLater: true,
@@ -115,12 +115,9 @@ func build(dir string) (*programs, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading what %s is made of: %w", name, err)
 		}
-		weighed := built{name: name, kib: info.Size() >> 10}
+		weighed := built{name: name, kib: info.Size() >> 10, modules: len(content.Deps)}
 		for _, module := range content.Deps {
 			p.versions[module.Path] = module.Version
-			if module.Path != ourModule { // the project's own, as the standard library's, is no dependency
-				weighed.modules++
-			}
 		}
 		list, err := exec.Command("go", "list", "-deps", "./programs/"+name).Output()
 		if err != nil {
@@ -131,8 +128,6 @@ func build(dir string) (*programs, error) {
 	}
 	return p, p.compile("telemetry", p.file("telemetry"+eager), " -X main.interval=1s")
 }
-
-const ourModule = "github.com/gotoolbase/telemetry"
 
 func (p *programs) compile(name, file, more string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w"+more, "-o", file, "./programs/"+name)
