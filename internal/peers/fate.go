@@ -292,12 +292,18 @@ func (l *lab) life(p peer) (time.Duration, error) {
 }
 
 // eight is what becomes of the events of eight processes at once in one home.
-func (l *lab) eight(p peer, w weather) (fate, error) {
+func (l *lab) eight(p peer, w weather, before bool) (fate, error) {
 	s, err := l.set(p, w, false, true)
 	if err != nil {
 		return fate{}, err
 	}
 	defer s.close()
+	if before {
+		if _, err := s.record(1); err != nil {
+			return fate{}, err
+		}
+		s.home.settle(patience)
+	}
 	var all []string
 	var wg sync.WaitGroup
 	outcomes := make([]outcome, 8)

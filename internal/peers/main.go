@@ -66,8 +66,9 @@ func run(page, chart, size string, seed uint64) error {
 		{"starts", func() error { return l.starts(&f) }},
 		{"Track", func() (err error) { f.tracks, err = l.measureTracks(); return }},
 		{"SIGKILL", func() (err error) { f.killed, err = l.kills(); return }},
-		{"eight at once", func() (err error) { f.eightUp, err = l.crowds(fair); return }},
-		{"eight at once, refused", func() (err error) { f.eightDown, err = l.crowds(weather{name: "refused"}); return }},
+		{"eight at once", func() (err error) { f.eightNew, err = l.crowds(fair, false); return }},
+		{"eight at once, later", func() (err error) { f.eightUsed, err = l.crowds(fair, true); return }},
+		{"eight at once, refused", func() (err error) { f.eightDown, err = l.crowds(weather{name: "refused"}, true); return }},
 		{"offline", func() (err error) { f.backlog, err = l.backlogs(); return }},
 		{"a home to read only", func() (err error) { f.readOnly, err = l.frozen(); return }},
 	} {
@@ -113,7 +114,7 @@ func (l *lab) smoke(say func(string)) error {
 		do   func() ([]fate, error)
 	}{
 		{"SIGKILL", l.kills},
-		{"eight at once", func() ([]fate, error) { return l.crowds(fair) }},
+		{"eight at once", func() ([]fate, error) { return l.crowds(fair, false) }},
 		{"offline", l.backlogs},
 	} {
 		say(step.name)

@@ -73,9 +73,9 @@ func (r report) who(say func(string, ...any)) {
 func (r report) end(say func(string, ...any)) {
 	say("## What the end of a command costs, and what becomes of its event\n")
 	say("Milliseconds that a whole process with one event takes more than one that only says hello (%s): the median of %d paired runs,", ms(r.hello), r.lab.scale.rounds)
-	say("each with one of hello beside it, in rounds through all cells, or of %d where a run waits for a deadline. The letter is what became of the event: **D** delivered, **K** kept and delivered by a later run,", r.lab.scale.waits)
-	say("**F** on file, and nothing measured here sends it, **L** lost, **–** there was none; ✉ says that something was printed to the")
-	say("person's stderr. Later runs are in fair weather, once a second for at most %s; ours has for them an upload interval of a second in", laterRuns)
+	say("each with one of hello beside it, in rounds through all cells, or of %d where a run waits for a deadline. The letter is what became", r.lab.scale.waits)
+	say("of the event: **D** delivered, **K** kept and delivered by a later run, **F** on file, and nothing measured here sends it, **L** lost,")
+	say("**–** there was none; ✉ says that something was printed to the person's stderr. Later runs are in fair weather, once a second for at most %s; ours has for them an upload interval of a second in", laterRuns)
 	say("place of ten minutes, which changes when and not whether.\n")
 	for _, ci := range []bool{false, true} {
 		if ci {
@@ -181,12 +181,12 @@ func (r report) durability(say func(string, ...any)) {
 		say("| %s | %d | %s | %d | %d | %d |", name(peers[i]), f.events, share(f), f.onFile, f.delivered+f.later, f.copies)
 	}
 	say("\n## Eight processes at once in one home\n")
-	say("%d events each, %d times, and later runs.\n", eightEvents, r.lab.scale.eights)
-	say("| | answering: lost | on file | extra copies | refused, then answering: lost | on file | extra copies |")
+	say("%d events each, %d times, and later runs. A home is new where the eight are the first in it, and used where one run was there before.\n", eightEvents, r.lab.scale.eights)
+	say("| | answering, new home: lost | extra copies | answering, used home: lost | extra copies | refused, then answering, used home: lost | extra copies |")
 	say("|---|--:|--:|--:|--:|--:|--:|")
 	for _, i := range recorded() {
-		up, down := r.eightUp[i], r.eightDown[i]
-		say("| %s | %s | %d | %d | %s | %d | %d |", name(peers[i]), share(up), up.onFile, up.copies, share(down), down.onFile, down.copies)
+		first, later, down := r.eightNew[i], r.eightUsed[i], r.eightDown[i]
+		say("| %s | %s | %d | %s | %d | %s | %d |", name(peers[i]), share(first), first.copies, share(later), later.copies, share(down), down.copies)
 	}
 	say("\n## Offline for long\n")
 	say("%d runs of one event each while the intake refuses, then runs while it answers, until nothing more comes.\n", r.lab.scale.offline)
@@ -277,7 +277,7 @@ func (r report) better(say func(string, ...any)) {
 	for _, c := range []struct {
 		what string
 		all  []fate
-	}{{"SIGKILL", r.killed}, {"Eight processes", r.eightUp}, {"Eight processes, refused", r.eightDown}, {"Offline", r.backlog}} {
+	}{{"SIGKILL", r.killed}, {"Eight processes in a new home", r.eightNew}, {"Eight processes", r.eightUsed}, {"Eight processes, refused", r.eightDown}, {"Offline", r.backlog}} {
 		var who []string
 		for i, p := range peers {
 			if f := c.all[i]; !p.floor && !p.ours && f.events > 0 && f.lost*c.all[mine].events < c.all[mine].lost*f.events {

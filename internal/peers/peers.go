@@ -28,9 +28,9 @@ const (
 type peer struct {
 	name, program string
 	modules       []string // whose versions are shown
-	where         string // where an event is when the call returns
-	use           string // how it is used, and by whose word
-	better        string // what a setting would change
+	where         string   // where an event is when the call returns
+	use           string   // how it is used, and by whose word
+	better        string   // what a setting would change
 	floor         bool
 	ours          bool
 	state         state
