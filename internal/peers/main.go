@@ -65,7 +65,7 @@ func run(page, chart, size string, seed uint64) error {
 		{"what an end costs", func() error { return l.exits(&f, keys) }},
 		{"starts", func() error { return l.starts(&f) }},
 		{"Track", func() (err error) { f.tracks, err = l.measureTracks(); return }},
-		{"SIGKILL", func() (err error) { f.killed, err = l.kills(); return }},
+		{"SIGKILL", func() (err error) { f.recording, f.closing, err = l.kills(); return }},
 		{"eight at once", func() (err error) { f.eightNew, err = l.crowds(fair, false); return }},
 		{"eight at once, later", func() (err error) { f.eightUsed, err = l.crowds(fair, true); return }},
 		{"eight at once, refused", func() (err error) { f.eightDown, err = l.crowds(weather{name: "refused"}, true); return }},
@@ -113,7 +113,13 @@ func (l *lab) smoke(say func(string)) error {
 		name string
 		do   func() ([]fate, error)
 	}{
-		{"SIGKILL", l.kills},
+		{"SIGKILL", func() ([]fate, error) {
+			all, closing, err := l.kills()
+			for i := range closing {
+				all[i].add(closing[i])
+			}
+			return all, err
+		}},
 		{"eight at once", func() ([]fate, error) { return l.crowds(fair, false) }},
 		{"offline", l.backlogs},
 	} {

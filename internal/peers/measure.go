@@ -52,7 +52,8 @@ type figures struct {
 	start     map[string]time.Duration // of programs, to hello
 	idle      map[string]time.Duration
 	tracks    []track
-	killed    []fate // by peer, as the rest
+	recording []fate // killed in the middle of it; by peer, as the rest
+	closing   []fate // killed after it
 	eightNew  []fate
 	eightUsed []fate
 	eightDown []fate
@@ -362,32 +363,36 @@ func recorded() (list []int) {
 	return list
 }
 
-// kills kills programs of every peer.
-func (l *lab) kills() ([]fate, error) {
-	all := make([]fate, len(peers))
+// kills kills programs of every peer, and tells those apart that had recorded everything.
+func (l *lab) kills() (recording, closing []fate, err error) {
+	recording, closing = make([]fate, len(peers)), make([]fate, len(peers))
 	for _, i := range recorded() {
 		life, err := l.life(peers[i])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		var mu sync.Mutex
 		err = each(make([]struct{}, l.scale.kills), 6, func(struct{}) error {
 			mu.Lock()
-			// One source for all, so that the seed says when.
+			// One source for each, so that the seed says when.
 			random := rand.New(rand.NewPCG(l.seed, l.trials)) //nolint:gosec // no secret
 			l.trials++
 			mu.Unlock()
 			f, err := l.killed(peers[i], random, life)
 			mu.Lock()
 			defer mu.Unlock()
-			all[i].add(f)
+			if f.events < killedEvents {
+				recording[i].add(f)
+			} else {
+				closing[i].add(f)
+			}
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return all, nil
+	return recording, closing, nil
 }
 
 // crowds lets eight processes at once record, several times, in homes that are new or that

@@ -174,11 +174,11 @@ func (r report) durability(say func(string, ...any)) {
 	say("## SIGKILL\n")
 	say("At an even random moment of a process that records %d events %s apart and ends, %d times, the intake answering; then a run that nobody", killedEvents, killedPause, r.lab.scale.kills)
 	say("kills. Counted are events whose call had returned. Of a power cut this says nothing.\n")
-	say("| | returned | lost | on file | delivered | extra copies |")
+	say("| | recorded when killed while it records | of them lost | recorded when killed while it closes, or ended by itself | of them lost | extra copies |")
 	say("|---|--:|--:|--:|--:|--:|")
 	for _, i := range recorded() {
-		f := r.killed[i]
-		say("| %s | %d | %s | %d | %d | %d |", name(peers[i]), f.events, share(f), f.onFile, f.delivered+f.later, f.copies)
+		first, last := r.recording[i], r.closing[i]
+		say("| %s | %d | %s | %d | %s | %d |", name(peers[i]), first.events, part(first), last.events, part(last), first.copies+last.copies)
 	}
 	say("\n## Eight processes at once in one home\n")
 	say("%d events each, %d times, and later runs. A home is new where the eight are the first in it, and used where one run was there before.\n", eightEvents, r.lab.scale.eights)
@@ -277,7 +277,7 @@ func (r report) better(say func(string, ...any)) {
 	for _, c := range []struct {
 		what string
 		all  []fate
-	}{{"SIGKILL", r.killed}, {"Eight processes in a new home", r.eightNew}, {"Eight processes", r.eightUsed}, {"Eight processes, refused", r.eightDown}, {"Offline", r.backlog}} {
+	}{{"SIGKILL while it records", r.recording}, {"SIGKILL while it closes", r.closing}, {"Eight processes in a new home", r.eightNew}, {"Eight processes", r.eightUsed}, {"Eight processes, refused", r.eightDown}, {"Offline", r.backlog}} {
 		var who []string
 		for i, p := range peers {
 			if f := c.all[i]; !p.floor && !p.ours && f.events > 0 && f.lost*c.all[mine].events < c.all[mine].lost*f.events {
@@ -352,6 +352,14 @@ func share(f fate) string {
 		return fmt.Sprintf("0 of %d", f.events)
 	}
 	return fmt.Sprintf("%d of %d (%.1f %%)", f.lost, f.events, 100*float64(f.lost)/float64(f.events))
+}
+
+// part is how many were lost, where it stands beside how many there were.
+func part(f fate) string {
+	if f.lost == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d (%.0f %%)", f.lost, 100*float64(f.lost)/float64(f.events))
 }
 
 func grouped(n int64) string {
