@@ -135,6 +135,9 @@ func (s *stage) prepare() error {
 func (s *stage) close() {
 	s.home.end()
 	s.intake.close()
+	if s.home.nobody { // what was made read-only would stay
+		_ = filepath.WalkDir(s.home.dir, func(path string, _ os.DirEntry, _ error) error { return os.Chmod(path, 0o700) }) //nolint:gosec // it has programs' files
+	}
 	_ = os.RemoveAll(s.home.dir)
 }
 
