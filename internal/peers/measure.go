@@ -29,7 +29,7 @@ type scale struct {
 
 var scales = map[string]scale{
 	// Ten minutes on two processors.
-	"1":    {name: "1", rounds: 11, waits: 3, starts: 31, tracks: 31, events: 1001, kills: 30, eights: 3, offline: 50},
+	"1":    {name: "1", rounds: 11, waits: 3, starts: 31, tracks: 31, events: 1001, kills: 60, eights: 8, offline: 50},
 	"full": {name: "full", rounds: 41, waits: 5, starts: 101, tracks: 101, events: 1001, kills: 200, eights: 25, offline: 500},
 	// A minute, for CI: it looks at what becomes of events and times nothing.
 	"smoke": {name: "smoke", kills: 2, eights: 1, offline: 5, noWaiting: true},

@@ -75,8 +75,8 @@ func (r report) end(say func(string, ...any)) {
 	say("Milliseconds that a whole process with one event takes more than one that only says hello (%s): the median of %d paired runs,", ms(r.hello), r.lab.scale.rounds)
 	say("each with one of hello beside it, in rounds through all cells, or of %d where a run waits for a deadline. The letter is what became", r.lab.scale.waits)
 	say("of the event: **D** delivered, **K** kept and delivered by a later run, **F** on file, and nothing measured here sends it, **L** lost,")
-	say("**–** there was none; ✉ says that something was printed to the person's stderr. Later runs are in fair weather, once a second for at most %s; ours has for them an upload interval of a second in", laterRuns)
-	say("place of ten minutes, which changes when and not whether.\n")
+	say("**–** there was none; ✉ says that something was printed to the person's stderr. Later runs are in fair weather, once a second for at")
+	say("most %s; ours has for them an upload interval of a second in place of ten minutes, which changes when and not whether.\n", laterRuns)
 	for _, ci := range []bool{false, true} {
 		if ci {
 			say("With `CI=true`, where nothing may be left in the background:\n")
@@ -111,8 +111,8 @@ func (r report) end(say func(string, ...any)) {
 func (r report) track(say func(string, ...any)) {
 	say("## What an event costs\n")
 	say("%d events in a process that has recorded one, the median of %d processes of each in turn; × is to the append of the same turn. What a", r.lab.scale.events-1, r.lab.scale.tracks)
-	say("peer does in the background meanwhile is in it. Of all events of all turns, the last columns say what became of them after an")
-	say("ordinary end.\n")
+	say("peer does in the background meanwhile is in it. The append writes these few fields and no more; ours adds the system, the run and the")
+	say("rest of what README lists. Of all events of all turns, the last columns say what became of them after an ordinary end.\n")
 	say("| | µs | × | allocations | bytes | where it is when the call returns | delivered | on file | lost |")
 	say("|---|--:|--:|--:|--:|---|--:|--:|--:|")
 	for i, p := range peers {
