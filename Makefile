@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib deploy deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -16,6 +16,8 @@ FUZZTIME ?= 10s
 TORTURE ?= 2m
 # How many times as long `make load` measures, or full.
 LOAD ?= 1
+# How much `make peers` does: 1, full, or smoke, which writes no page.
+PEERS ?= 1
 
 help: ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +68,10 @@ bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of the
 
 load: ## Load the gateway for some minutes and write docs/load.md: LOAD=3 for longer, LOAD=full for a million erasures
 	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
+
+peers: ## Measure the other ways beside this module and write docs/peers.md and its chart: PEERS=full for more
+	cd internal/peers && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...
+	cd internal/peers && $(GO) run . -scale $(PEERS) -page $(CURDIR)/docs/peers.md -chart $(CURDIR)/docs/peers.svg
 
 fold: ## Print what ten thousand calls of eight processes cost as events, and folded
 	@$(GO) test -count=1 -v -run TenThousand ./internal/folding | sed -n 's/^ *folding_test.go:[0-9]*: //p'
