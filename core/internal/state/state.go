@@ -192,7 +192,7 @@ func (d Dir) replace(name string, data []byte, sync func(*os.File) error) error 
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), d.Join(name))
+		err = rename(f.Name(), d.Join(name))
 	}
 	if err != nil {
 		os.Remove(f.Name())
@@ -203,15 +203,21 @@ func (d Dir) replace(name string, data []byte, sync func(*os.File) error) error 
 
 // Remove deletes a file; it is no error if there is none.
 func (d Dir) Remove(name string) error {
-	if err := os.Remove(d.Join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return plaintext.Bare(err)
+	if err := Delete(d.Join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
 
+// RemoveAll deletes a file or a folder with what is in it; it is no error if there is none.
+func (d Dir) RemoveAll(name string) error { return plaintext.Bare(removeAll(d.Join(name))) }
+
+// Delete deletes a file, which others may have open.
+func Delete(path string) error { return plaintext.Bare(remove(path)) }
+
 // Rename gives a file another name, replacing what has it.
 func (d Dir) Rename(name, to string) error {
-	if err := os.Rename(d.Join(name), d.Join(to)); err != nil {
+	if err := rename(d.Join(name), d.Join(to)); err != nil {
 		return plaintext.Bare(err)
 	}
 	return nil
@@ -224,7 +230,7 @@ func (d Dir) RemoveTemp() {
 	for _, entry := range entries {
 		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, tempSuffix) {
 			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
-				os.RemoveAll(d.Join(name))
+				_ = d.RemoveAll(name)
 			}
 		}
 	}
