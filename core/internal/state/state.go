@@ -22,7 +22,7 @@ import (
 // errno, and never hold a path. Where one is about a file in the directory, it names that.
 var (
 	// ErrNoHome: neither the home nor a state directory is known.
-	ErrNoHome = errors.New("no home directory is set, or not by its whole path")
+	ErrNoHome = errors.New(noHome())
 	// ErrForeign: the place belongs to another user, as under sudo with the caller's
 	// HOME. Files made there would belong to the wrong one.
 	ErrForeign = errors.New("the state directory belongs to another user")
@@ -51,6 +51,13 @@ const (
 	// below 60 KiB, but for a deletion request with long receipts of sixteen requestors.
 	maxFile = 128 << 10
 )
+
+func noHome() string {
+	if runtime.GOOS == "windows" {
+		return "%LocalAppData% is not set, or not by its whole path"
+	}
+	return "no home directory is set, or not by its whole path"
+}
 
 // Locate returns the path of the state directory of a tool, without looking at it.
 // The only variables read are those that say where the user's own files are.
