@@ -1,5 +1,5 @@
 // Wine runs this module's tests as Windows programs under Wine, and compares what fails with
-// cannot.txt, the list of what Wine cannot do.
+// tests.txt, the list of what Wine cannot do. docs/platforms.md says what that is worth.
 package main
 
 import (
@@ -61,7 +61,7 @@ func run(all bool, keep string, args []string) error {
 	if all {
 		flags = append(flags, "-timeout=2h")
 	} else {
-		flags = append(flags, "-short", "-skip="+tests.skipLong())
+		flags = append(flags, "-timeout=20m", "-short", "-skip="+tests.skipLong())
 	}
 	if len(args) == 0 {
 		args = usual
@@ -88,7 +88,11 @@ func run(all bool, keep string, args []string) error {
 	if err != nil {
 		return err
 	}
-	_ = test.Wait() // that tests fail is expected; which, the results tell
+	err = test.Wait()
+	if ctx.Err() != nil || len(results.whole) == 0 {
+		return fmt.Errorf("go test was not run to its end: %w", err)
+	}
+	// That it fails because tests do is expected: which, the results tell.
 	if problems := results.problems(tests.Cannot); len(problems) > 0 {
 		return fmt.Errorf("%d problems\n\n%s", len(problems), strings.Join(problems, "\n"))
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -49,7 +50,6 @@ func (w *windows) start() error {
 	if err != nil {
 		return err
 	}
-	go w.serveGo(listener)
 	w.env = append(w.env,
 		"WINEPREFIX="+w.prefix(),
 		"WINEDEBUG=-all",
@@ -79,6 +79,7 @@ func (w *windows) start() error {
 	if out, err := w.goCommand("", "build", "-o", filepath.Join(bin, "go.exe"), "./internal/wine/gocommand").CombinedOutput(); err != nil {
 		return fmt.Errorf("building go.exe: %w\n%s", err, out)
 	}
+	go w.serveGo(listener)
 	return nil
 }
 
@@ -102,7 +103,7 @@ func (w *windows) command(name string, args ...string) *exec.Cmd {
 func (w *windows) goCommand(dir, command string, args ...string) *exec.Cmd {
 	cmd := w.command("go", append([]string{command, "-overlay=" + w.overlay()}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(w.env, "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	cmd.Env = append(slices.Clip(w.env), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
 	return cmd
 }
 
@@ -131,17 +132,18 @@ func (w *windows) buildLibraries() error {
 // changes are what is changed of Go's standard library for Wine: a file, a text that is in it
 // once, and the text in its place.
 var changes = [][3]string{
-	// os.RemoveAll asks for what Windows 10 does, and Wine answers with a status that it does not know.
+	// os.RemoveAll, see posixdelete.c. Wine answers its request with a status that it does not know.
 	{"internal/syscall/windows/at_windows.go", "	case STATUS_INVALID_INFO_CLASS,", `	case NTStatus(0xC0000002):
 		if deleted, _, _ := syscall.NewLazyDLL("posixdelete.dll").NewProc("DeletePosixByHandle").Call(uintptr(h)); deleted != 0 {
 			return nil
 		}
 		return deleteatFallback(h)
 	case STATUS_INVALID_INFO_CLASS,`},
-	// os.Remove.
+	// os.Remove, see there too.
 	{"syscall/zsyscall_windows.go", `modkernel32.NewProc("DeleteFileW")`, `NewLazyDLL("posixdelete.dll").NewProc("DeletePosix")`},
 }
 
+// writeOverlay makes what go takes as -overlay: the changed files in the place of Go's own.
 func (w *windows) writeOverlay() error {
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
