@@ -157,7 +157,7 @@ func (w *windows) writeOverlay() error {
 			return err
 		}
 		if bytes.Count(source, []byte(change[1])) != 1 {
-			return fmt.Errorf("Go's %s does not have %q any more", change[0], change[1])
+			return fmt.Errorf("%s of Go does not have %q any more", change[0], change[1])
 		}
 		replace[file] = filepath.Join(w.dir, filepath.Base(file))
 		if err := os.WriteFile(replace[file], bytes.Replace(source, []byte(change[1]), []byte(change[2]), 1), 0o600); err != nil {
