@@ -31,11 +31,12 @@ func main() {
 
 // usual are the packages that run on people's machines, and those that test them there.
 var usual = []string{
-	"./core/...", "./backends/...", "./conformance/backends/...", "./cmd/telemetry/...", "./examples/mytool",
+	"./core/...", "./backends/...", "./conformance/backends/file", "./conformance/backends/httpjson", "./cmd/telemetry/...", "./examples/mytool",
 }
 
-// patient is what waits for slow networks with a dozen processes at once.
-const patient = "./internal/exit"
+// others are run with -all: the contract of each backend, and a dozen processes at once in slow
+// networks.
+var others = []string{"./conformance/backends/...", "./internal/exit"}
 
 // run gives args to go test.
 func run(all bool, keep string, args []string) error {
@@ -64,7 +65,7 @@ func run(all bool, keep string, args []string) error {
 	if len(args) == 0 {
 		args = usual
 		if all {
-			args = append(slices.Clone(usual), patient)
+			args = append(slices.Clone(usual), others...)
 		}
 	}
 	flags := []string{"-json", "-count=1", "-vet=off", "-exec=wine"}
