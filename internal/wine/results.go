@@ -80,10 +80,10 @@ func byName(a, b name) int { return strings.Compare(a.String(), b.String()) }
 
 // results is what go test said, test by test.
 type results struct {
-	ended  map[name]string // pass, fail or skip
+	ended  map[name]string // pass, fail or skip; "" for one that has only begun
 	output map[name]*strings.Builder
-	whole  map[string]string // of packages that came to their end
-	broken []string
+	whole  map[string]string // of packages, in the same words
+	broken []string          // what the compiler said
 }
 
 // readResults reads what go test -json prints, and tells of each package when it is done.
@@ -93,8 +93,8 @@ func readResults(in io.Reader, progress io.Writer) (*results, error) {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var event struct {
-			Action, Package, Test, Output, ImportPath string
-			Elapsed                                   float64
+			Action, Package, Test, Output string
+			Elapsed                       float64
 		}
 		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
 			return nil, fmt.Errorf("go test said what is no JSON: %.200s", lines.Text())
@@ -108,6 +108,8 @@ func readResults(in io.Reader, progress io.Writer) (*results, error) {
 			r.output[n].WriteString(event.Output)
 		case "build-output":
 			r.broken = append(r.broken, event.Output)
+		case "run":
+			r.ended[n] = ""
 		case "pass", "fail", "skip":
 			if event.Test != "" {
 				r.ended[n] = event.Action
@@ -120,39 +122,65 @@ func readResults(in io.Reader, progress io.Writer) (*results, error) {
 	return r, lines.Err()
 }
 
-// problems compares what happened with what is listed.
-func (r *results) problems(listed map[name]string) []string {
-	problems := slices.Clone(r.broken)
+// unexpected returns the tests that fail and are not listed, without those of which only
+// subtests do.
+func (r *results) unexpected(listed map[name]string) (list []name) {
 	failedBelow := map[name]bool{}
 	for n, how := range r.ended {
 		for p, ok := n.parent(); how == "fail" && ok; p, ok = p.parent() {
 			failedBelow[p] = true
 		}
 	}
-	failures := map[string]bool{}
-	for _, n := range slices.SortedFunc(maps.Keys(r.ended), byName) {
-		if r.ended[n] != "fail" {
-			continue
-		}
-		failures[n.pkg] = true
-		expected := failedBelow[n]
+	for n, how := range r.ended {
+		expected := how != "fail" || failedBelow[n]
 		for p, ok := n, true; ok && !expected; p, ok = p.parent() {
 			expected = listed[p] != ""
 		}
 		if !expected {
+			list = append(list, n)
+		}
+	}
+	slices.SortFunc(list, byName)
+	return list
+}
+
+// brokenOff returns the packages of which some tests have begun and not ended, or that failed
+// without a test that did.
+func (r *results) brokenOff() (packages []string) {
+	for _, pkg := range slices.Sorted(maps.Keys(r.whole)) {
+		failures, begun := 0, 0
+		for n, how := range r.ended {
+			switch {
+			case n.pkg == pkg && how == "fail":
+				failures++
+			case n.pkg == pkg && how == "":
+				begun++
+			}
+		}
+		if r.whole[pkg] == "fail" && failures == 0 || begun > 0 {
+			packages = append(packages, pkg)
+		}
+	}
+	return packages
+}
+
+// problems compares what happened with what is listed. Tests that did fail and have passed when
+// they were run again by themselves are no problem.
+func (r *results) problems(listed map[name]string, again *results) []string {
+	problems := slices.Clone(r.broken)
+	for _, n := range r.unexpected(listed) {
+		if again == nil || again.ended[n] != "pass" {
 			problems = append(problems, fmt.Sprintf("%s fails:\n%s", n, r.output[n]))
 		}
 	}
-	for _, pkg := range slices.Sorted(maps.Keys(r.whole)) {
-		if r.whole[pkg] == "fail" && !failures[pkg] {
-			problems = append(problems, fmt.Sprintf("%s did not come to its end:\n%s", pkg, r.output[name{pkg, ""}]))
-		}
+	for _, pkg := range r.brokenOff() {
+		problems = append(problems, fmt.Sprintf("%s did not come to its end:\n%s", pkg, r.output[name{pkg, ""}]))
 	}
 	for _, n := range slices.SortedFunc(maps.Keys(listed), byName) {
-		switch how := r.ended[n]; {
-		case how == "" && r.whole[n.pkg] != "":
+		switch how, known := r.ended[n]; {
+		case !known && r.whole[n.pkg] != "":
 			problems = append(problems, fmt.Sprintf("%s is listed as what Wine cannot do, and was not run", n))
-		case how != "" && how != "fail":
+		case known && how != "fail":
 			problems = append(problems, fmt.Sprintf("%s is listed as what Wine cannot do, and did not fail: %s", n, how))
 		}
 	}

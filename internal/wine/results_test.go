@@ -22,18 +22,19 @@ func TestWhatFailsIsComparedWithTheList(t *testing.T) {
 		events        []string
 		list, problem string
 	}{
-		"all pass":                       {[]string{passes, ended}, "", ""},
-		"one fails":                      {[]string{fails, failed}, "", "core TestA fails:\n"},
-		"a listed one fails":             {[]string{fails, failed}, "cannot core TestA: links", ""},
-		"a subtest of a listed one does": {[]string{subtest, fails, failed}, "cannot core TestA: links", ""},
-		"a listed subtest fails":         {[]string{subtest, fails, failed}, "cannot core TestA/sub: links", ""},
-		"another subtest fails":          {[]string{subtest, fails, failed}, "cannot core TestA/more: links", "core TestA/sub fails:\n"},
-		"a listed one passes":            {[]string{passes, ended}, "cannot core TestA: links", "core TestA is listed as what Wine cannot do, and did not fail: pass"},
-		"a listed one is skipped":        {[]string{skips, ended}, "cannot core TestA: links", "core TestA is listed as what Wine cannot do, and did not fail: skip"},
-		"a listed one is gone":           {[]string{other, ended}, "cannot core TestA: links", "core TestA is listed as what Wine cannot do, and was not run"},
-		"its package was not run":        {nil, "cannot core TestA: links", ""},
-		"the package breaks off":         {[]string{passes, failed}, "", "core did not come to its end:\n"},
-		"it cannot be built":             {[]string{`build-output","Output":"no such thing`}, "", "no such thing"},
+		"all pass":                                   {[]string{passes, ended}, "", ""},
+		"one fails":                                  {[]string{fails, failed}, "", "core TestA fails:\n"},
+		"a listed one fails":                         {[]string{fails, failed}, "cannot core TestA: links", ""},
+		"a subtest of a listed one does":             {[]string{subtest, fails, failed}, "cannot core TestA: links", ""},
+		"a listed subtest fails":                     {[]string{subtest, fails, failed}, "cannot core TestA/sub: links", ""},
+		"another subtest fails":                      {[]string{subtest, fails, failed}, "cannot core TestA/more: links", "core TestA/sub fails:\n"},
+		"a listed one passes":                        {[]string{passes, ended}, "cannot core TestA: links", "core TestA is listed as what Wine cannot do, and did not fail: pass"},
+		"a listed one is skipped":                    {[]string{skips, ended}, "cannot core TestA: links", "core TestA is listed as what Wine cannot do, and did not fail: skip"},
+		"a listed one is gone":                       {[]string{other, ended}, "cannot core TestA: links", "core TestA is listed as what Wine cannot do, and was not run"},
+		"its package was not run":                    {nil, "cannot core TestA: links", ""},
+		"the package breaks off":                     {[]string{passes, failed}, "", "core did not come to its end:\n"},
+		"the package breaks off beside a listed one": {[]string{"run" + inCore + `","Test":"TestB`, fails, failed}, "cannot core TestA: links", "core did not come to its end:\n"},
+		"it cannot be built":                         {[]string{`build-output","Output":"no such thing`}, "", "no such thing"},
 	} {
 		l, err := parseList(c.list)
 		if err != nil {
@@ -47,7 +48,7 @@ func TestWhatFailsIsComparedWithTheList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(r.problems(l.Cannot), "\n"); !strings.HasPrefix(got, c.problem) || (got == "") != (c.problem == "") {
+		if got := strings.Join(r.problems(l.Cannot, nil), "\n"); !strings.HasPrefix(got, c.problem) || (got == "") != (c.problem == "") {
 			t.Errorf("%s: %q, want %q", name, got, c.problem)
 		}
 	}
@@ -70,5 +71,20 @@ func TestLongTestsAreLeftOutByName(t *testing.T) {
 	l, err := parseList("long core TestB: x\nlong core TestA/sub: y")
 	if got := l.skipLong(); err != nil || got != "^TestA$/^sub$|^TestB$" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestWhatPassesByItselfIsNoProblem(t *testing.T) {
+	t.Parallel()
+	fails, passes := "fail"+inCore+`","Test":"TestA`, "pass"+inCore+`","Test":"TestA`
+	first, err := readResults(said(fails, "fail"+inCore), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for how, want := range map[string]int{passes: 0, fails: 1} {
+		again, err := readResults(said(how), io.Discard)
+		if got := first.problems(nil, again); err != nil || len(got) != want {
+			t.Errorf("%v, %v; want %d", got, err, want)
+		}
 	}
 }
