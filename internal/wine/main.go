@@ -69,11 +69,11 @@ func run(all bool, keep string, args []string) error {
 			args = append(slices.Clone(usual), others...)
 		}
 	}
-	flags := []string{"-json", "-count=1", "-vet=off", "-exec=wine"}
+	flags := []string{"-json", "-count=1", "-vet=off", "-exec=wine", "-skip=" + tests.skip(all)}
 	if all {
 		flags = append(flags, "-timeout=2h")
 	} else {
-		flags = append(flags, "-timeout=20m", "-short", "-skip="+tests.skipLong())
+		flags = append(flags, "-timeout=20m", "-short")
 	}
 	said := io.Discard
 	if keep != "" {

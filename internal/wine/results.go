@@ -34,13 +34,14 @@ func (n name) parent() (name, bool) {
 type list struct {
 	// Cannot are those that fail because of Wine.
 	Cannot map[name]string
-	// Long are those that take too long there to be run each time.
-	Long map[name]string
+	// Sometimes are those that fail now and then because of Wine, which are not run. Long are
+	// those that take too long there to be run each time.
+	Sometimes, Long map[name]string
 }
 
 // parseList reads lines like "cannot core/consent TestX: the reason".
 func parseList(text string) (list, error) {
-	l := list{Cannot: map[name]string{}, Long: map[name]string{}}
+	l := list{map[name]string{}, map[name]string{}, map[name]string{}}
 	for i, line := range strings.Split(text, "\n") {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -51,26 +52,33 @@ func parseList(text string) (list, error) {
 			return list{}, fmt.Errorf("line %d of the list is not like \"cannot package Test: reason\"", i+1)
 		}
 		kind, n := words[0], name{words[1], words[2]}
-		if l.Cannot[n]+l.Long[n] != "" {
+		if l.Cannot[n]+l.Sometimes[n]+l.Long[n] != "" {
 			return list{}, fmt.Errorf("line %d of the list has %s again", i+1, n)
 		}
 		switch kind {
 		case "cannot":
 			l.Cannot[n] = reason
+		case "sometimes":
+			l.Sometimes[n] = reason
 		case "long":
 			l.Long[n] = reason
 		default:
-			return list{}, fmt.Errorf("line %d of the list begins with neither cannot nor long", i+1)
+			return list{}, fmt.Errorf("line %d of the list begins with neither cannot nor sometimes nor long", i+1)
 		}
 	}
 	return l, nil
 }
 
-// skipLong is what go test -skip takes to leave out the long tests. No two packages have one of
-// the same name: that is what the names are for.
-func (l list) skipLong() string {
+// skip is what go test -skip takes to leave out the tests that are not to be run. No two packages
+// have one of the same name: that is what the names are for.
+func (l list) skip(all bool) string {
+	out := slices.Collect(maps.Keys(l.Sometimes))
+	if !all {
+		out = slices.AppendSeq(out, maps.Keys(l.Long))
+	}
+	slices.SortFunc(out, byName)
 	var patterns []string
-	for _, n := range slices.SortedFunc(maps.Keys(l.Long), byName) {
+	for _, n := range out {
 		patterns = append(patterns, "^"+strings.ReplaceAll(n.test, "/", "$/^")+"$")
 	}
 	return strings.Join(patterns, "|")

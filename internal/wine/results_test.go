@@ -66,11 +66,13 @@ func TestTheListIsWellFormedAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestLongTestsAreLeftOutByName(t *testing.T) {
+func TestWhatIsNotToBeRunIsLeftOutByName(t *testing.T) {
 	t.Parallel()
-	l, err := parseList("long core TestB: x\nlong core TestA/sub: y")
-	if got := l.skipLong(); err != nil || got != "^TestA$/^sub$|^TestB$" {
-		t.Errorf("%q, %v", got, err)
+	l, err := parseList("long core TestB: x\nsometimes core TestA/sub: y")
+	for all, want := range map[bool]string{false: "^TestA$/^sub$|^TestB$", true: "^TestA$/^sub$"} {
+		if got := l.skip(all); err != nil || got != want {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
 	}
 }
 
