@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -18,6 +18,8 @@ TORTURE ?= 2m
 LOAD ?= 1
 # How much `make peers` does: 1, full, or smoke, which writes no page.
 PEERS ?= 1
+# `make wine` leaves out what takes long there, unless this is all.
+WINE ?=
 
 help: ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -107,6 +109,10 @@ cross: ## Vet everything, tests included, for the other systems, and link what p
 	  echo "== $$system, core"; \
 	  GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 $(GO) vet $(UNOPTIMISED) ./core/... ./backends/file ./backends/httpjson; \
 	done
+
+# docs/platforms.md says what that is worth.
+wine: ## Run the tests as Windows programs under Wine: WINE=all for the long ones too
+	@$(GO) run ./internal/wine $(if $(filter all,$(WINE)),-all)
 
 # One package at a time: Datadog's models take 8 GB to compile. They are not vetted, which
 # would take 3 GB and minutes more; nothing is kept of an earlier run, because the tests

@@ -253,11 +253,7 @@ func (in *installation) waiting() int {
 
 // forget removes what was logged on this machine, and the trouble with background processes.
 func (in *installation) forget() error {
-	err := os.RemoveAll(in.dir.Join(localDir))
-	if err != nil {
-		err = plaintext.Bare(err)
-	}
-	return errors.Join(err, background{in}.forget())
+	return errors.Join(in.dir.RemoveAll(localDir), background{in}.forget())
 }
 
 func (in *installation) interval() time.Duration {

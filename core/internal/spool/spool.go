@@ -458,7 +458,7 @@ func (q *Queue) look(slot string, s *Stats) {
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
-	f, err := os.Open(path)
+	f, err := state.OpenAny(path)
 	if err != nil {
 		return
 	}
@@ -517,11 +517,11 @@ func (q *Queue) erase(kinds ...kind) (int, error) {
 		if kindOf(entry.Name()) != running || q.ended(entry.Name()) {
 			q.look(entry.Name(), &events)
 		}
-		switch err := os.Remove(q.slotPath(entry.Name())); {
+		switch err := state.Delete(q.slotPath(entry.Name())); {
 		case err == nil, q.emptied(entry):
 			erased += events.Total()
 		case !errors.Is(err, fs.ErrNotExist):
-			failed = plaintext.Bare(err)
+			failed = err
 		}
 	}
 	return erased, failed
