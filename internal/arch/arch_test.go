@@ -230,6 +230,20 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 	})
 }
 
+// What helps the tests of tools brings package testing and a maker of certificates with it.
+func TestNoProgramLinksWhatIsForTests(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		const forTests = "core/coretest"
+		g.packages(t, forTests)
+		for path, p := range g {
+			if p.own() && slices.Contains(p.Imports, module+"/"+forTests) {
+				t.Errorf("%s imports %s", path, forTests)
+			}
+		}
+	})
+}
+
 // forTools are the packages under deletion that tools may link. Any other one is taken
 // for a vendor's.
 var forTools = []string{"deletion!", "deletion/httpjson"}
