@@ -100,3 +100,20 @@ func FuzzEntry(f *testing.F) {
 		}
 	})
 }
+
+// A relay says until when a request can be taken back, in whatever zone. In the entry it is in UTC,
+// where the last hours of the year 9999 are those of one that no time.Parse reads.
+func TestAStrangersTimeCannotBreakTheFile(t *testing.T) {
+	t.Parallel()
+	for _, until := range []string{"9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"} {
+		e := full()
+		var err error
+		if e.Receipt.CancelUntil, err = time.Parse(time.RFC3339, until); err != nil {
+			t.Fatal(err)
+		}
+		got, err := parse(e.record())
+		if err != nil || got.Key != key || !got.Receipt.CancelUntil.IsZero() {
+			t.Errorf("%s: %v, %v", until, got, err)
+		}
+	}
+}
