@@ -194,7 +194,7 @@ func (c *Client) Exchange(ctx context.Context, call Call) (Answer, error) {
 }
 
 // longestReset bounds what Reset says, as driverhttp.RetryAfter is bounded: a quota of a day is
-// the longest that these vendors have, and whoever waits for a year has misread a date.
+// the longest that these vendors have, and a wait of a year is a date misread.
 const longestReset = 24 * time.Hour
 
 // judge is the table of the package comment. What a server says decides nothing but whether it
