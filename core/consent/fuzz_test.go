@@ -61,6 +61,8 @@ func FuzzStored(f *testing.F) {
 		if err != nil {
 			return
 		}
+		// The lists of a record are split, and sorted.
+		fuzzing.Allocs(t, len(data), 16<<10, 128, func() { _, _ = storedIn(record) })
 		stored, err := storedIn(record)
 		if err != nil {
 			if stored.saidYes() || stored.Receipt != "" {

@@ -230,15 +230,16 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 	})
 }
 
-// What helps the tests of tools brings package testing and a maker of certificates with it.
+// What helps tests brings package testing with it, and coretest a maker of certificates.
 func TestNoProgramLinksWhatIsForTests(t *testing.T) {
 	t.Parallel()
 	eachBuild(t, func(t *testing.T, g graph) {
-		const forTests = "core/coretest"
-		g.packages(t, forTests)
-		for path, p := range g {
-			if p.own() && slices.Contains(p.Imports, module+"/"+forTests) {
-				t.Errorf("%s imports %s", path, forTests)
+		for _, forTests := range []string{"core/coretest", "internal/fuzzing"} {
+			g.packages(t, forTests)
+			for path, p := range g {
+				if p.own() && slices.Contains(p.Imports, module+"/"+forTests) {
+					t.Errorf("%s imports %s", path, forTests)
+				}
 			}
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 var (
@@ -87,6 +88,8 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
+		// What is in the record is referred to, but for lists and the maps of times.
+		fuzzing.Allocs(t, len(content), 32<<10, 16, func() { _, _ = parse(r) })
 		e, err := parse(r)
 		if err != nil {
 			return

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 // zoe is the person in these tests.
@@ -531,6 +533,9 @@ func FuzzScrubbingIsBoundedAndFinal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v string, limit16 uint16, user string) {
 		limit := int(limit16 % 1024)
 		s := New("/home/"+user, user, user+".local")
+		// A text is scrubbed in several passes, once more as what it may be the encoding of, and word
+		// by word.
+		fuzzing.Allocs(t, len(v), 64<<10, 256, func() { s.ErrorText(v, limit) })
 		for how, scrub := range map[string]func(string, int) (string, bool){"Value": s.Value, "ErrorText": s.ErrorText} {
 			out, cut := scrub(v, limit)
 			if !utf8.ValidString(out) || len(out) > limit {
