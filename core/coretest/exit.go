@@ -36,6 +36,9 @@ func ExitBudget(t testing.TB, binary string, budget time.Duration, args ...strin
 // reads no SSL_CERT_FILE: there a receiver behind https fails at the certificate, in every
 // weather that has a server.
 //
+// A receiver that answers says 200 and no more. Some drivers want to read more before they take
+// events for accepted; how long a command takes is the same.
+//
 // Runs come in pairs, with TELEMETRY_ENABLED=1 and with 0, each in a new PlantedHome: so in
 // each run with telemetry an upload is due, which for people is one in ten minutes. Of the
 // differences within the pairs the median counts, so that what else the machine does
