@@ -577,6 +577,7 @@ func FuzzArgumentsLeaveOnlyAsMarkers(f *testing.F) {
 	for _, v := range seeds() {
 		f.Add("add --flag=" + v + "\n" + v + "\n-p" + v)
 	}
+	f.Add("-word\n-verbose=true\n-wordy")
 	f.Fuzz(func(t *testing.T, lines string) {
 		s := zoe()
 		out, _, _ := s.Args(strings.Split(lines, "\n"), "remote add")
@@ -585,7 +586,7 @@ func FuzzArgumentsLeaveOnlyAsMarkers(f *testing.F) {
 			plain := arg == "-" || arg == "--" || arg == "remote" || arg == "add" || marker(arg) == len(arg)
 			short := len(name) >= 2 && name[0] == '-' && strings.Trim(name[1:], name[1:2]) == "" ||
 				len(arg) > 2 && arg[0] == '-' && arg[2:] == "<arg>"
-			long := strings.HasPrefix(name, "--") && flagName(name[2:])
+			long := strings.HasPrefix(name, "--") && flagName(name[2:]) || len(name) > 1 && knownFlag(name)
 			if found && value != "true" && value != "false" && marker(value) != len(value) || !plain && !short && !long {
 				t.Fatalf("%q of %q", arg, lines)
 			}
