@@ -135,9 +135,9 @@ func FuzzReadingLosesNoLine(f *testing.F) {
 				empty++
 			}
 		}
-		// A reader has a buffer for a line, and counts have maps; what is counted anew for a line is
-		// few KiB, of which the shortest has two bytes more than a hundred.
-		fuzzing.Allocs(t, len(text), 1<<20, 512, func() {
+		// A reader has a buffer of a MiB, for the longest line, and counts have maps; a line that is
+		// an event takes a hundred bytes and more, and makes entries of some KiB.
+		fuzzing.Allocs(t, len(text), 2<<20, 512, func() {
 			c := report.NewCounter(report.Query{Now: samples.Now})
 			c.SkipDamaged = true
 			_ = c.Read("f", bytes.NewReader(text))
