@@ -14,8 +14,8 @@ BENCH ?= .
 FUZZTIME ?= 10s
 # How many targets run at once.
 FUZZJOBS ?= 2
-# How many times the default number of rounds `make torture` runs.
-TORTURE ?= 1
+# How long `make torture` plays its scenarios, such as 1h, or every-call: see there.
+TORTURE ?= 2m
 # How many times as long `make load` measures, or full.
 LOAD ?= 1
 
@@ -31,8 +31,10 @@ demo-erasure: ## See a reset reach a vendor and come back verified, whatever goe
 demo-gateway: ## See events pass a gateway, a vendor away and back, a page of them, and an erasure
 	@$(GO) run ./internal/demo gateway
 
+# A machine where others are at work takes several times as long as a quiet one, and is not a
+# program that hangs: so twice the time that go test gives without being told.
 test: ## Run every test, in random order
-	$(GO) test -shuffle=on $(PKG)
+	$(GO) test -shuffle=on -timeout 20m $(PKG)
 
 # Programs that a test builds have no race detector in them, so what these packages do is no
 # more under it than without.
@@ -44,11 +46,13 @@ UNRACED := /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /i
 race: ## The same under the race detector, in one process each; needs a C compiler
 	@all=$$($(GO) list $(PKG)); for part in 'grep -v /conformance$$' 'grep /conformance$$'; do \
 	  packages=$$(grep -v $(addprefix -e ,$(UNRACED)) <<<"$$all" | $$part || true); \
-	  if [ -n "$$packages" ]; then CGO_ENABLED=1 $(GO) test -race -short -vet=off -shuffle=on $$packages; fi; \
+	  if [ -n "$$packages" ]; then CGO_ENABLED=1 $(GO) test -race -short -vet=off -shuffle=on -timeout 20m $$packages; fi; \
 	done
 
-torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10
-	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 2h ./internal/torture
+# every-call kills and stops each process of each scene at each of its calls in turn, which
+# takes long; scenarios do that at some.
+torture: ## Kill, starve, damage and set back a real tool, and hold it to a model: TORTURE=1h, TORTURE_SEED=name:number for one again
+	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 0 -run '$(if $(filter every-call,$(TORTURE)),^TestNothingBreaks,^TestTorture$$)' ./internal/torture
 
 lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod being tidy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi

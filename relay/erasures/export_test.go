@@ -30,8 +30,6 @@ func NewLimiter(l Limit) *Limiter { return newLimiter(l) }
 // Take reports whether an address may make a request.
 func (l *limiter) Take(address string) bool { return l.take(address, costRequest) == 0 }
 
-// Address returns whom a request counts for.
-
 // ReadRequest returns what a body asks for, with the word of the refusal if it is none.
 func ReadRequest(w http.ResponseWriter, req *http.Request) (deletion.Request, string) {
 	a, no := readRequest(w, req)

@@ -464,7 +464,7 @@ func TestAControllerDoesNotTakeBackWhatOthersAskedForToo(t *testing.T) {
 		for _, ask := range asked {
 			ask(w)
 		}
-		if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Others have asked") {
+		if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Another request asks for the same erasure") {
 			t.Errorf("%s: %d %v", name, code, said)
 		}
 		w.until("pending")
@@ -588,7 +588,9 @@ func TestAMistakeIsNamedAndNothingIsKeptOfIt(t *testing.T) {
 			{"subject_identities": identity("controller_customer_id", machine, "sha256")}, {"subject_identities": slices.Repeat(identity("controller_customer_id", machine, "raw"), 101)}},
 		"identity_value": {{"subject_identities": identity("controller_customer_id", canary, "raw")}, {"subject_identities": identity("controller_customer_id", strings.ToUpper(machine), "raw")}},
 		"extensions": {{"extensions": map[string]any{domain: map[string]any{"tool": canary}}}, {"extensions": map[string]any{domain: canary}},
-			{"extensions": map[string]any{domain: map[string]any{"tools": []any{"mytool"}}}}, {"extensions": map[string]any{domain: map[string]any{"tool": "mytool", "only": canary}}}},
+			{"extensions": map[string]any{domain: map[string]any{"tools": []any{"mytool"}}}}, {"extensions": map[string]any{domain: map[string]any{"tool": "mytool", "only": canary}}},
+			{"extensions": map[string]any{strings.ToUpper(domain): map[string]any{"tool": canary}}},
+			{"extensions": map[string]any{domain: map[string]any{"tool": "mytool"}, strings.ToUpper(domain): map[string]any{"tool": "mytool"}}}},
 		"status_callback_urls": {callback("https://evil.example/" + canary), callback(strings.Replace(w.controller.URL, "https", "http", 1)), callback("https://127.0.0.1"), callback("https://user@" + strings.TrimPrefix(w.controller.URL, "https://")), callback(":" + canary)},
 		"JSON":                 {{"subject_identities": canary}},
 	} {

@@ -173,7 +173,9 @@ func (d door) serve() error {
 
 const (
 	forTools = "requests of tools"
-	forAdmin = "/healthz and /metrics"
+	forAdmin = "/healthz, /metrics and /report"
+	// adminOpen is what is said of an admin address that other machines can reach.
+	adminOpen = "admin is no address of this machine alone: whoever reaches it sees single installations at /report, and is asked for nothing"
 )
 
 // run is the relay until it is told to end.
@@ -200,6 +202,9 @@ func (s surroundings) run(parent context.Context, path string, c *config, cert *
 			}
 		}()
 		log.Info("listening", "url", d.url(), "for", d.what)
+	}
+	if c.adminIsOpen() {
+		log.Warn(adminOpen)
 	}
 
 	select {
@@ -230,6 +235,9 @@ func (s surroundings) run(parent context.Context, path string, c *config, cert *
 	log.Info("ended")
 	return err
 }
+
+// adminIsOpen reports whether other machines can reach what is the operator's.
+func (c *config) adminIsOpen() bool { return c.admin != "" && !isLoopback(c.admin) }
 
 // open listens.
 func (c *config) open(h *service, cert *certificate) ([]door, error) {

@@ -404,7 +404,7 @@ func TestACertificateThatEndedIsFoundByCheck(t *testing.T) {
 	p.declare(withTLS)
 	p.fails(2, "line 1: tls: certificate: it ended on ", "serve", "--config", "relay.yaml", "--check")
 	p.selfSign(1, time.Now().Add(time.Hour))
-	if out := p.must("serve", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools\nNowhere: are /healthz and /metrics: set admin to have them\nCertificate: until ") {
+	if out := p.must("serve", "--config", "relay.yaml", "--check"); !strings.Contains(out, "Listens: https://127.0.0.1:0 for requests of tools\nNowhere: are /healthz, /metrics and /report: set admin to have them\nCertificate: until ") {
 		t.Errorf("check: %s", out)
 	}
 	p.write("relay.crt", "noise")
@@ -426,4 +426,36 @@ func TestTheLogIsTextWhereItIsWanted(t *testing.T) {
 		t.Errorf("the log says %q", line)
 	}
 	r.stop()
+}
+
+// At /report are single installations, and nobody is asked for a password there.
+func TestAnAdminAddressThatOtherMachinesReachIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.declare("admin: 0.0.0.0:0")
+	r := p.start()
+	r.log.expect(t, 1, `"WARN","msg":"admin is no address of this machine alone`)
+}
+
+// A page in a browser on this machine can have a name of its own lead to 127.0.0.1.
+func TestTheAdminAddressOfThisMachineAnswersToNoOtherName(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.declare("admin: 127.0.0.1:0")
+	r := p.start()
+	for host, want := range map[string]int{"evil.example": http.StatusMisdirectedRequest, "evil.example:9090": http.StatusMisdirectedRequest, "localhost": http.StatusOK, "127.0.0.1:1": http.StatusOK, "[::1]:2": http.StatusOK} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url("/healthz")+"/livez", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("as %s: %d, want %d", host, resp.StatusCode, want)
+		}
+	}
 }

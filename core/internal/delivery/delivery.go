@@ -201,10 +201,11 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects, s.through = nil, "", nil, false
 	s.hold, s.folded, s.unfixed = s.Daily && !FoldsDue(s.Dir, s.Now()), false, nil
-	if CheckNotes(s.Dir) != nil {
+	if s.notes, err = loadNotes(s.Dir); state.Unusable(err) {
 		_, _ = s.Dir.SetAside(notesName) // told by status
+	} else if err != nil {
+		return s.report, fmt.Errorf("the notes of deliveries: %w", err)
 	}
-	s.notes = ReadNotes(s.Dir)
 	s.size, s.streak, s.splits = s.notes.Batch, 0, 0
 	s.pace, s.notes.Paced, s.notes.PacedUntil = s.notes.pace, 0, time.Time{}
 	s.Queue.Recover()
@@ -272,7 +273,7 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 	defer backend.Close()
 	err = attempt(ctx, backend, events)
 	single.Took = time.Since(start)
-	notes := ReadNotes(dir)
+	notes, notesErr := loadNotes(dir)
 	if d.Limits.PerMinute > 0 {
 		notes.pace.spend(len(events), now())
 	}
@@ -290,7 +291,9 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 			}
 		}
 	}
-	_ = notes.write(dir)
+	if notesErr == nil || state.Unusable(notesErr) { // else they are there, and would be replaced by these
+		_ = notes.write(dir)
+	}
 	return single, err
 }
 

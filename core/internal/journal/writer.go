@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -72,6 +73,10 @@ func (w *Writer) open() error {
 	w.torn = len(content) - int(w.size)
 	// Joined on to what was noted last, so that an end which is missing goes on to show.
 	w.head, w.headErr = w.journal.head()
+	if w.headErr != nil && !errors.Is(w.headErr, fs.ErrNotExist) && !state.Unusable(w.headErr) {
+		_ = state.CloseExclusive(f)
+		return w.headErr // it is there, and the entry would say for good that it was not
+	}
 	if w.headErr != nil { // its loss is told by the next entry, and not by what was cut before
 		first := content[:bytes.IndexByte(content, '\n')+1]
 		log, _ := parse(first)

@@ -106,7 +106,13 @@ func (b Box) Has(machineID string) bool {
 	return err == nil
 }
 
-// ids lists the machine IDs of the stored requests.
+// isMachineID reports whether a name has the form of a machine ID, which identity gives it.
+func isMachineID(name string) bool {
+	const length = 32
+	return len(name) == length && strings.Trim(name, "0123456789abcdef") == ""
+}
+
+// ids lists the machine IDs of the stored requests. Files with other names are nobody's request.
 func (b Box) ids() (list []string, err error) {
 	files, err := os.ReadDir(b.Dir.Path())
 	if err != nil {
@@ -116,7 +122,7 @@ func (b Box) ids() (list []string, err error) {
 		return nil, plaintext.Bare(err)
 	}
 	for _, f := range files {
-		if id, is := strings.CutPrefix(f.Name(), prefix); is && !strings.Contains(id, ".") {
+		if id, is := strings.CutPrefix(f.Name(), prefix); is && isMachineID(id) {
 			list = append(list, id)
 		}
 	}
