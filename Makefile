@@ -12,6 +12,8 @@ PKG ?= ./...
 # Which benchmarks `make bench` runs, and how long `make fuzz` stays at each target.
 BENCH ?= .
 FUZZTIME ?= 10s
+# How many targets run at once.
+FUZZJOBS ?= 2
 # How long `make torture` plays its scenarios, such as 1h, or every-call: see there.
 TORTURE ?= 2m
 # How many times as long `make load` measures, or full.
@@ -81,13 +83,8 @@ fold: ## Print what ten thousand calls of eight processes cost as events, and fo
 size: ## What telemetry adds to a binary: KiB, modules, packages, ms before main
 	@$(GO) run ./internal/bench/size
 
-fuzz: ## Run each fuzz target for FUZZTIME=10s
-	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
-	  grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ target; do \
-	    echo "== $$(dirname "$$file") $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
-	  done; \
-	done
+fuzz: ## Run each fuzz target for FUZZTIME=10s: PKG=./core/... for some of them
+	@internal/fuzzing/run.sh $(FUZZTIME) $(FUZZJOBS) $(PKG)
 
 # What README says of other systems holds for core: one processor of each that Go knows,
 # and the ones with 32 bits.

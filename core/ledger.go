@@ -251,7 +251,7 @@ func decodeCounts(text string) (counts []EventCount) {
 	for line := range strings.Lines(text) {
 		n, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		if events, err := strconv.Atoi(n); err == nil && events > 0 {
-			counts = append(counts, EventCount{name, events})
+			counts = append(counts, EventCount{name, min(events, delivery.MostCounted)})
 		}
 	}
 	return counts

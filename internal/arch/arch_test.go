@@ -230,6 +230,21 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 	})
 }
 
+// What helps tests brings package testing with it, and coretest a maker of certificates.
+func TestNoProgramLinksWhatIsForTests(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		for _, forTests := range []string{"core/coretest", "internal/fuzzing"} {
+			g.packages(t, forTests)
+			for path, p := range g {
+				if p.own() && slices.Contains(p.Imports, module+"/"+forTests) {
+					t.Errorf("%s imports %s", path, forTests)
+				}
+			}
+		}
+	})
+}
+
 // forTools are the packages under deletion that tools may link. Any other one is taken
 // for a vendor's.
 var forTools = []string{"deletion!", "deletion/httpjson"}

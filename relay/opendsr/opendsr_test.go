@@ -35,6 +35,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/internal/pgtest"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
@@ -703,5 +704,9 @@ func FuzzARequestIsReadOrRefused(f *testing.F) {
 		`"subject_identities":[{"identity_type":"controller_customer_id","identity_value":"` + machine + `","identity_format":"raw"}]}`))
 	f.Add([]byte(`{"subject_identities":[{}],"extensions":{"` + domain + `":null}}`))
 	f.Add([]byte(`[]`))
-	f.Fuzz(func(t *testing.T, body []byte) { opendsr.Read(t, domain, []string{"mytool"}, body) })
+	f.Fuzz(func(t *testing.T, body []byte) {
+		opendsr.Read(t, domain, []string{"mytool"}, body)
+		// An identity of three bytes is a structure of 80, in a slice that doubles.
+		fuzzing.Allocs(t, len(body), 64<<10, 256, func() { opendsr.Read(t, domain, []string{"mytool"}, body) })
+	})
 }

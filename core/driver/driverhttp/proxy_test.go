@@ -26,6 +26,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 // intake is a host that no name server knows: only a proxy can reach it, so an answer
@@ -465,7 +466,10 @@ func FuzzProxyProblem(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value, list, host string) {
 		env := map[string]string{"ALL_PROXY": value, "NO_PROXY": list}
-		err := driverhttp.ProxyProblem(func(name string) (string, bool) { v, set := env[name]; return v, set }, host)
+		lookup := func(name string) (string, bool) { v, set := env[name]; return v, set }
+		// A URL and a list that is cut into its parts; an entry that is no network is an error.
+		fuzzing.Allocs(t, len(value)+len(list)+len(host), 8<<10, 64, func() { _ = driverhttp.ProxyProblem(lookup, host) })
+		err := driverhttp.ProxyProblem(lookup, host)
 		const text = "ALL_PROXY holds no proxy that can be used: write it like http://proxy.example.com:8080 or socks5://proxy.example.com:1080"
 		if err != nil && (err.Error() != text || value == "") {
 			t.Errorf("%q is a problem: %v", value, err)

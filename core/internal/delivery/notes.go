@@ -87,6 +87,10 @@ func MayBeUnderway(dir state.Dir) bool {
 	return err != nil
 }
 
+// MostCounted is an event a second for thirty years. A larger number in a file was not counted
+// but written by something else, and sums of such numbers would be below zero.
+const MostCounted = 1_000_000_000
+
 // ReadNotes returns the notes, empty ones where none can be read.
 func ReadNotes(dir state.Dir) Notes {
 	n, _ := loadNotes(dir)
@@ -122,7 +126,7 @@ func loadNotes(dir state.Dir) (Notes, error) {
 	}
 	count := func(key string) int {
 		n, _ := strconv.Atoi(r[key])
-		return max(n, 0)
+		return min(max(n, 0), MostCounted)
 	}
 	n.LastAttempt, n.LastDelivered, n.WaitUntil = when("last_attempt"), when("last_delivered"), when("wait_until")
 	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered")+n.Unnoted, count("stayed"), count("failures"), count("batch")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 func env(pairs map[string]string) func(string) (string, bool) {
@@ -280,6 +281,8 @@ func TestARecordReadsBackAndShowsDamage(t *testing.T) {
 func FuzzParseRecord(f *testing.F) {
 	f.Add(state.Record{"answer": "yes", "notice": "1"}.Encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
+		// A line of three bytes is a header of 16 and an entry of two maps, which double.
+		fuzzing.Allocs(t, len(data), 4<<10, 128, func() { _, _ = state.ParseRecord(data) })
 		r, err := state.ParseRecord(data)
 		if err != nil {
 			return
