@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib deploy deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size cost fuzz cross interop web contrib deploy deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -70,6 +70,9 @@ fold: ## Print what ten thousand calls of eight processes cost as events, and fo
 
 size: ## What telemetry adds to a binary: KiB, modules, packages, ms before main
 	@$(GO) run ./internal/bench/size
+
+cost: ## Write docs/cost.md: what telemetry adds to a binary by package, and a process's page faults
+	@$(GO) run ./internal/bench/cost -page docs/cost.md
 
 fuzz: ## Run each fuzz target for FUZZTIME=10s
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \

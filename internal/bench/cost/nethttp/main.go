@@ -1,0 +1,28 @@
+// Nethttp is plain with net/http, which it would use if it were told where to post to.
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+var endpoint string // nothing sets it
+
+func main() {
+	root := &cobra.Command{Use: "hello", Args: cobra.ArbitraryArgs, Run: func(*cobra.Command, []string) {
+		fmt.Println("hello")
+		if endpoint == "" {
+			return
+		}
+		if answer, err := http.Post(endpoint, "application/json", strings.NewReader("[]")); err == nil {
+			answer.Body.Close()
+		}
+	}}
+	if root.Execute() != nil {
+		os.Exit(1)
+	}
+}

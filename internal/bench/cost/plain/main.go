@@ -1,0 +1,16 @@
+// Plain is a cobra command that prints a line.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	root := &cobra.Command{Use: "hello", Args: cobra.ArbitraryArgs, Run: func(*cobra.Command, []string) { fmt.Println("hello") }}
+	if root.Execute() != nil {
+		os.Exit(1)
+	}
+}
