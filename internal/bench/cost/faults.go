@@ -41,13 +41,13 @@ func faults(out io.Writer, dir string) error {
 	subjects := []subject{
 		{what: "a cobra command that prints a line", pkg: "cost/plain"},
 		{what: "the same with net/http linked, and not used", pkg: "cost/nethttp"},
-		{what: "with telemetry and its commands, off (DO_NOT_TRACK)", pkg: "cost/wired", env: []string{"HOME=" + off, "DO_NOT_TRACK=1"}},
-		{what: "the same, undecided", pkg: "cost/wired", env: []string{"HOME=" + off}},
-		{what: "the same, on: an event is recorded, and no upload is due", pkg: "cost/wired", env: []string{"HOME=" + on}, prepare: func(s subject) error { return enabled(s, on) }},
+		{what: "with telemetry and its commands, off (DO_NOT_TRACK)", pkg: "cost/wired", env: []string{"DO_NOT_TRACK=1"}},
+		{what: "the same, undecided", pkg: "cost/wired"},
+		{what: "the same, on: an event is recorded, and no upload is due", pkg: "cost/wired", env: []string{"XDG_STATE_HOME=" + on}, prepare: func(s subject) error { return enabled(s, on) }},
 	}
 	for i := range subjects {
 		s := &subjects[i]
-		s.args = []string{"world"}
+		s.args, s.env = []string{"world"}, append(s.env, "HOME="+off)
 		if s.file, err = build(dir, filepath.Base(s.pkg), s.pkg, "-ldflags=-s -w -X main.endpoint=http://"+address+"/events"); err != nil {
 			return err
 		}

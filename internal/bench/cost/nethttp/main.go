@@ -10,15 +10,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-var endpoint string // nothing sets it
+var nowhere string // nothing sets it
 
 func main() {
 	root := &cobra.Command{Use: "hello", Args: cobra.ArbitraryArgs, Run: func(*cobra.Command, []string) {
 		fmt.Println("hello")
-		if endpoint == "" {
+		if nowhere == "" {
 			return
 		}
-		if answer, err := http.Post(endpoint, "application/json", strings.NewReader("[]")); err == nil {
+		if answer, err := http.Post(nowhere, "application/json", strings.NewReader("[]")); err == nil {
 			answer.Body.Close()
 		}
 	}}
