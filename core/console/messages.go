@@ -120,7 +120,7 @@ func (s *settings) countErrorf(n int, one, many string, args ...any) error {
 }
 
 // coreErrors are the errors of core that are put into sentences of this package.
-var coreErrors = []error{core.ErrOff, core.ErrLocal, core.ErrBusy}
+func coreErrors() []error { return []error{core.ErrOff, core.ErrLocal, core.ErrBusy} }
 
 // translatedError is one of coreErrors, in the author's language.
 type translatedError struct {

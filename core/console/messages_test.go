@@ -85,14 +85,14 @@ func textsInCode(t *testing.T) []string {
 	for _, text := range page.Texts() {
 		add(text)
 	}
-	for _, reason := range slices.Sorted(maps.Keys(reasonWords)) {
-		add(reasonWords[reason])
+	for _, reason := range slices.Sorted(maps.Keys(reasonWords())) {
+		add(reasonWords()[reason])
 	}
-	for _, class := range slices.Sorted(maps.Keys(answerWords)) {
-		add(answerWords[class])
+	for _, class := range slices.Sorted(maps.Keys(answerWords())) {
+		add(answerWords()[class])
 	}
-	for _, class := range slices.Sorted(maps.Keys(sentWords)) {
-		add(sentWords[class])
+	for _, class := range slices.Sorted(maps.Keys(sentWords())) {
+		add(sentWords()[class])
 	}
 	for _, name := range layerNames {
 		add(name)
@@ -100,13 +100,13 @@ func textsInCode(t *testing.T) []string {
 	for _, detail := range layerDetails {
 		add(detail)
 	}
-	for _, format := range slices.Sorted(maps.Keys(formatWords)) {
-		add(formatWords[format])
+	for _, format := range slices.Sorted(maps.Keys(formatWords())) {
+		add(formatWords()[format])
 	}
 	for class := driver.ClassAccepted; class <= driver.ClassPartial; class++ {
 		add(class.String())
 	}
-	for _, err := range coreErrors {
+	for _, err := range coreErrors() {
 		add(err.Error())
 	}
 	return texts

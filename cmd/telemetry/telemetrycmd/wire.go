@@ -55,8 +55,14 @@ func Wire(root *cobra.Command, p *props.Props, list ...Option) error {
 			p.Collector, err = core.Open(p.Tool, w.core...)
 		}
 		if group == nil {
-			group = New(w.manager, list...)
+			var add func()
+			group, add = newGroup(w.manager, list...)
 			root.AddCommand(group)
+			if w.mayNeedCommands(root) {
+				add()
+			} else {
+				w.postpone(root, group, add)
+			}
 		}
 		// A tool may give root another context before it runs; the group's it has no use for.
 		root.SetContext(context.WithValue(contextOf(root), wiringKey{}, w))
@@ -82,6 +88,8 @@ type wiring struct {
 	mu        sync.Mutex
 	execution *execution // that runs, nil outside of Execute
 	notAlone  func()     // undoes keepAlone; nil where nothing is to be undone
+
+	addCommands func() // those under `telemetry`; nil where they are there
 }
 
 // wiringKey is the key of a wiring in a context.

@@ -20,12 +20,19 @@ import (
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
+// withdrawn is an ErrNotAllowed that says why. It is made without fmt, which would run whenever a
+// tool starts.
+type withdrawn struct{}
+
+func (withdrawn) Error() string { return ErrNotAllowed.Error() + ": it was turned off" }
+func (withdrawn) Unwrap() error { return ErrNotAllowed }
+
 var (
 	// ErrNotAllowed says that consent does not hold at the moment: nothing more was sent.
 	ErrNotAllowed = errors.New("telemetry is off")
 	// ErrWithdrawn says that it does not because the person said no: nothing more was sent,
 	// and what waited was erased.
-	ErrWithdrawn = fmt.Errorf("%w: it was turned off", ErrNotAllowed)
+	ErrWithdrawn error = withdrawn{}
 	// ErrErased says of a slot that what waited there was erased, or that the consent behind
 	// it was withdrawn: nothing of it is sent, and the run goes on with the others.
 	ErrErased = errors.New("what waited was erased")

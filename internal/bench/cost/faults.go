@@ -39,7 +39,7 @@ func faults(out io.Writer, dir string) error {
 	defer stop()
 	off, on := filepath.Join(dir, "off"), filepath.Join(dir, "on")
 	subjects := []subject{
-		{what: "a cobra command that prints a line", pkg: "cost/plain"},
+		{what: "a cobra tool of one subcommand, which prints a line", pkg: "cost/plain"},
 		{what: "the same with net/http linked, and not used", pkg: "cost/nethttp"},
 		{what: "with telemetry and its commands, off (DO_NOT_TRACK)", pkg: "cost/wired", env: []string{"DO_NOT_TRACK=1"}},
 		{what: "the same, undecided", pkg: "cost/wired"},

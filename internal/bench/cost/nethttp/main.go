@@ -13,7 +13,8 @@ import (
 var nowhere string // nothing sets it
 
 func main() {
-	root := &cobra.Command{Use: "hello", Args: cobra.ArbitraryArgs, Run: func(*cobra.Command, []string) {
+	root := &cobra.Command{Use: "hello"}
+	root.AddCommand(&cobra.Command{Use: "world", Run: func(*cobra.Command, []string) {
 		fmt.Println("hello")
 		if nowhere == "" {
 			return
@@ -21,7 +22,7 @@ func main() {
 		if answer, err := http.Post(nowhere, "application/json", strings.NewReader("[]")); err == nil {
 			answer.Body.Close()
 		}
-	}}
+	}})
 	if root.Execute() != nil {
 		os.Exit(1)
 	}

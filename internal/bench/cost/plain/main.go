@@ -1,4 +1,4 @@
-// Plain is a cobra command that prints a line.
+// Plain is a cobra tool that prints a line.
 package main
 
 import (
@@ -9,7 +9,8 @@ import (
 )
 
 func main() {
-	root := &cobra.Command{Use: "hello", Args: cobra.ArbitraryArgs, Run: func(*cobra.Command, []string) { fmt.Println("hello") }}
+	root := &cobra.Command{Use: "hello"}
+	root.AddCommand(&cobra.Command{Use: "world", Run: func(*cobra.Command, []string) { fmt.Println("hello") }})
 	if root.Execute() != nil {
 		os.Exit(1)
 	}

@@ -19,7 +19,8 @@ func main() {
 		Features:  props.SetFeatures(props.Enable(props.TelemetryCmd)),
 		Telemetry: props.TelemetryConfig{Endpoint: endpoint},
 	})
-	root := &cobra.Command{Use: "hello", Args: cobra.ArbitraryArgs, Run: func(*cobra.Command, []string) { fmt.Println("hello") }}
+	root := &cobra.Command{Use: "hello"}
+	root.AddCommand(&cobra.Command{Use: "world", Run: func(*cobra.Command, []string) { fmt.Println("hello") }})
 	if err := telemetrycmd.Wire(root, p); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
