@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/console/internal/page"
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -106,7 +107,7 @@ func textsInCode(t *testing.T) []string {
 	for class := driver.ClassAccepted; class <= driver.ClassPartial; class++ {
 		add(class.String())
 	}
-	for _, err := range coreErrors() {
+	for _, err := range []error{core.ErrOff, core.ErrLocal, core.ErrBusy} {
 		add(err.Error())
 	}
 	return texts

@@ -37,7 +37,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
-	"github.com/gotoolbase/telemetry/core/internal/gzip"
+	"github.com/gotoolbase/telemetry/core/driver/internal/gzip"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
-	"github.com/gotoolbase/telemetry/core/internal/gzip"
+	"github.com/gotoolbase/telemetry/core/driver/internal/gzip"
 )
 
 func unpacked(t testing.TB, packed []byte) []byte {
