@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// To make the commands under `telemetry` is most of what telemetry costs a tool in which it is
-// off, and one run in thousands has a use for them. So Wire adds the group alone where the
-// process was called for something else.
+// To make the commands under `telemetry` costs every run, also where telemetry is off, and hardly
+// any has a use for them. So Wire adds the group alone where the process was called for something
+// else.
 
 // Whole adds the commands under `telemetry` to a tree that Wire has wired, unless they are there.
 // It is for a command that walks the tree, such as one that writes a page for every command:

@@ -24,6 +24,9 @@ import (
 // Of the tool's words only "telemetry" is taken, and its help may list that. Flags of root
 // keep their shorthands: those of the telemetry commands give way.
 //
+// The commands under `telemetry` are made where the process's arguments may lead to them or to
+// help. A command that walks the whole tree, as one that writes pages does, calls Whole before.
+//
 // Where the author has not enabled props.TelemetryCmd it does nothing at all. A
 // Collector of another kind than props.Discard is kept, such as a test's.
 //

@@ -51,8 +51,9 @@ func sizes(out io.Writer, dir string) error {
 
 A program that posts something with net/http takes %d KiB, and %d with core and the http backend instead: %+d KiB,
 of which %d are code, %d data that has a name, and %d what has none: the tables that the runtime has of all code (line
-numbers, stack maps, arguments), types and texts. That is spread over the packages here by the size of their code. A package of Go's own is larger where telemetry
-calls something of it that net/http does not. Negative is what net/http's program has and telemetry's has not.
+numbers, stack maps, arguments), types and texts. That is spread over the packages here by the size of their code. A package
+of Go's own is larger where telemetry calls something of it that net/http does not. Negative is what net/http's program has and
+telemetry's has not.
 
 | Package | KiB | of them code | data |
 |---|--:|--:|--:|

@@ -1,6 +1,6 @@
 // Package gzip packs what is sent. It is for one batch of events in memory, which is small and
 // says the same again and again; compress/gzip packs streams of anything, for which it takes
-// 0.8 MB for every writer and several times the code in every tool. BenchmarkPack compares
+// 0.8 MB for every writer and twice the code in every tool. BenchmarkPack compares
 // the two.
 //
 // What unpacks is compress/gzip, which net/http has anyway.
