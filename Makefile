@@ -85,16 +85,9 @@ size: ## What telemetry adds to a binary: KiB, modules, packages, ms before main
 
 fuzz: ## Run each fuzz target for FUZZTIME=10s: PKG=./core/... for some of them
 	@internal/fuzzing/run.sh $(FUZZTIME) $(FUZZJOBS) $(PKG)
+
 cost: ## Write docs/cost.md: what telemetry adds to a binary by package, and a process's page faults
 	@$(GO) run ./internal/bench/cost -page docs/cost.md
-
-fuzz: ## Run each fuzz target for FUZZTIME=10s
-	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
-	  grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ target; do \
-	    echo "== $$(dirname "$$file") $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
-	  done; \
-	done
 
 # What README says of other systems holds for core: one processor of each that Go knows,
 # and the ones with 32 bits.
