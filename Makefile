@@ -133,7 +133,7 @@ contrib: ## Test the adapters for urfave/cli and kong, which are modules of thei
 deploy: ## Hold the files of deploy to what reads them: Kubernetes, compose, Docker, systemd
 	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
 
-deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
+deps: ## Accept a change of what the programs link or the packages export: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update
 
 redact-report: ## Print how much of the scrubber's corpus is taken out, and what of ordinary texts
