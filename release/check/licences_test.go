@@ -46,7 +46,7 @@ var ofCode = regexp.MustCompile(`(?i)^(?:licen[cs]e|copying|[a-z0-9]+-license|un
 func TestEveryModuleThatIsLinkedHasAnAllowedAndReviewedLicence(t *testing.T) {
 	t.Parallel()
 	dirs := map[string]string{}
-	for _, system := range []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"} {
+	for _, system := range systems {
 		goos, goarch, _ := strings.Cut(system, "/")
 		args := []string{"list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}"}
 		for _, program := range programs {
