@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -34,6 +35,14 @@ func TestMain(m *testing.M) {
 		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir+string(filepath.Separator), "github.com/gotoolbase/telemetry/cmd/telemetry")
 		if out, err := build.CombinedOutput(); err != nil {
 			panic(string(out))
+		}
+		// go test sees neither what go build reads nor what bash and python3 do, and would hold on
+		// to a cached "ok". It does see directories that the test itself reads.
+		for _, read := range []string{"github-action", "python", "../backends", "../cmd/telemetry", "../core", "../deletion", "../internal"} {
+			err := filepath.WalkDir(filepath.FromSlash(read), func(_ string, _ fs.DirEntry, err error) error { return err })
+			if err != nil {
+				panic(err)
+			}
 		}
 		return m.Run()
 	}())
