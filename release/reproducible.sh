@@ -6,15 +6,17 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 go=${GO:-go}
 
+commit=$(git rev-parse HEAD) # which may be another one by the time of the second build
 place=$(mktemp -d)
 # Go makes what it keeps read-only only in its module cache, which is not in here.
 trap 'rm -rf "$place"' EXIT
 
 for build in first some/other/second; do
   mkdir -p "$place/$build/tmp"
-  git clone --quiet --no-hardlinks . "$place/$build/source"
+  git clone --quiet --no-checkout . "$place/$build/source"
   (
     cd "$place/$build/source"
+    git checkout --quiet --detach "$commit"
     GOCACHE=$place/$build/kept TMPDIR=$place/$build/tmp CGO_ENABLED=0 \
       "$go" build -trimpath -buildvcs=true -ldflags=-s -o "$place/$build/bin/" "${@/#/./cmd/}"
   )
