@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -42,7 +42,7 @@ test: ## Run every test, in random order
 
 # Programs that a test builds have no race detector in them, so what these packages do is no
 # more under it than without.
-UNRACED := /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/exit$$ \
+UNRACED := /examples$$ /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/exit$$ \
 	/internal/omitted$$ /internal/policy$$ /internal/torture$$
 
 # -short leaves out what repeats the same code in more processes, walks and mutants. vet is lint's.
@@ -147,7 +147,7 @@ contrib: ## Test the adapters for urfave/cli and kong, which are modules of thei
 deploy: ## Hold the files of deploy to what reads them: Kubernetes, compose, Docker, systemd
 	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
 
-deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
+deps: ## Accept a change of what the programs link or the packages export: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update
 
 redact-report: ## Print how much of the scrubber's corpus is taken out, and what of ordinary texts
@@ -155,3 +155,69 @@ redact-report: ## Print how much of the scrubber's corpus is taken out, and what
 
 conformance-report: ## Hold every backend and deletion requestor to the contract: conformance/REPORT.md
 	@$(GO) run ./internal/conformancereport
+
+# What is installed. PREFIX is where it will be, DESTDIR what stands before that while a package
+# is made; both as other Makefiles have them.
+PREFIX ?= /usr/local
+DESTDIR ?=
+PROGRAMS ?= telemetry telemetry-relay telemetry-conformance
+
+# How releases are built: static, and with no path of the machine in them. What --version says is
+# written by Go itself, from git.
+RELEASE_BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags=-s
+OUT := .cache/release
+INSTALLED := $(foreach p,$(PROGRAMS),bin/$(p) share/man/man1/$(p).1 share/bash-completion/completions/$(p) \
+	share/zsh/site-functions/_$(p) share/fish/vendor_completions.d/$(p).fish) share/doc/telemetry/LICENSE \
+	share/doc/telemetry/THIRD-PARTY-LICENCES
+
+share: ## Make the manual pages, the completions and the licences of what is linked, in .cache/release/share
+	@rm -rf $(OUT)/share
+	@mkdir -p $(OUT)/pages $(foreach d,$(sort $(dir $(filter share/%,$(INSTALLED)))),$(OUT)/$(d))
+	$(GO) build -tags manpages -buildvcs=false -o $(OUT)/pages/ $(addprefix ./cmd/,$(PROGRAMS))
+	@for p in $(PROGRAMS); do \
+	  $(OUT)/pages/$$p manpage >$(OUT)/share/man/man1/$$p.1; \
+	  $(OUT)/pages/$$p completion bash >$(OUT)/share/bash-completion/completions/$$p; \
+	  $(OUT)/pages/$$p completion zsh >$(OUT)/share/zsh/site-functions/_$$p; \
+	  $(OUT)/pages/$$p completion fish >$(OUT)/share/fish/vendor_completions.d/$$p.fish; \
+	done
+	@cp LICENSE $(OUT)/share/doc/telemetry/LICENSE
+	@GO='$(GO)' release/notices.sh $(PROGRAMS) >$(OUT)/share/doc/telemetry/THIRD-PARTY-LICENCES
+
+install: share ## Install the programs, their pages and completions: PREFIX=/usr/local DESTDIR=
+	@mkdir -p $(OUT)/bin
+	$(RELEASE_BUILD) -o $(OUT)/bin/ $(addprefix ./cmd/,$(PROGRAMS))
+	@for file in $(INSTALLED); do \
+	  mode=644; case $$file in bin/*) mode=755;; esac; \
+	  to="$(DESTDIR)$(PREFIX)/$$file"; mkdir -p "$${to%/*}"; \
+	  install -m $$mode "$(OUT)/$$file" "$$to"; \
+	done
+
+# share/doc/telemetry is ours alone; the other folders are not.
+uninstall: ## Remove what install installed: PREFIX=/usr/local DESTDIR=
+	@for file in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/telemetry" 2>/dev/null || true
+
+sbom: ## Write what the programs are made of, as CycloneDX, in .cache/release/sbom
+	@mkdir -p $(OUT)/bin $(OUT)/sbom
+	$(RELEASE_BUILD) -o $(OUT)/bin/ $(addprefix ./cmd/,$(PROGRAMS))
+	@for p in $(PROGRAMS); do $(GO) run ./internal/sbom $(OUT)/bin/$$p $(OUT)/sbom/$$p.cdx.json; done
+
+reproducible: ## Build the last commit twice, in other folders with nothing kept, and compare: PROGRAMS=telemetry
+	@GO='$(GO)' release/reproducible.sh $(PROGRAMS)
+
+release: ## Hold what a release is made of to what is said of it: licences, SBOM, pages, install, packages
+	cd release/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+apidiff: ## Compare what the packages export with the last release
+	@GO='$(GO)' release/apidiff.sh
+
+vulncheck: ## Look for known vulnerabilities in what is called: GOVULNDB=address of another database
+	@GO='$(GO)' release/vulncheck.sh
+
+# Its modules are no business of those who build this one, so it is in no go.mod here: go run holds
+# it to Go's checksum database. It takes too long to build for CI, where release/check reads its file.
+GORELEASER := $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
+
+snapshot: ## Build all packages of a release without a release, in .cache/dist
+	$(GORELEASER) check
+	$(GORELEASER) release --snapshot --clean
