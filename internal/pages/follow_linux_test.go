@@ -75,16 +75,19 @@ func (p *page) script(t *testing.T, dir string) string {
 		if p.left(b) {
 			continue
 		}
-		if name := b.file(); name != "" && (b.whole() || b.language != "go" && b.first() != "") {
+		if name := p.file(b); name != "" && !p.run(b) {
 			content := b.text()
 			if b.language == "json" {
 				_, content, _ = strings.Cut(content, "\n") // JSON has no comments
 			}
 			kept := filepath.Join(dir, fmt.Sprint("block", n))
 			write(t, kept, content)
+			if b.language == "sh" {
+				fmt.Fprintf(&s, "chmod u+x '%s'\n", kept)
+			}
 			fmt.Fprintf(&s, "mkdir -p '%s' && cp '%s' '%s'\n", filepath.Dir(name), kept, name)
 		}
-		if b.language != "sh" {
+		if !p.run(b) {
 			continue
 		}
 		fmt.Fprintf(&s, "printf '%%s' '%s'\n", mark(n))

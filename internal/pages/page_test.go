@@ -1,9 +1,11 @@
 package pages
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -129,6 +131,22 @@ func (b *block) first() string {
 		return ""
 	}
 	return m[1]
+}
+
+// file is the name under which a reader keeps a block, "" where it is none to keep.
+func (p *page) file(b *block) string {
+	from := p.about(b, "from")
+	switch name := b.first(); {
+	case b.language == "go" && !b.whole():
+		return ""
+	case name != "":
+		return name
+	case from != "" && (b.language == "go" || b.language == "sh"):
+		return path.Base(from)
+	case b.language == "go":
+		return cmp.Or(b.info, "main.go")
+	}
+	return ""
 }
 
 // read returns every page of the repository.

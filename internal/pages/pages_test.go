@@ -112,7 +112,9 @@ func (b *block) whole() bool { return b.language == "go" && clause.MatchString(b
 var clause = regexp.MustCompile(`(?m)^package (\w+)$`)
 
 // run says that the commands of a block are run.
-func (p *page) run(b *block) bool { return b.language == "sh" && !p.left(b) }
+func (p *page) run(b *block) bool {
+	return b.language == "sh" && !p.left(b) && p.about(b, "from") == ""
+}
 
 // mustOccur holds a block to a file: its lines are there, in their order, and next to one
 // another but where "…" or "..." leaves some out. How far they are indented does not matter.
@@ -294,7 +296,7 @@ func TestEveryProgramCompiles(t *testing.T) {
 			if !b.whole() || p.left(b) || p.about(b, "from") != "" {
 				continue
 			}
-			name := b.file()
+			name := p.file(b)
 			// A second main.go of a page is another program.
 			folder := fmt.Sprintf("page%d_%d", n, taken[name])
 			taken[name]++
@@ -315,17 +317,6 @@ func TestEveryProgramCompiles(t *testing.T) {
 		}
 		t.Errorf("%v\n%s", err, text)
 	}
-}
-
-// file is the name under which a reader keeps a block.
-func (b *block) file() string {
-	if name := b.first(); name != "" {
-		return name
-	}
-	if b.language == "go" {
-		return "main.go"
-	}
-	return ""
 }
 
 // stranger makes a module that knows this one from here, and all others as this one does.
