@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib deploy deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib pages deploy deps redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -16,6 +16,8 @@ FUZZTIME ?= 10s
 TORTURE ?= 1
 # How many times as long `make load` measures, or full.
 LOAD ?= 1
+# Whose commands alone `make pages` runs: a part of a page's name.
+PAGE ?=
 
 help: ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -124,11 +126,14 @@ web: ## Look at the telemetry page and the report in headless Chromium; SCREENSH
 	cd core/console/internal/page/browser && $(GO) vet ./...
 	cd core/console/internal/page/browser && AXE=$(AXE) SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -timeout 30m ./...
 
-contrib: ## Test the adapters for urfave/cli and kong, which are modules of their own
-	@for module in contrib/urfavecli contrib/kongcli; do \
+contrib: ## Test the adapters for urfave/cli and kong and the tool with Bubble Tea, modules of their own
+	@for module in contrib/urfavecli contrib/kongcli examples/bubbletea; do \
 	  echo "== $$module"; \
 	  (cd $$module && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...); \
 	done
+
+pages: ## Hold every page: compile its programs, run its commands, follow its links; PAGE=cobra for some
+	$(GO) test -count=1 ./internal/pages $(if $(PAGE),-run '/$(PAGE)')
 
 deploy: ## Hold the files of deploy to what reads them: Kubernetes, compose, Docker, systemd
 	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
