@@ -64,8 +64,8 @@ lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod be
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(PKG)
 
-load: ## Load the gateway for some minutes and write docs/load.md: LOAD=3 for longer, LOAD=full for a million erasures
-	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
+load: ## Load the gateway for some minutes and write docs/measurements/load.md: LOAD=3 for longer, LOAD=full for a million erasures
+	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/measurements/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
 
 fold: ## Print what ten thousand calls of eight processes cost as events, and folded
 	@$(GO) test -count=1 -v -run TenThousand ./internal/folding | sed -n 's/^ *folding_test.go:[0-9]*: //p'

@@ -22,7 +22,7 @@ var excerpts = map[string]string{
 
 func TestTheExcerptsOfTheGuideAreWhatIsRun(t *testing.T) {
 	t.Parallel()
-	guide, err := os.ReadFile(filepath.Join("..", "docs", "write-a-backend.md"))
+	guide, err := os.ReadFile(filepath.Join("..", "docs", "how-to", "write-a-backend.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestTheCodeOfTheGuidePassesInAModuleOfItsOwn(t *testing.T) {
 		t.Skip("builds a module")
 	}
 	t.Parallel()
-	guide, err := os.ReadFile(filepath.Join("..", "docs", "write-a-backend.md"))
+	guide, err := os.ReadFile(filepath.Join("..", "docs", "how-to", "write-a-backend.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

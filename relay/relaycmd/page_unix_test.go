@@ -21,7 +21,7 @@ var blocks = regexp.MustCompile("(?m)^```(sh|yaml)\n((?s:.*?))^```$")
 // its commands run in their order. What differs are the ports, and where the programs come from.
 func TestThePageThatSaysHowToRunTheGatewayIsTrue(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/run-the-gateway.md")
+	page, err := os.ReadFile("../../docs/how-to/run-the-gateway.md")
 	if err != nil {
 		t.Fatal(err)
 	}
