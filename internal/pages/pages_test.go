@@ -26,7 +26,7 @@ import (
 )
 
 // later are pages, by the last part of their name, that do not follow the rules yet.
-var later = []string{"README.md", "WIRE.md", "design.md", "erasure.md", "gateway.md", "write-a-backend.md"}
+var later = []string{"WIRE.md", "design.md", "erasure.md", "gateway.md", "write-a-backend.md"}
 
 func (p *page) later() bool { return slices.Contains(later, path.Base(p.path)) }
 
