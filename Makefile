@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib pages deploy deps redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib pages deploy deps reference recording redact-report conformance-report
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -140,6 +140,9 @@ deploy: ## Hold the files of deploy to what reads them: Kubernetes, compose, Doc
 
 deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update
+
+reference: ## Write what the code knows into docs/reference: commands, fields, backends, vendors
+	$(GO) run ./internal/reference
 
 redact-report: ## Print how much of the scrubber's corpus is taken out, and what of ordinary texts
 	@$(GO) test -count=1 -run '^TestReport$$' -v ./core/internal/redact
