@@ -81,7 +81,7 @@ fuzz: ## Run each fuzz target for FUZZTIME=10s
 	  done; \
 	done
 
-# What README says of other systems holds for core: one processor of each that Go knows,
+# What docs/explanation/delivery.md says of other systems holds for core: one processor of each that Go knows,
 # and the ones with 32 bits.
 SYSTEMS := aix/ppc64 android/arm64 dragonfly/amd64 illumos/amd64 js/wasm linux/386 linux/arm \
 	netbsd/amd64 openbsd/amd64 plan9/amd64 solaris/amd64 wasip1/wasm
