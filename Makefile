@@ -144,6 +144,9 @@ deps: ## Accept a change of what the programs link: rewrite internal/arch/testda
 reference: ## Write what the code knows into docs/reference: commands, fields, backends, vendors
 	$(GO) run ./internal/reference
 
+recording: ## Record docs/recording.cast and docs/recording.svg, the picture of README, with a real mytool
+	$(GO) run ./internal/recording
+
 redact-report: ## Print how much of the scrubber's corpus is taken out, and what of ordinary texts
 	@$(GO) test -count=1 -run '^TestReport$$' -v ./core/internal/redact
 
