@@ -158,3 +158,20 @@ func TestANoCountsWhileTheDaemonRuns(t *testing.T) {
 		t.Errorf("received: %q", got)
 	}
 }
+
+func TestAYesCountsFromTheNextStart(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	ask, stop := o.serve()
+	ask()
+	o.run("telemetry", "enable")
+	ask()
+	if stop(); o.got() != "" {
+		t.Errorf("received: %q", o.got())
+	}
+	ask, stop = o.serve()
+	ask()
+	if stop(); !strings.Contains(o.got(), `"name":"time"`) {
+		t.Errorf("received: %q", o.got())
+	}
+}

@@ -4,14 +4,14 @@
 // # For writers
 //
 //   - A ```go block that begins a file (it has a package clause) is compiled, and the reader has it as
-//     main.go, or as what "// name.go" in its first line says. Any other ```go block is an excerpt and
-//     names its file: <!-- from examples/plain/main.go --> right before it. "…" in a line leaves lines out.
-//   - The ```sh blocks of a page are run by one bash in an empty directory. A ```console block is what the
+//     main.go, or as the name in its first line: "// name.go". Any other is an excerpt and says of what, right
+//     before it: <!-- from examples/plain/main.go -->. "…" in a line of its own leaves lines out.
+//   - The ```sh blocks of a page are run by one bash, from an empty directory. A ```console block is what the
 //     last of them prints, and so is a ```text block right after it; "…" stands for any text or any lines.
-//   - A block of another language whose first line is "# name.yaml" is that file, there. Other YAML has to
-//     be a tool's or a gateway's file, and JSON has to be JSON.
-//   - A block that cannot be so says why right before it, <!-- not run: needs Kubernetes -->, or which test
-//     holds it instead, <!-- held by conformance/guide_test.go -->. Before the first ## it is of all blocks.
+//   - A block of another language whose first line is "# name.yaml" is that file, and a ```sh block that is
+//     from a file is that script. Other YAML has to be a tool's or a gateway's file, and JSON has to be JSON.
+//   - A block for which this cannot be says why, right before it: <!-- not run: needs Kubernetes -->, or which
+//     test holds it: <!-- held by conformance/guide_test.go -->. Before the first ## that is said of all blocks.
 //   - Every relative link leads to a file, and every #anchor to a heading. `make pages` runs all of it.
 //
 // # What is not as the reader has it

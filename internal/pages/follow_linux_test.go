@@ -3,7 +3,6 @@
 package pages
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 func TestTheCommandsOfEachPageDoWhatItSays(t *testing.T) {
@@ -23,7 +21,7 @@ func TestTheCommandsOfEachPageDoWhatItSays(t *testing.T) {
 		if !slices.ContainsFunc(p.blocks, p.run) {
 			continue
 		}
-		t.Run(p.path, func(t *testing.T) {
+		t.Run(strings.ReplaceAll(p.path, "/", " "), func(t *testing.T) {
 			t.Parallel()
 			for _, wrong := range p.followed(t) {
 				t.Error(wrong)
@@ -35,7 +33,10 @@ func TestTheCommandsOfEachPageDoWhatItSays(t *testing.T) {
 // followed runs the commands of a page as a reader would, and returns what is not as it says.
 func (p *page) followed(t *testing.T) []string {
 	t.Helper()
-	dir := emptyDir(t)
+	dir, err := os.MkdirTemp(place.dir, "page")
+	if err != nil {
+		t.Fatal(err)
+	}
 	work, home := filepath.Join(dir, "work"), filepath.Join(dir, "home")
 	for _, d := range []string{work, home} {
 		if err := os.Mkdir(d, 0o700); err != nil {
@@ -315,51 +316,37 @@ func settings(t *testing.T) []string {
 	return env
 }
 
-var built struct {
-	sync.Once
-	dir, problem string
-}
-
-// programs is a folder with the programs that pages use. TestMain removes it.
-func programs(t *testing.T) string {
-	t.Helper()
-	built.Do(func() {
-		var err error
-		if built.dir, err = os.MkdirTemp("", "programs"); err != nil {
-			built.problem = err.Error()
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", built.dir+"/", module+"/cmd/telemetry", module+"/cmd/telemetry-relay", module+"/examples/mytool").CombinedOutput()
-		if err != nil {
-			built.problem = fmt.Sprintf("%v\n%s", err, out)
-		}
-	})
-	if built.problem != "" {
-		t.Fatal(built.problem)
-	}
-	return built.dir
+// place is where pages are followed and their programs are, until all tests have ended: a background
+// process, which a page's command leaves behind as it should, may still write to its home.
+var place struct {
+	dir     string
+	once    sync.Once // builds the programs
+	problem string
 }
 
 func TestMain(m *testing.M) {
+	var err error
+	if place.dir, err = os.MkdirTemp("", "pages"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
-	_ = os.RemoveAll(built.dir) // what was built; "" is nothing
+	_ = os.RemoveAll(place.dir)
 	os.Exit(code)
 }
 
-// emptyDir is one that is removed although a background process, which a page's command has left
-// behind as it should, may still write to it.
-func emptyDir(t *testing.T) string {
+// programs is a folder with the programs that pages use.
+func programs(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "page")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
-		defer stop()
-		for os.RemoveAll(dir) != nil && ctx.Err() == nil {
-			time.Sleep(10 * time.Millisecond)
+	bin := filepath.Join(place.dir, "bin")
+	place.once.Do(func() {
+		build := exec.Command("go", "build", "-o", bin+"/", module+"/cmd/telemetry", module+"/cmd/telemetry-relay", module+"/examples/mytool")
+		if out, err := build.CombinedOutput(); err != nil {
+			place.problem = fmt.Sprintf("%v\n%s", err, out)
 		}
 	})
-	return dir
+	if place.problem != "" {
+		t.Fatal(place.problem)
+	}
+	return bin
 }

@@ -106,8 +106,15 @@ func (p *page) checkNote(b *block, n note) {
 	}
 }
 
+// leftOut are lines of an excerpt that stand for others.
+var leftOut = []string{"…", "// …", "# …", "...", "// ..."}
+
 // whole says that a block of Go is a file.
-func (b *block) whole() bool { return b.language == "go" && clause.MatchString(b.text()) }
+func (b *block) whole() bool {
+	return b.language == "go" && clause.MatchString(b.text()) && !slices.ContainsFunc(bare(b.lines), func(line string) bool {
+		return slices.Contains(leftOut, line)
+	})
+}
 
 var clause = regexp.MustCompile(`(?m)^package (\w+)$`)
 
@@ -117,7 +124,8 @@ func (p *page) run(b *block) bool {
 }
 
 // mustOccur holds a block to a file: its lines are there, in their order, and next to one
-// another but where "…" or "..." leaves some out. How far they are indented does not matter.
+// another but where "…" or "..." leaves some out. How far they are indented does not matter. What a
+// reader keeps as a file is all of it.
 func (p *page) mustOccur(b *block, file string) {
 	content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
 	if err != nil {
@@ -125,9 +133,13 @@ func (p *page) mustOccur(b *block, file string) {
 		return
 	}
 	lines := bare(strings.Split(string(content), "\n"))
+	if p.file(b) != "" && !slices.Equal(lines, bare(b.lines)) {
+		p.fault(b.at, "this is not all of %s, or not the same", file)
+		return
+	}
 	var part []string
 	for _, line := range append(bare(b.lines), "…") {
-		if !slices.Contains([]string{"…", "// …", "# …", "...", "// ..."}, line) {
+		if !slices.Contains(leftOut, line) {
 			part = append(part, line)
 			continue
 		}
