@@ -126,8 +126,7 @@ func structure(file, name string) func(root string) (string, error) {
 					comment = told(field.Doc.Text(), id.Name)
 				}
 				shown, always := id.Name, ""
-				if field.Tag != nil {
-					tag := reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("json")
+				if tag := inJSON(field); tag != "" {
 					var rest string
 					shown, rest, _ = strings.Cut(tag, ",")
 					if rest == "" {
@@ -141,8 +140,29 @@ func structure(file, name string) func(root string) (string, error) {
 			}
 		}
 		flush()
-		return w.String(), nil
+		return namedAsInJSON(w.String(), fields), nil
 	}
+}
+
+// inJSON is the tag of a field for JSON, empty where there is none.
+func inJSON(field *ast.Field) string {
+	if field.Tag == nil {
+		return ""
+	}
+	return reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("json")
+}
+
+var inner = regexp.MustCompile(`.[A-Z]`)
+
+// namedAsInJSON has comments speak of a field by its name in JSON, where its name in Go is no word.
+func namedAsInJSON(text string, fields *ast.FieldList) string {
+	for _, field := range fields.List {
+		name, _, _ := strings.Cut(inJSON(field), ",")
+		if name != "" && inner.MatchString(field.Names[0].Name) && len(field.Names[0].Name) > len("ID") {
+			text = regexp.MustCompile(`\b`+field.Names[0].Name+`\b`).ReplaceAllString(text, "`"+name+"`")
+		}
+	}
+	return text
 }
 
 // find returns the fields of a struct of a file.
@@ -167,12 +187,10 @@ func find(f *ast.File, name string) *ast.FieldList {
 // begins with is left out, which stands there already.
 func told(comment, name string) string {
 	text := link.ReplaceAllString(strings.Join(strings.Fields(comment), " "), "`$1`")
-	rest, named := strings.CutPrefix(text, name+" ")
-	if !named || strings.HasPrefix(rest, "and ") {
+	named := regexp.MustCompile(`^` + name + ` (?:and \w+ )?(?:(?:is|are) )?`)
+	rest := named.ReplaceAllString(text, "")
+	if rest == text || strings.HasPrefix(rest, "n ") { // a letter that stands for a number stays small
 		return text
-	}
-	for _, is := range []string{"is ", "are "} {
-		rest = strings.TrimPrefix(rest, is)
 	}
 	return capital(rest)
 }
