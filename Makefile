@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck pages reference recording
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -22,6 +22,8 @@ LOAD ?= 1
 PEERS ?= 1
 # `make wine` leaves out what takes long there, unless this is all.
 WINE ?=
+# Whose commands alone `make pages` runs: a part of a page's name.
+PAGE ?=
 
 help: ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,7 +45,7 @@ test: ## Run every test, in random order
 # Programs that a test builds have no race detector in them, so what these packages do is no
 # more under it than without.
 UNRACED := /examples$$ /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/exit$$ \
-	/internal/omitted$$ /internal/policy$$ /internal/torture$$
+	/internal/omitted$$ /internal/pages$$ /internal/policy$$ /internal/torture$$
 
 # -short leaves out what repeats the same code in more processes, walks and mutants. vet is lint's.
 # The suite's own tests run by themselves: ten backends at once that wait for deadlines.
@@ -70,12 +72,12 @@ lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod be
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(PKG)
 
-load: ## Load the gateway for some minutes and write docs/load.md: LOAD=3 for longer, LOAD=full for a million erasures
-	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
+load: ## Load the gateway for some minutes and write docs/measurements/load.md: LOAD=3 for longer, LOAD=full for a million erasures
+	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/measurements/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
 
-peers: ## Measure the other ways beside this module and write docs/peers.md and its chart: PEERS=full for more
+peers: ## Measure the other ways beside this module and write docs/measurements/peers.md and its chart: PEERS=full for more
 	cd internal/peers && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...
-	cd internal/peers && $(GO) run . -scale $(PEERS) -page $(CURDIR)/docs/peers.md -chart $(CURDIR)/docs/peers.svg
+	cd internal/peers && $(GO) run . -scale $(PEERS) -page $(CURDIR)/docs/measurements/peers.md -chart $(CURDIR)/docs/measurements/peers.svg
 
 fold: ## Print what ten thousand calls of eight processes cost as events, and folded
 	@$(GO) test -count=1 -v -run TenThousand ./internal/folding | sed -n 's/^ *folding_test.go:[0-9]*: //p'
@@ -86,10 +88,10 @@ size: ## What telemetry adds to a binary: KiB, modules, packages, ms before main
 fuzz: ## Run each fuzz target for FUZZTIME=10s: PKG=./core/... for some of them
 	@internal/fuzzing/run.sh $(FUZZTIME) $(FUZZJOBS) $(PKG)
 
-cost: ## Write docs/cost.md: what telemetry adds to a binary by package, and a process's page faults
-	@$(GO) run ./internal/bench/cost -page docs/cost.md
+cost: ## Write docs/measurements/cost.md: what telemetry adds to a binary by package, and a process's page faults
+	@$(GO) run ./internal/bench/cost -page docs/measurements/cost.md
 
-# What README says of other systems holds for core: one processor of each that Go knows,
+# What docs/explanation/delivery.md says of other systems holds for core: one processor of each that Go knows,
 # and the ones with 32 bits.
 SYSTEMS := aix/ppc64 android/arm64 dragonfly/amd64 illumos/amd64 js/wasm linux/386 linux/arm \
 	netbsd/amd64 openbsd/amd64 plan9/amd64 solaris/amd64 wasip1/wasm
@@ -110,7 +112,7 @@ cross: ## Vet everything, tests included, for the other systems, and link what p
 	  GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 $(GO) vet $(UNOPTIMISED) ./core/... ./backends/file ./backends/httpjson; \
 	done
 
-# docs/platforms.md says what that is worth.
+# docs/explanation/platforms.md says what that is worth.
 wine: ## Run the tests as Windows programs under Wine: WINE=all for the long ones too
 	@$(GO) run ./internal/wine $(if $(filter all,$(WINE)),-all)
 
@@ -138,17 +140,26 @@ web: ## Look at the telemetry page and the report in headless Chromium; SCREENSH
 	cd core/console/internal/page/browser && $(GO) vet ./...
 	cd core/console/internal/page/browser && AXE=$(AXE) SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -timeout 30m ./...
 
-contrib: ## Test the adapters for urfave/cli and kong, which are modules of their own
-	@for module in contrib/urfavecli contrib/kongcli; do \
+contrib: ## Test the adapters for urfave/cli and kong and the tool with Bubble Tea, modules of their own
+	@for module in contrib/urfavecli contrib/kongcli examples/bubbletea; do \
 	  echo "== $$module"; \
 	  (cd $$module && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...); \
 	done
+
+pages: ## Hold every page: compile its programs, run its commands, follow its links; PAGE=cobra for some
+	$(GO) test -count=1 ./internal/pages $(if $(PAGE),-run '/$(PAGE)')
 
 deploy: ## Hold the files of deploy to what reads them: Kubernetes, compose, Docker, systemd
 	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 deps: ## Accept a change of what the programs link or the packages export: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update
+
+reference: ## Write what the code knows into docs/reference: commands, fields, backends, vendors
+	$(GO) run ./internal/reference
+
+recording: ## Record docs/recording.cast and docs/recording.svg, the picture of README, with a real mytool
+	$(GO) run ./internal/recording
 
 redact-report: ## Print how much of the scrubber's corpus is taken out, and what of ordinary texts
 	@$(GO) test -count=1 -run '^TestReport$$' -v ./core/internal/redact

@@ -26,7 +26,7 @@
 //	  within a service of your own           relay/events, relay/erasures, relay/opendsr,
 //	                                         relay/report, relay/store
 //	want to know who may decide, and how     core/consent
-//	change this module                       CONTRIBUTING.md and docs/design.md
+//	change this module                       CONTRIBUTING.md and docs/explanation/design.md
 //
 // A tool links the backends that it lists and none of the others; core itself needs only the
 // standard library.

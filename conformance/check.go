@@ -68,7 +68,7 @@ What a backend promises to the people who run a tool. Each clause is a check tha
 ` + "`conformance.Run`" + ` holds a backend to the first part, ` + "`conformance.RunDeletion`" + ` a deletion
 requestor to the second. The program ` + "`telemetry-conformance`" + ` holds a backend in any language to
 the first part and to the last (conformance/WIRE.md). How to write a backend is told in
-docs/write-a-backend.md, and the contract from a backend author's side in the comment of
+docs/how-to/write-a-backend.md, and the contract from a backend author's side in the comment of
 package core/driver.
 
 This is version ` + ContractVersion + `. What a version means and what has changed is told in

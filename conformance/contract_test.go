@@ -74,7 +74,7 @@ func TestEveryBackendHasAConformanceTest(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("backends/%s has no conformance test: write conformance/backends/%[1]s/%[1]s_test.go with a TestConformance that calls "+
-				"conformance.Run, as docs/write-a-backend.md shows", folder.Name())
+				"conformance.Run, as docs/how-to/write-a-backend.md shows", folder.Name())
 		}
 	}
 }

@@ -11,105 +11,152 @@ import (
 
 var codeBlock = regexp.MustCompile("(?ms)^```go (\\S+)\n(.*?)^```$")
 
-// excerpts are parts of files that are compiled and run elsewhere: segment.go in a module
-// that has the SDK.
-var excerpts = map[string]string{
-	"address.go": filepath.Join("..", "backends", "segment", "segment.go"),
-	"later.go":   filepath.Join("..", "backends", "amplitude", "amplitude.go"),
-	"segment.go": filepath.Join("..", "internal", "interop", "segment", "segment.go"),
-	"syslog.go":  filepath.Join("..", "core", "driver", "drivernet", "example_test.go"),
+// guide is a page whose code a stranger copies: whole files, and excerpts of files that are
+// compiled and run elsewhere.
+type guide struct {
+	page     string // of docs/how-to
+	module   string
+	files    int
+	excerpts map[string]string
 }
 
-func TestTheExcerptsOfTheGuideAreWhatIsRun(t *testing.T) {
-	t.Parallel()
-	guide, err := os.ReadFile(filepath.Join("..", "docs", "write-a-backend.md"))
+var (
+	backendGuide = guide{
+		page: "write-a-backend.md", module: "example.com/acme", files: 2,
+		excerpts: map[string]string{
+			"address.go": filepath.Join("..", "backends", "segment", "segment.go"),
+			"later.go":   filepath.Join("..", "backends", "amplitude", "amplitude.go"),
+			"segment.go": filepath.Join("..", "internal", "interop", "segment", "segment.go"),
+			"syslog.go":  filepath.Join("..", "core", "driver", "drivernet", "example_test.go"),
+		},
+	}
+	requestorGuide = guide{
+		page: "write-a-deletion-requestor.md", module: "example.com/acmedeletion", files: 3,
+		excerpts: map[string]string{"example_test.go": filepath.Join("..", "relay", "relaycmd", "example_test.go")},
+	}
+)
+
+// blocks returns the blocks of Go, with the name of each.
+func (g guide) blocks(t *testing.T) [][]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "docs", "how-to", g.page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]bool{}
-	for _, block := range codeBlock.FindAllStringSubmatch(string(guide), -1) {
-		file := excerpts[block[1]]
-		if file == "" {
-			continue
+	return codeBlock.FindAllStringSubmatch(string(text), -1)
+}
+
+func TestTheExcerptsOfTheGuidesAreWhatIsRun(t *testing.T) {
+	t.Parallel()
+	for _, g := range []guide{backendGuide, requestorGuide} {
+		found := map[string]bool{}
+		for _, block := range g.blocks(t) {
+			file := g.excerpts[block[1]]
+			if file == "" {
+				continue
+			}
+			found[block[1]] = true
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), block[2]) {
+				t.Errorf("this is not in %s:\n%s", file, block[2])
+			}
 		}
-		found[block[1]] = true
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+		if len(found) != len(g.excerpts) {
+			t.Errorf("%s has excerpts of %v only", g.page, found)
 		}
-		if !strings.Contains(string(text), block[2]) {
-			t.Errorf("this is not in %s:\n%s", file, block[2])
-		}
-	}
-	if len(found) != len(excerpts) {
-		t.Errorf("the guide has excerpts of %v only", found)
 	}
 }
 
-// The code of the guide is what a stranger copies: it has to compile, and to be green, in
-// a module that is not this one.
-func TestTheCodeOfTheGuidePassesInAModuleOfItsOwn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a module")
+// readersModule is a module that is not this one, with the files of a guide in it.
+type readersModule struct {
+	*testing.T
+	dir string
+}
+
+func (g guide) inItsModule(t *testing.T) readersModule {
+	t.Helper()
+	s := readersModule{t, t.TempDir()}
+	files := 0
+	for _, block := range g.blocks(t) {
+		if g.excerpts[block[1]] == "" {
+			s.write(block[1], block[2])
+			files++
+		}
 	}
-	t.Parallel()
-	guide, err := os.ReadFile(filepath.Join("..", "docs", "write-a-backend.md"))
-	if err != nil {
-		t.Fatal(err)
+	if files != g.files {
+		t.Fatalf("%s has %d whole files, want %d", g.page, files, g.files)
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	files := 0
-	for _, block := range codeBlock.FindAllStringSubmatch(string(guide), -1) {
-		if excerpts[block[1]] == "" {
-			write(block[1], block[2])
-			files++
-		}
-	}
-	if files != 2 {
-		t.Fatalf("the guide has %d whole files, want 2", files)
 	}
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	goLine := regexp.MustCompile(`(?m)^go .*$`).FindString(string(mod))
-	write("go.mod", "module example.com/acme\n\n"+goLine+"\n\nrequire github.com/gotoolbase/telemetry v0.0.0\n\n"+
+	s.write("go.mod", "module "+g.module+"\n\n"+goLine+"\n\nrequire github.com/gotoolbase/telemetry v0.0.0\n\n"+
 		"replace github.com/gotoolbase/telemetry => "+root+"\n")
 	if sums, err := os.ReadFile(filepath.Join(root, "go.sum")); err == nil {
-		write("go.sum", string(sums))
+		s.write("go.sum", string(sums))
 	}
-	run := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command("go", args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "PWD="+dir)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return string(out)
+	return s
+}
+
+func (s readersModule) write(name, text string) {
+	s.Helper()
+	path := filepath.Join(s.dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.Fatal(err)
 	}
-	run("vet", ".")
-	if out := run("test", "-count=1", "-v", "-run", "TestConformance", "."); !strings.Contains(out, "PASS: TestConformance/privacy/no-planted-value") {
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s readersModule) run(args ...string) string {
+	s.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "PWD="+s.dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// The code of the guide is what a stranger copies: it has to compile, and to be green.
+func TestTheCodeOfTheGuideToRequestorsPassesInAModuleOfItsOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
+	t.Parallel()
+	s := requestorGuide.inItsModule(t)
+	s.run("vet", "./...")
+	if out := s.run("test", "-count=1", "-v", "-run", "TestConformance", "."); !strings.Contains(out, "PASS: TestConformance/deletion/verified-needs-zero") ||
+		!strings.Contains(out, "PASS: TestConformance/deletion/no-planted-value") {
+		t.Errorf("it passes without having run:\n%s", out)
+	}
+}
+
+func TestTheCodeOfTheGuidePassesInAModuleOfItsOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
+	t.Parallel()
+	s := backendGuide.inItsModule(t)
+	s.run("vet", ".")
+	if out := s.run("test", "-count=1", "-v", "-run", "TestConformance", "."); !strings.Contains(out, "PASS: TestConformance/privacy/no-planted-value") {
 		t.Errorf("it passes without having run:\n%s", out)
 	}
 
 	// The same backend once more, without a test around it.
-	if err := os.Mkdir(filepath.Join(dir, "verify"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	write("verify/main.go", verifier)
-	if out := run("run", "./verify"); !strings.Contains(out, "OK: false") || !strings.Contains(out, "skipped delivery/partial-names-events") ||
+	s.write("verify/main.go", verifier)
+	if out := s.run("run", "./verify"); !strings.Contains(out, "OK: false") || !strings.Contains(out, "skipped delivery/partial-names-events") ||
 		!strings.Contains(out, "failed fidelity/every-field (must)") || strings.Contains(out, "failed collector/eight-processes") ||
 		strings.Contains(out, "failed privacy/no-planted-value") {
 		t.Errorf("Verify in a program prints:\n%s", out)

@@ -29,6 +29,11 @@ type selection struct {
 // localLog is where events go that stay on this machine.
 func localLog() selection { return selection{driver: file.Driver()} }
 
+// intoLocalLog says that an author chose that log, by naming the file backend and no path.
+func (s selection) intoLocalLog() bool {
+	return s.driver.Name == localLog().driver.Name && s.settings["path"] == ""
+}
+
 // selectBackend returns where events go: where the administrator's policy says or, without
 // it, where the author does.
 func (in *installation) selectBackend() (selection, error) {

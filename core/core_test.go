@@ -1007,3 +1007,15 @@ func TestANoTellsWhatWasErasedFromWhatArrivedMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// The log on this machine is one file, whoever chose it: the person with "local", or the author
+// with the backend "file" without a path.
+func TestWhatTheAuthorKeepsInTheLogOnThisMachineIsCountedThere(t *testing.T) {
+	t.Parallel()
+	tool := someTool()
+	tool.Telemetry = props.TelemetryConfig{Backend: "file"}
+	m, _ := sentFrom(t, tool)
+	if s := m.Status(); s.LocalLog == "" || s.Stayed != 1 || s.Delivered != 0 {
+		t.Errorf("in the log %q there are %d, delivered %d", s.LocalLog, s.Stayed, s.Delivered)
+	}
+}

@@ -11,7 +11,7 @@ import (
 const ExportVersion = 1
 
 // Export is everything about an installation that is on this machine, in one document: what
-// `telemetry export` writes. docs/export.schema.json describes its JSON, and a test holds the
+// `telemetry export` writes. docs/reference/export.schema.json describes its JSON, and a test holds the
 // two together. It holds no path, no value of a variable, none of the author's secrets and,
 // unless they were asked for, no keys. Texts from elsewhere are as they are stored.
 type Export struct {

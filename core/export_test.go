@@ -42,7 +42,7 @@ func exported(t *testing.T, m *core.Manager, withKeys bool) (core.Export, string
 	return e, string(text)
 }
 
-// mustFitTheSchema holds a document to docs/export.schema.json: to as much of JSON Schema as
+// mustFitTheSchema holds a document to docs/reference/export.schema.json: to as much of JSON Schema as
 // that uses. A real validator reads it in internal/interop/schema.
 func mustFitTheSchema(t *testing.T, document []byte) {
 	t.Helper()
@@ -56,7 +56,7 @@ func mustFitTheSchema(t *testing.T, document []byte) {
 
 func exportSchema(t *testing.T) map[string]any {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "docs", "export.schema.json"))
+	text, err := os.ReadFile(filepath.Join("..", "docs", "reference", "export.schema.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

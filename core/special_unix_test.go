@@ -14,7 +14,7 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 )
 
-// stateFiles are the names that README lists, as they are in an installation that has sent.
+// stateFiles are the names that docs/reference/files.md lists, as they are in an installation that has sent.
 func stateFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	names := []string{

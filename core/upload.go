@@ -300,6 +300,7 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		}
 		return delivery.Route{Keep: keep + "an earlier version or other settings of it would deliver"}, nil
 	}
+	route.Stays = u.own.intoLocalLog()
 	route.Local, route.Limits, route.Warnings = u.own.driver.Local, u.own.driver.Limits, u.own.driver.Warnings
 	route.Backend, err = u.open(&u.remote, u.own)
 	return route, err

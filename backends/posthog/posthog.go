@@ -10,7 +10,7 @@
 //	}
 //
 // What PostHog then shows, and the steps to retention, a funnel and a failure rate, are in
-// docs/posthog.md.
+// docs/how-to/posthog.md.
 //
 // # What becomes of an event
 //

@@ -33,7 +33,7 @@ type Receiver struct {
 }
 
 // PolicyPaths returns where an administrator puts a policy, for one tool or for all. Ordinary
-// users cannot write there. docs/policy.md says what it may hold.
+// users cannot write there. docs/reference/policy.md says what it may hold.
 func PolicyPaths(tool string, lookup func(string) (string, bool)) []string {
 	const name = "telemetry-policy"
 	dir := "/etc"

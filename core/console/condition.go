@@ -285,7 +285,7 @@ func (s *settings) size(bytes int64) string {
 	return s.count(int(bytes), "%d byte", "%d bytes")
 }
 
-// schemaVersion is that of docs/output.schema.json. It grows when a field gets another
+// schemaVersion is that of docs/reference/output.schema.json. It grows when a field gets another
 // meaning or goes; a new one is no reason.
 const schemaVersion = 1
 

@@ -16,7 +16,7 @@ func (s *commands) export() *Command {
 	c := s.command("export", "Write everything that is kept about you here as one document",
 		"Write everything about this installation that is on this machine as one JSON document:\n"+
 			"decisions, receipts, identity, what waits, what was sent, deletion requests, and whom\n"+
-			"to ask for what the receiver holds. Its schema is docs/export.schema.json of the module\n"+
+			"to ask for what the receiver holds. Its schema is docs/reference/export.schema.json of the module\n"+
 			"github.com/gotoolbase/telemetry.\n\n"+
 			"Without a file it is printed. A file is made, readable by you alone; one that is there\n"+
 			"already is left as it is. Keys are in it only with --with-keys. Nothing is sent.",

@@ -14,7 +14,7 @@ import (
 // Messages translates what is printed: each text by the English one, which may be a format of
 // package fmt. A translation may take its arguments in another order, as in "%[2]s: %[1]s". A
 // text that is not there stays English; a test of the author's keeps their table complete with
-// [Messages.Check]. Examples are in examples/translations; docs/translate.md tells how.
+// [Messages.Check]. Examples are in examples/translations; docs/how-to/translate.md tells how.
 //
 // What the author declares, such as the notice, and what a receiver answers is printed as it is.
 // What core says of single cases stays English: faults, why something failed or waits, what has

@@ -56,7 +56,7 @@ type Exit struct {
 	Budget time.Duration
 	// InCI is the same where the command itself sends: in a build job, and in a container whose
 	// processes end with the command. 0 is Budget and the second that such an upload may
-	// take, once in a minute: docs/exit.md.
+	// take, once in a minute: docs/explanation/exit.md.
 	InCI time.Duration
 	// Pairs is how many pairs of runs there are of each weather and place; 0 is 5.
 	Pairs int

@@ -144,10 +144,10 @@ func (s *session) foreign() {
 	s.setenv(asTool + "=" + s.dir)
 }
 
-// The rules are those that docs/without-cobra.md lists, in its words.
+// The rules are those that docs/explanation/consent.md lists, in its words.
 func TestNobodyIsAskedWhere(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "without-cobra.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "explanation", "consent.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -220,13 +220,13 @@ var German = console.Messages{
 	"Write everything that is kept about you here as one document":           "Alles in ein Dokument schreiben, was hier über dich gespeichert ist",
 	"Write everything about this installation that is on this machine as one JSON document:\n" +
 		"decisions, receipts, identity, what waits, what was sent, deletion requests, and whom\n" +
-		"to ask for what the receiver holds. Its schema is docs/export.schema.json of the module\n" +
+		"to ask for what the receiver holds. Its schema is docs/reference/export.schema.json of the module\n" +
 		"github.com/gotoolbase/telemetry.\n" +
 		"\n" +
 		"Without a file it is printed. A file is made, readable by you alone; one that is there\n" +
 		"already is left as it is. Keys are in it only with --with-keys. Nothing is sent.": "Schreibt alles zu dieser Installation, was auf diesem Gerät ist, als ein JSON-Dokument:\n" +
 		"Entscheidungen, Belege, Identität, Wartendes, Gesendetes, Löschanfragen und wen du nach\n" +
-		"dem fragen kannst, was beim Empfänger ist. Das Schema ist docs/export.schema.json des\n" +
+		"dem fragen kannst, was beim Empfänger ist. Das Schema ist docs/reference/export.schema.json des\n" +
 		"Moduls github.com/gotoolbase/telemetry.\n" +
 		"\n" +
 		"Ohne Datei wird es ausgegeben. Eine Datei wird neu angelegt und ist nur für dich lesbar;\n" +

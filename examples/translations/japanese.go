@@ -217,14 +217,14 @@ var Japanese = console.Messages{
 	"Write everything that is kept about you here as one document":           "ここに保管されているあなたに関するすべてを 1 つの文書に書き出します",
 	"Write everything about this installation that is on this machine as one JSON document:\n" +
 		"decisions, receipts, identity, what waits, what was sent, deletion requests, and whom\n" +
-		"to ask for what the receiver holds. Its schema is docs/export.schema.json of the module\n" +
+		"to ask for what the receiver holds. Its schema is docs/reference/export.schema.json of the module\n" +
 		"github.com/gotoolbase/telemetry.\n" +
 		"\n" +
 		"Without a file it is printed. A file is made, readable by you alone; one that is there\n" +
 		"already is left as it is. Keys are in it only with --with-keys. Nothing is sent.": "このマシンにある、このインストールに関するすべてを 1 つの JSON 文書に書き出します。\n" +
 		"決定、レシート、識別情報、待機中のもの、送信済みのもの、削除依頼、そして送信先が持つ\n" +
 		"データの問い合わせ先です。スキーマはモジュール github.com/gotoolbase/telemetry の\n" +
-		"docs/export.schema.json です。\n" +
+		"docs/reference/export.schema.json です。\n" +
 		"\n" +
 		"ファイルを指定しなければ画面に出力します。ファイルは新しく作られ、あなただけが読めます。\n" +
 		"すでにあるファイルはそのまま残します。キーは --with-keys を付けた場合だけ含まれます。\n" +

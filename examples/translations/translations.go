@@ -1,5 +1,5 @@
 // Package translations has what core/console prints in German and in Japanese, as an example
-// of how an author translates it: docs/translate.md tells the rest. A tool takes what it wants
+// of how an author translates it: docs/how-to/translate.md tells the rest. A tool takes what it wants
 // of this into its own source.
 package translations
 

@@ -19,7 +19,7 @@ func TestTheCodeInPagesForAuthorsIsThatOfProgramsThatRun(t *testing.T) {
 
 func blocksAreInTheirPrograms(t *testing.T, name string, least int) {
 	root := filepath.Join("..", "..")
-	page, err := os.ReadFile(filepath.Join(root, "docs", name))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "how-to", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 // What an analyst is told of classes and histograms is what the code has.
 func TestThePageForReadersOfEventsNamesEveryClassAndBound(t *testing.T) {
 	t.Parallel()
-	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "events.md"))
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "reading-events.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ var written = regexp.MustCompile(`(?m)^\| Date \| (\d{4}-\d\d-\d\d), in \S+, see
 
 func TestThePageOfPeersIsWhatItsCommandWrites(t *testing.T) {
 	t.Parallel()
-	page := docs(t, "docs", "peers.md")
+	page := docs(t, "docs", "measurements", "peers.md")
 	if !strings.Contains(page, "\n`make peers` writes this page and [its chart](peers.svg): nothing in them is typed.") {
 		t.Error("it does not say who writes it")
 	}
@@ -67,7 +67,7 @@ func TestThePageOfPeersIsWhatItsCommandWrites(t *testing.T) {
 // that the page does not have.
 func TestTheChartOfPeersShowsThePage(t *testing.T) {
 	t.Parallel()
-	page, chart := docs(t, "docs", "peers.md"), docs(t, "docs", "peers.svg")
+	page, chart := docs(t, "docs", "measurements", "peers.md"), docs(t, "docs", "measurements", "peers.svg")
 	run := written.FindStringSubmatch(page)
 	if run == nil {
 		t.Fatal("the page does not say which run it is of")
@@ -114,18 +114,18 @@ func TestReadmeQuotesOnlyFiguresThatThePageOfPeersHas(t *testing.T) {
 	t.Parallel()
 	figure := regexp.MustCompile(`\d{1,3}(?:[  ]\d{3})+|\d+(?:\.\d+)?`)
 	inPage := map[string]bool{}
-	for _, f := range figure.FindAllString(docs(t, "docs", "peers.md"), -1) {
+	for _, f := range figure.FindAllString(docs(t, "docs", "measurements", "peers.md"), -1) {
 		inPage[f] = true
 	}
 	quotes := false
 	for block := range strings.SplitSeq(docs(t, "README.md"), "\n\n") {
-		leads := strings.Contains(block, "docs/peers.")
+		leads := strings.Contains(block, "docs/measurements/peers.")
 		if quotes = leads || quotes && strings.HasPrefix(block, "|"); !quotes {
 			continue
 		}
 		for _, f := range figure.FindAllString(block, -1) {
 			if !inPage[f] {
-				t.Errorf("docs/peers.md does not have the figure %s of\n%s", f, block)
+				t.Errorf("docs/measurements/peers.md does not have the figure %s of\n%s", f, block)
 			}
 		}
 	}

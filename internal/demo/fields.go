@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// documented are the fields that an event may have: a literal copy of the list in the
-// README, so that a new one is not let through by the code that adds it.
+// documented are the fields that an event may have: a literal copy of the list in
+// docs/reference/events.md, so that a new one is not let through by the code that adds it.
 var documented = []string{
 	"id", "type", "name", "timestamp", "duration_ms", "exit_code", "flags", "error_class", "tool_name", "tool_version",
 	"os", "arch", "os_version", "go_version", "ci", "ci_provider", "interactive", "agent", "container", "run_id",

@@ -193,7 +193,7 @@ func (d *demo) question() {
 	d.show(request)
 	d.json(a.body)
 	extra := undocumented(got(fieldsOf(a.events[0].raw)))
-	d.claim(len(extra) == 0, "it has no field that the README does not list", extra)
+	d.claim(len(extra) == 0, "it has no field that docs/reference/events.md does not list", extra)
 	whole := request + string(a.body)
 	for _, secret := range d.secrets() {
 		d.claim(!strings.Contains(strings.ToLower(whole), strings.ToLower(secret.text)), "it does not hold "+secret.name+" ("+secret.text+")", whole)

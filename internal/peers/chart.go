@@ -20,7 +20,7 @@ const (
 	footHeight = 40
 )
 
-// chart is docs/peers.svg: what an end costs by weather, a row a peer, on a scale where each
+// chart is docs/measurements/peers.svg: what an end costs by weather, a row a peer, on a scale where each
 // step is ten times the one before. Colours say what became of the event, and words do too.
 func (r report) chart() string {
 	type row struct {

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Peers measures the ways in which an author would otherwise have events reported, beside this
-// module, and writes docs/peers.md and docs/peers.svg. Run it with `make peers` from the root.
+// module, and writes docs/measurements/peers.md and docs/measurements/peers.svg. Run it with `make peers` from the root.
 package main
 
 import (

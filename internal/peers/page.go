@@ -32,7 +32,7 @@ type report struct {
 // marker is the line by which a test knows the page.
 const marker = "`make peers` writes this page and [its chart](peers.svg): nothing in them is typed."
 
-// page is docs/peers.md.
+// page is docs/measurements/peers.md.
 func (r report) page() string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

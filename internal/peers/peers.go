@@ -58,7 +58,7 @@ var peers = []peer{
 		use:    "`counter.Open`, `counter.Inc`, as package counter says for command-line tools; it counts, and keeps no events",
 		better: "`telemetry.Start` with `Upload` uploads once a week, what telemetry.go.dev has approved; its README says that it is for the Go team's tools only"},
 	{name: "**this module, upload due**", program: "telemetry", ours: true, where: "on file", state: agreed, sendsLater: true,
-		use:    "core, the http backend and core/console, as docs/without-cobra.md says; a yes, and an upload due at each measured end: the worst case",
+		use:    "core, the http backend and core/console, as docs/how-to/without-cobra.md says; a yes, and an upload due at each measured end: the worst case",
 		better: "`Fold` makes fewer records"},
 	{name: "**this module, none due**", program: "telemetry", ours: true, state: used, sendsLater: true,
 		use:    "the same within the 10 minutes after: the common case",

@@ -8,7 +8,7 @@ import (
 )
 
 // jumps are how far clocks are off: a time zone taken for another, a battery that is empty, a typo.
-// Between MaxEventAge and a year beyond it lies what docs/design.md says of: events that look
+// Between MaxEventAge and a year beyond it lies what docs/explanation/design.md says of: events that look
 // expired are dropped, and counted.
 var jumps = []time.Duration{
 	time.Hour, -time.Hour, 25 * time.Hour, -25 * time.Hour, 10 * 24 * time.Hour, -10 * 24 * time.Hour,

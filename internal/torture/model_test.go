@@ -13,7 +13,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
-// Where an event may go by the model. It is written from README, not from the code.
+// Where an event may go by the model. It is written from docs/explanation/consent.md, not from the code.
 const (
 	nowhere  = "nowhere"
 	here     = "this machine"

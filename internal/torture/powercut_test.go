@@ -74,7 +74,7 @@ func (w *world) keepTimes(from, to string) {
 	}
 }
 
-// loseWhatIsNotSynced cuts files of which docs/design.md does not say that they are synced, or
+// loseWhatIsNotSynced cuts files of which docs/explanation/design.md does not say that they are synced, or
 // makes their ends zeros, as file systems do that write a length before the content.
 func (w *world) loseWhatIsNotSynced() {
 	for _, pattern := range []string{"queue/*", "sent.log", "local/*"} {

@@ -30,7 +30,7 @@ func versionsTakeTurns(w *world) {
 	w.t.Logf("before %s: %s", older[n].commit, older[n].what)
 	before := w.install(program, "sometool-before")
 	now := w.tool
-	// Each counts what it knows of, so that sums are nobody's; see docs/design.md, "Versions".
+	// Each counts what it knows of, so that sums are nobody's; see docs/explanation/design.md, "Versions".
 	w.h.capped, w.h.damaged, w.uncounted, w.untold = true, true, true, true
 	for i := range 6 {
 		w.tool = now

@@ -384,7 +384,7 @@ func (h *history) commandsAreTold(o outcome) (broken []string) {
 }
 
 // lossesAreCounted: of what Track returned from and no no erased, whatever did not arrive is
-// counted. Of what commands in CI keep in memory docs/exit.md says that it is not.
+// counted. Of what commands in CI keep in memory docs/explanation/exit.md says that it is not.
 func (h *history) lossesAreCounted(o outcome, fromMemory bool) (broken []string) {
 	if h.resets { // which begin the counters anew
 		return nil

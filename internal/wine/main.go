@@ -1,5 +1,5 @@
 // Wine runs this module's tests as Windows programs under Wine, and compares what fails with
-// tests.txt, the list of what Wine cannot do. docs/platforms.md says what that is worth.
+// tests.txt, the list of what Wine cannot do. docs/explanation/platforms.md says what that is worth.
 package main
 
 import (

@@ -64,7 +64,7 @@ func TestOnPostgreSQL(t *testing.T) {
 
 // The queries are those of the page, as they stand there.
 func theFiveQuestionsHaveAnswers(t *testing.T, db *store.DB) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "gateway.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "explanation", "gateway.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
-// Schema is the tables of this package, for store.Open. docs/gateway.md says what those of
+// Schema is the tables of this package, for store.Open. docs/explanation/gateway.md says what those of
 // them are that an operator reads.
 func Schema() store.Schema {
 	return store.Schema{Name: "events", Steps: []string{

@@ -44,7 +44,7 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
     events: {per_address: {per_second: 20, burst: 1000}, memory: 64MiB, stored_bytes: 256MiB, stored_age: 7d}
-  opendsr:                          # for privacy systems; docs/erasure.md
+  opendsr:                          # for privacy systems; docs/explanation/erasure.md
     domain: opendsr.example.com
     certificate: FILE
     key: FILE

@@ -22,7 +22,7 @@
 // eight after it, has a random key of its own, and what is kept of an installation is a few
 // bytes of a keyed hash (HMAC) of its ID. Three days after its end, which is for what comes
 // late, a window is closed: the hashes become numbers and the key is erased. Nothing is added
-// to it then, so what was published of it stays as it was. docs/report.md says more.
+// to it then, so what was published of it stays as it was. docs/explanation/report.md says more.
 //
 // # What is guaranteed
 //

@@ -540,7 +540,7 @@ func TestExecuteOfATreeThatIsOffRunsItAndRecordsNothing(t *testing.T) {
 
 func TestThePageSaysHowEachCallIsRecorded(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../../docs/commands.md")
+	page, err := os.ReadFile("../../../docs/reference/recording.md")
 	if err != nil {
 		t.Fatal(err)
 	}

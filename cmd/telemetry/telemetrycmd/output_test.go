@@ -24,13 +24,13 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
-// outputs holds what commands print in JSON to docs/output.schema.json, and notes which of its
+// outputs holds what commands print in JSON to docs/reference/output.schema.json, and notes which of its
 // fields were there.
 type outputs struct {
 	t    *testing.T
 	defs map[string]map[string]any
 	seen map[string]bool
-	// export are the definitions of docs/export.schema.json, which a test in core holds to what
+	// export are the definitions of docs/reference/export.schema.json, which a test in core holds to what
 	// they describe.
 	export map[string]map[string]any
 }
@@ -42,7 +42,7 @@ func newOutputs(t *testing.T) *outputs {
 
 func definitions(t *testing.T, name string) map[string]map[string]any {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", name))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "reference", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/props"
 )
 
-// endpoint is for whoever builds the tool to set, and not for whoever runs it.
+// endpoint is set when the tool is built, and not by the person who runs it.
 var endpoint = "https://analytics.example.com/events"
 
 func main() {

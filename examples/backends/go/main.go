@@ -1,6 +1,6 @@
 // A backend for Acme as a program of its own, which sends several batches at once and hears
 // a cancel while it does: see conformance/WIRE.md. It needs the standard library only.
-// (A backend in Go is better written as a driver.Driver: docs/write-a-backend.md.)
+// (A backend in Go is better written as a driver.Driver: docs/how-to/write-a-backend.md.)
 //
 //	go build -o acme ./examples/backends/go
 //	go run ./cmd/telemetry-conformance --vendor examples/backends/acme.yaml -- ./acme

@@ -1,7 +1,7 @@
 //go:build unix
 
 // Cost says where what telemetry costs goes: a binary's KiB by package, and a process's page
-// faults. `make cost` runs it from the root of the module, and it writes docs/cost.md.
+// faults. `make cost` runs it from the root of the module, and it writes docs/measurements/cost.md.
 package main
 
 import (

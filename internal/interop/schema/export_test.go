@@ -15,7 +15,7 @@ import (
 func TestAnExportIsWhatItsSchemaSays(t *testing.T) {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	schema, err := c.Compile(filepath.Join("..", "..", "..", "docs", "export.schema.json"))
+	schema, err := c.Compile(filepath.Join("..", "..", "..", "docs", "reference", "export.schema.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

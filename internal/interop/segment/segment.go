@@ -1,4 +1,4 @@
-// Package segment sends events to Segment with Segment's own SDK: docs/write-a-backend.md
+// Package segment sends events to Segment with Segment's own SDK: docs/how-to/write-a-backend.md
 // shows by it what an SDK takes. Tools use backends/segment, which has none; the tests here
 // let the SDK's types read what that one sends.
 package segment

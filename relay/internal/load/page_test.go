@@ -27,7 +27,7 @@ const (
 	disk = 4 << 40
 )
 
-// write writes docs/load.md.
+// write writes docs/measurements/load.md.
 func (f figures) write(t *testing.T, file string) {
 	t.Helper()
 	var b strings.Builder

@@ -1,5 +1,5 @@
 // Telemetry records with this module, its http backend, and the question and commands that
-// docs/without-cobra.md gives a tool.
+// docs/how-to/without-cobra.md gives a tool.
 package main
 
 import (
