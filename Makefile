@@ -39,7 +39,8 @@ test: ## Run every test, in random order
 # Programs that a test builds have no race detector in them, so what these packages do is no
 # more under it than without.
 UNRACED := /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/exit$$ \
-	/internal/omitted$$ /internal/pages$$ /internal/policy$$ /internal/torture$$
+	/internal/omitted$$ /internal/pages$$ /internal/policy$$ /internal/recording$$ /internal/reference$$ \
+	/internal/torture$$
 
 # -short leaves out what repeats the same code in more processes, walks and mutants. vet is lint's.
 # The suite's own tests run by themselves: ten backends at once that wait for deadlines.
