@@ -68,11 +68,11 @@ bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of the
 load: ## Load the gateway for some minutes and write docs/measurements/load.md: LOAD=3 for longer, LOAD=full for a million erasures
 	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/measurements/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
 
-fold: ## Print what ten thousand calls of eight processes cost as events, and folded
-	@$(GO) test -count=1 -v -run TenThousand ./internal/folding | sed -n 's/^ *folding_test.go:[0-9]*: //p'
+fold: ## What ten thousand calls of eight processes cost as events, and folded: docs/measurements/folding.md
+	@$(GO) test -count=1 -v -run TenThousand ./internal/folding -args -page $(CURDIR)/docs/measurements/folding.md | sed -n 's/^ *folding_test.go:[0-9]*: //p'
 
-size: ## What telemetry adds to a binary: KiB, modules, packages, ms before main
-	@$(GO) run ./internal/bench/size
+size: ## What telemetry adds to a binary, KiB, modules, packages, ms before main: docs/measurements/size.md
+	@$(GO) run ./internal/bench/size -page docs/measurements/size.md
 
 fuzz: ## Run each fuzz target for FUZZTIME=10s
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
