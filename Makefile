@@ -45,7 +45,8 @@ test: ## Run every test, in random order
 # Programs that a test builds have no race detector in them, so what these packages do is no
 # more under it than without.
 UNRACED := /examples$$ /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/exit$$ \
-	/internal/omitted$$ /internal/pages$$ /internal/policy$$ /internal/torture$$
+	/internal/omitted$$ /internal/pages$$ /internal/policy$$ /internal/recording$$ /internal/reference$$ \
+	/internal/torture$$
 
 # -short leaves out what repeats the same code in more processes, walks and mutants. vet is lint's.
 # The suite's own tests run by themselves: ten backends at once that wait for deadlines.
@@ -79,11 +80,11 @@ peers: ## Measure the other ways beside this module and write docs/measurements/
 	cd internal/peers && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...
 	cd internal/peers && $(GO) run . -scale $(PEERS) -page $(CURDIR)/docs/measurements/peers.md -chart $(CURDIR)/docs/measurements/peers.svg
 
-fold: ## Print what ten thousand calls of eight processes cost as events, and folded
-	@$(GO) test -count=1 -v -run TenThousand ./internal/folding | sed -n 's/^ *folding_test.go:[0-9]*: //p'
+fold: ## What ten thousand calls of eight processes cost as events, and folded: docs/measurements/folding.md
+	@$(GO) test -count=1 -v -run TenThousand ./internal/folding -args -page $(CURDIR)/docs/measurements/folding.md | sed -n 's/^ *folding_test.go:[0-9]*: //p'
 
-size: ## What telemetry adds to a binary: KiB, modules, packages, ms before main
-	@$(GO) run ./internal/bench/size
+size: ## What telemetry adds to a binary, KiB, modules, packages, ms before main: docs/measurements/size.md
+	@$(GO) run ./internal/bench/size -page docs/measurements/size.md
 
 fuzz: ## Run each fuzz target for FUZZTIME=10s: PKG=./core/... for some of them
 	@internal/fuzzing/run.sh $(FUZZTIME) $(FUZZJOBS) $(PKG)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,30 @@ func TestThePagesOfReferenceAreWhatTheCodeSays(t *testing.T) {
 		}
 		if string(got) != want {
 			t.Errorf("%s is not what the code says: run make reference", name)
+		}
+	}
+}
+
+func TestEveryBackendAndVendorIsInTheReference(t *testing.T) {
+	t.Parallel()
+	for folder, write := range map[string]func(string) (string, error){"backends": backends, "deletion": vendors} {
+		text, err := write("../..")
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := os.ReadDir("../../" + folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			name := strings.TrimSuffix(e.Name(), "json") // httpjson is http
+			// What a tool asks with is no vendor.
+			if !e.IsDir() || folder == "deletion" && (name == "http" || name == "internal") {
+				continue
+			}
+			if !strings.Contains(text, " "+name+"\n") {
+				t.Errorf("%s/%s is not there", folder, e.Name())
+			}
 		}
 	}
 }
