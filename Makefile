@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load fold size fuzz cross interop web contrib pages deploy deps reference recording redact-report conformance-report
+.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck pages reference recording
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -12,10 +12,16 @@ PKG ?= ./...
 # Which benchmarks `make bench` runs, and how long `make fuzz` stays at each target.
 BENCH ?= .
 FUZZTIME ?= 10s
-# How many times the default number of rounds `make torture` runs.
-TORTURE ?= 1
+# How many targets run at once.
+FUZZJOBS ?= 2
+# How long `make torture` plays its scenarios, such as 1h, or every-call: see there.
+TORTURE ?= 2m
 # How many times as long `make load` measures, or full.
 LOAD ?= 1
+# How much `make peers` does: 1, full, or smoke, which writes no page.
+PEERS ?= 1
+# `make wine` leaves out what takes long there, unless this is all.
+WINE ?=
 # Whose commands alone `make pages` runs: a part of a page's name.
 PAGE ?=
 
@@ -38,7 +44,7 @@ test: ## Run every test, in random order
 
 # Programs that a test builds have no race detector in them, so what these packages do is no
 # more under it than without.
-UNRACED := /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/exit$$ \
+UNRACED := /examples$$ /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/exit$$ \
 	/internal/omitted$$ /internal/pages$$ /internal/policy$$ /internal/recording$$ /internal/reference$$ \
 	/internal/torture$$
 
@@ -50,8 +56,10 @@ race: ## The same under the race detector, in one process each; needs a C compil
 	  if [ -n "$$packages" ]; then CGO_ENABLED=1 $(GO) test -race -short -vet=off -shuffle=on -timeout 20m $$packages; fi; \
 	done
 
-torture: ## Stop and kill real processes at every system call and beside each other: TORTURE=10
-	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 2h ./internal/torture
+# every-call kills and stops each process of each scene at each of its calls in turn, which
+# takes long; scenarios do that at some.
+torture: ## Kill, starve, damage and set back a real tool, and hold it to a model: TORTURE=1h, TORTURE_SEED=name:number for one again
+	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 0 -run '$(if $(filter every-call,$(TORTURE)),^TestNothingBreaks,^TestTorture$$)' ./internal/torture
 
 lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod being tidy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
@@ -68,19 +76,21 @@ bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of the
 load: ## Load the gateway for some minutes and write docs/measurements/load.md: LOAD=3 for longer, LOAD=full for a million erasures
 	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/measurements/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
 
+peers: ## Measure the other ways beside this module and write docs/measurements/peers.md and its chart: PEERS=full for more
+	cd internal/peers && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...
+	cd internal/peers && $(GO) run . -scale $(PEERS) -page $(CURDIR)/docs/measurements/peers.md -chart $(CURDIR)/docs/measurements/peers.svg
+
 fold: ## What ten thousand calls of eight processes cost as events, and folded: docs/measurements/folding.md
 	@$(GO) test -count=1 -v -run TenThousand ./internal/folding -args -page $(CURDIR)/docs/measurements/folding.md | sed -n 's/^ *folding_test.go:[0-9]*: //p'
 
 size: ## What telemetry adds to a binary, KiB, modules, packages, ms before main: docs/measurements/size.md
 	@$(GO) run ./internal/bench/size -page docs/measurements/size.md
 
-fuzz: ## Run each fuzz target for FUZZTIME=10s
-	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
-	  grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ target; do \
-	    echo "== $$(dirname "$$file") $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
-	  done; \
-	done
+fuzz: ## Run each fuzz target for FUZZTIME=10s: PKG=./core/... for some of them
+	@internal/fuzzing/run.sh $(FUZZTIME) $(FUZZJOBS) $(PKG)
+
+cost: ## Write docs/measurements/cost.md: what telemetry adds to a binary by package, and a process's page faults
+	@$(GO) run ./internal/bench/cost -page docs/measurements/cost.md
 
 # What docs/explanation/delivery.md says of other systems holds for core: one processor of each that Go knows,
 # and the ones with 32 bits.
@@ -102,6 +112,10 @@ cross: ## Vet everything, tests included, for the other systems, and link what p
 	  echo "== $$system, core"; \
 	  GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 $(GO) vet $(UNOPTIMISED) ./core/... ./backends/file ./backends/httpjson; \
 	done
+
+# docs/explanation/platforms.md says what that is worth.
+wine: ## Run the tests as Windows programs under Wine: WINE=all for the long ones too
+	@$(GO) run ./internal/wine $(if $(filter all,$(WINE)),-all)
 
 # One package at a time: Datadog's models take 8 GB to compile. They are not vetted, which
 # would take 3 GB and minutes more; nothing is kept of an earlier run, because the tests
@@ -139,7 +153,7 @@ pages: ## Hold every page: compile its programs, run its commands, follow its li
 deploy: ## Hold the files of deploy to what reads them: Kubernetes, compose, Docker, systemd
 	cd deploy/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
 
-deps: ## Accept a change of what the programs link: rewrite internal/arch/testdata
+deps: ## Accept a change of what the programs link or the packages export: rewrite internal/arch/testdata
 	$(GO) test ./internal/arch -update
 
 reference: ## Write what the code knows into docs/reference: commands, fields, backends, vendors
@@ -153,3 +167,69 @@ redact-report: ## Print how much of the scrubber's corpus is taken out, and what
 
 conformance-report: ## Hold every backend and deletion requestor to the contract: conformance/REPORT.md
 	@$(GO) run ./internal/conformancereport
+
+# What is installed. PREFIX is where it will be, DESTDIR what stands before that while a package
+# is made; both as other Makefiles have them.
+PREFIX ?= /usr/local
+DESTDIR ?=
+PROGRAMS ?= telemetry telemetry-relay telemetry-conformance
+
+# How releases are built: static, and with no path of the machine in them. What --version says is
+# written by Go itself, from git.
+RELEASE_BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags=-s
+OUT := .cache/release
+INSTALLED := $(foreach p,$(PROGRAMS),bin/$(p) share/man/man1/$(p).1 share/bash-completion/completions/$(p) \
+	share/zsh/site-functions/_$(p) share/fish/vendor_completions.d/$(p).fish) share/doc/telemetry/LICENSE \
+	share/doc/telemetry/THIRD-PARTY-LICENCES
+
+share: ## Make the manual pages, the completions and the licences of what is linked, in .cache/release/share
+	@rm -rf $(OUT)/share
+	@mkdir -p $(OUT)/pages $(foreach d,$(sort $(dir $(filter share/%,$(INSTALLED)))),$(OUT)/$(d))
+	$(GO) build -tags manpages -buildvcs=false -o $(OUT)/pages/ $(addprefix ./cmd/,$(PROGRAMS))
+	@for p in $(PROGRAMS); do \
+	  $(OUT)/pages/$$p manpage >$(OUT)/share/man/man1/$$p.1; \
+	  $(OUT)/pages/$$p completion bash >$(OUT)/share/bash-completion/completions/$$p; \
+	  $(OUT)/pages/$$p completion zsh >$(OUT)/share/zsh/site-functions/_$$p; \
+	  $(OUT)/pages/$$p completion fish >$(OUT)/share/fish/vendor_completions.d/$$p.fish; \
+	done
+	@cp LICENSE $(OUT)/share/doc/telemetry/LICENSE
+	@GO='$(GO)' release/notices.sh $(PROGRAMS) >$(OUT)/share/doc/telemetry/THIRD-PARTY-LICENCES
+
+install: share ## Install the programs, their pages and completions: PREFIX=/usr/local DESTDIR=
+	@mkdir -p $(OUT)/bin
+	$(RELEASE_BUILD) -o $(OUT)/bin/ $(addprefix ./cmd/,$(PROGRAMS))
+	@for file in $(INSTALLED); do \
+	  mode=644; case $$file in bin/*) mode=755;; esac; \
+	  to="$(DESTDIR)$(PREFIX)/$$file"; mkdir -p "$${to%/*}"; \
+	  install -m $$mode "$(OUT)/$$file" "$$to"; \
+	done
+
+# share/doc/telemetry is ours alone; the other folders are not.
+uninstall: ## Remove what install installed: PREFIX=/usr/local DESTDIR=
+	@for file in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/telemetry" 2>/dev/null || true
+
+sbom: ## Write what the programs are made of, as CycloneDX, in .cache/release/sbom
+	@mkdir -p $(OUT)/bin $(OUT)/sbom
+	$(RELEASE_BUILD) -o $(OUT)/bin/ $(addprefix ./cmd/,$(PROGRAMS))
+	@for p in $(PROGRAMS); do $(GO) run ./internal/sbom $(OUT)/bin/$$p $(OUT)/sbom/$$p.cdx.json; done
+
+reproducible: ## Build the last commit twice, in other folders with nothing kept, and compare: PROGRAMS=telemetry
+	@GO='$(GO)' release/reproducible.sh $(PROGRAMS)
+
+release: ## Hold what a release is made of to what is said of it: licences, SBOM, pages, install, packages
+	cd release/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+apidiff: ## Compare what the packages export with the last release
+	@GO='$(GO)' release/apidiff.sh
+
+vulncheck: ## Look for known vulnerabilities in what is called: GOVULNDB=address of another database
+	@GO='$(GO)' release/vulncheck.sh
+
+# Its modules are no business of those who build this one, so it is in no go.mod here: go run holds
+# it to Go's checksum database. It takes too long to build for CI, where release/check reads its file.
+GORELEASER := $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
+
+snapshot: ## Build all packages of a release without a release, in .cache/dist
+	$(GORELEASER) check
+	$(GORELEASER) release --snapshot --clean

@@ -43,9 +43,24 @@ func (in *installation) selectBackend() (selection, error) {
 	return in.selectDeclared()
 }
 
+// declared is a selection, or the mistake in what was declared.
+type declared struct {
+	selection
+	err error
+}
+
 // selectDeclared follows the order that TelemetryConfig documents. The error is the first
 // mistake in it.
 func (in *installation) selectDeclared() (selection, error) {
+	if d := in.declared.Load(); d != nil {
+		return d.selection, d.err
+	}
+	s, err := in.findDeclared()
+	in.declared.Store(&declared{s, err})
+	return s, err
+}
+
+func (in *installation) findDeclared() (selection, error) {
 	if omitted { // then there is nobody whom this program could reach
 		return selection{driver: noop.Driver()}, nil
 	}
@@ -132,7 +147,8 @@ func linkedDrivers(config props.TelemetryConfig) (map[string]driver.Driver, erro
 
 // config is what an author declared and where files go, without a way to anybody.
 func (s selection) config(in *installation) driver.Config {
-	config := driver.Config{Settings: s.settings, Tool: in.tool.Name, Version: in.tool.Version, Dir: in.dir.Join(localDir)}
+	// A driver is a stranger's, and may write to what it is given.
+	config := driver.Config{Settings: maps.Clone(s.settings), Tool: in.tool.Name, Version: in.tool.Version, Dir: in.dir.Join(localDir)}
 	if !s.pinned {
 		config.Headers, config.Insecure = in.tool.Telemetry.Headers, in.tool.Telemetry.Insecure
 	}

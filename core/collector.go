@@ -236,14 +236,14 @@ func (c *Collector) record(input event, extra map[string]string) {
 	}
 	if len(input.args) > 0 {
 		var argsCut, argsRedacted int
-		input.args, argsCut, argsRedacted = c.scrub.Args(input.args, strings.Fields(input.name)...)
+		input.args, argsCut, argsRedacted = c.scrubber().Args(input.args, strings.Fields(input.name)...)
 		count.cut, count.redacted = count.cut+argsCut, count.redacted+argsRedacted
 	}
 	if len(input.flags) > 0 {
 		input.flags = count.scrubbedFlags(input.flags)
 	}
 	if input.errMsg != "" {
-		text, cut := c.scrub.ErrorText(input.errMsg, maxError)
+		text, cut := c.scrubber().ErrorText(input.errMsg, maxError)
 		count.add(input.errMsg, text, cut)
 		input.errMsg = text
 	}
@@ -321,7 +321,7 @@ func (c *Collector) mayKeepInMemory() bool {
 	if c.debug == nil && (c.unstored.full() || c.taking == nil && !c.sendsUnstored()) {
 		return false
 	}
-	if c.scrub == nil {
+	if c.encoder == nil {
 		c.prepare()
 	}
 	return true
@@ -439,7 +439,7 @@ func (c *Collector) pair(name, value string) pair {
 }
 
 func (c *Collector) scrubbedPair(key *metadataKey, value string, limit int) pair {
-	kept, cut := c.scrub.Value(value, limit)
+	kept, cut := c.scrubber().Value(value, limit)
 	return pair{key: key, value: kept, cut: cut, redacted: redact.Replaced(value, kept, cut)}
 }
 
@@ -488,7 +488,7 @@ func (c *Collector) ready(now time.Time, room int) error {
 	}
 	c.slot, c.granted, c.local = slot, slot.grant, slot.receipt.Local
 	c.crowded = c.crowded || slot.writer.Crowded
-	if c.scrub == nil {
+	if c.encoder == nil {
 		c.prepare()
 	}
 	c.storeUnstored()
@@ -641,7 +641,6 @@ func (c *Collector) countLost() {
 
 // prepare is what only a process that records needs.
 func (c *Collector) prepare() {
-	c.scrub = newScrubber(c.in.lookup)
 	c.line = make([]byte, 0, 1024)
 	c.keys, c.specs = map[string]*metadataKey{}, map[props.EventType]*spec{}
 	c.running = map[*slot]bool{}
@@ -652,6 +651,15 @@ func (c *Collector) prepare() {
 		}
 		c.static = slices.Clone(c.encoder.pairs)
 	}
+}
+
+// scrubber is asked for what may hold anything. Many events hold nothing of the kind, and to know
+// whom to look for it takes the system's files.
+func (c *Collector) scrubber() *redact.Scrubber {
+	if c.scrub == nil {
+		c.scrub = newScrubber(c.in.lookup)
+	}
+	return c.scrub
 }
 
 // newScrubber returns a scrubber that knows the person and the machine.

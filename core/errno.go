@@ -1,4 +1,4 @@
-//go:build !plan9
+//go:build !plan9 && !windows
 
 package core
 
@@ -7,7 +7,7 @@ import "syscall"
 // errno is what the system answers.
 type errno = syscall.Errno
 
-const errnoTimedOut = syscall.ETIMEDOUT
+var timeoutErrnos = []errno{syscall.ETIMEDOUT}
 
 // networkErrnos are of the network wherever they are met.
 var networkErrnos = []errno{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH}

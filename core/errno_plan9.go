@@ -4,6 +4,6 @@ import "syscall"
 
 type errno = syscall.ErrorString
 
-const errnoTimedOut errno = "connection timed out"
+var timeoutErrnos = []errno{"connection timed out"}
 
 var networkErrnos []errno

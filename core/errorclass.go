@@ -20,7 +20,14 @@ const (
 	exitPanic   = 2   // what Go's runtime ends with
 	exitSignal  = 128 // and the signal's number, as shells have it
 	interrupt   = 2   // the number of the signal that Ctrl-C is
+
+	// exitControlC is what Windows ends a program with that Ctrl-C ends, or that is in a console
+	// which is closed: STATUS_CONTROL_C_EXIT.
+	exitControlC = 0xC000013A
 )
+
+// byControlC reports whether an exit code is exitControlC. As an int of 32 bits it is negative.
+func byControlC(code int) bool { return uint32(code) == exitControlC }
 
 // errorText returns what an error says.
 func errorText(err error) string {
@@ -41,8 +48,8 @@ var endingSignals = []int{1, interrupt, 3, 15}
 //	nil                                        0
 //	of os/exec, for a program that signal n    128+n
 //	ended
-//	an error with the method ExitCode() int,   what that returns; 1 if it is below 0
-//	which that of os/exec is
+//	an error with the method ExitCode() int,   what that returns; 1 if it is below 0, or 130 for
+//	which that of os/exec is                   Ctrl-C of Windows, as an int of 32 bits has it
 //	context.Canceled, or what wraps it         128+n where the text ends with that of a cause of
 //	                                           signal.NotifyContext; else 130, as after Ctrl-C
 //	any other                                  1
@@ -59,8 +66,11 @@ func exitCodeOf(err error) int {
 	}
 	var coded interface{ ExitCode() int }
 	if errors.As(err, &coded) {
-		if code := coded.ExitCode(); code >= 0 {
+		switch code := coded.ExitCode(); {
+		case code >= 0:
 			return code
+		case byControlC(code):
+			return exitSignal + interrupt
 		}
 		return exitFailure
 	}
@@ -103,7 +113,7 @@ func classOfExitCode(code int) props.ErrorClass {
 	switch {
 	case code == 0:
 		return ""
-	case slices.Contains(endingSignals, code-exitSignal):
+	case byControlC(code), slices.Contains(endingSignals, code-exitSignal):
 		return props.ErrorInterrupted
 	}
 	return props.ErrorOther
@@ -179,7 +189,7 @@ func timedOut(err error) bool {
 	case *fs.PathError, *os.SyscallError:
 		return false
 	case errno:
-		return e == errnoTimedOut
+		return slices.Contains(timeoutErrnos, e)
 	case interface{ Timeout() bool }:
 		return e.Timeout()
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,11 +47,22 @@ func TestAnErrorTellsTheExitCodeAndTheClassOfItsCommand(t *testing.T) {
 		"no code":              {exitsWith(-1), 1, props.ErrorOther},
 		"the code of Ctrl-C":   {exitsWith(130), 130, props.ErrorInterrupted},
 		"the code of a fault":  {exitsWith(139), 139, props.ErrorOther},
+		"a fault of 32 bits":   {exitsWith(math.MinInt32 + 0x40000005), 1, props.ErrorOther},         // 0xC0000005, an access violation
+		"Ctrl-C of 32 bits":    {exitsWith(math.MinInt32 + 0x4000013A), 130, props.ErrorInterrupted}, // 0xC000013A
 		"cancelled":            {fmt.Errorf("wrapped: %w", context.Canceled), 130, props.ErrorInterrupted},
 		"late":                 {context.DeadlineExceeded, 1, props.ErrorTimeout},
 		"its class":            {byHand("usage"), 1, props.ErrorUsage},
 		"a class of nobody's":  {byHand("quokkaharbour"), 1, props.ErrorOther},
 		"only words of signal": {errors.New("terminated signal received"), 1, props.ErrorOther},
+	}
+	if strconv.IntSize == 64 {
+		for code, class := range map[uint32]props.ErrorClass{0xC000013A: props.ErrorInterrupted, 0xC0000005: props.ErrorOther, 1<<32 - 1: props.ErrorOther} {
+			cases[fmt.Sprintf("%#x of Windows", code)] = struct {
+				err   error
+				code  int
+				class props.ErrorClass
+			}{exitsWith(code), int(code), class}
+		}
 	}
 	if runtime.GOOS != "windows" && runtime.GOOS != "plan9" {
 		cases["SIGTERM"] = struct {

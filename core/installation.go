@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +81,8 @@ type installation struct {
 	// and not be counted yet either.
 	uncounted atomic.Int64
 	pinned    atomic.Pointer[pin]
+	// declared is what selectDeclared has found: what an author declares stays as it is.
+	declared atomic.Pointer[declared]
 	// kept names what keeps everything on this machine, as the last decision found it.
 	kept atomic.Pointer[string]
 }
@@ -130,12 +133,22 @@ func cleaned(tool props.Tool) props.Tool {
 // errAsleep explains why nothing is recorded in a test binary.
 var errAsleep = errors.New("this is a test binary, where telemetry sleeps unless core.WithStateDir is given")
 
+// testBinary is the answer of inTestBinary, which stays the same as long as a process lives:
+// several installations ask, and to read what is known of the build takes a while.
+var testBinary struct {
+	asked sync.Once
+	is    bool
+}
+
 // inTestBinary asks the build, not the arguments: a test binary's main package is made
 // by `go test` and named after the tested one. (testing.Testing would link the testing
 // package into every tool.)
 func inTestBinary() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && strings.HasSuffix(info.Path, ".test")
+	testBinary.asked.Do(func() {
+		info, ok := debug.ReadBuildInfo()
+		testBinary.is = ok && strings.HasSuffix(info.Path, ".test")
+	})
+	return testBinary.is
 }
 
 // name is what people know the installation by: the tool, or what several tools share.
@@ -253,11 +266,7 @@ func (in *installation) waiting() int {
 
 // forget removes what was logged on this machine, and the trouble with background processes.
 func (in *installation) forget() error {
-	err := os.RemoveAll(in.dir.Join(localDir))
-	if err != nil {
-		err = plaintext.Bare(err)
-	}
-	return errors.Join(err, background{in}.forget())
+	return errors.Join(in.dir.RemoveAll(localDir), background{in}.forget())
 }
 
 func (in *installation) interval() time.Duration {

@@ -17,6 +17,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/journal"
+	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/internal/wire"
 	"github.com/gotoolbase/telemetry/core/props"
@@ -91,12 +92,13 @@ func openLogged(in *installation, s selection, config driver.Config) (driver.Bac
 	return l, nil
 }
 
-// makeCountable makes the file that counts what is not in the log, while there is room for a
-// file: from then on it can be counted in without.
+// makeCountable makes the files that count what is not in the log and what the disk did not take,
+// while there is room for a file: from then on it can be counted in without.
 func (in *installation) makeCountable() {
 	if in.dir.Time(gapsName).IsZero() {
 		_ = in.dir.SetTime(gapsName, time.Unix(0, 0))
 	}
+	spool.MakeCountable(in.dir)
 }
 
 // addGaps counts requests that are not in the log, with those that could not be counted before.
@@ -249,7 +251,7 @@ func decodeCounts(text string) (counts []EventCount) {
 	for line := range strings.Lines(text) {
 		n, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		if events, err := strconv.Atoi(n); err == nil && events > 0 {
-			counts = append(counts, EventCount{name, events})
+			counts = append(counts, EventCount{name, min(events, delivery.MostCounted)})
 		}
 	}
 	return counts

@@ -162,13 +162,21 @@ func recordedFields() []string {
 	return names
 }
 
-// sharedPurposes say what the types that every tool shares are for.
-var sharedPurposes = map[props.EventType]string{
-	props.EventCommandInvocation: "a command ran",
-	props.EventCommandError:      "a command failed",
-	props.EventFeatureUsed:       "a feature was used",
-	props.EventUpdateCheck:       "the tool looked for a new version of itself",
-	props.EventUpdateApplied:     "the tool was updated",
+// sharedPurpose says what one of the types that every tool shares is for.
+func sharedPurpose(t props.EventType) string {
+	switch t {
+	case props.EventCommandInvocation:
+		return "a command ran"
+	case props.EventCommandError:
+		return "a command failed"
+	case props.EventFeatureUsed:
+		return "a feature was used"
+	case props.EventUpdateCheck:
+		return "the tool looked for a new version of itself"
+	case props.EventUpdateApplied:
+		return "the tool was updated"
+	}
+	return ""
 }
 
 // Schema returns everything that may be sent, whether or not telemetry is on. The error is
@@ -252,7 +260,7 @@ func schemaEvents(config *props.TelemetryConfig) []SchemaEvent {
 	for _, t := range sharedTypes {
 		e := declared(t)
 		if e.Purpose == "" {
-			e.Purpose = sharedPurposes[t]
+			e.Purpose = sharedPurpose(t)
 		}
 		events = append(events, e)
 	}

@@ -144,7 +144,7 @@ func (m *Manager) Sent(since time.Time) (SentLog, error) {
 
 func numberIn(e journal.Entry, field string) int {
 	n, _ := strconv.Atoi(e.Fields[field])
-	return max(n, 0)
+	return min(max(n, 0), delivery.MostCounted)
 }
 
 // deliveryOf reads the entry of a request.

@@ -31,7 +31,7 @@ const grantAge = time.Second
 // holds reports whether the decision need not be made again.
 func (g grant) holds(in *installation) bool {
 	age := in.now().Sub(g.at)
-	return g.receipt.ID != "" && age >= 0 && age < grantAge && in.store().Stamp() == g.stamp
+	return g.receipt.ID != "" && age >= 0 && age < grantAge && in.store().Stamp().Same(g.stamp)
 }
 
 var (
@@ -101,7 +101,7 @@ func tryTakeSlot(in *installation, take taker, room int, known grant, watch *sta
 	// are deleted, so either we see that or our slot is deleted under us.
 	if !in.store().Holds(known.receipt.ID) {
 		err = errRetaken
-	} else if in.store().Stamp() != known.stamp {
+	} else if !in.store().Stamp().Same(known.stamp) {
 		_, err = s.look(in)
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *slot) look(in *installation) (gone int, err error) {
 
 // ended reports whether a no has ended the receipt that the slot was taken under.
 func (s *slot) ended(in *installation) bool {
-	if in.store().Stamp() == s.stamp {
+	if in.store().Stamp().Same(s.stamp) {
 		return false
 	}
 	_, err := in.store().InForce(s.receipt.ID)

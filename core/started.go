@@ -18,7 +18,7 @@ func (c *Collector) begin(name string) (id string, note *slot) {
 	if c.slowLocks || c.debug != nil {
 		return "", nil
 	}
-	if c.scrub == nil {
+	if c.encoder == nil {
 		c.prepare()
 	}
 	id, line := c.startLine(name)

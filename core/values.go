@@ -136,11 +136,17 @@ func isPreliminary(s string) bool {
 		}
 		word := strings.TrimRight(part, "0123456789")
 		if number := part[len(word):]; part == "" || len(number) > maxVersionDigits || parts > maxVersionParts ||
-			word != "" && !slices.Contains(preliminary, strings.ToLower(word)) {
+			word != "" && !slices.ContainsFunc(preliminary, func(known string) bool { return equalASCII(known, word) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// equalASCII reports whether word is known, in capitals or not. Letters of other alphabets that
+// fold to those of ours are longer.
+func equalASCII(known, word string) bool {
+	return len(known) == len(word) && strings.EqualFold(known, word)
 }
 
 // bucket returns the bucket of a count.

@@ -68,7 +68,7 @@ func TestADeclaredValueIsKeptInOneForm(t *testing.T) {
 // Whatever a caller hands over, what is kept is of the declared form and can be kept again,
 // and no check allocates.
 func FuzzDeclaredValues(f *testing.F) {
-	for _, seed := range []string{"", "json", "-1.50", "+007", "v1.2.3-rc.1+x", "42", "true", "ghp_0123456789abcdefghijABCDEFGHIJ012345", "a\x00b", "١٢"} {
+	for _, seed := range []string{"", "json", "-1.50", "+007", "v1.2.3-rc.1+x", "0-A", "1-\u017fnapshot", "42", "true", "ghp_0123456789abcdefghijABCDEFGHIJ012345", "a\x00b", "١٢"} {
 		f.Add(seed)
 	}
 	forms := []struct {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/httpjson"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 const canary = "c4n4ry"
@@ -385,7 +386,9 @@ func FuzzRejected(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = b.Send(t.Context(), batch)
+		// A request of a few KiB; an ID of two bytes has a header of 16, in a slice that doubles.
+		fuzzing.Allocs(t, len(body), 64<<10, 64, func() { err = b.Send(t.Context(), batch) })
+		fuzzing.Verdict(t, err, batch, body)
 		partial, named := errors.AsType[*driver.Partial](err)
 		if !named {
 			return

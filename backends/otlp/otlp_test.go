@@ -29,6 +29,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/otlp"
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 const (
@@ -1024,7 +1025,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, contentType, body string) {
 		const n = 3
 		b := mustOpen(t, answering{200, contentType, body}, nil)
-		err := b.Send(t.Context(), batch(n))
+		var err error
+		// A request with its models and a copy; of the answer two fields are read.
+		fuzzing.Allocs(t, len(body), 1<<20, 64, func() { err = b.Send(t.Context(), batch(n)) })
 		class := driver.Classify(err)
 		var binary, text collector.ExportLogsServiceResponse
 		isBinary := proto.Unmarshal([]byte(body), &binary) == nil

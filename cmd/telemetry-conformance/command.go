@@ -13,7 +13,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"syscall"
@@ -21,7 +20,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/conformance"
+	"github.com/gotoolbase/telemetry/internal/manpage"
 	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/version"
 )
 
 // The exit codes.
@@ -89,7 +90,7 @@ func newCommand() *cobra.Command {
 		Example: "  telemetry-conformance --vendor acme.yaml -- ./acme\n" +
 			"  telemetry-conformance --vendor acme.yaml --run 'delivery/' -- python3 acme.py\n" +
 			"  telemetry-conformance --vendor acme.yaml --output json -- ./acme | jq .results",
-		Version:       version(),
+		Version:       version.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true, // run prints them
 		Args:          cobra.ArbitraryArgs,
@@ -116,6 +117,7 @@ func newCommand() *cobra.Command {
 			panic(err) // the flags were added above
 		}
 	}
+	manpage.AddCommand(cmd)
 	return cmd
 }
 
@@ -204,11 +206,4 @@ func (o *options) again(command []string) ([]string, error) {
 		"--words=" + strconv.Itoa(len(command)), "--",
 	}
 	return append(flags, command...), nil
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -86,3 +86,22 @@ func shows(lookup func(string) (string, bool), sign string) bool {
 	}
 	return set && value != "" && !saysOff(value)
 }
+
+// Signs returns the names of all variables by which CI and Agent tell who runs a command, for
+// tests that do without any.
+func Signs() []string {
+	names := []string{"CI"}
+	add := func(signs []string) {
+		for _, sign := range signs {
+			name, _, _ := strings.Cut(sign, "=")
+			names = append(names, name)
+		}
+	}
+	for _, system := range ciSystems {
+		add(system.signs)
+	}
+	for _, agent := range agents {
+		add(agent.signs)
+	}
+	return names
+}

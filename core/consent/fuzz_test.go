@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 // FuzzReceipt makes a receipt of anything that an author can declare and reads it back.
@@ -60,6 +61,8 @@ func FuzzStored(f *testing.F) {
 		if err != nil {
 			return
 		}
+		// The lists of a record are split, and sorted.
+		fuzzing.Allocs(t, len(data), 16<<10, 128, func() { _, _ = storedIn(record) })
 		stored, err := storedIn(record)
 		if err != nil {
 			if stored.saidYes() || stored.Receipt != "" {
@@ -78,6 +81,36 @@ func FuzzStored(f *testing.F) {
 		receipt, err := receiptIn(again)
 		if err != nil || receipt.ID != stored.Receipt || receipt.Terms.Digest() != stored.Terms.Digest() {
 			t.Errorf("%q says %+v, and as a receipt %+v, %v", data, stored, receipt, err)
+		}
+	})
+}
+
+// FuzzReceiptFile reads anything as a receipt. What is one is written as the same: by its ID
+// events are sent, and by its terms it is told whether they may be.
+func FuzzReceiptFile(f *testing.F) {
+	r := state.Record{}
+	Receipt{ID: "0123456789abcdef0123456789abcdef", By: SourceQuestion, At: time.Unix(1770120000, 0), Terms: Terms{Tool: "t", Backend: "http", Hosts: []string{"a.example"}}}.put(r)
+	f.Add(r.Encode())
+	f.Add([]byte("format=1\nreceipt=0123456789abcdef0123456789abcdef\nat=9999-12-31T23:59:59-01:00\n.\n"))
+	f.Add([]byte("format=1\n=\n.\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var receipt Receipt
+		var err error
+		// The file is cut into lines and made a map, twice; its lists are split once more.
+		fuzzing.Allocs(t, len(data), 16<<10, 256, func() {
+			var record state.Record
+			if record, err = state.ParseRecord(data); err == nil {
+				receipt, err = receiptIn(record)
+			}
+		})
+		if err != nil {
+			return
+		}
+		again := state.Record{}
+		receipt.put(again)
+		second, err := receiptIn(again)
+		if err != nil || second.ID != receipt.ID || second.Local != receipt.Local || second.Terms.Digest() != receipt.Terms.Digest() {
+			t.Errorf("%q is %+v, and written %+v, %v", data, receipt, second, err)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 // past returns what the history tells, a line for each decision.
@@ -401,6 +402,8 @@ func FuzzHistory(f *testing.F) {
 		if err := errors.Join(os.WriteFile(filepath.Join(dir, "decisions"), content, 0o600), os.Chtimes(answered, noon, noon)); err != nil {
 			t.Fatal(err)
 		}
+		// The file is read whole, and each line is cut into fields and made a map.
+		fuzzing.Allocs(t, len(content), 128<<10, 256, func() { _, _ = store.History() })
 		h, err := store.History()
 		if err != nil {
 			t.Fatal(err)

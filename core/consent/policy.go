@@ -117,18 +117,24 @@ func readPolicy(path string) (p Policy, found bool) {
 	return parsePolicy(string(data)), true
 }
 
-// policyWords are what the first line of a policy may say.
-var policyWords = map[string]Policy{
-	"off":   {Verdict: No, Detail: "off"},
-	"on":    {Verdict: Yes, Detail: "on"},
-	"local": {Local: true, Detail: "local: what is recorded stays on this machine"},
+// policyWord returns what the first line of a policy says.
+func policyWord(word string) (p Policy, said bool) {
+	switch word {
+	case "off":
+		return Policy{Verdict: No, Detail: "off"}, true
+	case "on":
+		return Policy{Verdict: Yes, Detail: "on"}, true
+	case "local":
+		return Policy{Local: true, Detail: "local: what is recorded stays on this machine"}, true
+	}
+	return Policy{}, false
 }
 
 // parsePolicy reads a policy: a word, a line that names a receiver, or the one above the
 // other. Versions that know only the word take a file with the line for a no.
 func parsePolicy(text string) Policy {
 	first, rest, more := strings.Cut(strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")), "\n")
-	p, said := policyWords[strings.ToLower(strings.TrimSpace(first))]
+	p, said := policyWord(strings.ToLower(strings.TrimSpace(first)))
 	if said && !more {
 		return p
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 const pinLine = "receiver http https://collector.corp.example/v1/events"
@@ -106,6 +108,8 @@ func FuzzPolicy(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		// A file of two lines, in lower case and in words of one byte, which have headers of 16.
+		fuzzing.Allocs(t, len(text), 4<<10, 64, func() { parsePolicy(text) })
 		p := parsePolicy(text)
 		lower := strings.ToLower(text)
 		if p.Verdict == Yes && !strings.Contains(lower, "on") || p.Local && !strings.Contains(lower, "local") || p.Verdict == Silent && !p.Local && !p.Pinned {

@@ -72,6 +72,9 @@ func (s Store) receipts() state.Dir { return state.At(s.dir.Join(receiptsDir)) }
 // damaged or was and is set aside, and other errors where the disk does not answer.
 func (s Store) InForce(id string) (Receipt, error) {
 	stored := s.Load()
+	if stored.Err != nil && !state.Unusable(stored.Err) {
+		return Receipt{}, stored.Err // that is no no: what waits would be erased for it
+	}
 	receipt, err := s.readReceipt(id)
 	switch {
 	case err == nil:

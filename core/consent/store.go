@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strconv"
 	"time"
@@ -143,10 +144,12 @@ func (s Store) Yes(said Past, seen Stored) error {
 	if was.revision != seen.revision || was.Answer != seen.Answer || (was.Err == nil) != (seen.Err == nil) {
 		return ErrChanged
 	}
-	if was.Err != nil {
+	if state.Unusable(was.Err) {
 		if _, err := s.dir.SetAside(fileName); err != nil {
 			return err
 		}
+	} else if was.Err != nil { // nobody knows what would be replaced, and what waits under it would be erased
+		return fmt.Errorf("the answer that is stored: %w", was.Err)
 	}
 	if !was.saidYes() && was.Answer != AnswerNone || was.Err != nil {
 		// A no that could not end every receipt, or one of an older version, which knows none.
@@ -201,7 +204,7 @@ func (s Store) No(by Source, shown string, terms Terms, now time.Time) error {
 		defer lock.Unlock()
 	}
 	was := s.Load()
-	if was.Err != nil {
+	if state.Unusable(was.Err) {
 		_, _ = s.dir.SetAside(fileName) // it is of no use but to look at
 	}
 	err := s.dir.WriteRecord(fileName, state.Record{

@@ -126,7 +126,7 @@ type checkAnswer struct {
 }
 
 func checkRows(v view, report core.CheckReport) []screen.Row {
-	answer := screen.Row{Label: v.text("Answer"), Value: v.text(answerWords[report.Class]), Colour: screen.Red}
+	answer := screen.Row{Label: v.text("Answer"), Value: v.text(answerWords()[report.Class]), Colour: screen.Red}
 	if report.Class == driver.ClassAccepted {
 		answer.Colour = screen.Green
 	}
@@ -152,11 +152,13 @@ func checkRows(v view, report core.CheckReport) []screen.Row {
 
 // answerWords says what a receiver made of events. What becomes of these is not in it: that is as
 // the author delivers, and a no or another answer may have come since.
-var answerWords = map[driver.Class]string{
-	driver.ClassAccepted:  "accepted",
-	driver.ClassUnknown:   "not known to have arrived",
-	driver.ClassThrottled: "not taken at that time",
-	driver.ClassPermanent: "refused for good",
-	driver.ClassTooLarge:  "refused as too large, or for something in it",
-	driver.ClassPartial:   "taken in part",
+func answerWords() map[driver.Class]string {
+	return map[driver.Class]string{
+		driver.ClassAccepted:  "accepted",
+		driver.ClassUnknown:   "not known to have arrived",
+		driver.ClassThrottled: "not taken at that time",
+		driver.ClassPermanent: "refused for good",
+		driver.ClassTooLarge:  "refused as too large, or for something in it",
+		driver.ClassPartial:   "taken in part",
+	}
 }

@@ -70,7 +70,7 @@ func (c *Command) List() (list []Flag) {
 		_, one.Bool = f.Value.(flag.Getter).Get().(bool)
 		if format, ok := f.Value.(*formatFlag); ok {
 			for _, value := range format.formats {
-				one.Choices = append(one.Choices, string(value)+"\t"+c.set.text(formatWords[value]))
+				one.Choices = append(one.Choices, string(value)+"\t"+c.set.text(formatWords()[value]))
 			}
 		}
 		list = append(list, one)
@@ -231,8 +231,10 @@ const (
 )
 
 // formatWords say what formats are for, in completions.
-var formatWords = map[outputFormat]string{
-	formatText: "for people", formatJSON: "for programs", formatMarkdown: "for a page", formatJSONSchema: "to check events with",
+func formatWords() map[outputFormat]string {
+	return map[outputFormat]string{
+		formatText: "for people", formatJSON: "for programs", formatMarkdown: "for a page", formatJSONSchema: "to check events with",
+	}
 }
 
 // formatFlag is the flag --output. As a flag.Value it refuses what is not among its formats

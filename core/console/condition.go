@@ -249,7 +249,7 @@ func (s *settings) lossWords(lost, reported map[string]int) string {
 			continue
 		}
 		line := s.text("%d for a reason that is not known", lost[reason])
-		if words := reasonWords[reason]; words != "" {
+		if words := reasonWords()[reason]; words != "" {
 			line = s.text(words, lost[reason])
 		}
 		if reported != nil {
@@ -261,16 +261,18 @@ func (s *settings) lossWords(lost, reported map[string]int) string {
 }
 
 // reasonWords says in words why events are lost. A test holds it to what core counts.
-var reasonWords = map[string]string{
-	"queue_full":  "%d as the oldest when the queue was full",
-	"expired":     "%d too old",
-	"unreadable":  "%d damaged on disk",
-	"refused":     "%d refused by the receiver for good",
-	"unconfirmed": "%d given up after one attempt",
-	"unwritten":   "%d not taken by the disk, or not in time",
-	"invalid":     "%d without a type",
-	"undeclared":  "%d of a type that the tool does not declare",
-	"withdrawn":   "%d recorded before a no",
+func reasonWords() map[string]string {
+	return map[string]string{
+		"queue_full":  "%d as the oldest when the queue was full",
+		"expired":     "%d too old",
+		"unreadable":  "%d damaged on disk",
+		"refused":     "%d refused by the receiver for good",
+		"unconfirmed": "%d given up after one attempt",
+		"unwritten":   "%d not taken by the disk, or not in time",
+		"invalid":     "%d without a type",
+		"undeclared":  "%d of a type that the tool does not declare",
+		"withdrawn":   "%d recorded before a no",
+	}
 }
 
 func (s *settings) size(bytes int64) string {

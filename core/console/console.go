@@ -199,10 +199,16 @@ func Group(tool string, options ...Option) (summary, help string) {
 	return gather(options).group(tool)
 }
 
+// Summary returns the line of Group alone, for what needs the paragraph in few runs.
+func Summary(tool string, options ...Option) string { return gather(options).summary(tool) }
+
+func (s *settings) summary(tool string) string {
+	return s.text("Look at and change what %s reports about its use", tool)
+}
+
 func (s *settings) group(tool string) (summary, help string) {
-	return s.text("Look at and change what %s reports about its use", tool),
-		s.text("Look at and change what %s reports about its use.\n\n"+
-			"Nothing is collected unless you say yes, and you can change your mind at any time.", tool)
+	return s.summary(tool), s.text("Look at and change what %s reports about its use.\n\n"+
+		"Nothing is collected unless you say yes, and you can change your mind at any time.", tool)
 }
 
 // printGroup prints what commands there are.

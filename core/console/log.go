@@ -221,13 +221,15 @@ func (c *call) remark(lines []string) {
 
 // sentWords says in a word or two what a receiver made of a request; answerWords says what
 // that means.
-var sentWords = map[driver.Class]string{
-	driver.ClassAccepted:  "accepted",
-	driver.ClassUnknown:   "failed",
-	driver.ClassThrottled: "not now",
-	driver.ClassPermanent: "refused",
-	driver.ClassTooLarge:  "refused",
-	driver.ClassPartial:   "taken in part",
+func sentWords() map[driver.Class]string {
+	return map[driver.Class]string{
+		driver.ClassAccepted:  "accepted",
+		driver.ClassUnknown:   "failed",
+		driver.ClassThrottled: "not now",
+		driver.ClassPermanent: "refused",
+		driver.ClassTooLarge:  "refused",
+		driver.ClassPartial:   "taken in part",
+	}
 }
 
 // answerOf says what became of a delivery.
@@ -247,15 +249,15 @@ func (c *call) answerOf(d core.Delivery) (string, screen.Colour) {
 	case !known:
 		return screen.Clean(d.Class) + status, screen.Red
 	case class == driver.ClassAccepted:
-		return c.text(sentWords[class]) + status, screen.Green
+		return c.text(sentWords()[class]) + status, screen.Green
 	}
-	return c.text(sentWords[class]) + status, screen.Red
+	return c.text(sentWords()[class]) + status, screen.Red
 }
 
 // classOf returns what the collector made of an answer: the log has it in a word, which is
 // another one where a later version wrote it.
 func classOf(d core.Delivery) (driver.Class, bool) {
-	for class := range sentWords {
+	for class := range sentWords() {
 		if d.Answered && class.String() == d.Class {
 			return class, true
 		}
@@ -307,7 +309,7 @@ func (c *call) showDelivery(d core.Delivery) {
 		{Label: c.text("Answer"), Value: answer, Colour: colour},
 	}
 	if class, known := classOf(d); known && !d.Unsent && class != driver.ClassAccepted {
-		rows = append(rows, screen.Row{Label: c.text("Which means"), Value: c.text(answerWords[class])})
+		rows = append(rows, screen.Row{Label: c.text("Which means"), Value: c.text(answerWords()[class])})
 	}
 	if d.Reason != "" {
 		rows = append(rows, screen.Row{Label: c.text("Because"), Value: screen.Clean(d.Reason)})

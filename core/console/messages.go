@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
@@ -119,10 +118,8 @@ func (s *settings) countErrorf(n int, one, many string, args ...any) error {
 	return s.errorf(format, append([]any{n}, args...)...)
 }
 
-// coreErrors are the errors of core that are put into sentences of this package.
-var coreErrors = []error{core.ErrOff, core.ErrLocal, core.ErrBusy}
-
-// translatedError is one of coreErrors, in the author's language.
+// translatedError is an error of core that is put into sentences of this package, in the
+// author's language.
 type translatedError struct {
 	text string
 	err  error
@@ -131,7 +128,7 @@ type translatedError struct {
 func (e translatedError) Error() string { return e.text }
 func (e translatedError) Unwrap() error { return e.err }
 
-// inWords translates one of coreErrors.
+// inWords translates an error of core.
 func (s *settings) inWords(err error) error { return translatedError{s.text(err.Error()), err} }
 
 // events is a number of events.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/console/internal/page"
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -85,14 +86,14 @@ func textsInCode(t *testing.T) []string {
 	for _, text := range page.Texts() {
 		add(text)
 	}
-	for _, reason := range slices.Sorted(maps.Keys(reasonWords)) {
-		add(reasonWords[reason])
+	for _, reason := range slices.Sorted(maps.Keys(reasonWords())) {
+		add(reasonWords()[reason])
 	}
-	for _, class := range slices.Sorted(maps.Keys(answerWords)) {
-		add(answerWords[class])
+	for _, class := range slices.Sorted(maps.Keys(answerWords())) {
+		add(answerWords()[class])
 	}
-	for _, class := range slices.Sorted(maps.Keys(sentWords)) {
-		add(sentWords[class])
+	for _, class := range slices.Sorted(maps.Keys(sentWords())) {
+		add(sentWords()[class])
 	}
 	for _, name := range layerNames {
 		add(name)
@@ -100,13 +101,13 @@ func textsInCode(t *testing.T) []string {
 	for _, detail := range layerDetails {
 		add(detail)
 	}
-	for _, format := range slices.Sorted(maps.Keys(formatWords)) {
-		add(formatWords[format])
+	for _, format := range slices.Sorted(maps.Keys(formatWords())) {
+		add(formatWords()[format])
 	}
 	for class := driver.ClassAccepted; class <= driver.ClassPartial; class++ {
 		add(class.String())
 	}
-	for _, err := range coreErrors {
+	for _, err := range []error{core.ErrOff, core.ErrLocal, core.ErrBusy} {
 		add(err.Error())
 	}
 	return texts

@@ -1,6 +1,20 @@
-// Package coretest is for the tests of tools: a real collector whose user has said yes,
-// in a directory of the test's own, whose events come back to the test instead of
-// leaving. Tests of backends want package conformance instead.
+// Package coretest is for the tests of tools. Tests of backends want package conformance
+// instead.
+//
+//   - [New] is a real collector whose user has said yes, in a directory of the test's own. Its
+//     events come back to the test instead of leaving, and [Events] says readably what is
+//     wrong with them.
+//   - [Golden] holds what a command sends to a file that is checked in, and [CheckSchema] what it
+//     may send to what people were told.
+//   - [PlantHome] is a home of its own for a real program, which [Build] builds, with an answer
+//     or without one.
+//   - [ExitBudget] runs the program under every weather of the network, and fails if telemetry
+//     makes a command longer than its author allows.
+//   - [NoNetwork] and [RunWithoutNetwork] fail a test that goes to the network, as far as that
+//     can be seen from inside.
+//
+// The examples are three lines each. Programs do not import this package, and are no larger
+// for it.
 package coretest
 
 import (
@@ -21,6 +35,9 @@ type Home struct {
 	tool     props.Tool
 	options  []core.Option
 	recorder *recorder
+
+	mu     sync.Mutex
+	opened []*core.Collector
 }
 
 // New returns an installation of tool whose user has said yes. Whatever backend the
@@ -56,15 +73,26 @@ func (h *Home) Collector() *core.Collector {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.opened = append(h.opened, c)
 	return c
 }
 
 // Manager returns the user's side of the installation.
 func (h *Home) Manager() *core.Manager { return core.NewManager(h.tool, h.options...) }
 
-// Events delivers what waits, and returns all that was delivered since New.
-func (h *Home) Events() []driver.Event {
+// Events closes what Collector returned, as the end of a run does, delivers what waits, and
+// returns all that was delivered since New. A collector that was closed can be used further.
+func (h *Home) Events() Events {
 	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.opened {
+		if err := c.Close(context.Background()); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 	if h.Manager().Decision().Enabled {
 		if _, err := h.Manager().Flush(context.Background(), nil); err != nil {
 			h.t.Fatal(err)
@@ -72,7 +100,7 @@ func (h *Home) Events() []driver.Event {
 	}
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
-	return append([]driver.Event(nil), h.recorder.events...)
+	return append(Events(nil), h.recorder.events...)
 }
 
 type recorder struct {

@@ -18,12 +18,14 @@ type told struct {
 	errors, logs []string
 }
 
-func (t *told) Helper()                 {}
-func (t *told) Name() string            { return "TestMine" }
-func (t *told) Error(args ...any)       { t.errors = append(t.errors, fmt.Sprint(args...)) }
-func (t *told) Log(args ...any)         { t.logs = append(t.logs, fmt.Sprint(args...)) }
-func (t *told) Logf(f string, a ...any) { t.logs = append(t.logs, fmt.Sprintf(f, a...)) }
-func (t *told) Fatal(args ...any)       { t.Error(args...); panic(t) }
+func (t *told) Helper()                   {}
+func (t *told) Name() string              { return "TestMine" }
+func (t *told) Error(args ...any)         { t.errors = append(t.errors, fmt.Sprint(args...)) }
+func (t *told) Log(args ...any)           { t.logs = append(t.logs, fmt.Sprint(args...)) }
+func (t *told) Logf(f string, a ...any)   { t.logs = append(t.logs, fmt.Sprintf(f, a...)) }
+func (t *told) Errorf(f string, a ...any) { t.errors = append(t.errors, fmt.Sprintf(f, a...)) }
+func (t *told) Fatal(args ...any)         { t.Error(args...); panic(t) }
+func (t *told) Fatalf(f string, a ...any) { t.Errorf(f, a...); panic(t) }
 
 // The whole life of a lock file, as an author sees it.
 func TestAnAuthorIsToldWhatToDo(t *testing.T) { // not parallel: it works in a directory of its own
@@ -35,16 +37,9 @@ func TestAnAuthorIsToldWhatToDo(t *testing.T) { // not parallel: it works in a d
 	}}
 	check := func(update string) *told {
 		t.Setenv("TELEMETRY_LOCK", update)
-		mine := &told{TB: t}
-		func() {
-			defer func() {
-				if r := recover(); r != nil && r != any(mine) {
-					panic(r)
-				}
-			}()
-			coretest.CheckSchema(mine, tool, core.WithClock(func() time.Time { return now }))
-		}()
-		return mine
+		return checked(t, func(t testing.TB) {
+			coretest.CheckSchema(t, tool, core.WithClock(func() time.Time { return now }))
+		})
 	}
 	expect := func(mine *told, errors, logs string) {
 		t.Helper()

@@ -237,13 +237,8 @@ func appendMap(b []byte, m map[string]string) []byte {
 
 const hex = "0123456789abcdef"
 
-// plain tells the bytes that stand for themselves in a JSON string.
-var plain = func() (t [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
+// plain reports whether a byte stands for itself in a JSON string.
+func plain(c byte) bool { return c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' }
 
 // AppendJSONStrings appends list to b as a JSON array, each by AppendJSONString.
 func AppendJSONStrings(b []byte, list []string) []byte {
@@ -264,7 +259,7 @@ func AppendJSONString(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if plain[c] {
+		if plain(c) {
 			i++
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/props"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 )
 
@@ -343,6 +344,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("? [a]\n: !!binary |\n  aGk="))
 	f.Add([]byte("\xff\xfeN\x00a\x00m\x00e\x00:\x00 \x00x\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		// The YAML parser has buffers of some KiB and makes a node of 160 bytes of each two that it
+		// reads, whose slices double.
+		fuzzing.Allocs(t, len(data), 128<<10, 1<<10, func() { _, _ = Parse(data) })
 		tool, err := Parse(data)
 		if err == nil {
 			if again, err := Parse(data); err != nil || !reflect.DeepEqual(again.Telemetry, tool.Telemetry) {

@@ -335,7 +335,7 @@ func (r *requestor) tell(j job) (deletion.Receipt, error) {
 	receipt := deletion.Receipt{State: deletion.Acknowledged}
 	day, err := time.Parse(time.DateOnly, j.Day)
 	switch status := strings.ToLower(j.Status); {
-	case err != nil:
+	case err != nil, day.Year() == 0: // days before that one are in no receipt
 		return deletion.Receipt{}, r.Undocumented(asking, http.StatusOK)
 	case status == "staging":
 		receipt.Detail, receipt.CancelUntil = fmt.Sprintf(willErase, j.Day), day.AddDate(0, 0, -frozen)

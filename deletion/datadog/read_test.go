@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 const host = "0dd5a1ad0dd5a1ad0dd5a1ad0dd5a1ad"
@@ -71,6 +72,8 @@ func FuzzReadQuery(f *testing.F) {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
+		// It is cut into words, and what has the form of one is looked at once more.
+		fuzzing.Allocs(t, len(query), 8<<10, 64, func() { readQuery(query) })
 		s := readQuery(query)
 		if s == (subject{}) {
 			return
@@ -94,6 +97,8 @@ func FuzzReadEntry(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		// A few fields are read, each of which may be a text or a number.
+		fuzzing.Allocs(t, len(raw), 16<<10, 64, func() { readEntry(raw) })
 		e, ok := readEntry(raw)
 		if !ok {
 			if e != (entry{}) {
@@ -129,6 +134,8 @@ func FuzzReadAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		a := vendorhttp.Answer{Status: http.StatusOK, Body: body, Whole: true}
+		// An entry of two bytes is one to be read, and a structure of 160, in slices that double.
+		fuzzing.Allocs(t, len(body), 16<<10, 1<<10, func() { readPage(a); readOne(a); readCount(a); readErrors(body) })
 		_, one := readOne(a)
 		p, list := readPage(a)
 		n, count := readCount(a)

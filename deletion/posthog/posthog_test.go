@@ -24,6 +24,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/posthog"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	standin "github.com/gotoolbase/telemetry/internal/standin/posthog"
 )
 
@@ -1201,7 +1202,11 @@ func FuzzNoAnswerIsTakenForMoreThanItSays(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		receipt, err := r.RequestDeletion(t.Context(), deletion.Request{MachineID: machine, RequestedAt: time.Unix(0, 0)})
+		var receipt deletion.Receipt
+		// Some requests of a few KiB; a row of two bytes is a structure of 100, in a slice that doubles.
+		fuzzing.Allocs(t, len(persons)+len(bulk)+len(status)+len(count), 512<<10, 512, func() {
+			receipt, err = r.RequestDeletion(t.Context(), deletion.Request{MachineID: machine, RequestedAt: time.Unix(0, 0)})
+		})
 		if err != nil {
 			if receipt.State != "" || len(err.Error()) > 300 {
 				t.Fatalf("%+v, %v", receipt, err)

@@ -21,13 +21,15 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/deps-*.txt")
+var update = flag.Bool("update", false, "rewrite testdata")
 
 const module = "github.com/gotoolbase/telemetry"
 
 // pkg is what `go list` tells about a package, tests left out.
 type pkg struct {
 	ImportPath string
+	Name, Dir  string
+	GoFiles    []string
 	Standard   bool
 	Imports    []string
 	// Deps is everything that is linked with it.
@@ -42,7 +44,7 @@ type graph map[string]pkg
 
 // list asks once for each build what this module is made of there.
 func list(goos, tags string) (graph, error) {
-	cmd := exec.Command("go", "list", "-tags="+tags, "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
+	cmd := exec.Command("go", "list", "-tags="+tags, "-deps", "-json=ImportPath,Name,Dir,GoFiles,Standard,Imports,Deps,Module", "./...")
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=0")
 	var problems bytes.Buffer
@@ -223,8 +225,23 @@ func TestOnlyProgramsKnowCobra(t *testing.T) {
 	eachBuild(t, func(t *testing.T, g graph) {
 		for path, p := range g {
 			if p.own() && slices.Contains(p.Imports, "github.com/spf13/cobra") &&
-				!under(path, "cmd", "relay/relaycmd", "internal/rootcmd", "examples", "internal/demo", "internal/bench") {
+				!under(path, "cmd", "relay/relaycmd", "internal/rootcmd", "internal/manpage", "examples", "internal/demo", "internal/bench", "internal/torture/tool") {
 				t.Errorf("%s imports cobra", path)
+			}
+		}
+	})
+}
+
+// What helps tests brings package testing with it, and coretest a maker of certificates.
+func TestNoProgramLinksWhatIsForTests(t *testing.T) {
+	t.Parallel()
+	eachBuild(t, func(t *testing.T, g graph) {
+		for _, forTests := range []string{"core/coretest", "internal/fuzzing"} {
+			g.packages(t, forTests)
+			for path, p := range g {
+				if p.own() && slices.Contains(p.Imports, module+"/"+forTests) {
+					t.Errorf("%s imports %s", path, forTests)
+				}
 			}
 		}
 	})

@@ -75,6 +75,9 @@ type cell struct {
 
 func newCell(t *testing.T, p place, w weather) *cell {
 	t.Helper()
+	if p.terminal && runtime.GOOS == "windows" {
+		t.Skip("needs a pseudo-terminal")
+	}
 	if len(p.wrap) > 0 {
 		if runtime.GOOS != "linux" {
 			t.Skip("needs namespaces of Linux")

@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -186,12 +188,7 @@ func (p *page) ownPorts(t *testing.T, dir, script string) string {
 		return address.ReplaceAllStringFunc(text, func(at string) string {
 			host, port, _ := strings.Cut(at, ":")
 			if free[port] == "" {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer l.Close()
-				_, free[port], _ = net.SplitHostPort(l.Addr().String())
+				free[port] = freePort(t)
 			}
 			return host + ":" + free[port]
 		})
@@ -208,6 +205,27 @@ func (p *page) ownPorts(t *testing.T, dir, script string) string {
 		write(t, file, replace(string(content)))
 	}
 	return replace(script)
+}
+
+// ports counts what freePort gave.
+var ports atomic.Int32
+
+// freePort returns one that no other page gets, below those that systems give to who asks for
+// none in particular: else a connection of any other test could have it by the time it is used.
+func freePort(t *testing.T) string {
+	t.Helper()
+	const first, number = 12_000, 18_000
+	for range number {
+		port := strconv.Itoa(first + (os.Getpid()*7+int(ports.Add(1)))%number)
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return port
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // compare holds what was printed to the page.

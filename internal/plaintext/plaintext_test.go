@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
@@ -78,6 +79,8 @@ func FuzzLine(f *testing.F) {
 	f.Add("a\u009bb\xff", 3)
 	f.Fuzz(func(t *testing.T, text string, limit int) {
 		limit = max(0, limit%1000)
+		// What is cleaned is a copy, in which a byte may become three.
+		fuzzing.Allocs(t, len(text), 1<<10, 16, func() { plaintext.Line(text, limit) })
 		got := plaintext.Line(text, limit)
 		if !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) || len(got) > limit+len("…") {
 			t.Errorf("%q", got)

@@ -7,25 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
+	"github.com/gotoolbase/telemetry/internal/manpage"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/version"
 )
 
 const exitUsage = 2
 
 // Prepare makes cmd a program's root, whose errors are for Report to print.
 func Prepare(cmd *cobra.Command) {
-	cmd.Version = version()
+	cmd.Version = version.String()
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return telemetrycmd.UsageError(err) })
 	cmd.Args = noSuchCommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.SetHelpCommand(help())
+	manpage.AddCommand(cmd)
 }
 
 // help is cobra's command of that name, which ends with 0 for a command that there is none of.
@@ -70,13 +72,6 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		text += "; did you mean " + strings.Join(similar, " or ") + "?"
 	}
 	return telemetrycmd.UsageError(errors.New(text))
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // Report prints the error that cmd ended with, unless cmd has said it, and returns the exit

@@ -70,10 +70,9 @@ func metadata(b *strings.Builder, fields []core.SchemaField) {
 
 func code(text string) string { return "`" + text + "`" }
 
-// cell keeps the author's words from ending a cell or becoming markup.
-var cell = strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ")
-
 func table(b *strings.Builder, heading []string, rows int, row func(i int) []string) {
+	// Keeps the author's words from ending a cell or becoming markup.
+	cell := strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ")
 	line := func(cells []string) {
 		b.WriteByte('|')
 		for _, c := range cells {

@@ -37,7 +37,7 @@ func base() props.Tool {
 	}}
 }
 
-func schemaOf(t *testing.T, tool props.Tool, at time.Time) core.Schema {
+func schemaOf(t testing.TB, tool props.Tool, at time.Time) core.Schema {
 	t.Helper()
 	s, err := core.NewManager(tool, core.WithClock(func() time.Time { return at })).Schema()
 	if err != nil {

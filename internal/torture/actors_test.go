@@ -103,7 +103,14 @@ func (a actor) pause() {
 }
 
 // How a recorder ends besides being killed.
-const exitCode, panicCode = 9, 2
+const exitCode, panicCode, failCode = 9, 2, 3
+
+// exitCodes are those of processes that may end so: also with 1, which says that a command of
+// telemetry was hindered, and with 128 and the signal that a command has caught.
+var exitCodes = []int{0, exitCode, panicCode, failCode, 1, 128 + int(syscall.SIGTERM), 128 + int(syscall.SIGHUP)}
+
+// almostASecond is when the second of a command that sends by itself may be over.
+const almostASecond = 900 * time.Millisecond
 
 func (a actor) record() {
 	say("open", wall())

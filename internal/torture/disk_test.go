@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -224,11 +223,14 @@ func sizeOf(t *testing.T, dir string) (size int64) {
 	return size
 }
 
-// injected is the command that runs another one with something wrong in its calls.
-func injected(t *testing.T, what string) []string {
+// injected is the command that runs another one with something wrong in those of its calls.
+func injected(t *testing.T, calls, what string) []string {
 	t.Helper()
-	under := []string{"strace", "-f", "-o", os.DevNull, "-e", "trace=flock", "-e", "inject=flock:" + what}
-	if err := exec.Command(under[0], append(slices.Clone(under[1:]), "true")...).Run(); err != nil {
+	under := []string{"strace", "-f", "-o", os.DevNull, "-e", "trace=" + calls, "-e", "inject=" + calls + ":" + what}
+	if err := exec.Command("strace", "-f", "-o", os.DevNull, "true").Run(); err != nil {
+		if os.Getenv("TELEMETRY_TEST_STRACE") == "required" {
+			t.Fatal("strace is to be there, and to be allowed: ", err)
+		}
 		t.Skip("needs strace, and to be allowed to use it: ", err)
 	}
 	return under
@@ -236,7 +238,7 @@ func injected(t *testing.T, what string) []string {
 
 func TestSlowLocksCostACommandNoTimeAndNoEvents(t *testing.T) {
 	t.Parallel()
-	slow := injected(t, "delay_enter=2000000")
+	slow := injected(t, "flock", "delay_enter=2000000")
 	s, in := calm(t)
 	s.mustEnable(t, false)
 	s.noneIsDue(t)
@@ -261,7 +263,7 @@ func TestANoIsStoredWhereLocksAreSlowOrMissing(t *testing.T) {
 	for _, what := range []string{"delay_enter=2000000", "error=ENOLCK"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			under := injected(t, what)
+			under := injected(t, "flock", what)
 			s, in := calm(t)
 			s.mustEnable(t, false)
 			s.run(abandoning("before", 5))
@@ -284,7 +286,7 @@ func TestANoIsStoredWhereLocksAreSlowOrMissing(t *testing.T) {
 
 func TestEventsThatNoLockCouldBeHadForAreTold(t *testing.T) {
 	t.Parallel()
-	none := injected(t, "error=ENOLCK")
+	none := injected(t, "flock", "error=ENOLCK")
 	s, in := calm(t)
 	s.mustEnable(t, false)
 	s.run(plan{role: "record", id: "r", under: none, env: []string{"EVENTS=5", "END=9"}})

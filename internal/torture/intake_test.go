@@ -3,8 +3,11 @@
 package torture
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -27,11 +30,29 @@ import (
 // whole, and that misbehaves as servers do.
 type intake struct {
 	*httptest.Server
-	mu       sync.Mutex
-	random   *rand.Rand
+	mu     sync.Mutex
+	random *rand.Rand
+	// calm says that everything is taken, and calmed is closed as soon as that is so.
 	calm     bool
+	calmed   chan struct{}
+	mood     mood
 	requests []request
 }
+
+// mood is how an intake answers before it is calm.
+type mood string
+
+const (
+	moody     mood = "moody" // something else each time, mostly well
+	hangs     mood = "hangs"
+	drips     mood = "drips"
+	resets    mood = "resets"
+	isLate    mood = "is late"
+	all413    mood = "answers 413"
+	all400    mood = "answers 400"
+	isFine    mood = "is fine"
+	threeWays mood = "hangs, resets and is late"
+)
 
 // request is one batch that arrived, whatever was answered.
 type request struct {
@@ -41,6 +62,8 @@ type request struct {
 	at     int64
 	events []driver.Event
 	answer string
+	// digest is the SHA-256 of its body as it came over the wire, in hexadecimal.
+	digest string
 }
 
 // What the intake answers.
@@ -49,6 +72,10 @@ const (
 	lost     = "lost"      // stored, but the connection breaks before the answer
 	failed   = "failed"    // 503, not stored
 	tooLarge = "too large" // 413, not stored
+	refused  = "refused"   // 400, not stored
+	reset    = "reset"     // as lost, by a reset of the connection
+	dripped  = "dripped"   // as taken, a byte at a time
+	hung     = "hung"      // nothing, not stored
 )
 
 // largestBatch is what the intake takes at once, so that a slot becomes several batches
@@ -56,7 +83,7 @@ const (
 const largestBatch = 8
 
 func newIntake(t testing.TB, random *rand.Rand) *intake {
-	in := &intake{random: random}
+	in := &intake{random: random, mood: moody, calmed: make(chan struct{})}
 	in.Server = httptest.NewUnstartedServer(in)
 	listener, err := listenStamped()
 	if err != nil {
@@ -75,16 +102,28 @@ func newIntake(t testing.TB, random *rand.Rand) *intake {
 type connKey struct{}
 
 func (in *intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	events, err := decode(r)
+	events, digest, err := decode(r)
 	if err != nil {
 		return // cut off: its sender was killed in the middle of it
 	}
 	at := r.Context().Value(connKey{}).(*stampedConn).last.Load()
 	answer, delay := in.choose(len(events))
+	kept := request{actor: r.Header.Get(actorHeader), at: at, events: events, answer: answer, digest: digest}
+	switch answer {
+	case reset:
+		kept.answer = lost
+	case dripped:
+		kept.answer = taken
+	case hung:
+		kept.answer = failed
+	}
 	in.mu.Lock()
-	in.requests = append(in.requests, request{actor: r.Header.Get(actorHeader), at: at, events: events, answer: answer})
+	n := len(in.requests)
+	in.requests = append(in.requests, kept)
 	in.mu.Unlock()
-	time.Sleep(delay)
+	if !in.wait(r, delay) && kept.answer == taken {
+		in.unanswered(n)
+	}
 	switch answer {
 	case taken:
 		w.WriteHeader(http.StatusAccepted)
@@ -94,24 +133,79 @@ func (in *intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case tooLarge:
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	case refused:
+		w.WriteHeader(http.StatusBadRequest)
+	case hung:
+		in.wait(r, time.Hour)
+		panic(http.ErrAbortHandler)
+	case reset:
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.(*stampedConn).Conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	case dripped:
+		if !in.drip(w, r) {
+			in.unanswered(n)
+		}
 	}
 }
 
-func decode(r *http.Request) (events []driver.Event, err error) {
-	var body io.Reader = r.Body
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		if body, err = gzip.NewReader(r.Body); err != nil {
-			return nil, err
+// wait reports whether the sender was still there after the delay, or when the intake became calm.
+func (in *intake) wait(r *http.Request, delay time.Duration) bool {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-in.calmed:
+	case <-r.Context().Done():
+	}
+	return r.Context().Err() == nil
+}
+
+// unanswered notes that what was to be said of a request did not reach its sender.
+func (in *intake) unanswered(n int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.requests[n].answer = lost
+}
+
+// drip answers a byte at a time, and reports whether the sender read to the end.
+func (in *intake) drip(w http.ResponseWriter, r *http.Request) bool {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	for _, b := range []byte("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") {
+		if _, err := conn.Write([]byte{b}); err != nil {
+			return false
+		}
+		select {
+		case <-time.After(25 * time.Millisecond): // 1.7 s in all: more than a command in CI has
+		case <-in.calmed:
 		}
 	}
-	data, err := io.ReadAll(body)
+	return true
+}
+
+// decode returns the events of a request and the digest of its body.
+func decode(r *http.Request) (events []driver.Event, digest string, err error) {
+	raw, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return nil, err
+	sum := sha256.Sum256(raw)
+	data := raw
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(bytes.NewReader(raw))
+		if err != nil {
+			return nil, "", err
+		}
+		if data, err = io.ReadAll(unpacked); err != nil {
+			return nil, "", err
+		}
 	}
-	return events, json.Unmarshal(data, &events)
+	return events, hex.EncodeToString(sum[:]), json.Unmarshal(data, &events)
 }
 
 func (in *intake) choose(events int) (answer string, delay time.Duration) {
@@ -120,8 +214,28 @@ func (in *intake) choose(events int) (answer string, delay time.Duration) {
 	if events > largestBatch {
 		return tooLarge, 0
 	}
+	now := in.mood
 	if in.calm {
+		now = isFine
+	}
+	if now == threeWays {
+		now = []mood{hangs, resets, isLate}[in.random.IntN(3)]
+	}
+	switch now {
+	case isFine:
 		return taken, 0
+	case hangs:
+		return hung, 0
+	case drips:
+		return dripped, 0
+	case resets:
+		return reset, 0
+	case isLate:
+		return taken, time.Second + upTo(in.random, time.Second)
+	case all413:
+		return tooLarge, 0
+	case all400:
+		return refused, 0
 	}
 	switch in.random.IntN(12) {
 	case 0:
@@ -140,7 +254,10 @@ func (in *intake) choose(events int) (answer string, delay time.Duration) {
 func (in *intake) behave() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.calm = true
+	if !in.calm {
+		in.calm = true
+		close(in.calmed)
+	}
 }
 
 func (in *intake) all() []request {

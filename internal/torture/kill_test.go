@@ -4,9 +4,10 @@ package torture
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,40 +24,24 @@ type scene struct {
 	after  func(t *testing.T, s *stage, o outcome)
 }
 
-// calls are the places of a scene where something happens to its victim: before each
-// changing call, or before some of them, where there is no time for all.
-type calls struct{ first, step int }
-
-// everyCall is all of them where TORTURE says so, else one in most.
-func everyCall(random *rand.Rand, most int) calls {
-	if os.Getenv("TORTURE") != "" {
-		return calls{1, 1}
-	}
-	if testing.Short() {
-		most *= 8
-	}
-	return calls{1 + random.IntN(most), most}
-}
-
-// onlyOnRequest skips what takes minutes: make torture.
+// onlyOnRequest skips what plays every scene at every one of its calls. TestTorture plays some of
+// them at some.
 func onlyOnRequest(t *testing.T) {
 	t.Helper()
-	if os.Getenv("TORTURE") == "" {
-		t.Skip("takes minutes; make torture")
+	if os.Getenv("TORTURE") != everyCall {
+		t.Skip("takes long; make torture TORTURE=" + everyCall)
 	}
 }
+
+const everyCall = "every-call"
 
 func TestNothingBreaksWhereverAProcessIsKilled(t *testing.T) {
 	t.Parallel()
 	onlyOnRequest(t)
-	random := seeded(t)
 	for name, c := range killScenes() {
-		places := everyCall(random, 5)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := places.first
-			for c.killed(t, n) && !t.Failed() {
-				n += places.step
+			for n := 1; c.killed(t, n) && !t.Failed(); n++ {
 			}
 		})
 	}
@@ -151,7 +136,22 @@ func killScenes() map[string]scene {
 func TestNothingBreaksWhateverOthersDoMeanwhile(t *testing.T) {
 	t.Parallel()
 	onlyOnRequest(t)
-	random := seeded(t)
+	for _, c := range stallScenes() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for n := 1; c.stalled(t, n, c.others) && !t.Failed(); n++ {
+			}
+		})
+	}
+}
+
+// stallScene is a scene with what others do while its victim stands still.
+type stallScene struct {
+	scene
+	name, others string
+}
+
+func stallScenes() (list []stallScene) {
 	victims := map[string]plan{
 		"a command":                {role: "record", id: "v", env: []string{"EVENTS=2", "END=9", "PAUSE=2ms", inCI}},
 		"a command that stays":     {role: "record", id: "v", env: []string{"EVENTS=2", "END=9", "PAUSE=2ms", variableLocal}},
@@ -166,13 +166,12 @@ func TestNothingBreaksWhateverOthersDoMeanwhile(t *testing.T) {
 	others := []string{
 		"no", "no yes record", "local record", "yes record", "record send", "variable", "no send yes record", "reset yes record",
 	}
-	for name, victim := range victims {
+	for _, name := range slices.Sorted(maps.Keys(victims)) {
 		for _, first := range []string{toYes, toNo} {
 			for _, steps := range others {
-				places := everyCall(random, 24)
-				t.Run(name+" after a "+first+", beside "+steps, func(t *testing.T) {
-					t.Parallel()
-					c := scene{victim: victim, before: func(t *testing.T, s *stage) {
+				list = append(list, stallScene{
+					name: name + " after a " + first + ", beside " + steps, others: steps,
+					scene: scene{victim: victims[name], before: func(t *testing.T, s *stage) {
 						disk := ""
 						if strings.Contains(name, "full disk") {
 							disk = s.disk(t, "size=1m")
@@ -186,15 +185,12 @@ func TestNothingBreaksWhateverOthersDoMeanwhile(t *testing.T) {
 							s.h.capped = true
 							s.relieve = fill(t, disk)
 						}
-					}}
-					n := places.first
-					for c.stalled(t, n, steps) && !t.Failed() {
-						n += places.step
-					}
+					}},
 				})
 			}
 		}
 	}
+	return list
 }
 
 // killed plays the scene with its victim killed before the nth call, and reports whether it

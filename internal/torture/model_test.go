@@ -24,15 +24,23 @@ const (
 func scope(env []string, answer string) string {
 	set := func(pair string) bool { return slices.Contains(env, pair) }
 	switch {
-	case set(doNotTrack), answer == toNo:
+	case set(doNotTrack), set(policyOff), set(policyBroken), answer == toNo:
 		return nowhere
-	case answer == "" && !set(variableYes):
+	case answer == "" && !set(variableYes) && !set(policyOn):
 		return nowhere
-	case answer == toLocal, set(variableLocal):
+	case answer == toLocal, set(variableLocal), set(policyLocal):
 		return here
 	}
 	return anywhere
 }
+
+// A process that has one of these among its variables runs under that policy.
+const (
+	policyOff    = "POLICY=off"
+	policyOn     = "POLICY=on"
+	policyLocal  = "POLICY=local"
+	policyBroken = "POLICY=none that is known"
+)
 
 // change is a switch of consent, from the log of the process that made it.
 type change struct {
@@ -62,6 +70,12 @@ type recorded struct {
 	// late says that its process had met a lock that was slow, which one that stands still in
 	// it is: then it keeps events in memory, and closed says whether it lived to count them.
 	late, closed bool
+	// process is the ID of its process, tool says that this is one of the tool, whose command is
+	// told of as well, and unrecorded that it ended itself in a way that nobody can record.
+	process, end     string
+	tool, unrecorded bool
+	// blinded says that its process may have found no answer.
+	blinded bool
 }
 
 // patience is how long a command waits for a lock of its own.
@@ -74,8 +88,11 @@ type history struct {
 	local   map[string]bool // receipts of answers that keep everything here
 	events  map[string]recorded
 	unsure  map[string]bool // processes that may not have noted what their attempt came to
+	killed  []int64         // when a process in the background was killed, of which nobody knows the ID
 	resets  bool
 	capped  bool // more was recorded than fits
+	// damaged says that files were changed behind the tool's back: what it knew is gone with them.
+	damaged bool
 }
 
 // possible returns the answers that may have been the stored one at some time between
@@ -285,16 +302,36 @@ func (h *history) nothingIsLost(o outcome) (broken []string) {
 }
 
 // mustArrive reports whether an event was certainly recorded and never erased.
-func (h *history) mustArrive(e recorded) bool {
-	if h.capped || !e.returned || e.late && !e.closed || h.scopes(e.env, e.open, e.after)[nowhere] {
+func (h *history) mustArrive(e recorded) bool { return !h.capped && h.lasting(e) }
+
+// lasting reports that of an event which arrives, unless it is lost, and counted.
+func (h *history) lasting(e recorded) bool {
+	if !e.returned || e.blinded || e.late && !e.closed || h.scopes(e.env, e.open, e.after)[nowhere] {
 		return false
 	}
 	return !slices.ContainsFunc(h.changes, func(c change) bool { return c.isNo() && c.end > e.open })
 }
 
+// doubtful returns what tells of a request that its sender may not have lived to note the answer.
+// There is one sender at a time: when one is killed in the background, it is that of the last request.
+func (h *history) doubtful(requests []request) func(request) bool {
+	last := map[int64]bool{} // by arrival
+	for _, killed := range h.killed {
+		at := int64(0)
+		for _, r := range requests {
+			if r.at <= killed {
+				at = max(at, r.at)
+			}
+		}
+		last[at] = true
+	}
+	return func(r request) bool { return h.unsure[r.actor] || last[r.at] }
+}
+
 // copiesAreExplained: an event arrives twice only with the same ID, and only where the
 // sender could not know that it had arrived.
 func (h *history) copiesAreExplained(o outcome) (broken []string) {
+	doubtful := h.doubtful(o.requests)
 	known := map[string]request{} // by key, the request after which no other may come
 	ids, keys := map[string]string{}, map[string]string{}
 	requests := slices.Clone(o.requests)
@@ -315,7 +352,7 @@ func (h *history) copiesAreExplained(o outcome) (broken []string) {
 				broken = append(broken, fmt.Sprintf("copies: %s was taken from %s, which knew it, and %d µs later came from %s", key, first.actor, (r.at-first.at)/1000, r.actor))
 			}
 			ids[key], keys[event.ID] = event.ID, key
-			if r.answer == taken && !h.unsure[r.actor] {
+			if r.answer == taken && !doubtful(r) && !h.damaged {
 				known[key] = r
 			}
 		}
@@ -333,19 +370,20 @@ func (h *history) statusIsTrue(o outcome) (broken []string) {
 	if o.status.Queue.Events != 0 || o.status.Queue.Damaged != 0 {
 		broken = append(broken, fmt.Sprintf("status: after everything was sent, %+v waits", o.status.Queue))
 	}
-	if len(o.status.Faults) > 0 {
+	if len(o.status.Faults) > 0 && !h.damaged {
 		broken = append(broken, fmt.Sprintf("status: faults %q", o.status.Faults))
 	}
-	if h.resets { // which begin the counters anew
+	if h.resets || h.damaged { // which begin the counters anew, or may
 		return broken
 	}
+	doubtful := h.doubtful(o.requests)
 	least, most := 0, 0 // at least 0 where there may have been no room for the count
 	for _, r := range o.requests {
 		if r.answer != taken {
 			continue
 		}
 		most += len(r.events)
-		if !h.unsure[r.actor] && !h.capped {
+		if !doubtful(r) && !h.capped {
 			least += len(r.events)
 		}
 	}

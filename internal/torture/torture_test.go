@@ -1,18 +1,23 @@
 //go:build linux
 
-// Package torture holds no code: its tests let real processes record, send and change
-// their mind in one state directory, kill them at any moment, and compare what arrived at
-// a real server with what the processes said before they died. Nothing stands between the
-// promises and the proof but what an author declares: no transport, clock or file of the
-// test's own.
+// Package torture holds no code but that of the tool that is tortured. Its tests let real
+// processes record, send and change their mind in one state directory, kill them, take the disk
+// or the time away from them, and compare what arrived at a real server with what the processes
+// said before they died. Nothing stands between the promises and the proof but what an author
+// declares: no transport, clock or file of the test's own.
 //
-// A round prints its seed. The seed fixes which processes there are and what they do, not
+// There are two kinds. The scenarios of TestTorture have a file each and let processes of
+// internal/torture/tool meet one fault; see scenarios for the list. In the other tests the test
+// binary is all processes, so that they can be told to do what no tool does.
+//
+// All of them print seeds. A seed fixes which processes there are and what happens to them, not
 // when the kernel lets them.
 package torture
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,8 +41,19 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == actorArgs+1 && os.Args[1] == "actor" {
 		act(os.Args[1:])
 	}
-	if len(os.Args) > 3 && (os.Args[1] == "killed" || os.Args[1] == "stalled") {
-		runTraced(os.Args[1], os.Args[2], os.Args[3:])
+	if len(os.Args) > 3 {
+		switch os.Args[1] {
+		case "killed", "stalled", "shifted":
+			runTraced(os.Args[1], os.Args[2], os.Args[3:])
+		case "ruled":
+			ruled(os.Args[2], os.Args[3:])
+		}
+	}
+	// What is mounted is nobody else's, and does not outlive a test that is killed. Who may not do
+	// that may not mount either, and is told by the test that needs it.
+	const alone = "TORTURE_ALONE"
+	if os.Getenv(alone) == "" && ownMounts() == nil {
+		_ = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), alone+"=1"))
 	}
 	os.Exit(m.Run())
 }
@@ -56,13 +72,30 @@ type plan struct {
 	under []string
 	env   []string
 	seed  uint64
-	// kill is how long it lives after it began, 0 for as long as it likes.
-	kill time.Duration
+	// args are those of the tool, nil where the test binary itself is the process.
+	args []string
+	// kill is how long it lives after it began, 0 for as long as it likes, and signal what ends
+	// it then, SIGKILL unless it is set.
+	kill   time.Duration
+	signal syscall.Signal
 	// stop is when it stands still, 0 for never, and stand for how long: between any two
 	// instructions of it others may do all their work.
 	stop, stand time.Duration
-	// meanwhile, where not nil, runs while the process stands still; see stallBefore.
+	// meanwhile, where not nil, runs while the process stands still; see stallBefore. With cut it
+	// never goes on: it is killed then.
 	meanwhile func()
+	cut       bool
+	// faulty says that its calls fail, so that nobody knows what it could note.
+	faulty bool
+	// blinded says that it may see no answer, which counts as a no: then it records nothing.
+	blinded bool
+	// shifted is how far its clock is off.
+	shifted time.Duration
+}
+
+// unrecorded reports whether the process ends itself without a chance to say so.
+func (p plan) unrecorded() bool {
+	return slices.ContainsFunc([]string{"exit", "goroutine", "exec"}, func(end string) bool { return slices.Contains(p.args, end) })
 }
 
 // weather is which answers are given in a round.
@@ -112,9 +145,7 @@ func TestNoPromiseBreaksWhateverIsKilledAndWhoeverChangesTheirMind(t *testing.T)
 	t.Parallel()
 	random := seeded(t)
 	rounds := 36
-	if n, err := strconv.Atoi(os.Getenv("TORTURE")); err == nil {
-		rounds *= n
-	} else if testing.Short() {
+	if testing.Short() {
 		rounds = 4
 	}
 	var total counts
@@ -146,9 +177,9 @@ func TestNoPromiseBreaksWhateverIsKilledAndWhoeverChangesTheirMind(t *testing.T)
 // seeded returns what a test chooses by, from a seed that it prints.
 func seeded(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s, err := strconv.ParseUint(os.Getenv("TORTURE_SEED"), 10, 64); err == nil {
-		seed = s
+	seed, err := strconv.ParseUint(os.Getenv("TORTURE_SEED"), 10, 64)
+	if err != nil {
+		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("TORTURE_SEED=%d chooses the same again", seed)
 	return rand.New(rand.NewPCG(seed, 0))
@@ -180,6 +211,10 @@ func round(t *testing.T, w weather, random *rand.Rand, total *counts) []string {
 type stage struct {
 	dir, endpoint string
 	random        *rand.Rand
+	// tool is the program whose processes these are, and env what all of them have; both are
+	// empty where the test binary is that.
+	tool string
+	env  []string
 
 	mu       sync.Mutex
 	h        history
@@ -218,8 +253,15 @@ func (s *stage) play(plans []plan) {
 // run runs one process to its end and notes what it said.
 func (s *stage) run(p plan) {
 	args := append(slices.Clone(p.under), os.Args[0], "actor", p.role, p.id, s.dir, s.endpoint, strconv.FormatUint(p.seed, 10))
+	if p.args != nil {
+		args = append(slices.Clone(p.under), s.tool)
+		args = append(args, p.args...)
+	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = p.env
+	cmd.Env = slices.Concat(s.env, p.env)
+	if p.args != nil {
+		cmd.Env = append(cmd.Env, "ACTOR="+p.id)
+	}
 	if cmd.Env == nil {
 		cmd.Env = []string{}
 	}
@@ -243,6 +285,11 @@ func (s *stage) run(p plan) {
 	for lines.Scan() {
 		if lines.Text() == "stalled" {
 			others.Go(p.meanwhile)
+			if p.cut {
+				others.Wait()
+				_ = cmd.Process.Kill()
+				continue
+			}
 			standStill(&others)
 			goOn()
 			continue
@@ -276,7 +323,7 @@ func torment(process *os.Process, p plan) (end func()) {
 		timers = append(timers, time.AfterFunc(d, func() { _ = process.Signal(signal) }))
 	}
 	if p.kill > 0 {
-		at(p.kill, syscall.SIGKILL)
+		at(p.kill, cmp.Or(p.signal, syscall.SIGKILL))
 	}
 	if p.stop > 0 {
 		at(p.stop, syscall.SIGSTOP)
@@ -300,8 +347,8 @@ func (s *stage) note(p plan, said [][]string, err error, reaped int64) {
 	killed := false
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		status := exit.Sys().(syscall.WaitStatus)
-		killed = status.Signaled() && status.Signal() == syscall.SIGKILL
-		if !killed && status.ExitStatus() != exitCode && status.ExitStatus() != panicCode {
+		killed = status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == p.signal)
+		if !killed && !slices.Contains(exitCodes, status.ExitStatus()) {
 			s.problem("%s ended with %v after it said %q", p.id, err, said)
 		}
 	} else if err != nil {
@@ -312,6 +359,8 @@ func (s *stage) note(p plan, said [][]string, err error, reaped int64) {
 	s.processes++
 	if killed {
 		s.kills++
+	}
+	if killed || p.faulty {
 		s.h.unsure[p.id] = true
 	}
 	n := &noting{s: s, p: p}
@@ -336,23 +385,27 @@ func (n *noting) line(words []string) {
 	h := &n.s.h
 	switch words[0] {
 	case "open":
-		n.open = number(words[1])
+		n.open = n.at(words[1])
 		n.last = n.open
 	case "track":
 		key := eventKey(n.p.id, int(number(words[1])))
-		n.last = number(words[3])
-		e := recorded{key: key, env: n.p.env, open: n.open, before: number(words[2]), after: n.last, returned: true}
+		n.last = n.at(words[3])
+		e := recorded{key: key, env: n.p.env, open: n.open, before: n.at(words[2]), after: n.last, returned: true,
+			process: n.p.id, tool: n.p.args != nil, unrecorded: n.p.unrecorded(), end: strings.Join(n.p.args, " "), blinded: n.p.blinded}
 		n.late = n.late || e.after-e.before >= patience
 		e.late = n.late
 		h.events[key] = e
 		n.tracked++
 		n.s.tracked++
 	case "closed":
-		n.s.took[n.p.id] = time.Duration(number(words[1]) - n.open)
+		n.s.took[n.p.id] = time.Duration(n.at(words[1]) - n.open)
 		for i := range n.tracked {
 			e := h.events[eventKey(n.p.id, i)]
 			e.closed = true
 			h.events[e.key] = e
+		}
+		if n.p.args != nil && n.s.took[n.p.id] > almostASecond {
+			h.unsure[n.p.id] = true // its second may have been over in the middle of an attempt
 		}
 	case "unsure":
 		h.unsure[n.p.id] = true
@@ -377,11 +430,17 @@ func (n *noting) line(words []string) {
 				h.local[receipt] = true
 			}
 		}
-	case "ready":
+	case "ready", "waiting":
 	default:
+		if n.p.args != nil && n.p.role == "send" {
+			return // for people
+		}
 		n.s.problems = append(n.s.problems, fmt.Sprintf("%s said %q", n.p.id, words))
 	}
 }
+
+// at reads a time off the clock of the process.
+func (n *noting) at(word string) int64 { return number(word) - int64(n.p.shifted) }
 
 // end notes what a process may have done between its last line and its end.
 func (n *noting) end(reaped int64, cut bool) {
@@ -389,9 +448,9 @@ func (n *noting) end(reaped int64, cut bool) {
 		n.begun.end = reaped
 		n.s.h.changes = append(n.s.h.changes, *n.begun)
 	}
-	if n.p.role == "record" && cut {
+	if n.p.role == "record" && (cut || n.p.faulty) {
 		key := eventKey(n.p.id, n.tracked)
-		n.s.h.events[key] = recorded{key: key, env: n.p.env, open: n.open, before: n.last, after: reaped}
+		n.s.h.events[key] = recorded{key: key, env: n.p.env, open: n.open, before: n.last, after: reaped, process: n.p.id}
 	}
 }
 
@@ -453,7 +512,7 @@ func (s *stage) kill(id string, pid int, after time.Duration) {
 
 func (s *stage) isOurs(pid string) bool {
 	arguments, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
-	return err == nil && bytes.Contains(arguments, []byte(s.dir))
+	return err == nil && bytes.Contains(arguments, []byte(cmp.Or(s.tool, s.dir)))
 }
 
 // awaitEnd waits until no process is at work in the directory.

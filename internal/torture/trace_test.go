@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -19,6 +20,7 @@ import (
 var changing = []uint64{
 	syscall.SYS_WRITE, syscall.SYS_FTRUNCATE, syscall.SYS_MKDIRAT, syscall.SYS_RENAMEAT, syscall.SYS_UNLINKAT,
 	syscall.SYS_UTIMENSAT, syscall.SYS_FSYNC, syscall.SYS_FLOCK, syscall.SYS_READ,
+	syscall.SYS_OPENAT, syscall.SYS_PWRITE64, syscall.SYS_CONNECT,
 }
 
 // killBefore is the command that runs another one and kills it before the nth of the
@@ -48,7 +50,17 @@ func runTraced(what, nth string, args []string) {
 	}
 	pid := cmd.Process.Pid
 	const options = syscall.PTRACE_O_TRACECLONE | syscall.PTRACE_O_TRACESYSGOOD | ptraceExitKill
-	if _, err := wait(pid); err != nil || syscall.PtraceSetOptions(pid, options) != nil || syscall.PtraceSyscall(pid, 0) != nil {
+	if _, err := wait(pid); err != nil || syscall.PtraceSetOptions(pid, options) != nil {
+		os.Exit(notTraced)
+	}
+	clock := shiftedClock{by: int64(left), reads: map[int]uintptr{}}
+	if what == "shifted" {
+		if err := hideVDSO(pid); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(notTraced)
+		}
+	}
+	if syscall.PtraceSyscall(pid, 0) != nil {
 		os.Exit(notTraced)
 	}
 	for {
@@ -63,6 +75,8 @@ func runTraced(what, nth string, args []string) {
 		}
 		signal := 0
 		switch stop := status.StopSignal(); {
+		case stop == syscall.SIGTRAP|callStop && what == "shifted":
+			clock.at(thread)
 		case stop == syscall.SIGTRAP|callStop:
 			if isChanging(thread) {
 				left--
@@ -113,23 +127,28 @@ func waitAny() (thread int, status syscall.WaitStatus) {
 // isChanging reports whether a thread stands before one of the changing calls. What it says
 // to the test does not count.
 func isChanging(thread int) bool {
-	var info struct { // ptrace_syscall_info of linux/ptrace.h
-		op     uint8
-		_      [3]uint8
-		_      uint32
-		_      [2]uint64
-		number uint64
-		args   [6]uint64
+	c := callOf(thread)
+	return c.op == callEntry && !(c.number == syscall.SYS_WRITE && c.args[0] == 1) && slices.Contains(changing, c.number)
+}
+
+// call is ptrace_syscall_info of linux/ptrace.h.
+type call struct {
+	op     uint8
+	_      [3]uint8
+	_      uint32
+	_      [2]uint64
+	number uint64
+	args   [6]uint64
+}
+
+// What op is where a thread stands before or after a call.
+const callEntry, callExit = 1, 2
+
+// callOf returns the call that a thread stands at, none if it has been killed since.
+func callOf(thread int) (c call) {
+	_, _, errno := syscall.Syscall6(syscall.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(thread), unsafe.Sizeof(c), uintptr(unsafe.Pointer(&c)), 0, 0)
+	if errno != 0 {
+		return call{}
 	}
-	_, _, errno := syscall.Syscall6(syscall.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(thread), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
-	const entry = 1
-	if errno != 0 || info.op != entry || info.number == syscall.SYS_WRITE && info.args[0] == 1 {
-		return false
-	}
-	for _, number := range changing {
-		if info.number == number {
-			return true
-		}
-	}
-	return false
+	return c
 }

@@ -84,12 +84,17 @@ type Step struct {
 	State deletion.State
 	// Detail is the receipt's or the problem, in one line.
 	Detail string
-	// By and Why are those of a person, where it was one.
-	By, Why string
+	// By and Why are those of a person, where it was one. RequestedAt is when the person asked,
+	// by the word of one who joined.
+	By, Why     string
+	RequestedAt time.Time
 }
 
 func step(e entry) Step {
 	s := Step{At: e.wall(), Event: string(e.Event), Vendor: e.Vendor, Detail: e.Problem, By: e.By, Why: e.Why}
+	if e.Event == joined && e.Proof == "" {
+		s.RequestedAt = e.RequestedAt
+	}
 	switch {
 	case e.Receipt != nil:
 		s.State, s.Detail = handedOver(e.Receipt.State), e.Receipt.Detail

@@ -22,6 +22,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -533,6 +534,8 @@ func FuzzWhatIsReadIsARequest(f *testing.F) {
 	f.Add([]byte(strings.Replace(body("mytool", p), p.id, strings.ToUpper(p.id), 1)))
 	f.Add([]byte(`{"MACHINE_ID":"` + p.id + `","machine_id":"` + somebody(2).id + `","erasure_key":"` + p.key + `","tool":"mytool"}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
+		// The request of the test itself, and what a body of a few KiB at most is read into.
+		fuzzing.Allocs(t, len(content), 64<<10, 16, func() { erasures.ReadRequest(httptest.NewRecorder(), post(string(content))) })
 		req, word := erasures.ReadRequest(httptest.NewRecorder(), post(string(content)))
 		switch word {
 		case "invalid_request", "too_large":

@@ -25,6 +25,8 @@ var (
 	ErrNotEmpty = errors.New("the ledger in the database is not empty: a ledger of files is imported before anything else")
 	// ErrNoFile: there is no ledger in the directory.
 	ErrNoFile = errors.New("there is no ledger.jsonl in the directory")
+	// ErrNoLines: the ledger in the directory is empty.
+	ErrNoLines = errors.New("the ledger.jsonl in the directory is empty: restore it from a backup; if nobody ever asked, there is nothing to take over")
 )
 
 const (
@@ -44,15 +46,6 @@ type Imported struct {
 	TornBytes int64
 }
 
-// FindFile says whether there is a ledger for Import. Its error wraps ErrNoFile if not.
-func FindFile(dir string) error {
-	file, err := openFile(dir)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
-
 func openFile(dir string) (*os.File, error) {
 	file, err := os.Open(filepath.Join(dir, ledgerName))
 	if errors.Is(err, os.ErrNotExist) {
@@ -66,7 +59,7 @@ func openFile(dir string) (*os.File, error) {
 
 // Import takes over a ledger that was a file, with its lines as they are: heads that were kept
 // of it stay true. The relay that wrote it must have ended. It is all taken over, or nothing;
-// the file stays as it is. Errors wrap ErrNoFile, ErrNotEmpty, store.ErrNewer,
+// the file stays as it is. Errors wrap ErrNoFile, ErrNoLines, ErrNotEmpty, store.ErrNewer,
 // store.ErrUnavailable, or name the line that is damaged.
 func (l *Ledger) Import(ctx context.Context, dir string) (Imported, error) {
 	file, err := openFile(dir)
@@ -98,7 +91,9 @@ func (l *Ledger) Import(ctx context.Context, dir string) (Imported, error) {
 		}); err != nil {
 			return err
 		}
-		done.Lines, done.Head = b.seq, b.hash
+		if done.Lines, done.Head = b.seq, b.hash; b.seq == 0 {
+			return ErrNoLines
+		}
 		return b.flush(ctx)
 	})
 	if err != nil {

@@ -391,7 +391,7 @@ func (b *batch) apply(ctx context.Context, r *erasure, e entry) error {
 		return err
 	}
 	for i := range r.vendors {
-		if v := &r.vendors[i]; e.Vendor == "" || e.Vendor == v.name {
+		if v := &r.vendors[i]; e.Event != joined && (e.Vendor == "" || e.Vendor == v.name) {
 			if err := b.update(ctx, v); err != nil {
 				return err
 			}
@@ -399,8 +399,8 @@ func (b *batch) apply(ctx context.Context, r *erasure, e entry) error {
 	}
 	b.totals[total{r.tool, before}]--
 	b.totals[total{r.tool, r.state}]++
-	_, err := b.Exec(ctx, `UPDATE erasures SET state = ?, verified = ?, is_open = ?, is_waiting = ? WHERE number = ?`,
-		string(r.state), store.Millis(r.verified), number(r.open()), number(r.waiting()), r.number)
+	_, err := b.Exec(ctx, `UPDATE erasures SET state = ?, due = ?, verified = ?, is_open = ?, is_waiting = ? WHERE number = ?`,
+		string(r.state), store.Millis(r.due), store.Millis(r.verified), number(r.open()), number(r.waiting()), r.number)
 	return err
 }
 

@@ -314,6 +314,10 @@ type Audit struct {
 	// Damage is what is not as it was written: its first places, of which there are Damaged.
 	Damage  []Damage
 	Damaged int64
+
+	// lastWall and clock are what the two clocks said at the last step.
+	lastWall time.Time
+	clock    millis
 }
 
 // Damage is one place that is not as it was written.
@@ -406,8 +410,10 @@ func (a *Audit) verifySteps(ctx context.Context, tx *store.Tx) (more bool, err e
 		return read == atOnce, err
 	}
 	h, err := readHead(ctx, tx)
-	if err == nil && (h.seq != a.Lines || h.hash != a.Head) {
+	if err == nil && a.Lines == 0 && h.seq != 0 {
 		a.damaged(Damage{Line: h.seq, Problem: "it is not the last one any more, or not as it was written"})
+	} else if err == nil {
+		a.holdHead(h)
 	}
 	return false, err
 }
@@ -430,7 +436,24 @@ func (a *Audit) step(seq, number int64, line []byte) {
 	if problem != "" {
 		a.damaged(Damage{Line: seq, Problem: problem})
 	}
-	a.Lines, a.Head, a.LastAt = seq, hashOf(line), e.At
+	if e.Clock < a.clock {
+		a.damaged(Damage{Line: seq, Problem: "it was written at an earlier time by the ledger's clock than the one before it"})
+	}
+	a.Lines, a.Head, a.LastAt, a.lastWall, a.clock = seq, hashOf(line), e.At, e.wall(), e.Clock
+}
+
+// holdHead holds what the head says of times against the last step: by them it is known what is
+// to be done now. Between two steps the head alone is written, so its clock may be ahead, by no
+// more than the machine's was.
+func (a *Audit) holdHead(h head) {
+	off := h.wall.Sub(a.lastWall)
+	switch {
+	case a.Lines == 0: // nothing is known of any time
+	case h.seq != a.Lines || h.hash != a.Head, !h.at.Equal(a.LastAt.Truncate(time.Millisecond)):
+		a.damaged(Damage{Line: h.seq, Problem: "it is not the last one any more, or not as it was written"})
+	case h.clock < a.clock || h.clock > a.clock+longest+inMillis(max(off, 0)):
+		a.damaged(Damage{Problem: "the ledger's clock is not where the last step and the machine's clock left it: waits would be too long, or left out"})
+	}
 }
 
 // verifyStates holds the next erasures against their steps, and returns the number of the last
@@ -533,7 +556,7 @@ func (r *erasure) differs(history []entry, now millis) string {
 	same := r.id == want.id && r.tool == want.tool && r.machine == want.machine && r.state == want.state &&
 		r.claimed.Equal(want.claimed) && r.received.Equal(want.received) && r.bound.Equal(want.bound) && r.due.Equal(want.due) &&
 		r.verified.Equal(want.verified) && slices.EqualFunc(r.vendors, want.vendors, func(x, y vendorState) bool {
-		return x.tool == y.tool && x.name == y.name && x.state == y.state && x.since.Equal(y.since) && x.attempts == y.attempts && x.lost == y.lost && x.problem == y.problem &&
+		return x.position == y.position && x.tool == y.tool && x.name == y.name && x.state == y.state && x.since.Equal(y.since) && x.attempts == y.attempts && x.lost == y.lost && x.problem == y.problem &&
 			(x.receipt == nil) == (y.receipt == nil) && (x.receipt == nil || x.receipt.equal(*y.receipt))
 	})
 	switch {

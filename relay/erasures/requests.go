@@ -126,18 +126,19 @@ func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
 			return err
 		}
 		if known != nil && known.open() && known.waiting() {
-			receipt = known.receipt(false)
 			e := entry{Event: joined, ID: known.id, RequestedAt: first.RequestedAt, Proof: first.Proof, By: first.By, Why: first.Why}
-			return b.join(ctx, known, e)
+			e.DueAt = e.since(t.Due)
+			err := b.join(ctx, known, e)
+			receipt = known.receipt(false)
+			return err
 		}
 		e := first
 		if e.RequestedAt.IsZero() {
 			e.RequestedAt = b.now
 		}
-		// Who vouches says when the month began. A tool's clock may be years back, and says nothing.
 		e.DueAt = b.now.Add(t.Due)
-		if e.Proof == "" && e.RequestedAt.Before(b.now) {
-			e.DueAt = e.RequestedAt.Add(t.Due)
+		if due := e.since(t.Due); !due.IsZero() && due.Before(e.DueAt) {
+			e.DueAt = due
 		}
 		if err := b.add(&e, 0); err != nil {
 			return err
@@ -155,6 +156,15 @@ func (l *Ledger) Add(d Demand, t Terms) (Receipt, error) {
 	return receipt, err
 }
 
+// since is when a month is over that began when the person asked, and zero where that is not
+// known: who vouches knows it. A tool's clock may be years back, and says nothing.
+func (e entry) since(due time.Duration) time.Time {
+	if e.Proof != "" || e.RequestedAt.IsZero() {
+		return time.Time{}
+	}
+	return e.RequestedAt.Add(due)
+}
+
 // join writes down that somebody asks for what is under way already, unless that is known: a
 // tool may ask as often as it likes.
 func (b *batch) join(ctx context.Context, r *erasure, e entry) error {
@@ -162,12 +172,13 @@ func (b *batch) join(ctx context.Context, r *erasure, e entry) error {
 	if err != nil {
 		return err
 	}
+	earlier := !e.DueAt.IsZero() && e.DueAt.Before(r.due)
 	for _, o := range history {
-		if _, asks := o.asker(); asks && (o.Proof != "" && e.Proof != "" || o.Proof == e.Proof && o.By == e.By && o.Why == e.Why) {
+		if _, asks := o.asker(); !earlier && asks && (o.Proof != "" && e.Proof != "" || o.Proof == e.Proof && o.By == e.By && o.Why == e.Why) {
 			return nil
 		}
 	}
-	return b.add(&e, r.number)
+	return b.advance(ctx, r, &e)
 }
 
 // history returns the steps of an erasure, also those of this transaction.

@@ -116,7 +116,10 @@ func begin(e entry) (*erasure, error) {
 // and that nothing was changed.
 func (r *erasure) apply(e entry) error {
 	switch e.Event {
-	case joined: // it is evidence, and changes nothing
+	case joined: // it is evidence, and may say that the month began earlier
+		if !e.DueAt.IsZero() && e.DueAt.Before(r.due) {
+			r.due = e.DueAt
+		}
 		return nil
 	case retried:
 		for i := range r.vendors {

@@ -461,6 +461,14 @@ func TestWhateverIsChangedInTheEvidenceIsFound(t *testing.T) {
 			`UPDATE erasure_totals SET n = n + 1 WHERE state = 'verified'`,
 			`DELETE FROM erasure_totals WHERE state = 'acknowledged'`,
 			`UPDATE erasure_head SET hash = '` + strings.Repeat("0", 64) + `'`,
+			`UPDATE erasure_head SET at = 100000000000000000`,
+			`UPDATE erasure_head SET at = at + 31536000000`,
+			`UPDATE erasure_head SET at = at - 1`,
+			`UPDATE erasure_head SET clock = clock - 34560000000`,
+			`UPDATE erasure_head SET clock = clock - 1`,
+			`UPDATE erasure_head SET clock = clock + 691200000`,
+			`UPDATE erasure_vendors SET position = position + 7`,
+			`UPDATE erasure_vendors SET position = position + 7 WHERE erasure = 13`,
 		} {
 			f.look(func(l *erasures.Ledger) {
 				db, err := store.Open(t.Context(), f.url, erasures.Schema())
@@ -775,5 +783,20 @@ func TestTheMonthBeginsWhenThePersonAskedWhereSomebodyVouches(t *testing.T) {
 	if err != nil || !told.DueAt.Equal(told.ReceivedAt.Add(30*day)) {
 		t.Errorf("due by %v (%v), want a month after it came in", told.DueAt, err)
 	}
-	f.erasures()
+	// Of those who ask for the same, the letter that is older says when the month began.
+	letter := noon.Add(-28 * day)
+	for range 2 {
+		told, err = f.relay.Request(t.Context(), erasures.Demand{Tool: "mytool", MachineID: somebody(2).id, RequestedAt: letter, By: "bob", Why: "a letter"})
+		if err != nil || told.New || !told.DueAt.Equal(letter.Add(30*day)) {
+			t.Errorf("got %+v (%v), want one due a month after the letter", told, err)
+		}
+	}
+	told, err = f.relay.Request(t.Context(), erasures.Demand{Tool: "mytool", MachineID: somebody(2).id, RequestedAt: letter.Add(day), By: "bob", Why: "another letter"})
+	if err != nil || !told.DueAt.Equal(letter.Add(30*day)) {
+		t.Errorf("a younger letter made it due by %v (%v)", told.DueAt, err)
+	}
+	list := f.erasures()
+	if steps := list[1].Steps; len(steps) != 3 || !steps[1].RequestedAt.Equal(letter) || !list[1].DueAt.Equal(letter.Add(30*day)) {
+		t.Errorf("the ledger has %+v, due by %v", steps, list[1].DueAt)
+	}
 }

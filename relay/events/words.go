@@ -3,6 +3,7 @@
 package events
 
 import (
+	"math"
 	"regexp"
 	"strings"
 	"unicode"
@@ -28,8 +29,9 @@ var (
 
 // These match what may be kept of a text.
 var (
-	// systemVersion is a family and its number, as tools write it.
-	systemVersion = regexp.MustCompile(`^[a-z0-9.-]{1,32}( [a-z0-9.-]{1,32})?$`)
+	// systemVersion is a family and its number, as tools write it. The name of a host has dots
+	// where a family has none.
+	systemVersion = regexp.MustCompile(`^([a-z0-9_-]{1,32}( [0-9][a-z0-9.-]{0,31})?|[0-9][0-9.]{0,31})$`)
 	// goVersion is a release; what a distributor or an experiment adds is left out.
 	goVersion = regexp.MustCompile(`^go[0-9]{1,3}(\.[0-9]{1,3}){0,2}((rc|beta)[0-9]{1,3})?`)
 	// toolVersion is an author's own text, in which no address, no path and no pair has room.
@@ -51,9 +53,16 @@ func isFlagName(name string) bool {
 	}) < 0
 }
 
-// countsAdd reports whether the numbers of an event can be: no part is larger than the whole, and
-// no sum over many events overflows.
+// maxMended is more values than an event has that could be cut or scrubbed.
+const maxMended = 1000
+
+// countsAdd reports whether the numbers of an event can be: no part is larger than the whole,
+// no sum over many events overflows, and none has room for one of another kind, such as somebody's
+// telephone number. Exit codes have 32 bits, with a sign or, on Windows, without one.
 func countsAdd(e *driver.Event) bool {
+	if e.Truncated > maxMended || e.Redacted > maxMended || e.ExitCode != nil && (*e.ExitCode < math.MinInt32 || int64(*e.ExitCode) > math.MaxUint32) {
+		return false
+	}
 	timed := 0
 	for _, n := range e.Durations {
 		timed += n

@@ -180,7 +180,7 @@ func (e *Endpoint) cancel(w http.ResponseWriter, r *http.Request, from *Controll
 		e.fail(w, http.StatusBadRequest, invalid("Status", "The request is not pending any more: somebody was asked to erase."))
 		return
 	case errors.Is(err, errOthers):
-		e.fail(w, http.StatusBadRequest, invalid("Status", "Others have asked for the same erasure, such as the person themselves, which a controller cannot take back."))
+		e.fail(w, http.StatusBadRequest, invalid("Status", "Another request asks for the same erasure: of the person themselves, of another controller, or one of yours under another ID. One request cannot take the others back."))
 		return
 	case err != nil:
 		e.unavailable(w, err)

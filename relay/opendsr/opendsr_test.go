@@ -35,6 +35,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/internal/pgtest"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
@@ -463,7 +464,7 @@ func TestAControllerDoesNotTakeBackWhatOthersAskedForToo(t *testing.T) {
 		for _, ask := range asked {
 			ask(w)
 		}
-		if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Others have asked") {
+		if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Another request asks for the same erasure") {
 			t.Errorf("%s: %d %v", name, code, said)
 		}
 		w.until("pending")
@@ -587,7 +588,9 @@ func TestAMistakeIsNamedAndNothingIsKeptOfIt(t *testing.T) {
 			{"subject_identities": identity("controller_customer_id", machine, "sha256")}, {"subject_identities": slices.Repeat(identity("controller_customer_id", machine, "raw"), 101)}},
 		"identity_value": {{"subject_identities": identity("controller_customer_id", canary, "raw")}, {"subject_identities": identity("controller_customer_id", strings.ToUpper(machine), "raw")}},
 		"extensions": {{"extensions": map[string]any{domain: map[string]any{"tool": canary}}}, {"extensions": map[string]any{domain: canary}},
-			{"extensions": map[string]any{domain: map[string]any{"tools": []any{"mytool"}}}}, {"extensions": map[string]any{domain: map[string]any{"tool": "mytool", "only": canary}}}},
+			{"extensions": map[string]any{domain: map[string]any{"tools": []any{"mytool"}}}}, {"extensions": map[string]any{domain: map[string]any{"tool": "mytool", "only": canary}}},
+			{"extensions": map[string]any{strings.ToUpper(domain): map[string]any{"tool": canary}}},
+			{"extensions": map[string]any{domain: map[string]any{"tool": "mytool"}, strings.ToUpper(domain): map[string]any{"tool": "mytool"}}}},
 		"status_callback_urls": {callback("https://evil.example/" + canary), callback(strings.Replace(w.controller.URL, "https", "http", 1)), callback("https://127.0.0.1"), callback("https://user@" + strings.TrimPrefix(w.controller.URL, "https://")), callback(":" + canary)},
 		"JSON":                 {{"subject_identities": canary}},
 	} {
@@ -701,5 +704,9 @@ func FuzzARequestIsReadOrRefused(f *testing.F) {
 		`"subject_identities":[{"identity_type":"controller_customer_id","identity_value":"` + machine + `","identity_format":"raw"}]}`))
 	f.Add([]byte(`{"subject_identities":[{}],"extensions":{"` + domain + `":null}}`))
 	f.Add([]byte(`[]`))
-	f.Fuzz(func(t *testing.T, body []byte) { opendsr.Read(t, domain, []string{"mytool"}, body) })
+	f.Fuzz(func(t *testing.T, body []byte) {
+		opendsr.Read(t, domain, []string{"mytool"}, body)
+		// An identity of three bytes is a structure of 80, in a slice that doubles.
+		fuzzing.Allocs(t, len(body), 64<<10, 256, func() { opendsr.Read(t, domain, []string{"mytool"}, body) })
+	})
 }

@@ -85,7 +85,7 @@ func (e *Endpoint) read(body []byte, from *Controller) (*request, *problem) {
 	case !uuid4.MatchString(r.ID):
 		return nil, invalid("RequestID", "subject_request_id is required, and is a lower-case UUID of version 4.")
 	case r.Type == "access" || r.Type == "portability":
-		return nil, invalid("Unsupported", "subject_request_type: only erasure is supported, as /discovery says. What is held of a machine is on it: the person prints it with `telemetry export`.")
+		return nil, invalid("Unsupported", "subject_request_type: only erasure is supported, as /v2/discovery says. What is held of a machine is on it: the person prints it with `telemetry export`.")
 	case r.Type != erasure:
 		return nil, invalid("RequestType", "subject_request_type is required, and is erasure.")
 	case r.APIVersion != "" && r.APIVersion != "2" && !strings.HasPrefix(r.APIVersion, "2."):
@@ -135,15 +135,22 @@ func (e *Endpoint) readIdentities(r *request) *problem {
 
 func (e *Endpoint) readExtension(r *request) *problem {
 	r.tools = e.cfg.Tools
-	raw, given := r.Extensions[e.cfg.Domain]
-	if !given {
+	var raw json.RawMessage
+	given := 0
+	for domain, x := range r.Extensions {
+		if strings.EqualFold(domain, e.cfg.Domain) { // domains have no case
+			raw = x
+			given++
+		}
+	}
+	if given == 0 {
 		return nil
 	}
 	// What is not understood here would have more erased than was meant.
 	var x extension
 	strict := json.NewDecoder(bytes.NewReader(raw))
 	strict.DisallowUnknownFields()
-	if strict.Decode(&x) != nil || !slices.Contains(e.cfg.Tools, x.Tool) {
+	if given > 1 || strict.Decode(&x) != nil || !slices.Contains(e.cfg.Tools, x.Tool) {
 		return invalid("Extension", "extensions: ours holds the name of a tool of this processor as \"tool\", and nothing else.")
 	}
 	r.tools = []string{x.Tool}

@@ -69,6 +69,8 @@ type toolJSON struct {
 	Schema       string                `json:"schema,omitempty"`
 	Destinations []toolDestinationJSON `json:"destinations,omitempty"`
 	Vendors      []toolVendorJSON      `json:"vendors,omitempty"`
+	// Warning says that nobody erases what comes in.
+	Warning string `json:"warning,omitempty"`
 }
 
 type toolDestinationJSON struct {
@@ -122,6 +124,9 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 		}
 		for i, v := range t.vendors {
 			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, cmp.Or(where(v.vendor, v.values), ownDatabase), v.keyFrom(), v.canary, cmp.Or(opened[t.name][i].NoCanary(), database.notFound(t.name, v))})
+		}
+		if len(t.vendors) == 0 {
+			tool.Warning = "nobody erases its data, and who asks for that is answered 404: name the vendors under erasures"
 		}
 		j.Tools = append(j.Tools, tool)
 	}
@@ -188,6 +193,9 @@ func (j checkJSON) rows() (rows []screen.Row) {
 		}
 		if len(t.Destinations) > 0 && t.Schema == "" {
 			add("Events of "+t.Name, "may hold anything that the closed list of fields has; schema would say less")
+		}
+		if t.Warning != "" {
+			rows = append(rows, row("Warning", t.Name+": "+t.Warning, screen.Red))
 		}
 		for _, v := range t.Vendors {
 			name := v.Name

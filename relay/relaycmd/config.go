@@ -24,6 +24,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/events"
+	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -148,8 +149,14 @@ func (c *config) terms(tool string) (erasures.Terms, error) {
 	for _, v := range c.tools[i].vendors {
 		t.Vendors = append(t.Vendors, v.name)
 	}
+	if c.tools[i].counted() {
+		t.Vendors = append(t.Vendors, report.RequestorName)
+	}
 	return t, nil
 }
+
+// counted reports whether the report holds machines of the tool that are erased like a vendor's.
+func (t toolConfig) counted() bool { return len(t.vendors) > 0 && len(t.destinations) > 0 }
 
 // path finds a file that is named in the configuration.
 func (c *config) path(file string) string {

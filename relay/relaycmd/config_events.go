@@ -308,7 +308,7 @@ func mebibytes(to *int64) strictyaml.Reader {
 		number, isSize := strings.CutSuffix(value, "MiB")
 		count, err := strconv.ParseInt(strings.TrimSpace(number), 10, 32)
 		if !isSize || err != nil || count < 1 {
-			return strictyaml.Wrong(n.Line, key, "must be a size such as 256MiB")
+			return strictyaml.Wrong(n.Line, key, "must be a size in whole MiB, such as 256MiB")
 		}
 		*to = count << 20
 		return nil

@@ -68,7 +68,7 @@ func TestAMistakeInWhatAFileSaysOfEventsIsNamedWithItsLine(t *testing.T) {
 		"a schema that is wrong":    {"mytool.yaml", "mistake.yaml", "Telemetry.Events[0].Type"},
 		"a schema with a slip":      {"mytool.yaml", "garbage.yaml", `did you mean "Name"?`},
 		"a schema for nothing":      {withEvents[strings.Index(withEvents, "    destinations:"):], "    erasures: [{vendor: store}]\n", "is for events, which this tool has no destinations for"},
-		"a size without a unit":     {"tools:", "limits: {events: {memory: 64}}\ntools:", "line 3: limits.events.memory: must be a size such as 256MiB"},
+		"a size without a unit":     {"tools:", "limits: {events: {memory: 64}}\ntools:", "line 3: limits.events.memory: must be a size in whole MiB, such as 256MiB"},
 		"an age that is too old":    {"tools:", "limits: {events: {stored_age: 91d}}\ntools:", "line 3: limits.events.stored_age: must be above zero and at most 90d"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -223,8 +223,12 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if shown := p.must("erasures", "show", id, "--config", "relay.yaml"); !strings.Contains(shown, "report") {
-		t.Errorf("the counts of the report were not asked:\n%s", shown)
+	p.must("erasures", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(3).id, "--by", "alice", "--why", "a letter")
+	byMail := strings.Fields(p.must("erasures", "list", "--config", "relay.yaml", "--limit", "1"))
+	for _, id := range []string{id, byMail[0]} {
+		if shown := p.must("erasures", "show", id, "--config", "relay.yaml"); !strings.Contains(shown, "\nreport\n") {
+			t.Errorf("the counts of the report are not among those who are asked:\n%s", shown)
+		}
 	}
 	db, err := store.Open(context.Background(), "sqlite:"+p.path("db/relay.db"), events.Schema())
 	if err != nil {

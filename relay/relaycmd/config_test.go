@@ -168,7 +168,7 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 		if taken != (code == 0) {
 			t.Errorf("%#o: code %d, %q, %q", mode, code, out, errs)
 		}
-		if !taken && !strings.Contains(errs, "line 6: tools.mytool.erasures[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+"\n") {
+		if !taken && !strings.Contains(errs, "line 6: tools.mytool.erasures[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+", or give it the group of this process and chmod 440\n") {
 			t.Errorf("%#o: it says %q", mode, errs)
 		}
 		args := []string{"erase", "--machine-id", somebody(1).id, "--vendor", "posthog", "--endpoint", p.postHogURL, "--project", "12345", "--key-file", key, "--dry-run"}

@@ -214,6 +214,12 @@ func TestARequestThatCameByMailIsTaken(t *testing.T) {
 	p.fails(2, "--machine-id: not a machine ID", append(args, "--machine-id", "alice")...)
 	p.fails(2, "name the ticket or the letter that says more", append(args, "--by", strings.Repeat("x", 301))...)
 	p.fails(2, "--requested-at must be a time that is over", append(args, "--requested-at", "tomorrow")...)
+	early := time.Now().Add(-28 * 24 * time.Hour).UTC()
+	due := early.AddDate(0, 0, 30).Format("2006-01-02")
+	if out := p.must(append(args, "--requested-at", early.Format(time.RFC3339))...); !strings.HasPrefix(out, "It was in the ledger already, and due by "+due) {
+		t.Errorf("add, by an older letter: %s", out)
+	}
+	p.fails(1, "to be done by", "erasures", "list", "--config", "relay.yaml", "--due=7d")
 	p.postHog.Capture(somebody(1).id, time.Now())
 	r := p.start()
 	r.log.expect(t, 1, inHand)
@@ -273,11 +279,19 @@ func TestAnExportIsSignedAndChecked(t *testing.T) {
 	if info, err := os.Stat(h.path("audit.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key is %v, %v", info.Mode(), err)
 	}
+	for _, input := range []string{"audit.key", "relay.yaml", "data/relay.db"} {
+		h.fails(2, "would be overwritten", "erasures", "export", "--config", "relay.yaml", "--sign", "audit.key", "--signature", input)
+	}
+	some := h.must("erasures", "export", "--config", "relay.yaml", "--tool", "mytool", "--state", "verified", "--sign", "audit.key", "--signature", "some.sig")
+	h.write("some", some)
+	if says := h.must("erasures", "verify-export", "some", "--signature", "some.sig", "--public-key-file", "audit.key.pub"); !strings.Contains(says, "\nWhich: only those with the state verified and the tool mytool\n") {
+		t.Errorf("a part: %s", says)
+	}
 	for _, format := range []string{"json", "csv"} {
 		out := h.must("erasures", "export", "--config", "relay.yaml", "--format", format, "--sign", "audit.key", "--signature", "export.sig")
 		h.write("export", out)
 		check := []string{"erasures", "verify-export", "export", "--signature", "export.sig", "--public-key-file", "audit.key.pub"}
-		if says := h.must(check...); !strings.HasPrefix(says, "Export: as it was signed\nErasures: 6\n") {
+		if says := h.must(check...); !strings.HasPrefix(says, "Export: as it was signed\nErasures: 6\nWhich: all that the ledger had\n") {
 			t.Errorf("%s: %s", format, says)
 		}
 		h.fails(1, "the signature is not that of this key", append(check, "--public-key-file", "other.key.pub")...)
@@ -308,6 +322,15 @@ func TestALedgerOfFilesIsTakenOverOnce(t *testing.T) {
 	p.must("erasures", "verify", "--config", "relay.yaml")
 	p.fails(1, "is not empty", "migrate", "--from-ledger", from, "--config", "relay.yaml")
 	p.fails(1, "there is no ledger.jsonl in the directory", "migrate", "--from-ledger", p.dir, "--database", "sqlite:other/relay.db")
+	for _, dir := range []string{"damaged", "cut"} {
+		if err := os.Mkdir(p.path(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write("damaged/ledger.jsonl", "{\"x\":1}\n")
+	p.fails(1, "line 1 of the ledger: it is not as it was written", "migrate", "--from-ledger", p.path("damaged"), "--database", "sqlite:other/relay.db")
+	p.write("cut/ledger.jsonl", "")
+	p.fails(1, "the ledger.jsonl in the directory is empty", "migrate", "--from-ledger", p.path("cut"), "--database", "sqlite:other/relay.db")
 	if _, err := os.Stat(p.path("other")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a database was made for nothing: %v", err)
 	}

@@ -46,6 +46,17 @@ func (s surroundings) export(ledger *ledgerPlace) *cobra.Command {
 		if err := ledger.checkFilter(*only); err != nil {
 			return err
 		}
+		if signature != "" {
+			at, err := ledger.url()
+			if err != nil {
+				return err
+			}
+			reads := inputs{"--sign": signKey}
+			reads.addPlace(ledger.config, at)
+			if err := reads.spare("--signature", signature); err != nil {
+				return err
+			}
+		}
 		seal, err := newSeal(signKey)
 		if err != nil {
 			return usage("--sign: %w", err)
@@ -62,7 +73,7 @@ func (s surroundings) export(ledger *ledgerPlace) *cobra.Command {
 			if err != nil || signKey == "" {
 				return err
 			}
-			return seal.write(signature, statement{Erasures: n, Format: format, ExportedAt: s.now().UTC(), Lines: audit.Lines, Head: audit.Head})
+			return seal.write(signature, statement{Erasures: n, Format: format, State: string(only.State), Tool: only.Tool, MachineID: only.MachineID, ExportedAt: s.now().UTC(), Lines: audit.Lines, Head: audit.Head})
 		})
 	}
 	return cmd

@@ -6,7 +6,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -75,8 +78,8 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		if err != nil {
 			return h, err
 		}
-		for tool := range tools {
-			if len(vendors[tool]) > 0 {
+		for _, t := range c.tools {
+			if tool := t.name; t.counted() {
 				vendors[tool] = append(vendors[tool], erasures.Vendor{Name: report.RequestorName, Requestor: h.rollups.Requestor(tool), Own: true})
 			}
 		}
@@ -188,7 +191,8 @@ func (h *house) public() http.Handler {
 	return mux
 }
 
-// admin is for operators.
+// admin is for operators, who say where it is by an address. A page in somebody's browser can have
+// a name of its own lead here, and would then read the report of a machine that it is on.
 func (h *house) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/livez", live)
@@ -199,7 +203,28 @@ func (h *house) admin() http.Handler {
 		mux.Handle("/report", page)
 		mux.Handle("/report/", page)
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !byAddress(req.Host) && reachedLocally(req) {
+			http.Error(w, "say localhost or the address: a name may be somebody else's", http.StatusMisdirectedRequest)
+			return
+		}
+		mux.ServeHTTP(w, req)
+	})
+}
+
+// byAddress reports whether a request names this machine by its address, or as localhost.
+func byAddress(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || strings.EqualFold(host, "localhost")
+}
+
+// reachedLocally reports whether a request came to an address that only this machine has.
+func reachedLocally(req *http.Request) bool {
+	at, is := req.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return is && isLoopback(at.String())
 }
 
 // databaseTime bounds how long the database may take to say that it is there.

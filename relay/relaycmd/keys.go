@@ -32,7 +32,7 @@ func readSecret(path string) ([]byte, error) {
 	case info.IsDir():
 		return nil, errors.New("cannot read the file: it is a directory")
 	case store.OpenToOthers(info):
-		return nil, fmt.Errorf("others than its owner may get at it (mode %#o), which is no place for a key: chmod 600 %s",
+		return nil, fmt.Errorf("others than its owner may get at it (mode %#o), which is no place for a key: chmod 600 %s, or give it the group of this process and chmod 440",
 			info.Mode().Perm(), quote(path))
 	}
 	secret, err := io.ReadAll(io.LimitReader(f, maxSecret+1))

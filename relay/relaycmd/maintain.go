@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/relay/erasures"
 	"github.com/gotoolbase/telemetry/relay/store"
@@ -251,6 +254,21 @@ func (s surroundings) add(ledger *ledgerPlace) *cobra.Command {
 	return cmd
 }
 
+// tryImport takes a ledger over into a database that is thrown away.
+func tryImport(ctx context.Context, from string) (err error) {
+	dir, err := os.MkdirTemp("", "telemetry-relay-*")
+	if err != nil {
+		return fmt.Errorf("trying to take over the ledger: %w", plaintext.Cause(err))
+	}
+	defer func() { err = errors.Join(err, plaintext.Bare(os.RemoveAll(dir))) }()
+	db, err := store.Open(ctx, "sqlite:"+filepath.Join(dir, "try.db"), erasures.Schema())
+	if err != nil {
+		return fmt.Errorf("trying to take over the ledger: %w", err)
+	}
+	_, err = erasures.NewLedger(db).Import(ctx, from)
+	return errors.Join(err, db.Close())
+}
+
 func (s surroundings) migrate() *cobra.Command {
 	var from string
 	place := &ledgerPlace{load: s.loadConfig}
@@ -279,7 +297,7 @@ func (s surroundings) migrate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := erasures.FindFile(from); err != nil { // before a database is made for nothing
+		if err := tryImport(cmd.Context(), from); err != nil { // before a database is made for nothing
 			return err
 		}
 		db, err := store.Open(cmd.Context(), at, erasures.Schema())

@@ -80,6 +80,9 @@ func (s surroundings) report() *cobra.Command {
 		if err := o.check(); err != nil {
 			return err
 		}
+		if err := s.spareInputs(o); err != nil {
+			return err
+		}
 		data, err := s.reportData(cmd, o)
 		if err != nil {
 			return err
@@ -111,6 +114,26 @@ func (o *reportOptions) check() error {
 		return usage("--skip-damaged goes with --from")
 	}
 	return nil
+}
+
+// spareInputs refuses a page that would be written over what it is made of.
+func (s surroundings) spareInputs(o *reportOptions) error {
+	reads := inputs{}
+	for _, name := range o.from {
+		reads["--from "+quote(name)] = name
+	}
+	if len(o.from) == 0 {
+		place := ledgerPlace{database: o.database, config: o.config, load: s.loadConfig}
+		at, err := place.url()
+		if err != nil {
+			return err
+		}
+		reads.addPlace(o.config, at)
+	}
+	if o.out == "-" || o.out == "" {
+		return nil
+	}
+	return reads.spare("--out", o.out)
 }
 
 // reportData counts, or reads what was counted.

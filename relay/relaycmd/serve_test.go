@@ -436,3 +436,26 @@ func TestAnAdminAddressThatOtherMachinesReachIsWarnedOf(t *testing.T) {
 	r := p.start()
 	r.log.expect(t, 1, `"WARN","msg":"admin is no address of this machine alone`)
 }
+
+// A page in a browser on this machine can have a name of its own lead to 127.0.0.1.
+func TestTheAdminAddressOfThisMachineAnswersToNoOtherName(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.declare("admin: 127.0.0.1:0")
+	r := p.start()
+	for host, want := range map[string]int{"evil.example": http.StatusMisdirectedRequest, "evil.example:9090": http.StatusMisdirectedRequest, "localhost": http.StatusOK, "127.0.0.1:1": http.StatusOK, "[::1]:2": http.StatusOK} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url("/healthz")+"/livez", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("as %s: %d, want %d", host, resp.StatusCode, want)
+		}
+	}
+}

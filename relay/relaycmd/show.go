@@ -67,6 +67,8 @@ type stepJSON struct {
 	Detail string    `json:"detail,omitempty"`
 	By     string    `json:"by,omitempty"`
 	Why    string    `json:"why,omitempty"`
+	// RequestedAt is since when who asked says that it was to be erased.
+	RequestedAt time.Time `json:"requested_at,omitzero"`
 }
 
 func toReceiptJSON(r deletion.Receipt) receiptJSON {
@@ -98,7 +100,7 @@ func toErasureJSON(e erasures.Erasure) erasureJSON {
 		j.Vendors = append(j.Vendors, one)
 	}
 	for _, s := range e.Steps {
-		j.Steps = append(j.Steps, stepJSON{s.At.UTC(), s.Event, s.Vendor, string(s.State), s.Detail, s.By, s.Why})
+		j.Steps = append(j.Steps, stepJSON{s.At.UTC(), s.Event, s.Vendor, string(s.State), s.Detail, s.By, s.Why, s.RequestedAt.UTC()})
 	}
 	return j
 }
@@ -166,6 +168,9 @@ func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e era
 		}
 		if step.By != "" {
 			text = strings.TrimPrefix(text+", by "+step.By+": "+step.Why, ", ")
+			if !step.RequestedAt.IsZero() && !step.RequestedAt.Equal(step.At) {
+				text += ", asked " + screen.When(step.RequestedAt)
+			}
 		}
 		steps = append(steps, []screen.Cell{
 			{Short: screen.When(step.At), Full: step.At.UTC().Format(time.RFC3339)}, screen.Same(step.Event, screen.Plain), screen.Same(step.Vendor, screen.Plain), screen.Same(text, screen.Plain),

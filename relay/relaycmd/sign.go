@@ -17,6 +17,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,14 +30,32 @@ import (
 // line of JSON, and the Ed25519 signature of that line's bytes in base64 as the next one. So an
 // export of any size is signed as it is written, and checked with sha256sum and openssl alone.
 type statement struct {
-	SHA256     string    `json:"sha256"`
-	Bytes      int64     `json:"bytes"`
-	Erasures   int64     `json:"erasures"`
-	Format     string    `json:"format"`
+	SHA256   string `json:"sha256"`
+	Bytes    int64  `json:"bytes"`
+	Erasures int64  `json:"erasures"`
+	Format   string `json:"format"`
+	// State, Tool and MachineID are what was asked for, where it was not all.
+	State      string    `json:"state,omitempty"`
+	Tool       string    `json:"tool,omitempty"`
+	MachineID  string    `json:"machine_id,omitempty"`
 	ExportedAt time.Time `json:"exported_at"`
 	// Lines and Head are of the ledger, when the export began: what verify says too.
 	Lines int64  `json:"ledger_lines"`
 	Head  string `json:"ledger_head"`
+}
+
+// which says which erasures were exported. One who was handed some must not take them for all.
+func (s statement) which() string {
+	var only []string
+	for _, by := range []struct{ what, value string }{{"state", s.State}, {"tool", s.Tool}, {"machine ID", s.MachineID}} {
+		if by.value != "" {
+			only = append(only, "the "+by.what+" "+by.value)
+		}
+	}
+	if only == nil {
+		return "all that the ledger had"
+	}
+	return "only those with " + strings.Join(only, " and ")
 }
 
 // seal hashes what passes it.
@@ -176,6 +195,7 @@ func (s surroundings) verifyExport() *cobra.Command {
 		out.Table([]screen.Row{
 			row("Export", "as it was signed", screen.Green),
 			row("Erasures", fmt.Sprint(says.Erasures), screen.Plain),
+			row("Which", says.which(), screen.Plain),
 			row("Exported", screen.When(says.ExportedAt), screen.Plain),
 			row("Ledger", fmt.Sprintf("%s, with the head %s", screen.Count(says.Lines, "line", "lines"), says.Head), screen.Plain),
 		})

@@ -337,16 +337,20 @@ func (v view) failures(name, column, title string, list []total, hidden int) *Ch
 		c.Title = "No call failed"
 	}
 	for _, t := range list {
-		most = max(most, float64(t.failures)/float64(t.ended))
+		if !v.few(t.failures) {
+			most = max(most, float64(t.failures)/float64(t.ended))
+		}
 	}
 	for _, t := range list {
 		row := Row{Cells: []Cell{nameCell(t, "(not known)"), shareCell(t.failures, t.ended), countCell(t.failures), countCell(t.ended)}, Soft: t.other}
-		if most > 0 {
+		if v.few(t.failures) {
+			row.Cells[1], row.Cells[2] = missing("under "+percent(v.k, max(t.ended, v.k))), v.tooFew()
+		} else if most > 0 {
 			row.Size = 100 * float64(t.failures) / float64(t.ended) / most
 		}
 		c.Rows = append(c.Rows, row)
 	}
-	if first := list[0]; first.failures > 0 && !first.other {
+	if first := list[0]; first.failures > 0 && !first.other && !v.few(first.failures) {
 		c.Title = fmt.Sprintf("“%s” fails most: %s of its calls", c.Rows[0].Cells[0].Text, c.Rows[0].Cells[1].Text)
 		if column == "version" {
 			c.Title = fmt.Sprintf("Version %s fails most: %s of calls", c.Rows[0].Cells[0].Text, c.Rows[0].Cells[1].Text)

@@ -167,7 +167,7 @@ func (c *Counter) see(t time.Time) {
 // say may repeat some of it.
 func problemOf(err error) string {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Sprintf("no JSON at byte %d", syntax.Offset)
+		return fmt.Sprintf("no JSON object on a line of its own: no JSON at byte %d", syntax.Offset)
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if kind.Field == "" {

@@ -13,6 +13,7 @@ import (
 	"testing/iotest"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/report/internal/samples"
 )
@@ -134,6 +135,13 @@ func FuzzReadingLosesNoLine(f *testing.F) {
 				empty++
 			}
 		}
+		// A reader has a buffer of a MiB, for the longest line, and counts have maps; a line that is
+		// an event takes a hundred bytes and more, and makes entries of some KiB.
+		fuzzing.Allocs(t, len(text), 2<<20, 512, func() {
+			c := report.NewCounter(report.Query{Now: samples.Now})
+			c.SkipDamaged = true
+			_ = c.Read("f", bytes.NewReader(text))
+		})
 		c := report.NewCounter(report.Query{Now: samples.Now})
 		c.SkipDamaged = true
 		if err := c.Read("f", bytes.NewReader(text)); err != nil {

@@ -19,12 +19,25 @@ const DefaultK = 5
 //     larger ones until the installations of all of them are k or more. What is put together
 //     cannot be had by taking the others from the sum, and where even all are fewer, the week
 //     is left out.
+//   - What is shown is rounded down to a multiple of k. Groups of one chart are parts of those of
+//     another, such as the versions of a system, and a difference of one would be one installation.
 type view struct {
 	*Data
 	k int64
 }
 
 func (v view) public() bool { return v.k > 1 }
+
+// coarse is a number as it is shown.
+func (v view) coarse(n int64) int64 {
+	if !v.public() {
+		return n
+	}
+	return n - n%v.k
+}
+
+// few says of a number that no more may be seen than that.
+func (v view) few(n int64) bool { return v.public() && 0 < n && n < v.k }
 
 // shows says that a window may be seen.
 func (v view) shows(w window) bool { return !v.public() || !w.open(v.now) && !v.unclosed[w] }
@@ -83,17 +96,21 @@ func (v view) groups(w window, dim dimension) (list []settled, other *settled, o
 	for n < len(all) && all[n].installations < v.k && v.public() || n > 0 && n < len(all) && all[n-1].tail < v.k {
 		n++
 	}
-	if n == 0 {
-		return all, nil, true
-	}
-	if all[n-1].tail < v.k {
+	if n > 0 && all[n-1].tail < v.k {
 		return nil, nil, false
 	}
-	sum := settled{group: all[n-1].group, installations: all[n-1].tail, tail: all[n-1].tail}
+	list = slices.Clone(all[n:])
+	for i := range list {
+		list[i].installations = v.coarse(list[i].installations)
+	}
+	if n == 0 {
+		return list, nil, true
+	}
+	sum := settled{group: all[n-1].group, installations: v.coarse(all[n-1].tail), tail: all[n-1].tail}
 	for _, c := range all[:n] {
 		sum.numbers.add(c.numbers)
 	}
-	return all[n:], &sum, true
+	return list, &sum, true
 }
 
 // totals adds the groups of a dimension up over weeks: the largest first, what is put
@@ -127,6 +144,9 @@ func (v view) totals(weeks []window, dim dimension) (list []total, hidden int) {
 		}
 	}
 	for _, t := range by {
+		if t.events, t.ended = v.coarse(t.events), v.coarse(t.ended); !v.few(t.failures) {
+			t.failures = v.coarse(t.failures)
+		}
 		list = append(list, *t)
 	}
 	slices.SortFunc(list, func(a, b total) int {
@@ -145,8 +165,10 @@ func (v view) totals(weeks []window, dim dimension) (list []total, hidden int) {
 // may not be seen.
 func (v view) active(w window, value string) (n int64, ok bool) {
 	c, _ := v.find(w, byActivity, value)
-	n = max(c.installations, 0)
-	return n, n >= v.k || !v.public()
+	if n = max(c.installations, 0); n < v.k && v.public() {
+		return n, false
+	}
+	return v.coarse(n), true
 }
 
 // returned is how many of a week's installations were active n weeks after it. Both they and
@@ -159,5 +181,6 @@ func (v view) returned(c window, n int) (back, of int64, ok bool) {
 	if of == 0 {
 		return 0, 0, false
 	}
-	return back, of, !v.public() || back >= v.k && of-back >= v.k
+	ok = !v.public() || back >= v.k && of-back >= v.k
+	return v.coarse(back), v.coarse(of), ok
 }

@@ -15,7 +15,7 @@ const RequestorName = "report"
 
 // Requestor takes machines of a tool out of the sets of the windows that are open, as one of
 // those whom a relay asks: so it is done again where it failed, and is in the ledger. It is a
-// Follower and a Counter.
+// Bulk, a Follower and a Counter.
 func (r *Rollups) Requestor(tool string) deletion.Requestor { return &requestor{r, tool} }
 
 type requestor struct {
@@ -24,13 +24,34 @@ type requestor struct {
 }
 
 func (q *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
-	if err := req.Validate(); err != nil {
+	outcomes, err := q.RequestDeletions(ctx, []deletion.Request{req})
+	if err != nil {
 		return deletion.Receipt{}, err
 	}
-	if err := q.rollups.Forget(ctx, q.tool, req.MachineID); err != nil {
-		return deletion.Receipt{}, err
+	return outcomes[0].Receipt, outcomes[0].Err
+}
+
+// MaxBulk is how many share the overwriting of what is in the database's files.
+func (q *requestor) MaxBulk() int { return 100 }
+
+// RequestDeletions does so for several. What it returns is verified: also that the files hold
+// their hashes no more.
+func (q *requestor) RequestDeletions(ctx context.Context, requests []deletion.Request) ([]deletion.Outcome, error) {
+	outcomes := make([]deletion.Outcome, len(requests))
+	for i, req := range requests {
+		if outcomes[i].Err = req.Validate(); outcomes[i].Err == nil {
+			outcomes[i].Err = q.rollups.Forget(ctx, q.tool, req.MachineID)
+		}
 	}
-	return q.Status(ctx, deletion.Receipt{MachineID: req.MachineID, At: req.RequestedAt})
+	if err := q.rollups.db.Scrub(ctx); err != nil {
+		return nil, fmt.Errorf("overwriting what a machine was counted by: %w", err)
+	}
+	for i, req := range requests {
+		if out := &outcomes[i]; out.Err == nil {
+			out.Receipt, out.Err = q.Status(ctx, deletion.Receipt{MachineID: req.MachineID, At: req.RequestedAt})
+		}
+	}
+	return outcomes, nil
 }
 
 // Status counts. What another gateway counted just before has to be taken out once more.

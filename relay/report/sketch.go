@@ -104,12 +104,19 @@ func (s *sketch) bytes() []byte {
 	return b
 }
 
+// leastLimit is that of a set of more installations than there can be, 2⁴⁰ times sketchSize. What
+// is estimated with a smaller limit may be no number.
+const leastLimit = math.MaxUint64 >> 40
+
 // parseSketch undoes bytes. What is in no order was not written by it.
 func parseSketch(b []byte) (*sketch, bool) {
 	if len(b) < 8 || len(b)%8 != 0 || len(b) > 8+8*sketchSize {
 		return nil, false
 	}
 	s := &sketch{limit: binary.BigEndian.Uint64(b), hashes: make([]uint64, 0, len(b)/8-1)}
+	if s.limit < leastLimit {
+		return nil, false
+	}
 	for b = b[8:]; len(b) > 0; b = b[8:] {
 		h := binary.BigEndian.Uint64(b)
 		if h >= s.limit || len(s.hashes) > 0 && h <= s.hashes[len(s.hashes)-1] {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -228,6 +229,10 @@ func TestWhatCommandsPrintInJSONIsWhatTheSchemaSays(t *testing.T) {
 	o.looks()
 	unstored := o.unstored()
 	impossible := []string{"status.unstored", "status.not_all_stored", "disable.not_erased", "reset.not_erased"}
+	if runtime.GOOS == "windows" { // no mode opens a folder to others there, which makes these
+		impossible = append(impossible, "status.queue_unknown", "status.requests_unknown", "status.delivered_at_least",
+			"flush.queue_unknown", "reset_status.requests_unknown")
+	}
 	for _, field := range o.fields() {
 		if !o.seen[field] && (unstored || !slices.Contains(impossible, field) && !strings.HasSuffix(field, ".unlogged")) {
 			t.Errorf("%s is in the schema, and nothing printed it", field)

@@ -76,6 +76,7 @@ type options struct {
 	console         []console.Option
 	machineReadable func(*cobra.Command) bool
 	errorClass      func(error) props.ErrorClass
+	args            []string // the process's; nil means os.Args
 }
 
 // WithCore passes options on to core.Open and core.NewManager.
@@ -120,14 +121,18 @@ const (
 
 // New returns the `telemetry` command with those of package console under it.
 func New(m *core.Manager, list ...Option) *cobra.Command {
+	group, add := newGroup(m, list...)
+	add()
+	return group
+}
+
+// newGroup returns New's command, and what adds its help and the commands under it.
+func newGroup(m *core.Manager, list ...Option) (group *cobra.Command, add func()) {
 	name := m.Tool().Name
 	path := func() string { return name + " " + groupName }
-	summary, help := console.Group(name, gather(list).console...)
-	group := &cobra.Command{
+	group = &cobra.Command{
 		Use:         groupName,
-		Short:       summary,
-		Long:        help,
-		Example:     "  " + path() + " status\n  " + path() + " disable",
+		Short:       console.Summary(name, gather(list).console...),
 		Annotations: map[string]string{groupMark: "yes"},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -144,8 +149,11 @@ func New(m *core.Manager, list ...Option) *cobra.Command {
 	}
 	group.SetFlagErrorFunc(asUsageError)
 	requireNothing(group)
-	group.AddCommand(Commands(path, func() (*core.Manager, error) { return m, nil }, list...)...)
-	return group
+	return group, func() {
+		_, group.Long = console.Group(name, gather(list).console...)
+		group.Example = "  " + path() + " status\n  " + path() + " disable"
+		group.AddCommand(Commands(path, func() (*core.Manager, error) { return m, nil }, list...)...)
+	}
 }
 
 // Commands returns the commands of New without the group around them, for a program

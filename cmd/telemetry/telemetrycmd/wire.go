@@ -24,6 +24,9 @@ import (
 // Of the tool's words only "telemetry" is taken, and its help may list that. Flags of root
 // keep their shorthands: those of the telemetry commands give way.
 //
+// The commands under `telemetry` are made where the process's arguments may lead to them or to
+// help. A command that walks the whole tree, as one that writes pages does, calls Whole before.
+//
 // Where the author has not enabled props.TelemetryCmd it does nothing at all. A
 // Collector of another kind than props.Discard is kept, such as a test's.
 //
@@ -55,8 +58,14 @@ func Wire(root *cobra.Command, p *props.Props, list ...Option) error {
 			p.Collector, err = core.Open(p.Tool, w.core...)
 		}
 		if group == nil {
-			group = New(w.manager, list...)
+			var add func()
+			group, add = newGroup(w.manager, list...)
 			root.AddCommand(group)
+			if w.mayNeedCommands(root) {
+				add()
+			} else {
+				w.postpone(root, group, add)
+			}
 		}
 		// A tool may give root another context before it runs; the group's it has no use for.
 		root.SetContext(context.WithValue(contextOf(root), wiringKey{}, w))
@@ -82,6 +91,8 @@ type wiring struct {
 	mu        sync.Mutex
 	execution *execution // that runs, nil outside of Execute
 	notAlone  func()     // undoes keepAlone; nil where nothing is to be undone
+
+	addCommands func() // those under `telemetry`; nil where they are there
 }
 
 // wiringKey is the key of a wiring in a context.

@@ -25,8 +25,6 @@
 package driverhttp
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -39,6 +37,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/internal/gzip"
 )
 
 const (
@@ -143,8 +142,8 @@ func (c *Client) exchange(ctx context.Context, method string, r Request) (Answer
 	maps.Copy(header, r.Header.Clone())
 	content := r.Body
 	if r.Gzip {
-		if small, ok := compress(content); ok {
-			content = small
+		if packed := compress(content); packed != nil {
+			content = packed
 			header.Set("Content-Encoding", "gzip")
 		}
 	}
@@ -209,22 +208,15 @@ func (c *Client) closeIdle() {
 	}
 }
 
-// compressors are used again: to make one takes 0.8 MB and as long as to compress a batch.
-var compressors = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
-
-// compress returns b in gzip's format, and whether that is worth sending.
-func compress(b []byte) ([]byte, bool) {
+// compress returns b in gzip's format, and nil where that is not worth sending.
+func compress(b []byte) []byte {
 	if len(b) <= minGzip {
-		return nil, false
+		return nil
 	}
-	var out bytes.Buffer
-	w := compressors.Get().(*gzip.Writer)
-	w.Reset(&out)
-	// Writing to a bytes.Buffer does not fail.
-	_, _ = w.Write(b)
-	_ = w.Close()
-	compressors.Put(w)
-	return out.Bytes(), out.Len() < len(b)
+	if packed := gzip.Pack(b); len(packed) < len(b) {
+		return packed
+	}
+	return nil
 }
 
 // onceBody is a body that is read once and not after Close: net/http may still be

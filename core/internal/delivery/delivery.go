@@ -20,12 +20,19 @@ import (
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
+// withdrawn is an ErrNotAllowed that says why. It is made without fmt, which would run whenever a
+// tool starts.
+type withdrawn struct{}
+
+func (withdrawn) Error() string { return ErrNotAllowed.Error() + ": it was turned off" }
+func (withdrawn) Unwrap() error { return ErrNotAllowed }
+
 var (
 	// ErrNotAllowed says that consent does not hold at the moment: nothing more was sent.
 	ErrNotAllowed = errors.New("telemetry is off")
 	// ErrWithdrawn says that it does not because the person said no: nothing more was sent,
 	// and what waited was erased.
-	ErrWithdrawn = fmt.Errorf("%w: it was turned off", ErrNotAllowed)
+	ErrWithdrawn error = withdrawn{}
 	// ErrErased says of a slot that what waited there was erased, or that the consent behind
 	// it was withdrawn: nothing of it is sent, and the run goes on with the others.
 	ErrErased = errors.New("what waited was erased")
@@ -201,10 +208,11 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects, s.through = nil, "", nil, false
 	s.hold, s.folded, s.unfixed = s.Daily && !FoldsDue(s.Dir, s.Now()), false, nil
-	if CheckNotes(s.Dir) != nil {
+	if s.notes, err = loadNotes(s.Dir); state.Unusable(err) {
 		_, _ = s.Dir.SetAside(notesName) // told by status
+	} else if err != nil {
+		return s.report, fmt.Errorf("the notes of deliveries: %w", err)
 	}
-	s.notes = ReadNotes(s.Dir)
 	s.size, s.streak, s.splits = s.notes.Batch, 0, 0
 	s.pace, s.notes.Paced, s.notes.PacedUntil = s.notes.pace, 0, time.Time{}
 	s.Queue.Recover()
@@ -272,7 +280,7 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 	defer backend.Close()
 	err = attempt(ctx, backend, events)
 	single.Took = time.Since(start)
-	notes := ReadNotes(dir)
+	notes, notesErr := loadNotes(dir)
 	if d.Limits.PerMinute > 0 {
 		notes.pace.spend(len(events), now())
 	}
@@ -290,7 +298,9 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 			}
 		}
 	}
-	_ = notes.write(dir)
+	if notesErr == nil || state.Unusable(notesErr) { // else they are there, and would be replaced by these
+		_ = notes.write(dir)
+	}
 	return single, err
 }
 
@@ -800,7 +810,11 @@ func events(batch []item) (n int) {
 // heaviest returns those n of a batch that stand for the most events, where nobody says which:
 // reports of losses, whose refusal is not counted, are the last.
 func heaviest(batch []item, n int) []item {
-	batch = slices.SortedFunc(slices.Values(batch), func(a, b item) int {
+	sorted := make([]*item, len(batch)) // see outbox.Box.Entries: a sort of items is 17 KB of code
+	for i := range batch {
+		sorted[i] = &batch[i]
+	}
+	slices.SortFunc(sorted, func(a, b *item) int {
 		switch {
 		case a.reports() == b.reports():
 			return b.event.Count - a.event.Count
@@ -809,7 +823,11 @@ func heaviest(batch []item, n int) []item {
 		}
 		return -1
 	})
-	return batch[:min(n, len(batch))]
+	var first []item
+	for _, it := range sorted[:min(n, len(sorted))] {
+		first = append(first, *it)
+	}
+	return first
 }
 
 func weights(batch []item) (n int) {

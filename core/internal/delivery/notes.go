@@ -87,14 +87,38 @@ func MayBeUnderway(dir state.Dir) bool {
 	return err != nil
 }
 
+// MostCounted is an event a second for thirty years. A larger number in a file was not counted
+// but written by something else, and sums of such numbers would be below zero.
+const MostCounted = 1_000_000_000
+
 // ReadNotes returns the notes, empty ones where none can be read.
 func ReadNotes(dir state.Dir) Notes {
+	n, _ := loadNotes(dir)
+	return n
+}
+
+// CheckNotes returns why the notes cannot be read, nil where there are none.
+func CheckNotes(dir state.Dir) error {
+	_, err := loadNotes(dir)
+	return err
+}
+
+// loadNotes is ReadNotes and CheckNotes with one look at the file: a second one may fail where the
+// first did not, and what was counted would be replaced by nothing.
+func loadNotes(dir state.Dir) (Notes, error) {
 	n := Notes{Lost: map[string]int{}, Reported: map[string]int{}, Warned: map[string]int{}}
 	n.Unnoted = unnoted(dir)
 	n.Delivered = n.Unnoted
-	r, err := dir.ReadRecord(notesName)
+	data, err := dir.ReadFile(notesName)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 && n.Unnoted > 0 {
+		return n, nil
+	}
 	if err != nil {
-		return n
+		return n, err
+	}
+	r, err := state.ParseRecord(data)
+	if err != nil {
+		return n, err
 	}
 	when := func(key string) time.Time {
 		t, _ := time.Parse(time.RFC3339, r[key])
@@ -102,7 +126,7 @@ func ReadNotes(dir state.Dir) Notes {
 	}
 	count := func(key string) int {
 		n, _ := strconv.Atoi(r[key])
-		return max(n, 0)
+		return min(max(n, 0), MostCounted)
 	}
 	n.LastAttempt, n.LastDelivered, n.WaitUntil = when("last_attempt"), when("last_delivered"), when("wait_until")
 	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered")+n.Unnoted, count("stayed"), count("failures"), count("batch")
@@ -131,19 +155,7 @@ func ReadNotes(dir state.Dir) Notes {
 	if more := count(lostField) - total; more > 0 {
 		n.Lost["unknown"] += more
 	}
-	return n
-}
-
-// CheckNotes returns why the notes cannot be read, nil where there are none.
-func CheckNotes(dir state.Dir) error {
-	data, err := dir.ReadFile(notesName)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 && unnoted(dir) > 0 {
-		return nil
-	}
-	if err == nil {
-		_, err = state.ParseRecord(data)
-	}
-	return err
+	return n, nil
 }
 
 // mostUnnoted is more than a disk that is full lets through, and keeps a time that is none of

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 func TestOSReleaseGivesAFamily(t *testing.T) {
@@ -73,7 +75,11 @@ func FuzzOSRelease(f *testing.F) {
 	} {
 		f.Add(text)
 	}
-	f.Fuzz(func(t *testing.T, text string) { mustBeFamily(t, parseOSRelease(text)) })
+	f.Fuzz(func(t *testing.T, text string) {
+		// Lines are cut where they stand; a value is copied where it is quoted, or in lower case.
+		fuzzing.Allocs(t, len(text), 1<<10, 16, func() { parseOSRelease(text) })
+		mustBeFamily(t, parseOSRelease(text))
+	})
 }
 
 // mustBeFamily fails for what could be more than a family: a kernel's release, text of

@@ -176,16 +176,12 @@ func (s Store) NoteReceiver(receiver string) error {
 // Receivers lists the receivers that something was sent to, or may have been. own is the one
 // that the caller knows, which may be noted without its name.
 func (s Store) Receivers(own string) (list []string) {
-	entries, _ := os.ReadDir(s.dir.Path())
-	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), receiverPrefix) {
-			continue
-		}
-		r, err := s.dir.ReadRecord(entry.Name())
+	for _, name := range s.receiverNames() {
+		r, err := s.dir.ReadRecord(name)
 		switch {
 		case err == nil && r["receiver"] != "":
 			list = append(list, r["receiver"])
-		case entry.Name() == receiverName(own):
+		case name == receiverName(own):
 			list = append(list, own)
 		default:
 			list = append(list, "a receiver whose name could not be stored")
@@ -194,24 +190,33 @@ func (s Store) Receivers(own string) (list []string) {
 	return list
 }
 
-const receiverPrefix = "sent-"
+const (
+	receiverPrefix = "sent-"
+	receiverDigits = 16
+)
 
 func receiverName(receiver string) string {
 	sum := sha256.Sum256([]byte(receiver))
-	return receiverPrefix + hex.EncodeToString(sum[:8])
+	return receiverPrefix + hex.EncodeToString(sum[:])[:receiverDigits]
+}
+
+// receiverNames lists the files of receivers. One with another name, such as a copy that an editor
+// or a synchronising program made, tells of nobody: that receiver would have to be asked as well,
+// and no version of the tool could.
+func (s Store) receiverNames() (names []string) {
+	entries, _ := os.ReadDir(s.dir.Path())
+	for _, entry := range entries {
+		digits, is := strings.CutPrefix(entry.Name(), receiverPrefix)
+		if is && len(digits) == receiverDigits && strings.Trim(digits, "0123456789abcdef") == "" {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
 }
 
 // Forget removes the identities.
 func (s Store) Forget(ids Identities) error {
-	entries, _ := os.ReadDir(s.dir.Path())
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), receiverPrefix) {
-			if err := s.dir.Remove(entry.Name()); err != nil {
-				return err
-			}
-		}
-	}
-	for _, name := range s.histories() {
+	for _, name := range append(s.receiverNames(), s.histories()...) {
 		if err := s.dir.Remove(name); err != nil {
 			return err
 		}

@@ -224,3 +224,26 @@ func TestTwoMachinesOfAnOlderVersionOnOneHomeKeepTheirIDs(t *testing.T) {
 		t.Error("an ID changed")
 	}
 }
+
+func TestAFileWithAnotherNameIsNoReceiver(t *testing.T) {
+	t.Parallel()
+	s, dir := aStore(t)
+	if err := s.NoteReceiver("http (a.example)"); err != nil {
+		t.Fatal(err)
+	}
+	note := receiverName("http (a.example)")
+	for _, stray := range []string{note + "~", note + ".bak", receiverPrefix, receiverPrefix + "log", receiverPrefix + strings.Repeat("0", receiverDigits+1)} {
+		if err := os.WriteFile(dir.Join(stray), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.Receivers(""); !slices.Equal(got, []string{"http (a.example)"}) {
+		t.Errorf("%q", got)
+	}
+	if err := s.Forget(Identities{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Receivers(""); len(got) > 0 {
+		t.Errorf("after they were forgotten: %q", got)
+	}
+}

@@ -55,8 +55,8 @@ const (
 // ErrTooLarge says that an entry is larger than half of the journal may be.
 var ErrTooLarge = errors.New("the entry is too large for the journal")
 
-// zeros stands for the hash of the line before the first.
-var zeros = strings.Repeat("0", sha256.Size*2)
+// zeros stands for the hash of the line before the first, and is as long as one.
+const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // Journal is a journal in a state directory. It holds nothing open, and any number of
 // processes may read it at any time.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/internal/journal"
 	"github.com/gotoolbase/telemetry/core/internal/state"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 var start = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -375,6 +376,8 @@ func FuzzRead(f *testing.F) {
 		if err := os.WriteFile(j.Dir.Join(j.Name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		// The file is read whole, and each line is cut into fields and made a map.
+		fuzzing.Allocs(t, len(data), 64<<10, 256, func() { _, _ = j.Read() })
 		before, err := j.Read()
 		if err != nil {
 			t.Skip()

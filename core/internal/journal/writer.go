@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -72,6 +73,10 @@ func (w *Writer) open() error {
 	w.torn = len(content) - int(w.size)
 	// Joined on to what was noted last, so that an end which is missing goes on to show.
 	w.head, w.headErr = w.journal.head()
+	if w.headErr != nil && !errors.Is(w.headErr, fs.ErrNotExist) && !state.Unusable(w.headErr) {
+		_ = state.CloseExclusive(f)
+		return w.headErr // it is there, and the entry would say for good that it was not
+	}
 	if w.headErr != nil { // its loss is told by the next entry, and not by what was cut before
 		first := content[:bytes.IndexByte(content, '\n')+1]
 		log, _ := parse(first)
@@ -116,7 +121,7 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 		return 0, ErrTooLarge
 	}
 	if w.torn > 0 {
-		if err := w.f.Truncate(w.size); err != nil {
+		if err := w.cutOff(); err != nil {
 			return 0, plaintext.Bare(err)
 		}
 	}
@@ -126,7 +131,7 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 		}
 	}
 	if _, err := w.f.Write(append(line, '\n')); err != nil {
-		if truncErr := w.f.Truncate(w.size); truncErr != nil {
+		if cutErr := w.cutOff(); cutErr != nil {
 			w.err = plaintext.Bare(err) // what is torn is cut off by the next writer
 		}
 		return 0, plaintext.Bare(err)
@@ -134,6 +139,15 @@ func (w *Writer) Append(at time.Time, fields state.Record) (n int, err error) {
 	w.size += int64(len(line)) + 1
 	w.end, w.torn, w.headErr = link{entry.N, hashOf(line)}, 0, nil
 	return entry.N, nil
+}
+
+// cutOff removes what is torn at the end.
+func (w *Writer) cutOff() error {
+	if err := w.f.Truncate(w.size); err != nil {
+		return err
+	}
+	_, err := w.f.Seek(w.size, io.SeekStart) // Windows has no append mode
+	return err
 }
 
 // cut replaces the file by one of so many bytes, without the oldest entries.

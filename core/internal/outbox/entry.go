@@ -150,9 +150,11 @@ func put(r state.Record, key, value string) {
 	}
 }
 
+// putTime leaves out what is in no year that RFC 3339 has: a stranger may have said such a time,
+// and an entry that cannot be read again would be a request that is lost.
 func putTime(r state.Record, key string, t time.Time) {
-	if !t.IsZero() {
-		r[key] = t.UTC().Format(time.RFC3339)
+	if t = t.UTC(); !t.IsZero() && 0 <= t.Year() && t.Year() <= 9999 {
+		r[key] = t.Format(time.RFC3339)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 var (
@@ -87,6 +88,8 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
+		// What is in the record is referred to, but for lists and the maps of times.
+		fuzzing.Allocs(t, len(content), 32<<10, 16, func() { _, _ = parse(r) })
 		e, err := parse(r)
 		if err != nil {
 			return
@@ -99,4 +102,21 @@ func FuzzEntry(f *testing.F) {
 			t.Errorf("%+v, then %+v (%v)", again.Receipt, third.Receipt, err)
 		}
 	})
+}
+
+// A relay says until when a request can be taken back, in whatever zone. In the entry it is in UTC,
+// where the last hours of the year 9999 are those of one that no time.Parse reads.
+func TestAStrangersTimeCannotBreakTheFile(t *testing.T) {
+	t.Parallel()
+	for _, until := range []string{"9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"} {
+		e := full()
+		var err error
+		if e.Receipt.CancelUntil, err = time.Parse(time.RFC3339, until); err != nil {
+			t.Fatal(err)
+		}
+		got, err := parse(e.record())
+		if err != nil || got.Key != key || !got.Receipt.CancelUntil.IsZero() {
+			t.Errorf("%s: %v, %v", until, got, err)
+		}
+	}
 }

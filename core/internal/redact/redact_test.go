@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 // zoe is the person in these tests.
@@ -531,6 +533,9 @@ func FuzzScrubbingIsBoundedAndFinal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v string, limit16 uint16, user string) {
 		limit := int(limit16 % 1024)
 		s := New("/home/"+user, user, user+".local")
+		// A text is scrubbed in several passes, once more as what it may be the encoding of, and word
+		// by word.
+		fuzzing.Allocs(t, len(v), 64<<10, 256, func() { s.ErrorText(v, limit) })
 		for how, scrub := range map[string]func(string, int) (string, bool){"Value": s.Value, "ErrorText": s.ErrorText} {
 			out, cut := scrub(v, limit)
 			if !utf8.ValidString(out) || len(out) > limit {
@@ -572,6 +577,7 @@ func FuzzArgumentsLeaveOnlyAsMarkers(f *testing.F) {
 	for _, v := range seeds() {
 		f.Add("add --flag=" + v + "\n" + v + "\n-p" + v)
 	}
+	f.Add("-word\n-verbose=true\n-wordy")
 	f.Fuzz(func(t *testing.T, lines string) {
 		s := zoe()
 		out, _, _ := s.Args(strings.Split(lines, "\n"), "remote add")
@@ -580,7 +586,7 @@ func FuzzArgumentsLeaveOnlyAsMarkers(f *testing.F) {
 			plain := arg == "-" || arg == "--" || arg == "remote" || arg == "add" || marker(arg) == len(arg)
 			short := len(name) >= 2 && name[0] == '-' && strings.Trim(name[1:], name[1:2]) == "" ||
 				len(arg) > 2 && arg[0] == '-' && arg[2:] == "<arg>"
-			long := strings.HasPrefix(name, "--") && flagName(name[2:])
+			long := strings.HasPrefix(name, "--") && flagName(name[2:]) || len(name) > 1 && knownFlag(name)
 			if found && value != "true" && value != "false" && marker(value) != len(value) || !plain && !short && !long {
 				t.Fatalf("%q of %q", arg, lines)
 			}

@@ -78,6 +78,14 @@ func AddLosses(dir state.Dir, reason string, n int) error {
 	return nil
 }
 
+// MakeCountable makes the file in which what the disk did not take is counted: a disk that has no
+// more files to give does not give that one either. Other losses come of what is there.
+func MakeCountable(dir state.Dir) {
+	if name := lossFile(LossUnwritten, 0); dir.Time(name).IsZero() {
+		_ = dir.SetTime(name, time.Unix(0, 0))
+	}
+}
+
 // Losses returns how many events were counted and not reported yet, by reason.
 func Losses(dir state.Dir) map[string]int {
 	list := map[string]int{}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
 // Whatever is in a slot, each entry is what the file holds in its place, in order; a fold is
@@ -58,5 +59,29 @@ func FuzzParseSlot(f *testing.F) {
 		if torn := parseSlot(append(bytes.Clone(content), fold...)); len(torn.Entries) != len(before.Entries) || len(torn.Absorbed) != len(before.Absorbed) {
 			t.Fatalf("after %q of a fold, %d wait, not %d", fold, len(torn.Entries), len(before.Entries))
 		}
+	})
+}
+
+// Whatever a mark says, its spans are of bytes before it, in the order of the file; and what a
+// slot is read into grows with the slot.
+func FuzzMarks(f *testing.F) {
+	for _, line := range []string{"=42-100,200-300", "=@1764061200000", "=@-1", "~42-80\t{}\t~", "=9223372036854775807-9223372036854775807", "=0-18446744073709551616", "=-", "=,,,", "~"} {
+		f.Add([]byte(line), int64(400))
+	}
+	f.Fuzz(func(t *testing.T, line []byte, start int64) {
+		start = max(start, 0)
+		spans, ok := parseMark(line, start)
+		if !ok && len(spans) > 0 {
+			t.Errorf("half a mark: %+v", spans)
+		}
+		for _, s := range spans {
+			if s.start < 0 || s.end <= s.start || s.end > start {
+				t.Errorf("the span %+v before %d", s, start)
+			}
+		}
+		// An entry or a span takes some 64 bytes, and the shortest line or span two or three; slices
+		// double.
+		content := bytes.Repeat(append(bytes.Clone(line), '\n'), 3)
+		fuzzing.Allocs(t, len(content), 4<<10, 256, func() { parseSlot(content) })
 	})
 }

@@ -2,10 +2,10 @@ package spool
 
 import (
 	"bytes"
-	"cmp"
 	"io"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -116,7 +116,7 @@ func parseSlot(content []byte) *Claim {
 
 // outside returns the entries, which are in order, that lie in none of the spans.
 func outside(spans []span, entries []Entry) []Entry {
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	sort.Sort(byStart(spans))
 	var end int64 // of the spans that begin at or before an entry
 	return slices.DeleteFunc(entries, func(e Entry) bool {
 		for len(spans) > 0 && spans[0].start <= e.start {
@@ -136,6 +136,14 @@ func parseLatest(line []byte) (time.Time, bool) {
 }
 
 type span struct{ start, end int64 }
+
+// byStart sorts spans. slices.SortFunc would be made anew for them, which is 6 KB of code, and
+// package sort is in every program that has net/http.
+type byStart []span
+
+func (s byStart) Len() int           { return len(s) }
+func (s byStart) Less(i, j int) bool { return s[i].start < s[j].start }
+func (s byStart) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
 
 // parseMark returns what a mark, which begins at start, settles.
 func parseMark(line []byte, start int64) ([]span, bool) {

@@ -40,6 +40,7 @@ package spool
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -212,12 +213,12 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		path string
 		at   time.Time
 	}
-	var full []candidate
+	var full []*candidate
 	crowded := 0
 	for i := range slots {
 		path := q.slotPath(slotName(i))
 		if info, err := os.Lstat(path); err == nil && info.Size()+int64(room) > size && !q.expired(info.ModTime()) {
-			full = append(full, candidate{path, info.ModTime()})
+			full = append(full, &candidate{path, info.ModTime()})
 			crowded++
 			continue
 		}
@@ -226,7 +227,7 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 		case errors.Is(err, state.ErrBusy), errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
 			// In use, or not ours: leave it alone.
 		case errors.Is(err, errOther):
-			full = append(full, candidate{path, q.Now()})
+			full = append(full, &candidate{path, q.Now()})
 		case err != nil:
 			return nil, err
 		case w.size+int64(room) > size: // filled since it was looked at
@@ -236,7 +237,9 @@ func (q *Queue) Writer(receipt string, room int) (*Writer, error) {
 			return w, nil
 		}
 	}
-	slices.SortStableFunc(full, func(a, b candidate) int { return a.at.Compare(b.at) })
+	slices.SortFunc(full, func(a, b *candidate) int {
+		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.path, b.path)) // names are in the order of slots
+	})
 	for _, c := range full {
 		f, err := state.OpenExclusiveWatched(c.path, q.Watch)
 		if errors.Is(err, state.ErrBusy) {
@@ -458,7 +461,7 @@ func (q *Queue) look(slot string, s *Stats) {
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
-	f, err := os.Open(path)
+	f, err := state.OpenAny(path)
 	if err != nil {
 		return
 	}
@@ -517,11 +520,11 @@ func (q *Queue) erase(kinds ...kind) (int, error) {
 		if kindOf(entry.Name()) != running || q.ended(entry.Name()) {
 			q.look(entry.Name(), &events)
 		}
-		switch err := os.Remove(q.slotPath(entry.Name())); {
+		switch err := state.Delete(q.slotPath(entry.Name())); {
 		case err == nil, q.emptied(entry):
 			erased += events.Total()
 		case !errors.Is(err, fs.ErrNotExist):
-			failed = plaintext.Bare(err)
+			failed = err
 		}
 	}
 	return erased, failed

@@ -18,6 +18,13 @@ const damagedSuffix = ".damaged"
 // lost, and a disk that goes on damaging files tells nothing new.
 const maxAside = 9
 
+// Unusable reports whether an error of reading a file says that the file is of no use to us: what is
+// in it is damaged, or it cannot be ours, or we may not read it. Any other one, such as of a disk
+// that does not answer or of too many open files, may be over the next time.
+func Unusable(err error) bool {
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsafe) || errors.Is(err, ErrForeign) || errors.Is(err, fs.ErrPermission)
+}
+
 // SetAside renames a damaged file, so that a person can look at it and a whole one can take
 // its place. It returns the new name. Where there are too many already, it is removed and
 // the name empty.

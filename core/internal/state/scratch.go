@@ -53,9 +53,7 @@ func (d Dir) Scratches() []string {
 func (d Dir) RemoveScratch() error {
 	var failed error
 	for _, name := range d.Scratches() {
-		if err := os.RemoveAll(d.Join(name)); err != nil {
-			failed = errors.Join(failed, plaintext.Bare(err))
-		}
+		failed = errors.Join(failed, d.RemoveAll(name))
 	}
 	return failed
 }
@@ -103,7 +101,7 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 
 // readAny reads a plain file also if others may write to it.
 func readAny(path string) ([]byte, error) {
-	f, err := openRead(path)
+	f, err := OpenAny(path)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func TestAStampChangesWithTheFileAndOnlyThen(t *testing.T) {
 		return dir.Stamp("f")
 	}
 	first := write("yes")
-	if first == (state.Stamp{}) || dir.Stamp("f") != first {
+	if first == (state.Stamp{}) || !dir.Stamp("f").Same(first) {
 		t.Errorf("%v, then %v, and nothing changed", first, dir.Stamp("f"))
 	}
 	if got := write("longer"); got == first {
@@ -45,7 +45,7 @@ func TestAStampChangesWithTheFileAndOnlyThen(t *testing.T) {
 	if err := os.Chtimes(dir.Join("f"), now, now); err != nil {
 		t.Fatal(err)
 	}
-	if got := dir.Stamp("f"); got == first {
+	if got := dir.Stamp("f"); got.Same(first) {
 		t.Error("another time has the same stamp")
 	}
 	if err := dir.Remove("f"); err != nil {
@@ -89,8 +89,8 @@ func TestTheStampOfAFileThatJustChangedProvesNothing(t *testing.T) {
 	if err := os.Chtimes(dir.Join("f"), ahead, ahead); err != nil {
 		t.Fatal(err)
 	}
-	if first, second := dir.Stamp("f"), dir.Stamp("f"); first == second {
-		t.Errorf("%v twice", first)
+	if first, second := dir.Stamp("f"), dir.Stamp("f"); first.Same(second) {
+		t.Errorf("%v is the same as the next", first)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // errno, and never hold a path. Where one is about a file in the directory, it names that.
 var (
 	// ErrNoHome: neither the home nor a state directory is known.
-	ErrNoHome = errors.New("no home directory is set, or not by its whole path")
+	ErrNoHome = errors.New(noHome())
 	// ErrForeign: the place belongs to another user, as under sudo with the caller's
 	// HOME. Files made there would belong to the wrong one.
 	ErrForeign = errors.New("the state directory belongs to another user")
@@ -51,6 +51,13 @@ const (
 	// below 60 KiB, but for a deletion request with long receipts of sixteen requestors.
 	maxFile = 128 << 10
 )
+
+func noHome() string {
+	if runtime.GOOS == "windows" {
+		return "%LocalAppData% is not set, or not by its whole path"
+	}
+	return "no home directory is set, or not by its whole path"
+}
 
 // Locate returns the path of the state directory of a tool, without looking at it.
 // The only variables read are those that say where the user's own files are.
@@ -192,7 +199,7 @@ func (d Dir) replace(name string, data []byte, sync func(*os.File) error) error 
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), d.Join(name))
+		err = rename(f.Name(), d.Join(name))
 	}
 	if err != nil {
 		os.Remove(f.Name())
@@ -203,15 +210,21 @@ func (d Dir) replace(name string, data []byte, sync func(*os.File) error) error 
 
 // Remove deletes a file; it is no error if there is none.
 func (d Dir) Remove(name string) error {
-	if err := os.Remove(d.Join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return plaintext.Bare(err)
+	if err := Delete(d.Join(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
 
+// RemoveAll deletes a file or a folder with what is in it; it is no error if there is none.
+func (d Dir) RemoveAll(name string) error { return plaintext.Bare(removeAll(d.Join(name))) }
+
+// Delete deletes a file, which others may have open.
+func Delete(path string) error { return plaintext.Bare(remove(path)) }
+
 // Rename gives a file another name, replacing what has it.
 func (d Dir) Rename(name, to string) error {
-	if err := os.Rename(d.Join(name), d.Join(to)); err != nil {
+	if err := rename(d.Join(name), d.Join(to)); err != nil {
 		return plaintext.Bare(err)
 	}
 	return nil
@@ -224,7 +237,7 @@ func (d Dir) RemoveTemp() {
 	for _, entry := range entries {
 		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, tempSuffix) {
 			if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > time.Minute {
-				os.RemoveAll(d.Join(name))
+				_ = d.RemoveAll(name)
 			}
 		}
 	}

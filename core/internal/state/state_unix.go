@@ -38,9 +38,28 @@ func (d Dir) Writable() error {
 	}
 }
 
-// openRead does not follow a link in the last place and does not wait on a fifo.
+// open does not follow a link in the last place and does not wait on a fifo. It is os.OpenFile
+// for files that nobody waits for: os would start its poller for the first of them.
+func open(path string, flag int) (*os.File, error) {
+	for {
+		fd, err := syscall.Open(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, uint32(fileMode))
+		switch {
+		case err == syscall.EINTR: // a fifo or a network file system
+			continue
+		case err != nil:
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		// It was for opening alone, and os polls whatever has it.
+		if err := syscall.SetNonblock(fd, false); err != nil {
+			_ = syscall.Close(fd)
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		return os.NewFile(uintptr(fd), path), nil
+	}
+}
+
 func openRead(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := open(path, os.O_RDONLY)
 	if notAFile(err) {
 		return nil, ErrUnsafe
 	}
@@ -48,7 +67,7 @@ func openRead(path string) (*os.File, error) {
 }
 
 func openEmpty(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
+	return open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 }
 
 // notAFile reports whether opening failed because a link, which FreeBSD calls EMLINK, a
@@ -66,7 +85,7 @@ func OpenExclusive(path string) (*os.File, error) { return OpenExclusiveWatched(
 // OpenExclusiveWatched is OpenExclusive for a caller that watches how long the lock takes.
 func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
+		f, err := open(path, os.O_RDWR|os.O_APPEND|os.O_CREATE)
 		if err != nil {
 			if notAFile(err) {
 				return nil, entry(path, ErrUnsafe)
@@ -142,7 +161,7 @@ func flock(f *os.File) error {
 
 // Held reports whether a process has a file open exclusively. It makes no file.
 func Held(path string) bool {
-	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := open(path, os.O_RDWR)
 	if err != nil {
 		return false
 	}

@@ -193,6 +193,10 @@ func (c *Client) Exchange(ctx context.Context, call Call) (Answer, error) {
 	return a, nil
 }
 
+// longestReset bounds what Reset says, as driverhttp.RetryAfter is bounded: a quota of a day is
+// the longest that these vendors have, and a wait of a year is a date misread.
+const longestReset = 24 * time.Hour
+
 // judge is the table of the package comment. What a server says decides nothing but whether it
 // is the vendor, and is not repeated: it could be a key.
 func (c *Client) judge(call Call, a Answer, header http.Header) error {
@@ -201,7 +205,7 @@ func (c *Client) judge(call Call, a Answer, header http.Header) error {
 		asked, told := driverhttp.RetryAfter(header, c.now())
 		if c.Reset != nil {
 			if reset, ok := c.Reset(header, c.now()); ok {
-				asked, told = max(asked, reset), true
+				asked, told = max(asked, min(reset, longestReset)), true
 			}
 		}
 		if told {

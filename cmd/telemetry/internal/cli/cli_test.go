@@ -62,16 +62,22 @@ type event struct {
 
 // place is a home with a declared tool, and the server that it reports to.
 type place struct {
-	t      *testing.T
-	dir    string
-	config string
-	env    []string
-	events chan event
+	t       *testing.T
+	dir     string
+	program string
+	config  string
+	env     []string
+	events  chan event
 }
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, dir: t.TempDir(), events: make(chan event, 100)}
+	return newPlaceIn(t, t.TempDir())
+}
+
+func newPlaceIn(t *testing.T, dir string) *place {
+	t.Helper()
+	p := &place{t: t, dir: dir, program: binary, events: make(chan event, 100)}
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body := io.Reader(r.Body)
 		if r.Header.Get("Content-Encoding") == "gzip" {
@@ -116,7 +122,7 @@ func (p *place) command(args ...string) *exec.Cmd {
 }
 
 func (p *place) bare(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(p.program, args...)
 	cmd.Dir, cmd.Env = p.dir, p.env
 	return cmd
 }

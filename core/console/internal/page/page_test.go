@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/gotoolbase/telemetry/internal/fuzzing"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
@@ -63,6 +64,8 @@ func FuzzJSONLosesNothingAndAddsNoMarkup(f *testing.F) {
 	f.Add(`{"a":[1,"<script>",{}],"b":"\u202e"}`, "scr")
 	f.Add("[[[\xff\x00<", "\xff")
 	f.Fuzz(func(t *testing.T, in, search string) {
+		// Each byte may become an element of its own, in a text that doubles.
+		fuzzing.Allocs(t, len(in), 16<<10, 512, func() { (&markup{tr: english}).json(in, search) })
 		m := &markup{tr: english}
 		m.json(in, search)
 		got := m.b.String()

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package coretest
+
+func deadNameServer() (*stage, error) { return nil, notHere("it takes namespaces of Linux") }
