@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -122,6 +124,44 @@ func everything(t *testing.T, m *core.Manager) func(yield func(string, func()) b
 			if !yield(one.what, one.do) {
 				return
 			}
+		}
+	}
+}
+
+// A person who looks into the directory finds each file of it in the page.
+func TestThePageOfFilesNamesEachFileOfAnInstallation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "reference", "files.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(page), "| in the state directory |")
+	if !found {
+		t.Fatal("the page has no table of the state directory")
+	}
+	var listed []*regexp.Regexp
+	for _, row := range regexp.MustCompile(`(?m)^\| (.+?) \| `).FindAllStringSubmatch(table, -1) {
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			form := regexp.QuoteMeta(name[1])
+			for of, by := range map[string]string{`<\w+>`: `\w+`, `\\\*`: `[^/]+`, `0+`: `\d+`, `/$`: `(/\w+)?`} {
+				form = regexp.MustCompile(of).ReplaceAllLiteralString(form, by)
+			}
+			listed = append(listed, regexp.MustCompile("^"+form+"$"))
+		}
+	}
+	in := newIntake(t)
+	dir := said(t, in.URL)
+	abandoned(t, dir, in.URL, 1)
+	mustFlush(t, manager(processTool(in.URL), dir, nil))
+	abandoned(t, dir, in.URL, 1)
+	names := stateFiles(t, dir)
+	of := func(name string) bool {
+		return slices.ContainsFunc(listed, func(form *regexp.Regexp) bool { return form.MatchString(name) })
+	}
+	for _, name := range names {
+		// Folders are named with what is in them, and slots of earlier versions are read and not made.
+		if !of(name) && !slices.Contains([]string{"local", "queue", "queue/0000", "queue/0000.events"}, name) {
+			t.Errorf("the page does not name %s", name)
 		}
 	}
 }
