@@ -1,18 +1,25 @@
 // Package gotoolbase puts the drivers and deletion requestors of this module behind the
 // interfaces of go-tool-base's pkg/telemetry. It is for authors of tools that are built on
 // go-tool-base and stay with its telemetry; docs/how-to/from-go-tool-base.md is for those who
-// move. With o := gotoolbase.Options{…}, it is two lines of props.TelemetryConfig:
+// move. In the declaration of a tool it is two lines:
 //
-//	Backend:           func(p *props.Props) any { return gotoolbase.NewBackend[telemetry.Event](o(p)) },
-//	DeletionRequestor: func(p *props.Props) any { return gotoolbase.NewRequestor(o(p), httpjson.Requestor{Endpoint: "…"}) },
+//	Telemetry: props.TelemetryConfig{
+//		Backend:           func(p *props.Props) any { return gotoolbase.NewBackend[telemetry.Event](to(p)) },
+//		DeletionRequestor: func(p *props.Props) any { return gotoolbase.NewRequestor(to(p), eraser) },
+//	}
 //
-// Where o is
+// beside what any tool has to say of its vendor:
 //
-//	func o(p *props.Props) gotoolbase.Options {
+//	var eraser = httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/erasures"}
+//
+//	func to(p *props.Props) gotoolbase.Options {
 //		return gotoolbase.Options{
-//			Driver: posthog.Driver(), Settings: map[string]string{"project_key": "phc_…", "instance": "eu"},
-//			Tool: "mytool", Version: version, Dir: telemetry.ResolveDataDir(p),
-//			LocalOnly: …, // telemetry.local_only of the config, or TELEMETRY_LOCAL
+//			Driver:    posthog.Driver(),
+//			Settings:  map[string]string{"project_key": "phc_…", "instance": "eu"},
+//			Tool:      p.Tool.Name,
+//			Version:   version,
+//			Dir:       telemetry.ResolveDataDir(p),
+//			LocalOnly: localOnly(p), // telemetry.local_only of the config, or TELEMETRY_LOCAL
 //		}
 //	}
 //
@@ -43,7 +50,9 @@
 // # What only the move to core gives
 //
 // A command still waits for the network at its end, once, for at most [Timeout]. A vendor's wait
-// and Limits.PerMinute are not remembered from process to process. An erasure is not followed
+// and Limits.PerMinute are not remembered from process to process. DO_NOT_TRACK and an
+// administrator's policy are not asked. A no that is written into the config by hand sends nothing,
+// and leaves what waits where it is until a reset or another yes. An erasure is not followed
 // until it is verified. The erasure key follows from go-tool-base's machine ID, which other tools
 // of the machine know and send to their own vendors: it keeps out those who read this tool's
 // events, and not those. Events are scrubbed by go-tool-base's rules alone.
@@ -86,6 +95,11 @@ import (
 // Timeout is how long one Send or RequestDeletion takes at most: that of go-tool-base's own HTTP
 // backend, because a command waits for it as long.
 const Timeout = 5 * time.Second
+
+// pause is how long nothing is tried after a failure, unless the vendor asks for more: a command
+// is over by then, and a service tries again soon. maxPause bounds what the vendor asks for, so
+// that no answer stops a service for good.
+const pause, maxPause = time.Minute, time.Hour
 
 // Published is go-tool-base's telemetry.Event as pkg/telemetry/telemetry.go declares it, with
 // EventType for T. It is declared here because the module's path differs from version to
@@ -176,9 +190,10 @@ type Backend[E ~Published[T], T ~string] struct {
 	options Options
 	backend driver.Backend
 	mistake error
-	// away is set when the vendor could not be reached. go-tool-base then still hands over its
-	// spill files one by one, and a command is to wait for one attempt and not for each.
-	away atomic.Bool
+	// until is when the next attempt may be made after one that failed, in Unix nanoseconds.
+	// go-tool-base still hands over its spill files one by one, and a command is to wait for one
+	// attempt and not for each.
+	until atomic.Int64
 }
 
 // NewBackend returns a backend for the events of go-tool-base's package telemetry: its Event is
@@ -258,8 +273,8 @@ func (b *Backend[E, T]) deliver(ctx context.Context, published []Published[T]) (
 	return rest, err
 }
 
-// errAway is what is said of events that are kept without an attempt.
-var errAway = errors.New("an attempt before has failed")
+// errPaused is what is said of events that are kept without an attempt.
+var errPaused = errors.New("an attempt before has failed")
 
 func (b *Backend[E, T]) send(ctx context.Context, events []driver.Event, settled map[string]bool) error {
 	var last error
@@ -271,8 +286,8 @@ func (b *Backend[E, T]) send(ctx context.Context, events []driver.Event, settled
 			b.refuse(batch, errors.New("an event is larger than the vendor takes"), settled)
 			continue
 		}
-		if b.away.Load() {
-			return errors.Join(last, errAway)
+		if time.Now().UnixNano() < b.until.Load() {
+			return errors.Join(last, errPaused)
 		}
 		err := b.backend.Send(ctx, batch)
 		switch driver.Classify(err) {
@@ -289,14 +304,22 @@ func (b *Backend[E, T]) send(ctx context.Context, events []driver.Event, settled
 			}
 		case driver.ClassPartial:
 			b.settlePartial(batch, err, settled)
+			if driver.Wait(err) > 0 {
+				b.pause(err)
+			}
 		default:
-			b.away.Store(true)
+			b.pause(err)
 		}
 		if err != nil {
 			last = err
 		}
 	}
 	return last
+}
+
+func (b *Backend[E, T]) pause(err error) {
+	wait := min(max(driver.Wait(err), pause), maxPause)
+	b.until.Store(time.Now().Add(wait).UnixNano())
 }
 
 func (b *Backend[E, T]) settlePartial(batch []driver.Event, err error, settled map[string]bool) {

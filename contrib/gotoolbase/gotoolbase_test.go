@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gotoolbase/telemetry/backends/httpjson"
@@ -348,6 +349,20 @@ func TestOnlyTheNewestBatchesWait(t *testing.T) {
 	}
 }
 
+func TestAFolderThatCannotBeWrittenStopsNoEvent(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t, status(200))
+	o := options(filepath.Join(t.TempDir(), "canary-missing"), in.URL)
+	if err := gotoolbase.NewBackend[Event](o).Send(t.Context(), tracked()); err != nil {
+		t.Error(err)
+	}
+	in.answers(status(503))
+	err := gotoolbase.NewBackend[Event](o).Send(t.Context(), tracked())
+	if err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v, want an error without the folder", err)
+	}
+}
+
 func TestANoErasesWhatWaits(t *testing.T) {
 	t.Parallel()
 	in := newIntake(t, status(503))
@@ -483,6 +498,74 @@ func TestBatchesKeepToTheDriversLimits(t *testing.T) {
 	}
 	if len(seen) != len(events) {
 		t.Errorf("%d IDs of %d equal events", len(seen), len(events))
+	}
+}
+
+func TestAnEventThatIsTooLargeIsRefusedAndTheOthersArrive(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t, status(200))
+	refused := 0
+	o := options(t.TempDir(), in.URL)
+	o.Refused = func(n int, _ error) { refused += n }
+	events := append(tracked(), tracked()[0])
+	events[1].Error = strings.Repeat("x", o.Driver.Limits.EventBytes)
+	if err := gotoolbase.NewBackend[Event](o).Send(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	arrived := 0
+	for _, request := range in.requests(t) {
+		arrived += len(request)
+	}
+	if refused != 1 || arrived != 2 {
+		t.Errorf("%d refused and %d arrived, want 1 and 2", refused, arrived)
+	}
+	wantWaiting(t, o.Dir, 0)
+}
+
+// attempts is a driver that counts them and fails with err.
+func attempts(n *int, err error) driver.Driver {
+	return driver.Driver{Name: "attempts", Open: func(driver.Config) (driver.Backend, error) { return failing{n, err}, nil }}
+}
+
+type failing struct {
+	n   *int
+	err error
+}
+
+func (f failing) Send(context.Context, []driver.Event) error { *f.n++; return f.err }
+func (f failing) Close() error                               { return nil }
+
+func TestAServiceTriesAgainWhenTheWaitIsOver(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err  error
+		wait time.Duration
+	}{
+		"a failure":            {errors.New("away"), time.Minute},
+		"a wait":               {driver.Throttled(errors.New("busy"), 5*time.Minute), 5 * time.Minute},
+		"a wait without limit": {driver.Throttled(errors.New("busy"), 1000*time.Hour), time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				made := 0
+				o := options(dir, "")
+				o.Driver, o.Settings = attempts(&made, test.err), nil
+				b := gotoolbase.NewBackend[Event](o)
+				send := func(want int) {
+					t.Helper()
+					_ = b.Send(t.Context(), tracked()) // the first is kept, the others are there already
+					if made != want {
+						t.Errorf("%d attempts, want %d", made, want)
+					}
+				}
+				send(1)
+				time.Sleep(test.wait - time.Nanosecond)
+				send(1)
+				time.Sleep(time.Nanosecond)
+				send(2)
+			})
+		})
 	}
 }
 
