@@ -38,8 +38,10 @@
 // # What a tool gains
 //
 //	durability  events are on disk before the first attempt, and stay there until the vendor has
-//	            them: go-tool-base alone drops a batch whose one attempt fails, or whose process
-//	            is killed in the middle of it
+//	            them: go-tool-base alone loses a batch whose process is killed in the middle of
+//	            the attempt, and in earlier versions one whose attempt fails
+//	waiting     a vendor that is away costs a command one attempt: alone one for each batch that
+//	            waits
 //	identity    each event has an ID, the same at each attempt; the machine ID is another one for
 //	            each tool, so that receivers cannot follow a machine from tool to tool
 //	vendors     each driver, with its own reading of the vendor's answers, halves of batches that
@@ -49,7 +51,7 @@
 //
 // # What only the move to core gives
 //
-// A command still waits for the network at its end, once, for at most [Timeout]. A vendor's wait
+// A command still waits for the network at its end, for at most [Timeout] where nothing answers. A vendor's wait
 // and Limits.PerMinute are not remembered from process to process. DO_NOT_TRACK and an
 // administrator's policy are not asked. A no that is written into the config by hand sends nothing,
 // and leaves what waits where it is until a reset or another yes. An erasure is not followed

@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,15 +29,16 @@ import (
 	deletionhttp "github.com/gotoolbase/telemetry/deletion/httpjson"
 )
 
-// toolEnv names the folder and the endpoint for which the test's own binary is a tool that
-// tracks two events and flushes.
+// toolEnv holds the folder, the endpoint and the edition for which the test's own binary is a tool
+// that tracks two events and flushes.
 const toolEnv = "GOTOOLBASE_TEST_TOOL"
 
 func TestMain(m *testing.M) {
 	if args, is := os.LookupEnv(toolEnv); is {
-		dir, endpoint, _ := strings.Cut(args, "|")
-		o := options(dir, endpoint)
-		c := &collector{backend: gotoolbase.NewBackend[Event](o), dir: dir, buffer: tracked()}
+		parts := strings.Split(args, "|")
+		dir := parts[0]
+		c := &collector{backend: gotoolbase.NewBackend[Event](options(dir, parts[1])), dir: dir, buffer: tracked()}
+		c.buffer[0].Metadata["edition"] = parts[2]
 		if err := c.Flush(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -270,17 +272,61 @@ func TestABatchThatFailsIsSentByTheNextCommandWithTheSameIDs(t *testing.T) {
 	}
 }
 
+func tool(dir, endpoint, edition string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), toolEnv+"="+dir+"|"+endpoint+"|"+edition)
+	return cmd
+}
+
+func TestProcessesThatShareAFolderLoseNothing(t *testing.T) {
+	t.Parallel()
+	var accepted sync.Map // editions
+	accept := func(_ http.ResponseWriter, body []byte) {
+		var events []driver.Event
+		if err := json.Unmarshal(body, &events); err != nil {
+			t.Error(err)
+		}
+		accepted.Store(events[0].Metadata["edition"], true)
+	}
+	var requests atomic.Int64
+	in := newIntake(t, func(w http.ResponseWriter, body []byte) {
+		if requests.Add(1)%2 == 1 {
+			w.WriteHeader(503)
+			return
+		}
+		accept(w, body)
+	})
+	dir := t.TempDir()
+	const processes = 8
+	var running sync.WaitGroup
+	for i := range processes {
+		running.Go(func() {
+			// An attempt that fails is no error: what it was for waits.
+			if out, err := tool(dir, in.URL, fmt.Sprint(i)).CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	running.Wait()
+	in.answers(accept)
+	c := &collector{backend: gotoolbase.NewBackend[Event](options(dir, in.URL)), dir: dir}
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantWaiting(t, dir, 0)
+	for i := range processes {
+		if _, arrived := accepted.Load(fmt.Sprint(i)); !arrived {
+			t.Errorf("the events of process %d did not arrive", i)
+		}
+	}
+}
+
 func TestAKilledToolLosesNothing(t *testing.T) {
 	t.Parallel()
 	arrived, killed := make(chan struct{}), make(chan struct{})
 	in := newIntake(t, func(http.ResponseWriter, []byte) { close(arrived); <-killed })
 	dir := t.TempDir()
-	tool := func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), toolEnv+"="+dir+"|"+in.URL)
-		return cmd
-	}
-	cmd := tool()
+	cmd := tool(dir, in.URL, "oss")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +338,7 @@ func TestAKilledToolLosesNothing(t *testing.T) {
 	close(killed)
 	wantWaiting(t, dir, 1)
 	in.answers(status(200))
-	again := tool()
+	again := tool(dir, in.URL, "oss")
 	if out, err := again.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -300,6 +346,34 @@ func TestAKilledToolLosesNothing(t *testing.T) {
 	requests := in.requests(t)
 	if len(requests) < 2 || !reflect.DeepEqual(ids(requests[0]), ids(requests[1])) {
 		t.Errorf("got %+v, want the first batch again", requests)
+	}
+}
+
+func TestASpillFileOfGoToolBaseIsSentAndGone(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t, status(200))
+	dir := t.TempDir()
+	data, err := json.Marshal(tracked())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "telemetry-spill-1795378500000000000-0.json"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in.answers(status(503))
+	c := &collector{backend: gotoolbase.NewBackend[Event](options(dir, in.URL)), dir: dir}
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantWaiting(t, dir, 1)
+	in.answers(status(200))
+	c.backend = gotoolbase.NewBackend[Event](options(dir, in.URL))
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantWaiting(t, dir, 0)
+	if requests := in.requests(t); len(requests) != 2 || !reflect.DeepEqual(requests[0], requests[1]) {
+		t.Errorf("got %+v, want the same batch twice", requests)
 	}
 }
 

@@ -4,11 +4,14 @@ package gotoolbase_test
 // proxy: gitlab.com/phpboyscout/go-tool-base and, in earlier versions,
 // github.com/phpboyscout/go-tool-base. The types are those of pkg/telemetry/telemetry.go (commit
 // 0255ad05ed00), backend.go and deletion.go (36b34545fc5c). collector does with spill files
-// what spill.go does (4c40cf2e7717), in few words.
+// what spill.go does (4c40cf2e7717), in few words, and with a failed batch what later versions of
+// telemetry.go do: earlier ones drop it.
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -55,8 +58,8 @@ var (
 	_ DeletionRequestor = (*gotoolbase.Requestor)(nil)
 )
 
-// collector hands over spill files and then what was tracked, and drops the latter whatever
-// becomes of it, as go-tool-base's does.
+// collector hands over spill files and then what was tracked. It spills what Send fails at, unless
+// the tool sends at most once.
 type collector struct {
 	backend    Backend
 	dir        string
@@ -87,7 +90,13 @@ func (c *collector) Flush(ctx context.Context) error {
 	if len(events) == 0 {
 		return nil
 	}
-	return c.backend.Send(ctx, events)
+	err := c.backend.Send(ctx, events)
+	if err != nil && !c.atMostOnce {
+		data, marshalling := json.Marshal(events)
+		writing := os.WriteFile(filepath.Join(c.dir, fmt.Sprintf("telemetry-spill-%d-0.json", time.Now().UnixNano())), data, 0o600)
+		return errors.Join(err, marshalling, writing)
+	}
+	return err
 }
 
 func (c *collector) Drop() {
