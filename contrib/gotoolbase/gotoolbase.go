@@ -78,6 +78,7 @@
 package gotoolbase
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -152,6 +153,8 @@ type Options struct {
 	// sending a mail: show them Detail and URL, and log neither, because the URL may hold the
 	// erasure key.
 	Finish func(deletion.Receipt)
+	// Timeout is how long one call takes at most, 0 meaning the constant [Timeout].
+	Timeout time.Duration
 	// Transport carries the requests, nil meaning driverhttp.NewTransport(). Tests set it.
 	Transport driver.RoundTripper
 }
@@ -222,7 +225,7 @@ func (b *Backend[E, T]) Send(ctx context.Context, events []E) error {
 			return errAnotherTool
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(b.options.Timeout, Timeout))
 	defer cancel()
 	switch {
 	case b.options.LocalOnly:
@@ -467,7 +470,7 @@ func NewRequestor(o Options, r deletion.Requestor) *Requestor {
 func (r *Requestor) RequestDeletion(ctx context.Context, machineID string) error {
 	// go-tool-base does this too, but not where telemetry is off already.
 	erasing := erase(r.options.Dir)
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.options.Timeout, Timeout))
 	defer cancel()
 	key := erasureKey(r.options.Tool, machineID)
 	receipt, err := r.requestor.RequestDeletion(ctx, deletion.Request{

@@ -66,6 +66,7 @@ func tracked() []Event {
 func options(dir, endpoint string) gotoolbase.Options {
 	return gotoolbase.Options{
 		Driver: httpjson.Driver(), Settings: map[string]string{"endpoint": endpoint}, Tool: "mytool", Version: "1.2.3", Dir: dir,
+		Timeout: time.Hour, // the machine may be as slow as it likes
 	}
 }
 
