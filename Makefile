@@ -141,8 +141,8 @@ web: ## Look at the telemetry page and the report in headless Chromium; SCREENSH
 	cd core/console/internal/page/browser && $(GO) vet ./...
 	cd core/console/internal/page/browser && AXE=$(AXE) SCREENSHOTS=$(abspath $(SCREENSHOTS)) $(GO) test -count=1 -timeout 30m ./...
 
-contrib: ## Test the adapters for urfave/cli and kong and the tool with Bubble Tea, modules of their own
-	@for module in contrib/urfavecli contrib/kongcli examples/bubbletea; do \
+contrib: ## Test the adapters for urfave/cli, kong and go-tool-base and the tool with Bubble Tea, modules of their own
+	@for module in contrib/urfavecli contrib/kongcli contrib/gotoolbase examples/bubbletea; do \
 	  echo "== $$module"; \
 	  (cd $$module && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -shuffle=on ./...); \
 	done
