@@ -33,7 +33,7 @@ func Example() {
 		fmt.Println(err) // a mistake in what was declared; the tool goes on
 	}
 	command := collector.Command("build")
-	command.End(props.Outcome{})
+	command.Done(props.Outcome{})
 	fmt.Println(collector.Enabled(), collector.Close(context.Background()))
 	// Output: false <nil>
 }
@@ -51,11 +51,14 @@ func ExampleNewSchema() {
 		return
 	}
 	for _, event := range schema.Events {
-		for _, field := range event.Metadata {
+		for _, field := range event.Fields {
 			fmt.Println(event.Type, field.Name, field.Values)
 		}
 	}
-	// Output: x
+	// Output:
+	// export.finished rows [0-9 10-99 100+]
+	// data.deletion_request erasure_key []
+	// telemetry.loss count []
 }
 
 // A manager is the person's side: here a tool asks how things stand.
@@ -77,5 +80,5 @@ func ExampleManager_Status() {
 // A program ends with the code that its error carries.
 func ExampleExitCode() {
 	fmt.Println(core.ExitCode(nil), core.ExitCode(os.ErrNotExist), core.ExitCode(context.Canceled))
-	// Output: x
+	// Output: 0 1 130
 }

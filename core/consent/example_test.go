@@ -6,7 +6,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/consent"
 )
 
-// What the person set for all tools is stronger than what they once answered this one.
+// A variable that the person set for all tools is stronger than their earlier answer to this one.
 func ExampleDecide() {
 	variables := map[string]string{"DO_NOT_TRACK": "1"}
 	terms := consent.Terms{Backend: "http", Hosts: []string{"telemetry.example.com"}}
@@ -30,10 +30,12 @@ func ExampleEnvName() {
 	// Output: MY_TOOL_TELEMETRY
 }
 
-// Where nobody sits, nobody is asked.
+// In continuous integration no person can be asked.
 func ExampleCI() {
+	variables := map[string]string{"CI": "true", "GITHUB_ACTIONS": "true"}
 	provider, ok := consent.CI(func(name string) (string, bool) {
-		return "true", name == "GITHUB_ACTIONS"
+		value, set := variables[name]
+		return value, set
 	})
 	fmt.Println(provider, ok)
 	// Output: github-actions true

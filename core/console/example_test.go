@@ -54,7 +54,18 @@ func ExampleCommands() {
 			fmt.Println(command.Name)
 		}
 	}
-	// Output: x
+	// Output:
+	// enable
+	// disable
+	// status
+	// schema
+	// inspect
+	// log
+	// receipts
+	// export
+	// reset
+	// flush
+	// share
 }
 
 // A test of the author's keeps a translation complete.
