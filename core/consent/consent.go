@@ -2,7 +2,7 @@
 // may go what was recorded earlier? The first is Decide, a pure function of what was found.
 // The second is a [Receipt]: a decision as it was made, with the terms that were shown. Every
 // event belongs to one. Store keeps the answer and the receipts. Tool authors meet this
-// package through `mytool telemetry status`.
+// package through `mytool telemetry status`; read it to learn who may decide, and how.
 //
 // Any no decides. Without one, any yes does. Silence is no, and a yes is to what was shown:
 // where the tool declares more, the person has not been asked yet.

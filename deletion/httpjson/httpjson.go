@@ -20,7 +20,7 @@
 //	200 201 202  with {"state": "acknowledged" or "verified" or "refused", "id": "…"}: so it
 //	             is; the id can be asked for with GET <endpoint>/<id>, answered alike
 //	200 201 202 204  with nothing, or other JSON: Delivered, and no more will be known
-//	400 403 413 422  with {"error": "…"}: refused. Without it it is not known who
+//	400 403 413 422  with {"error": "…"}: refused. Without it no caller knows who
 //	             answered, and a captive portal's 403 refuses nothing: asked again
 //	401 404 405  asked again after 1 h: the address or a header is wrong, the request is not
 //	429 5xx      asked again, not before Retry-After
