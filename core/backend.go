@@ -61,7 +61,7 @@ func (in *installation) selectDeclared() (selection, error) {
 }
 
 func (in *installation) findDeclared() (selection, error) {
-	if omitted { // then there is nobody whom this program could reach
+	if omitted { // then there is no host that this program could reach
 		return selection{driver: noop.Driver()}, nil
 	}
 	config := in.tool.Telemetry
@@ -169,7 +169,7 @@ func (s selection) open(in *installation) (driver.Backend, error) {
 	return openLogged(in, s, config)
 }
 
-// reachesNobody says that there is nobody to record for.
+// reachesNobody says that there is no receiver to record for.
 func (s selection) reachesNobody() bool { return s.driver.Name == "noop" }
 
 func (s selection) info() props.BackendInfo {

@@ -33,7 +33,7 @@ const (
 	backgroundName = "background"
 )
 
-// background starts the process that delivers while nobody waits, is that process, and
+// background starts the process that delivers while no person waits, is that process, and
 // notices where it does not work.
 //
 //	command   startedName is set to now, then the process is started
@@ -205,7 +205,7 @@ func (b background) inside() Inside {
 func (b background) declaration() []byte {
 	own, err := b.selectDeclared()
 	if err != nil {
-		return nil // nothing can be sent, whoever would do it
+		return nil // nothing can be sent, by whichever process
 	}
 	r := state.Record{"backend": own.driver.Name, "insecure": strconv.FormatBool(b.tool.Telemetry.Insecure)}
 	for name, value := range own.settings {
@@ -284,7 +284,7 @@ func runBackground(in *installation) {
 	n.ended, n.failures, n.problem = b.now(), 0, ""
 	_ = b.writeNotes(n)
 	if failed {
-		os.Exit(1) // nobody looks; status tells what went wrong
+		os.Exit(1) // no caller looks; status tells what went wrong
 	}
 	os.Exit(0)
 }

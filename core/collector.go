@@ -84,14 +84,14 @@ var _ props.Collector = (*Collector)(nil)
 // a full disk must not cost the command a failing system call each.
 const retryDelay = time.Second
 
-// Open returns the collector of a tool. It is never nil: where nobody has said yes, or
+// Open returns the collector of a tool. It is never nil: without a yes, or
 // something is wrong, it does nothing. The error, a *driver.ConfigError, reports a
 // mistake in what the author declared, a receiver without the feature among them; the tool
 // can go on with the collector all the same. Nothing is written, and no network is used.
 //
 // With TELEMETRY_DEBUG=log in the environment the collector prints to stderr what it would
-// record, also where nobody has said yes, and Close says where that is nothing. Then nothing is
-// stored and nobody is contacted.
+// record, also without a yes, and Close says where that is nothing. Then nothing is
+// stored and no host is contacted.
 //
 // In the background process that a collector of the same tool started, Open delivers
 // what waits and ends the process. Call it before the tool does anything of its own.
@@ -354,7 +354,7 @@ func (t *tally) scrubbed(name string, limit int) string {
 }
 
 // scrubbedFlags returns names of flags as they may be kept: without dashes before them, and
-// without a value that somebody handed over as well. What is no name is left out.
+// without a value that the caller handed over as well. What is no name is left out.
 func (t *tally) scrubbedFlags(names []string) []string {
 	list := make([]string, 0, min(len(names), maxFlags))
 	for _, given := range names {

@@ -75,7 +75,7 @@ const (
 	HeldLocalOnly HeldReason = "local_only"
 	// HeldElsewhere: they were recorded for another receiver.
 	HeldElsewhere HeldReason = "elsewhere"
-	// HeldOlder: an older version recorded them, and nobody was asked since.
+	// HeldOlder: an older version recorded them, and the person was not asked since.
 	HeldOlder HeldReason = "older"
 	// HeldDamaged: their receipt is damaged. The next delivery gives them up.
 	HeldDamaged HeldReason = "damaged"

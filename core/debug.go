@@ -28,7 +28,7 @@ func (in *installation) debugs() bool {
 }
 
 // Debugging reports whether the person looks at what would be recorded, with
-// TELEMETRY_DEBUG=log. Then nobody is asked and nothing is noted of them.
+// TELEMETRY_DEBUG=log. Then no receiver is asked and nothing is noted of them.
 func (m *Manager) Debugging() bool { return m.in.debugs() }
 
 // debugLog takes the place of the queue for such a command. It only reads the state

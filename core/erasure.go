@@ -18,14 +18,14 @@ type eraser struct {
 	late int // outbox.Run.NotErasable
 }
 
-// outboxWait is how long somebody who waits lets a background process finish its work on
+// outboxWait is how long a person who waits lets a background process finish its work on
 // the deletion requests.
 const outboxWait = 5 * time.Second
 
 // work makes the deletion requests that are due, or all if a person insists.
 //
 // Where the administrator's policy names a receiver, what went there is asked for there, and
-// nobody else is asked for anything: other requests wait for the end of that policy.
+// no other receiver is asked for anything: other requests wait for the end of that policy.
 func (e *eraser) work(ctx context.Context, insist bool, progress func(done, total int)) error {
 	if err := e.dir.Check(); err != nil && insist {
 		return ignoreMissing(err)

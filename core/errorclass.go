@@ -37,7 +37,7 @@ func errorText(err error) string {
 	return guard.Ask("", err.Error)
 }
 
-// endingSignals are the numbers of the signals by which a person, or whoever runs the tool,
+// endingSignals are the numbers of the signals by which a person, or a program that runs the tool,
 // ends a process: HUP, INT, QUIT and TERM. All others tell of a fault, KILL mostly of one of
 // memory.
 var endingSignals = []int{1, interrupt, 3, 15}
@@ -108,7 +108,7 @@ func classOf(outcome props.Outcome, own []props.ErrorClass) props.ErrorClass {
 }
 
 // classOfExitCode returns what an exit code alone tells: by the convention of shells, that
-// somebody ended the process, or that something went wrong.
+// the process was ended from outside, or that something went wrong.
 func classOfExitCode(code int) props.ErrorClass {
 	switch {
 	case code == 0:

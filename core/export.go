@@ -82,7 +82,7 @@ type ExportPast struct {
 	RestrictedBy string    `json:"restricted_by,omitempty"`
 	Answered     bool      `json:"answered"`
 	Receipt      string    `json:"receipt,omitempty"`
-	// Shown is the text that was shown, "" if nothing was, and missing if nobody knows.
+	// Shown is the text that was shown, "" if nothing was, and missing if that is not known.
 	Shown      *string      `json:"shown,omitempty"`
 	Unrecorded bool         `json:"unrecorded,omitempty"`
 	Terms      *ExportTerms `json:"terms,omitempty"`

@@ -113,7 +113,7 @@ var errNoIdentity = errors.New("there is no machine ID yet")
 // noteSending writes down that something is about to be sent under a machine ID, and to
 // whom. It
 // returns an error where that could not be written, or where the ID was retired meanwhile:
-// nothing must go out under an ID that nobody would have erased.
+// nothing must go out under an ID that no request would have erased.
 func (i identifier) noteSending(machineID, receiver string) error {
 	lock, err := i.stored().Lock()
 	if err != nil {

@@ -165,7 +165,7 @@ func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
 	defer cancel()
 	n, err = l.in.sentJournal().Append(ctx, l.in.now(), fields, seal)
 	if n > 0 {
-		return n, nil // that it is not sealed is told by the next one, or by nobody
+		return n, nil // that it is not sealed is told by the next one, or not at all
 	}
 	return 0, err
 }

@@ -24,7 +24,7 @@ import (
 
 // Sentinels that the Manager's errors wrap.
 var (
-	// ErrChanged: somebody else answered meanwhile.
+	// ErrChanged: another process stored an answer meanwhile.
 	ErrChanged = consent.ErrChanged
 	// ErrOff: telemetry is off, so nothing is sent.
 	ErrOff = delivery.ErrNotAllowed
@@ -67,7 +67,7 @@ type Status struct {
 	// At is when all of this was so.
 	At       time.Time
 	Decision consent.Decision
-	// Recording says that events are recorded: the decision is yes, somebody takes them,
+	// Recording says that events are recorded: the decision is yes, a receiver takes them,
 	// and nothing is in the way.
 	Recording bool
 	Backend   props.BackendInfo
@@ -76,7 +76,7 @@ type Status struct {
 	// Pinned says that the administrator's policy has set Backend in the place of the author's.
 	Pinned bool
 	// Unusable says why the receiver that the policy or the tool names cannot be used, "" where it
-	// can or none is named. A yes is to nobody then.
+	// can or none is named. A yes has no receiver then.
 	Unusable string
 	// Omitted says that the tool was built without telemetry: it can record and contact nothing.
 	Omitted bool
@@ -102,7 +102,7 @@ type Status struct {
 	Refusal   string
 	RefusedAt time.Time
 	// Warned counts, by the names of Backend.Warnings, the warnings with which the receiver
-	// accepted events. A name that is not there is another receiver's, or nobody's.
+	// accepted events. A name that is not there is another receiver's, or no receiver's.
 	Warned map[string]int
 	// Paced is how many events a minute go to the receiver at most, where that kept some of
 	// them here the last time, and PacedUntil when more go.
@@ -337,7 +337,7 @@ func (m *Manager) Identity() (variable, value string, err error) {
 }
 
 // Writable returns why an answer could not be stored, without trying: a home that is
-// read-only or, as under sudo, somebody else's.
+// read-only or, as under sudo, another user's.
 func (m *Manager) Writable() error {
 	if m.in.dirErr != nil {
 		return m.in.dirErr
@@ -454,7 +454,7 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 	copying := m.in.copying()
 	erased, before, err := m.no(consent.SourceCommand, "")
 	report := DisableReport{Off: m.Stored().Answer == consent.AnswerNo}
-	// With a no, nobody begins to send after somebody who looked.
+	// With a no, no process begins to send after one has looked.
 	report.Sending = delivery.Quiesce(ctx, m.in.dir) && !(copying && !delivery.ReadNotes(m.in.dir).Unfinished())
 	report.Arrived = min(max(delivery.ReadNotes(m.in.dir).Delivered-before, 0), erased)
 	report.Erased = erased - report.Arrived
@@ -469,7 +469,7 @@ func (m *Manager) Disable(ctx context.Context) (DisableReport, error) {
 func (m *Manager) no(by consent.Source, shown string) (erased, delivered int, err error) {
 	in := m.in
 	if err := ignoreMissing(m.mayLook()); err != nil {
-		return 0, 0, err // what is in a directory that cannot be trusted is nobody's to erase
+		return 0, 0, err // what is in a directory that cannot be trusted is not erased
 	}
 	terms := in.terms()
 	erase := func() (err error) {
@@ -533,7 +533,7 @@ func (m *Manager) Flush(ctx context.Context, progress func(done, total int)) (Fl
 	return report, err
 }
 
-// Upload is Flush for a background process: it waits for nobody and says nothing. It
+// Upload is Flush for a background process: it waits for no other process and says nothing. It
 // makes the deletion requests that are due as well.
 func (m *Manager) Upload(ctx context.Context) error {
 	in := m.in
@@ -558,14 +558,14 @@ func (m *Manager) Upload(ctx context.Context) error {
 // machine ID.
 type Erasure struct {
 	MachineID string
-	// State is Requested as long as nobody is known to have the request.
+	// State is Requested as long as no receiver is known to have the request.
 	State deletion.State
 	// Reached is when each state was reached, Requested included.
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
 	Receipt deletion.Receipt
-	// Held says that nobody may be asked now: for the administrator's policy, or because this
-	// build can contact nobody. Problem says it in words. Trying again helps when that changes.
+	// Held says that no receiver may be asked now: for the administrator's policy, or because this
+	// build can contact no host. Problem says it in words. Trying again helps when that changes.
 	Held bool
 	// Receiver is who has taken it, where that is who events were sent to.
 	Receiver string

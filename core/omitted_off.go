@@ -18,7 +18,7 @@ import (
 const omitted = false
 
 // theNetwork is what carries a backend's requests. In a test binary that reaches only
-// loopback: a test that forgot to replace its endpoint fails instead of reaching somebody's
+// loopback: a test that forgot to replace its endpoint fails instead of reaching a real
 // server.
 func theNetwork() (driver.RoundTripper, wire.DialFunc) {
 	t := driverhttp.NewTransport()

@@ -23,7 +23,7 @@ import (
 
 // Why nothing would be sent, beside ErrOff, ErrLocal, ErrBusy and ErrWait.
 var (
-	// ErrUndecided: nobody has said yes, or not to what the tool declares by now.
+	// ErrUndecided: the person has not said yes, or not to what the tool declares by now.
 	ErrUndecided = errors.New("nobody has said yes")
 	// ErrNothingWaits: there is no event.
 	ErrNothingWaits = errors.New("nothing waits")
@@ -142,7 +142,7 @@ func ignoreMissing(err error) error {
 }
 
 // look lets the sender deliver a copy of what is held by commands, or of what is not, to
-// somebody who takes everything.
+// a receiver that takes everything.
 func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, error) {
 	c, err := in.copyForPreview(ctx, held)
 	if err != nil || c == nil {

@@ -96,7 +96,7 @@ func (p *preview) hold(r *Request, events []driver.Event) {
 	}
 }
 
-// previewBackend is a backend of the network that reaches nobody.
+// previewBackend is a backend of the network that reaches no host.
 type previewBackend struct {
 	driver.Backend
 	preview   *preview

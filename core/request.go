@@ -62,7 +62,7 @@ type Request struct {
 	readable  func([]byte) (string, error)
 }
 
-// errUnreadable says that nobody knows how to read a body.
+// errUnreadable says that a body cannot be made readable.
 var errUnreadable = errors.New("the body is no text, and its backend does not say how to read it")
 
 // Readable returns the body as text: uncompressed, and JSON where the backend can make that

@@ -64,7 +64,7 @@ func (in *installation) continues(id string) bool {
 }
 
 // isRunID reports whether a variable holds what a run is named by, and no text that
-// somebody wrote.
+// another program wrote.
 func isRunID(s string) bool {
 	return isUUID(s) && s[14] == '7' && s == strings.ToLower(s)
 }

@@ -107,7 +107,7 @@ func (s Schema) Ended(until string) bool { return expired(until, s.At.UTC().Form
 const Always = "always"
 
 // builtInFields are the fields of driver.Event, in its order: a test holds the two together.
-// What is not here is in nobody's terms, and not sent.
+// What is not here is in no person's terms, and not sent.
 var builtInFields = []SchemaField{
 	{Name: "id", Type: TypeUUID, Present: Always, Purpose: "tells events apart; random"},
 	{Name: "type", Type: string(props.KindText), MaxBytes: maxName, Present: Always, Purpose: "what kind of thing happened"},

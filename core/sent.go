@@ -37,7 +37,7 @@ type SentLog struct {
 	// Bytes is the size of the file.
 	Bytes int64
 	// Mismatch is not nil where entries are not as they were written, and names the first. There is
-	// no key in the log: it shows damage and careless changes, not somebody who works out the
+	// no key in the log: it shows damage and careless changes, not an attacker who works out the
 	// hashes too.
 	Mismatch *SentMismatch
 }

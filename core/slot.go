@@ -52,7 +52,7 @@ func takeSlot(in *installation, take taker, room int, known grant, watch *state.
 		return nil, err
 	}
 	// A receipt may end at any moment, in another process: then there is a newer one, or
-	// nobody wants us to record.
+	// no person wants us to record.
 	const tries = 10
 	err := errRetaken
 	for range tries {

@@ -139,7 +139,7 @@ func (u *uploader) receiptInMemory() (string, error) {
 }
 
 // keptMachineID is the pseudonym in use if it is stored and known to be used. Under one
-// that nothing keeps, nobody could have anything erased: such events have none.
+// that nothing keeps, no person could have anything erased: such events have none.
 func (u *uploader) keptMachineID() string {
 	key, used, err := identifier{u.installation}.current()
 	if err != nil || !used {
@@ -359,7 +359,7 @@ func (u *uploader) allowed(receipt consent.Receipt) error {
 		return err
 	}
 	if receipt.Local || u.own.driver.Local {
-		return nil // what stays here needs nobody to erase it
+		return nil // what stays here needs no receiver to erase it
 	}
 	return identifier{u.installation}.noteSending(u.machineID, u.terms().Receiver())
 }

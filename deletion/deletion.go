@@ -15,7 +15,7 @@
 //	              are the caller's to do, who has a clock and a disk for it
 //	nothing left  when a call has returned, whatever it returned, nothing more is sent, and no
 //	              goroutine, connection or file of it is left: there is no Close. Making a
-//	              requestor contacts nobody
+//	              requestor contacts no host
 //	many          requests for several IDs do not mix, in a row and at the same time, and a
 //	              receipt is its own request's
 //	answers       no more is read of one than the other side has to say. What is cut, missing,
@@ -23,7 +23,7 @@
 //	              state than the answer would without it. That the data is gone has to be said
 //	              in so many words, and a count of what is left is zero only if it says 0
 //	refusals      web pages, timeouts, 408, 429 and failures (500, 502, 503, 504) are never
-//	              Permanent: what is in between refuses nobody
+//	              Permanent: what is in between refuses no request
 //	privacy       the process's environment, arguments, host, user and files are not read, and
 //	              nothing of them is sent; no cookies, no redirects, no plain http to another
 //	              machine, and no host but those that the author has named. RequestedAt is sent
@@ -54,7 +54,7 @@ type Request struct {
 }
 
 // ErrInvalidID says that a request names no machine ID. It is returned before anything is
-// sent: an ID ends up in somebody's query, where a stray character could erase others.
+// sent: an ID ends up in an operator's query, where a stray character could erase others.
 var ErrInvalidID = errors.New("not a machine ID of 32 lower-case hexadecimal characters")
 
 // ErrUnknownReceipt is what Status wraps where the other side has no such request: it
@@ -97,7 +97,7 @@ type State string
 // The states, in the order in which a request goes through them. Refused and Manual are
 // where it stops until a person does something.
 const (
-	// Requested: the request is stored here, and nobody has it yet.
+	// Requested: the request is stored here, and no receiver has it yet.
 	Requested State = "requested"
 	// Delivered: the request was handed over, and the other side may act on it. That it
 	// did is not known.

@@ -59,7 +59,7 @@ func (e *TooEarlyError) Error() string {
 }
 
 // ForeignIDsError says that what a vendor keeps of an ID it keeps of other IDs too. Erasing it
-// would erase their events, which nobody has asked for.
+// would erase their events, which no person has asked for.
 type ForeignIDsError struct {
 	// Others is how many other IDs there are.
 	Others int

@@ -23,7 +23,7 @@ func Event(backend driver.Backend, complete func(*driver.Event)) Requestor {
 			Type:      "data.deletion_request",
 			Name:      "deletion_request",
 			MachineID: req.MachineID,
-			// The key proves to whoever acts on the event that it comes from the
+			// The key proves to the author who acts on the event that it comes from the
 			// installation itself. It is of no other use, and of none after the erasure.
 			Metadata: map[string]string{ErasureKeyField: req.ErasureKey},
 		}
@@ -36,7 +36,7 @@ func Event(backend driver.Backend, complete func(*driver.Event)) Requestor {
 }
 
 // ofOne makes a verdict on a batch one on its only event. Those that backends have for
-// batches mean nothing to whoever makes a request.
+// batches mean nothing to the caller who makes a request.
 func ofOne(err error, id string) error {
 	partial, _ := errors.AsType[*driver.Partial](err)
 	if partial == nil && driver.Classify(err) != driver.ClassTooLarge {

@@ -22,8 +22,8 @@ func MachineID(key [KeyBytes]byte) string {
 	return hex.EncodeToString(sum[:idDigits/2])
 }
 
-// Proves reports whether erasureKey, in hexadecimal, is the key of machineID: whoever
-// shows it may have the ID erased, and nobody else. The time it takes does not depend on
+// Proves reports whether erasureKey, in hexadecimal, is the key of machineID: a caller who
+// shows it may have the ID erased, and no other. The time it takes does not depend on
 // how much of the ID is right.
 func Proves(erasureKey, machineID string) bool {
 	var key [KeyBytes]byte

@@ -74,7 +74,7 @@
 //
 //	error   an error class, a text of an error, an exit code other than 0, failures in a
 //	        folded record, or the type command.error; but for the following
-//	warn    ended_unrecorded, of which nobody knows whether it failed; telemetry.loss
+//	warn    ended_unrecorded, of which it is not known whether it failed; telemetry.loss
 //	info    interrupted, since who ends a command makes no error of it; everything else
 //
 // Error Tracking takes logs with the status error, a service, and error.kind or error.stack

@@ -7,7 +7,7 @@
 //
 // A file that would exceed 10 MiB is first renamed to <name>.1, which replaces the one
 // before. So the two together take at most 20 MiB, about 50 000 events: a log that
-// nobody asked to see must never be what fills a disk, and the older half goes first.
+// no person asked to see must never be what fills a disk, and the older half goes first.
 //
 // # Several at once
 //
@@ -206,7 +206,7 @@ func appendLines(f target, lines []byte) error {
 	if err == nil {
 		return nil
 	}
-	// If the size is another one, somebody else has written, and is not to be cut off.
+	// If the size is another one, another program has written, and is not to be cut off.
 	if info, serr := f.Stat(); n > 0 && serr == nil && info.Size() == size+int64(n) {
 		if terr := f.Truncate(size); terr != nil {
 			return fmt.Errorf("%w; what was written could not be taken back", pathless(err))

@@ -90,7 +90,7 @@
 //
 // ERROR is a failure: an error class, a text of an error, an exit code other than 0,
 // failures in a folded record, or the type command.error. WARN is what ended_unrecorded, of
-// which nobody knows whether it failed, and telemetry.loss get. INFO is everything else,
+// which it is not known whether it failed, and telemetry.loss get. INFO is everything else,
 // also what a person interrupted; error.type then is "interrupted".
 //
 // # What has no name in the conventions
@@ -131,7 +131,7 @@
 // The meanings are those of the OTLP specification, but for the rows marked with *.
 //
 //	2xx, empty or nothing rejected  accepted; a warning in it changes nothing
-//	2xx, n records rejected         settled, n lost: nobody says which, and the
+//	2xx, n records rejected         settled, n lost: it is not said which, and the
 //	                                specification forbids to send the batch again
 //	2xx, web page or unreadable     kept: a captive portal or something else in between
 //	429 502 503 504                 kept; where Retry-After is given, for that long at least
@@ -157,7 +157,7 @@
 // records. A batch whose answer got lost comes again, so stores should tell records
 // apart by log.record.uid.
 //
-// OTLP cannot delete. Whoever runs the store erases the records with the
+// OTLP cannot delete. The operator of the store erases the records with the
 // app.installation.id that a person asks to have erased.
 //
 // # What has no effect

@@ -127,7 +127,7 @@
 // own servers log of a connection is theirs. Switch on "Discard client IP data" in the
 // project as well: the two do not depend on each other.
 //
-// A project key is meant to be public. Whoever has it can write events and read none. With v1
+// A project key is meant to be public. A person who has it can write events and read none. With v1
 // it is in the header Authorization, which Telemetry.Headers then cannot hold.
 //
 // # Persons and groups
@@ -212,7 +212,7 @@ const (
 	// character is escaped, which makes six of it.
 	maxEvent = 64<<10 - 1
 	// repairWait is how long a wrong key or address, or an exhausted quota, is left alone.
-	// It takes a new release of the tool to repair, or somebody with the account.
+	// It takes a new release of the tool to repair, or a person with the account.
 	repairWait = time.Hour
 	// perMinute is four fifths of what PostHog documents for one distinct_id, which is about
 	// 5000: its servers count in windows of their own, and what waits on the way arrives later

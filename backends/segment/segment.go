@@ -1,6 +1,6 @@
 //go:build !notelemetry
 
-// Package segment sends events to Segment, RudderStack, Jitsu, or whoever else takes the
+// Package segment sends events to Segment, RudderStack, Jitsu, or another service that takes the
 // HTTP tracking API that these three share. Tool authors list segment.Driver() among their
 // drivers and name it "segment".
 //
@@ -43,7 +43,7 @@
 //	is not named above      our JSON                         key may be used
 //	Metadata                properties.metadata
 //
-// There is no identify call and there are no traits, so that nobody has a profile that says
+// There is no identify call and there are no traits, so that no person has a profile that says
 // anything of them. A type
 // that Jitsu refuses as the name of a track call (more than 64 bytes; "--", ";", "=" or "/*"
 // in it) is sent as "other", and is then in properties.type.

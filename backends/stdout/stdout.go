@@ -36,7 +36,7 @@ type backend struct {
 }
 
 // Send prints the batch in one Write. That lasts as long as the writer makes it last:
-// a pipe that nobody reads cannot be given up.
+// a pipe that no process reads cannot be given up.
 func (b *backend) Send(ctx context.Context, events []driver.Event) error {
 	if len(events) == 0 {
 		return nil

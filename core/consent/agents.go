@@ -49,7 +49,7 @@ var agents = []struct {
 	// https://code.claude.com/docs/en/env-vars
 	{"claude-code", []string{"CLAUDECODE"}},
 	// The names that agents agree on: https://github.com/agentsmd/agents.md/issues/136 and
-	// https://github.com/vercel/detect-agent. The value is free text, so it names nobody here.
+	// https://github.com/vercel/detect-agent. The value is free text, so it names no agent here.
 	{"other", []string{"AI_AGENT", "AGENT"}},
 }
 

@@ -63,7 +63,7 @@ var ciSystems = []struct {
 	{name: "cloudflare-pages", signs: []string{"CF_PAGES"}},
 }
 
-// InCI reports whether the process runs in continuous integration, where nobody can
+// InCI reports whether the process runs in continuous integration, where no person can
 // be asked and nothing outlives the job. Who sets CI to no has the last word.
 func InCI(lookup func(string) (string, bool)) bool {
 	_, ok := CI(lookup)

@@ -2,10 +2,10 @@
 // may go what was recorded earlier? The first is Decide, a pure function of what was found.
 // The second is a [Receipt]: a decision as it was made, with the terms that were shown. Every
 // event belongs to one. Store keeps the answer and the receipts. Tool authors meet this
-// package through `mytool telemetry status`.
+// package through `mytool telemetry status`; read it to learn who may decide, and how.
 //
 // Any no decides. Without one, any yes does. Silence is no, and a yes is to what was shown:
-// where the tool declares more, nobody has been asked yet.
+// where the tool declares more, the person has not been asked yet.
 package consent
 
 import (
@@ -45,7 +45,7 @@ type Decision struct {
 	Enabled bool
 	// LocalOnly says that they must not leave this machine.
 	LocalOnly bool
-	// Undecided says that nobody has said anything yet, so the person may be asked.
+	// Undecided says that no layer has said anything yet, so the person may be asked.
 	Undecided bool
 	// Withdrawn says that the person's own stored answer is no: what still waits is to be
 	// erased, not only kept from being sent.
@@ -204,7 +204,7 @@ func (in Input) doNotTrackLayer() Layer {
 }
 
 // switchLayer reads a variable that can say yes and no. A value that says neither is a
-// no: whoever set it meant something, and only a yes must be unmistakable.
+// no: the person who set it meant something, and only a yes must be unmistakable.
 func (in Input) switchLayer(name string) Layer {
 	value, set := in.Lookup(name)
 	switch {

@@ -19,7 +19,7 @@ const (
 	historyCap = 256 << 10
 	// maxShown is a notice of ten pages. It leaves room for how the journal quotes it.
 	maxShown = 32 << 10
-	// historyWait is how long an answer waits for somebody who writes into the history or
+	// historyWait is how long an answer waits for a process that writes into the history or
 	// looks at it, which takes milliseconds.
 	historyWait = 200 * time.Millisecond
 	historyPoll = 5 * time.Millisecond
@@ -45,7 +45,7 @@ type Past struct {
 	// Terms are what was declared then. Tool is empty in terms that are not known.
 	Terms Terms
 	// Shown is the text that the person was shown, as they were shown it, "" if they were shown
-	// nothing. Where ShownKnown is false, nobody knows what that was.
+	// nothing. Where ShownKnown is false, it is not known what that was.
 	Shown      string
 	ShownKnown bool
 	// Unrecorded says that it was not put into the history when it was made, because that could
@@ -82,7 +82,7 @@ func (s Store) journal() journal.Journal {
 // stored answer and the receipts tell is returned all the same.
 func (s Store) History() (History, error) {
 	h, now, err := s.readHistory()
-	// An answer is noted after it is stored, so somebody may be between the two.
+	// An answer is noted after it is stored, so a process may be between the two.
 	for tries := historyWait / historyPoll; h.lacks(now) && tries > 0 && time.Since(s.dir.Time(fileName)).Abs() < time.Second; tries-- {
 		time.Sleep(historyPoll)
 		h, now, err = s.readHistory()
@@ -128,7 +128,7 @@ func historyIn(log journal.Log) History {
 	return h
 }
 
-// has reports whether the same was noted since somebody answered last.
+// has reports whether the same was noted since a person answered last.
 func (h History) has(p Past) bool {
 	for _, was := range slices.Backward(h.Decisions) {
 		if was.Answered {
@@ -190,7 +190,7 @@ func (s Store) noteAnswer(p Past, was Stored) {
 }
 
 // noteFirst puts into the history what something is recorded under that is no answer, if it is
-// the first time since somebody answered. It is in a command's way: it waits for nobody,
+// the first time since a person answered. It is in a command's way: it waits for no lock,
 // and what it cannot write the next receipt brings again.
 func (s Store) noteFirst(d Decision, r Receipt) {
 	p := pastReceipt(r)

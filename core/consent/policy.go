@@ -20,7 +20,7 @@ type Policy struct {
 	Pinned   bool
 	Receiver Receiver
 	// Detail is what was found, in words.
-	// Unknown says that a file could not be read or understood: nobody knows whether it names a
+	// Unknown says that a file could not be read or understood: it is not known whether it names a
 	// receiver in the place of the author's.
 	Unknown bool
 	Detail  string

@@ -124,7 +124,7 @@ func (s Store) Receipts() ([]Receipt, error) {
 	return list, err
 }
 
-// doubts tells the receipts that a no may have ended which nobody knows of: versions
+// doubts tells the receipts that a no may have ended of which no process knows: versions
 // without receipts store answers and leave the receipts alone. They count each answer, so
 // where more than one was stored since a receipt, not all of them need have been a yes.
 func (s Store) doubts(stored Stored) (doubted func(Receipt) bool, err error) {
@@ -294,7 +294,7 @@ func (s Store) retireAll() error {
 
 // Mend puts a damaged receipt where a person can look at it, and writes it anew if it is that
 // of the stored answer. What was recorded under any other cannot be sent. It does nothing
-// while somebody answers.
+// while a person answers.
 func (s Store) Mend(id string) {
 	if _, err := s.readReceipt(id); err == nil || errors.Is(err, fs.ErrNotExist) || !validID(id) {
 		return
@@ -342,7 +342,7 @@ func (s Store) Broken() map[string]error {
 // Prune removes the receipts that nothing waits under: used reports whether something
 // does. A command that takes a slot writes the receipt's ID into it and looks at the
 // receipt afterwards. So a receipt is first renamed, which such a command sees, and is put
-// back if by now a slot names it. Under either name it is in force, and nobody answers
+// back if by now a slot names it. Under either name it is in force, and no process answers
 // meanwhile: a no must not miss it between the two.
 func (s Store) Prune(used func(id string) bool) {
 	lock, err := s.dir.TryLock(lockName)

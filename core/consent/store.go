@@ -35,7 +35,7 @@ type Stored struct {
 	Terms   Terms
 	Receipt string
 	// Err says why what is stored cannot be read. It counts as a no. Unseen says that it is
-	// about the state directory, so that nobody knows whether anything is stored.
+	// about the state directory, so that it is not known whether anything is stored.
 	Err    error
 	Unseen bool
 	// revision is different after each change.
@@ -148,7 +148,7 @@ func (s Store) Yes(said Past, seen Stored) error {
 		if _, err := s.dir.SetAside(fileName); err != nil {
 			return err
 		}
-	} else if was.Err != nil { // nobody knows what would be replaced, and what waits under it would be erased
+	} else if was.Err != nil { // it is not known what would be replaced, and what waits under it would be erased
 		return fmt.Errorf("the answer that is stored: %w", was.Err)
 	}
 	if !was.saidYes() && was.Answer != AnswerNone || was.Err != nil {
@@ -265,9 +265,9 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 	return adopted, nil
 }
 
-// WhileNo calls erase if the stored answer is a no, and lets nobody change it meanwhile: what
+// WhileNo calls erase if the stored answer is a no, and lets no process change it meanwhile: what
 // a no erases must not be what was recorded under the yes after it. brief is for a command,
-// which waits for nobody. The result says whether the lock for that could be had.
+// which waits for no lock. The result says whether the lock for that could be had.
 func (s Store) WhileNo(brief bool, erase func() error) (locked bool, err error) {
 	take := s.lock
 	if brief {

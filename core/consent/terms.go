@@ -18,7 +18,7 @@ import (
 type Terms struct {
 	// Tool is the name of the tool, or of the installation that several tools share.
 	Tool string
-	// Backend names the driver that events go to, "noop" where nobody receives them, and
+	// Backend names the driver that events go to, "noop" where they have no receiver, and
 	// Hosts what it may contact.
 	Backend string
 	Hosts   []string
@@ -74,13 +74,13 @@ func (t Terms) samePlace(shown Terms) bool {
 	return t.Backend == shown.Backend && t.Pinned == shown.Pinned && len(missing(t.Hosts, shown.Hosts)) == 0
 }
 
-// sameController takes a receipt that names nobody, as one of an older version, for one of
-// whoever is named now.
+// sameController takes a receipt that names no controller, as one of an older version, for one of
+// the controller who is named now.
 func (t Terms) sameController(shown Terms) bool {
 	return shown.Controller == "" || t.Controller == shown.Controller
 }
 
-// Beyond lists, in words for people, what t holds that somebody who said yes to shown was
+// Beyond lists, in words for people, what t holds that a person who said yes to shown was
 // not told of. Nothing means that the yes covers t. With local, where events stay on this
 // machine, the receiver is no matter.
 func (t Terms) Beyond(shown Terms, local bool) []string {
@@ -157,7 +157,7 @@ func inDays(text string) (days int, ok bool) {
 	return n * factor, err == nil && factor > 0 && 0 <= n && n <= most*366/factor
 }
 
-// Without lists, in words for people, what somebody who said yes to shown was told of and t
+// Without lists, in words for people, what a person who said yes to shown was told of and t
 // does not hold.
 func (t Terms) Without(shown Terms, local bool) []string {
 	shown.Controller, shown.Purpose, shown.Retention = t.Controller, t.Purpose, t.Retention // another one is in Beyond

@@ -10,7 +10,7 @@ const GeneralVariable = "TELEMETRY_ENABLED"
 const toldName = "told"
 
 // ByGeneralVariable reports whether nothing but GeneralVariable made this decision a yes:
-// then it may have been set for another product, by somebody who never heard of this one.
+// then it may have been set for another product, by a person who never heard of this one.
 func (d Decision) ByGeneralVariable() bool {
 	for _, layer := range d.Layers {
 		if layer.Verdict == Yes && layer.Name != GeneralVariable {

@@ -86,7 +86,7 @@ func (c *call) check(format outputFormat) error {
 	return err
 }
 
-// checkError says why no event was sent, in words for whoever typed it.
+// checkError says why no event was sent, in words for the author who typed it.
 func (c *call) checkError(err error, v view) error {
 	switch {
 	case errors.Is(err, core.ErrOff):

@@ -162,7 +162,7 @@ func (w *notedWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// maxOffered is how many numbers a shell is offered: more than a screen of them helps nobody.
+// maxOffered is how many numbers a shell is offered: more than a screen of them is no help.
 const maxOffered = 20
 
 // completing makes a Complete. Whatever is wrong, a shell is offered nothing and told nothing.
@@ -203,7 +203,7 @@ func (s *commands) command(name, summary, help string, do func(c *call) error, e
 	return c
 }
 
-// unseen reports whether nobody can have seen what was printed.
+// unseen reports whether no person can have seen what was printed.
 func (c *call) unseen() bool {
 	noted, ok := c.out.Writer.(*notedWriter)
 	return ok && tty.Drops(noted.Writer)

@@ -20,7 +20,7 @@
 //
 // # When the question is put
 //
-// [Ask] puts it if nobody has decided yet and there is somebody to decide: a terminal on
+// [Ask] puts it if there is no decision yet and a person to make it: a terminal on
 // standard input, output and error, whose foreground job the command is; no continuous
 // integration and no coding agent, by their variables; nothing typed ahead; no deadline that
 // the question could use up; a receiver that an answer leads to, and a place to store it. It
@@ -87,7 +87,7 @@ func WithMessages(m Messages) Option { return func(o *settings) { o.messages = m
 // WithPatience is how long the question waits for an answer instead of 20 seconds.
 func WithPatience(d time.Duration) Option { return func(o *settings) { o.patience = d } }
 
-// WithoutQuestion says that nobody is to be asked or told anything by this command, such as one
+// WithoutQuestion says that the person is not to be asked or told anything by this command, such as one
 // that was called with --json. Another command asks.
 func WithoutQuestion() Option { return func(o *settings) { o.unasked = true } }
 
@@ -97,8 +97,8 @@ func WithOpener(open func(lookup func(string) (string, bool), link string) error
 }
 
 // defaultPatience is time enough to find out what the notice is about and to type one
-// letter. Somebody who reads it to the end may need longer and loses nothing: nothing is
-// collected, and enable shows it again. A machine where nobody sits loses it once.
+// letter. A person who reads it to the end may need longer and loses nothing: nothing is
+// collected, and enable shows it again. A machine without a person in front of it loses it once.
 const defaultPatience = 20 * time.Second
 
 func gather(list []Option) *settings {

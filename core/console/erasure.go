@@ -79,7 +79,7 @@ func (c *call) stayWords(e core.Erasure) []string {
 	return []string{c.text("%s: they were accepted with a warning that the receiver may not find them again.", c.mayStay(e))}
 }
 
-// receiver names whoever was asked.
+// receiver names the receiver that was asked.
 func (c *call) receiver() string {
 	if c.m.Tool().Telemetry.DeletionRequestor != nil {
 		return c.text("the authors") // who may have another way than the backend
@@ -140,7 +140,7 @@ func (c *call) mail(link string) []string {
 }
 
 // openMail opens the first prepared mail in the person's own program, where there is
-// somebody in front of a desktop. It was printed all the same.
+// a person in front of a desktop. It was printed all the same.
 func (c *call) openMail(format outputFormat, all []core.Erasure) {
 	if !c.out.Terminal || format != formatText {
 		return

@@ -14,7 +14,7 @@ import (
 // UsageError is a mistake in how a command was called. Its exit code is 2.
 type UsageError struct{ Err error }
 
-// Error repeats what was typed, which somebody else may have made up.
+// Error repeats what was typed, which another program may have made up.
 func (e *UsageError) Error() string { return plaintext.Lines(e.Err.Error()) }
 func (e *UsageError) Unwrap() error { return e.Err }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
-// flushTimeout is how long somebody waits who wants to see it done.
+// flushTimeout is how long a person waits who wants to see it done.
 const flushTimeout = 30 * time.Second
 
 func (s *commands) flush() *Command {
@@ -84,7 +84,7 @@ type flushJSON struct {
 	// Unreported is how many reports of earlier losses were refused.
 	Unreported int `json:"loss_reports_refused,omitempty"`
 
-	// QueueUnknown says that nobody knows what waits, so that Kept says nothing.
+	// QueueUnknown says that it is not known what waits, so that Kept says nothing.
 	QueueUnknown bool `json:"queue_unknown,omitempty"`
 
 	NotSent string `json:"not_sent,omitempty"`
@@ -121,7 +121,7 @@ func (c *call) printFlush(receiver string, report core.FlushReport, complete boo
 	}
 }
 
-// flushError says what stopped a flush, in words for whoever typed it; n events are kept, beside
+// flushError says what stopped a flush, in words for the person who typed it; n events are kept, beside
 // reports of those that are not.
 func (c *call) flushError(ctx context.Context, err error, v view, n int, timeout time.Duration) error {
 	kept := func(err error) error {
@@ -149,7 +149,7 @@ func (c *call) flushError(ctx context.Context, err error, v view, n int, timeout
 }
 
 func (s *commands) upload() *Command {
-	// Nobody looks: status tells how it went.
+	// No person looks: status tells how it went.
 	c := s.command("upload", "Send what waits, in the background", "Send what waits, in the background.",
 		func(c *call) error { return c.m.Upload(c.ctx) })
 	c.Hidden = true

@@ -8,7 +8,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
-// layerNames are the names of layers that are words, not variables, and that of nobody. A test
+// layerNames are the names of layers that are words, not variables, and "nobody". A test
 // holds them to what Decide returns.
 var layerNames = []string{"the tool", "this build", "the administrator's policy", "your answer", "nobody"}
 

@@ -135,7 +135,7 @@ func (s *settings) inWords(err error) error { return translatedError{s.text(err.
 func (s *settings) events(n int) string { return s.count(n, "%d event", "%d events") }
 
 // forColumns is the call in English where a program reads what it prints in columns: these must
-// not depend on the language of whoever runs the program.
+// not depend on the language of the person who runs the program.
 func (c *call) forColumns() *call {
 	if c.out.Terminal {
 		return c

@@ -15,8 +15,8 @@ import (
 	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
-// Ask asks the person whether usage data may be sent, if nobody has said anything yet and
-// there is somebody to ask, as the package comment tells. Enter means no. An answer that does
+// Ask asks the person whether usage data may be sent, if they have said nothing yet and
+// there is a person to ask, as the package comment tells. Enter means no. An answer that does
 // not come is no, and the question is not put again until what is collected changes. Where
 // telemetry is on already it does what [Tell] does.
 //
@@ -83,7 +83,7 @@ func Ask(ctx context.Context, m *core.Manager, options ...Option) (answered bool
 
 // Tell tells the person, once and before anything is sent in their name, that a variable
 // turned the tool's telemetry on which they may have set for another product. It stays a yes
-// where there is nobody to be told; then a later command tells it.
+// where there is no person to be told; then a later command tells it.
 func Tell(m *core.Manager, options ...Option) { gather(options).tell(m) }
 
 func (s *settings) tell(m *core.Manager) {
@@ -156,7 +156,7 @@ const (
 // tries is how often an answer that is neither yes nor no is asked for again.
 const tries = 3
 
-// askYesNo asks on a terminal. Enter means no. It gives up where nobody has typed a line
+// askYesNo asks on a terminal. Enter means no. It gives up where the person has not typed a line
 // within patience, at the end of the input and after the third answer that it does not
 // understand. The error is that of ctx, which ended meanwhile.
 //

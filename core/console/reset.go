@@ -123,7 +123,7 @@ func (c *call) resetResume(format outputFormat) error {
 	return c.stillOpen(all)
 }
 
-// stillOpen is the error of a command after which somebody does not have their request.
+// stillOpen is the error of a command after which a receiver does not have its request.
 func (c *call) stillOpen(all []core.Erasure) error {
 	n := 0
 	for _, e := range all {
@@ -142,10 +142,10 @@ func (v view) somethingToReset() bool {
 	return v.MachineID != "" || v.Queue.Events > 0
 }
 
-// confirmPatience is for somebody who has just typed the command and reads what it does.
+// confirmPatience is for a person who has just typed the command and reads what it does.
 const confirmPatience = time.Minute
 
-// confirmReset asks, where there is somebody to ask: a script said what it wants. The
+// confirmReset asks, where there is a person to ask: a script said what it wants. The
 // error says that the person does not want it, or that the command ended meanwhile.
 func (c *call) confirmReset(tool string) error {
 	in, asked := c.in.(*os.File)
@@ -199,7 +199,7 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 	}
 }
 
-// nothingToAsk says why nobody is asked to delete anything: no more than is known here.
+// nothingToAsk says why no receiver is asked to delete anything: no more than is known here.
 func (c *call) nothingToAsk(before []core.Erasure) string {
 	for i := len(before) - 1; i >= 0; i-- {
 		if e := before[i]; e.State == deletion.Verified {

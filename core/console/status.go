@@ -27,7 +27,7 @@ type view struct {
 	*settings
 	tool   string
 	stored consent.Stored
-	// unanswered says that nobody has decided although the person was asked; askedAt is
+	// unanswered says that there is no decision although the person was asked; askedAt is
 	// when, zero where that cannot be read.
 	unanswered bool
 	askedAt    time.Time

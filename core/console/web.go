@@ -28,7 +28,7 @@ func (c *call) web() error {
 		c.say("The page is at %s", address)
 		c.say("The address works once, and on this machine only. The page ends when you close it, after ten minutes, and with Ctrl-C.")
 		if c.unheard() {
-			stop() // nobody has the address
+			stop() // no browser has the address
 			return
 		}
 		if c.out.Terminal {

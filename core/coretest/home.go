@@ -57,7 +57,7 @@ func answered(tool props.Tool, answer consent.Answer) HomeOption {
 	}
 }
 
-// PlantHome returns a new home. Without an option nobody has been asked. It changes nothing of
+// PlantHome returns a new home. Without an option the person has not been asked. It changes nothing of
 // the test's own environment, so parallel tests may each have one; see Environ and Setenv.
 //
 // An administrator's policy in /etc (on macOS /Library) is where no variable leads: it holds

@@ -30,7 +30,7 @@
 //	words of lists      has the lists, which grow      passes on those that it does not know
 //	errors              reported by status             hold no secret and no event content
 //
-// A vendor may accept an event and warn of something, as of one that nobody will be able to
+// A vendor may accept an event and warn of something, as of one that no person will be able to
 // have erased. Then Send returns a Partial that accepts, with the Warnings that the driver
 // declares: the collector counts them, and people are told what they mean.
 //
@@ -59,7 +59,7 @@
 //	TCP    the receiver ended the connection in order, after the backend had written
 //	       everything and ended its own side. That the system took the bytes is not
 //	       enough: a reset throws them away.
-//	UDP    the system took every datagram whole. Nobody learns whether one arrived.
+//	UDP    the system took every datagram whole. Whether one arrived is not known.
 //
 // What is not encrypted goes to this machine only, unless Config.Insecure is set. All else
 // is as over HTTP: one attempt, the deadline also while the receiver does not read, nothing
@@ -69,7 +69,7 @@
 // # Mistakes of authors
 //
 // Resolve tells those in one setting, Driver.Check those that no setting shows by itself. The
-// collector asks both whenever a tool starts: with a mistake telemetry is off, nobody is asked
+// collector asks both whenever a tool starts: with a mistake telemetry is off, no person is asked
 // or thanked, and status names it. What only Open told would be found when events are sent, by
 // people who can mend nothing. So a driver whose Open returns a [ConfigError] has a Check that
 // returns it too; one body serves both.

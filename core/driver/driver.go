@@ -41,7 +41,7 @@ type Driver struct {
 	// Hosts lists every host (host or host:port) that a backend opened with these
 	// settings may contact, but for the proxy that the person has set. It is called with
 	// resolved settings, and may return none for those that Check refuses. nil means none,
-	// which only a Local driver has: nobody is asked for a yes to a host that is not known.
+	// which only a Local driver has: no person is asked for a yes to a host that is not known.
 	Hosts func(settings map[string]string) []string
 	// Check, where not nil, returns the first mistake that no setting shows by itself:
 	// settings that exclude or need one another, an address that Config.Insecure does not

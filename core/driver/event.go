@@ -39,7 +39,7 @@ type Event struct {
 	Error string `json:"error,omitempty"`
 	// ErrorClass says in one word of a closed list what went wrong, such as "usage" or
 	// "timeout": one of package props, or one that the tool's author declared. Empty where
-	// nothing did, or where nobody knows.
+	// nothing did, or where that is not known.
 	ErrorClass string `json:"error_class,omitempty"`
 	// Tool and Version name the program as its author declared it.
 	Tool    string `json:"tool_name"`
@@ -69,7 +69,7 @@ type Event struct {
 	RunID string `json:"run_id,omitempty"`
 	// MachineID is the installation's pseudonym: 32 hexadecimal characters, different
 	// for each tool, gone with reset. It is put in when the event is sent, and empty where
-	// none can be stored: nobody could have the event erased by it.
+	// none can be stored: no person could have the event erased by it.
 	MachineID string `json:"machine_id,omitempty"`
 	// ConsentID is the ID of the receipt, which is of the person's decision under which
 	// the event was recorded: 32 lower-case hexadecimal characters, random, derived from

@@ -6,7 +6,7 @@ type Severity int
 // The severities. Vendors spell them in ways of their own.
 const (
 	SeverityInfo Severity = iota
-	// SeverityWarn is that of what nobody knows the outcome of, and of lost events.
+	// SeverityWarn is that of what has no known outcome, and of lost events.
 	SeverityWarn
 	// SeverityError is that of a failure.
 	SeverityError

@@ -47,7 +47,7 @@ const (
 	// ErrorUsage is a mistake in how a command was called: an unknown flag or command, wrong
 	// arguments.
 	ErrorUsage ErrorClass = "usage"
-	// ErrorInterrupted says that the person, or whoever ran the tool, ended it: not a failure.
+	// ErrorInterrupted says that the person, or the program that ran the tool, ended it: not a failure.
 	ErrorInterrupted ErrorClass = "interrupted"
 	ErrorTimeout     ErrorClass = "timeout"
 	ErrorPermission  ErrorClass = "permission"

@@ -66,7 +66,7 @@ type TelemetryConfig struct {
 	DeletionRequestor deletion.Requestor
 
 	// Controller is who decides what the data is for and answers for it: a person, a company,
-	// a project. Where events leave the machine and nobody is named, people cannot know whom
+	// a project. Where events leave the machine and no controller is named, people cannot know whom
 	// they say yes to; Manager.AuthorWarnings tells the author so.
 	Controller string
 	// Contact is where people reach the Controller about their data: a mail address or a URL.
@@ -78,7 +78,7 @@ type TelemetryConfig struct {
 	//
 	// A yes is to the Controller and the Purpose that were named, and to no longer Retention:
 	// another one, or none any more, and people are asked again. Naming one for the first time
-	// asks nobody. Each is one line of at most 160 bytes.
+	// asks no person again. Each is one line of at most 160 bytes.
 	Purpose string
 
 	// Notice is what people read before they are asked: what is collected, and why. Empty

@@ -14,7 +14,7 @@
 // It erases by its own number of a user, the Amplitude ID, or by user_id, and not by device_id
 // [privacy], which is where the backend sends the machine ID. So the user of a device is searched
 // for first [dashboard]; that it is the device's and has no other device nor a user_id is looked
-// up, or somebody else's events would go as well.
+// up, or another person's events would go as well.
 //
 // Requests go into a batch that runs 10 to 13 days after its first one; until three days before
 // that day they can be taken back; within 30 days all is done [privacy]. The batch erases what
@@ -135,7 +135,7 @@ const (
 type user struct {
 	id     int64
 	events int64
-	// others is how many other devices it has, and whether somebody was identified with it.
+	// others is how many other devices it has, and whether a user was identified with it.
 	others int
 }
 
@@ -153,7 +153,7 @@ func (r *requestor) users(ctx context.Context, machineID string) ([]user, error)
 	if err := r.Do(ctx, vendorhttp.Call{Doing: doing, Path: "/usersearch", Query: url.Values{"user": {machineID}}, Want: vendorhttp.OK}, &said); err != nil {
 		return nil, err
 	}
-	if said.Matches == nil { // that there is nobody has to be said in so many words
+	if said.Matches == nil { // that there is no user has to be said in so many words
 		return nil, r.Undocumented(doing, http.StatusOK)
 	}
 	var list []user
@@ -400,7 +400,7 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	return now, nil
 }
 
-// verify looks whether nobody has the device, and says so if nothing can be on its way any more
+// verify looks whether no user has the device, and says so if nothing can be on its way any more
 // since the given times.
 func (r *requestor) verify(ctx context.Context, receipt deletion.Receipt, since ...time.Time) (deletion.Receipt, error) {
 	users, err := r.users(ctx, receipt.MachineID)

@@ -19,10 +19,10 @@
 //	               the key may not count
 //	Verified       it is done, and no log of the machine is there, of ten years, under
 //	               whichever service and in every tier
-//	Refused        somebody cancelled it, it failed, or logs are under another service or
+//	Refused        a user cancelled it, it failed, or logs are under another service or
 //	               older than what the setting retention lets a request reach
 //
-// The window ends when Datadog is asked, since nobody documents that it may end later. Logs
+// The window ends when Datadog is asked, since it is not documented that it may end later. Logs
 // that come in after that, or are dated ahead of it, are found by the count: Status then
 // returns a [deletion.RemainsError]: the request has to be made again. They are counted ten
 // days after the request at the earliest, long after what was sent before it is visible.
@@ -355,7 +355,7 @@ func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (
 	return receipt, nil
 }
 
-// turn waits until nobody else here asks for the same: between looking and asking there
+// turn waits until no other caller here asks for the same: between looking and asking there
 // would be room for a second request.
 func (r *requestor) turn(ctx context.Context, s subject) (done func(), err error) {
 	for ctx.Err() == nil {
@@ -442,7 +442,7 @@ func (r *requestor) create(ctx context.Context, s subject, asked, now time.Time)
 		Body: map[string]any{"data": map[string]any{
 			"type": "create_deletion_req",
 			"attributes": map[string]any{
-				// What is shown to a person who deletes in the browser. Nobody is shown anything here.
+				// What is shown to a person who deletes in the browser. No person is shown anything here.
 				"displayed_total": 0,
 				"from":            now.Add(-r.retention - margin).UnixMilli(),
 				"to":              now.UnixMilli(),
@@ -456,7 +456,7 @@ func (r *requestor) create(ctx context.Context, s subject, asked, now time.Time)
 	if e, ok := readOne(a); ok && e.subject == s {
 		return r.tell(ctx, e, now)
 	}
-	// There is a request, and nobody knows which.
+	// There is a request, and it is not known which.
 	e, err := r.covering(ctx, s, asked, now)
 	if err != nil || e == nil || e.stage() == completed {
 		// Unmarked, whatever kept it from being found: the next attempt looks first.

@@ -145,7 +145,7 @@ func readEntry(raw json.RawMessage) (entry, bool) {
 }
 
 // readQuery reads a search of exactly one host and one service, in any order. Any other
-// search is nobody's.
+// search is no person's.
 func readQuery(query string) subject {
 	var s subject
 	for _, term := range strings.Fields(query) {

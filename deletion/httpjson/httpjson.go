@@ -13,14 +13,14 @@
 //	{"machine_id": "…", "erasure_key": "…", "tool": "mytool", "requested_at": "2026-11-22T20:15:00Z"}
 //
 // A server erases only if erasure_key proves machine_id, as deletion.Proves does: an ID
-// is in every event, so whoever reads events knows it. The same request may come again.
+// is in every event, so an operator who reads events knows it. The same request may come again.
 //
 // # The answer
 //
 //	200 201 202  with {"state": "acknowledged" or "verified" or "refused", "id": "…"}: so it
 //	             is; the id can be asked for with GET <endpoint>/<id>, answered alike
-//	200 201 202 204  with nothing, or other JSON: Delivered, and nobody will know more
-//	400 403 413 422  with {"error": "…"}: refused. Without it nobody knows who
+//	200 201 202 204  with nothing, or other JSON: Delivered, and no more will be known
+//	400 403 413 422  with {"error": "…"}: refused. Without it no caller knows who
 //	             answered, and a captive portal's 403 refuses nothing: asked again
 //	401 404 405  asked again after 1 h: the address or a header is wrong, the request is not
 //	429 5xx      asked again, not before Retry-After

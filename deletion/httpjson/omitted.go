@@ -10,7 +10,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
-// Requestor holds what an author sets, and asks nobody: a build without telemetry keeps the
+// Requestor holds what an author sets, and asks no server: a build without telemetry keeps the
 // requests for one that can hand them over.
 type Requestor struct {
 	Endpoint  string

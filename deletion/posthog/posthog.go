@@ -19,7 +19,7 @@
 // rest. PostHog keeps one pending request for a person, with the time of the first, so asking
 // more often is safe and makes nothing faster.
 //
-// # Where nobody has the ID
+// # Where no profile has the ID
 //
 // PostHog finds events by their profile. If there is none, an earlier attempt may have
 // deleted it, and its request is looked for; if there is no request either, the events are
@@ -55,7 +55,7 @@
 //	408 425 429                                 Throttled, for Retry-After; 429 else for 1 min
 //	5xx                                         unmarked, or Throttled for Retry-After
 //	events without a profile, too early to say  unmarked, [deletion.TooEarlyError]
-//	other IDs, events without a profile         Permanent: somebody has to look
+//	other IDs, events without a profile         Permanent: a person has to look
 //	3xx, a web page, what is not documented     unmarked; a redirect is never followed
 //	no answer                                   unmarked: repeating is safe
 //
@@ -341,7 +341,7 @@ func (r *requestor) withoutProfile(ctx context.Context, req deletion.Request) (d
 	if err != nil {
 		return deletion.Receipt{}, err
 	}
-	// An attempt that was killed before its receipt was stored, or somebody else's request.
+	// An attempt that was killed before its receipt was stored, or another operator's request.
 	// A pending one will be done, whenever it was made.
 	if row := pending(list); row != nil {
 		return receipt(req, uuid, r.detail(*row)), nil
@@ -486,7 +486,7 @@ func (r *requestor) person(ctx context.Context, machineID string) (*person, erro
 	}, &said); err != nil {
 		return nil, err
 	}
-	// That nobody is found may end in "nothing is stored", so it has to be said in so many
+	// That no profile is found may end in "nothing is stored", so it has to be said in so many
 	// words; and one who is found must be the one that was asked for.
 	switch {
 	case said.Results == nil || said.Next != nil || len(*said.Results) > 1:

@@ -32,7 +32,7 @@
 //
 //	INITIALIZED RUNNING                        Acknowledged
 //	FINISHED                                   Manual: see below
-//	FAILED INVALID NOT_SUPPORTED PARTIAL_SUCCESS   Refused: somebody has to look; one destination
+//	FAILED INVALID NOT_SUPPORTED PARTIAL_SUCCESS   Refused: a person has to look; one destination
 //	                                           that cannot erase is enough for FAILED [guide]
 //	anything else                              an error
 //
@@ -192,7 +192,7 @@ var idPattern = regexp.MustCompile(`\A[0-9A-Za-z_-]{1,128}\z`)
 // Status implements deletion.Follower.
 func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
 	if receipt.State == deletion.Verified {
-		return receipt, nil // somebody closed it: there is nothing left to ask about
+		return receipt, nil // a person closed it: there is nothing left to ask about
 	}
 	if !isID(receipt.ID) {
 		return deletion.Receipt{}, r.Errorf("not the ID of a regulation: %w", deletion.ErrUnknownReceipt)

@@ -97,7 +97,7 @@ func (e *execution) end(cmd *cobra.Command, err error) int {
 }
 
 // lacksCommand reports whether a group was called without one of its commands, so that
-// cobra printed its help though nobody asked for that.
+// cobra printed its help though the person did not ask for that.
 func lacksCommand(cmd *cobra.Command) bool {
 	set := func(name string) bool {
 		f := cmd.Flags().Lookup(name)

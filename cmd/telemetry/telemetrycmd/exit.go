@@ -77,7 +77,7 @@ func isFlagError(err error) bool {
 
 // cobraUsage are what cobra's errors about wrong use have in common: they have no type.
 // They need to be known where a command returns them itself, which calls cobra's validators
-// or has a tree of commands under it that nobody wired.
+// or has a tree of commands under it that no author wired.
 var cobraUsage = []string{
 	`unknown command "`, "unknown flag: --", "unknown shorthand flag: ", "flag needs an argument: ",
 	`invalid argument "`, "arg(s), ", `required flag(s) "`, "flags in the group [",

@@ -146,7 +146,7 @@ func giveUpShorthands(cmd *cobra.Command) {
 	}
 }
 
-// nobody is the name of a command that nobody can call: no argument of a process has a NUL
+// nobody is the name of a command that no caller can run: no argument of a process has a NUL
 // in it.
 const nobody = "\x00"
 

@@ -48,7 +48,7 @@ func (o *options) mayNeedCommands(root *cobra.Command) bool {
 }
 
 // postpone has a group, which has no commands yet, get them by add when it is called all the
-// same: with arguments of root.SetArgs, which nobody can ask cobra for.
+// same: with arguments of root.SetArgs, which no caller can ask cobra for.
 func (w *wiring) postpone(root, group *cobra.Command, add func()) {
 	args, run := group.Args, group.RunE
 	w.addCommands = func() {

@@ -156,7 +156,7 @@ func (r *commandRun) start() {
 	}
 	r.w.tell(r.cmd)
 	r.invocation = begin(r.collector, recordedName(r.cmd))
-	if r.flags == nil { // nobody had said yes
+	if r.flags == nil { // there was no yes
 		r.flags = flagNames(r.cmd)
 	}
 	if len(r.flags) > 0 {

@@ -18,7 +18,7 @@ const (
 	excludedMark = "telemetrycmd.excluded"
 )
 
-// NeverRecord has a command, and those under it, not recorded and nobody asked by it.
+// NeverRecord has a command, and those under it, not recorded, and the person not asked by it.
 func NeverRecord(cmd *cobra.Command) { mark(cmd, neverMark, "yes") }
 
 // RecordAs has a command recorded under a name in place of its path. The commands under it

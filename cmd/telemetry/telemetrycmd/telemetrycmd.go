@@ -91,7 +91,7 @@ func WithConsole(with ...console.Option) Option {
 }
 
 // WithMachineReadable adds the author's rule to those that find out whether another
-// program reads the output of a command: then nobody is asked anything.
+// program reads the output of a command: then the person is asked nothing.
 func WithMachineReadable(rule func(*cobra.Command) bool) Option {
 	return func(o *options) { o.machineReadable = rule }
 }
@@ -141,7 +141,7 @@ func newGroup(m *core.Manager, list ...Option) (group *cobra.Command, add func()
 			return UsageError(unknownCommand(cmd, args[0]))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		// The hooks of the tool's own root do not run for these commands: whoever says no
+		// The hooks of the tool's own root do not run for these commands: a person who says no
 		// must not need a working configuration or a login for it. See also keepFromOurs;
 		// nothing keeps cobra from what was given to cobra.OnInitialize.
 		PersistentPreRun:  func(*cobra.Command, []string) {},
@@ -184,7 +184,7 @@ func face(c *console.Command, path func() string) *cobra.Command {
 		Short:  c.Summary,
 		Long:   c.Help,
 		Hidden: c.Hidden,
-		// What goes wrong in the background nobody reads.
+		// No person reads what goes wrong in the background.
 		SilenceErrors:     c.Hidden,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

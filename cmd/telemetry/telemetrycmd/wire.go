@@ -225,7 +225,7 @@ func (w *wiring) runHook(cmd *cobra.Command, args []string, do func() error) err
 }
 
 // run runs a command and records how it went. Where telemetry is off, and it was found
-// out that nobody is to be asked, it sees to deletion requests that are due, and adds
+// out that the person is not to be asked, it makes deletion requests that are due, and adds
 // nothing else. A context that ends at the question is the end: the command is not run.
 func (w *wiring) run(cmd *cobra.Command, args []string, do func() error) error {
 	r := w.runOf(cmd, args, true)

@@ -103,7 +103,7 @@ type Answer struct {
 }
 
 // Post sends the request once and reads the answer. A nil error means that an answer
-// arrived as a whole, whatever it says. An error is an [*Error] and means that nobody
+// arrived as a whole, whatever it says. An error is an [*Error] and means that no caller
 // knows what the server did: it matches [context.DeadlineExceeded] where time ran out
 // and [context.Canceled] where ctx was cancelled.
 func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {

@@ -37,7 +37,7 @@ func NewTransport() *http.Transport {
 		// A vendor's headers take 1 to 2 KiB; the default of 10 MB is for browsing.
 		MaxResponseHeaderBytes: 64 << 10,
 		// On a connection that is kept idle net/http reads on, and prints what a server says there
-		// unasked, in its words, to the standard logger: to the terminal of whoever runs the tool. Most
+		// unasked, in its words, to the standard logger: to the terminal of the person who runs the tool. Most
 		// uploads are one batch, so there is little to keep one for. (DisableKeepAlives does the same, and
 		// adds a header that is in no log of what was sent.)
 		MaxIdleConnsPerHost: -1,

@@ -203,7 +203,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		return Report{}, err
 	}
 	defer lock.Unlock()
-	s.Dir.RemoveTemp() // here, where nobody waits for it
+	s.Dir.RemoveTemp() // here, where no person waits for it
 	s.report = Report{Lost: map[string]int{}, Warned: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
 	s.attempts, s.receipt, s.suspects, s.through = nil, "", nil, false
@@ -314,7 +314,7 @@ type Single struct {
 
 // Pause keeps every process from delivering until release is called. It waits for one that
 // is, and returns state.ErrBusy where that takes longer than patience. It makes no file: where
-// there is no lock yet, nobody has ever delivered.
+// there is no lock yet, no process has ever delivered.
 func Pause(ctx context.Context, dir state.Dir, patience time.Duration) (release func(), err error) {
 	if dir.Time(lockName).IsZero() {
 		return func() {}, nil
@@ -677,7 +677,7 @@ func (s *Sender) took(route Route, batch []item, refused int) {
 		s.notes.Delivered += n
 		s.notes.LastDelivered = s.Now()
 	}
-	if refused == 0 { // else nobody says whether it was a report
+	if refused == 0 { // else it is not known whether it was a report
 		s.told(batch)
 	}
 	s.through = s.through || slices.ContainsFunc(batch, func(it item) bool { return !it.reports() })
@@ -779,7 +779,7 @@ func (s *Sender) warn(counts map[string]int) {
 }
 
 // attempt calls Send once. A backend that panics has failed, no more: it may be a
-// stranger's, inside somebody's command.
+// stranger's, inside a person's command.
 func attempt(ctx context.Context, backend driver.Backend, events []driver.Event) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
@@ -807,7 +807,7 @@ func events(batch []item) (n int) {
 	return n
 }
 
-// heaviest returns those n of a batch that stand for the most events, where nobody says which:
+// heaviest returns those n of a batch that stand for the most events, where the receiver does not say which:
 // reports of losses, whose refusal is not counted, are the last.
 func heaviest(batch []item, n int) []item {
 	sorted := make([]*item, len(batch)) // see outbox.Box.Entries: a sort of items is 17 KB of code

@@ -48,7 +48,7 @@ func foldKey(e driver.Event) string {
 	return string(e.AppendJSON(nil))
 }
 
-// merge adds a record to another one. That keeps its ID, which nobody has seen yet, and has
+// merge adds a record to another one. That keeps its ID, which no receiver has seen yet, and has
 // the time of the earlier one.
 func merge(sum, e *driver.Event) {
 	if e.Time.Before(sum.Time) {

@@ -78,7 +78,7 @@ func (n Notes) Paces(now time.Time) bool {
 // known, and true. It makes no file.
 func MayBeUnderway(dir state.Dir) bool {
 	if dir.Time(lockName).IsZero() {
-		return false // nobody has ever delivered
+		return false // no process has ever delivered
 	}
 	lock, err := dir.TryLock(lockName)
 	if err == nil {
@@ -132,7 +132,7 @@ func loadNotes(dir state.Dir) (Notes, error) {
 	n.Delivered, n.Stayed, n.Failures, n.Batch = count("delivered")+n.Unnoted, count("stayed"), count("failures"), count("batch")
 	n.noted = count("delivered")
 	if n.Unnoted > 0 {
-		n.LastDelivered = time.Time{} // that was later, and nobody knows when
+		n.LastDelivered = time.Time{} // that was later, and it is not known when
 	}
 	n.Problem, n.Left = r["problem"], r["left"]
 	n.Refusal, n.RefusedAt = r["refusal"], when("refused_at")

@@ -1,4 +1,4 @@
-// Package detach starts the background process that uploads, such that nobody waits
+// Package detach starts the background process that uploads, such that no person waits
 // for it and nothing of the command lives on in it.
 package detach
 

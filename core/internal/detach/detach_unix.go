@@ -31,7 +31,7 @@ func start(exe string, argv []string, dir string, env []string, in, null *os.Fil
 }
 
 // CloseInherited closes the files that our parent's parent left open for the command,
-// such as the write end of a pipe: whoever reads it must not wait for us. Call it first
+// such as the write end of a pipe: the program that reads it must not wait for us. Call it first
 // thing in the background process, before it opens anything of its own.
 func CloseInherited() {
 	dir, err := os.Open("/dev/fd") // /proc/self/fd on Linux

@@ -11,7 +11,7 @@ import (
 // include/linux/proc_ns.h.
 const firstNamespace = "pid:[4026531836]"
 
-// inits are programs that stay the first process of a namespace for as long as somebody
+// inits are programs that stay the first process of a namespace for as long as a person
 // works in it: system containers, WSL, and the reapers of long-lived ones.
 var inits = []string{"systemd", "init", "openrc-init", "runit", "s6-svscan", "launchd"}
 

@@ -31,7 +31,7 @@ func Detect(lookup func(string) (string, bool)) Context {
 	return c
 }
 
-// containerVariables are set in containers, and by nobody in the shell of a machine.
+// containerVariables are set in containers, and not in the shell of a machine.
 var containerVariables = []string{
 	// https://systemd.io/CONTAINER_INTERFACE/: Podman, systemd-nspawn, LXC, Flatpak and others.
 	"container",

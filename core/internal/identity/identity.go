@@ -1,6 +1,6 @@
 // Package identity makes the pseudonym of an installation. Read it to know how a
 // machine ID comes about and who can have it erased; the collector is its only
-// caller, and nobody else needs it.
+// caller, and no other package needs it.
 //
 //	salt     32 random bytes, made with the yes, kept with the tool's state
 //	signals  what tells this machine and account from others, never stored or sent:
@@ -25,7 +25,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
-// Salt is what sets one tool's installation apart. Whoever has it and knows the
+// Salt is what sets one tool's installation apart. A person who has it and knows the
 // machine can compute the key, so it is as secret as the key and prints like one.
 type Salt [32]byte
 

@@ -32,7 +32,7 @@ const (
 )
 
 // Store keeps the pseudonym of an installation in its state directory. It is a path and no
-// more; whoever reads and then writes holds the lock in between.
+// more; a process that reads and then writes holds the lock in between.
 type Store struct{ dir state.Dir }
 
 // NewStore returns the store in dir.
@@ -201,7 +201,7 @@ func receiverName(receiver string) string {
 }
 
 // receiverNames lists the files of receivers. One with another name, such as a copy that an editor
-// or a synchronising program made, tells of nobody: that receiver would have to be asked as well,
+// or a synchronising program made, tells of no receiver: that one would have to be asked as well,
 // and no version of the tool could.
 func (s Store) receiverNames() (names []string) {
 	entries, _ := os.ReadDir(s.dir.Path())

@@ -1,5 +1,5 @@
 // Package journal keeps a list of what happened in one file of the state directory, such
-// that it shows when somebody changed it afterwards. Each entry is a line:
+// that it shows when it was changed afterwards. Each entry is a line:
 //
 //	HASH N TIME<tab>key="value"<tab>key="value"
 //
@@ -14,7 +14,7 @@
 // A second file, NAME.head, has the number and the hash of the last entry that was sealed, so
 // that an end that was cut off shows too. It is there before the first entry, so that its own
 // loss shows, which the next entry notes. Of a cut it has the same as the line, and before that:
-// what somebody else cut is missing. There is no key in any of this: who works out the
+// what was cut otherwise is missing. There is no key in any of this: who works out the
 // hashes, or removes both files, leaves a journal that fits. It shows mistakes, damage and
 // careless changes, and no more.
 //

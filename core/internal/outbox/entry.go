@@ -16,7 +16,7 @@ import (
 // Entry is one deletion request and how far it came.
 type Entry struct {
 	MachineID string
-	// Key is the erasure key in hexadecimal, empty once nobody needs it: when the data is
+	// Key is the erasure key in hexadecimal, empty once it is not needed: when the data is
 	// known to be gone. It is a secret; see String.
 	Key   string
 	State deletion.State
@@ -103,7 +103,7 @@ const (
 	// the file, which has to stay below what state writes: twice a machine ID, a few lines of
 	// a terminal, and the longest link that mail programs and browsers take.
 	maxWord, maxText, maxURL = 64, 500, 2000
-	// maxParts of a receipt are kept. Nobody asks more places than that.
+	// maxParts of a receipt are kept. No author asks more places than that.
 	maxParts = 16
 )
 

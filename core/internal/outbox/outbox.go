@@ -81,7 +81,7 @@ func (b Box) Pending() bool {
 // already stays as it is.
 func (b Box) Put(keys map[string]string, receivers []string, notErasable int) error {
 	return b.noted(func() error {
-		// First the time, so that a crash leaves no request that nobody looks at.
+		// First the time, so that a crash leaves no request that no process looks at.
 		if err := b.setNext(b.Now()); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func isMachineID(name string) bool {
 	return len(name) == length && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// ids lists the machine IDs of the stored requests. Files with other names are nobody's request.
+// ids lists the machine IDs of the stored requests. Files with other names are no requests.
 func (b Box) ids() (list []string, err error) {
 	files, err := os.ReadDir(b.Dir.Path())
 	if err != nil {
@@ -310,7 +310,7 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 			receipt, err = b.request(ctx, r, e)
 		}
 	case made:
-		// It was handed over, and nobody can tell more.
+		// It was handed over, and no receiver can tell more.
 	default:
 		receipt, err = b.request(ctx, r, e)
 	}

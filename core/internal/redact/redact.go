@@ -1,4 +1,4 @@
-// Package redact takes out of a text what would tell who somebody is, where they keep
+// Package redact takes out of a text what would tell who a person is, where they keep
 // their things, or how to get at them. The collector puts through it whatever a tool's
 // author hands over; read it to know what such a text still holds when it is sent.
 //

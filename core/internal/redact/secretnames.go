@@ -32,7 +32,7 @@ func secretName(name string) bool {
 }
 
 // kind is what a name in a text says of its value. There, more is known than of a name
-// alone: it has a value, and nobody but us chooses whether that is kept.
+// alone: it has a value, and only this package chooses whether that is kept.
 type kind uint8
 
 const (

@@ -111,7 +111,7 @@ type orphans struct {
 // command may have been recorded and not taken its start back. Both have the event in the
 // queue under the same ID, and then it is not queued again.
 //
-// A line that is no event was torn when the power failed: nobody knows what became of its
+// A line that is no event was torn when the power failed: it is not known what became of its
 // command, so it is not counted as lost.
 func (q *Queue) Recover() {
 	names, err := q.list(running)

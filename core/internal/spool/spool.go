@@ -23,7 +23,7 @@
 // slot is emptied, not deleted, and used again: however many commands run, there are no
 // more files than the cap allows, and a command finds its slot without listing the
 // directory. Only Erase deletes slots. A process that still holds one then writes
-// into a file that nobody can open any more, which it notices.
+// into a file that no process can open any more, which it notices.
 //
 // No slot grows above its share of MaxBytes, and there are only so many: that is the cap,
 // the commands that run included. Only the slot that is being sent may be above its share, by
@@ -33,7 +33,7 @@
 // cut may cost the last seconds. A torn last line costs that line.
 //
 // What an older version could not read whole, it would drop as damaged. So the names say
-// what the lines may hold, and whoever adds a field to them takes the next name: versions
+// what the lines may hold, and an author who adds a field to them takes the next name: versions
 // before the present fields used queue/0000.events, and those without receipts queue/0000.
 // What waits in such slots is read and never added to.
 package spool
@@ -68,7 +68,7 @@ const (
 	// maxSlot bounds what the sender holds in memory of a slot, and maxSlots the search for
 	// room. Where both apply, the cap is what maxSlots hold.
 	maxSlot, maxSlots = 4 << 20, 9999
-	// crowdedFrom is the part of the slots that may be full before somebody should see to it.
+	// crowdedFrom is the part of the slots that may be full before a person should look at it.
 	crowdedFrom = 4
 	// clockDoubt is the age beyond MaxAge at which we doubt the clock rather than the
 	// event: a board without a battery starts in 1970. Such events are kept; the cap by
@@ -371,7 +371,7 @@ func (q *Queue) Claim(slot string) (*Claim, error) {
 }
 
 // Absorbed returns the slots by the IDs of the events that they have taken over from others:
-// of most queues none, because whoever takes over empties the other slots at once.
+// of most queues none, because the process that takes over empties the other slots at once.
 func (q *Queue) Absorbed(slots []string) map[string]string {
 	by := map[string]string{}
 	for _, slot := range slots {
@@ -398,7 +398,7 @@ type Stats struct {
 	Expired map[string]int
 	Damaged int
 	Bytes   int64
-	// Distrusted are the names of files that are not private and plain, so that nobody adds to
+	// Distrusted are the names of files that are not private and plain, so that no process adds to
 	// them or sends what is in them: so many events as DistrustedEvents, in those that are files.
 	Distrusted       []string
 	DistrustedEvents int

@@ -17,7 +17,7 @@ func (d Dir) MayWrite(name string) error {
 		return d.Probe()
 	case err != nil:
 		return plaintext.Bare(err)
-	case !info.Mode().IsRegular(): // to open a fifo would be to wait for whoever reads it
+	case !info.Mode().IsRegular(): // to open a fifo would be to wait for the process that reads it
 		return ErrUnsafe
 	}
 	f, err := os.OpenFile(d.Join(name), os.O_WRONLY|os.O_APPEND, 0)

@@ -76,7 +76,7 @@ func ParseRecord(data []byte) (Record, error) {
 	if (summed || marked) && (mark != "yes" || sum != checksum(r.lines())) {
 		return nil, ErrCorrupt
 	}
-	clean := make(Record, len(r)) // it is shown, and somebody else may have written it
+	clean := make(Record, len(r)) // it is shown, and another program may have written it
 	for key, value := range r {
 		clean[plaintext.Clean(key)] = plaintext.Clean(value)
 	}

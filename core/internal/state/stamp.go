@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stamp tells cheaply whether a file changed: as long as two stamps are the same, nobody
+// Stamp tells cheaply whether a file changed: as long as two stamps are the same, no process
 // replaced or rewrote the file in between. The zero Stamp means that there is no file.
 //
 // A file that changed less than fresh ago gets a stamp that is the same as no other, because

@@ -168,7 +168,7 @@ func (d Dir) ReadUpTo(name string, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// WriteFile replaces a small file as a whole: whoever reads it sees the old or the new
+// WriteFile replaces a small file as a whole: a process that reads it sees the old or the new
 // content, also after a power cut.
 func (d Dir) WriteFile(name string, data []byte) error {
 	if len(data) > maxFile {
@@ -283,7 +283,7 @@ func (d Dir) WaitLockIfAny(ctx context.Context, name string) (*Lock, error) {
 	return lock, err
 }
 
-// SpoiltLocks returns, of each lock that nobody can take because something else has its name,
+// SpoiltLocks returns, of each lock that no process can take because something else has its name,
 // what that is.
 func (d Dir) SpoiltLocks() (spoilt []error) {
 	entries, _ := os.ReadDir(d.path)

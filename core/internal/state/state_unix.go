@@ -39,7 +39,7 @@ func (d Dir) Writable() error {
 }
 
 // open does not follow a link in the last place and does not wait on a fifo. It is os.OpenFile
-// for files that nobody waits for: os would start its poller for the first of them.
+// for files that no process waits for: os would start its poller for the first of them.
 func open(path string, flag int) (*os.File, error) {
 	for {
 		fd, err := syscall.Open(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, uint32(fileMode))
@@ -122,7 +122,7 @@ func OpenExclusiveWatched(path string, watch *Watch) (*os.File, error) {
 }
 
 // Unlinked reports whether an open file has no name any more: what is written to it can be
-// read by nobody else. It costs one system call and allocates nothing. On a network file
+// read by no other process. It costs one system call and allocates nothing. On a network file
 // system it may be false for a file that another machine deleted.
 func Unlinked(f *os.File) bool {
 	var st syscall.Stat_t

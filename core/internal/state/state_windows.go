@@ -86,7 +86,7 @@ func open(path string, access, share, disposition uint32) (*os.File, error) {
 func CloseExclusive(f *os.File) error { return f.Close() }
 
 // Unlinked reports whether an open file has no name any more, or is to lose it with the
-// last handle: what is written to it can be read by nobody else.
+// last handle: what is written to it can be read by no other process.
 func Unlinked(f *os.File) bool {
 	// See FILE_STANDARD_INFO in Microsoft's documentation.
 	const fileStandardInfo = 1

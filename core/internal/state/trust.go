@@ -52,7 +52,7 @@ func Trust(info fs.FileInfo) error {
 // OpenAny opens a plain file for reading also if others may write to it.
 func OpenAny(path string) (*os.File, error) { return openRead(path) }
 
-// Open opens a file of ours for reading. It waits for nobody, whatever has the file's name.
+// Open opens a file of ours for reading. It waits for no other process, whatever has the file's name.
 func Open(path string) (*os.File, error) {
 	f, err := openRead(path)
 	if err != nil {

@@ -137,7 +137,7 @@ func (c *halfConn) CloseWrite() error { return c.half.CloseWrite() }
 // ErrNowhere is what a backend is told that was opened to be looked at.
 var ErrNowhere = errors.New("nothing is sent, this is only a preview")
 
-// DialNowhere returns a connection that takes everything and leads to nobody.
+// DialNowhere returns a connection that takes everything and leads to no host.
 func DialNowhere(_ context.Context, _, _ string) (net.Conn, error) {
 	here, there := net.Pipe()
 	_ = there.Close()

@@ -2,7 +2,7 @@
 // and what it means where the vendor's documentation does not say otherwise.
 //
 //	2xx of the call            its JSON is read
-//	400, and those of the call Permanent, where it is JSON: what is in between refuses nobody
+//	400, and those of the call Permanent, where it is JSON: what is in between refuses no request
 //	404, where the call says   a deletion.ErrUnknownReceipt, where it is JSON
 //	401 403                    Throttled, 1 h, deletion.ErrKey
 //	407                        Throttled, 1 h: the proxy
@@ -40,7 +40,7 @@ const (
 	// thousand IDs 40.
 	maxAnswer = 256 << 10
 	// repairWait is how long a wrong key, project or address is left alone: it takes
-	// somebody to repair it.
+	// a person to repair it.
 	repairWait = time.Hour
 	// busyWait is for a 429 that does not say how long: vendors count by the minute.
 	busyWait = time.Minute

@@ -53,7 +53,7 @@ func runForwarding(child *exec.Cmd, started func()) error {
 
 // fromKeyboard reports whether a signal is one that a terminal sends to every process
 // of its foreground group, so that the command, being in our group, has it already. A
-// second one would be taken for the impatience of somebody who presses Ctrl-C twice.
+// second one would be taken for the impatience of a person who presses Ctrl-C twice.
 func fromKeyboard(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT {
 		return false

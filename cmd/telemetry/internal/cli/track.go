@@ -27,7 +27,7 @@ var eventTypes = []string{
 type said struct {
 	kind, name string
 	// took and ended are the values of --duration and --exit-code, which a script may have from
-	// variables that are empty on somebody's machine.
+	// variables that are empty on a person's machine.
 	took, ended string
 	duration    time.Duration
 	exitCode    int

@@ -8,7 +8,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
-// maxSearch is how many bytes of a search are looked for. Nobody types more.
+// maxSearch is how many bytes of a search are looked for. No person types more.
 const maxSearch = 200
 
 // query is what the person asked to see.

@@ -1,5 +1,5 @@
 // Package page serves one document about an installation to the person who runs the tool:
-// to the browser on this machine that was given its address, and to nobody else. It only
+// to the browser on this machine that was given its address, and to no other. It only
 // shows what it is given, needs no script and loads nothing from elsewhere.
 package page
 
@@ -18,9 +18,9 @@ import (
 const Limit = 10 * time.Minute
 
 // Options are what a caller may want to be different. The zero value is English and the real
-// clock, and nobody is told the address.
+// clock, and no person is told the address.
 type Options struct {
-	// Ready is called once, from Serve, with the address to open. It works once, and whoever
+	// Ready is called once, from Serve, with the address to open. It works once, and a program that
 	// has it first has the page: it goes to the person's terminal or browser only. Serve
 	// notices no ending before Ready returns.
 	Ready func(address string)
@@ -117,7 +117,7 @@ func (s *server) accept(serving context.Context, listener net.Listener, running 
 	}
 }
 
-// strangers are the connections of which nobody knows yet whose they are, oldest first. Its
+// strangers are the connections of which it is not yet known whose they are, oldest first. Its
 // methods may be called by several goroutines.
 type strangers struct {
 	mu   sync.Mutex

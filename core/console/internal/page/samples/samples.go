@@ -1,5 +1,5 @@
 // Package samples has what the page is shown with in tests: nothing, a usual installation,
-// and one whose every text was written by somebody who means harm.
+// and one whose every text was written by an attacker.
 package samples
 
 import (
@@ -14,7 +14,7 @@ import (
 // at is when all of it was so.
 var at = time.Date(2026, 11, 26, 9, 30, 0, 0, time.UTC)
 
-// Empty is an installation that nobody has asked yet.
+// Empty is an installation whose person has not been asked yet.
 func Empty() page.Data {
 	return page.Data{
 		Tool: "mytool", Version: "1.4.2", At: at,

@@ -1,0 +1,44 @@
+package file_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gotoolbase/telemetry/backends/file"
+	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/props"
+)
+
+// The backend is built in: a tool names it, and the file is in the tool's own directory.
+func Example() {
+	tool := props.Tool{Name: "mytool", Telemetry: props.TelemetryConfig{Backend: "file"}}
+
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	backend, err := file.Driver().Open(driver.Config{Tool: tool.Name, Dir: dir})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer backend.Close()
+	err = backend.Send(context.Background(), []driver.Event{{
+		ID: "0193b2f0-1d2a-7000-8000-000000000001", Type: "command.invocation", Name: "build",
+		Time: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC), Tool: tool.Name, OS: "linux", Arch: "amd64",
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	log, err := os.ReadFile(filepath.Join(dir, file.LogName))
+	fmt.Print(string(log), err)
+	// Output:
+	// {"id":"0193b2f0-1d2a-7000-8000-000000000001","type":"command.invocation","name":"build","timestamp":"2026-11-25T12:00:00Z","tool_name":"mytool","os":"linux","arch":"amd64","ci":false,"interactive":false,"container":false}
+	// <nil>
+}
