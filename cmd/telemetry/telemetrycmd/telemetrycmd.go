@@ -56,7 +56,6 @@ package telemetrycmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -134,11 +133,11 @@ func newGroup(m *core.Manager, list ...Option) (group *cobra.Command, add func()
 		Use:         groupName,
 		Short:       console.Summary(name, gather(list).console...),
 		Annotations: map[string]string{groupMark: "yes"},
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
 			}
-			return UsageError(unknownCommand(cmd, args[0]))
+			return console.Unknown(console.Commands(nil, gather(list).console...), args[0], gather(list).console...)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// The hooks of the tool's own root do not run for these commands: whoever says no
@@ -180,10 +179,12 @@ func CheckCommand(path func() string, open func() (*core.Manager, error), list .
 // face makes a cobra command of one of the console's.
 func face(c *console.Command, path func() string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:    strings.TrimSpace(c.Name + " " + c.Args),
-		Short:  c.Summary,
-		Long:   c.Help,
-		Hidden: c.Hidden,
+		Use:        strings.TrimSpace(c.Name + " " + c.Args),
+		Aliases:    c.Aliases,
+		SuggestFor: c.SuggestFor,
+		Short:      c.Summary,
+		Long:       c.Help,
+		Hidden:     c.Hidden,
 		// What goes wrong in the background nobody reads.
 		SilenceErrors:     c.Hidden,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -248,13 +249,4 @@ func contextOf(cmd *cobra.Command) context.Context {
 		return ctx
 	}
 	return context.Background()
-}
-
-func unknownCommand(cmd *cobra.Command, name string) error {
-	text := fmt.Sprintf("unknown command %q for %q", name, cmd.CommandPath())
-	cmd.SuggestionsMinimumDistance = min(len(name)/2, 2) // of three letters two others are no typo
-	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
-		return errors.New(text + "; did you mean " + strings.Join(similar, " or ") + "?")
-	}
-	return errors.New(text)
 }
