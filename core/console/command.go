@@ -119,7 +119,7 @@ func (c *Command) printHelp(on screen.Screen, hint func(string) string) {
 		}
 		fmt.Fprintf(w, "  %s--%s\n        %s\n", letter, strings.TrimSpace(f.Name+" "+kind), usage)
 	}
-	on.Text(w.String())
+	on.Help(w.String())
 }
 
 // commands is what the commands of one list share.
