@@ -146,6 +146,10 @@ func (b background) foundOff(since time.Time) string {
 		", and sent nothing: it does not get all variables of your shell"
 }
 
+// errMarked: what we started must not start another one. A test binary, or a tool that does not
+// know the arguments, runs from its beginning there.
+var errMarked = errors.New("this is a background process itself")
+
 // start starts the process and returns at once.
 func (b background) start() error {
 	if n, fresh := b.judged(); fresh {
@@ -154,6 +158,9 @@ func (b background) start() error {
 	started := b.now()
 	_ = b.dir.SetTime(startedName, started)
 	exe, err := os.Executable()
+	if detach.Marked() {
+		err = errMarked
+	}
 	if err == nil {
 		err = detach.Process{
 			Exe: exe, Args: b.upload, Tool: b.tool.Name, Input: b.declaration(),
@@ -182,6 +189,8 @@ func (b background) inside() Inside {
 	case consent.InCI(b.lookup):
 		return InsideCI
 	case b.upload == nil:
+		return InsideTest
+	case detach.Marked(): // or a program that takes no notice of its arguments would start itself for ever
 		return InsideTest
 	case !detach.Outlives(b.lookup):
 		return InsideShortLived

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,5 +63,35 @@ func TestABackgroundProcessThatFoundTelemetryOffIsTold(t *testing.T) {
 		if got := m.Status().Background; strings.Contains(got, "found telemetry off on") != (after > 0) {
 			t.Errorf("%v after the yes: %q", after, got)
 		}
+	}
+}
+
+// Go names the main package of a test binary after the tested package, unless that is a main
+// package itself: then the build is the tool's own.
+func TestATestBinaryIsKnownByItsNameItsArgumentsOrItsCallers(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"/tmp/go-build1/b001/mytool.test -test.timeout=10m": true, "./own -test.v": true,
+		"./mytool.test": true, "./MyTool.TEST.EXE": true, "mytool": false, "mytool test": false, "mytool build -testing": false, "test": false, "": false,
+	} {
+		if got := startedAsTest(strings.Fields(line)); got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+	if !calledByTest() {
+		t.Error("this test is not seen")
+	}
+}
+
+// What was started in the background runs a test binary, or a tool that takes no notice of its
+// arguments, from the beginning: with a home of its own it would start the next one, for ever.
+func TestWhatIsABackgroundProcessStartsNone(t *testing.T) {
+	t.Setenv(detach.Marker, "sometool")
+	b := background{newInstallation(props.Tool{Name: "sometool"}, []Option{WithUploadCommand("upload"), WithEnv(nothing), WithStateDir(t.TempDir())})}
+	if got := b.inside(); got != InsideTest {
+		t.Errorf("it sends by itself because of %q", got)
+	}
+	if err := b.start(); !errors.Is(err, errMarked) {
+		t.Errorf("started: %v", err)
 	}
 }

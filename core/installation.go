@@ -6,6 +6,8 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -140,15 +142,41 @@ var testBinary struct {
 	is    bool
 }
 
-// inTestBinary asks the build, not the arguments: a test binary's main package is made
-// by `go test` and named after the tested one. (testing.Testing would link the testing
-// package into every tool.)
+// inTestBinary asks the build: the main package of a test binary is made by `go test` and named
+// after the tested one. Where that is a main package itself, the build does not tell, and the
+// program's name and arguments do, or that a test is what calls. (testing.Testing would link the
+// testing package into every tool.)
 func inTestBinary() bool {
 	testBinary.asked.Do(func() {
 		info, ok := debug.ReadBuildInfo()
-		testBinary.is = ok && strings.HasSuffix(info.Path, ".test")
+		testBinary.is = ok && strings.HasSuffix(info.Path, ".test") || startedAsTest(os.Args) || calledByTest()
 	})
 	return testBinary.is
+}
+
+// startedAsTest reports whether a program has the name that `go test` gives, or its arguments.
+func startedAsTest(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	name := strings.TrimSuffix(strings.ToLower(filepath.Base(args[0])), ".exe")
+	return strings.HasSuffix(name, ".test") ||
+		slices.ContainsFunc(args[1:], func(arg string) bool { return strings.HasPrefix(arg, "-test.") })
+}
+
+// calledByTest reports whether the testing package is among those that led here.
+func calledByTest() bool {
+	callers := make([]uintptr, 64)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	for {
+		frame, more := frames.Next()
+		if strings.HasPrefix(frame.Function, "testing.") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }
 
 // name is what people know the installation by: the tool, or what several tools share.

@@ -32,11 +32,22 @@ const groupName = "telemetry"
 func Command(m *core.Manager, options ...console.Option) kong.Option {
 	summary, _ := console.Group(m.Tool().Name, options...)
 	var group struct{ kong.Plugins }
-	for _, c := range console.Commands(func() (*core.Manager, error) { return m, nil }, options...) {
+	list := console.Commands(func() (*core.Manager, error) { return m, nil }, options...)
+	tried := map[string]bool{}
+	for _, c := range list {
+		for _, word := range c.SuggestFor {
+			if !tried[word] {
+				tried[word] = true
+				group.Plugins = append(group.Plugins, refusing(word, console.Unknown(list, word, options...)))
+			}
+		}
 		// kong makes its commands of structs with tags, so one is made of each command.
 		field := reflect.StructField{Name: title(c.Name), Type: reflect.TypeFor[command](), Tag: tags("cmd", "", "name", c.Name, "help", c.Summary)}
 		if c.Hidden {
 			field.Tag += ` hidden:""`
+		}
+		if len(c.Aliases) > 0 {
+			field.Tag += tags(" aliases", strings.Join(c.Aliases, ","))
 		}
 		holder := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 		flags := flagsOf(c)
@@ -45,6 +56,23 @@ func Command(m *core.Manager, options ...console.Option) kong.Option {
 	}
 	return kong.DynamicCommand(groupName, summary, "", &group)
 }
+
+// refusing returns a hidden command that ends with an error: kong leaves an adapter no other way
+// to answer a word that is no command.
+func refusing(word string, err error) any {
+	field := reflect.StructField{Name: title(word), Type: reflect.TypeFor[refusal](), Tag: tags("cmd", "", "name", word, "hidden", "")}
+	holder := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	holder.Elem().Field(0).Set(reflect.ValueOf(refusal{err}))
+	return holder.Interface()
+}
+
+// refusal is a word that people try and that is no command.
+type refusal struct {
+	Err error `kong:"-"`
+}
+
+// Run runs nothing.
+func (r *refusal) Run() error { return r.Err }
 
 // command is one of the commands to kong.
 type command struct {

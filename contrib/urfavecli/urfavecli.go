@@ -29,15 +29,16 @@ import (
 func Command(m *core.Manager, options ...console.Option) *cli.Command {
 	summary, help := console.Group(m.Tool().Name, options...)
 	group := &cli.Command{Name: "telemetry", Usage: summary, Description: help, OnUsageError: usage}
+	list := console.Commands(func() (*core.Manager, error) { return m, nil }, options...)
 	group.Action = func(_ context.Context, cmd *cli.Command) error {
 		if cmd.Args().Present() {
-			return &console.UsageError{Err: fmt.Errorf("unknown command %q", cmd.Args().First())}
+			return console.Unknown(list, cmd.Args().First(), options...)
 		}
 		return cli.ShowSubcommandHelp(cmd)
 	}
-	for _, c := range console.Commands(func() (*core.Manager, error) { return m, nil }, options...) {
+	for _, c := range list {
 		command := &cli.Command{
-			Name: c.Name, Usage: c.Summary, Description: c.Help, ArgsUsage: c.Args, Hidden: c.Hidden, OnUsageError: usage,
+			Name: c.Name, Aliases: c.Aliases, Usage: c.Summary, Description: c.Help, ArgsUsage: c.Args, Hidden: c.Hidden, OnUsageError: usage,
 			ShellComplete: func(ctx context.Context, cmd *cli.Command) { complete(ctx, cmd, c) },
 			Action: func(ctx context.Context, cmd *cli.Command) error {
 				return c.Run(ctx, streams(cmd), cmd.Args().Slice())

@@ -2,6 +2,7 @@ package urfavecli_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -119,6 +120,29 @@ func TestEveryCommandIsThereWithItsFlagsItsHelpAndItsExitCodes(t *testing.T) {
 }
 
 func usageCode(string) int { return 2 }
+
+func TestOnAndOffAreCommandsAndNearWordsNameTheOneThatIsMeant(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t)
+	for word, meant := range map[string]string{"yes": "enable", "opt-in": "enable", "stop": "disable", "erase": "reset", "show": "status or inspect"} {
+		out, errs, code := p.run("telemetry", word)
+		if want := fmt.Sprintf("example: unknown command %q; did you mean %s?\n", word, meant); code != 2 || out != "" || errs != want {
+			t.Errorf("%s: code %d, %q, %q", word, code, out, errs)
+		}
+	}
+	if entries, err := os.ReadDir(p.home); err != nil || len(entries) > 0 {
+		t.Errorf("a word that is no command left %v, %v", entries, err)
+	}
+	for _, args := range [][]string{{"on", "--local"}, {"off"}} {
+		out, errs, code := p.run(append([]string{"telemetry"}, args...)...)
+		if !strings.Contains(out, "Telemetry of example is "+args[0]) || errs != "" || code != 0 {
+			t.Errorf("%s: code %d, %q, %q", args, code, out, errs)
+		}
+	}
+	if all, _, _ := p.run("telemetry", "--help"); strings.Contains(all, "opt-in") {
+		t.Errorf("a word that is no command is listed:\n%s", all)
+	}
+}
 
 func TestACommandIsRecordedByItsPathAndTheNamesOfItsFlags(t *testing.T) {
 	t.Parallel()

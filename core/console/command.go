@@ -19,6 +19,11 @@ import (
 type Command struct {
 	// Name is what people type, Args how its arguments are shown, "" where it takes none.
 	Name, Args string
+	// Aliases are other words that run it, such as on for enable. Completions leave them out.
+	Aliases []string
+	// SuggestFor are words that people try and that run nothing: [Unknown] answers them with
+	// Name. A word for a yes, a no or an erasure is never taken for one.
+	SuggestFor []string
 	// Summary is a line, Help what --help says, in paragraphs.
 	Summary, Help string
 	// Examples are arguments that work, such as "status --explain".
@@ -87,6 +92,12 @@ func (c *Command) printHelp(on screen.Screen, hint func(string) string) {
 		usage += " " + c.Args
 	}
 	fmt.Fprintf(w, "%s\n\n%s\n  %s %s\n", c.Help, text("Usage:"), hint(usage), text("[FLAGS]"))
+	if len(c.Aliases) > 0 {
+		fmt.Fprintf(w, "\n%s\n", text("Aliases:"))
+		for _, alias := range c.Aliases {
+			fmt.Fprintf(w, "  %s\n", hint(alias))
+		}
+	}
 	if len(c.Examples) > 0 {
 		fmt.Fprintf(w, "\n%s\n", text("Examples:"))
 		for _, example := range c.Examples {
@@ -108,7 +119,7 @@ func (c *Command) printHelp(on screen.Screen, hint func(string) string) {
 		}
 		fmt.Fprintf(w, "  %s--%s\n        %s\n", letter, strings.TrimSpace(f.Name+" "+kind), usage)
 	}
-	on.Text(w.String())
+	on.Help(w.String())
 }
 
 // commands is what the commands of one list share.

@@ -35,7 +35,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -139,7 +139,7 @@ func Run(ctx context.Context, m *core.Manager, args []string, options ...Option)
 	}
 	c := find(list, args[0])
 	if c == nil {
-		return &UsageError{s.errorf("unknown command %[1]q; there are %[2]s", args[0], knownCommands(list))}
+		return Unknown(list, args[0], options...)
 	}
 	c.Flags.Init(c.Name, flag.ContinueOnError)
 	c.Flags.SetOutput(io.Discard)
@@ -177,21 +177,11 @@ func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 
 func find(list []*Command, name string) *Command {
 	for _, c := range list {
-		if c.Name == name {
+		if c.Name == name || slices.Contains(c.Aliases, name) {
 			return c
 		}
 	}
 	return nil
-}
-
-func knownCommands(list []*Command) string {
-	var names []string
-	for _, c := range list {
-		if !c.Hidden {
-			names = append(names, c.Name)
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // Group returns what the commands are for, in a line and in a paragraph.

@@ -14,6 +14,7 @@ func (s *commands) disable() *Command {
 			"what was sent stays on this machine, for you to look at, unless --erase-log is given.",
 		func(c *call) error { return c.disable(*format, *eraseLog) },
 		"disable", "disable --erase-log")
+	c.Aliases, c.SuggestFor = []string{"off"}, []string{"no", "opt-out", "optout", "stop"}
 	format = c.addOutput()
 	eraseLog = c.addBool("erase-log", "", "erase the log of what was sent, too")
 	return c

@@ -19,6 +19,7 @@ func (s *commands) enable() *Command {
 			"counts: the yes is then stored for later, and the exit code is 0.",
 		func(c *call) error { return c.enable(*local, *format) },
 		"enable", "enable --local")
+	c.Aliases, c.SuggestFor = []string{"on"}, []string{"opt-in", "optin", "start", "yes"}
 	format = c.addOutput()
 	local = c.addBool("local", "", "keep everything on this machine, to see it without sending it")
 	return c

@@ -45,6 +45,7 @@ func (s *commands) inspect() *Command {
 			return c.inspect(*format)
 		},
 		"inspect", "inspect --web", "inspect --next", "inspect --next --raw | gunzip", "inspect --output json")
+	c.SuggestFor = []string{"show"}
 	format = c.addOutput()
 	next = c.addBool("next", "", "show the request that would be sent next")
 	web = c.addBool("web", "", "show everything on a page in your browser, from this machine alone")

@@ -39,6 +39,7 @@ func (s *commands) reset() *Command {
 			return c.reset(*format, *yes)
 		},
 		"reset", "reset --status", "reset --resume", "reset --yes --output json")
+	c.SuggestFor = []string{"delete", "erase", "forget"}
 	format = c.addOutput()
 	yes = c.addBool("yes", "y", "do not ask")
 	status = c.addBool("status", "", "show how far the deletion requests came, and change nothing")

@@ -121,6 +121,7 @@ func (s *commands) status() *Command {
 			return c.status(*format, *explain)
 		},
 		"status", "status --explain", "status --output json")
+	c.SuggestFor = []string{"show"}
 	format = c.addOutput()
 	explain = c.addBool("explain", "", "show everything that has a say, and which of it decided")
 	check = c.addCheckFlag()

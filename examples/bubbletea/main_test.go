@@ -22,14 +22,34 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// program returns a file that is the test binary under the tool's own name: under that of a test
+// binary, telemetry sleeps.
+func program(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "todo")
+	if err := os.WriteFile(file, content, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // What a terminal is sent where the whole screen begins and ends.
 const screenBegins, screenEnds = "\x1b[?1049h", "\x1b[?1049l"
 
 func TestTheQuestionComesBeforeTheScreenAndNothingOfTelemetryOverIt(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
+	exe := program(t)
 	command := func(args ...string) *exec.Cmd {
-		cmd := exec.Command(os.Args[0], args...)
+		cmd := exec.Command(exe, args...)
 		cmd.Env = []string{asTodo + "=1", "HOME=" + home, "XDG_STATE_HOME=" + home, "TERM=xterm-256color"}
 		return cmd
 	}

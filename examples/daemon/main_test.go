@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,9 +30,29 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// program returns a file that is the test binary under the tool's own name: under that of a test
+// binary, telemetry sleeps.
+func program(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "clockd")
+	if err := os.WriteFile(file, content, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // operator runs a clockd that has a home of its own, and the server that it sends to.
 type operator struct {
 	t    *testing.T
+	exe  string
 	home string
 	url  string
 
@@ -40,7 +61,7 @@ type operator struct {
 }
 
 func newOperator(t *testing.T) *operator {
-	o := &operator{t: t, home: t.TempDir()}
+	o := &operator{t: t, exe: program(t), home: t.TempDir()}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -54,7 +75,7 @@ func newOperator(t *testing.T) *operator {
 }
 
 func (o *operator) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(o.exe, args...)
 	cmd.Env = []string{asDaemon + "=" + o.url, "HOME=" + o.home, "XDG_STATE_HOME=" + o.home}
 	return cmd
 }

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/coretest"
 	"github.com/gotoolbase/telemetry/core/props"
 )
@@ -161,5 +165,37 @@ func TestAWrongBuildReportsToNobodyAndSaysWhy(t *testing.T) {
 		if config := tool.Telemetry; tool.Name != "mytool" || config.Endpoint != "" || config.Backend != "" {
 			t.Errorf("%+v: got %+v, want a tool that reports to nobody", b, tool)
 		}
+	}
+}
+
+// The build of a test binary of a main package is the tool's own: it must be known all the same,
+// or each test would start the tests again in the background.
+func TestATestOfAMainPackageStartsNothing(t *testing.T) {
+	t.Parallel()
+	tool := props.Tool{
+		Name: "mytool", Features: props.SetFeatures(props.Enable(props.TelemetryCmd)),
+		Telemetry: props.TelemetryConfig{Endpoint: "http://127.0.0.1:1/events"},
+	}
+	if c, err := core.Open(tool); err == nil && c.Enabled() {
+		t.Error("telemetry is awake in a test")
+	}
+	dir := t.TempDir()
+	yes := func(name string) (string, bool) {
+		if name == "TELEMETRY_ENABLED" {
+			return "1", true
+		}
+		return "", false
+	}
+	c, err := core.Open(tool, core.WithStateDir(dir), core.WithEnv(yes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.Enabled() {
+		t.Error("nothing is recorded, so nothing is shown")
+	}
+	c.TrackCommand("build", 1, 0, nil)
+	_ = c.Close(t.Context()) // it sends by itself, to where nobody listens
+	if _, err := os.Stat(filepath.Join(dir, "background-started")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a background process was started: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,11 +68,25 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	text := fmt.Sprintf("unknown command %q", args[0])
-	cmd.SuggestionsMinimumDistance = min(len(args[0])/2, 2) // of three letters two others are no typo
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+	if similar := meant(cmd, args[0]); len(similar) > 0 {
 		text += "; did you mean " + strings.Join(similar, " or ") + "?"
 	}
 	return telemetrycmd.UsageError(errors.New(text))
+}
+
+// meant returns the names of the commands that people look for under a word, or else of those
+// that it is a slip of.
+func meant(cmd *cobra.Command, word string) (names []string) {
+	for _, c := range cmd.Commands() {
+		if slices.Contains(c.SuggestFor, strings.ToLower(word)) {
+			names = append(names, c.Name())
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	cmd.SuggestionsMinimumDistance = min(len(word)/2, 2) // of three letters two others are no typo
+	return cmd.SuggestionsFor(word)
 }
 
 // Report prints the error that cmd ended with, unless cmd has said it, and returns the exit

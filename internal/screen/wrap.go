@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // PageWidth is how wide text is set where nothing says how wide it may be, and on a terminal
@@ -51,6 +52,71 @@ func (s Screen) Text(text string) {
 		}
 		s.Item(line[:len(line)-len(rest)], rest)
 	}
+}
+
+// Help writes the help of a command: its lines stay where they fit. On a terminal that is too
+// narrow for one, a paragraph is set anew, and what stands beside the name of a command or of a
+// flag stays in its column, or comes under the name where that leaves too little.
+func (s Screen) Help(text string) {
+	var paragraph []string
+	end := func() {
+		if slices.ContainsFunc(paragraph, func(line string) bool { return Width(line) > s.Columns }) {
+			s.Paragraph(joined(paragraph))
+		} else {
+			s.Text(strings.Join(paragraph, "\n"))
+		}
+		paragraph = nil
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(Clean(strings.TrimRight(line, "\r\n")), " ")
+		if s.Columns > 0 && line != "" && line[0] != ' ' {
+			paragraph = append(paragraph, line)
+			continue
+		}
+		end()
+		name, beside := besideName(line)
+		switch {
+		case line == "":
+			_, _ = s.Write([]byte("\n"))
+		case s.Columns == 0 || Width(line) <= s.Columns || beside == "":
+			s.Text(line)
+		case s.Columns-Width(name) >= leastBeside:
+			s.Item(name, beside)
+		default:
+			s.Text(name)
+			s.Item("        ", beside)
+		}
+	}
+	end()
+}
+
+// besideName splits a line of a list into the name with the spaces around it, and what stands
+// beside it: "" where it is no such line.
+func besideName(line string) (name, beside string) {
+	inner := strings.TrimLeft(line, " ")
+	gap := strings.Index(inner, "  ")
+	if gap < 0 {
+		return "", ""
+	}
+	beside = strings.TrimLeft(inner[gap:], " ")
+	return strings.TrimSuffix(line, beside), beside
+}
+
+// leastBeside is the least room beside a name in which words do not stand one under the other.
+const leastBeside = 20
+
+// joined makes one line of a paragraph. Scripts that write no spaces have none at a line's end.
+func joined(lines []string) string {
+	text := ""
+	for _, line := range lines {
+		last, _ := utf8.DecodeLastRuneInString(text)
+		first, _ := utf8.DecodeRuneInString(line)
+		if text != "" && !(isIdeographic(last) && isIdeographic(first)) {
+			text += " "
+		}
+		text += line
+	}
+	return text
 }
 
 // Wrap breaks text into lines of at most so many columns: between words and, in scripts that

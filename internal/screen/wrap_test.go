@@ -38,6 +38,32 @@ func TestLinesAreBrokenWhereAScriptBreaksThem(t *testing.T) {
 	}
 }
 
+func TestHelpKeepsItsLinesWhereTheyFitAndIsSetAnewWhereNot(t *testing.T) {
+	t.Parallel()
+	const help = "Say yes to what\nis sent.\n\nUsage:\n  mytool enable [flags]\n\nFlags:\n" +
+		"      --local         keep everything on this machine\n  -o, --output text|json   for people\n"
+	const japanese = "利用状況を送信\nします。\n"
+	for name, test := range map[string]struct {
+		columns    int
+		text, want string
+	}{
+		"a pipe":          {0, help, help},
+		"a wide terminal": {80, help, help},
+		"a narrow one": {14, help, "Say yes to\nwhat is sent.\n\nUsage:\n  mytool\n  enable\n  [flags]\n\nFlags:\n      --local\n" +
+			"        keep\n        everything\n        on\n        this\n        machine\n  -o, --output\n  text|json\n        for\n        people\n"},
+		"beside a name":       {44, help, strings.Replace(help, " this machine", "\n"+strings.Repeat(" ", 22)+"this machine", 1)},
+		"a script of no gaps": {12, japanese, "利用状況を送\n信します。\n"},
+		"nothing":             {40, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := on(test.columns, false, func(s screen.Screen) { s.Help(test.text) }); got != test.want {
+				t.Errorf("shows\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestWidthsAreThoseOfATerminal(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{

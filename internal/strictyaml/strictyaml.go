@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/spelling"
 )
 
 // Node is a value of a file, as the parser saw it.
@@ -245,7 +246,7 @@ func suggest(key string, fields []Field) string {
 			continue // it must not be there, so nobody is led to it
 		}
 		names = append(names, f.Name)
-		if d := distance(strings.ToLower(key), strings.ToLower(f.Name)); d < least {
+		if d := spelling.Distance(strings.ToLower(key), strings.ToLower(f.Name)); d < least {
 			best, least = f.Name, d
 		}
 	}
@@ -253,28 +254,4 @@ func suggest(key string, fields []Field) string {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
 	return "; known here are " + strings.Join(names, ", ")
-}
-
-// distance is how many letters must be added, removed or changed to make b of a.
-func distance(a, b string) int {
-	const tooLong = 64 // no key of ours, and the work is quadratic
-	if len(a) > tooLong {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

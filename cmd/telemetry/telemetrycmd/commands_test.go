@@ -628,11 +628,14 @@ func TestUploadIsQuietAndSends(t *testing.T) {
 func TestWrongUseIsExitCodeTwoAndNamesTheMistake(t *testing.T) {
 	h := newHome(t)
 	for want, args := range map[string][]string{
-		`unknown command "enabel" for "mytool telemetry"; did you mean enable?`: {"telemetry", "enabel"},
-		`mytool telemetry status takes no arguments, but was given "now"`:       {"telemetry", "status", "now"},
-		`invalid argument "xml" for "-o, --output" flag: must be text or json`:  {"telemetry", "status", "-o", "xml"},
-		`unknown flag: --force`:                        {"telemetry", "reset", "--force"},
-		`unknown command "foo" for "mytool telemetry"`: {"telemetry", "foo"},
+		`unknown command "enabel"; did you mean enable?`:                       {"telemetry", "enabel"},
+		`mytool telemetry status takes no arguments, but was given "now"`:      {"telemetry", "status", "now"},
+		`invalid argument "xml" for "-o, --output" flag: must be text or json`: {"telemetry", "status", "-o", "xml"},
+		`unknown flag: --force`: {"telemetry", "reset", "--force"},
+		`unknown command "foo"; there are enable, disable, status`: {"telemetry", "foo"},
+		`unknown command "show"; did you mean status or inspect?`:  {"telemetry", "show"},
+		`unknown command "erase"; did you mean reset?`:             {"telemetry", "erase"},
+		`unknown command "start"; did you mean enable?`:            {"telemetry", "start"},
 	} {
 		out, errs, code := h.run(args...)
 		if code != 2 || !strings.Contains(errs, want) {
@@ -647,6 +650,18 @@ func TestWrongUseIsExitCodeTwoAndNamesTheMistake(t *testing.T) {
 	}
 	if _, err := os.Stat(h.dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("wrong use made the state directory")
+	}
+}
+
+func TestOnAndOffAreEnableAndDisable(t *testing.T) {
+	h := newHome(t)
+	for word, said := range map[string]string{"on": "Telemetry of mytool is on.", "off": "Telemetry of mytool is off."} {
+		if out := h.must("telemetry", word); !strings.Contains(out, said) {
+			t.Errorf("%s printed\n%s", word, out)
+		}
+	}
+	if help := h.must("telemetry", "off", "--help"); !strings.Contains(help, "Aliases:\n  disable, off\n") {
+		t.Errorf("off --help printed\n%s", help)
 	}
 }
 

@@ -143,7 +143,7 @@ func unsorted() *cobra.Command {
 	}
 	root := &cobra.Command{Use: "mytool"}
 	for _, parent := range []*cobra.Command{root, {Use: "nested", SuggestionsMinimumDistance: 2, Args: func(cmd *cobra.Command, args []string) error {
-		return unknownCommand(cmd, fmt.Sprint(args))
+		return fmt.Errorf("%q is none of these: %q", args, cmd.SuggestionsFor(args[0]))
 	}, Run: nothing}} {
 		hidden := says("omega", "h")
 		hidden.Hidden = true

@@ -55,9 +55,10 @@
 package telemetrycmd
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,7 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/props"
+	"github.com/gotoolbase/telemetry/internal/screen"
 )
 
 // Option changes what Wire, New, Commands and Ask do. Tools rarely need one.
@@ -134,11 +136,11 @@ func newGroup(m *core.Manager, list ...Option) (group *cobra.Command, add func()
 		Use:         groupName,
 		Short:       console.Summary(name, gather(list).console...),
 		Annotations: map[string]string{groupMark: "yes"},
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
 			}
-			return UsageError(unknownCommand(cmd, args[0]))
+			return console.Unknown(console.Commands(nil, gather(list).console...), args[0], gather(list).console...)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// The hooks of the tool's own root do not run for these commands: a person who says no
@@ -148,6 +150,7 @@ func newGroup(m *core.Manager, list ...Option) (group *cobra.Command, add func()
 		PersistentPostRun: func(*cobra.Command, []string) {},
 	}
 	group.SetFlagErrorFunc(asUsageError)
+	fitHelp(group)
 	requireNothing(group)
 	return group, func() {
 		_, group.Long = console.Group(name, gather(list).console...)
@@ -180,10 +183,12 @@ func CheckCommand(path func() string, open func() (*core.Manager, error), list .
 // face makes a cobra command of one of the console's.
 func face(c *console.Command, path func() string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:    strings.TrimSpace(c.Name + " " + c.Args),
-		Short:  c.Summary,
-		Long:   c.Help,
-		Hidden: c.Hidden,
+		Use:        strings.TrimSpace(c.Name + " " + c.Args),
+		Aliases:    c.Aliases,
+		SuggestFor: c.SuggestFor,
+		Short:      c.Summary,
+		Long:       c.Help,
+		Hidden:     c.Hidden,
 		// No person reads what goes wrong in the background.
 		SilenceErrors:     c.Hidden,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -220,8 +225,35 @@ func face(c *console.Command, path func() string) *cobra.Command {
 		return c.Run(contextOf(cmd), streamsOf(cmd), args)
 	}
 	cmd.SetFlagErrorFunc(asUsageError)
+	fitHelp(cmd)
 	requireNothing(cmd)
 	return cmd
+}
+
+// fitHelp has the tool's help break its lines between words on a terminal that is narrower than
+// they are, which cobra's leaves to the terminal. Help with colours of its own is left alone.
+func fitHelp(own *cobra.Command) {
+	own.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		help := new(cobra.Command).HelpFunc()
+		if parent := own.Parent(); parent != nil {
+			help = parent.HelpFunc()
+		}
+		out := cmd.OutOrStdout()
+		on := screen.New(out, os.LookupEnv)
+		if !on.Terminal {
+			help(cmd, args)
+			return
+		}
+		var text bytes.Buffer
+		cmd.SetOut(&text)
+		defer cmd.SetOut(out)
+		help(cmd, args)
+		if bytes.ContainsRune(text.Bytes(), '\x1b') {
+			_, _ = text.WriteTo(out)
+			return
+		}
+		on.Help(text.String())
+	})
 }
 
 // addFlag adds a flag of the console's, with its completions.
@@ -248,13 +280,4 @@ func contextOf(cmd *cobra.Command) context.Context {
 		return ctx
 	}
 	return context.Background()
-}
-
-func unknownCommand(cmd *cobra.Command, name string) error {
-	text := fmt.Sprintf("unknown command %q for %q", name, cmd.CommandPath())
-	cmd.SuggestionsMinimumDistance = min(len(name)/2, 2) // of three letters two others are no typo
-	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
-		return errors.New(text + "; did you mean " + strings.Join(similar, " or ") + "?")
-	}
-	return errors.New(text)
 }

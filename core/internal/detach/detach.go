@@ -15,6 +15,13 @@ import (
 // one, by the name of its tool. It is also the guard against starting another from it.
 const Marker = "GOTOOLBASE_TELEMETRY_UPLOAD"
 
+// Marked reports whether this process, or one that it descends from, was started by Start: by
+// its own environment, whatever a test has in place of that.
+func Marked() bool {
+	_, marked := os.LookupEnv(Marker)
+	return marked
+}
+
 // passed lists the variables that the background process needs: where the user's files
 // are, how to reach the network, and every variable that may say no. Nothing else of
 // the user's shell reaches it.

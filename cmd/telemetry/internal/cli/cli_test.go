@@ -372,6 +372,8 @@ func TestTheShellAndTheCuriousNeedNoFile(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"trak":    `unknown command "trak"; did you mean track?`,
+		"start":   `unknown command "start"; did you mean enable?`,
+		"stop":    `unknown command "stop"; did you mean disable?`,
 		"--nosuc": "unknown flag: --nosuc",
 		"foo":     "unknown command \"foo\"\n",
 		"exec":    "exec needs a command to run",
