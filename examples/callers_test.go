@@ -282,6 +282,8 @@ func TestTheActionRunsTheCommandAlsoWhereNothingIsRecorded(t *testing.T) {
 	}{
 		"nobody said yes":          {nil, ""},
 		"the person said no":       {[]string{"DO_NOT_TRACK=1"}, "true"},
+		"the job says no":          {[]string{"TELEMETRY_ENABLED=0"}, "true"},
+		"the job says it in words": {[]string{"TELEMETRY_ENABLED=Off"}, "true"},
 		"the program is not there": {[]string{"PATH=/usr/bin:/bin"}, "true"},
 	} {
 		j := newJob(t)

@@ -33,7 +33,9 @@ type PlantedHome struct {
 type HomeOption func(*PlantedHome)
 
 // SaidYes has the person said yes to all that tool declares. A program that declares more, or
-// another receiver, asks again: declare here what is built into it.
+// another receiver, asks again: declare here what is built into it. A program that is run in the
+// home then sends to that receiver, as it does for people: unless it is run by Recorded, or with
+// TELEMETRY_LOCAL=1.
 func SaidYes(tool props.Tool) HomeOption { return answered(tool, consent.AnswerYes) }
 
 // SaidNo has the person said no to tool.
@@ -148,6 +150,9 @@ func speaks(name string) bool {
 	})
 }
 
+// eventBegins is how an event begins as JSON: driver.Event has its ID first.
+const eventBegins = `{"id":`
+
 // Recorded runs a command in the home and returns what it would record, whether the person has
 // said yes or not: with TELEMETRY_DEBUG=log the program prints that to its standard error and
 // stores and sends nothing. Its IDs say when they are made.
@@ -167,10 +172,13 @@ func (h *PlantedHome) Recorded(cmd *exec.Cmd) Events {
 	}
 	var events Events
 	for line := range bytes.Lines(printed.Bytes()) {
-		event, err := record.Parse(bytes.TrimSpace(line))
-		if err == nil {
-			events = append(events, event)
-		} else if passOn != nil {
+		// What a tool printed last, such as its progress, need not end its line.
+		before, rest, begins := bytes.Cut(line, []byte(eventBegins))
+		event, err := record.Parse(bytes.TrimSpace(append([]byte(eventBegins), rest...)))
+		if begins && err == nil {
+			events, line = append(events, event), before
+		}
+		if passOn != nil && len(line) > 0 {
 			if _, err := passOn.Write(line); err != nil {
 				h.t.Fatal(err)
 			}

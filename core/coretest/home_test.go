@@ -72,6 +72,15 @@ func TestWhatAProgramWouldRecordIsReadFromIt(t *testing.T) {
 	cmd.Env = []string{"CI=true"}
 	home.Recorded(cmd).With(t, "greet", "exit_code=2", "ci=true")
 	home.Recorded(exec.Command(binary, "telemetry", "status")).None(t)
+	if sh, err := exec.LookPath("sh"); err == nil { // a line of progress need not end
+		var errs bytes.Buffer
+		cmd := exec.Command(sh, "-c", `printf 'progress 50%%' >&2; exec "$@"`, "sh", binary, "greet", "-loud", "world")
+		cmd.Stderr = &errs
+		home.Recorded(cmd).Only(t, "greet").With(t, "greet", "exit_code=0")
+		if !strings.HasPrefix(errs.String(), "progress 50%") || strings.Contains(errs.String(), "{") {
+			t.Errorf("it printed %q", &errs)
+		}
+	}
 }
 
 func TestAnEnvironmentHoldsNothingOfTheMachines(t *testing.T) { // not parallel: it sets variables

@@ -4,6 +4,11 @@ set -euo pipefail
 
 command=(bash --noprofile --norc -eo pipefail -c "$INPUT_RUN")
 decided=(env)
+# Any no wins: one of the job's own, or of its runner, is not decided over.
+case ${TELEMETRY_ENABLED-} in
+'' | 1 | true | yes | on | TRUE | YES | ON | True | Yes | On) ;;
+*) INPUT_ENABLED=false ;;
+esac
 if [[ $INPUT_ENABLED == true ]]; then
   # Other products have this variable for themselves, so the command does not see what was
   # decided for this one alone.

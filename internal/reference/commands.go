@@ -58,7 +58,7 @@ func program(name string, only ...string) func(root string) (string, error) {
 	}
 }
 
-var commandLine = regexp.MustCompile(`(?m)^  (\S+) {2,}\S`)
+var commandLine = regexp.MustCompile(`(?m)^  (\S+) +\S`)
 
 // helpOf writes the help of a command, and that of those below it.
 func helpOf(w *strings.Builder, binary string, path, only []string) error {
