@@ -41,12 +41,14 @@ type Home struct {
 }
 
 // New returns an installation of tool whose user has said yes. Whatever backend the
-// tool declares is replaced: nothing leaves the process. The environment of the test is
+// tool declares is replaced: nothing leaves the process. Every run is recorded, whatever SampleRate
+// says, or a test would pass by chance. The environment of the test is
 // not looked at; options, if any, come on top.
 func New(t testing.TB, tool props.Tool, options ...core.Option) *Home {
 	t.Helper()
 	h := &Home{t: t, tool: tool, recorder: &recorder{}}
 	h.tool.Features = tool.Features.With(props.Enable(props.TelemetryCmd))
+	h.tool.Telemetry.SampleRate = min(tool.Telemetry.SampleRate, 0) // what is a mistake stays one
 	h.tool.Telemetry.Backend = "recorder"
 	h.tool.Telemetry.Settings = nil
 	h.tool.Telemetry.Drivers = []driver.Driver{{

@@ -30,6 +30,16 @@ func TestEventsComeBackToTheTest(t *testing.T) {
 	}
 }
 
+// One that is left out by chance would have a test pass by chance.
+func TestEveryRunIsRecordedWhateverTheSample(t *testing.T) {
+	t.Parallel()
+	home := coretest.New(t, props.Tool{Name: "mytool", Telemetry: props.TelemetryConfig{Endpoint: "https://never.example", SampleRate: 1_000_000}})
+	home.Collector().TrackCommand("count", 1, 0, nil)
+	if events := home.Events(); len(events) != 1 || events[0].SampleRate != 0 {
+		t.Errorf("%+v", events)
+	}
+}
+
 // A command that runs for long sends while it runs, on the clock of the bubble.
 func TestALongCommandUploadsFromInside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
