@@ -89,7 +89,16 @@ func (g *guard) transport(was http.RoundTripper) http.RoundTripper {
 		if err := g.refuse(address); err != nil {
 			return nil, err
 		}
-		return dial(ctx, network, address)
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || !strings.EqualFold(host, "localhost") {
+			return dial(ctx, network, address)
+		}
+		// The hosts file of Windows does not have it: the system's own resolver knows it there.
+		conn, err := dial(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		if err != nil {
+			return dial(ctx, network, net.JoinHostPort("::1", port))
+		}
+		return conn, nil
 	}
 	if dial := t.DialTLSContext; dial != nil {
 		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
