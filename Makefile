@@ -59,7 +59,7 @@ race: ## The same under the race detector, in one process each; needs a C compil
 # every-call kills and stops each process of each scene at each of its calls in turn, which
 # takes long; scenarios do that at some.
 torture: ## Kill, starve, damage and set back a real tool, and hold it to a model: TORTURE=1h, TORTURE_SEED=name:number for one again
-	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout 0 -run '$(if $(filter every-call,$(TORTURE)),^TestNothingBreaks,^TestTorture$$)' ./internal/torture
+	TORTURE=$(TORTURE) $(GO) test -count=1 -v -timeout $(if $(filter every-call %h,$(TORTURE)),0,20m) -run '$(if $(filter every-call,$(TORTURE)),^TestNothingBreaks,^TestTorture$$)' ./internal/torture
 
 lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod being tidy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi

@@ -25,6 +25,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -48,6 +49,11 @@ func TestMain(m *testing.M) {
 		case "ruled":
 			ruled(os.Args[2], os.Args[3:])
 		}
+	}
+	// Under nohup a hangup is ignored, also by what we start: a tool that waits for its signal would
+	// wait for ever. What is caught here is as it is by default there.
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	// What is mounted is nobody else's, and does not outlive a test that is killed. Who may not do
 	// that may not mount either, and is told by the test that needs it.
