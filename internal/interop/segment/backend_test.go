@@ -60,7 +60,7 @@ func TestTheSDKsTypesReadEveryFieldThatBackendsSegmentSends(t *testing.T) {
 	if err := call.Validate(); err != nil {
 		t.Error(err)
 	}
-	if call.Type != "track" || call.MessageId != e.ID || call.AnonymousId != e.MachineID || call.UserId != "" || call.Event != e.Type || !call.Timestamp.Equal(e.Time) {
+	if call.Type != "track" || call.MessageId != e.ID || call.UserId != e.MachineID || call.AnonymousId != "" || call.Event != e.Type || !call.Timestamp.Equal(e.Time) {
 		t.Errorf("the SDK reads %+v", call)
 	}
 	c := call.Context
