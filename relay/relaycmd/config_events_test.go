@@ -223,9 +223,14 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	p.must("erasures", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(3).id, "--by", "alice", "--why", "a letter")
-	byMail := strings.Fields(p.must("erasures", "list", "--config", "relay.yaml", "--limit", "1"))
-	for _, id := range []string{id, byMail[0]} {
+	var byMail struct {
+		ID string `json:"id"`
+	}
+	added := p.must("erasures", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(3).id, "--by", "alice", "--why", "a letter", "-o", "json")
+	if err := json.Unmarshal([]byte(added), &byMail); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{id, byMail.ID} {
 		if shown := p.must("erasures", "show", id, "--config", "relay.yaml"); !strings.Contains(shown, "\nreport\n") {
 			t.Errorf("the counts of the report are not among those who are asked:\n%s", shown)
 		}
