@@ -172,3 +172,20 @@ func TestReportSaysWhatIsWrongWithALineOrTheCommandLine(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// What was counted would be gone, with its page in its place.
+func TestAReportIsNotWrittenOverItsEvents(t *testing.T) {
+	t.Parallel()
+	dir, run := reporting(t, map[string][]byte{"a.ndjson": used("mytool")})
+	if err := os.Symlink("a.ndjson", filepath.Join(dir, "link.html")); err != nil {
+		t.Skip(err)
+	}
+	for _, out := range []string{"a.ndjson", "./a.ndjson", "link.html"} {
+		if r := run("--from", "a.ndjson", "--out", out); r.code != 2 || !strings.Contains(r.stderr, "would be overwritten") {
+			t.Errorf("--out %s: %+v", out, r)
+		}
+	}
+	if kept, err := os.ReadFile(filepath.Join(dir, "a.ndjson")); err != nil || !bytes.Equal(kept, used("mytool")) {
+		t.Errorf("the events are others: %v", err)
+	}
+}
