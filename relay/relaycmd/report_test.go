@@ -176,7 +176,8 @@ func TestReportSaysWhatIsWrongWithALineOrTheCommandLine(t *testing.T) {
 // What was counted would be gone, with its page in its place.
 func TestAReportIsNotWrittenOverItsEvents(t *testing.T) {
 	t.Parallel()
-	dir, run := reporting(t, map[string][]byte{"a.ndjson": used("mytool")})
+	events := used("mytool")
+	dir, run := reporting(t, map[string][]byte{"a.ndjson": events})
 	if err := os.Symlink("a.ndjson", filepath.Join(dir, "link.html")); err != nil {
 		t.Skip(err)
 	}
@@ -185,7 +186,7 @@ func TestAReportIsNotWrittenOverItsEvents(t *testing.T) {
 			t.Errorf("--out %s: %+v", out, r)
 		}
 	}
-	if kept, err := os.ReadFile(filepath.Join(dir, "a.ndjson")); err != nil || !bytes.Equal(kept, used("mytool")) {
+	if kept, err := os.ReadFile(filepath.Join(dir, "a.ndjson")); err != nil || !bytes.Equal(kept, events) {
 		t.Errorf("the events are others: %v", err)
 	}
 }
