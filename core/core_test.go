@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -661,6 +662,83 @@ func TestAFullDiskCostsEventsAndSaysSo(t *testing.T) {
 	}
 	if arrived+lost != tracked+1 || lost == 0 {
 		t.Errorf("%d arrived and %d are reported lost, of %d", arrived, lost, tracked+1)
+	}
+}
+
+// A disk that has room and no more files to give does not give the file either in which losses
+// are counted: it has to be there before.
+func TestADiskThatGivesNoMoreFilesCountsWhatItDoesNotTake(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs a small file system of its own")
+	}
+	small := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=64", "tmpfs", small).CombinedOutput(); err != nil {
+		t.Skipf("no tmpfs here: %s", out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", small).Run() })
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	now := time.Now()
+	options := []core.Option{core.WithStateDir(filepath.Join(small, "telemetry")), environment(nil), core.WithClock(func() time.Time { return now })}
+	m := core.NewManager(tool, options...)
+	if err := m.Answer(consent.AnswerYes, m.Stored(), ""); err != nil {
+		t.Fatal(err)
+	}
+	track := func(n int) {
+		c := open(t, tool, options)
+		for range n {
+			c.Track("feature.used", "x", nil)
+		}
+		if err := c.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	track(3)
+	holder := open(t, tool, options) // has the only file for events there is
+	holder.Track("feature.used", "x", nil)
+	var ballast []string
+	for {
+		f, err := os.CreateTemp(small, "ballast")
+		if err != nil {
+			break
+		}
+		f.Close()
+		ballast = append(ballast, f.Name())
+	}
+	in.answer = func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }
+	c := open(t, tool, options)
+	for range 5 {
+		c.Track("feature.used", "x", nil)
+	}
+	_ = c.Close(t.Context()) // from memory, and in vain
+	_ = holder.Close(t.Context())
+	in.answer = nil
+	now = now.Add(time.Hour)
+	for _, name := range ballast {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	track(1) // reports the loss, which goes with the next
+	track(1)
+	arrived, lost := 0, 0
+	for _, e := range in.received() {
+		if e.Type == "telemetry.loss" {
+			n, err := strconv.Atoi(e.Metadata["count"])
+			if err != nil {
+				t.Error(err)
+			}
+			lost += n
+		} else {
+			arrived++
+		}
+	}
+	if arrived+lost != 11 || lost == 0 {
+		t.Errorf("%d arrived and %d are reported lost, of 11", arrived, lost)
 	}
 }
 
