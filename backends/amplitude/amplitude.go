@@ -81,7 +81,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
@@ -90,8 +89,8 @@ import (
 const (
 	// throttled is how long a device that was too fast has to pause [v2].
 	throttled = 30 * time.Second
-	// exhausted is between looks at what needs hours or a person: Amplitude counts its daily
-	// quota in steps of an hour [batch].
+	// exhausted is how long a device is left alone whose daily quota is used up: Amplitude counts that
+	// in steps of an hour [batch].
 	exhausted = time.Hour
 	// perMinute is what a device may send [batch].
 	perMinute = 60_000
@@ -103,57 +102,76 @@ func Driver() driver.Driver {
 		Name:     "amplitude",
 		Doc:      "sends events to Amplitude",
 		Accepted: "Amplitude's intake has accepted the events; it does not say that they are stored",
-		Settings: []driver.Setting{
-			{Name: "instance", Doc: "where Amplitude keeps the project: us or eu", Values: []string{"us", "eu"}},
-			{Name: "endpoint", Doc: "instead of instance: URL of a proxy in front of Amplitude", Secret: true},
-			{Name: "api_key", Doc: "the project's API key", Required: true, Secret: true, Check: checkKey},
-		},
+		Settings: []driver.Setting{{
+			Name:     "api_key",
+			Doc:      "the project's API key",
+			Required: true,
+			Secret:   true,
+			Check:    driverhttp.CheckKey,
+		}, {
+			Name:   "instance",
+			Doc:    "where Amplitude keeps the project: us or eu",
+			Values: []string{"us", "eu"},
+		}, {
+			Name: "endpoint",
+			Doc:  "instead of instance: URL of a proxy in front of Amplitude",
+			// The path may hold a key.
+			Secret: true,
+		}},
 		// Far below Amplitude's 20 MB: what is lost on the way is sent again as a whole.
 		Limits: driver.Limits{Events: 1000, Bytes: 900_000, PerMinute: perMinute},
-		Hosts: func(settings map[string]string) []string {
-			u, err := address(settings, true)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
-		},
-		Check: func(c driver.Config) error {
-			_, err := check(c)
-			return err
-		},
-		Open: func(c driver.Config) (driver.Backend, error) {
-			u, err := check(c)
-			if err != nil {
-				return nil, err
-			}
-			return &backend{client: driverhttp.NewClient(c), url: u.String(), key: c.Settings["api_key"]}, nil
-		},
+		Hosts:  func(settings map[string]string) []string { return driverhttp.Hosts(address(settings, true)) },
+		Check:  check,
+		Open:   open,
 	}
 }
 
-// check returns where batches are posted, or the mistake in the configuration.
-func check(c driver.Config) (*url.URL, error) {
-	u, err := address(c.Settings, c.Insecure)
+// Option changes what [NewBackend] opens.
+type Option func(*driver.Config)
+
+// WithInstance says where Amplitude keeps the project: "us" or "eu".
+func WithInstance(instance string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["instance"] = instance }
+}
+
+// WithEndpoint sets the URL of a proxy in front of Amplitude, instead of an instance.
+func WithEndpoint(url string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["endpoint"] = url }
+}
+
+// NewBackend opens the backend without a collector. WithInstance or WithEndpoint is needed. A
+// mistake is a [*driver.ConfigError].
+func NewBackend(apiKey string, options ...Option) (driver.Backend, error) {
+	cfg := driver.Config{Settings: map[string]string{"api_key": apiKey}}
+	for _, option := range options {
+		option(&cfg)
+	}
+	return Driver().New(cfg)
+}
+
+func check(cfg driver.Config) error {
+	if _, err := address(cfg.Settings, cfg.Insecure); err != nil {
+		return err
+	}
+	refuse := func(problem string) error { return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem} }
+	if cfg.Settings["instance"] != "" && driverhttp.HasHeader(cfg.Headers, "Authorization") {
+		return refuse("Authorization is for the project's secret key, which must not be in a tool: leave it out")
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	u, err := address(cfg.Settings, cfg.Insecure)
 	if err != nil {
 		return nil, err
 	}
-	refuse := func(problem string) (*url.URL, error) {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
-	}
-	if c.Settings["instance"] != "" && driverhttp.HasHeader(c.Headers, "Authorization") {
-		return refuse("Authorization is for the project's secret key, which must not be in a tool: leave it out")
-	}
-	if err := driverhttp.CheckHeaders(c.Headers); err != nil {
-		return refuse(err.Error())
-	}
-	return u, nil
-}
-
-func checkKey(key string) error {
-	if strings.ContainsFunc(key, unicode.IsSpace) {
-		return errors.New("holds white space: was a line break copied with it?")
-	}
-	return nil
+	return &backend{client: driverhttp.NewClient(cfg), url: u.String(), key: cfg.Settings["api_key"]}, nil
 }
 
 // hosts are Amplitude's [batch].
@@ -162,22 +180,21 @@ var hosts = map[string]string{"us": "api2.amplitude.com", "eu": "api.eu.amplitud
 // address is where batches are posted.
 func address(settings map[string]string, insecure bool) (*url.URL, error) {
 	instance, endpoint := settings["instance"], settings["endpoint"]
-	if (instance == "") == (endpoint == "") {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[instance]", Problem: "needs either instance (us or eu) or endpoint, not both"}
-	}
-	if instance != "" {
+	switch {
+	case instance != "" && endpoint != "":
+		return nil, driver.SettingError("endpoint", "instance is set as well: keep one of them")
+	case instance == "" && endpoint == "":
+		return nil, driver.SettingError("instance", "not set: us or eu, or an endpoint in place of it")
+	case instance != "":
 		return &url.URL{Scheme: "https", Host: hosts[instance], Path: "/batch"}, nil
-	}
-	refuse := func(problem string) (*url.URL, error) {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: problem}
 	}
 	u, err := driverhttp.CheckEndpoint(endpoint, insecure)
 	if err != nil {
-		return refuse(err.Error())
+		return nil, driver.SettingError("endpoint", err.Error())
 	}
 	for _, other := range []string{"/2/httpapi", "/httpapi", "/identify", "/groupidentify"} {
 		if _, is := driverhttp.CutEnding(u, other); is {
-			return refuse("the address of another API of Amplitude's: leave out " + other)
+			return nil, driver.SettingError("endpoint", "the address of another API of Amplitude's: leave out "+other)
 		}
 	}
 	base, _ := driverhttp.CutEnding(u, "/batch")
@@ -187,6 +204,38 @@ func address(settings map[string]string, insecure bool) (*url.URL, error) {
 type backend struct {
 	client   *driverhttp.Client
 	url, key string
+}
+
+// Send makes one attempt.
+func (b *backend) Send(ctx context.Context, events []driver.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	batch := upload{Key: b.key, Events: make([]event, len(events))}
+	for i, e := range events {
+		batch.Events[i] = newEvent(e)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // six bytes for each < are no use to anybody
+	if err := encoder.Encode(batch); err != nil {
+		return driver.Permanent(errors.New("amplitude backend: the batch cannot be encoded"))
+	}
+	answer, err := b.client.Post(ctx, driverhttp.Request{
+		URL:    b.url,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   body.Bytes(),
+		Gzip:   true,
+	})
+	if err != nil {
+		return fmt.Errorf("amplitude backend: %w", err)
+	}
+	return verdict(answer, events, time.Now())
+}
+
+func (b *backend) Close() error {
+	b.client.Close()
+	return nil
 }
 
 type upload struct {
@@ -264,33 +313,6 @@ func began(run string) int64 {
 	return at
 }
 
-// Send makes one attempt.
-func (b *backend) Send(ctx context.Context, events []driver.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	batch := upload{Key: b.key, Events: make([]event, len(events))}
-	for i, e := range events {
-		batch.Events[i] = newEvent(e)
-	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // six bytes for each < are no use to anybody
-	if err := encoder.Encode(batch); err != nil {
-		return driver.Permanent(errors.New("amplitude: the batch cannot be encoded"))
-	}
-	answer, err := b.client.Post(ctx, driverhttp.Request{
-		URL:    b.url,
-		Header: http.Header{"Content-Type": {"application/json"}},
-		Body:   body.Bytes(),
-		Gzip:   true,
-	})
-	if err != nil {
-		return fmt.Errorf("amplitude: %w", err)
-	}
-	return verdict(answer, events)
-}
-
 // answer is what Amplitude says in a body.
 type answer struct {
 	Code         int    `json:"code"`
@@ -309,43 +331,34 @@ type answer struct {
 
 // verdict is the table of the package comment, for a batch. No text of the server's goes
 // into an error: it may repeat an event, or the key.
-func verdict(a driverhttp.Answer, events []driver.Event) error {
-	err := fmt.Errorf("amplitude: answered %d", a.Status)
+func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
+	err := fmt.Errorf("amplitude backend: answered %d", a.Status)
 	var said answer
 	understood := json.Unmarshal(a.Body, &said) == nil && said.Code == a.Status
 	switch {
 	case a.Status == http.StatusRequestEntityTooLarge:
 		return driver.TooLarge(err)
 	case driverhttp.LooksLikeHTML(a):
-		return later(fmt.Errorf("%w with a web page, which is not Amplitude's: log in to this network, or check Settings[endpoint]", err), a, 0)
+		return driverhttp.Later(a, now, 0, fmt.Errorf("%w with a web page, which is not Amplitude's: log in to this network, or check Settings[endpoint]", err))
 	case a.Status == http.StatusOK:
 		if understood && said.Ingested != nil && *said.Ingested >= 0 && *said.Ingested <= len(events) {
 			return nil
 		}
-		return later(err, a, 0)
+		return driverhttp.Later(a, now, 0, err)
 	case a.Status == http.StatusTooManyRequests:
-		return later(err, a, said.wait(throttled))
+		return driverhttp.Later(a, now, said.wait(throttled), err)
 	case a.Status == http.StatusBadRequest:
 		if understood {
-			return said.refusal(a, events, err)
+			return said.refusal(a, events, now, err)
 		}
-		return later(err, a, 0)
+		return driverhttp.Later(a, now, 0, err)
 	case a.Status == http.StatusRequestTimeout:
-		return later(err, a, 0)
+		return driverhttp.Later(a, now, 0, err)
 	case a.Status/100 == 4:
 		// An address can be repaired, lost events cannot.
-		return later(fmt.Errorf("%w: check Settings[endpoint]", err), a, exhausted)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, fmt.Errorf("%w: check Settings[endpoint]", err))
 	}
-	return later(err, a, 0)
-}
-
-// later keeps the batch, for as long as the server asks and for least.
-func later(err error, a driverhttp.Answer, least time.Duration) error {
-	wait, asked := driverhttp.RetryAfter(a.Header, time.Now())
-	if !asked && least == 0 {
-		return err
-	}
-	return driver.Throttled(err, max(wait, least))
+	return driverhttp.Later(a, now, 0, err)
 }
 
 // wait is how long to wait, at least, before what was not rejected is sent again.
@@ -360,9 +373,9 @@ func (s *answer) wait(least time.Duration) time.Duration {
 }
 
 // refusal is what a 400 means. Nothing of the batch was taken.
-func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, err error) error {
+func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, now time.Time, err error) error {
 	if s.MissingField == "api_key" || strings.HasPrefix(s.Error, "Invalid API key") {
-		return later(fmt.Errorf("%w: check Settings[api_key] and Settings[instance]", err), a, exhausted)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, fmt.Errorf("%w: check Settings[api_key] and Settings[instance]", err))
 	}
 	named := make([]bool, len(events))
 	lists := [][]int{s.Silenced}
@@ -374,7 +387,7 @@ func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, err error) 
 	for _, places := range lists {
 		for _, i := range places {
 			if i < 0 || i >= len(events) {
-				return later(err, a, 0) // of another batch
+				return driverhttp.Later(a, now, 0, err) // of another batch
 			}
 			named[i] = true
 		}
@@ -389,13 +402,7 @@ func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, err error) 
 	case len(partial.Rejected) > 0:
 		return partial
 	case partial.Wait > 0:
-		return later(err, a, partial.Wait)
+		return driverhttp.Later(a, now, partial.Wait, err)
 	}
 	return driver.Refused(err, len(events))
-}
-
-// Close releases the connections.
-func (b *backend) Close() error {
-	b.client.Close()
-	return nil
 }

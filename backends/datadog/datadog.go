@@ -100,8 +100,8 @@
 //	                 again in halves; a log that is refused alone is lost
 //	413              too large: comes again in smaller batches
 //	408 429, 5xx     kept; for Retry-After or X-Ratelimit-Reset, where one is given
-//	401 403 407      kept, 1 h: the key is wrong, the events are not
-//	404, other 4xx   kept, 1 h: the address or the way to it is wrong, the events are not
+//	401 403 407      kept, 1 h or longer: the key is wrong, the events are not
+//	404, other 4xx   kept, 1 h or longer: the address or the way to it is wrong, the events are not
 //	anything else    kept: another 2xx, a redirect, a 400 without that body and a 4xx with
 //	                 a web page come from something in between
 //
@@ -180,8 +180,6 @@ const (
 	maxLabel   = 100
 	// maxAnswer is far above the {} of a 202.
 	maxAnswer = 64 << 10
-	// repairWait is how long a refused key is left alone: repairing it takes a person.
-	repairWait = time.Hour
 )
 
 // Driver returns the driver "datadog".
@@ -214,6 +212,16 @@ func Driver() driver.Driver {
 			Default: "us1",
 			Values:  names,
 		}, {
+			Name: "endpoint",
+			Doc:  "instead of site: URL of a relay or proxy; " + path + " is added unless it is there",
+			// The path may hold a key.
+			Secret: true,
+			// Whether plain http will do is only known in Check.
+			Check: func(value string) error {
+				_, err := relayURL(value, true)
+				return err
+			},
+		}, {
 			Name: "source",
 			Doc:  "ddsource of every log: the name of a Datadog integration switches its pipeline on",
 			// No integration has this name, so that logs are stored as they are sent.
@@ -227,32 +235,134 @@ func Driver() driver.Driver {
 			Name:  "env",
 			Doc:   "tag env of every log, like prod; none if not set",
 			Check: checkLabel,
-		}, {
-			Name: "endpoint",
-			Doc:  "URL of a relay or proxy instead of Datadog's intake; " + path + " is added unless it is there",
-			// The path may hold a key.
-			Secret: true,
-			// Whether plain http will do is only known in Check.
-			Check: func(value string) error {
-				_, err := relayURL(value, true)
-				return err
-			},
 		}},
 		// Of an event that is older than the intake takes, the official date is that of the hour
 		// of sending.
 		Momentary: []string{"timestamp"},
 		// Datadog's limits less what the encoding here adds to the canonical one.
 		Limits: driver.Limits{Events: maxItems, Bytes: maxBatch - maxItems*added, EventBytes: maxItem - added},
-		Hosts: func(settings map[string]string) []string {
-			u, err := url.Parse(base(settings))
-			if err != nil || u.Host == "" {
-				return nil
-			}
-			return []string{u.Host}
-		},
-		Check: check,
-		Open:  open,
+		Hosts:  func(settings map[string]string) []string { return driverhttp.Hosts(base(settings)) },
+		Check:  check,
+		Open:   open,
 	}
+}
+
+// Option changes what [NewBackend] opens.
+type Option func(*driver.Config)
+
+// WithSite says where the organisation is: a region (us1, us3, us5, eu1, uk1, ap1, ap2, gov,
+// us1-fed, us2-fed) or a site (datadoghq.eu). It is us1 if not set.
+func WithSite(site string) Option { return with("site", site) }
+
+// WithEndpoint sets the URL of a relay or proxy, instead of a site.
+func WithEndpoint(url string) Option { return with("endpoint", url) }
+
+// WithSource sets ddsource, "gotoolbase" if not set.
+func WithSource(source string) Option { return with("source", source) }
+
+// WithService sets the service of every log, the event's tool if not set.
+func WithService(service string) Option { return with("service", service) }
+
+// WithEnv sets the tag env of every log. There is none if not set.
+func WithEnv(env string) Option { return with("env", env) }
+
+func with(name, value string) Option {
+	return func(cfg *driver.Config) { cfg.Settings[name] = value }
+}
+
+// NewBackend opens the backend without a collector. A key that begins with pub is a
+// client token. Where WithEndpoint names a relay that adds the key, apiKey may be empty.
+// A mistake is a [*driver.ConfigError].
+func NewBackend(apiKey string, options ...Option) (driver.Backend, error) {
+	key := "api_key"
+	if strings.HasPrefix(apiKey, "pub") {
+		key = "client_token"
+	}
+	cfg := driver.Config{Settings: map[string]string{key: apiKey}}
+	for _, option := range options {
+		option(&cfg)
+	}
+	return Driver().New(cfg)
+}
+
+func check(cfg driver.Config) error {
+	key, token, endpoint := cfg.Settings["api_key"], cfg.Settings["client_token"], cfg.Settings["endpoint"]
+	switch {
+	case key != "" && token != "":
+		return driver.SettingError("client_token", "api_key is set too: keep one of them")
+	case key == "" && token == "" && endpoint == "":
+		return driver.SettingError("api_key", "no key: set api_key or client_token, or the endpoint of a relay that adds one")
+	case endpoint != "":
+		if _, err := relayURL(endpoint, cfg.Insecure); err != nil {
+			return driver.SettingError("endpoint", err.Error())
+		}
+	}
+	refuse := func(problem string) error {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
+	}
+	switch has := func(name string) bool { return driverhttp.HasHeader(cfg.Headers, name) }; {
+	case has("DD-APPLICATION-KEY"):
+		return refuse("DD-APPLICATION-KEY holds a key that acts as a person, which must not be in a tool: leave it out")
+	case has("DD-API-KEY"):
+		return refuse("DD-API-KEY is not to be set here: set Settings[api_key]")
+	case endpoint == "" && has("Authorization"):
+		return refuse("Authorization is for keys that act as a person, which must not be in a tool: leave it out")
+	}
+	own := []string{"Accept"}
+	if token != "" {
+		own = append(own, "DD-EVP-ORIGIN", "DD-EVP-ORIGIN-VERSION", "DD-REQUEST-ID")
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers, own...); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	settings := maps.Clone(cfg.Settings)
+	u, err := base(settings)
+	if err != nil {
+		return nil, driver.SettingError("endpoint", err.Error())
+	}
+	key, token, endpoint := settings["api_key"], settings["client_token"], settings["endpoint"]
+	if cfg.Transport == nil {
+		cfg.Transport = driverhttp.NewTransport()
+	}
+	cfg.Transport = headDecides{cfg.Transport}
+	carrier := carrier{driverhttp.NewClient(cfg)}
+
+	config := sdk.NewConfiguration()
+	config.HTTPClient = &http.Client{
+		Transport:     carrier,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if endpoint != "" || token != "" {
+		config.OperationServers[submitLog] = sdk.ServerConfigurations{{URL: u.String()}}
+	}
+	ctx := context.WithValue(context.Background(), sdk.ContextServerVariables, map[string]string{"site": site(settings)})
+	server, err := config.ServerURLWithContext(ctx, submitLog)
+	if err != nil {
+		return nil, driver.SettingError("site", "not a site that Datadog's SDK knows")
+	}
+
+	b := &backend{
+		client: carrier.client, sdk: sdk.NewAPIClient(config), url: server + path, query: url.Values{},
+		header: map[string]string{"Content-Type": "application/json", "Accept": "application/json"},
+		source: settings["source"], service: settings["service"], env: settings["env"],
+	}
+	if token != "" {
+		key, b.token = token, true
+		b.query.Set("ddsource", b.source)
+		b.header["DD-EVP-ORIGIN"], b.header["DD-EVP-ORIGIN-VERSION"] = b.source, plain(cfg.Version)
+	}
+	if key != "" {
+		ctx = context.WithValue(ctx, sdk.ContextAPIKeys, map[string]sdk.APIKey{"apiKeyAuth": {Key: key}})
+		sdk.SetAuthKeys(ctx, &b.header, [2]string{"apiKeyAuth", "DD-API-KEY"})
+	}
+	return b, nil
 }
 
 // regions are the names of Datadog's documentation and its sites. The SDK knows the
@@ -276,19 +386,15 @@ func site(settings map[string]string) string {
 }
 
 // base is the address that the path of the call is added to.
-func base(settings map[string]string) string {
+func base(settings map[string]string) (*url.URL, error) {
 	switch site := site(settings); {
 	case settings["endpoint"] != "":
-		u, err := relayURL(settings["endpoint"], true)
-		if err != nil {
-			return ""
-		}
-		return u.String()
+		return relayURL(settings["endpoint"], true)
 	case settings["client_token"] != "":
 		dot := strings.LastIndexByte(site, '.')
-		return "https://browser-intake-" + strings.ReplaceAll(site[:dot], ".", "-") + site[dot:]
+		return &url.URL{Scheme: "https", Host: "browser-intake-" + strings.ReplaceAll(site[:dot], ".", "-") + site[dot:]}, nil
 	default:
-		return "https://http-intake.logs." + site
+		return &url.URL{Scheme: "https", Host: "http-intake.logs." + site}, nil
 	}
 }
 
@@ -300,22 +406,14 @@ func checkAPIKey(value string) error {
 		len(value) == 40 && strings.Trim(value, "0123456789abcdef") == "": // an API key has 32 digits
 		return errors.New("that is not an API key but one that acts as a person: it must not be in a tool")
 	}
-	return checkToken(value)
+	return driverhttp.CheckKey(value)
 }
 
 func checkClientToken(value string) error {
 	if !strings.HasPrefix(value, "pub") {
 		return errors.New("not a client token: it begins with pub")
 	}
-	return checkToken(value)
-}
-
-// checkToken is lenient on length and alphabet, which Datadog does not promise.
-func checkToken(value string) error {
-	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("it holds a space, a line break or another character that no key has: copy it once more")
-	}
-	return nil
+	return driverhttp.CheckKey(value)
 }
 
 func checkSource(value string) error {
@@ -355,126 +453,6 @@ func relayURL(value string, insecure bool) (*url.URL, error) {
 	return u, nil
 }
 
-// Option changes what [NewBackend] opens.
-type Option func(settings map[string]string)
-
-// WithRegion says where the organisation is: a region (us1, us3, us5, eu1, uk1, ap1, ap2,
-// gov, us1-fed, us2-fed) or a site (datadoghq.eu). It is us1 if not set. A name that is
-// unknown is an error of NewBackend.
-func WithRegion(region string) Option { return with("site", region) }
-
-// WithSource sets ddsource, "gotoolbase" if not set.
-func WithSource(source string) Option { return with("source", source) }
-
-// WithService sets the service of every log, the event's tool if not set.
-func WithService(service string) Option { return with("service", service) }
-
-// WithEnv sets the tag env of every log. There is none if not set.
-func WithEnv(env string) Option { return with("env", env) }
-
-// WithEndpoint sets the URL of a relay or proxy: https, or http on this machine.
-func WithEndpoint(endpoint string) Option { return with("endpoint", endpoint) }
-
-func with(name, value string) Option {
-	return func(settings map[string]string) { settings[name] = value }
-}
-
-// NewBackend opens the backend without a collector. A key that begins with pub is a
-// client token. Where WithEndpoint names a relay that adds the key, apiKey may be empty.
-// The error is a [*driver.ConfigError].
-func NewBackend(apiKey string, options ...Option) (driver.Backend, error) {
-	settings := map[string]string{"api_key": apiKey}
-	if strings.HasPrefix(apiKey, "pub") {
-		settings = map[string]string{"client_token": apiKey}
-	}
-	for _, o := range options {
-		o(settings)
-	}
-	d := Driver()
-	resolved, err := d.Resolve(settings)
-	if err != nil {
-		return nil, err
-	}
-	return d.Open(driver.Config{Settings: resolved})
-}
-
-func check(cfg driver.Config) error {
-	key, token, endpoint := cfg.Settings["api_key"], cfg.Settings["client_token"], cfg.Settings["endpoint"]
-	switch {
-	case key != "" && token != "":
-		return &driver.ConfigError{Field: "Telemetry.Settings[client_token]", Problem: "api_key is set too: keep one of them"}
-	case key == "" && token == "" && endpoint == "":
-		return &driver.ConfigError{Field: "Telemetry.Settings[api_key]",
-			Problem: "no key: set api_key or client_token, or the endpoint of a relay that adds one"}
-	case endpoint != "":
-		if _, err := relayURL(endpoint, cfg.Insecure); err != nil {
-			return &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
-		}
-	}
-	refuse := func(problem string) error {
-		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
-	}
-	switch has := func(name string) bool { return driverhttp.HasHeader(cfg.Headers, name) }; {
-	case has("DD-APPLICATION-KEY"):
-		return refuse("DD-APPLICATION-KEY holds a key that acts as a person, which must not be in a tool: leave it out")
-	case has("DD-API-KEY"):
-		return refuse("DD-API-KEY is not to be set here: set Settings[api_key]")
-	case endpoint == "" && has("Authorization"):
-		return refuse("Authorization is for keys that act as a person, which must not be in a tool: leave it out")
-	}
-	own := []string{"Accept"}
-	if token != "" {
-		own = append(own, "DD-EVP-ORIGIN", "DD-EVP-ORIGIN-VERSION", "DD-REQUEST-ID")
-	}
-	if err := driverhttp.CheckHeaders(cfg.Headers, own...); err != nil {
-		return refuse(err.Error())
-	}
-	return nil
-}
-
-func open(cfg driver.Config) (driver.Backend, error) {
-	if err := check(cfg); err != nil {
-		return nil, err
-	}
-	settings := maps.Clone(cfg.Settings)
-	key, token, endpoint := settings["api_key"], settings["client_token"], settings["endpoint"]
-	if cfg.Transport == nil {
-		cfg.Transport = driverhttp.NewTransport()
-	}
-	cfg.Transport = headDecides{cfg.Transport}
-	carrier := carrier{driverhttp.NewClient(cfg)}
-
-	config := sdk.NewConfiguration()
-	config.HTTPClient = &http.Client{
-		Transport:     carrier,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	if endpoint != "" || token != "" {
-		config.OperationServers[submitLog] = sdk.ServerConfigurations{{URL: base(settings)}}
-	}
-	ctx := context.WithValue(context.Background(), sdk.ContextServerVariables, map[string]string{"site": site(settings)})
-	server, err := config.ServerURLWithContext(ctx, submitLog)
-	if err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[site]", Problem: "not a site that Datadog's SDK knows"}
-	}
-
-	b := &backend{
-		client: carrier.client, sdk: sdk.NewAPIClient(config), url: server + path, query: url.Values{},
-		header: map[string]string{"Content-Type": "application/json", "Accept": "application/json"},
-		source: settings["source"], service: settings["service"], env: settings["env"],
-	}
-	if token != "" {
-		key, b.token = token, true
-		b.query.Set("ddsource", b.source)
-		b.header["DD-EVP-ORIGIN"], b.header["DD-EVP-ORIGIN-VERSION"] = b.source, plain(cfg.Version)
-	}
-	if key != "" {
-		ctx = context.WithValue(ctx, sdk.ContextAPIKeys, map[string]sdk.APIKey{"apiKeyAuth": {Key: key}})
-		sdk.SetAuthKeys(ctx, &b.header, [2]string{"apiKeyAuth", "DD-API-KEY"})
-	}
-	return b, nil
-}
-
 type backend struct {
 	client               *driverhttp.Client
 	sdk                  *sdk.APIClient
@@ -483,6 +461,48 @@ type backend struct {
 	header               map[string]string
 	source, service, env string
 	token                bool
+}
+
+func (b *backend) Send(ctx context.Context, events []driver.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	now := time.Now()
+	items := make([]item, len(events))
+	for i := range events {
+		items[i] = b.item(&events[i], now)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // or < takes 6 bytes, which the limits do not allow for
+	if err := encoder.Encode(items); err != nil {
+		return driver.Permanent(errors.New("datadog backend: the events cannot be encoded"))
+	}
+	header := maps.Clone(b.header) // the SDK writes into it
+	if b.token {
+		// Each request of the mobile SDKs has a UUID. This one is the same at each attempt.
+		header["DD-REQUEST-ID"] = plain(events[0].ID)
+	}
+	request, err := b.sdk.PrepareRequest(ctx, b.url, http.MethodPost, body.Bytes(), header, b.query, nil, nil)
+	if err != nil {
+		return errors.New("datadog backend: the request cannot be made")
+	}
+	response, err := b.sdk.CallAPI(request)
+	if err != nil {
+		// net/http's error holds the URL; the one inside it is fit to be shown.
+		if reason, ok := errors.AsType[*driverhttp.Error](err); ok {
+			return fmt.Errorf("datadog backend: %w", reason)
+		}
+		return errors.New("datadog backend: no usable answer")
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body) // from memory
+	return verdict(driverhttp.Answer{Status: response.StatusCode, Header: response.Header, Body: text}, len(events), time.Now())
+}
+
+func (b *backend) Close() error {
+	b.client.Close()
+	return nil
 }
 
 // item is a log, as the call of the SDK documents it: seven names that Datadog reads, and
@@ -648,59 +668,17 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-func (b *backend) Send(ctx context.Context, events []driver.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	now := time.Now()
-	items := make([]item, len(events))
-	for i := range events {
-		items[i] = b.item(&events[i], now)
-	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // or < takes 6 bytes, which the limits do not allow for
-	if err := encoder.Encode(items); err != nil {
-		return driver.Permanent(errors.New("datadog: the events cannot be encoded"))
-	}
-	header := maps.Clone(b.header) // the SDK writes into it
-	if b.token {
-		// Each request of the mobile SDKs has a UUID. This one is the same at each attempt.
-		header["DD-REQUEST-ID"] = plain(events[0].ID)
-	}
-	request, err := b.sdk.PrepareRequest(ctx, b.url, http.MethodPost, body.Bytes(), header, b.query, nil, nil)
-	if err != nil {
-		return errors.New("datadog: the request cannot be made")
-	}
-	response, err := b.sdk.CallAPI(request)
-	if err != nil {
-		// net/http's error holds the URL; the one inside it is fit to be shown.
-		if reason, ok := errors.AsType[*driverhttp.Error](err); ok {
-			return fmt.Errorf("datadog: %w", reason)
-		}
-		return errors.New("datadog: no usable answer")
-	}
-	defer response.Body.Close()
-	text, _ := io.ReadAll(response.Body) // from memory
-	return verdict(driverhttp.Answer{Status: response.StatusCode, Header: response.Header, Body: text}, len(events), time.Now())
-}
-
-func (b *backend) Close() error {
-	b.client.Close()
-	return nil
-}
-
 // verdict is the table of the package comment, for an answer to n events. No text of the
 // server's goes into an error: it may repeat an event, or the key.
 func verdict(a driverhttp.Answer, n int, now time.Time) error {
-	say := func(next string) error { return fmt.Errorf("datadog: answered %d: %s", a.Status, next) }
+	say := func(next string) error { return fmt.Errorf("datadog backend: answered %d: %s", a.Status, next) }
 	switch status := a.Status; {
 	case status == 202 && driverhttp.LooksLikeHTML(a):
 		return say("with a web page, so the logs are not stored: log in to this network, or check Settings[endpoint]")
 	case status == 202:
 		return nil
 	case status == 407:
-		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the proxy wants credentials: check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"))
 	case status == 408, status == 429, status >= 500:
 		err := say("Datadog asks to try again later")
 		wait, asked := driverhttp.RetryAfter(a.Header, now)
@@ -719,9 +697,9 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	case status == 400:
 		return driver.Refused(say("Datadog does not take one of the logs: report the mapping as wrong"), n)
 	case status == 401, status == 403:
-		return driver.Throttled(say("the key is refused: check that it is valid and belongs to Settings[site]"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the key is refused: check that it is valid and belongs to Settings[site]"))
 	case status >= 400:
-		return driver.Throttled(say("no logs are taken at this address: check Settings[endpoint]"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("no logs are taken at this address: check Settings[endpoint]"))
 	case status >= 300:
 		return say("redirects are not followed, since they would take the key along: check Settings[site] or Settings[endpoint]")
 	}

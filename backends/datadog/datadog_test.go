@@ -565,7 +565,7 @@ func TestNewBackendTakesItsOptions(t *testing.T) {
 	}))
 	defer server.Close()
 	for key, header := range map[string]string{apiKey: apiKey, token: token, "": ""} {
-		b, err := datadog.NewBackend(key, datadog.WithRegion("eu1"), datadog.WithSource("cli"), datadog.WithService("fleet"),
+		b, err := datadog.NewBackend(key, datadog.WithSite("eu1"), datadog.WithSource("cli"), datadog.WithService("fleet"),
 			datadog.WithEnv("prod"), datadog.WithEndpoint(server.URL+"/dd"))
 		if err != nil {
 			t.Fatal(err)
@@ -586,7 +586,7 @@ func TestNewBackendTakesItsOptions(t *testing.T) {
 			t.Errorf("got %v %s", got, body)
 		}
 	}
-	for _, wrong := range [][]datadog.Option{{datadog.WithRegion("eu")}, {datadog.WithSource("ios")}, {datadog.WithService("A")}, {datadog.WithEnv("A")}, {datadog.WithEndpoint("http://x.example")}} {
+	for _, wrong := range [][]datadog.Option{{datadog.WithSite("eu")}, {datadog.WithSource("ios")}, {datadog.WithService("A")}, {datadog.WithEnv("A")}, {datadog.WithEndpoint("http://x.example")}} {
 		if _, err := datadog.NewBackend(apiKey, wrong...); err == nil {
 			t.Error("a mistake in an option was taken")
 		}

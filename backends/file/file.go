@@ -84,8 +84,7 @@ func Driver() driver.Driver {
 
 func check(cfg driver.Config) error {
 	if cfg.Settings["path"] == "" && cfg.Dir == "" {
-		return &driver.ConfigError{Field: "Telemetry.Settings[path]",
-			Problem: "required where the tool has no directory of its own: set an absolute path"}
+		return driver.SettingError("path", "required where the tool has no directory of its own: set an absolute path")
 	}
 	return nil
 }

@@ -20,9 +20,9 @@
 //	                               refused alone is lost
 //	413                            too large: comes again in smaller batches
 //	408 425 429, every 5xx         kept; where Retry-After is given, for that long at least
-//	401 403 407                    kept, 1 h: the key is wrong, the events are not
-//	415                            kept, 1 h: the server cannot read the form (see below)
-//	404, every other 4xx           kept, 1 h: the address or the way to it is wrong, the
+//	401 403 407                    kept, 1 h or longer: the key is wrong, the events are not
+//	415                            kept, 1 h or longer: the server cannot read the form (see below)
+//	404, every other 4xx           kept, 1 h or longer: the address or the way to it is wrong, the
 //	                               events are not
 //	3xx                            kept; never followed, since the new place would be
 //	                               sent the headers' keys
@@ -60,6 +60,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -78,9 +79,6 @@ const (
 	// maxEvent is far above what a command has to say, and fits into the TEXT column of
 	// MySQL, the narrowest among the common databases.
 	maxEvent = 64<<10 - 1
-	// repairWait is how long a wrong key or address is left alone. It takes a new release
-	// of the tool to repair, or an hour of work on the server.
-	repairWait = time.Hour
 )
 
 // Driver returns the driver "http".
@@ -108,20 +106,48 @@ func Driver() driver.Driver {
 		}},
 		Limits: driver.Limits{Events: maxEvents, Bytes: maxBatch, EventBytes: maxEvent},
 		Hosts: func(settings map[string]string) []string {
-			u, err := driverhttp.CheckEndpoint(settings["endpoint"], true)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
+			return driverhttp.Hosts(driverhttp.CheckEndpoint(settings["endpoint"], true))
 		},
 		Check: check,
 		Open:  open,
 	}
 }
 
+// Option changes what [NewBackend] opens.
+type Option func(*driver.Config)
+
+// WithHeaders adds headers to every request. Their values are secrets.
+func WithHeaders(headers map[string]string) Option {
+	return func(cfg *driver.Config) {
+		if cfg.Headers == nil {
+			cfg.Headers = map[string]string{}
+		}
+		maps.Copy(cfg.Headers, headers)
+	}
+}
+
+// WithCompression chooses how bodies are sent: "gzip" or "none".
+func WithCompression(compression string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["compression"] = compression }
+}
+
+// WithInsecure allows plain http:// to hosts other than loopback.
+func WithInsecure() Option {
+	return func(cfg *driver.Config) { cfg.Insecure = true }
+}
+
+// NewBackend opens the backend without a collector. A mistake is a [*driver.ConfigError].
+func NewBackend(endpoint string, options ...Option) (driver.Backend, error) {
+	cfg := driver.Config{Settings: map[string]string{"endpoint": endpoint}}
+	for _, option := range options {
+		option(&cfg)
+	}
+	return Driver().New(cfg)
+}
+
 func check(cfg driver.Config) error {
 	if _, err := driverhttp.CheckEndpoint(cfg.Settings["endpoint"], cfg.Insecure); err != nil {
-		return &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+		return driver.SettingError("endpoint", err.Error())
 	}
 	if err := driverhttp.CheckHeaders(cfg.Headers); err != nil {
 		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
@@ -173,15 +199,15 @@ func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
 	class := a.Status / 100
 	switch {
 	case a.Status == 408, a.Status == 425, a.Status == 429:
-		return later(a, now, say("the server asks to try again"))
+		return driverhttp.Later(a, now, 0, say("the server asks to try again"))
 	case a.Status == 407:
-		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the proxy wants credentials: check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"))
 	case a.Status == 413:
 		return driver.TooLarge(say("the batch is too large"))
 	case a.Status == 511:
 		return say("log in to this network")
 	case class == 5:
-		return later(a, now, say("the server failed"))
+		return driverhttp.Later(a, now, 0, say("the server failed"))
 	case class == 3:
 		return say("set Endpoint to the new address, redirects are not followed")
 	case (class == 2 || class == 4) && driverhttp.LooksLikeHTML(a):
@@ -205,12 +231,12 @@ func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
 		}
 		return driver.Refused(err, len(events))
 	case 401, 403:
-		return driver.Throttled(say("the credentials are refused: check Headers"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the credentials are refused: check Headers"))
 	case 415:
-		return driver.Throttled(say("the server cannot read JSON or gzip: see Settings[compression]"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the server cannot read JSON or gzip: see Settings[compression]"))
 	}
 	if class == 4 {
-		return driver.Throttled(say("no events are taken at this address: check Endpoint"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("no events are taken at this address: check Endpoint"))
 	}
 	return say("not an answer to a POST: check Endpoint")
 }
@@ -290,12 +316,4 @@ func lists(body []byte, events []driver.Event, names ...string) (lists map[strin
 		return nil, nil, false
 	}
 	return lists, rest, true
-}
-
-// later marks err with the wait that the answer asks for, if it does.
-func later(a driverhttp.Answer, now time.Time, err error) error {
-	if wait, ok := driverhttp.RetryAfter(a.Header, now); ok {
-		return driver.Throttled(err, wait)
-	}
-	return err
 }

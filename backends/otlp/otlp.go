@@ -140,8 +140,8 @@
 //	                                refused alone is lost. A Collector refuses all records
 //	                                for one, and what is above its max_request_body_size too
 //	413                             too large: comes again in smaller batches
-//	401 403                       * kept, 1 h: the key is wrong, the events are not
-//	404, every other 4xx          * kept, 1 h: the address is wrong, the events are not
+//	401 403                       * kept, 1 h or longer: the key is wrong, the events are not
+//	404, every other 4xx          * kept, 1 h or longer: the address is wrong, the events are not
 //	408, every other 5xx          * kept: of what is in between and fails, not of the receiver
 //	407 511                       * kept: of the network in between
 //	3xx                             kept; never followed, since the new place would be
@@ -241,62 +241,7 @@ const (
 	// maxEvent leaves room for the names of attributes below 64 KiB, which is what Loki
 	// (and so Grafana Cloud) takes as structured metadata of one line.
 	maxEvent = 60_000
-	// repairWait is how long a wrong key is left alone. It takes a new release of the tool
-	// to repair, or an hour of work on the server.
-	repairWait = time.Hour
 )
-
-// Option changes what [NewBackend] makes.
-type Option func(*driver.Config)
-
-// WithHeaders adds headers to every request. Their values are secrets.
-func WithHeaders(headers map[string]string) Option {
-	return func(cfg *driver.Config) {
-		if cfg.Headers == nil {
-			cfg.Headers = map[string]string{}
-		}
-		maps.Copy(cfg.Headers, headers)
-	}
-}
-
-// WithService sets service.name, which is the tool's name otherwise.
-func WithService(name string) Option {
-	return func(cfg *driver.Config) { cfg.Settings["service"] = name }
-}
-
-// WithResource adds attributes to the resource: see the package comment for their names.
-func WithResource(attributes map[string]string) Option {
-	var pairs []string
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		pairs = append(pairs, name+"="+attributes[name])
-	}
-	return func(cfg *driver.Config) { cfg.Settings["resource"] = strings.Join(pairs, ",") }
-}
-
-// WithConventions lists keys of metadata that mean what the semantic conventions mean by
-// them: see the package comment for those that there may be.
-func WithConventions(keys ...string) Option {
-	return func(cfg *driver.Config) { cfg.Settings["conventions"] = strings.Join(keys, ",") }
-}
-
-// WithInsecure allows plain http:// to hosts other than loopback.
-func WithInsecure() Option {
-	return func(cfg *driver.Config) { cfg.Insecure = true }
-}
-
-// NewBackend opens a backend directly, for programs that do not go through the
-// collector. endpoint is the one of the driver's settings.
-func NewBackend(endpoint string, options ...Option) (driver.Backend, error) {
-	cfg := driver.Config{Settings: map[string]string{"endpoint": endpoint}}
-	for _, option := range options {
-		option(&cfg)
-	}
-	var err error
-	if cfg.Settings, err = Driver().Resolve(cfg.Settings); err != nil {
-		return nil, err
-	}
-	return open(cfg)
-}
 
 // Driver returns the driver "otlp".
 func Driver() driver.Driver {
@@ -344,48 +289,92 @@ func Driver() driver.Driver {
 		}},
 		Limits: driver.Limits{Events: maxEvents, Bytes: maxBatch, EventBytes: maxEvent},
 		Hosts: func(settings map[string]string) []string {
-			u, err := logsURL(settings["endpoint"], true)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
+			return driverhttp.Hosts(logsURL(settings["endpoint"], true))
 		},
-		Check: func(cfg driver.Config) error {
-			_, _, err := destination(cfg)
-			return err
-		},
+		Check:    check,
 		Open:     open,
 		Readable: readable,
 	}
 }
 
-// readable returns a body in OTLP's JSON, but for the IDs, which here are base64 as protobuf has
-// them: the records of this backend have none.
-func readable(body []byte) (string, error) {
-	var request collector.ExportLogsServiceRequest
-	if err := proto.Unmarshal(body, &request); err != nil {
-		return "", errors.New("otlp backend: the body is no request of OTLP")
+// Option changes what [NewBackend] makes.
+type Option func(*driver.Config)
+
+// WithHeaders adds headers to every request. Their values are secrets.
+func WithHeaders(headers map[string]string) Option {
+	return func(cfg *driver.Config) {
+		if cfg.Headers == nil {
+			cfg.Headers = map[string]string{}
+		}
+		maps.Copy(cfg.Headers, headers)
 	}
-	text, err := protojson.Marshal(&request)
-	var compact bytes.Buffer
-	if err == nil {
-		err = json.Compact(&compact, text) // protojson puts spaces in by chance
+}
+
+// WithService sets service.name, which is the tool's name otherwise.
+func WithService(name string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["service"] = name }
+}
+
+// WithResource adds attributes to the resource: see the package comment for their names.
+func WithResource(attributes map[string]string) Option {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		pairs = append(pairs, name+"="+attributes[name])
 	}
+	return func(cfg *driver.Config) { cfg.Settings["resource"] = strings.Join(pairs, ",") }
+}
+
+// WithConventions lists keys of metadata that mean what the semantic conventions mean by
+// them: see the package comment for those that there may be.
+func WithConventions(keys ...string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["conventions"] = strings.Join(keys, ",") }
+}
+
+// WithInsecure allows plain http:// to hosts other than loopback.
+func WithInsecure() Option {
+	return func(cfg *driver.Config) { cfg.Insecure = true }
+}
+
+// NewBackend opens the backend without a collector. A mistake is a [*driver.ConfigError].
+func NewBackend(endpoint string, options ...Option) (driver.Backend, error) {
+	cfg := driver.Config{Settings: map[string]string{"endpoint": endpoint}}
+	for _, option := range options {
+		option(&cfg)
+	}
+	return Driver().New(cfg)
+}
+
+func check(cfg driver.Config) error {
+	_, _, err := destination(cfg)
+	return err
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	u, headers, err := destination(cfg)
 	if err != nil {
-		return "", errors.New("otlp backend: the body cannot be written as JSON")
+		return nil, err
 	}
-	return compact.String(), nil
+	cfg.Headers = headers
+	b := &backend{url: u.String(), service: cfg.Settings["service"]}
+	if b.resource, err = parseResource(cfg.Settings["resource"]); err != nil {
+		return nil, driver.SettingError("resource", err.Error())
+	}
+	if b.conventions, err = parseConventions(cfg.Settings["conventions"]); err != nil {
+		return nil, driver.SettingError("conventions", err.Error())
+	}
+	b.client = driverhttp.NewClient(cfg)
+	return b, nil
 }
 
 // destination is where logs are posted and with which headers, or the mistake in that.
 func destination(cfg driver.Config) (*url.URL, map[string]string, error) {
 	u, err := logsURL(cfg.Settings["endpoint"], cfg.Insecure)
 	if err != nil {
-		return nil, nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: err.Error()}
+		return nil, nil, driver.SettingError("endpoint", err.Error())
 	}
 	headers, err := parseHeaders(cfg.Settings["headers"])
 	if err != nil {
-		return nil, nil, &driver.ConfigError{Field: "Telemetry.Settings[headers]", Problem: err.Error()}
+		return nil, nil, driver.SettingError("headers", err.Error())
 	}
 	// Both kinds of headers go out. A name that is in both is refused as in either one:
 	// which of two keys is the right one only the author knows.
@@ -399,23 +388,6 @@ func destination(cfg driver.Config) (*url.URL, map[string]string, error) {
 		return nil, nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
 	}
 	return u, headers, nil
-}
-
-func open(cfg driver.Config) (driver.Backend, error) {
-	u, headers, err := destination(cfg)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Headers = headers
-	b := &backend{url: u.String(), service: cfg.Settings["service"]}
-	if b.resource, err = parseResource(cfg.Settings["resource"]); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[resource]", Problem: err.Error()}
-	}
-	if b.conventions, err = parseConventions(cfg.Settings["conventions"]); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[conventions]", Problem: err.Error()}
-	}
-	b.client = driverhttp.NewClient(cfg)
-	return b, nil
 }
 
 // logsURL makes the address that logs are posted to of the one that an author sets.
@@ -775,6 +747,24 @@ func hostArch(goarch string) string {
 	return goarch
 }
 
+// readable returns a body in OTLP's JSON, but for the IDs, which here are base64 as protobuf has
+// them: the records of this backend have none.
+func readable(body []byte) (string, error) {
+	var request collector.ExportLogsServiceRequest
+	if err := proto.Unmarshal(body, &request); err != nil {
+		return "", errors.New("otlp backend: the body is no request of OTLP")
+	}
+	text, err := protojson.Marshal(&request)
+	var compact bytes.Buffer
+	if err == nil {
+		err = json.Compact(&compact, text) // protojson puts spaces in by chance
+	}
+	if err != nil {
+		return "", errors.New("otlp backend: the body cannot be written as JSON")
+	}
+	return compact.String(), nil
+}
+
 // verdict is the table of the package comment, for an answer to a batch of n events. No
 // text of the server's goes into an error: it may repeat an event, or a key.
 func verdict(a driverhttp.Answer, n int, now time.Time) error {
@@ -783,7 +773,7 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	case 407, 511:
 		return say("the network wants credentials: log in to it, or check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY")
 	case 408, 429:
-		return later(a, now, say("the receiver asks to try again"))
+		return driverhttp.Later(a, now, 0, say("the receiver asks to try again"))
 	case 413:
 		return driver.TooLarge(say("the batch is too large"))
 	}
@@ -809,11 +799,11 @@ func verdict(a driverhttp.Answer, n int, now time.Time) error {
 	case a.Status == 400, a.Status == 422:
 		return say("without a reason, so not by a receiver of OTLP: check the endpoint, and what is in between")
 	case a.Status == 401, a.Status == 403:
-		return driver.Throttled(say("the credentials are refused: check Headers"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the credentials are refused: check Headers"))
 	case class == 4:
-		return driver.Throttled(say("no events are taken at this address: check the endpoint"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("no events are taken at this address: check the endpoint"))
 	case class == 5:
-		return later(a, now, say("the receiver, or what is in between, failed"))
+		return driverhttp.Later(a, now, 0, say("the receiver, or what is in between, failed"))
 	}
 	return say("not an answer to a POST: check the endpoint")
 }
@@ -829,14 +819,6 @@ func refusal(a driverhttp.Answer) bool {
 		return len(a.Body) > 0 && !driverhttp.LooksLikeHTML(a) && (kind == "application/x-protobuf" || kind == "application/json")
 	}
 	return false
-}
-
-// later marks err with the wait that the answer asks for, if it does.
-func later(a driverhttp.Answer, now time.Time, err error) error {
-	if wait, ok := driverhttp.RetryAfter(a.Header, now); ok {
-		return driver.Throttled(err, wait)
-	}
-	return err
 }
 
 func mediaType(a driverhttp.Answer) string {

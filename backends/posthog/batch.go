@@ -61,5 +61,5 @@ func acknowledged(a driverhttp.Answer, say func(string) error) error {
 	case "", "null", "[]", "false":
 		return nil
 	}
-	return driver.Throttled(say("the project's quota is used up, and PostHog has dropped the events"), repairWait)
+	return driver.Throttled(say("the project's quota is used up, and PostHog has dropped the events"), driverhttp.RepairWait)
 }

@@ -88,7 +88,7 @@
 //	400 with another code                kept, 1 h: about headers, or a body that was changed
 //	                                     on the way
 //	400 with anything else               kept: not PostHog's words
-//	401 402 403 404, every other 4xx     kept, 1 h: key, plan, intake or address are wrong,
+//	401 402 403 404, every other 4xx     kept, 1 h or longer: key, plan, intake or address are wrong,
 //	                                     the events are not
 //	408 425 429, every 5xx               kept; where Retry-After is given, for that long; but a
 //	                                     429 with billing_limit_exceeded 1 h
@@ -211,9 +211,6 @@ const (
 	// maxEvent leaves room below the same 500 000 bytes for an event in which every
 	// character is escaped, which makes six of it.
 	maxEvent = 64<<10 - 1
-	// repairWait is how long a wrong key or address, or an exhausted quota, is left alone.
-	// It takes a new release of the tool to repair, or a person with the account.
-	repairWait = time.Hour
 	// perMinute is four fifths of what PostHog documents for one distinct_id, which is about
 	// 5000: its servers count in windows of their own, and what waits on the way arrives later
 	// and closer together than it left.
@@ -250,7 +247,9 @@ func Driver() driver.Driver {
 			Values: []string{"us", "eu"},
 		}, {
 			Name: "endpoint",
-			Doc:  "URL of a PostHog of your own or of a proxy, instead of instance, like https://posthog.example.com",
+			Doc:  "instead of instance: URL of a PostHog of your own or of a proxy, like https://posthog.example.com",
+			// The path may hold a key.
+			Secret: true,
 			// Whether plain http will do is only known in Check.
 			Check: func(value string) error { return checkEndpoint(value, true) },
 		}, {
@@ -276,47 +275,85 @@ func Driver() driver.Driver {
 		// created_at is the SDK's time of sending in v1, sent_at ours in the older intake.
 		Momentary: []string{requestIDHeader, sentAtHeader, "created_at", "sent_at"},
 		Hosts: func(settings map[string]string) []string {
-			u, err := driverhttp.CheckEndpoint(endpoint(settings), true)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
+			return driverhttp.Hosts(driverhttp.CheckEndpoint(endpoint(settings), true))
 		},
 		Check: check,
 		Open:  open,
 	}
 }
 
-// Option changes a setting of [NewBackend].
-type Option func(settings map[string]string)
+// Option changes what [NewBackend] opens.
+type Option func(*driver.Config)
 
 // WithInstance chooses PostHog Cloud's region: "us" or "eu".
-func WithInstance(region string) Option {
-	return func(settings map[string]string) { settings["instance"] = region }
+func WithInstance(instance string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["instance"] = instance }
 }
 
-// WithEndpoint names a PostHog of one's own, or a proxy.
+// WithEndpoint sets the URL of a PostHog of one's own or of a proxy, instead of an instance.
 func WithEndpoint(url string) Option {
-	return func(settings map[string]string) { settings["endpoint"] = url }
+	return func(cfg *driver.Config) { cfg.Settings["endpoint"] = url }
 }
 
 // WithIntake chooses PostHog's way in: "v1" or "batch".
 func WithIntake(intake string) Option {
-	return func(settings map[string]string) { settings["intake"] = intake }
+	return func(cfg *driver.Config) { cfg.Settings["intake"] = intake }
 }
 
-// NewBackend makes a backend for direct use, without a collector. It sends to the US
-// unless an option says otherwise. A mistake is a [*driver.ConfigError].
+// NewBackend opens the backend without a collector. It sends to the US unless an option says
+// otherwise. A mistake is a [*driver.ConfigError].
 func NewBackend(projectKey string, options ...Option) (driver.Backend, error) {
-	settings := map[string]string{"project_key": projectKey}
+	cfg := driver.Config{Settings: map[string]string{"project_key": projectKey}}
 	for _, option := range options {
-		option(settings)
+		option(&cfg)
 	}
-	resolved, err := Driver().Resolve(settings)
-	if err != nil {
+	return Driver().New(cfg)
+}
+
+func check(cfg driver.Config) error {
+	own := cfg.Settings["endpoint"]
+	if own != "" {
+		if err := checkEndpoint(own, cfg.Insecure); err != nil {
+			return driver.SettingError("endpoint", err.Error())
+		}
+		if cfg.Settings["instance"] != "" {
+			return driver.SettingError("endpoint", "instance is set as well: keep one of them")
+		}
+	}
+	if (cfg.Settings["group_type"] == "") != (cfg.Settings["group_key"] == "") {
+		return driver.SettingError("group_type", "group_type and group_key go together: set both or none")
+	}
+	refuse := func(problem string) error {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
+	}
+	var taken []string
+	switch {
+	case intake(cfg.Settings) == intakeV1:
+		taken = ownHeaders
+	case own == "" && driverhttp.HasHeader(cfg.Headers, "Authorization"):
+		return refuse("Authorization is for PostHog's personal keys, which must not be in a program that others run: leave it out")
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers, taken...); err != nil {
+		return refuse(err.Error())
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
 		return nil, err
 	}
-	return open(driver.Config{Settings: resolved})
+	b := &backend{
+		client:   driverhttp.NewClient(cfg),
+		endpoint: endpoint(cfg.Settings),
+		key:      cfg.Settings["project_key"],
+		v1:       intake(cfg.Settings) == intakeV1,
+		persons:  cfg.Settings["person_properties"] == "on",
+	}
+	if kind := cfg.Settings["group_type"]; kind != "" {
+		b.groups = map[string]string{kind: cfg.Settings["group_key"]}
+	}
+	return b, nil
 }
 
 // maxKey is what PostHog's capture takes: longer ones are answered 401.
@@ -393,53 +430,6 @@ func endpoint(settings map[string]string) string {
 		return "https://eu.i.posthog.com"
 	}
 	return "https://us.i.posthog.com"
-}
-
-func check(cfg driver.Config) error {
-	own := cfg.Settings["endpoint"]
-	if own != "" {
-		const field = "Telemetry.Settings[endpoint]"
-		if err := checkEndpoint(own, cfg.Insecure); err != nil {
-			return &driver.ConfigError{Field: field, Problem: err.Error()}
-		}
-		if cfg.Settings["instance"] != "" {
-			return &driver.ConfigError{Field: field, Problem: "instance is set as well: keep one of them"}
-		}
-	}
-	if (cfg.Settings["group_type"] == "") != (cfg.Settings["group_key"] == "") {
-		return &driver.ConfigError{Field: "Telemetry.Settings[group_type]", Problem: "group_type and group_key go together: set both or none"}
-	}
-	refuse := func(problem string) error {
-		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: problem}
-	}
-	var taken []string
-	switch {
-	case intake(cfg.Settings) == intakeV1:
-		taken = ownHeaders
-	case own == "" && driverhttp.HasHeader(cfg.Headers, "Authorization"):
-		return refuse("Authorization is for PostHog's personal keys, which must not be in a program that others run: leave it out")
-	}
-	if err := driverhttp.CheckHeaders(cfg.Headers, taken...); err != nil {
-		return refuse(err.Error())
-	}
-	return nil
-}
-
-func open(cfg driver.Config) (driver.Backend, error) {
-	if err := check(cfg); err != nil {
-		return nil, err
-	}
-	b := &backend{
-		client:   driverhttp.NewClient(cfg),
-		endpoint: endpoint(cfg.Settings),
-		key:      cfg.Settings["project_key"],
-		v1:       intake(cfg.Settings) == intakeV1,
-		persons:  cfg.Settings["person_properties"] == "on",
-	}
-	if kind := cfg.Settings["group_type"]; kind != "" {
-		b.groups = map[string]string{kind: cfg.Settings["group_key"]}
-	}
-	return b, nil
 }
 
 // intake is the one that the settings choose.
@@ -809,11 +799,11 @@ func (b *backend) verdict(a driverhttp.Answer, n int, now time.Time) error {
 	switch a.Status {
 	case 429:
 		if b.v1 && errorCode(a) == unpaid {
-			return driver.Throttled(say("PostHog wants to be paid: check the project's plan"), repairWait)
+			return driverhttp.Later(a, now, driverhttp.RepairWait, say("PostHog wants to be paid: check the project's plan"))
 		}
-		return later(a, now, say("PostHog asks to try again"))
+		return driverhttp.Later(a, now, 0, say("PostHog asks to try again"))
 	case 408, 425:
-		return later(a, now, say("PostHog asks to try again"))
+		return driverhttp.Later(a, now, 0, say("PostHog asks to try again"))
 	case 413:
 		return driver.TooLarge(say("the batch is too large"))
 	}
@@ -827,9 +817,9 @@ func (b *backend) verdict(a driverhttp.Answer, n int, now time.Time) error {
 		}
 		return refusedBatch(a, n, say)
 	case 401, 403:
-		return driver.Throttled(say("the key is refused: check Settings[project_key] and its region"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the key is refused: check Settings[project_key] and its region"))
 	case 402:
-		return driver.Throttled(say("PostHog wants to be paid: check the project's plan"), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("PostHog wants to be paid: check the project's plan"))
 	}
 	switch a.Status / 100 {
 	case 2:
@@ -843,9 +833,9 @@ func (b *backend) verdict(a driverhttp.Answer, n int, now time.Time) error {
 	case 3:
 		return say("redirects are not followed: check Settings[endpoint], or log in to this network")
 	case 4:
-		return driver.Throttled(say("no events are taken at this address: check Settings[endpoint]"+b.otherIntake()), repairWait)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("no events are taken at this address: check Settings[endpoint]"+b.otherIntake()))
 	case 5:
-		return later(a, now, say("PostHog failed"+b.otherIntake()))
+		return driverhttp.Later(a, now, 0, say("PostHog failed"+b.otherIntake()))
 	}
 	return say("not an answer to a POST: check Settings[endpoint]")
 }
@@ -856,12 +846,4 @@ func (b *backend) otherIntake() string {
 		return "; a PostHog of one's own may not serve v1: then set Settings[intake] to batch"
 	}
 	return ""
-}
-
-// later marks err with the wait that the answer asks for, if it does.
-func later(a driverhttp.Answer, now time.Time, err error) error {
-	if wait, ok := driverhttp.RetryAfter(a.Header, now); ok {
-		return driver.Throttled(err, wait)
-	}
-	return err
 }

@@ -244,7 +244,7 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 		status   int
 		one, two driver.Class
 		wait     time.Duration // without a Retry-After
-		asked    bool          // a Retry-After is respected
+		asked    bool          // a Retry-After is respected, not only where it is longer than wait
 		says     string
 	}{
 		{200, unknown, unknown, 0, false, "acknowledgement"}, // of a body that acknowledges nothing
@@ -277,10 +277,11 @@ func TestEveryStatusMeansWhatTheTableSays(t *testing.T) {
 				if n > 1 {
 					class = r.two
 				}
-				if r.asked && after != "" && after != canary {
-					class, wait = throttled, 24*time.Hour // the longest that driverhttp lets through
+				if (r.asked || r.wait > 0) && after != "" && after != canary {
+					const longest = 24 * time.Hour // that driverhttp lets through
+					class, wait = throttled, max(r.wait, longest)
 					if after == "90" {
-						wait = 90 * time.Second
+						wait = max(r.wait, 90*time.Second)
 					}
 				}
 				if driver.Classify(err) != class || driver.Wait(err) != wait {

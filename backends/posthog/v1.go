@@ -118,7 +118,7 @@ func refusedV1(a driverhttp.Answer, n int, say func(string) error) error {
 	case slices.Contains(eventCodes, code):
 		return driver.Refused(say("PostHog does not take one of the events: "+code), n)
 	case slices.Contains(otherCodes, code):
-		return driver.Throttled(say("PostHog cannot read the request, which something in between may have changed: "+code), repairWait)
+		return driver.Throttled(say("PostHog cannot read the request, which something in between may have changed: "+code), driverhttp.RepairWait)
 	}
 	return say("not in PostHog's words: check Settings[endpoint], and what is in between")
 }

@@ -96,7 +96,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
@@ -107,59 +106,81 @@ func Driver() driver.Driver {
 	return driver.Driver{
 		Name: "segment",
 		Doc:  "sends events to Segment, RudderStack or Jitsu",
-		Settings: []driver.Setting{
-			{Name: "instance", Doc: "where Segment keeps the workspace: us or eu", Values: []string{"us", "eu"}},
-			{Name: "endpoint", Doc: "instead of instance: URL of a RudderStack data plane, of a Jitsu, or of a proxy", Secret: true},
-			{Name: "write_key", Doc: "the source's write key", Required: true, Secret: true, Check: checkKey},
-		},
 		Accepted: "the intake has taken the events, no more: Segment's answers alike under a write key that it does not know and to " +
 			"events that it drops; the source's debugger shows what arrived",
+		Settings: []driver.Setting{{
+			Name:     "write_key",
+			Doc:      "the source's write key",
+			Required: true,
+			Secret:   true,
+			Check:    driverhttp.CheckKey,
+		}, {
+			Name:   "instance",
+			Doc:    "where Segment keeps the workspace: us or eu",
+			Values: []string{"us", "eu"},
+		}, {
+			Name: "endpoint",
+			Doc:  "instead of instance: URL of a RudderStack data plane, of a Jitsu, or of a proxy",
+			// The path may hold a key.
+			Secret: true,
+		}},
 		// An event grows by some 200 bytes here: below 500 000 bytes a request and 32 000 an
 		// event, whatever its texts.
 		Limits: driver.Limits{Events: 400, Bytes: 390_000, EventBytes: 31_500},
-		Hosts: func(settings map[string]string) []string {
-			u, err := address(settings, true)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
-		},
-		Check: func(c driver.Config) error {
-			_, err := check(c)
-			return err
-		},
-		Open: func(c driver.Config) (driver.Backend, error) {
-			u, err := check(c)
-			if err != nil {
-				return nil, err
-			}
-			return &backend{
-				client:  driverhttp.NewClient(c),
-				url:     u.String(),
-				auth:    "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Settings["write_key"]+":")),
-				segment: c.Settings["instance"] != "",
-			}, nil
-		},
+		Hosts:  func(settings map[string]string) []string { return driverhttp.Hosts(address(settings, true)) },
+		Check:  check,
+		Open:   open,
 	}
 }
 
-// check returns where batches are posted, or the mistake in the configuration.
-func check(c driver.Config) (*url.URL, error) {
-	u, err := address(c.Settings, c.Insecure)
+// Option changes what [NewBackend] opens.
+type Option func(*driver.Config)
+
+// WithInstance says where Segment keeps the workspace: "us" or "eu".
+func WithInstance(instance string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["instance"] = instance }
+}
+
+// WithEndpoint sets the URL of a RudderStack data plane, of a Jitsu or of a proxy, instead of an
+// instance.
+func WithEndpoint(url string) Option {
+	return func(cfg *driver.Config) { cfg.Settings["endpoint"] = url }
+}
+
+// NewBackend opens the backend without a collector. WithInstance or WithEndpoint is needed. A
+// mistake is a [*driver.ConfigError].
+func NewBackend(writeKey string, options ...Option) (driver.Backend, error) {
+	cfg := driver.Config{Settings: map[string]string{"write_key": writeKey}}
+	for _, option := range options {
+		option(&cfg)
+	}
+	return Driver().New(cfg)
+}
+
+func check(cfg driver.Config) error {
+	if _, err := address(cfg.Settings, cfg.Insecure); err != nil {
+		return err
+	}
+	if err := driverhttp.CheckHeaders(cfg.Headers, "Authorization"); err != nil {
+		return &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
+	}
+	return nil
+}
+
+func open(cfg driver.Config) (driver.Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	u, err := address(cfg.Settings, cfg.Insecure)
 	if err != nil {
 		return nil, err
 	}
-	if err := driverhttp.CheckHeaders(c.Headers, "Authorization"); err != nil {
-		return nil, &driver.ConfigError{Field: "Telemetry.Headers", Problem: err.Error()}
-	}
-	return u, nil
-}
-
-func checkKey(key string) error {
-	if strings.ContainsFunc(key, unicode.IsSpace) {
-		return errors.New("holds white space: was a line break copied with it?")
-	}
-	return nil
+	return &backend{
+		client:  driverhttp.NewClient(cfg),
+		url:     u.String(),
+		auth:    "Basic " + base64.StdEncoding.EncodeToString([]byte(cfg.Settings["write_key"]+":")),
+		segment: cfg.Settings["instance"] != "",
+	}, nil
 }
 
 // hosts are Segment's own [region]. In [http] the second is another one, which elsewhere is
@@ -169,22 +190,21 @@ var hosts = map[string]string{"us": "api.segment.io", "eu": "events.eu1.segmenta
 // address is where batches are posted.
 func address(settings map[string]string, insecure bool) (*url.URL, error) {
 	instance, endpoint := settings["instance"], settings["endpoint"]
-	if (instance == "") == (endpoint == "") {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[instance]", Problem: "needs either instance (us or eu) or endpoint, not both"}
-	}
-	if instance != "" {
+	switch {
+	case instance != "" && endpoint != "":
+		return nil, driver.SettingError("endpoint", "instance is set as well: keep one of them")
+	case instance == "" && endpoint == "":
+		return nil, driver.SettingError("instance", "not set: us or eu, or an endpoint in place of it")
+	case instance != "":
 		return &url.URL{Scheme: "https", Host: hosts[instance], Path: "/v1/batch"}, nil
-	}
-	refuse := func(problem string) (*url.URL, error) {
-		return nil, &driver.ConfigError{Field: "Telemetry.Settings[endpoint]", Problem: problem}
 	}
 	u, err := driverhttp.CheckEndpoint(endpoint, insecure)
 	if err != nil {
-		return refuse(err.Error())
+		return nil, driver.SettingError("endpoint", err.Error())
 	}
 	for _, call := range []string{"track", "identify", "page", "screen", "group", "alias", "import"} {
 		if _, is := driverhttp.CutEnding(u, call); is {
-			return refuse("the address of another call: leave out /v1 and what follows")
+			return nil, driver.SettingError("endpoint", "the address of another call: leave out /v1 and what follows")
 		}
 	}
 	if base, whole := driverhttp.CutEnding(u, "batch"); whole {
@@ -198,6 +218,38 @@ type backend struct {
 	client    *driverhttp.Client
 	url, auth string
 	segment   bool // and not an endpoint
+}
+
+// Send makes one attempt.
+func (b *backend) Send(ctx context.Context, events []driver.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	batch := make([]track, len(events))
+	for i, e := range events {
+		batch[i] = b.track(e)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // six bytes for each < would be beyond the limits
+	if err := encoder.Encode(map[string][]track{"batch": batch}); err != nil {
+		return driver.Permanent(errors.New("segment backend: the batch cannot be encoded"))
+	}
+	answer, err := b.client.Post(ctx, driverhttp.Request{
+		URL:    b.url,
+		Header: http.Header{"Authorization": {b.auth}, "Content-Type": {"application/json"}},
+		Body:   body.Bytes(),
+		Gzip:   b.segment,
+	})
+	if err != nil {
+		return fmt.Errorf("segment backend: %w", err)
+	}
+	return verdict(answer, events, time.Now())
+}
+
+func (b *backend) Close() error {
+	b.client.Close()
+	return nil
 }
 
 // track is a call of the tracking API, which is an event.
@@ -293,54 +345,27 @@ func isEventName(kind string) bool {
 	return kind != "" && len(kind) <= longest
 }
 
-// Send makes one attempt.
-func (b *backend) Send(ctx context.Context, events []driver.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	batch := make([]track, len(events))
-	for i, e := range events {
-		batch[i] = b.track(e)
-	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // six bytes for each < would be beyond the limits
-	if err := encoder.Encode(map[string][]track{"batch": batch}); err != nil {
-		return driver.Permanent(errors.New("segment: the batch cannot be encoded"))
-	}
-	answer, err := b.client.Post(ctx, driverhttp.Request{
-		URL:    b.url,
-		Header: http.Header{"Authorization": {b.auth}, "Content-Type": {"application/json"}},
-		Body:   body.Bytes(),
-		Gzip:   b.segment,
-	})
-	if err != nil {
-		return fmt.Errorf("segment: %w", err)
-	}
-	return verdict(answer, events)
-}
-
 // verdict is the table of the package comment, for a batch.
-func verdict(a driverhttp.Answer, events []driver.Event) error {
-	err := fmt.Errorf("segment: answered %d", a.Status)
+func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
+	err := fmt.Errorf("segment backend: answered %d", a.Status)
 	switch {
 	case a.Status == http.StatusRequestEntityTooLarge:
 		return driver.TooLarge(err)
 	case driverhttp.LooksLikeHTML(a):
-		return later(fmt.Errorf("%w with a web page, which is not the API's: log in to this network, or check Settings[endpoint]", err), a, 0)
+		return driverhttp.Later(a, now, 0, fmt.Errorf("%w with a web page, which is not the API's: log in to this network, or check Settings[endpoint]", err))
 	case a.Status == http.StatusOK:
-		return taken(a, events, err)
+		return taken(a, events, now, err)
 	case a.Status == http.StatusBadRequest && len(a.Body) == 0:
-		return later(err, a, 0) // theirs has a message
+		return driverhttp.Later(a, now, 0, err) // theirs has a message
 	case a.Status == http.StatusBadRequest && !isAboutKey(a.Body):
 		return driver.Refused(err, len(events))
 	case a.Status == http.StatusRequestTimeout, a.Status == http.StatusTooManyRequests:
-		return later(err, a, 0)
+		return driverhttp.Later(a, now, 0, err)
 	case a.Status/100 == 4:
 		// Key and address can be repaired, lost events cannot.
-		return later(fmt.Errorf("%w: check Settings[write_key] and Settings[endpoint]", err), a, time.Hour)
+		return driverhttp.Later(a, now, driverhttp.RepairWait, fmt.Errorf("%w: check Settings[write_key] and Settings[endpoint]", err))
 	}
-	return later(err, a, 0)
+	return driverhttp.Later(a, now, 0, err)
 }
 
 // isAboutKey reports whether a 400 is RudderStack's for a key and not for the events. It
@@ -350,17 +375,8 @@ func isAboutKey(body []byte) bool {
 	return said == "Invalid Authorization Header" || said == "Missing Authorization Header"
 }
 
-// later keeps the batch, for as long as the server asks and for least.
-func later(err error, a driverhttp.Answer, least time.Duration) error {
-	wait, asked := driverhttp.RetryAfter(a.Header, time.Now())
-	if !asked && least == 0 {
-		return err
-	}
-	return driver.Throttled(err, max(wait, least))
-}
-
 // taken reads a 200: who answers with JSON may say that not everything was taken.
-func taken(a driverhttp.Answer, events []driver.Event, err error) error {
+func taken(a driverhttp.Answer, events []driver.Event, now time.Time, err error) error {
 	var said struct {
 		OK      *bool    `json:"ok"`
 		Success *bool    `json:"success"`
@@ -384,13 +400,7 @@ func taken(a driverhttp.Answer, events []driver.Event, err error) error {
 	}
 	// An answer that names none, all, or others than those of this batch accepts nothing.
 	if len(left) == 0 || len(partial.Accepted) == 0 || len(partial.Accepted)+len(left) != len(events) {
-		return later(err, a, 0)
+		return driverhttp.Later(a, now, 0, err)
 	}
 	return partial
-}
-
-// Close releases the connections.
-func (b *backend) Close() error {
-	b.client.Close()
-	return nil
 }

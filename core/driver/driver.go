@@ -160,6 +160,11 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return e.Field + ": " + e.Problem }
 
+// SettingError returns the [*ConfigError] of a setting of a driver's.
+func SettingError(name, problem string) error {
+	return &ConfigError{Field: "Telemetry.Settings[" + name + "]", Problem: problem}
+}
+
 // Resolve checks settings against the declaration and returns a new map with the
 // defaults filled in. The error is a [*ConfigError].
 func (d Driver) Resolve(settings map[string]string) (map[string]string, error) {
@@ -168,6 +173,16 @@ func (d Driver) Resolve(settings map[string]string) (map[string]string, error) {
 		wrong.Field = "Telemetry." + wrong.Field
 	}
 	return resolved, err
+}
+
+// New resolves cfg.Settings and opens a backend with the rest of cfg as it is, for a program that
+// does not go through the collector. The error is a [*ConfigError].
+func (d Driver) New(cfg Config) (Backend, error) {
+	var err error
+	if cfg.Settings, err = d.Resolve(cfg.Settings); err != nil {
+		return nil, err
+	}
+	return d.Open(cfg)
 }
 
 // ResolveSettings checks settings against what who declares, such as `backend "http"`, and

@@ -58,6 +58,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/internal/vendorhttp"
 )
@@ -81,17 +82,13 @@ func Vendor() deletion.Vendor {
 		Name: "amplitude",
 		Doc:  "erases users and their events at Amplitude",
 		Settings: []driver.Setting{
+			{Name: "api_key", Doc: "API key of the project at Amplitude", Required: true, Secret: true, Check: driverhttp.CheckKey},
+			{Name: "secret_key", Doc: "secret key of the project at Amplitude", Required: true, Secret: true, Check: driverhttp.CheckKey},
 			{Name: "instance", Doc: "where Amplitude keeps the project: us or eu", Values: []string{"us", "eu"}},
 			{Name: "endpoint", Doc: "instead of instance: URL of a proxy in front of Amplitude's API"},
-			{Name: "api_key", Doc: "API key of the project at Amplitude", Required: true, Secret: true, Check: vendorhttp.CheckKey},
-			{Name: "secret_key", Doc: "secret key of the project at Amplitude", Required: true, Secret: true, Check: vendorhttp.CheckKey},
 		},
 		Hosts: func(settings map[string]string) []string {
-			u, err := vendorhttp.Address(settings, hosts)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
+			return driverhttp.Hosts(vendorhttp.Address(settings, hosts))
 		},
 		Open: func(cfg deletion.VendorConfig) (deletion.Requestor, error) {
 			u, err := vendorhttp.Address(cfg.Settings, hosts)

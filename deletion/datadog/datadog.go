@@ -104,23 +104,17 @@ func Vendor() deletion.Vendor {
 		Name: "datadog",
 		Doc:  "erases logs at Datadog",
 		Settings: []driver.Setting{
+			{Name: "api_key", Doc: "API key for Datadog", Required: true, Secret: true, Check: checkAPIKey},
+			{Name: "application_key", Doc: "application key for Datadog", Required: true, Secret: true, Check: checkApplicationKey},
 			{Name: "site", Doc: "region or site of the organisation, like eu1 or datadoghq.eu", Default: "us1", Values: sites},
 			{Name: "endpoint", Doc: "instead of site: URL of a proxy in front of Datadog's API", Check: checkEndpoint},
 			{Name: "service", Doc: "service of the logs, the tool's name if not given", Check: checkService},
 			// There is no default: what is older than a guess would stay.
 			{Name: "retention", Doc: "how long logs are kept in the longest of all places, such as 15d or 360h", Required: true, Check: checkRetention},
 			{Name: "tiers", Doc: "where logs are counted, between commas", Default: strings.Join(allTiers, ","), Check: checkTiers},
-			{Name: "api_key", Doc: "API key for Datadog", Required: true, Secret: true, Check: checkAPIKey},
-			{Name: "application_key", Doc: "application key for Datadog", Required: true, Secret: true, Check: checkApplicationKey},
 		},
-		Hosts: func(settings map[string]string) []string {
-			base, err := address(settings)
-			if err != nil {
-				return nil
-			}
-			return []string{base.Host}
-		},
-		Open: func(cfg deletion.VendorConfig) (deletion.Requestor, error) { return open(cfg) },
+		Hosts: func(settings map[string]string) []string { return driverhttp.Hosts(address(settings)) },
+		Open:  func(cfg deletion.VendorConfig) (deletion.Requestor, error) { return open(cfg) },
 	}
 }
 
@@ -279,7 +273,7 @@ func checkKey(key string) error {
 	case strings.HasPrefix(key, "ddpat_"):
 		return errors.New("a personal access token, which this call does not take: use an API key and an application key")
 	}
-	return vendorhttp.CheckKey(key)
+	return driverhttp.CheckKey(key)
 }
 
 // ErrFailing says that a request has failed for a reason that may pass.
@@ -500,27 +494,6 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	return now, nil
 }
 
-// Cancel implements deletion.Canceller.
-func (r *requestor) Cancel(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
-	id, err := r.check(receipt)
-	if err != nil {
-		return deletion.Receipt{}, err
-	}
-	const doing = "cancelling the request"
-	a, err := r.exchange(ctx, vendorhttp.Call{Doing: doing, Method: http.MethodPut, Cause: unknownID,
-		Path: "/api/v2/deletion/requests/" + strconv.FormatInt(id, 10) + "/cancel"})
-	if errors.Is(err, errUnknownID) {
-		return deletion.Receipt{}, r.Errorf("Datadog knows no such request: %w", deletion.ErrUnknownReceipt)
-	}
-	if err != nil {
-		return deletion.Receipt{}, err
-	}
-	if e, ok := readOne(a); !ok || e.id != id || e.stage() != undone {
-		return deletion.Receipt{}, r.Undocumented(doing, a.Status)
-	}
-	return deletion.Receipt{State: deletion.Refused, ID: receipt.ID, Detail: cancelled, MachineID: receipt.MachineID, At: receipt.At}, nil
-}
-
 // check returns the number in a receipt.
 func (r *requestor) check(receipt deletion.Receipt) (int64, error) {
 	if err := (deletion.Request{MachineID: receipt.MachineID}).Validate(); err != nil {
@@ -655,6 +628,27 @@ func (r *requestor) Count(ctx context.Context, machineID string) (int64, error) 
 	}
 	now := r.Now()
 	return r.count(ctx, "host:"+machineID, now.Add(-maxRetention), now.Add(ahead))
+}
+
+// Cancel implements deletion.Canceller.
+func (r *requestor) Cancel(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
+	id, err := r.check(receipt)
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	const doing = "cancelling the request"
+	a, err := r.exchange(ctx, vendorhttp.Call{Doing: doing, Method: http.MethodPut, Cause: unknownID,
+		Path: "/api/v2/deletion/requests/" + strconv.FormatInt(id, 10) + "/cancel"})
+	if errors.Is(err, errUnknownID) {
+		return deletion.Receipt{}, r.Errorf("Datadog knows no such request: %w", deletion.ErrUnknownReceipt)
+	}
+	if err != nil {
+		return deletion.Receipt{}, err
+	}
+	if e, ok := readOne(a); !ok || e.id != id || e.stage() != undone {
+		return deletion.Receipt{}, r.Undocumented(doing, a.Status)
+	}
+	return deletion.Receipt{State: deletion.Refused, ID: receipt.ID, Detail: cancelled, MachineID: receipt.MachineID, At: receipt.At}, nil
 }
 
 // count returns how many logs a search finds, in all tiers.

@@ -47,9 +47,6 @@ import (
 )
 
 const (
-	// repairWait is how long a wrong address is left alone: a new release of the tool
-	// repairs it, or an hour of work on the server.
-	repairWait = time.Hour
 	// maxID and maxDetail bound what a server can put into a person's state file and on
 	// their terminal: an ID of any kind, two lines of text.
 	maxID, maxDetail = 128, 200
@@ -193,7 +190,7 @@ func (r Requestor) read(a driverhttp.Answer, now time.Time, erasureKey string) (
 		}
 		return deletion.Receipt{}, fail("but not as a deletion endpoint would: log in to this network, or check the endpoint")
 	case 401, 404, 405, 407, 410, 415:
-		return deletion.Receipt{}, driver.Throttled(fail("no deletion requests are taken at this address: check the endpoint and its headers"), repairWait)
+		return deletion.Receipt{}, driver.Throttled(fail("no deletion requests are taken at this address: check the endpoint and its headers"), driverhttp.RepairWait)
 	}
 	err := fail("try again later")
 	if a.Status/100 == 3 {

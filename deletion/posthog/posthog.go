@@ -84,6 +84,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/internal/vendorhttp"
 )
@@ -110,20 +111,14 @@ func Vendor() deletion.Vendor {
 		Name: "posthog",
 		Doc:  "erases events and profiles at PostHog",
 		Settings: []driver.Setting{
+			{Name: "key", Doc: "personal API key for PostHog, which begins with phx_", Required: true, Secret: true, Check: checkKey},
 			// There is no default: in the wrong region nothing would be found.
 			{Name: "instance", Doc: "where PostHog keeps the project: us or eu", Values: []string{"us", "eu"}},
 			{Name: "endpoint", Doc: "instead of instance: URL of a PostHog of your own"},
 			{Name: "project", Doc: "number of the project at PostHog", Required: true, Check: checkProject},
-			{Name: "key", Doc: "personal API key for PostHog, which begins with phx_", Required: true, Secret: true, Check: checkKey},
 		},
-		Hosts: func(settings map[string]string) []string {
-			u, err := address(settings)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
-		},
-		Open: func(cfg deletion.VendorConfig) (deletion.Requestor, error) { return open(cfg) },
+		Hosts: func(settings map[string]string) []string { return driverhttp.Hosts(address(settings)) },
+		Open:  func(cfg deletion.VendorConfig) (deletion.Requestor, error) { return open(cfg) },
 	}
 }
 

@@ -61,6 +61,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/driver"
+	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/deletion/internal/vendorhttp"
 )
@@ -76,18 +77,14 @@ func Vendor() deletion.Vendor {
 		Name: "segment",
 		Doc:  "erases events at Segment and at the destinations that it can ask to",
 		Settings: []driver.Setting{
+			{Name: "token", Doc: "token for Segment's Public API", Required: true, Secret: true, Check: driverhttp.CheckKey},
 			{Name: "instance", Doc: "where Segment keeps the workspace: us or eu", Values: []string{"us", "eu"}},
 			{Name: "endpoint", Doc: "instead of instance: URL of a proxy in front of Segment's Public API"},
 			{Name: "regulation", Doc: "SUPPRESS_WITH_DELETE, which keeps out later events too, or DELETE_ONLY",
 				Default: "SUPPRESS_WITH_DELETE", Values: []string{"SUPPRESS_WITH_DELETE", "DELETE_ONLY"}},
-			{Name: "token", Doc: "token for Segment's Public API", Required: true, Secret: true, Check: vendorhttp.CheckKey},
 		},
 		Hosts: func(settings map[string]string) []string {
-			u, err := vendorhttp.Address(settings, hosts)
-			if err != nil {
-				return nil
-			}
-			return []string{u.Host}
+			return driverhttp.Hosts(vendorhttp.Address(settings, hosts))
 		},
 		Open: func(cfg deletion.VendorConfig) (deletion.Requestor, error) {
 			u, err := vendorhttp.Address(cfg.Settings, hosts)

@@ -103,7 +103,7 @@ func StoreDriver(db *store.DB) driver.Driver {
 			if text := cfg.Settings["retention"]; text != "" {
 				var err error
 				if s.retention, err = days(text); err != nil {
-					return nil, &driver.ConfigError{Field: "Telemetry.Settings[retention]", Problem: err.Error()}
+					return nil, driver.SettingError("retention", err.Error())
 				}
 			}
 			return s, nil

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // maxWait bounds what a Retry-After may ask for. Longer than a day is a mistake of a
@@ -36,6 +38,21 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	}
 	// Sub saturates, so that no date overflows.
 	return min(max(at.Sub(now), 0), maxWait), true
+}
+
+// RepairWait is how long a wrong key or address is left alone, as the least for [Later]: it takes a new
+// release of the tool to repair, or an hour of a person's work at the receiver.
+const RepairWait = time.Hour
+
+// Later is err for a batch that is to be sent again: after what the answer asks for, and not before
+// least has passed. It is err itself, for the collector to decide, where the answer asks for nothing and
+// least is 0.
+func Later(a Answer, now time.Time, least time.Duration, err error) error {
+	wait, asked := RetryAfter(a.Header, now)
+	if !asked && least == 0 {
+		return err
+	}
+	return driver.Throttled(err, max(wait, least))
 }
 
 // LooksLikeHTML reports whether an answer is a web page: a content type of HTML, or

@@ -40,6 +40,24 @@ func CheckEndpoint(raw string, insecure bool) (*url.URL, error) {
 	return u, nil
 }
 
+// CheckKey refuses a key that holds what no key does, such as a line break that was copied with it. A key of
+// a vendor's is of printable ASCII; its length and alphabet no vendor promises. The error repeats nothing of it.
+func CheckKey(key string) error {
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("holds a space, a line break or another character that no key has: copy it once more")
+	}
+	return nil
+}
+
+// Hosts is what a driver's Hosts returns of the address that settings make: its host, or nothing where they
+// make none.
+func Hosts(u *url.URL, err error) []string {
+	if err != nil {
+		return nil
+	}
+	return []string{u.Host}
+}
+
 func validPort(u *url.URL) bool {
 	if u.Port() == "" {
 		return !strings.HasSuffix(u.Host, ":")

@@ -39,9 +39,6 @@ const (
 	// maxAnswer bounds an answer. A page of a hundred requests takes 20 KiB, a profile with a
 	// thousand IDs 40.
 	maxAnswer = 256 << 10
-	// repairWait is how long a wrong key, project or address is left alone: it takes
-	// a person to repair it.
-	repairWait = time.Hour
 	// busyWait is for a 429 that does not say how long: vendors count by the minute.
 	busyWait = time.Minute
 )
@@ -123,14 +120,6 @@ func Address(settings map[string]string, hosts map[string]string) (*url.URL, err
 // Mistake is one in a setting.
 func Mistake(setting, problem string) error {
 	return &driver.ConfigError{Field: "Settings[" + setting + "]", Problem: problem}
-}
-
-// CheckKey refuses what no key has in it, and repeats nothing of it.
-func CheckKey(key string) error {
-	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("holds a space, a line break or another character that no key has: copy it once more")
-	}
-	return nil
 }
 
 // Call is a request to a vendor.
@@ -236,11 +225,11 @@ func (c *Client) judge(call Call, a Answer, header http.Header) error {
 	case refused:
 		return say("but not as " + c.Vendor + " would: check the address, or what is in between")
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return driver.Throttled(c.answered(call, status, deletion.ErrKey.Error()+": "+cmp.Or(call.KeyHint, c.KeyHint), deletion.ErrKey), repairWait)
+		return driver.Throttled(c.answered(call, status, deletion.ErrKey.Error()+": "+cmp.Or(call.KeyHint, c.KeyHint), deletion.ErrKey), driverhttp.RepairWait)
 	case status == http.StatusProxyAuthRequired:
-		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), repairWait)
+		return driver.Throttled(say("the proxy wants credentials: check HTTPS_PROXY"), driverhttp.RepairWait)
 	case status >= 400:
-		return driver.Throttled(say(c.Vendor+" does not do this here: check the address, the project and the plan"), repairWait)
+		return driver.Throttled(say(c.Vendor+" does not do this here: check the address, the project and the plan"), driverhttp.RepairWait)
 	case status >= 300:
 		return say("redirects are not followed, since they would take the key along: check the address")
 	case !slices.Contains(call.Want, status):
