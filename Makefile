@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck pages reference recording
+.PHONY: help floors demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck pages reference recording
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -219,6 +219,9 @@ reproducible: ## Build the last commit twice, in other folders with nothing kept
 
 release: ## Hold what a release is made of to what is said of it: licences, SBOM, pages, install, packages
 	cd release/check && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+floors: ## Try whether lower versions than go.mod's would do
+	@GO='$(GO)' release/floors.sh
 
 apidiff: ## Compare what the packages export with the last release
 	@GO='$(GO)' release/apidiff.sh

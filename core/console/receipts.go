@@ -74,7 +74,8 @@ func (c *call) completeDecisions() (list []string) {
 }
 
 // chosenDecision returns the number of the decision that an argument names: by that, or by
-// the beginning of its receipt, of which several decisions may have the same.
+// the beginning of its receipt, as much of it as the list shows or more, of which several decisions
+// may have the same. Less of it would be taken for a number now and then.
 func (c *call) chosenDecision(all core.Decisions) (int, error) {
 	arg := c.args[0]
 	n, err := strconv.Atoi(arg)
@@ -83,7 +84,7 @@ func (c *call) chosenDecision(all core.Decisions) (int, error) {
 	}
 	found, one := 0, true
 	for i, d := range slices.Backward(all.List) {
-		if strings.HasPrefix(d.Receipt, arg) && arg != "" {
+		if len(arg) >= receiptDigits && strings.HasPrefix(d.Receipt, arg) {
 			one = one && (found == 0 || d.Receipt == all.List[found-1].Receipt)
 			found = i + 1
 		}

@@ -361,7 +361,7 @@ func TestAToolWithoutTelemetryLinksNoNetworkClientAndNoVendor(t *testing.T) {
 
 // forCommands are the modules that a command line needs, with telemetry or without.
 var forCommands = []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/inconshreveable/mousetrap",
-	"golang.org/x/sys", "golang.org/x/term", "go.yaml.in/yaml/v3"}
+	"golang.org/x/sys", "go.yaml.in/yaml/v3"}
 
 // The suite links testing and every encoding that a request may have: it is for tests, and
 // for the one program that is made of it.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 const width = 96
@@ -23,7 +23,7 @@ type story struct {
 
 func newStory() *story {
 	out := os.Stdout
-	return &story{out: out, colour: term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return &story{out: out, colour: tty.Is(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
 const (

@@ -298,7 +298,7 @@ func TestAWrongFileIsOneLineInAScriptAndAnErrorWithStrict(t *testing.T) {
 		"Name: mytool\nTelemetry: {Backend: posthog, Settings: {project_key: phc_k, instance: eu, endpoint: 'https://h'}}\n": "Telemetry.Settings[endpoint]: instance is set as well",
 		"Name: mytool\nTelemetry: {Backend: datadog}\n":                                                                      "Telemetry.Settings[api_key]: no key",
 		"Name: mytool\nTelemetry: {Backend: otlp, Settings: {endpoint: 'http://h.example'}}\n":                               "Telemetry.Settings[endpoint]: plain http://",
-		"Name: mytool\nTelemetry: {Backend: segment, Settings: {write_key: k}}\n":                                            "Telemetry.Settings[instance]: needs either",
+		"Name: mytool\nTelemetry: {Backend: segment, Settings: {write_key: k}}\n":                                            "Telemetry.Settings[instance]: not set",
 		"Name: my tool\n": "Name: must be",
 		"Name: mytool\nTelemetry: {Endpoint: 'http://e'}": "Telemetry.Endpoint",
 		"": "the file is empty",

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
 // forwarded are the signals by which a program is told something. The others are for
@@ -58,13 +58,12 @@ func fromKeyboard(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT {
 		return false
 	}
-	tty, err := os.Open("/dev/tty")
+	terminal, err := os.Open("/dev/tty")
 	if err != nil {
 		return false
 	}
-	defer tty.Close()
-	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	defer terminal.Close()
+	return tty.InForeground(terminal)
 }
 
 // signalToRaise returns the signal that ended the command, if the shell that called us
