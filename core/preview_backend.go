@@ -126,7 +126,7 @@ func (b *previewBackend) Send(ctx context.Context, events []driver.Event) error 
 	if b.preview.request != nil || first == nil && err != nil {
 		return errors.Join(err, wire.ErrNowhere)
 	}
-	r := Request{Momentary: b.selection.driver.Momentary}
+	var r Request
 	if first != nil {
 		r = newRequest(first, b.secrets, b.selection.driver)
 	}

@@ -48,7 +48,7 @@ type Request struct {
 	Events int
 	IDs    []string
 	// Momentary names the fields of the body and the headers that are not the same when it is
-	// sent, because they are of that moment.
+	// sent, because they are of that moment. It is empty in a request that was sent.
 	Momentary []string
 	// OfSending is how many of its events were recorded by a clock that was ahead, so that they
 	// go out with the time of sending. In Momentary their time is called timestamp, whatever the
@@ -118,7 +118,7 @@ func uncompressed(header textproto.MIMEHeader, body []byte) ([]byte, error) {
 
 // newRequest is what is shown of an exchange.
 func newRequest(x *wire.Exchange, s secrets, d driver.Driver) Request {
-	r := Request{Method: x.Method, Network: x.Network, Address: x.Address, Momentary: d.Momentary, readable: d.Readable}
+	r := Request{Method: x.Method, Network: x.Network, Address: x.Address, readable: d.Readable}
 	if x.Method != "" {
 		r.URL, r.Header = s.maskURL(x.URL), s.maskHeader(x.Header)
 	}
@@ -126,7 +126,13 @@ func newRequest(x *wire.Exchange, s secrets, d driver.Driver) Request {
 	if x.Hidden {
 		r.Digest, r.NotKept = "", "it is encrypted by the backend itself, or too large to be looked at"
 	}
-	if plain, err := uncompressed(x.Header, x.Body); err == nil {
+	plain, err := uncompressed(x.Header, x.Body)
+	for _, name := range d.Momentary {
+		if x.Header.Get(name) != "" || err == nil && bytes.Contains(plain, driver.AppendJSONString(nil, name)) {
+			r.Momentary = append(r.Momentary, name)
+		}
+	}
+	if err == nil {
 		if masked := s.mask(string(plain)); masked != string(plain) {
 			r.Body, r.BodyMasked = []byte(masked), true
 		}
@@ -142,15 +148,23 @@ func digestOf(body []byte) string {
 // secrets are what must not be shown of a backend's requests.
 type secrets struct {
 	texts   []string // wherever they are, longest first
-	paths   []string // in a URL
+	short   []string // where one is all of a text in quotes
+	parts   []string // of a URL: a segment of its path, or a value of its query
 	headers []string // names, in the canonical form
 }
+
+// minSecret is how long a text is that is masked wherever it stands. Shorter ones, such as the 1 of a
+// header X-Api-Version, stand in much that is no secret; no key is as short.
+const minSecret = 8
 
 // secrets returns those of a backend, in each form that a request may have them in.
 func (s selection) secrets(headers map[string]string) (all secrets) {
 	for name, value := range headers {
-		all.headers = append(all.headers, textproto.CanonicalMIMEHeaderKey(name))
-		all.add(value)
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		all.headers = append(all.headers, name)
+		if !isOrdinaryHeader(name) {
+			all.add(value)
+		}
 	}
 	for _, setting := range s.driver.Settings {
 		if value := s.settings[setting.Name]; setting.Secret && value != "" {
@@ -158,22 +172,35 @@ func (s selection) secrets(headers map[string]string) (all secrets) {
 		}
 	}
 	slices.SortFunc(all.texts, func(a, b string) int { return len(b) - len(a) })
-	slices.SortFunc(all.paths, func(a, b string) int { return len(b) - len(a) })
 	return all
+}
+
+// isOrdinaryHeader reports whether a header is one of HTTP's own that hold no key. Its value, such as
+// application/json, stands elsewhere for itself.
+func isOrdinaryHeader(name string) bool {
+	for _, ordinary := range []string{"Accept", "Cache-Control", "Content-", "From", "Origin", "Pragma", "Referer", "User-Agent"} {
+		if strings.HasPrefix(name, ordinary) {
+			return true
+		}
+	}
+	return false
 }
 
 // addSetting adds the value of a secret setting: of a URL what is more than the host, which
 // everybody is told, and of a list of name=value also the values.
 func (s *secrets) addSetting(value string) {
 	if u, err := url.Parse(value); err == nil && u.Scheme != "" && u.Host != "" {
-		if path := strings.Trim(u.EscapedPath(), "/"); path != "" {
-			s.paths = append(s.paths, path)
+		for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+			if !slices.Contains(ordinarySegments, segment) {
+				s.parts = append(s.parts, segment)
+			}
 		}
 		if password, set := u.User.Password(); set {
 			s.add(password)
 		}
 		for _, values := range u.Query() {
 			for _, v := range values {
+				s.parts = append(s.parts, url.QueryEscape(v))
 				s.add(v)
 			}
 		}
@@ -191,11 +218,19 @@ func (s *secrets) addSetting(value string) {
 	}
 }
 
+// ordinarySegments are the words that paths of intakes are made of. Any other one may be a key.
+var ordinarySegments = []string{"", "analytics", "api", "batch", "capture", "collect", "e", "events", "i", "ingest", "intake", "logs",
+	"otlp", "proxy", "relay", "telemetry", "track", "v0", "v1", "v2", "v3"}
+
 func (s *secrets) add(text string) {
-	if text == "" {
+	quoted := string(driver.AppendJSONString(nil, text))
+	switch {
+	case text == "":
+		return
+	case len(text) < minSecret:
+		s.short = append(s.short, quoted)
 		return
 	}
-	quoted := string(driver.AppendJSONString(nil, text))
 	for _, form := range []string{text, quoted[1 : len(quoted)-1], url.QueryEscape(text), url.PathEscape(text),
 		base64.StdEncoding.EncodeToString([]byte(text)), base64.StdEncoding.EncodeToString([]byte(text + ":"))} {
 		if !slices.Contains(s.texts, form) {
@@ -206,7 +241,7 @@ func (s *secrets) add(text string) {
 
 // with returns the secrets and some more texts.
 func (s secrets) with(texts []string) secrets {
-	s.texts = slices.Clone(s.texts)
+	s.texts, s.short = slices.Clone(s.texts), slices.Clone(s.short)
 	for _, text := range texts {
 		s.add(text)
 	}
@@ -216,6 +251,9 @@ func (s secrets) with(texts []string) secrets {
 func (s *secrets) mask(text string) string {
 	for _, secret := range s.texts {
 		text = strings.ReplaceAll(text, secret, Masked)
+	}
+	for _, quoted := range s.short {
+		text = strings.ReplaceAll(text, quoted, `"`+Masked+`"`)
 	}
 	return text
 }
@@ -233,10 +271,21 @@ func (s *secrets) maskURL(address string) string {
 	if !hasPath {
 		return scheme + "://" + host
 	}
-	for _, secret := range s.paths {
-		path = strings.ReplaceAll(path, secret, Masked)
+	// What stands between these is a part of its own.
+	var masked strings.Builder
+	for len(path) > 0 {
+		end := strings.IndexAny(path, "/?&=")
+		if end < 0 {
+			end = len(path)
+		}
+		part := path[:end]
+		if slices.Contains(s.parts, part) {
+			part = Masked
+		}
+		masked.WriteString(part + path[end:min(end+1, len(path))])
+		path = path[min(end+1, len(path)):]
 	}
-	return scheme + "://" + host + "/" + s.mask(path)
+	return scheme + "://" + host + "/" + s.mask(masked.String())
 }
 
 // secretWords are in the names of headers that hold a key.

@@ -129,8 +129,7 @@ func (m *Manager) Sent(since time.Time) (SentLog, error) {
 			if e.At.Before(since) {
 				continue
 			}
-			own := drivers[d.Backend]
-			d.Momentary, d.readable = own.Momentary, own.Readable
+			d.readable = drivers[d.Backend].Readable
 			byNumber[e.N] = len(log.Deliveries)
 			log.Deliveries = append(log.Deliveries, d)
 		case kindAnswer:

@@ -42,7 +42,8 @@
 //	                 setting "service" takes the place
 //	setting source   ddsource [3]
 //	MachineID        hostname [3]: Datadog deletes by host and service; usr.id [7]
-//	Time             event_time, RFC 3339; timestamp, the log's official date (see below) [3]
+//	Time             event_time, RFC 3339; timestamp or date, the log's official date (see
+//	                 below) [3]
 //	Version          tag version [9]; tool_version, exact
 //	setting env      tag env [9]
 //	Type, OS, Arch   tags event_type, os, arch, with _ for what a tag cannot hold [4]; the
@@ -87,9 +88,9 @@
 //
 // # Late events
 //
-// Datadog drops a log whose date is more than 18 h past or 2 h ahead, after a 202. So
-// timestamp is moved to the full hour 16 to 17 h ago where the event is older, and to the
-// next full hour where it is ahead; event_time always is when it happened. What is moved
+// Datadog drops a log whose date is more than 18 h past or 2 h ahead, after a 202. So in
+// place of timestamp date is sent, which is the full hour 16 to 17 h ago where the event is
+// older, and the next full hour where it is ahead; event_time always is when it happened. Date
 // depends on the hour of sending, not on the moment: a batch that is sent again within
 // the hour is the same. Chart by event_time what has to be exact.
 //
@@ -236,9 +237,8 @@ func Driver() driver.Driver {
 			Doc:   "tag env of every log, like prod; none if not set",
 			Check: checkLabel,
 		}},
-		// Of an event that is older than the intake takes, the official date is that of the hour
-		// of sending.
-		Momentary: []string{"timestamp"},
+		// Of an event that is older than the intake takes.
+		Momentary: []string{"date"},
 		// Datadog's limits less what the encoding here adds to the canonical one.
 		Limits: driver.Limits{Events: maxItems, Bytes: maxBatch - maxItems*added, EventBytes: maxItem - added},
 		Hosts:  func(settings map[string]string) []string { return driverhttp.Hosts(base(settings)) },
@@ -514,7 +514,8 @@ type item struct {
 	Service   string `json:"service,omitempty"`
 	Hostname  string `json:"hostname,omitempty"`
 	Tags      string `json:"ddtags,omitempty"`
-	Timestamp int64  `json:"timestamp"` // in ms
+	Timestamp int64  `json:"timestamp,omitempty"` // in ms, as Date is, of which a log has one
+	Date      int64  `json:"date,omitempty"`
 
 	ID           string            `json:"event_id"`
 	Type         string            `json:"event_type"`
@@ -555,9 +556,8 @@ func (b *backend) item(e *driver.Event, now time.Time) item {
 	i := item{
 		Message: cut(e.Type+": "+e.Name, maxMessage), Status: status(e.Severity()),
 		Source: b.source, Service: cmp.Or(b.service, serviceOf(e.Tool)), Hostname: e.MachineID,
-		Tags:      tags("event_type", e.Type, "version", e.Version, "env", b.env, "os", e.OS, "arch", e.Arch),
-		Timestamp: officialDate(e.Time, now).UnixMilli(),
-		ID:        e.ID, Type: e.Type, Name: e.Name, Time: e.Time.UTC().Format(time.RFC3339Nano),
+		Tags: tags("event_type", e.Type, "version", e.Version, "env", b.env, "os", e.OS, "arch", e.Arch),
+		ID:   e.ID, Type: e.Type, Name: e.Name, Time: e.Time.UTC().Format(time.RFC3339Nano),
 		User: plain(e.MachineID), RunID: e.RunID, ExitCode: e.ExitCode, Args: e.Args, Flags: e.Flags, ErrorKind: e.ErrorClass, ErrorMessage: e.Error,
 		Version: e.Version, OS: e.OS, Arch: e.Arch, OSVersion: e.OSVersion, GoVersion: e.GoVersion,
 		CI: e.CI, CIProvider: e.CIProvider, Interactive: e.Interactive, Agent: e.Agent, Container: e.Container,
@@ -566,6 +566,11 @@ func (b *backend) item(e *driver.Event, now time.Time) item {
 	}
 	if i.Service != e.Tool {
 		i.Tool = e.Tool
+	}
+	if date := officialDate(e.Time, now); date.Equal(e.Time) {
+		i.Timestamp = date.UnixMilli()
+	} else {
+		i.Date = date.UnixMilli()
 	}
 	i.Duration, i.DurationMS = nanoseconds(e.DurationMS)
 	return i

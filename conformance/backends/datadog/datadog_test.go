@@ -49,7 +49,7 @@ func subject(settings map[string]string) conformance.Subject {
 		Decode:   decode,
 		FreeForm: []string{"source", "service", "env"},
 		Constants: append(slices.Clone(buckets), "/api/v2/logs", "Dd-Api-Key", "gotoolbase-telemetry", "message", "ddsource", "service",
-			"hostname", "ddtags", "version", "env", "status", "info", "warn", "error", "timestamp", "event_id", "event_type", "event_name", "event_time",
+			"hostname", "ddtags", "version", "env", "status", "info", "warn", "error", "timestamp", "date", "event_id", "event_type", "event_name", "event_time",
 			"usr.id", "run_id", "duration", "duration_ms", "exit_code", "args", "flags", "error.kind", "error.message", "tool_name", "tool_version",
 			"os", "arch", "os_version", "go_version", "ci", "ci_provider", "interactive", "agent", "container", "consent_id", "metadata",
 			"count", "failures", "duration_buckets", "sample_rate", "truncated", "redacted", "time_adjusted"),
@@ -92,6 +92,7 @@ func decode(r conformance.Request) ([]conformance.Received, error) {
 			Service      string
 			Hostname     string
 			Timestamp    int64
+			Date         int64
 			ID           string    `json:"event_id"`
 			Type         string    `json:"event_type"`
 			Name         string    `json:"event_name"`
@@ -131,7 +132,7 @@ func decode(r conformance.Request) ([]conformance.Received, error) {
 		if log.Message == "" || len(text) > 1_000_000 {
 			return nil, fmt.Errorf("a log of %d bytes with the message %q", len(text), log.Message)
 		}
-		if age := time.Since(time.UnixMilli(log.Timestamp)); age > 18*time.Hour || age < -2*time.Hour {
+		if age := time.Since(time.UnixMilli(max(log.Timestamp, log.Date))); age > 18*time.Hour || age < -2*time.Hour {
 			continue
 		}
 		if log.Tool == "" {

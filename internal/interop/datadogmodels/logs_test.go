@@ -173,8 +173,13 @@ func eventOf(t *testing.T, settings map[string]string, log datadogV2.HTTPLogItem
 	take("consent_id", &e.ConsentID)
 	take("metadata", &e.Metadata)
 	take("truncated", &e.Truncated)
-	var date int64
-	take("timestamp", &date)
+	var timestamp, date int64
+	take("timestamp", &timestamp)
+	take("date", &date)
+	if (timestamp == 0) == (date == 0) || timestamp != 0 && timestamp != e.Time.UnixMilli() {
+		t.Errorf("timestamp %d and date %d of an event of %v", timestamp, date, e.Time)
+	}
+	date += timestamp
 	if status != statusOf(e) {
 		t.Errorf("status %q of %s", status, e.AppendJSON(nil))
 	}
@@ -228,7 +233,6 @@ func logsOf(settings map[string]string, events []driver.Event, now time.Time) []
 		log := datadogV2.NewHTTPLogItem(atMost(200, e.Type+": "+e.Name))
 		log.SetDdsource(sourceOf(settings))
 		log.AdditionalProperties = map[string]any{
-			"timestamp":   acceptable(e.Time, now).UnixMilli(),
 			"event_id":    e.ID,
 			"event_type":  e.Type,
 			"event_name":  e.Name,
@@ -245,6 +249,11 @@ func logsOf(settings map[string]string, events []driver.Event, now time.Time) []
 				log.AdditionalProperties[name] = value
 			}
 		}
+		name := "timestamp"
+		if date := acceptable(e.Time, now); !date.Equal(e.Time) {
+			name = "date"
+		}
+		set(name, acceptable(e.Time, now).UnixMilli())
 		// The tool as a tag's value, in lower case and with nothing first that a search reads.
 		service := strings.ToLower(notInATag.ReplaceAllString(atMost(100, e.Tool), "_"))
 		if service != "" && strings.ContainsAny(service[:1], "-./") {

@@ -62,13 +62,13 @@ func (s *Server) takeIn(body []byte) reply {
 	for _, raw := range list {
 		var log struct {
 			Message, Service, Hostname, Host string
-			Timestamp                        json.Number
+			Timestamp, Date                  json.Number
 		}
 		if err := json.Unmarshal(raw, &log); err != nil {
 			return refuse(http.StatusBadRequest, "Bad Request")
 		}
 		l := Log{Host: cmp.Or(log.Hostname, log.Host), Service: log.Service, Message: log.Message, Date: now, Received: now, Raw: raw}
-		if ms, err := log.Timestamp.Int64(); err == nil {
+		if ms, err := cmp.Or(log.Timestamp, log.Date).Int64(); err == nil {
 			l.Date = time.UnixMilli(ms).UTC()
 		}
 		logs = append(logs, l)
