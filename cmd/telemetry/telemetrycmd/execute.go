@@ -83,6 +83,9 @@ func (e *execution) end(cmd *cobra.Command, err error) int {
 			err = r.err
 		}
 	case cmd == nil || !isWired(cmd) || err == nil && !lacksCommand(cmd):
+		if cmd != nil && e.w.manager.Debugging() && !isTelemetry(cmd) {
+			_ = e.w.props.Collector.Close(contextOf(cmd)) // which says that nothing would be recorded
+		}
 		return code
 	default:
 		if err == nil {
@@ -94,6 +97,16 @@ func (e *execution) end(cmd *cobra.Command, err error) int {
 	r.record(err, code, beforeRun)
 	r.leave()
 	return code
+}
+
+// isTelemetry reports whether a command is one of `telemetry`.
+func isTelemetry(cmd *cobra.Command) bool {
+	for ; cmd != nil; cmd = cmd.Parent() {
+		if cmd.Annotations[groupMark] != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // lacksCommand reports whether a group was called without one of its commands, so that

@@ -47,7 +47,7 @@ func (e Entry) String() string { return fmt.Sprintf("deletion of %s: %s", e.Mach
 func (e Entry) GoString() string { return e.String() }
 
 // HeldByPolicy is Run.Held where the administrator's policy names the receiver.
-const HeldByPolicy = "which the administrator's policy does not let the tool contact now: it is asked when that changes"
+const HeldByPolicy = "which the administrator's policy does not let the tool contact now: a command asks it within a day after that has changed"
 
 // IsFor reports whether a request that was not made yet is to be made in a run. Those of older
 // versions do not say for whom they are: for whom an author had events sent to.

@@ -133,6 +133,11 @@ func TestTheTelemetryCommandsDoWhatTheyAlwaysDo(t *testing.T) {
 	if out, errs, code := h.with(env, "mytool", "telemetry", "disable"); code != 0 || errs != "" || !strings.Contains(out, "off") {
 		t.Errorf("disable: %d, %q, %q", code, out, errs)
 	}
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"help", "count"}, {"completion", "bash"}} {
+		if _, errs, code := h.with(env, "mytool", args...); code != 0 || errs != "mytool telemetry: nothing would be recorded\n" {
+			t.Errorf("%q: %d, %q", args, code, errs)
+		}
+	}
 	if _, errs, _ := h.with([]string{"TELEMETRY_DEBUG=1"}, "mytool", "count", "tool.yaml"); errs != "" {
 		t.Errorf("another value: %q", errs)
 	}
