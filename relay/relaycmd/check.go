@@ -30,8 +30,9 @@ import (
 
 // checkJSON is what --check says. Its names are stable.
 type checkJSON struct {
-	Listen string `json:"listen"`
-	Admin  string `json:"admin,omitempty"`
+	SchemaVersion int    `json:"schema_version"`
+	Listen        string `json:"listen"`
+	Admin         string `json:"admin,omitempty"`
 	// AdminWarning is why others than the operator may see what is there.
 	AdminWarning string `json:"admin_warning,omitempty"`
 	TLS          bool   `json:"tls"`
@@ -105,7 +106,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 	if err != nil {
 		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("database: %w", err)))
 	}
-	j := checkJSON{Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String(), OpenDSR: c.opendsr.domain}
+	j := checkJSON{SchemaVersion: schemaVersion, Listen: c.listen, Admin: c.admin, TLS: cert != nil, Proxies: c.proxies, Database: database, Quiet: c.quiet.String(), OpenDSR: c.opendsr.domain}
 	if c.adminIsOpen() {
 		j.AdminWarning = adminOpen
 	}

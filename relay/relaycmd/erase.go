@@ -268,16 +268,17 @@ func (e *erasing) look(f deletion.Finder) error {
 // foundJSON is what a vendor has. Its names are stable, but for those of the facts, which are
 // the vendor's.
 type foundJSON struct {
-	MachineID string         `json:"machine_id"`
-	Vendor    string         `json:"vendor"`
-	Nothing   bool           `json:"nothing"`
-	Found     map[string]any `json:"found"`
+	SchemaVersion int            `json:"schema_version"`
+	MachineID     string         `json:"machine_id"`
+	Vendor        string         `json:"vendor"`
+	Nothing       bool           `json:"nothing"`
+	Found         map[string]any `json:"found"`
 	// Requests is null where the vendor does not tell.
 	Requests []receiptJSON `json:"requests"`
 }
 
 func toFoundJSON(machineID, vendor string, f deletion.Found) foundJSON {
-	j := foundJSON{MachineID: machineID, Vendor: vendor, Nothing: f.Nothing, Found: map[string]any{}}
+	j := foundJSON{SchemaVersion: schemaVersion, MachineID: machineID, Vendor: vendor, Nothing: f.Nothing, Found: map[string]any{}}
 	for _, fact := range f.Facts {
 		if at, ok := fact.Value.(time.Time); ok {
 			fact.Value = at.UTC()
@@ -482,13 +483,7 @@ func (e *erasing) tell(receipt deletion.Receipt) error {
 
 func (e *erasing) printed(receipt deletion.Receipt) error {
 	if e.format == "json" {
-		return screen.WriteJSON(e.out, struct {
-			MachineID   string      `json:"machine_id"`
-			Tool        string      `json:"tool,omitempty"`
-			Vendor      string      `json:"vendor"`
-			RequestedAt time.Time   `json:"requested_at,omitzero"`
-			Receipt     receiptJSON `json:"receipt"`
-		}{e.machineID, e.tool, e.name, e.at, toReceiptJSON(receipt)})
+		return screen.WriteJSON(e.out, requestedJSON{schemaVersion, e.machineID, e.tool, e.name, e.at, toReceiptJSON(receipt)})
 	}
 	e.printReceipt(receipt)
 	return nil

@@ -269,7 +269,7 @@ func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
 		listed := 0
 		err := ledger.with(cmd.Context(), func(l *erasures.Ledger) (err error) {
 			if *format == "json" {
-				listed, err = listJSON(cmd, l, *only)
+				listed, err = writeList(cmd, l, *only)
 			} else {
 				listed, err = s.listText(cmd, out, ledger, l, *only)
 			}
@@ -286,10 +286,10 @@ func (s surroundings) list(ledger *ledgerPlace) *cobra.Command {
 	return cmd
 }
 
-// listJSON writes one document, an erasure at a time.
-func listJSON(cmd *cobra.Command, l *erasures.Ledger, only erasures.Filter) (listed int, err error) {
+// writeList writes a listJSON, an erasure at a time.
+func writeList(cmd *cobra.Command, l *erasures.Ledger, only erasures.Filter) (listed int, err error) {
 	out := cmd.OutOrStdout()
-	between := "{\n  \"erasures\": ["
+	between := fmt.Sprintf("{\n  \"schema_version\": %d,\n  \"erasures\": [", schemaVersion)
 	err = l.List(cmd.Context(), only, func(e erasures.Erasure) error {
 		listed++
 		var b bytes.Buffer

@@ -94,7 +94,10 @@ func writeErasures(w io.Writer, format string, each func(func(erasures.Erasure) 
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	err = each(func(e erasures.Erasure) error { n++; return encoder.Encode(toErasureJSON(e)) })
+	err = each(func(e erasures.Erasure) error {
+		n++
+		return encoder.Encode(documentJSON{schemaVersion, toErasureJSON(e)})
+	})
 	return n, err
 }
 

@@ -21,6 +21,8 @@ import (
 
 // auditJSON is what verify says. Its names are stable.
 type auditJSON struct {
+	SchemaVersion int `json:"schema_version"`
+	// Whole says that the ledger is as it was written.
 	Whole    bool      `json:"whole"`
 	Lines    int64     `json:"lines"`
 	Head     string    `json:"head"`
@@ -55,7 +57,7 @@ func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 			if a.Damaged > 0 {
 				err = errors.New("the ledger is not as it was written: restore it from a backup, or keep it as the evidence that somebody changed it")
 			}
-			j := auditJSON{Whole: a.Damaged == 0, Lines: a.Lines, Head: a.Head, LastAt: a.LastAt.UTC(), Erasures: a.Erasures, DamagedPlaces: a.Damaged}
+			j := auditJSON{SchemaVersion: schemaVersion, Whole: a.Damaged == 0, Lines: a.Lines, Head: a.Head, LastAt: a.LastAt.UTC(), Erasures: a.Erasures, DamagedPlaces: a.Damaged}
 			for _, d := range a.Damage {
 				j.Damage = append(j.Damage, d.String())
 			}
@@ -112,10 +114,7 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 			}
 		}
 		if *format == "json" {
-			return screen.WriteJSON(cmd.OutOrStdout(), struct {
-				ID      string   `json:"id"`
-				Vendors []string `json:"vendors"`
-			}{e.ID, vendors})
+			return screen.WriteJSON(cmd.OutOrStdout(), retriedJSON{schemaVersion, e.ID, vendors})
 		}
 		out := s.screen(cmd.OutOrStdout())
 		for _, v := range vendors {
@@ -238,11 +237,7 @@ func (s surroundings) add(ledger *ledgerPlace) *cobra.Command {
 			return err
 		}
 		if *format == "json" {
-			return screen.WriteJSON(cmd.OutOrStdout(), struct {
-				ID    string    `json:"id"`
-				New   bool      `json:"new"`
-				DueAt time.Time `json:"due_at"`
-			}{told.ID, told.New, told.DueAt.UTC()})
+			return screen.WriteJSON(cmd.OutOrStdout(), addedJSON{schemaVersion, told.ID, told.New, told.DueAt.UTC()})
 		}
 		says := "It is in the ledger"
 		if !told.New {
@@ -309,12 +304,7 @@ func (s surroundings) migrate() *cobra.Command {
 			return err
 		}
 		if *format == "json" {
-			return screen.WriteJSON(cmd.OutOrStdout(), struct {
-				Lines     int64  `json:"lines"`
-				Erasures  int64  `json:"erasures"`
-				Head      string `json:"head"`
-				TornBytes int64  `json:"torn_bytes"`
-			}{done.Lines, done.Erasures, done.Head, done.TornBytes})
+			return screen.WriteJSON(cmd.OutOrStdout(), importedJSON{schemaVersion, done.Lines, done.Erasures, done.Head, done.TornBytes})
 		}
 		s.screen(cmd.OutOrStdout()).Table([]screen.Row{
 			row("Taken over", screen.Count(done.Erasures, "erasure", "erasures"), screen.Green),

@@ -122,7 +122,7 @@ func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
 				return err
 			}
 			if *format == "json" {
-				return screen.WriteJSON(cmd.OutOrStdout(), toErasureJSON(e))
+				return screen.WriteJSON(cmd.OutOrStdout(), documentJSON{schemaVersion, toErasureJSON(e)})
 			}
 			s.printErasure(s.screen(cmd.OutOrStdout()), ledger, e)
 			return nil

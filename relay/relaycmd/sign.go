@@ -34,7 +34,7 @@ type statement struct {
 	Bytes    int64  `json:"bytes"`
 	Erasures int64  `json:"erasures"`
 	Format   string `json:"format"`
-	// State, Tool and MachineID are what was asked for, where it was not all.
+	// What was asked for, where it was not all.
 	State      string    `json:"state,omitempty"`
 	Tool       string    `json:"tool,omitempty"`
 	MachineID  string    `json:"machine_id,omitempty"`
@@ -189,7 +189,7 @@ func (s surroundings) verifyExport() *cobra.Command {
 			return fmt.Errorf("%s is not what was exported: it was changed, or the signature is another file's", quote(args[0]))
 		}
 		if *format == "json" {
-			return screen.WriteJSON(cmd.OutOrStdout(), says)
+			return screen.WriteJSON(cmd.OutOrStdout(), signedJSON{schemaVersion, says})
 		}
 		out := s.screen(cmd.OutOrStdout())
 		out.Table([]screen.Row{

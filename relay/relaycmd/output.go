@@ -1,0 +1,85 @@
+//go:build !notelemetry
+
+package relaycmd
+
+import "time"
+
+// schemaVersion is that of docs/reference/relay-output.schema.json, and the first field of each
+// document that a command prints. It grows when a field gets another meaning or goes.
+const schemaVersion = 1
+
+// output is a kind of document.
+type output struct {
+	name string // in the schema
+	doc  string // which command prints it
+	of   any
+}
+
+// outputs are all that commands print for programs. Their names, and those of their fields, are stable.
+func outputs() []output {
+	return []output{
+		{"check", "serve --check", checkJSON{}},
+		{"erasures_list", "erasures list", listJSON{}},
+		{"erasure", "erasures show, and a line of erasures export", documentJSON{}},
+		{"erasures_add", "erasures add", addedJSON{}},
+		{"erasures_retry", "erasures retry", retriedJSON{}},
+		{"erasures_verify", "erasures verify", auditJSON{}},
+		{"erasures_verify_export", "erasures verify-export", signedJSON{}},
+		{"erase", "erase, also with --cancel, --wait and --status RECEIPT", requestedJSON{}},
+		{"erase_found", "erase --dry-run and --status without a receipt", foundJSON{}},
+		{"migrate", "migrate", importedJSON{}},
+	}
+}
+
+// documentJSON is an erasure by itself.
+type documentJSON struct {
+	SchemaVersion int `json:"schema_version"`
+	erasureJSON
+}
+
+// listJSON is what writeList writes, an erasure at a time.
+type listJSON struct {
+	SchemaVersion int           `json:"schema_version"`
+	Erasures      []erasureJSON `json:"erasures"`
+}
+
+type addedJSON struct {
+	SchemaVersion int    `json:"schema_version"`
+	ID            string `json:"id"`
+	// New is false where the ledger had it already.
+	New   bool      `json:"new"`
+	DueAt time.Time `json:"due_at"`
+}
+
+type retriedJSON struct {
+	SchemaVersion int    `json:"schema_version"`
+	ID            string `json:"id"`
+	// Vendors are asked again.
+	Vendors []string `json:"vendors"`
+}
+
+// signedJSON is what a signature says of an export that is as it was signed.
+type signedJSON struct {
+	SchemaVersion int `json:"schema_version"`
+	statement
+}
+
+type requestedJSON struct {
+	SchemaVersion int    `json:"schema_version"`
+	MachineID     string `json:"machine_id"`
+	Tool          string `json:"tool,omitempty"`
+	Vendor        string `json:"vendor"`
+	// RequestedAt is to be said again when the same is asked for once more.
+	RequestedAt time.Time   `json:"requested_at,omitzero"`
+	Receipt     receiptJSON `json:"receipt"`
+}
+
+// importedJSON is what was taken over of a ledger in a file.
+type importedJSON struct {
+	SchemaVersion int    `json:"schema_version"`
+	Lines         int64  `json:"lines"`
+	Erasures      int64  `json:"erasures"`
+	Head          string `json:"head"`
+	// TornBytes are of a last line that was never written to its end.
+	TornBytes int64 `json:"torn_bytes"`
+}
