@@ -132,12 +132,12 @@ sys.path.insert(0, sys.argv[1])
 import telemetry
 usage = telemetry.Telemetry("mytool.yaml", *sys.argv[2:])
 usage.ask()
-usage.track("feature.used", "dark-mode", theme="sepia")
+usage.track("feature.used", "dark-mode", theme="sepia", kind="a", name="b")
 with usage.command("build"):
     print("building")
 try:
     with usage.command("deploy"):
-        sys.exit(3)
+        sys.exit(256 + 3)
 except SystemExit:
     pass
 usage.flush()
@@ -169,7 +169,7 @@ func TestAToolInPythonRecordsWhatItDoes(t *testing.T) {
 	if len(got) != 3 {
 		t.Fatalf("%d events arrived: %v", len(got), got)
 	}
-	if e := got[0]; e.Type != "feature.used" || e.Name != "dark-mode" || e.Metadata["theme"] != "sepia" {
+	if e := got[0]; e.Type != "feature.used" || e.Name != "dark-mode" || e.Metadata["theme"] != "sepia" || e.Metadata["kind"] != "a" || e.Metadata["name"] != "b" {
 		t.Errorf("the feature is %v", e)
 	}
 	for i, want := range map[int]event{1: {Name: "build"}, 2: {Name: "deploy", ExitCode: new(3)}} {

@@ -73,7 +73,8 @@ var _ deletion.Follower = Requestor{}
 func (r Requestor) Check() error {
 	u, err := driverhttp.CheckEndpoint(r.Endpoint, r.Insecure)
 	if err != nil {
-		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: err.Error()}
+		// It names the fields of a declaration, which this one has too.
+		return &driver.ConfigError{Field: "Requestor.Endpoint", Problem: strings.ReplaceAll(err.Error(), "Telemetry.", "Requestor.")}
 	}
 	// A relay serves one path and would answer 404 or 405 to these.
 	switch path := u.EscapedPath(); {

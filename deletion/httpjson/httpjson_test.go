@@ -239,6 +239,8 @@ func TestAnEndpointThatCannotBeUsedIsAMistakeOfTheAuthors(t *testing.T) {
 		var mistake *driver.ConfigError
 		if err := r.Check(); !errors.As(err, &mistake) {
 			t.Errorf("%q with %v: the error is %v, want a ConfigError", r.Endpoint, r.Headers, err)
+		} else if strings.Contains(err.Error(), "Telemetry.") {
+			t.Errorf("%q: the error names a field that a Requestor does not have: %v", r.Endpoint, err)
 		}
 		if _, err := r.RequestDeletion(t.Context(), request()); err == nil {
 			t.Errorf("%q was posted to", r.Endpoint)

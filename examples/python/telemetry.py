@@ -22,7 +22,7 @@ class Telemetry:
         """Ask once, if a person sits at the terminal."""
         self._run("ask", stdin=None)
 
-    def track(self, kind, name, **details):
+    def track(self, kind, name, /, **details):
         """Record one event. It is on disk when this returns, and sent later."""
         self._run("track", *(f"--meta={k}={v}" for k, v in details.items()), "--", kind, name)
 
@@ -33,7 +33,8 @@ class Telemetry:
         try:
             yield
         except SystemExit as e:
-            code = e.code if isinstance(e.code, int) else int(e.code is not None)
+            # As the system has it: one byte.
+            code = e.code & 0xFF if isinstance(e.code, int) else int(e.code is not None)
             raise
         except BaseException:
             code = 1
