@@ -50,6 +50,8 @@ type Exit struct {
 	// Binary is the program, such as Build returns it, and Args is the command.
 	Binary string
 	Args   []string
+	// Code is the exit code that the command ends with where all is well.
+	Code int
 	// Env is added to the planted environment, as NAME=value.
 	Env []string
 	// Budget is what telemetry may cost where a background process sends.
@@ -191,6 +193,11 @@ func (e Exit) measure(t testing.TB, w weather, ci bool, root string, authority *
 		}
 		if codes[0] != codes[1] {
 			r.failed = fmt.Sprintf("exit code %d, and %d without telemetry", codes[1], codes[0])
+			return
+		}
+		if codes[0] != e.Code {
+			r.failed, r.fatal = fmt.Sprintf("%s ends with exit code %d, and not %d: is it spelt right, and has it what it needs?",
+				e.command(), codes[0], e.Code), true
 			return
 		}
 		r.without, r.with = append(r.without, took[0]), append(r.with, took[1])

@@ -75,6 +75,7 @@ func TestWhatIsWrongWithACommandIsSaid(t *testing.T) {
 		"it never ends with telemetry": {"stuck", 0, []string{"telemetry makes ", "answers at once ", "terminal or script ", "build job ", "FAILS: killed after 10s", "FAILS: killed after 11s"}},
 		"it never ends at all":         {"never ends", 0, []string{"takes longer than 10s without telemetry"}},
 		"it ends in another way":       {"fails", unlimited, []string{"FAILS: exit code 3, and 0 without telemetry"}},
+		"it is another command":        {"misspelt", unlimited, []string{" ends with exit code 2, and not 0: is it spelt right"}},
 		"it leaves what holds a pipe":  {"holds", 0, []string{"FAILS: killed after 10s"}},
 		"it sends nothing":             {"silent", unlimited, []string{"nothing of ", " came to the proxy with TELEMETRY_ENABLED=1"}},
 	} {

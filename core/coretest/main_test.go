@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 		if err != nil || answer.StatusCode != http.StatusInternalServerError {
 			os.Exit(1)
 		}
+	case kind == "misspelt":
+		os.Exit(2)
 	case kind == "fails" && on:
 		os.Exit(3)
 	case kind == "holds" && on:
