@@ -25,7 +25,6 @@ var (
 		page: "write-a-backend.md", module: "example.com/acme", files: 2,
 		excerpts: map[string]string{
 			"address.go": filepath.Join("..", "backends", "segment", "segment.go"),
-			"later.go":   filepath.Join("..", "backends", "amplitude", "amplitude.go"),
 			"segment.go": filepath.Join("..", "internal", "interop", "segment", "segment.go"),
 			"syslog.go":  filepath.Join("..", "core", "driver", "drivernet", "example_test.go"),
 		},
