@@ -39,8 +39,8 @@ type Past struct {
 	RestrictedBy string
 	// Answered says that a person answered. If not, it is what something was recorded under.
 	Answered bool
-	// Receipt is the ID of the receipt, "" for a no. Of a variable or policy it is that of the
-	// first one: there is a new one whenever nothing waited any more.
+	// Receipt is the ID of the receipt, "" for a no. A variable or a policy keeps its own until
+	// somebody answers.
 	Receipt string
 	// Terms are what was declared then. Tool is empty in terms that are not known.
 	Terms Terms
@@ -91,9 +91,8 @@ func (s Store) History() (History, error) {
 	h.Behind = h.lacks(now) && !nothing
 	if list, listErr := s.list(); listErr == nil {
 		for _, r := range list {
-			p := pastReceipt(r)
-			if !r.By.answered() && !slices.ContainsFunc(h.Decisions, p.again) {
-				h.Decisions = append(h.Decisions, p)
+			if r.ID != now.Receipt && !h.has(r.ID) {
+				h.Decisions = append(h.Decisions, pastReceipt(r))
 			}
 		}
 	}
@@ -128,24 +127,32 @@ func historyIn(log journal.Log) History {
 	return h
 }
 
-// has reports whether the same was noted since a person answered last.
-func (h History) has(p Past) bool {
-	for _, was := range slices.Backward(h.Decisions) {
-		if was.Answered {
-			return false
-		}
-		if p.again(was) {
-			return true
-		}
-	}
-	return false
+// has reports whether a receipt is in the history.
+func (h History) has(id string) bool {
+	return slices.ContainsFunc(h.Decisions, func(was Past) bool { return was.Receipt == id })
 }
 
-// again reports whether p is the same as was, an answer apart. Of a receipt alone it is not
-// known which variable made it.
+// standing returns the decision that p, which is no answer, makes once more. It stands as long as
+// nobody answered: after an answer that the history lacks it is not known whether somebody did.
+func (h History) standing(p Past, now Stored) (was Past, stands bool) {
+	if h.lacks(now) {
+		return Past{}, false
+	}
+	for _, was := range slices.Backward(h.Decisions) {
+		switch {
+		case was.Answered:
+			return Past{}, false
+		case p.again(was):
+			return was, true
+		}
+	}
+	return Past{}, false
+}
+
+// again reports whether p, which is no answer, is the same as was.
 func (p Past) again(was Past) bool {
-	sameLayer := was.Decider == p.Decider && was.RestrictedBy == p.RestrictedBy || p.Decider == ""
-	return !was.Answered && sameLayer && was.By == p.By && was.Decided == p.Decided && was.Terms.Digest() == p.Terms.Digest()
+	sameLayer := was.Decider == p.Decider && was.RestrictedBy == p.RestrictedBy
+	return sameLayer && was.By == p.By && was.Decided == p.Decided && was.Terms.Digest() == p.Terms.Digest()
 }
 
 // lacks reports whether a stored answer is not the last one in the history.
@@ -155,7 +162,7 @@ func (h History) lacks(stored Stored) bool {
 	}
 	for _, was := range slices.Backward(h.Decisions) {
 		if was.Answered {
-			return was.Decided != stored.Answer || was.revision != stored.revision
+			return was.Decided != stored.Answer || was.revision != stored.revision || was.Receipt != stored.Receipt
 		}
 	}
 	return true
@@ -189,38 +196,57 @@ func (s Store) noteAnswer(p Past, was Stored) {
 	})
 }
 
-// noteFirst puts into the history what something is recorded under that is no answer, if it is
-// the first time since a person answered. It is in a command's way: it waits for no lock,
-// and what it cannot write the next receipt brings again.
-func (s Store) noteFirst(d Decision, r Receipt) {
-	p := pastReceipt(r)
-	p.Decider, p.RestrictedBy, p.ShownKnown, p.Unrecorded = d.Decider, d.restriction(), true, false
-	if d.Source.answered() && p.RestrictedBy == "" {
-		return // it is the answer itself
-	}
-	lock, err := s.dir.TryLockBriefly(lockName)
-	if err != nil {
-		return
-	}
-	defer lock.UnlockBriefly()
+// noteUnder puts into the history what something is recorded under that is no answer, and before
+// it the stored answer, if that is not there. It is called with the answer locked, and is in a
+// command's way: what it cannot write, Prune does.
+func (s Store) noteUnder(p Past, now Stored) {
 	_ = s.note(false, func(h History) []Past {
-		if h.has(p) {
-			return nil
+		if h.lacks(now) {
+			return []Past{pastAnswer(now), p}
 		}
 		return []Past{p}
 	})
 }
 
-// noteShown puts into the history that the person was shown how a variable decided.
+// noteShown puts into the history that the person was shown how a variable decided. What is
+// recorded from then on has a receipt of its own: under the one before, nothing was shown.
 func (s Store) noteShown(d Decision, terms Terms, shown string, at time.Time) {
 	lock, err := s.lock()
 	if err != nil {
 		return
 	}
 	defer lock.Unlock()
-	p := pastReceipt(Receipt{At: at, By: d.Source, Local: d.LocalOnly, Terms: terms})
-	p.Decider, p.RestrictedBy, p.Shown, p.ShownKnown, p.Unrecorded = d.Decider, d.restriction(), shown, true, false
+	r := Receipt{At: at, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: d.Stored.revision, told: true}
+	if r.ID, err = NewReceiptID(); err != nil {
+		return
+	}
+	_ = s.writeReceipt(r) // else Record does, with the ID that is in the history
+	p := d.past(r)
+	p.Shown = shown
 	_ = s.note(true, func(History) []Past { return []Past{p} })
+}
+
+// remember reports whether the history has a receipt, and puts it there if not. It is called with
+// the answer locked. There is nothing to keep of one that cannot be read.
+func (s Store) remember(id string) bool {
+	r, err := s.readReceipt(id)
+	if err != nil {
+		return true
+	}
+	err = s.note(false, func(h History) []Past {
+		if h.has(id) {
+			return nil
+		}
+		return []Past{pastReceipt(r)}
+	})
+	return err == nil
+}
+
+// past is what the history keeps of a decision that is no answer.
+func (d Decision) past(r Receipt) Past {
+	p := pastReceipt(r)
+	p.Decider, p.RestrictedBy, p.ShownKnown, p.Unrecorded = d.Decider, d.restriction(), true, false
+	return p
 }
 
 // restriction names the layer that keeps a yes of another one on this machine, "" if it is
@@ -315,7 +341,7 @@ func pastAnswer(s Stored) Past {
 	return p
 }
 
-// pastReceipt is what the receipt of a variable or a policy tells of itself.
+// pastReceipt is what a receipt tells of itself.
 func pastReceipt(r Receipt) Past {
 	p := Past{At: r.At, Decided: AnswerYes, By: r.By, Receipt: r.ID, Terms: r.Terms, Unrecorded: true}
 	if r.Local {
