@@ -2,8 +2,10 @@ package telemetrycmd
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -93,4 +95,40 @@ func TestADecisionIsFoundByItsIDAlsoWhereNothingCanBeStored(t *testing.T) {
 		t.Errorf("one decision has the IDs %v", ids)
 	}
 	p.wantFound(consent.SourceVariable, ids...)
+}
+
+func TestALogThatIsGoneIsMissedUntilTheNextReset(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	deliver := func() {
+		p.must("deploy")
+		p.flushed()
+	}
+	deliver()
+	for _, name := range []string{"sent.log", "sent.log.head"} {
+		if err := os.Remove(filepath.Join(p.state, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	missed := func(when string) {
+		t.Helper()
+		out, err := p.command("telemetry", "log", "--verify").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "the log is not as it was written, it was changed or damaged: entry 1 is missing") {
+			t.Errorf("%s --verify says %v: %s", when, err, out)
+		}
+		if all := p.asJSON("log", "--verify", "--output", "json"); all["fits"] != false {
+			t.Errorf("%s a program is told %v", when, all)
+		}
+		if !p.says("entry 1 is missing", "log") {
+			t.Errorf("%s log says %s", when, p.must("telemetry", "log"))
+		}
+	}
+	missed("when it is gone")
+	deliver()
+	missed("after a delivery")
+	p.must("telemetry", "reset", "--yes")
+	p.must("telemetry", "log", "--verify")
+	p.must("telemetry", "enable")
+	deliver()
+	p.must("telemetry", "log", "--verify")
 }
