@@ -54,6 +54,11 @@ type Past struct {
 	Unrecorded bool
 	// revision is that of the stored answer, 0 for what is none.
 	revision int
+	// missing is how many answers before this one are not in the history: a cut, or the loss of the
+	// whole file, must not make them forgotten.
+	missing int
+	// first says that the history begins with it on purpose.
+	first bool
 }
 
 // History is what was decided, until the last reset.
@@ -64,8 +69,8 @@ type History struct {
 	// to CutTo.
 	Cut            int
 	CutFrom, CutTo time.Time
-	// Missing is how many answers were stored in between of which nothing is known, as far as
-	// their numbers tell.
+	// Missing is how many answers were stored in between or before of which nothing is known, as
+	// far as their numbers tell.
 	Missing int
 	// Behind says that there is a history and the present answer is not in it: it could not be
 	// written, or is unknown to the version that stored the answer.
@@ -100,8 +105,8 @@ func (s Store) History() (History, error) {
 		h.Decisions = append(h.Decisions, pastAnswer(now))
 	}
 	h.Missing = missingAnswers(h.Decisions)
-	if nothing && now.revision > 1 { // there were others: an older version's, or the file was removed
-		h.Missing = now.revision - 1
+	if nothing && now.Answer != AnswerNone {
+		h.Missing = pastAnswer(now).missingBefore()
 	}
 	return h, err
 }
@@ -168,6 +173,27 @@ func (h History) lacks(stored Stored) bool {
 	return true
 }
 
+// missingUntil is how many answers are missing before p, which comes after what is in the history.
+func (h History) missingUntil(p Past) int {
+	switch {
+	case h.Cut > 0 || slices.ContainsFunc(h.Decisions, func(was Past) bool { return was.Answered }):
+		return missingAnswers(append(slices.Clip(h.Decisions), p))
+	case p.first:
+		return 0
+	}
+	return p.missingBefore()
+}
+
+// missingBefore is how many answers are missing where this is the first that is known: they were
+// an older version's, or the file was removed.
+func (p Past) missingBefore() int {
+	before := p.revision - 1
+	if p.By == SourceUpgrade && p.Receipt != "" {
+		before-- // the same answer before it had a receipt
+	}
+	return max(0, before)
+}
+
 // missingAnswers counts the numbers that are left out. A number that falls is no sign: a file
 // that was damaged, or emptied on a full disk, begins anew.
 func missingAnswers(list []Past) int {
@@ -177,7 +203,7 @@ func missingAnswers(list []Past) int {
 			if last > 0 {
 				missing += max(0, p.revision-last-1)
 			}
-			last = p.revision
+			missing, last = max(missing, p.missing), p.revision
 		}
 	}
 	return missing
@@ -276,11 +302,16 @@ func (s Store) note(lasting bool, news func(History) []Past) error {
 	if err != nil {
 		return err
 	}
-	list := news(historyIn(log))
+	h := historyIn(log)
+	list := news(h)
 	for _, p := range list {
+		if p.Answered {
+			p.missing = h.missingUntil(p)
+		}
 		if _, err := w.Append(p.At, p.record()); err != nil {
 			return err
 		}
+		h.Decisions = append(h.Decisions, p)
 	}
 	if !lasting || len(list) == 0 {
 		return nil
@@ -323,6 +354,9 @@ func (s Store) BeginHistory() error {
 	}
 	if err := s.journal().Erase(); err != nil {
 		return err
+	}
+	for i := range kept.Decisions {
+		kept.Decisions[i].missing, kept.Decisions[i].first = 0, i == 0
 	}
 	_ = s.note(true, func(History) []Past { return kept.Decisions }) // as after any answer
 	return nil
@@ -368,6 +402,9 @@ func (p Past) record() state.Record {
 	if p.Answered {
 		r["revision"] = strconv.Itoa(p.revision)
 	}
+	if p.missing > 0 {
+		r["missing"] = strconv.Itoa(p.missing)
+	}
 	if p.ShownKnown {
 		r["shown"] = ShownText(p.Shown)
 	}
@@ -396,6 +433,8 @@ func pastIn(entry journal.Entry) (Past, error) {
 	if text, answered := r["revision"]; answered {
 		p.Answered = true
 		p.revision, errs[1] = strconv.Atoi(text)
+		p.missing, _ = strconv.Atoi(r["missing"]) // none where nothing is missing
+		p.missing = min(max(p.missing, 0), p.revision)
 	}
 	if p.Decided != AnswerYes && p.Decided != AnswerLocal && p.Decided != AnswerNo {
 		errs[2] = state.ErrCorrupt

@@ -378,12 +378,12 @@ func TestAnAnswerOfAVersionWithoutAHistoryIsToldWithoutAText(t *testing.T) {
 	const no = "no by : your answer, answered, shown unknown, unrecorded"
 	wantPast(t, "after a no of the older version", store, upgraded, no)
 	h, _ := store.History()
-	if !h.Behind || h.Missing != 3 {
-		t.Errorf("missing %d, behind %v; want 3 (6, 7, 8)", h.Missing, h.Behind)
+	if !h.Behind || h.Missing != 6 {
+		t.Errorf("missing %d, behind %v; want 6 (1, 2, 3 and 6, 7, 8)", h.Missing, h.Behind)
 	}
 	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
 	wantPast(t, "after a yes", store, upgraded, no, "yes by command: your answer, answered")
-	if h, _ := store.History(); h.Behind || h.Missing != 3 {
+	if h, _ := store.History(); h.Behind || h.Missing != 6 {
 		t.Errorf("missing %d, behind %v", h.Missing, h.Behind)
 	}
 }
@@ -545,6 +545,30 @@ func TestTheOldestAreCutForTheSizeAndTold(t *testing.T) {
 	}
 }
 
+func TestAnswersThatAreMissingStayCountedWhenTheHistoryIsCut(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	older(t, dir, consent.AnswerNo, 4, noon) // the last of three
+	text := strings.Repeat("A long notice with \"quotes\".\n", 2000)
+	cut := 0
+	for i := 0; cut < 5; i++ {
+		say(t, store, consent.AnswerYes, consent.SourceCommand, text, noon.Add(time.Duration(i)*time.Hour))
+		h, err := store.History()
+		if err != nil || h.Missing != 2 {
+			t.Fatalf("%d are cut, and of 2 answers of which nothing is known it tells %d: %v", h.Cut, h.Missing, err)
+		}
+		cut = h.Cut
+	}
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+	if err := store.BeginHistory(); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := store.History(); err != nil || h.Missing != 0 {
+		t.Errorf("after a reset %d are missing, %v", h.Missing, err)
+	}
+}
+
 func TestWhatWasShownIsKeptWithoutWhatCommandsATerminal(t *testing.T) {
 	t.Parallel()
 	store, _ := fresh(t)
@@ -629,5 +653,18 @@ func TestAHistoryThatWasRemovedIsMissed(t *testing.T) {
 	}
 	if h, err := store.History(); err != nil || len(h.Decisions) != 1 || h.Missing != 2 {
 		t.Errorf("%d decisions, %d missing, %v", len(h.Decisions), h.Missing, err)
+	}
+	for range 2 { // also after other answers
+		say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+		if h, err := store.History(); err != nil || h.Missing != 2 {
+			t.Errorf("with %d decisions, %d missing, %v", len(h.Decisions), h.Missing, err)
+		}
+	}
+	if err := store.BeginHistory(); err != nil {
+		t.Fatal(err)
+	}
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	if h, err := store.History(); err != nil || h.Missing != 0 || len(h.Decisions) != 2 {
+		t.Errorf("after a reset %d decisions, %d missing, %v", len(h.Decisions), h.Missing, err)
 	}
 }
