@@ -27,8 +27,8 @@ type Decisions struct {
 	// to CutTo.
 	Cut            int
 	CutFrom, CutTo time.Time
-	// Missing is how many answers were given in between of which nothing is known: the history
-	// could not be written, or an older version of the tool has none.
+	// Missing is how many answers were given in between or before of which nothing is known: the
+	// history could not be written or was removed, or an older version of the tool has none.
 	Missing int
 	// Behind says that there is a history and the present answer is not in it.
 	Behind bool

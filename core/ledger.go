@@ -30,6 +30,9 @@ const (
 	sentName = "sent.log"
 	// gapsName is a file whose time counts the requests that could not be written into it.
 	gapsName = "sent.gaps"
+	// loggedName is a file whose time is the number of the last entry that is on the disk. It is
+	// called otherwise than the log, so that who removes that one does not take it along.
+	loggedName = "logged"
 	// sentCap holds some hundred full batches, and thousands of the ten events that a tool
 	// which is used now and then sends at a time.
 	sentCap = 1 << 20
@@ -56,7 +59,20 @@ const (
 )
 
 func (in *installation) sentJournal() journal.Journal {
-	return journal.Journal{Dir: in.dir, Name: sentName, Cap: sentCap}
+	return journal.Journal{
+		Dir: in.dir, Name: sentName, Cap: sentCap, Cutting: in.keepGaps,
+		Written: func() int { return in.dir.Count(loggedName) },
+	}
+}
+
+// keepGaps counts what entries that are cut tell of requests which are not in the log: the next
+// one tells it.
+func (in *installation) keepGaps(cut []journal.Entry) {
+	gaps := 0
+	for _, e := range cut {
+		gaps += numberIn(e, gapsField)
+	}
+	in.addGaps(gaps)
 }
 
 // logged is a backend of which each request is written down before it goes out, and the
@@ -95,8 +111,10 @@ func openLogged(in *installation, s selection, config driver.Config) (driver.Bac
 // makeCountable makes the files that count what is not in the log and what the disk did not take,
 // while there is room for a file: from then on it can be counted in without.
 func (in *installation) makeCountable() {
-	if in.dir.Time(gapsName).IsZero() {
-		_ = in.dir.SetTime(gapsName, time.Unix(0, 0))
+	for _, name := range []string{gapsName, loggedName} {
+		if in.dir.Time(name).IsZero() {
+			_ = in.dir.SetTime(name, time.Unix(0, 0))
+		}
 	}
 	spool.MakeCountable(in.dir)
 }
@@ -164,6 +182,9 @@ func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), logPatience)
 	defer cancel()
 	n, err = l.in.sentJournal().Append(ctx, l.in.now(), fields, seal)
+	if err == nil && seal && n > l.in.dir.Count(loggedName) {
+		_ = l.in.dir.SetTime(loggedName, time.Unix(int64(n), 0))
+	}
 	if n > 0 {
 		return n, nil // that it is not sealed is told by the next one, or not at all
 	}
@@ -309,7 +330,10 @@ func encodeHeader(header textproto.MIMEHeader) string {
 	return strings.Join(lines, "\r\n")
 }
 
-// forgetSent erases the log of what was sent.
+// forgetSent erases the log of what was sent, after what is known of it: or it would be missed.
 func (in *installation) forgetSent() error {
+	if err := in.dir.Remove(loggedName); err != nil {
+		return err
+	}
 	return errors.Join(in.sentJournal().Erase(), in.dir.Remove(gapsName))
 }

@@ -25,8 +25,8 @@ type SentLog struct {
 	// answer another.
 	Cut            int
 	CutFrom, CutTo time.Time
-	// Gaps is how many requests could not be written into the log, as far as it says: those
-	// before an entry that is left, and those after the last one.
+	// Gaps is how many requests could not be written into the log since it began. What was counted
+	// before an entry that is cut is counted before a later one.
 	Gaps int
 	// Unlogged says that what is sent now can neither be written into the log nor be counted in
 	// Gaps, as where the state directory is read-only: it is sent all the same.
@@ -70,7 +70,8 @@ type Delivery struct {
 	Class, Reason, Answer string
 	// Took is how long it lasted.
 	Took time.Duration
-	// GapBefore is how many requests before it could not be written into the log.
+	// GapBefore is how many requests before it could not be written into the log, as far as no
+	// entry before it says so.
 	GapBefore int
 }
 

@@ -198,6 +198,88 @@ func TestALogThatCannotBeWrittenCostsNoDeliveryAndIsTold(t *testing.T) {
 	}
 }
 
+func TestWhatTheLogLacksStaysCountedWhenItIsCut(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	s.send()
+	path := filepath.Join(s.dir, "sent.log")
+	if err := errors.Join(os.Rename(path, path+".away"), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s.send()
+	if err := errors.Join(os.Remove(path), os.Rename(path+".away", path)); err != nil {
+		t.Fatal(err)
+	}
+	s.send()
+	gap := s.log().Deliveries[1]
+	if gap.GapBefore != 1 {
+		t.Fatalf("%+v", gap)
+	}
+	for s.log().Cut < gap.N {
+		recordCommands(t, s.tool, s.options, 500)
+		if _, err := s.m.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if log := s.log(); log.Gaps != 1 || log.Mismatch != nil {
+			t.Fatalf("%d entries are cut, and of 1 request that is not in it the log tells %d: %v", log.Cut, log.Gaps, log.Mismatch)
+		}
+	}
+	s.send()
+	if log := s.log(); log.Gaps != 1 {
+		t.Errorf("in the end there are %d gaps", log.Gaps)
+	}
+}
+
+func TestALogThatIsGoneWithAllThatBelongsToItIsMissed(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	s.send()
+	s.send()
+	path := filepath.Join(s.dir, "sent.log")
+	if err := errors.Join(os.Remove(path), os.Remove(path+".head")); err != nil {
+		t.Fatal(err)
+	}
+	missed := func(when string) {
+		t.Helper()
+		if found := s.log().Mismatch; found == nil || found.Entry != 1 {
+			t.Errorf("%s: %v", when, found)
+		}
+		if faults := strings.Join(s.m.Status().Faults, "\n"); !strings.Contains(faults, "the log of what was sent does not fit: entry 1 is missing") {
+			t.Errorf("%s status says %q", when, faults)
+		}
+	}
+	missed("before another delivery")
+	s.send()
+	missed("after one")
+	if log := s.log(); len(log.Deliveries) != 1 || log.Deliveries[0].N != 5 {
+		t.Errorf("after four entries that are gone there is %+v", log.Deliveries)
+	}
+	s.send()
+	missed("after two")
+	// Who erases it on purpose misses nothing.
+	whole := func(when string) {
+		t.Helper()
+		if found := s.log().Mismatch; found != nil {
+			t.Errorf("%s: %v", when, found)
+		}
+	}
+	if err := s.m.EraseSent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	whole("erased")
+	s.send()
+	whole("erased, after a delivery")
+	if _, err := s.m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	whole("after a reset")
+	if err := s.m.Enable(false, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.send()
+	whole("after a reset and a delivery")
+}
+
 func TestOnAFullDiskEventsAreSentAndTheGapIsTold(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {

@@ -104,6 +104,7 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 	if err != nil {
 		return false
 	}
+	_ = u.dir.Create() // for the receipt and the log: there may be room for them by now
 	receipt, err := u.receiptInMemory()
 	if err != nil {
 		return false
@@ -115,7 +116,6 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 			events = append(events, event)
 		}
 	}
-	_ = u.dir.Create() // for the log: there may be room for that by now
 	answer := u.store().Load()
 	open := func() (driver.Backend, error) {
 		if decision := u.decide(); !decision.Enabled || decision.LocalOnly || !sameAnswer(decision.Stored, answer) {
@@ -129,11 +129,22 @@ func (u *uploader) sendUnstored(ctx context.Context, lines [][]byte) bool {
 	})) == driver.ClassAccepted
 }
 
-// receiptInMemory is the ID of the stored answer's receipt, or a new one for a decision
-// that nothing could be stored of.
+// receiptInMemory is the ID of a receipt that a person finds: the one to record under, that of
+// the same decision before, or that of the stored answer. It is a new one for a decision that
+// nothing could be stored of.
 func (u *uploader) receiptInMemory() (string, error) {
-	if stored := u.store().Load(); stored.Receipt != "" && len(u.decide().Beyond) == 0 {
-		return stored.Receipt, nil
+	d := u.decide()
+	if !d.Enabled {
+		return "", delivery.ErrNotAllowed
+	}
+	if receipt, err := u.store().Record(d, u.terms(), u.now()); err == nil {
+		return receipt.ID, nil
+	}
+	if receipt, known := u.store().Known(d, u.terms()); known {
+		return receipt.ID, nil
+	}
+	if d.Stored.Receipt != "" && len(d.Beyond) == 0 {
+		return d.Stored.Receipt, nil
 	}
 	return consent.NewReceiptID()
 }

@@ -39,8 +39,8 @@ type Past struct {
 	RestrictedBy string
 	// Answered says that a person answered. If not, it is what something was recorded under.
 	Answered bool
-	// Receipt is the ID of the receipt, "" for a no. Of a variable or policy it is that of the
-	// first one: there is a new one whenever nothing waited any more.
+	// Receipt is the ID of the receipt, "" for a no. A variable or a policy keeps its own until
+	// somebody answers.
 	Receipt string
 	// Terms are what was declared then. Tool is empty in terms that are not known.
 	Terms Terms
@@ -54,6 +54,11 @@ type Past struct {
 	Unrecorded bool
 	// revision is that of the stored answer, 0 for what is none.
 	revision int
+	// missing is how many answers before this one are not in the history: a cut, or the loss of the
+	// whole file, must not make them forgotten.
+	missing int
+	// first says that the history begins with it on purpose.
+	first bool
 }
 
 // History is what was decided, until the last reset.
@@ -64,8 +69,8 @@ type History struct {
 	// to CutTo.
 	Cut            int
 	CutFrom, CutTo time.Time
-	// Missing is how many answers were stored in between of which nothing is known, as far as
-	// their numbers tell.
+	// Missing is how many answers were stored in between or before of which nothing is known, as
+	// far as their numbers tell.
 	Missing int
 	// Behind says that there is a history and the present answer is not in it: it could not be
 	// written, or is unknown to the version that stored the answer.
@@ -91,9 +96,8 @@ func (s Store) History() (History, error) {
 	h.Behind = h.lacks(now) && !nothing
 	if list, listErr := s.list(); listErr == nil {
 		for _, r := range list {
-			p := pastReceipt(r)
-			if !r.By.answered() && !slices.ContainsFunc(h.Decisions, p.again) {
-				h.Decisions = append(h.Decisions, p)
+			if r.ID != now.Receipt && !h.has(r.ID) {
+				h.Decisions = append(h.Decisions, pastReceipt(r))
 			}
 		}
 	}
@@ -101,8 +105,8 @@ func (s Store) History() (History, error) {
 		h.Decisions = append(h.Decisions, pastAnswer(now))
 	}
 	h.Missing = missingAnswers(h.Decisions)
-	if nothing && now.revision > 1 { // there were others: an older version's, or the file was removed
-		h.Missing = now.revision - 1
+	if nothing && now.Answer != AnswerNone {
+		h.Missing = pastAnswer(now).missingBefore()
 	}
 	return h, err
 }
@@ -128,24 +132,32 @@ func historyIn(log journal.Log) History {
 	return h
 }
 
-// has reports whether the same was noted since a person answered last.
-func (h History) has(p Past) bool {
-	for _, was := range slices.Backward(h.Decisions) {
-		if was.Answered {
-			return false
-		}
-		if p.again(was) {
-			return true
-		}
-	}
-	return false
+// has reports whether a receipt is in the history.
+func (h History) has(id string) bool {
+	return slices.ContainsFunc(h.Decisions, func(was Past) bool { return was.Receipt == id })
 }
 
-// again reports whether p is the same as was, an answer apart. Of a receipt alone it is not
-// known which variable made it.
+// standing returns the decision that p, which is no answer, makes once more. It stands as long as
+// nobody answered: after an answer that the history lacks it is not known whether somebody did.
+func (h History) standing(p Past, now Stored) (was Past, stands bool) {
+	if h.lacks(now) {
+		return Past{}, false
+	}
+	for _, was := range slices.Backward(h.Decisions) {
+		switch {
+		case was.Answered:
+			return Past{}, false
+		case p.again(was):
+			return was, true
+		}
+	}
+	return Past{}, false
+}
+
+// again reports whether p, which is no answer, is the same as was.
 func (p Past) again(was Past) bool {
-	sameLayer := was.Decider == p.Decider && was.RestrictedBy == p.RestrictedBy || p.Decider == ""
-	return !was.Answered && sameLayer && was.By == p.By && was.Decided == p.Decided && was.Terms.Digest() == p.Terms.Digest()
+	sameLayer := was.Decider == p.Decider && was.RestrictedBy == p.RestrictedBy
+	return sameLayer && was.By == p.By && was.Decided == p.Decided && was.Terms.Digest() == p.Terms.Digest()
 }
 
 // lacks reports whether a stored answer is not the last one in the history.
@@ -155,10 +167,31 @@ func (h History) lacks(stored Stored) bool {
 	}
 	for _, was := range slices.Backward(h.Decisions) {
 		if was.Answered {
-			return was.Decided != stored.Answer || was.revision != stored.revision
+			return was.Decided != stored.Answer || was.revision != stored.revision || was.Receipt != stored.Receipt
 		}
 	}
 	return true
+}
+
+// missingUntil is how many answers are missing before p, which comes after what is in the history.
+func (h History) missingUntil(p Past) int {
+	switch {
+	case h.Cut > 0 || slices.ContainsFunc(h.Decisions, func(was Past) bool { return was.Answered }):
+		return missingAnswers(append(slices.Clip(h.Decisions), p))
+	case p.first:
+		return 0
+	}
+	return p.missingBefore()
+}
+
+// missingBefore is how many answers are missing where this is the first that is known: they were
+// an older version's, or the file was removed.
+func (p Past) missingBefore() int {
+	before := p.revision - 1
+	if p.By == SourceUpgrade && p.Receipt != "" {
+		before-- // the same answer before it had a receipt
+	}
+	return max(0, before)
 }
 
 // missingAnswers counts the numbers that are left out. A number that falls is no sign: a file
@@ -170,7 +203,7 @@ func missingAnswers(list []Past) int {
 			if last > 0 {
 				missing += max(0, p.revision-last-1)
 			}
-			last = p.revision
+			missing, last = max(missing, p.missing), p.revision
 		}
 	}
 	return missing
@@ -189,38 +222,57 @@ func (s Store) noteAnswer(p Past, was Stored) {
 	})
 }
 
-// noteFirst puts into the history what something is recorded under that is no answer, if it is
-// the first time since a person answered. It is in a command's way: it waits for no lock,
-// and what it cannot write the next receipt brings again.
-func (s Store) noteFirst(d Decision, r Receipt) {
-	p := pastReceipt(r)
-	p.Decider, p.RestrictedBy, p.ShownKnown, p.Unrecorded = d.Decider, d.restriction(), true, false
-	if d.Source.answered() && p.RestrictedBy == "" {
-		return // it is the answer itself
-	}
-	lock, err := s.dir.TryLockBriefly(lockName)
-	if err != nil {
-		return
-	}
-	defer lock.UnlockBriefly()
+// noteUnder puts into the history what something is recorded under that is no answer, and before
+// it the stored answer, if that is not there. It is called with the answer locked, and is in a
+// command's way: what it cannot write, Prune does.
+func (s Store) noteUnder(p Past, now Stored) {
 	_ = s.note(false, func(h History) []Past {
-		if h.has(p) {
-			return nil
+		if h.lacks(now) {
+			return []Past{pastAnswer(now), p}
 		}
 		return []Past{p}
 	})
 }
 
-// noteShown puts into the history that the person was shown how a variable decided.
+// noteShown puts into the history that the person was shown how a variable decided. What is
+// recorded from then on has a receipt of its own: under the one before, nothing was shown.
 func (s Store) noteShown(d Decision, terms Terms, shown string, at time.Time) {
 	lock, err := s.lock()
 	if err != nil {
 		return
 	}
 	defer lock.Unlock()
-	p := pastReceipt(Receipt{At: at, By: d.Source, Local: d.LocalOnly, Terms: terms})
-	p.Decider, p.RestrictedBy, p.Shown, p.ShownKnown, p.Unrecorded = d.Decider, d.restriction(), shown, true, false
+	r := Receipt{At: at, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: d.Stored.revision, told: true}
+	if r.ID, err = NewReceiptID(); err != nil {
+		return
+	}
+	_ = s.writeReceipt(r) // else Record does, with the ID that is in the history
+	p := d.past(r)
+	p.Shown = shown
 	_ = s.note(true, func(History) []Past { return []Past{p} })
+}
+
+// remember reports whether the history has a receipt, and puts it there if not. It is called with
+// the answer locked. There is nothing to keep of one that cannot be read.
+func (s Store) remember(id string) bool {
+	r, err := s.readReceipt(id)
+	if err != nil {
+		return true
+	}
+	err = s.note(false, func(h History) []Past {
+		if h.has(id) {
+			return nil
+		}
+		return []Past{pastReceipt(r)}
+	})
+	return err == nil
+}
+
+// past is what the history keeps of a decision that is no answer.
+func (d Decision) past(r Receipt) Past {
+	p := pastReceipt(r)
+	p.Decider, p.RestrictedBy, p.ShownKnown, p.Unrecorded = d.Decider, d.restriction(), true, false
+	return p
 }
 
 // restriction names the layer that keeps a yes of another one on this machine, "" if it is
@@ -250,11 +302,16 @@ func (s Store) note(lasting bool, news func(History) []Past) error {
 	if err != nil {
 		return err
 	}
-	list := news(historyIn(log))
+	h := historyIn(log)
+	list := news(h)
 	for _, p := range list {
+		if p.Answered {
+			p.missing = h.missingUntil(p)
+		}
 		if _, err := w.Append(p.At, p.record()); err != nil {
 			return err
 		}
+		h.Decisions = append(h.Decisions, p)
 	}
 	if !lasting || len(list) == 0 {
 		return nil
@@ -298,6 +355,9 @@ func (s Store) BeginHistory() error {
 	if err := s.journal().Erase(); err != nil {
 		return err
 	}
+	for i := range kept.Decisions {
+		kept.Decisions[i].missing, kept.Decisions[i].first = 0, i == 0
+	}
 	_ = s.note(true, func(History) []Past { return kept.Decisions }) // as after any answer
 	return nil
 }
@@ -315,7 +375,7 @@ func pastAnswer(s Stored) Past {
 	return p
 }
 
-// pastReceipt is what the receipt of a variable or a policy tells of itself.
+// pastReceipt is what a receipt tells of itself.
 func pastReceipt(r Receipt) Past {
 	p := Past{At: r.At, Decided: AnswerYes, By: r.By, Receipt: r.ID, Terms: r.Terms, Unrecorded: true}
 	if r.Local {
@@ -341,6 +401,9 @@ func (p Past) record() state.Record {
 	}
 	if p.Answered {
 		r["revision"] = strconv.Itoa(p.revision)
+	}
+	if p.missing > 0 {
+		r["missing"] = strconv.Itoa(p.missing)
 	}
 	if p.ShownKnown {
 		r["shown"] = ShownText(p.Shown)
@@ -370,6 +433,8 @@ func pastIn(entry journal.Entry) (Past, error) {
 	if text, answered := r["revision"]; answered {
 		p.Answered = true
 		p.revision, errs[1] = strconv.Atoi(text)
+		p.missing, _ = strconv.Atoi(r["missing"]) // none where nothing is missing
+		p.missing = min(max(p.missing, 0), p.revision)
 	}
 	if p.Decided != AnswerYes && p.Decided != AnswerLocal && p.Decided != AnswerNo {
 		errs[2] = state.ErrCorrupt

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/internal/fuzzing"
 )
 
@@ -81,15 +83,14 @@ func TestEveryDecisionIsInTheHistoryWithWhatWasShown(t *testing.T) {
 	none := consent.Policy{}
 	wantPast(t, "before anything", store, "")
 	recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
-	delivered := func() { store.Prune(func(string) bool { return false }) }
-	delivered() // else there is a receipt for variables
+	delivered(store) // else there is a receipt for variables
 	recordUnder(t, store, none, "TELEMETRY_ENABLED=1")
 	recordUnder(t, store, consent.Policy{Verdict: consent.Yes})
 	say(t, store, consent.AnswerYes, consent.SourceQuestion, "The notice.\n\n  - with a \"list\"\n", noon)
 	id := store.Load().Receipt
 	recordUnder(t, store, none)
 	recordUnder(t, store, none, "TELEMETRY_LOCAL=1")
-	delivered()
+	delivered(store)
 	recordUnder(t, store, consent.Policy{Local: true})
 	say(t, store, consent.AnswerLocal, consent.SourceCommand, "", noon.Add(time.Hour))
 	recordUnder(t, store, none)
@@ -117,47 +118,245 @@ func TestEveryDecisionIsInTheHistoryWithWhatWasShown(t *testing.T) {
 	}
 }
 
-// There is a new receipt after each delivery.
-func TestAVariableIsInTheHistoryOnceUntilSomebodyAnswers(t *testing.T) {
+// delivered is what a sender does when nothing waits any more.
+func delivered(store consent.Store) { store.Prune(func(string) bool { return false }) }
+
+// wantFound holds the history to having receipts, each once.
+func wantFound(t *testing.T, when string, store consent.Store, ids ...string) {
+	t.Helper()
+	h, err := store.History()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		found := 0
+		for _, p := range h.Decisions {
+			if p.Receipt == id {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s the receipt %s is in the history %d times: %+v", when, id, found, h.Decisions)
+		}
+	}
+}
+
+func TestAVariableKeepsItsReceiptUntilSomebodyAnswers(t *testing.T) {
 	t.Parallel()
 	store, _ := fresh(t)
 	none := consent.Policy{}
-	var first consent.Receipt
-	for i := range 3 {
+	first := recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
+	for range 3 {
+		delivered(store)
+		wantRetired(t, store, "delivered", first.ID)
 		r := recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
-		if i == 0 {
-			first = r
-		} else if r.ID == first.ID {
-			t.Fatal("it is the same receipt")
+		if r.ID != first.ID || !r.At.Equal(first.At) {
+			t.Errorf("the same decision has the receipts %+v and %+v", first, r)
 		}
-		store.Prune(func(string) bool { return false })
+		if _, err := store.InForce(r.ID); err != nil {
+			t.Error(err)
+		}
 	}
 	wantPast(t, "after three deliveries", store, "yes by variable: MY_TOOL_TELEMETRY")
-	if h, _ := store.History(); h.Decisions[0].Receipt != first.ID {
-		t.Error("it is not the first one")
-	}
 	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
 	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
-	recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
+	second := recordUnder(t, store, none, "MY_TOOL_TELEMETRY=on")
+	if second.ID == first.ID {
+		t.Error("what a no ended is in force again")
+	}
 	wantPast(t, "after answers", store, "yes by variable: MY_TOOL_TELEMETRY",
 		"no by command: your answer, answered", "yes by command: your answer, answered", "yes by variable: MY_TOOL_TELEMETRY")
 	// A receipt that is still there is not told twice.
 	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
-	if h, _ := store.History(); len(h.Decisions) != 5 {
-		t.Errorf("%+v", h.Decisions)
+	wantFound(t, "in the end", store, first.ID, second.ID)
+}
+
+func TestEachDecisionThatIsNoAnswerKeepsAReceiptOfItsOwn(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	wider := with(func(d *consent.Terms) { d.Extended = true })
+	under := func(policy consent.Policy, terms consent.Terms, env ...string) string {
+		d := decide(consent.Input{Stored: store.Load(), Terms: terms, Policy: policy}, env...)
+		id := record(t, store, d, terms).ID
+		delivered(store)
+		return id
+	}
+	all := func() []string {
+		return []string{
+			under(consent.Policy{}, shown(), "MY_TOOL_TELEMETRY=on"),
+			under(consent.Policy{}, shown(), "TELEMETRY_ENABLED=1"),
+			under(consent.Policy{Verdict: consent.Yes}, shown()),
+			under(consent.Policy{}, wider, "MY_TOOL_TELEMETRY=on"),
+			under(consent.Policy{}, shown(), "MY_TOOL_TELEMETRY=on", "TELEMETRY_LOCAL=1"),
+		}
+	}
+	first := all()
+	if again := all(); fmt.Sprint(again) != fmt.Sprint(first) {
+		t.Errorf("%v became %v", first, again)
+	}
+	wantFound(t, "in the end", store, first...)
+}
+
+func TestAResetBeginsNewReceipts(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	first := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	delivered(store)
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+	if err := errors.Join(store.BeginHistory(), os.Remove(filepath.Join(dir, "consent"))); err != nil {
+		t.Fatal(err)
+	}
+	second := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	delivered(store)
+	third := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	if second.ID == first.ID || third.ID != second.ID {
+		t.Errorf("%s before the reset, %s and %s after it", first.ID, second.ID, third.ID)
 	}
 }
 
-func TestWhatAPersonWasToldOfAVariableIsInTheHistory(t *testing.T) {
+// A no that the history could not take must not bring back what it ended.
+func TestAfterAnAnswerThatCouldNotBeNotedThereIsANewReceipt(t *testing.T) {
 	t.Parallel()
-	store, _ := fresh(t)
-	const on = "TELEMETRY_ENABLED=1"
-	d := decide(consent.Input{Terms: shown()}, on)
-	if err := store.NoteTold(d, shown(), "It is on.", noon); err != nil {
+	store, dir := fresh(t)
+	first := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	path := filepath.Join(dir, "decisions")
+	content, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	recordUnder(t, store, consent.Policy{}, on)
-	wantPast(t, "then", store, `yes by variable: TELEMETRY_ENABLED, shown "It is on."`)
+	if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, content, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	second := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	delivered(store)
+	if third := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on"); second.ID == first.ID || third.ID != second.ID {
+		t.Errorf("%s, then %s and %s", first.ID, second.ID, third.ID)
+	}
+	wantPast(t, "then", store, "yes by variable: MY_TOOL_TELEMETRY",
+		"yes by command: your answer, answered, shown unknown, unrecorded", "yes by variable: MY_TOOL_TELEMETRY")
+}
+
+func TestAReceiptThatTheHistoryCouldNotTakeIsKeptUntilItCan(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	path := filepath.Join(dir, "decisions")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	delivered(store)
+	if !store.Holds(r.ID) {
+		t.Error("it is gone, and nothing is left of it")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	wantFound(t, "before it is noted", store, r.ID)
+	delivered(store)
+	if store.Holds(r.ID) {
+		t.Error("it is still there")
+	}
+	wantPast(t, "then", store, "yes by variable: , shown unknown, unrecorded")
+	wantFound(t, "then", store, r.ID)
+}
+
+func TestOfTwoReceiptsOfOneDecisionBothAreInTheHistory(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	first := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	// A command that began in the moment in which another process held the answer.
+	lock, err := state.At(dir).TryLock("consent.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, "receipts"), filepath.Join(dir, "away")); err != nil {
+		t.Fatal(err)
+	}
+	second := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	if err := os.Rename(filepath.Join(dir, "away", first.ID), filepath.Join(dir, "receipts", first.ID)); err != nil {
+		t.Fatal(err)
+	}
+	lock.Unlock()
+	if second.ID == first.ID {
+		t.Fatal("there is one")
+	}
+	wantFound(t, "while they are there", store, first.ID, second.ID)
+	delivered(store)
+	wantFound(t, "when nothing waits under them", store, first.ID, second.ID)
+}
+
+func TestWhatAPersonWasToldOfAVariableIsInTheHistoryWithAReceipt(t *testing.T) {
+	t.Parallel()
+	const on = "TELEMETRY_ENABLED=1"
+	tell := func(t *testing.T, store consent.Store) {
+		t.Helper()
+		if err := store.NoteTold(decide(consent.Input{Terms: shown()}, on), shown(), "It is on.", noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lastOf := func(t *testing.T, store consent.Store) consent.Past {
+		t.Helper()
+		h, err := store.History()
+		if err != nil || len(h.Decisions) == 0 {
+			t.Fatalf("%+v, %v", h, err)
+		}
+		return h.Decisions[len(h.Decisions)-1]
+	}
+	const told = `yes by variable: TELEMETRY_ENABLED, shown "It is on."`
+	t.Run("before anything was recorded", func(t *testing.T) {
+		store, _ := fresh(t)
+		tell(t, store)
+		for range 2 {
+			r := recordUnder(t, store, consent.Policy{}, on)
+			delivered(store)
+			if last := lastOf(t, store); last.Receipt != r.ID {
+				t.Errorf("recorded under %s, and told of is %q", r.ID, last.Receipt)
+			}
+		}
+		wantPast(t, "then", store, told)
+	})
+	t.Run("while something waits that was recorded before", func(t *testing.T) {
+		for range 8 { // the names of two receipts have no order
+			store, _ := fresh(t)
+			before := recordUnder(t, store, consent.Policy{}, on)
+			tell(t, store)
+			after := recordUnder(t, store, consent.Policy{}, on)
+			if _, err := store.InForce(before.ID); err != nil || after.ID == before.ID || after.ID != lastOf(t, store).Receipt {
+				t.Fatalf("%s before, %s after: %v", before.ID, after.ID, err)
+			}
+			delivered(store)
+			if again := recordUnder(t, store, consent.Policy{}, on); again.ID != after.ID {
+				t.Fatalf("%s, after a delivery %s", after.ID, again.ID)
+			}
+			wantPast(t, "then", store, "yes by variable: TELEMETRY_ENABLED", told)
+			wantFound(t, "then", store, before.ID, after.ID)
+		}
+	})
+	t.Run("by a version that kept no receipt of it", func(t *testing.T) {
+		store, dir := fresh(t)
+		tell(t, store)
+		path := filepath.Join(dir, "decisions")
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := regexp.MustCompile(`\treceipt="[0-9a-f]+"`).ReplaceAll(content, nil)
+		if err := errors.Join(os.WriteFile(path, old, 0o600), os.Remove(path+".head"), os.RemoveAll(filepath.Join(dir, "receipts"))); err != nil {
+			t.Fatal(err)
+		}
+		if last := lastOf(t, store); last.Receipt != "" {
+			t.Fatalf("%+v", last)
+		}
+		r := recordUnder(t, store, consent.Policy{}, on)
+		if last := lastOf(t, store); last.Receipt != r.ID || last.Shown != "It is on." || !last.ShownKnown {
+			t.Errorf("recorded under %s: %+v", r.ID, last)
+		}
+	})
 }
 
 func TestAnAnswerOfAVersionWithoutAHistoryIsToldWithoutAText(t *testing.T) {
@@ -179,12 +378,12 @@ func TestAnAnswerOfAVersionWithoutAHistoryIsToldWithoutAText(t *testing.T) {
 	const no = "no by : your answer, answered, shown unknown, unrecorded"
 	wantPast(t, "after a no of the older version", store, upgraded, no)
 	h, _ := store.History()
-	if !h.Behind || h.Missing != 3 {
-		t.Errorf("missing %d, behind %v; want 3 (6, 7, 8)", h.Missing, h.Behind)
+	if !h.Behind || h.Missing != 6 {
+		t.Errorf("missing %d, behind %v; want 6 (1, 2, 3 and 6, 7, 8)", h.Missing, h.Behind)
 	}
 	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
 	wantPast(t, "after a yes", store, upgraded, no, "yes by command: your answer, answered")
-	if h, _ := store.History(); h.Behind || h.Missing != 3 {
+	if h, _ := store.History(); h.Behind || h.Missing != 6 {
 		t.Errorf("missing %d, behind %v", h.Missing, h.Behind)
 	}
 }
@@ -346,6 +545,30 @@ func TestTheOldestAreCutForTheSizeAndTold(t *testing.T) {
 	}
 }
 
+func TestAnswersThatAreMissingStayCountedWhenTheHistoryIsCut(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	older(t, dir, consent.AnswerNo, 4, noon) // the last of three
+	text := strings.Repeat("A long notice with \"quotes\".\n", 2000)
+	cut := 0
+	for i := 0; cut < 5; i++ {
+		say(t, store, consent.AnswerYes, consent.SourceCommand, text, noon.Add(time.Duration(i)*time.Hour))
+		h, err := store.History()
+		if err != nil || h.Missing != 2 {
+			t.Fatalf("%d are cut, and of 2 answers of which nothing is known it tells %d: %v", h.Cut, h.Missing, err)
+		}
+		cut = h.Cut
+	}
+	say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+	if err := store.BeginHistory(); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := store.History(); err != nil || h.Missing != 0 {
+		t.Errorf("after a reset %d are missing, %v", h.Missing, err)
+	}
+}
+
 func TestWhatWasShownIsKeptWithoutWhatCommandsATerminal(t *testing.T) {
 	t.Parallel()
 	store, _ := fresh(t)
@@ -430,5 +653,18 @@ func TestAHistoryThatWasRemovedIsMissed(t *testing.T) {
 	}
 	if h, err := store.History(); err != nil || len(h.Decisions) != 1 || h.Missing != 2 {
 		t.Errorf("%d decisions, %d missing, %v", len(h.Decisions), h.Missing, err)
+	}
+	for range 2 { // also after other answers
+		say(t, store, consent.AnswerNo, consent.SourceCommand, "", noon)
+		if h, err := store.History(); err != nil || h.Missing != 2 {
+			t.Errorf("with %d decisions, %d missing, %v", len(h.Decisions), h.Missing, err)
+		}
+	}
+	if err := store.BeginHistory(); err != nil {
+		t.Fatal(err)
+	}
+	say(t, store, consent.AnswerYes, consent.SourceCommand, "", noon)
+	if h, err := store.History(); err != nil || h.Missing != 0 || len(h.Decisions) != 2 {
+		t.Errorf("after a reset %d decisions, %d missing, %v", len(h.Decisions), h.Missing, err)
 	}
 }

@@ -45,6 +45,9 @@ type Receipt struct {
 	Terms Terms
 	// revision is that of the stored answer when the receipt was last confirmed.
 	revision int
+	// told says that the person was told how a variable decided: then it goes before one that is
+	// the same but for that.
+	told bool
 }
 
 // NewReceiptID returns a random ID.
@@ -168,7 +171,8 @@ func (s Store) endDoubted(stored Stored) error {
 }
 
 // Record returns the receipt for what is recorded now under d and terms, and stores one
-// if there is none yet.
+// if there is none yet. Of a variable or a policy it has the ID of the one before, which Prune
+// removed, as long as nobody answered since and the terms are the same.
 func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 	stored := d.Stored
 	if d.Source.answered() {
@@ -182,11 +186,26 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 			return own, s.restore(own)
 		}
 	}
-	receipt, made, err := s.obtain(Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision})
-	if made {
-		s.noteFirst(d, receipt)
+	want := Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision}
+	if have, found, err := s.alike(want); found || err != nil {
+		return have, err
 	}
-	return receipt, err
+	// It is in a command's way, which waits for no person: without the lock it is another receipt,
+	// and Prune puts it into the history. Mostly another command has it, which makes the same one.
+	const turns = 10
+	lock, err := s.dir.TryLockBriefly(lockName)
+	for turn := 0; errors.Is(err, state.ErrBusy) && turn < turns; turn++ {
+		time.Sleep(state.LockPatience / turns)
+		if have, found, err := s.alike(want); found || err != nil {
+			return have, err
+		}
+		lock, err = s.dir.TryLockBriefly(lockName)
+	}
+	if err != nil {
+		return s.obtain(want)
+	}
+	defer lock.UnlockBriefly()
+	return s.resume(d, want)
 }
 
 // serves reports whether the receipt of the stored answer is the one to record under.
@@ -194,14 +213,19 @@ func (r Receipt) serves(d Decision, terms Terms) bool {
 	return r.Local == d.LocalOnly && (d.LocalOnly || terms.SameReceiver(r.Terms))
 }
 
-// Known returns the receipt that Record would return, if it is there already. It changes
+// Known returns the receipt that Record would return, if its ID is known already. It changes
 // nothing.
 func (s Store) Known(d Decision, terms Terms) (Receipt, bool) {
 	if own := d.Stored.receipt(); d.Source.answered() && own.ID != "" && own.serves(d, terms) {
 		return own, true
 	}
-	r, found, _ := s.alike(Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms})
-	return r, found
+	want := Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms}
+	if r, found, err := s.alike(want); found || err != nil {
+		return r, found
+	}
+	h, now, _ := s.readHistory()
+	was, _ := h.standing(d.past(want), now)
+	return want.as(was), s.gone(was.Receipt)
 }
 
 // restore writes the copy of a receipt that is part of the stored answer, if it is gone.
@@ -219,17 +243,52 @@ func (s Store) Holds(id string) bool {
 }
 
 // obtain returns the stored receipt that says the same as want, or stores want under a new
-// ID, which is made then.
-func (s Store) obtain(want Receipt) (receipt Receipt, made bool, err error) {
+// ID.
+func (s Store) obtain(want Receipt) (Receipt, error) {
 	have, found, err := s.alike(want)
 	if found || err != nil {
-		return have, false, err
+		return have, err
 	}
 	if want.ID, err = NewReceiptID(); err != nil {
-		return Receipt{}, false, err
+		return Receipt{}, err
 	}
-	err = s.writeReceipt(want)
-	return want, err == nil, err
+	return want, s.writeReceipt(want)
+}
+
+// resume is obtain with the answer locked, which takes the ID from the history where the decision
+// stands, and else puts the new one there.
+func (s Store) resume(d Decision, want Receipt) (Receipt, error) {
+	if have, found, err := s.alike(want); found || err != nil { // of a process that had the lock just now
+		return have, err
+	}
+	h, now, _ := s.readHistory()
+	was, stands := h.standing(d.past(want), now)
+	if s.gone(was.Receipt) {
+		want = want.as(was)
+		return want, s.writeReceipt(want)
+	}
+	r, err := s.obtain(want)
+	if err != nil {
+		return Receipt{}, err
+	}
+	p := d.past(r)
+	if stands { // noted by a version that kept no receipt of what the person was told
+		p.Shown, p.ShownKnown = was.Shown, was.ShownKnown
+	}
+	s.noteUnder(p, now)
+	return r, nil
+}
+
+// gone reports whether an ID is one whose receipt nothing is left of. One that is damaged is not
+// made again: what waits under it is lost, and that is told.
+func (s Store) gone(id string) bool {
+	return validID(id) && !s.Holds(id) && !s.receipts().WasSetAside(id)
+}
+
+// as returns r with the ID of the receipt of a decision that stands.
+func (r Receipt) as(was Past) Receipt {
+	r.ID, r.At, r.told = was.Receipt, was.At, was.Shown != ""
+	return r
 }
 
 // alike looks for the stored receipt that says the same as want.
@@ -240,11 +299,11 @@ func (s Store) alike(want Receipt) (r Receipt, found bool, err error) {
 	}
 	digest := want.Terms.Digest()
 	for _, have := range list {
-		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest {
-			return have, true, nil
+		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest && (!found || have.told) {
+			r, found = have, true
 		}
 	}
-	return Receipt{}, false, nil
+	return r, found, nil
 }
 
 // names lists the files of the receipts.
@@ -340,7 +399,8 @@ func (s Store) Broken() map[string]error {
 }
 
 // Prune removes the receipts that nothing waits under: used reports whether something
-// does. A command that takes a slot writes the receipt's ID into it and looks at the
+// does. The history keeps what they say, for who looks up an ID that went out: one that it
+// cannot take stays. A command that takes a slot writes the receipt's ID into it and looks at the
 // receipt afterwards. So a receipt is first renamed, which such a command sees, and is put
 // back if by now a slot names it. Under either name it is in force, and no process answers
 // meanwhile: a no must not miss it between the two.
@@ -358,7 +418,7 @@ func (s Store) Prune(used func(id string) bool) {
 		if !validID(id) || id == current && !aside {
 			continue
 		}
-		if !aside && (used(id) || dir.Rename(id, id+asideSuffix) != nil) {
+		if !aside && (used(id) || !s.remember(id) || dir.Rename(id, id+asideSuffix) != nil) {
 			continue
 		}
 		if used(id) || id == current {
@@ -416,6 +476,9 @@ func (r Receipt) put(to state.Record) {
 	to["at"] = r.At.UTC().Format(time.RFC3339)
 	to["local"] = strconv.FormatBool(r.Local)
 	to["revision"] = strconv.Itoa(r.revision)
+	if r.told {
+		to["told"] = "yes"
+	}
 }
 
 // receiptIn reads what put wrote.
@@ -430,5 +493,5 @@ func receiptIn(from state.Record) (Receipt, error) {
 	if !validID(from["receipt"]) || errors.Join(err1, err2, err3) != nil {
 		return Receipt{}, state.ErrCorrupt
 	}
-	return Receipt{ID: from["receipt"], At: at, By: Source(from["by"]), Local: local, Terms: terms, revision: revision}, nil
+	return Receipt{ID: from["receipt"], At: at, By: Source(from["by"]), Local: local, Terms: terms, revision: revision, told: from["told"] == "yes"}, nil
 }

@@ -164,7 +164,7 @@ func (s Store) Yes(said Past, seen Stored) error {
 		s.mend(was.Receipt, was) // what waits under it has nothing but the copy from now on
 	}
 	revision := max(was.revision, seen.revision) + 1
-	receipt, _, err := s.obtain(Receipt{At: said.At, By: said.By, Local: said.Decided == AnswerLocal, Terms: said.Terms, revision: revision})
+	receipt, err := s.obtain(Receipt{At: said.At, By: said.By, Local: said.Decided == AnswerLocal, Terms: said.Terms, revision: revision})
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 		return Stored{}, err
 	}
 	terms.NoticeVersion = was.Notice
-	receipt, _, err := s.obtain(Receipt{
+	receipt, err := s.obtain(Receipt{
 		At: was.At, By: SourceUpgrade, Local: was.Answer == AnswerLocal, Terms: terms, revision: was.revision + 1,
 	})
 	if err != nil {

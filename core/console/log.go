@@ -268,8 +268,8 @@ func classOf(d core.Delivery) (driver.Class, bool) {
 // logRemarks says where the log is not whole.
 func (c *call) logRemarks(log core.SentLog) (lines []string) {
 	if log.Cut > 0 {
-		lines = append(lines, c.count(log.Cut, "%[1]d older entry was cut, of %[2]s: the log holds 1 MiB.",
-			"%[1]d older entries were cut, of %[2]s to %[3]s: the log holds 1 MiB.", screen.When(log.CutFrom), screen.When(log.CutTo)))
+		// Their numbers count on, so that is one of the list's, and no number of requests.
+		lines = append(lines, c.text("The entries up to %[1]d were cut, of %[2]s to %[3]s: the log holds 1 MiB.", log.Cut, screen.When(log.CutFrom), screen.When(log.CutTo)))
 	}
 	if log.Bytes == 0 && log.Gaps == 0 && log.Mismatch == nil {
 		if n := c.look().Delivered; n > 0 {

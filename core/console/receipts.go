@@ -124,9 +124,47 @@ func (c *call) showDecisions(all core.Decisions) {
 	case c.out.Terminal:
 		c.say("Nothing was decided yet.")
 	}
-	c.remark(c.historyRemarks(all))
+	c.remark(append(c.sinceRemarks(all.List), c.historyRemarks(all)...))
 	if c.out.Terminal && len(rows) > 0 {
 		c.say("One of them whole, with what was shown: %s", c.hint("receipts "+c.text("NO")))
+	}
+}
+
+// sinceRemarks says what this version would send more or less than was said then. What is the same
+// of several decisions is said once: mostly that is the last release's.
+func (c *call) sinceRemarks(list []core.PastDecision) (lines []string) {
+	var more, less changes
+	for i, d := range list {
+		more.add(i+1, d.More)
+		less.add(i+1, d.Less)
+	}
+	for _, what := range more.texts {
+		since := more.since[what]
+		lines = append(lines, c.count(len(since), "New since decision %[2]s: %[3]s", "New since decisions %[2]s: %[3]s", strings.Join(since, ", "), screen.Clean(what)))
+	}
+	for _, what := range less.texts {
+		since := less.since[what]
+		lines = append(lines, c.count(len(since), "Gone since decision %[2]s: %[3]s", "Gone since decisions %[2]s: %[3]s", strings.Join(since, ", "), screen.Clean(what)))
+	}
+	return lines
+}
+
+// changes are texts, in the order in which they came up, with the numbers of the decisions that
+// each is about.
+type changes struct {
+	texts []string
+	since map[string][]string
+}
+
+func (ch *changes) add(n int, texts []string) {
+	if ch.since == nil {
+		ch.since = map[string][]string{}
+	}
+	for _, text := range texts {
+		if ch.since[text] == nil {
+			ch.texts = append(ch.texts, text)
+		}
+		ch.since[text] = append(ch.since[text], strconv.Itoa(n))
 	}
 }
 

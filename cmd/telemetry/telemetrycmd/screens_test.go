@@ -3,6 +3,7 @@
 package telemetrycmd
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -240,10 +241,16 @@ func TestALogThatWasCutSaysSo(t *testing.T) {
 		h.record(100)
 		h.must("telemetry", "flush")
 	}
+	log, err := h.manager().Sent(time.Time{})
+	if err != nil || log.Cut == 0 {
+		t.Fatalf("%d entries are cut, %v", log.Cut, err)
+	}
+	// In the numbers that the list has, which count answers as well.
+	cut := fmt.Sprintf("The entries up to %d were cut, of 2026-02-03 14:06:06 UTC to ", log.Cut)
 	onScreen := h.onTerminal(80, "log")
 	_, piped, code := h.run("telemetry", "log")
 	for _, text := range []string{onScreen, piped} {
-		if !strings.Contains(strings.Join(strings.Fields(text), " "), "older entries were cut, of 2026-02-03 14:06:06 UTC to ") || !strings.Contains(text, "1 MiB") {
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), cut) || !strings.Contains(text, "1 MiB") {
 			t.Errorf("it says %q", text)
 		}
 	}
@@ -255,5 +262,53 @@ func TestALogThatWasCutSaysSo(t *testing.T) {
 	}
 	if out, errs, code := h.run("telemetry", "log", "1"); code != 1 || !strings.Contains(errs, "no request with the number 1") {
 		t.Errorf("%s%s, exit code %d", out, errs, code)
+	}
+}
+
+func TestTheListOfDecisionsSaysWhatIsSentMoreAndLessThanWasSaidThen(t *testing.T) {
+	h := newHome(t)
+	h.env["NO_COLOR"] = "1"
+	h.tool.Telemetry.Controller, h.tool.Telemetry.Purpose = "Example Ltd", "to find faults"
+	h.tool.Telemetry.MetadataKeys = []string{"format", "shell"}
+	h.must("telemetry", "enable")
+	h.must("telemetry", "disable")
+	said := func() (texts []string) {
+		_, piped, code := h.run("telemetry", "receipts")
+		if code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		for _, columns := range []uint16{40, 80, 120} {
+			texts = append(texts, h.fits(columns, "receipts"))
+		}
+		return append(texts, piped)
+	}
+	const more, less = "New since", "Gone since"
+	for _, text := range said() {
+		if strings.Contains(text, more) || strings.Contains(text, less) {
+			t.Errorf("of what is as it was it says %q", text)
+		}
+	}
+	h.tool.Telemetry.Controller, h.tool.Telemetry.Purpose = "Buyer Inc", "to sell more"
+	h.tool.Telemetry.MetadataKeys = []string{"format", "plan"}
+	h.must("telemetry", "enable", "--local")
+	for _, text := range said() {
+		text = strings.Join(strings.Fields(text), " ")
+		for _, want := range []string{
+			"New since decisions 1, 2: the controller: Buyer Inc, not Example Ltd",
+			"New since decisions 1, 2: the purpose: to sell more, not to find faults",
+			"New since decisions 1, 2: the metadata plan",
+			"Gone since decisions 1, 2: the metadata shell",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("it does not say %q: %s", want, text)
+			}
+		}
+	}
+	h.tool.Telemetry.MetadataKeys = []string{"format", "plan", "colour"}
+	for _, text := range said() {
+		text = strings.Join(strings.Fields(text), " ")
+		if !strings.Contains(text, "New since decision 3: the metadata colour") || !strings.Contains(text, "New since decisions 1, 2: the metadata colour, plan") {
+			t.Errorf("it says %s", text)
+		}
 	}
 }

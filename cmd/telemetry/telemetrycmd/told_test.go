@@ -5,6 +5,8 @@ package telemetrycmd
 import (
 	"strings"
 	"testing"
+
+	"github.com/gotoolbase/telemetry/core/consent"
 )
 
 const (
@@ -19,6 +21,10 @@ func TestAPersonIsToldOnceThatAGeneralVariableTurnedTheToolsTelemetryOn(t *testi
 		if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: env}).End(); screen != "hello\n" {
 			t.Errorf("told twice:\n%s", screen)
 		}
+	}
+	past, err := consent.NewStore(x.dir).History()
+	if err != nil || len(past.Decisions) != 1 || past.Decisions[0].Shown == "" || past.Decisions[0].Receipt == "" || !strings.Contains(queued(t, x.dir), past.Decisions[0].Receipt) {
+		t.Errorf("what was recorded is under no decision that the history has with what was told: %v, %+v", err, past.Decisions)
 	}
 	// What is collected has changed.
 	newer := []string{general, toolVersion + "=1"}
@@ -51,6 +57,16 @@ func TestWhereNobodyCanBeToldItIsAYesAndTheNextTerminalTellsIt(t *testing.T) {
 			}
 			if screen := start(t, setup{args: []string{"hello"}, dir: x.dir, env: []string{general}}).End(); !strings.Contains(screen, turnedOnWords) {
 				t.Errorf("not told:\n%s", screen)
+			}
+			past, err := consent.NewStore(x.dir).History()
+			if err != nil || len(past.Decisions) != 2 || past.Decisions[0].Shown != "" || past.Decisions[1].Shown == "" {
+				t.Fatalf("the history is %+v, %v", past.Decisions, err)
+			}
+			q := queued(t, x.dir)
+			for _, p := range past.Decisions {
+				if p.Receipt == "" || !strings.Contains(q, p.Receipt) {
+					t.Errorf("nothing is recorded under %+v", p)
+				}
 			}
 		})
 	}

@@ -15,8 +15,8 @@
 // that an end that was cut off shows too. It is there before the first entry, so that its own
 // loss shows, which the next entry notes. Of a cut it has the same as the line, and before that:
 // what was cut otherwise is missing. There is no key in any of this: who works out the
-// hashes, or removes both files, leaves a journal that fits. It shows mistakes, damage and
-// careless changes, and no more.
+// hashes, or removes both files where nothing else knows of them, leaves a journal that fits. It
+// shows mistakes, damage and careless changes, and no more.
 //
 // An entry is written with one write, so it is there as a whole or torn at the end of the file
 // when a process is killed. What is torn is told, and cut off by the next entry.
@@ -65,6 +65,19 @@ type Journal struct {
 	Name string
 	// Cap is how large the file may be, in bytes. The oldest entries go first.
 	Cap int64
+	// Written, where not nil, returns the number of an entry that is known from elsewhere to have
+	// been written since the journal was erased, 0 where none is: then the loss of both files shows.
+	Written func() int
+	// Cutting, where not nil, is told of the entries that are about to be cut. A process that is
+	// killed right after it is followed by one that tells of them once more.
+	Cutting func([]Entry)
+}
+
+func (j Journal) written() int {
+	if j.Written == nil {
+		return 0
+	}
+	return j.Written()
 }
 
 // Entry is one entry.
@@ -109,6 +122,7 @@ func (m *Mismatch) Error() string { return fmt.Sprintf("entry %d %s", m.N, m.Pro
 // Read returns what the journal holds, nothing where there is none. The error wraps those of
 // package state; what does not fit is in Log.Mismatch.
 func (j Journal) Read() (Log, error) {
+	before := j.written()
 	content, err := j.Dir.ReadUpTo(j.Name, maxRead)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Log{}, err
@@ -132,7 +146,15 @@ func (j Journal) Read() (Log, error) {
 	default:
 		log.Mismatch = head.check(log, end)
 	}
+	// What is known may grow after the file was read, and end with the journal.
+	if known := min(before, j.written()); log.Mismatch == nil && known > end.n {
+		log.Mismatch = missing(end.n+1, known)
+	}
 	return log, nil
+}
+
+func missing(from, to int) *Mismatch {
+	return &Mismatch{from, fmt.Sprintf("is missing, and what came after it up to entry %d", to)}
 }
 
 // Erase removes the journal. Killed in between, it leaves one that says that its end may be
@@ -161,11 +183,11 @@ type head struct {
 func (h head) check(log Log, end link) *Mismatch {
 	switch {
 	case log.Cut > h.cut:
-		return &Mismatch{h.cut + 1, fmt.Sprintf("is missing, and what came after it up to entry %d", log.Cut)}
+		return missing(h.cut+1, log.Cut)
 	case log.Cut > 0 && log.Cut == h.cut && h.period != period(log.CutFrom, log.CutTo):
 		return &Mismatch{h.cut, "is not the last one that was cut, or not of that time"}
 	case h.n > end.n:
-		return &Mismatch{end.n + 1, fmt.Sprintf("is missing, and what came after it up to entry %d", h.n)}
+		return missing(end.n+1, h.n)
 	case h.n > 0 && h.n == end.n && h.hash != end.hash:
 		return &Mismatch{h.n, "is not as it was written"}
 	}

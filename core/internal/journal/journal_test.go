@@ -219,6 +219,73 @@ func TestALossOfTheHeadShowsAndIsNotHiddenByWhatIsWrittenAfterIt(t *testing.T) {
 	}
 }
 
+func TestALossOfEverythingShowsWhereItIsKnownFromElsewhereThatThereWasSomething(t *testing.T) {
+	t.Parallel()
+	known := 0
+	for name, lose := range map[string]func(journal.Journal) error{
+		"all is gone": journal.Journal.Erase,
+		"both are of an earlier time": func(j journal.Journal) error {
+			earlier := newJournal(t, 1<<20)
+			write(t, earlier, 1, 2)
+			return errors.Join(os.CopyFS(j.Dir.Join("earlier"), os.DirFS(earlier.Dir.Path())),
+				os.Rename(j.Dir.Join("earlier/j.log"), j.Dir.Join("j.log")), os.Rename(j.Dir.Join("earlier/j.log.head"), j.Dir.Join("j.log.head")))
+		},
+	} {
+		j := newJournal(t, 1<<20)
+		j.Written = func() int { return known }
+		known = 0
+		write(t, j, 1, 5)
+		known = 5
+		if log := read(t, j); log.Mismatch != nil {
+			t.Fatal(log.Mismatch)
+		}
+		if err := lose(j); err != nil {
+			t.Fatal(err)
+		}
+		first := len(read(t, j).Entries) + 1
+		for i := range 3 {
+			if log := read(t, j); log.Mismatch == nil || log.Mismatch.N != first {
+				t.Errorf("%s, and %d were written: %v", name, i, log.Mismatch)
+			}
+			write(t, j, 6+i, 1)
+		}
+		if log := read(t, j); log.Entries[len(log.Entries)-1].N != 8 {
+			t.Errorf("%s: the last is %+v", name, log.Entries[len(log.Entries)-1])
+		}
+		known = 0 // erased on purpose
+		if err := j.Erase(); err != nil {
+			t.Fatal(err)
+		}
+		write(t, j, 1, 1)
+		if log := read(t, j); log.Mismatch != nil || log.Entries[0].N != 1 {
+			t.Errorf("erased: %+v", log)
+		}
+	}
+}
+
+func TestWhoCutsIsToldOfWhatIsCutOnce(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 4000)
+	var cut []string
+	j.Cutting = func(entries []journal.Entry) {
+		for _, e := range entries {
+			cut = append(cut, e.Fields["i"])
+		}
+	}
+	for i := 1; i <= 100; i++ {
+		write(t, j, i, 1)
+	}
+	log := read(t, j)
+	if len(cut) == 0 || len(cut) != log.Cut {
+		t.Fatalf("%d are cut, and told of were %d", log.Cut, len(cut))
+	}
+	for i, was := range cut {
+		if was != fmt.Sprint(i+1) {
+			t.Errorf("the entry %s was told of as the one with the number %d", was, i+1)
+		}
+	}
+}
+
 func TestOnlyWhatTheJournalCutItselfCountsAsCut(t *testing.T) {
 	t.Parallel()
 	j := newJournal(t, 1<<20)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/internal/state"
@@ -84,6 +85,9 @@ func (w *Writer) open() error {
 	}
 	if w.headErr == nil && w.head.n >= w.end.n && w.head.n > 0 {
 		w.end = w.head.link
+	}
+	if known := w.journal.written(); known > w.end.n { // both were lost, or are of an earlier time
+		w.end = link{known, zeros}
 	}
 	return nil
 }
@@ -180,6 +184,9 @@ func (w *Writer) cut(most int64) error {
 	}
 	if hash == "" {
 		return nil // there is nothing to cut
+	}
+	if w.journal.Cutting != nil {
+		w.journal.Cutting(slices.DeleteFunc(log.Entries, func(e Entry) bool { return e.N > n }))
 	}
 	w.head.cut, w.head.period = n, period(from, to)
 	if w.headErr == nil { // else there is a mismatch anyhow
