@@ -208,6 +208,9 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 // erasureLine says how far a deletion request came.
 func (v view) erasureLine(e core.Erasure, hint func(string) string) string {
 	state, when, more := v.text(string(e.State)), screen.When(e.Reached[e.State]), hint("reset --status")
+	if e.Partly() {
+		state = v.text("%s, handed over in part,", state)
+	}
 	if e.NotErasable > 0 {
 		return v.text("%[1]s on %[2]s; %[3]s; see %[4]s", state, when, v.mayStay(e), more)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -382,6 +383,88 @@ func TestResetTellsThePlainTruth(t *testing.T) {
 				t.Error("telemetry is still on")
 			}
 		})
+	}
+}
+
+// sentToTwo sends an event to the tool's receiver, and another to the one that the administrator
+// names after that.
+func (h *home) sentToTwo() (company *httptest.Server) {
+	h.t.Helper()
+	h.sendOne()
+	company = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h.t.Cleanup(company.Close)
+	policy := filepath.Join(filepath.Dir(h.dir), "policy")
+	if err := os.WriteFile(policy, []byte("on\nreceiver http "+company.URL+"/v1/events\n"), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	h.record(1)
+	h.must("telemetry", "flush")
+	return company
+}
+
+func TestEveryScreenTellsOfARequestWhoHasItAndWhoDoesNotYet(t *testing.T) {
+	h := newHome(t)
+	company := h.sentToTwo()
+	has := "handed over to http (" + strings.TrimPrefix(company.URL, "http://") + "), set by the administrator's policy"
+	hasNot := "data went to http (" + strings.TrimPrefix(h.server.URL, "http://") + ")"
+	out, errs, code := h.run("telemetry", "reset")
+	if !strings.Contains(out, has) || !strings.Contains(out, hasNot) || strings.Contains(out, "NOT handed over yet") {
+		t.Errorf("reset:\n%s", out)
+	}
+	if code != 1 || !strings.Contains(errs, "not handed over to everybody") {
+		t.Errorf("code %d, %s", code, errs)
+	}
+	if out := h.must("telemetry", "reset", "--status"); !strings.Contains(out, has) || !strings.Contains(out, hasNot) {
+		t.Errorf("reset --status:\n%s", out)
+	}
+	if out := h.must("telemetry", "status"); !strings.Contains(out, "Deletion request: requested, handed over in part, on") {
+		t.Errorf("status:\n%s", out)
+	}
+	for _, command := range [][]string{{"status"}, {"reset", "--status"}, {"export"}} {
+		args := append([]string{"telemetry"}, command...)
+		if command[0] != "export" {
+			args = append(args, "--output", "json")
+		}
+		if out := h.must(args...); !strings.Contains(out, `"handed_over_in_part": true`) || !strings.Contains(out, `"receiver": "http (`+strings.TrimPrefix(company.URL, "http://")) {
+			t.Errorf("%v:\n%s", command, out)
+		}
+	}
+}
+
+// Of several whom the author names one may have the request and another not.
+func TestARequestToSeveralOfWhomOneFailedNamesWhoHasIt(t *testing.T) {
+	h := newHome(t)
+	answer := func(receipt deletion.Receipt, err error) deletion.Requestor {
+		return deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) { return receipt, err })
+	}
+	h.tool.Telemetry.DeletionRequestor = deletion.Several{
+		answer(deletion.Receipt{State: deletion.Acknowledged, ID: "R-17"}, nil),
+		answer(deletion.Receipt{}, errors.New("the office is closed")),
+	}
+	h.sendOne()
+	out, _, _ := h.run("telemetry", "reset")
+	if !strings.Contains(out, "1. acknowledged\n") || !strings.Contains(out, "R-17") || !strings.Contains(out, "2. requested\n") || !strings.Contains(out, "the office is closed") {
+		t.Errorf("reset:\n%s", out)
+	}
+}
+
+func TestResetNamesTheLogAndTheHistoryThatItErases(t *testing.T) {
+	h := newHome(t)
+	h.sendOne()
+	out := h.must("telemetry", "reset")
+	for _, want := range []string{"The log of what was sent is erased.", "The history of decisions is erased"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	h = newHome(t)
+	h.sendOne()
+	if out := h.must("telemetry", "reset", "-o", "json"); !strings.Contains(out, `"log_entries_erased": 1`) || !strings.Contains(out, `"decisions_erased": 1`) {
+		t.Errorf("in JSON:\n%s", out)
+	}
+	h = newHome(t)
+	if out := h.must("telemetry", "reset"); strings.Contains(out, "is erased") {
+		t.Errorf("nothing was there:\n%s", out)
 	}
 }
 

@@ -524,6 +524,11 @@ func (o *outputs) erasures() {
 	h.sendOne()
 	replace(h, "identity", "noise")
 	o.run(h, "reset", "--yes")
+	h = newHome(o.t)
+	h.sentToTwo()
+	o.run(h, "reset", "--yes")
+	o.run(h, "reset", "--status")
+	o.run(h, "status")
 }
 
 // underway looks while a batch is on its way.
