@@ -662,6 +662,31 @@ func TestALeftoverOfAPreviewIsErasedByANo(t *testing.T) {
 	}
 }
 
+// A look copies what waits to the system's temporary files where the state directory takes nothing.
+func TestALeftoverAmongTemporaryFilesIsErasedByANo(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMP", os.Getenv("TMPDIR")) // as Windows calls it
+	tool := toolFor(newIntake(t).URL)
+	m := core.NewManager(tool, enabled(t, tool, map[string]string{})...)
+	left, _, err := state.At(m.Status().StateDir).ScratchElsewhere()
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, _, err := state.At(t.TempDir()).ScratchElsewhere()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Disable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(left.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a copy of this directory: %v", err)
+	}
+	if _, err := os.Lstat(others.Path()); err != nil {
+		t.Errorf("a copy of another directory: %v", err)
+	}
+}
+
 func TestALeftoverOfAPreviewIsErasedByTheNextSender(t *testing.T) {
 	t.Parallel()
 	tool := toolFor(newIntake(t).URL)

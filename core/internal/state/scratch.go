@@ -1,6 +1,8 @@
 package state
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -37,6 +39,39 @@ func (d Dir) Scratch() (scratch Dir, remove func(), err error) {
 	}, nil
 }
 
+// ScratchElsewhere is Scratch for a directory that takes nothing: among the system's temporary
+// files.
+func (d Dir) ScratchElsewhere() (scratch Dir, remove func(), err error) {
+	_ = d.removeElsewhere(time.Minute)
+	path, err := os.MkdirTemp("", d.elsewhere()+"*"+tempSuffix) // it is 0700
+	if err != nil {
+		return Dir{}, nil, plaintext.Bare(err)
+	}
+	return At(path), func() { _ = os.RemoveAll(path) }, nil
+}
+
+// elsewhere is what the names of this directory's scratch directories begin with elsewhere. They can
+// be found by it, and tell nobody who lists them whose they are.
+func (d Dir) elsewhere() string {
+	sum := sha256.Sum256([]byte(d.path))
+	return "telemetry" + scratchPrefix + hex.EncodeToString(sum[:8]) + "-"
+}
+
+// removeElsewhere deletes those of its scratch directories elsewhere that are so old.
+func (d Dir) removeElsewhere(age time.Duration) (failed error) {
+	entries, _ := os.ReadDir(os.TempDir())
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), d.elsewhere()) {
+			continue
+		}
+		// The folder is everybody's, so what has such a name may be another's.
+		if info, err := entry.Info(); err == nil && info.IsDir() && ours(info) && time.Since(info.ModTime()) >= age {
+			failed = errors.Join(failed, plaintext.Bare(os.RemoveAll(filepath.Join(os.TempDir(), entry.Name()))))
+		}
+	}
+	return failed
+}
+
 // Scratches lists the scratch directories that are there.
 func (d Dir) Scratches() []string {
 	entries, _ := os.ReadDir(d.path)
@@ -49,9 +84,9 @@ func (d Dir) Scratches() []string {
 	return names
 }
 
-// RemoveScratch deletes every scratch directory, also one that is in use.
+// RemoveScratch deletes every scratch directory, wherever it is, also one that is in use.
 func (d Dir) RemoveScratch() error {
-	var failed error
+	failed := d.removeElsewhere(0)
 	for _, name := range d.Scratches() {
 		failed = errors.Join(failed, d.RemoveAll(name))
 	}
