@@ -529,7 +529,7 @@ func TestWhatWaitsForAnotherReceiverIsSaidToWaitForWhatWouldDeliverIt(t *testing
 		}
 		held := p.manager().Status().Held
 		for _, text := range []string{report.Left, waiting[0].Keep} {
-			if !strings.Contains(text, want) || strings.Contains(text, not) {
+			if !strings.Contains(text, want) || strings.Contains(text, not) || !strings.Contains(text, " sends to ") {
 				t.Errorf("%s: %q", when, text)
 			}
 			for _, name := range names {

@@ -114,6 +114,79 @@ func TestStatusSaysWhatIsSo(t *testing.T) {
 	}
 }
 
+func TestStatusTellsProgramsWhyNobodyHasDecided(t *testing.T) {
+	h := newHome(t)
+	says := func(because string, beyond bool) {
+		t.Helper()
+		var got struct {
+			Because string `json:"undecided_because"`
+			Beyond  []string
+		}
+		if err := json.Unmarshal([]byte(h.must("telemetry", "status", "-o", "json")), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Because != because || (len(got.Beyond) > 0) != beyond {
+			t.Errorf("%+v, want %q", got, because)
+		}
+	}
+	says("not_asked", false)
+	if err := h.manager().NoteUnanswered(); err != nil {
+		t.Fatal(err)
+	}
+	says("unanswered", false)
+	h.must("telemetry", "enable")
+	says("", false)
+	h.tool.Telemetry.NoticeVersion = 2
+	says("changed", true)
+	h.must("telemetry", "disable")
+	says("", false)
+}
+
+func TestWhatWaitsForAnotherControllerIsSaidWithBothNames(t *testing.T) {
+	h := newHome(t)
+	h.tool.Telemetry.Controller = "Acme"
+	h.must("telemetry", "enable")
+	h.record(1)
+	h.tool.Telemetry.Controller = "NewCo"
+	off := h.must("telemetry", "status")
+	if !strings.Contains(off, " of Acme, because telemetry is off and this run of mytool would send to ") || !strings.Contains(off, " of NewCo: ") {
+		t.Errorf("undecided:\n%s", off)
+	}
+	if waits := h.must("telemetry", "inspect", "-o", "json"); !strings.Contains(waits, "this run of mytool would send to ") {
+		t.Errorf("undecided:\n%s", waits)
+	}
+	h.must("telemetry", "enable")
+	on := h.must("telemetry", "status")
+	if !strings.Contains(on, " of Acme, because this run of mytool sends to ") || !strings.Contains(on, " of NewCo: ") {
+		t.Errorf("after a yes to it:\n%s", on)
+	}
+}
+
+func TestWhatAYesOfTheNewReceiverMeansIsNotSaidOfWhatTheOldOneGot(t *testing.T) {
+	const means = "Which means: the server at this address"
+	h := newHome(t)
+	h.sendOne()
+	if out := h.must("telemetry", "status"); !strings.Contains(out, means) || strings.Contains(out, "Delivered: to") {
+		t.Errorf("to one receiver:\n%s", out)
+	}
+	old := strings.TrimPrefix(h.server.URL, "http://")
+	company := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(company.Close)
+	policy := filepath.Join(filepath.Dir(h.dir), "policy")
+	if err := os.WriteFile(policy, []byte("on\nreceiver http "+company.URL+"/v1/events\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := h.must("telemetry", "status"); strings.Contains(out, "Which means") || !strings.Contains(out, "Delivered: to http ("+old+")") {
+		t.Errorf("before anything went to the new one:\n%s", out)
+	}
+	h.record(1)
+	h.must("telemetry", "flush")
+	if out := h.must("telemetry", "status"); strings.Contains(out, means) || !strings.Contains(out, "Which means: of what went to http ("+strings.TrimPrefix(company.URL, "http://")) ||
+		!strings.Contains(out, "Delivered: to one or more of: ") || !strings.Contains(out, "http ("+old+")") {
+		t.Errorf("to both:\n%s", out)
+	}
+}
+
 func replace(h *home, file, content string) {
 	h.t.Helper()
 	if err := os.WriteFile(filepath.Join(h.dir, file), []byte(content), 0o600); err != nil {
@@ -786,11 +859,11 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	h.record(1)
 	h.must("telemetry", "flush")
 	for _, test := range []struct{ command, want string }{
-		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue schema_version since state state_dir tool"},
+		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue schema_version sent_to since state state_dir tool"},
 		{"flush", "decided_by held_by_running_commands kept kept_here lost sent schema_version state tool"},
 		{"enable", "backend decided_by machine_id schema_version state tool"},
 		{"disable", "decided_by erased log_entries_kept schema_version state tool"},
-		{"reset", "decided_by erased requests schema_version state tool"},
+		{"reset", "decided_by decisions_erased erased log_entries_erased requests schema_version state tool"},
 	} {
 		command, want := test.command, test.want
 		if command == "disable" || command == "reset" {
@@ -804,7 +877,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here lost refusal sent schema_version state tool")
 	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here loss_reports_refused lost refusal sent schema_version state tool")
 	wantNames(t, "status", h.must("telemetry", "status", "-o", "json"),
-		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at schema_version since state state_dir tool")
+		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at schema_version sent_to since state state_dir tool")
 	h = newVendorHome(t)
 	checked := h.check("-o", "json")
 	wantNames(t, "check", checked, "answer backend decided_by event_id event_type schema_version state took_ms tool warned warnings")
