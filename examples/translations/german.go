@@ -241,7 +241,8 @@ var German = console.Messages{
 		"Ohne Datei wird es ausgegeben. Eine Datei wird neu angelegt und ist nur für dich lesbar;\n" +
 		"eine vorhandene bleibt, wie sie ist. Schlüssel stehen nur mit --with-keys darin. Es wird\n" +
 		"nichts gesendet.",
-	"[FILE]": "[DATEI]",
+	"[FILE]":       "[DATEI]",
+	"for programs": "für Programme",
 	"write the keys that prove a deletion request, too: keep the document secret then": "auch die Schlüssel schreiben, die eine Löschanfrage belegen: das Dokument dann geheim halten",
 	"nothing can be read, so nothing is written: %w":                                   "es lässt sich nichts lesen, daher wird nichts geschrieben: %w",
 	"%s is there already and is left as it is; give another name":                      "%s gibt es schon und bleibt, wie es ist; gib einen anderen Namen an",
@@ -813,7 +814,6 @@ var German = console.Messages{
 	"no, on %s":                        "nein, am %s",
 	"yes, on %s":                       "ja, am %s",
 	"yes, on this machine only, on %s": "ja, nur auf diesem Gerät, am %s",
-	"for programs":                     "für Programme",
 	"to check events with":             "um Ereignisse damit zu prüfen",
 	"for a page":                       "für eine Webseite",
 	"for people":                       "für Menschen",

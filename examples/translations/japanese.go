@@ -238,7 +238,8 @@ var Japanese = console.Messages{
 		"ファイルを指定しなければ画面に出力します。ファイルは新しく作られ、あなただけが読めます。\n" +
 		"すでにあるファイルはそのまま残します。キーは --with-keys を付けた場合だけ含まれます。\n" +
 		"何も送信しません。",
-	"[FILE]": "[ファイル]",
+	"[FILE]":       "[ファイル]",
+	"for programs": "プログラム向け",
 	"write the keys that prove a deletion request, too: keep the document secret then": "削除依頼を証明するキーも書き出す（その文書は秘密にしてください）",
 	"nothing can be read, so nothing is written: %w":                                   "何も読み取れないため、何も書き出しません：%w",
 	"%s is there already and is left as it is; give another name":                      "%s はすでにあり、そのまま残します。別の名前を指定してください",
@@ -805,7 +806,6 @@ var Japanese = console.Messages{
 	"no, on %s":                        "いいえ、%s",
 	"yes, on %s":                       "はい、%s",
 	"yes, on this machine only, on %s": "はい（このマシンのみ）、%s",
-	"for programs":                     "プログラム向け",
 	"to check events with":             "イベントの検証用",
 	"for a page":                       "ページ用",
 	"for people":                       "人向け",
