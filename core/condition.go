@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -16,6 +17,10 @@ type Condition struct {
 	// Declared is who gets what is to be sent, also where everything stays on this machine now:
 	// what was delivered went there, as far as the declaration is what it was.
 	Declared props.BackendInfo
+	// SentTo names the receivers that something was sent to since the last reset, or may have been.
+	SentTo []string
+	// SentHere says that Declared is among them, SentElsewhere that others are.
+	SentHere, SentElsewhere bool
 	// Blocked says why nothing is recorded although the decision is yes. It is one of Faults, and
 	// empty where something is recorded, and where the tool only names no receiver.
 	Blocked string
@@ -60,8 +65,9 @@ type Condition struct {
 type Held struct {
 	Why    HeldReason
 	Events int
-	// Receiver is whom they were recorded for, where Why is HeldElsewhere.
-	Receiver string
+	// Receiver is whom they were recorded for, and Instead whom this run of the tool sends to, or
+	// would after a yes, where Why is HeldElsewhere.
+	Receiver, Instead string
 }
 
 // HeldReason is why events must not be sent as things are now.
@@ -170,45 +176,50 @@ func (s *Status) cannotStore(in *installation, err error) {
 // uploader.route, and opens nothing. So many of the events as expired are too old.
 func (s *Status) hold(in *installation, receipt consent.Receipt, err error, legacy bool, events, expired int) {
 	if !errors.Is(err, consent.ErrRetired) && !errors.Is(err, state.ErrCorrupt) { // as all of it is dropped then
-		s.addHeld(HeldExpired, "", expired)
+		s.addHeld(Held{Why: HeldExpired, Events: expired})
 		events -= expired
 	}
-	add := func(why HeldReason, receiver string) { s.addHeld(why, receiver, events) }
+	add := func(why HeldReason) { s.addHeld(Held{Why: why, Events: events}) }
 	d := s.Decision
 	switch {
 	case !d.Enabled && !(d.Undecided && len(d.Beyond) > 0):
-		add(HeldOff, "")
+		add(HeldOff)
 	case legacy && !d.Enabled:
-		add(HeldOlder, "")
+		add(HeldOlder)
 	case legacy:
 	case errors.Is(err, consent.ErrRetired):
-		add(HeldWithdrawn, "")
+		add(HeldWithdrawn)
 	case errors.Is(err, state.ErrCorrupt):
-		add(HeldDamaged, "")
+		add(HeldDamaged)
 	case err != nil, receipt.Local:
 	case d.LocalOnly:
-		add(HeldLocalOnly, "")
+		add(HeldLocalOnly)
 	case !in.terms().SameReceiver(receipt.Terms):
-		add(HeldElsewhere, receipt.Terms.ReceiverBeside(in.terms()))
+		now, then := in.terms(), receipt.Terms
+		s.addHeld(Held{HeldElsewhere, events, then.ReceiverBeside(now), now.ReceiverBeside(then)})
 	}
 }
 
-func (s *Status) addHeld(why HeldReason, receiver string, events int) {
-	if events == 0 {
+func (s *Status) addHeld(h Held) {
+	if h.Events == 0 {
 		return
 	}
 	for i := range s.Held {
-		if s.Held[i].Why == why && s.Held[i].Receiver == receiver {
-			s.Held[i].Events += events
+		if s.Held[i].Why == h.Why && s.Held[i].Receiver == h.Receiver {
+			s.Held[i].Events += h.Events
 			return
 		}
 	}
-	s.Held = append(s.Held, Held{why, events, receiver})
+	s.Held = append(s.Held, h)
 }
 
 // lookFurther fills in the rest of the condition, from what the deliveries noted.
 func (m *Manager) lookFurther(s *Status, notes delivery.Notes) {
 	in := m.in
+	own := in.terms().Receiver()
+	s.SentTo = identifier{in}.stored().Receivers(own)
+	s.SentHere = slices.Contains(s.SentTo, own)
+	s.SentElsewhere = slices.ContainsFunc(s.SentTo, func(name string) bool { return name != own })
 	s.Failures, s.Reported = notes.Failures, notes.Reported
 	s.Running, s.RunningEvents = in.queue().Held()
 	if s.Running > 0 {

@@ -176,10 +176,10 @@ func TestStatusSaysWhatOfTheQueueIsHeldAndWhy(t *testing.T) {
 	} {
 		got := held(c.env, c.endpoint)
 		if len(got) == 1 && c.want.Why == core.HeldElsewhere {
-			if !strings.Contains(got[0].Receiver, "http (127.0.0.1:") {
-				t.Errorf("it was for %q", got[0].Receiver)
+			if !strings.Contains(got[0].Receiver, "http (127.0.0.1:") || got[0].Instead != "http (127.0.0.1:1)" {
+				t.Errorf("it was for %q, and now all is for %q", got[0].Receiver, got[0].Instead)
 			}
-			got[0].Receiver = ""
+			got[0].Receiver, got[0].Instead = "", ""
 		}
 		if !slices.Equal(got, []core.Held{c.want}) {
 			t.Errorf("%s: %v", name, got)

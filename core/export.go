@@ -248,6 +248,7 @@ type ExportRequest struct {
 	State       string               `json:"state"`
 	Reached     map[string]time.Time `json:"reached"`
 	Receiver    string               `json:"receiver,omitempty"`
+	Partly      bool                 `json:"handed_over_in_part,omitempty"`
 	Receipt     ExportAnswer         `json:"receipt"`
 	NotErasable int                  `json:"not_erasable,omitempty"`
 	Problem     string               `json:"problem,omitempty"`

@@ -248,7 +248,7 @@ func (e *exporting) requests() {
 	e.to.Requests = []ExportRequest{}
 	for _, r := range list {
 		x := ExportRequest{
-			MachineID: r.MachineID, State: string(r.State), Reached: map[string]time.Time{}, Receiver: r.Receiver, Receipt: e.answer(r.Receipt),
+			MachineID: r.MachineID, State: string(r.State), Reached: map[string]time.Time{}, Receiver: r.Receiver, Partly: r.Partly(), Receipt: e.answer(r.Receipt),
 			NotErasable: r.NotErasable, Problem: r.Problem, Attempts: r.Attempts, Next: r.Next,
 		}
 		for s, at := range r.Reached {

@@ -283,7 +283,7 @@ func (in *installation) queue() *spool.Queue {
 // eraseWaiting removes every event that waits, what was set aside of the queue, and copies of it.
 func (in *installation) eraseWaiting() (int, error) {
 	erased, err := in.queue().Erase()
-	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName), in.dir.RemoveScratch())
+	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName), in.dir.RemoveScratch(state.LocateCache(in.lookup)))
 }
 
 // waiting is how many events wait, as far as that can be seen.

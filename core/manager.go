@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -567,7 +568,8 @@ type Erasure struct {
 	// Held says that no receiver may be asked now: for the administrator's policy, or because this
 	// build can contact no host. Problem says it in words. Trying again helps when that changes.
 	Held bool
-	// Receiver is who has taken it, where that is who events were sent to.
+	// Receiver is who has taken it, where that is who events were sent to: the last one, if they
+	// were several.
 	Receiver string
 	// NotErasable is how many of the events the receiver had taken with a warning that it may
 	// not find them again, so that the request may not reach them. It counts those of all IDs
@@ -585,12 +587,25 @@ type Erasure struct {
 // Open reports whether the request is not known to have been handed over.
 func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State == deletion.Refused }
 
+// Partly reports whether somebody has taken a request that is Open, because others have not:
+// Receipt is then what was answered by who has, and its Parts by whom of several.
+func (e Erasure) Partly() bool {
+	took := func(r deletion.Receipt) bool {
+		return r.State != "" && r.State != deletion.Requested && r.State != deletion.Refused
+	}
+	// What one of them has reached is not what the request as a whole has.
+	return e.Open() && (took(e.Receipt) && e.Reached[e.Receipt.State].IsZero() || slices.ContainsFunc(e.Receipt.Parts, took))
+}
+
 // ResetReport is what Reset did.
 type ResetReport struct {
 	// Erased, Arrived, NotErased and Sending are as in DisableReport. What is still on its way may
 	// arrive after the request for its deletion.
 	Erased, Arrived, NotErased int
 	Sending                    bool
+	// LogErased is how many requests the log of what was sent held that is erased, and
+	// DecisionsErased how many decisions the history did. The no of this reset begins a new one.
+	LogErased, DecisionsErased int
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -619,6 +634,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		return report, ignoreMissing(err) // which is where nothing was ever stored
 	}
 	copying := in.copying() && !delivery.ReadNotes(in.dir).Unfinished()
+	decisions, _ := m.Decisions()
 	erased, before, err := m.no(consent.SourceCommand, "")
 	report.Erased, report.Off = erased, m.Stored().Answer == consent.AnswerNo
 	if !report.Off {
@@ -628,7 +644,11 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
 	delivered, retired := identifier{in}.retire()
-	err = errors.Join(err, in.forget(), retired, in.store().BeginHistory())
+	history := in.store().BeginHistory()
+	if history == nil {
+		report.DecisionsErased = len(decisions.List) + decisions.Cut
+	}
+	err = errors.Join(err, in.forget(), retired, history)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	report.Sending = delivery.Quiesce(ctx, in.dir) && !copying
@@ -639,7 +659,12 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if retired == nil { // else the next reset needs the notes
 		err = errors.Join(err, delivery.Forget(in.dir))
 	}
-	err = errors.Join(err, in.forget(), in.forgetSent(), e.work(ctx, true, progress))
+	log, _ := m.Sent(time.Time{})
+	logErr := in.forgetSent()
+	if logErr == nil {
+		report.LogErased = len(log.Deliveries)
+	}
+	err = errors.Join(err, in.forget(), logErr, e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	if err != nil {

@@ -370,6 +370,9 @@ func TestARequestForErasureIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testin
 	if at, reached := e.Reached[deletion.Delivered]; reached {
 		t.Errorf("it was not handed over to all, and was on %v", at)
 	}
+	if company := strings.TrimPrefix(p.corp.URL, "http://"); !e.Partly() || !strings.Contains(e.Receiver, company) || e.Receipt.State != deletion.Delivered {
+		t.Errorf("that the company has taken it is not told: %+v", e)
+	}
 	if n := len(p.office.requests()); n != 0 {
 		t.Errorf("the author was asked %d times", n)
 	}
@@ -396,7 +399,7 @@ func TestARequestForErasureIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testin
 	if _, err := p.manager().Resume(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(p.office.requests()); n != 1 || only(t, p.manager()).State != deletion.Acknowledged {
+	if n := len(p.office.requests()); n != 1 || only(t, p.manager()).State != deletion.Acknowledged || only(t, p.manager()).Partly() {
 		t.Errorf("without the policy the author was asked %d times: %+v", n, only(t, p.manager()))
 	}
 }
@@ -526,7 +529,7 @@ func TestWhatWaitsForAnotherReceiverIsSaidToWaitForWhatWouldDeliverIt(t *testing
 		}
 		held := p.manager().Status().Held
 		for _, text := range []string{report.Left, waiting[0].Keep} {
-			if !strings.Contains(text, want) || strings.Contains(text, not) {
+			if !strings.Contains(text, want) || strings.Contains(text, not) || !strings.Contains(text, " sends to ") {
 				t.Errorf("%s: %q", when, text)
 			}
 			for _, name := range names {

@@ -312,8 +312,23 @@ func (in *installation) copying() bool {
 // copyForPreview copies the installation, with what commands hold of the queue, or with
 // what they do not. It returns nil where commands hold nothing and that was asked for. The
 // caller calls remove.
+//
+// To look must not take a directory that can be written to, or a disk with room.
 func (in *installation) copyForPreview(ctx context.Context, held bool) (c *previewed, err error) {
-	dir, remove, err := in.dir.Scratch()
+	c, err = in.copyInto(ctx, in.dir.Scratch, held)
+	if err == nil || errors.Is(err, state.ErrBusy) || ctx.Err() != nil {
+		return c, err
+	}
+	inCache := func() (state.Dir, func(), error) { return in.dir.ScratchElsewhere(state.LocateCache(in.lookup)) }
+	if elsewhere, again := in.copyInto(ctx, inCache, held); again == nil {
+		return elsewhere, nil
+	}
+	return nil, err
+}
+
+// copyInto is copyForPreview into a directory of a kind.
+func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir, func(), error), held bool) (c *previewed, err error) {
+	dir, remove, err := scratch()
 	if err != nil {
 		return nil, fmt.Errorf("copying what waits: %w", err)
 	}
@@ -323,6 +338,9 @@ func (in *installation) copyForPreview(ctx context.Context, held bool) (c *previ
 		}
 	}()
 	release, err := delivery.Pause(ctx, in.dir, previewPatience)
+	if err != nil && !errors.Is(err, state.ErrBusy) && in.dir.Writable() != nil {
+		release, err = func() {}, nil // on a file system that is read-only nobody can take the lock, and deliver
+	}
 	if err != nil {
 		return nil, err
 	}

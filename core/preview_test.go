@@ -664,6 +664,33 @@ func TestALeftoverOfAPreviewIsErasedByANo(t *testing.T) {
 	}
 }
 
+// A look copies what waits into the user's cache where the state directory takes nothing.
+func TestALeftoverInTheCacheIsErasedByANo(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	env := map[string]string{"HOME": home, "LocalAppData": home}
+	cache := state.LocateCache(func(name string) (string, bool) { value, set := env[name]; return value, set })
+	tool := toolFor(newIntake(t).URL)
+	m := core.NewManager(tool, enabled(t, tool, env)...)
+	left, _, err := state.At(m.Status().StateDir).ScratchElsewhere(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, _, err := state.At(t.TempDir()).ScratchElsewhere(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Disable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(left.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a copy of this directory: %v", err)
+	}
+	if _, err := os.Lstat(others.Path()); err != nil {
+		t.Errorf("a copy of another directory: %v", err)
+	}
+}
+
 func TestALeftoverOfAPreviewIsErasedByTheNextSender(t *testing.T) {
 	t.Parallel()
 	tool := toolFor(newIntake(t).URL)

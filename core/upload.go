@@ -305,7 +305,11 @@ func (u *uploader) route(id string) (delivery.Route, error) {
 		return delivery.Route{}, u.ownErr
 	}
 	if now, then := u.terms(), receipt.Terms; !now.SameReceiver(then) {
-		keep := fmt.Sprintf("recorded for %s, and this run of %s sends to %s: ", then.ReceiverBeside(now), u.tool.Name, now.ReceiverBeside(then))
+		sends := "sends"
+		if !u.decision.Enabled { // the person has not said yes to that receiver
+			sends = "would send"
+		}
+		keep := fmt.Sprintf("recorded for %s, and this run of %s %s to %s: ", then.ReceiverBeside(now), u.tool.Name, sends, now.ReceiverBeside(then))
 		if now.Pinned || then.Pinned {
 			return delivery.Route{Keep: keep + "it waits until the administrator's policy changes"}, nil
 		}

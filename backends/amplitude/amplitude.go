@@ -332,33 +332,35 @@ type answer struct {
 // verdict is the table of the package comment, for a batch. No text of the server's goes
 // into an error: it may repeat an event, or the key.
 func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
-	err := fmt.Errorf("amplitude backend: answered %d", a.Status)
+	say := func(next string) error { return fmt.Errorf("amplitude backend: answered %d: %s", a.Status, next) }
 	var said answer
 	understood := json.Unmarshal(a.Body, &said) == nil && said.Code == a.Status
 	switch {
 	case a.Status == http.StatusRequestEntityTooLarge:
-		return driver.TooLarge(err)
+		return driver.TooLarge(say("the batch is too large"))
 	case driverhttp.LooksLikeHTML(a):
-		return driverhttp.Later(a, now, 0, fmt.Errorf("%w with a web page, which is not Amplitude's: log in to this network, or check Settings[endpoint]", err))
+		return driverhttp.Later(a, now, 0, say("with a web page, which is not Amplitude's: log in to this network, or check Settings[endpoint]"))
 	case a.Status == http.StatusOK:
 		if understood && said.Ingested != nil && *said.Ingested >= 0 && *said.Ingested <= len(events) {
 			return nil
 		}
-		return driverhttp.Later(a, now, 0, err)
+		return driverhttp.Later(a, now, 0, say("but not as Amplitude would, so the events are not known to be stored: check Settings[endpoint], or what is in between"))
 	case a.Status == http.StatusTooManyRequests:
-		return driverhttp.Later(a, now, said.wait(throttled), err)
+		return driverhttp.Later(a, now, said.wait(throttled), say("Amplitude asks to try again later"))
 	case a.Status == http.StatusBadRequest:
 		if understood {
-			return said.refusal(a, events, now, err)
+			return said.refusal(a, events, now, say)
 		}
-		return driverhttp.Later(a, now, 0, err)
+		return driverhttp.Later(a, now, 0, say("but not as Amplitude would: check Settings[endpoint], or what is in between"))
 	case a.Status == http.StatusRequestTimeout:
-		return driverhttp.Later(a, now, 0, err)
+		return driverhttp.Later(a, now, 0, say("Amplitude asks to try again"))
 	case a.Status/100 == 4:
 		// An address can be repaired, lost events cannot.
-		return driverhttp.Later(a, now, driverhttp.RepairWait, fmt.Errorf("%w: check Settings[endpoint]", err))
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("no events are taken at this address: check Settings[endpoint]"))
+	case a.Status/100 == 5:
+		return driverhttp.Later(a, now, 0, say("Amplitude failed"))
 	}
-	return driverhttp.Later(a, now, 0, err)
+	return driverhttp.Later(a, now, 0, say("only 200 is an acceptance: log in to this network, or check Settings[endpoint]"))
 }
 
 // wait is how long to wait, at least, before what was not rejected is sent again.
@@ -373,9 +375,9 @@ func (s *answer) wait(least time.Duration) time.Duration {
 }
 
 // refusal is what a 400 means. Nothing of the batch was taken.
-func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, now time.Time, err error) error {
+func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, now time.Time, say func(string) error) error {
 	if s.MissingField == "api_key" || strings.HasPrefix(s.Error, "Invalid API key") {
-		return driverhttp.Later(a, now, driverhttp.RepairWait, fmt.Errorf("%w: check Settings[api_key] and Settings[instance]", err))
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("the key is refused: check Settings[api_key] and Settings[instance]"))
 	}
 	named := make([]bool, len(events))
 	lists := [][]int{s.Silenced}
@@ -387,11 +389,12 @@ func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, now time.Ti
 	for _, places := range lists {
 		for _, i := range places {
 			if i < 0 || i >= len(events) {
-				return driverhttp.Later(a, now, 0, err) // of another batch
+				return driverhttp.Later(a, now, 0, say("for events of another batch, so it is not known what became of these"))
 			}
 			named[i] = true
 		}
 	}
+	err := say("Amplitude does not take an event of the batch")
 	partial := &driver.Partial{Err: err, Wait: s.wait(0)}
 	for i, e := range events {
 		if named[i] {
@@ -402,7 +405,7 @@ func (s *answer) refusal(a driverhttp.Answer, events []driver.Event, now time.Ti
 	case len(partial.Rejected) > 0:
 		return partial
 	case partial.Wait > 0:
-		return driverhttp.Later(a, now, partial.Wait, err)
+		return driverhttp.Later(a, now, partial.Wait, say("Amplitude asks to try again later"))
 	}
 	return driver.Refused(err, len(events))
 }

@@ -135,6 +135,41 @@ func TestHowLongAmplitudeIsLeftAlone(t *testing.T) {
 	}
 }
 
+// What somebody else answers must not look like a riddle of Amplitude's: "answered 200" alone
+// does not tell why events are kept.
+func TestAnAnswerThatIsNoAcceptanceSaysWhyEventsAreKept(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status     int
+		body, says string
+	}{
+		"a 200 of somebody else's":       {200, `{"ok": true}`, "not as Amplitude would"},
+		"a 200 with nothing":             {200, "", "not as Amplitude would"},
+		"a 200 for more events":          {200, `{"code": 200, "events_ingested": 3}`, "not as Amplitude would"},
+		"another 2xx":                    {204, "", "only 200 is an acceptance"},
+		"a redirect":                     {302, "", "only 200 is an acceptance"},
+		"a 400 of somebody else's":       {400, "no", "not as Amplitude would"},
+		"a 400 for events of another":    {400, `{"code": 400, "silenced_events": [7]}`, "events of another batch"},
+		"a 400 about the key":            {400, `{"code": 400, "missing_field": "api_key"}`, "Settings[api_key]"},
+		"an address that takes no event": {404, "", "check Settings[endpoint]"},
+		"a failure":                      {503, "", "Amplitude failed"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(test.status)
+			_, _ = w.Write([]byte(test.body))
+		}))
+		b, err := open(map[string]string{"endpoint": server.URL, "api_key": "k"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = b.Send(t.Context(), events); err == nil || !strings.Contains(err.Error(), test.says) || driver.Classify(err) == driver.ClassPermanent {
+			t.Errorf("%s: %v, want events that are kept, with %q", name, err, test.says)
+		}
+		_ = b.Close()
+		server.Close()
+	}
+}
+
 func TestATypeThatAmplitudeReservesIsNeverSentAsOne(t *testing.T) {
 	t.Parallel()
 	sent := make(chan string, 1)

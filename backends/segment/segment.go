@@ -347,25 +347,27 @@ func isEventName(kind string) bool {
 
 // verdict is the table of the package comment, for a batch.
 func verdict(a driverhttp.Answer, events []driver.Event, now time.Time) error {
-	err := fmt.Errorf("segment backend: answered %d", a.Status)
+	say := func(next string) error { return fmt.Errorf("segment backend: answered %d: %s", a.Status, next) }
 	switch {
 	case a.Status == http.StatusRequestEntityTooLarge:
-		return driver.TooLarge(err)
+		return driver.TooLarge(say("the batch is too large"))
 	case driverhttp.LooksLikeHTML(a):
-		return driverhttp.Later(a, now, 0, fmt.Errorf("%w with a web page, which is not the API's: log in to this network, or check Settings[endpoint]", err))
+		return driverhttp.Later(a, now, 0, say("with a web page, which is not the API's: log in to this network, or check Settings[endpoint]"))
 	case a.Status == http.StatusOK:
-		return taken(a, events, now, err)
-	case a.Status == http.StatusBadRequest && len(a.Body) == 0:
-		return driverhttp.Later(a, now, 0, err) // theirs has a message
+		return taken(a, events, now, say)
+	case a.Status == http.StatusBadRequest && len(a.Body) == 0: // theirs has a message
+		return driverhttp.Later(a, now, 0, say("but not as the API would: check Settings[endpoint], or what is in between"))
 	case a.Status == http.StatusBadRequest && !isAboutKey(a.Body):
-		return driver.Refused(err, len(events))
+		return driver.Refused(say("an event of the batch is not taken"), len(events))
 	case a.Status == http.StatusRequestTimeout, a.Status == http.StatusTooManyRequests:
-		return driverhttp.Later(a, now, 0, err)
+		return driverhttp.Later(a, now, 0, say("the receiver asks to try again later"))
 	case a.Status/100 == 4:
 		// Key and address can be repaired, lost events cannot.
-		return driverhttp.Later(a, now, driverhttp.RepairWait, fmt.Errorf("%w: check Settings[write_key] and Settings[endpoint]", err))
+		return driverhttp.Later(a, now, driverhttp.RepairWait, say("no events are taken: check Settings[write_key] and Settings[endpoint]"))
+	case a.Status/100 == 5:
+		return driverhttp.Later(a, now, 0, say("the receiver failed"))
 	}
-	return driverhttp.Later(a, now, 0, err)
+	return driverhttp.Later(a, now, 0, say("only 200 is an acceptance: log in to this network, or check Settings[endpoint]"))
 }
 
 // isAboutKey reports whether a 400 is RudderStack's for a key and not for the events. It
@@ -376,7 +378,7 @@ func isAboutKey(body []byte) bool {
 }
 
 // taken reads a 200: who answers with JSON may say that not everything was taken.
-func taken(a driverhttp.Answer, events []driver.Event, now time.Time, err error) error {
+func taken(a driverhttp.Answer, events []driver.Event, now time.Time, say func(string) error) error {
 	var said struct {
 		OK      *bool    `json:"ok"`
 		Success *bool    `json:"success"`
@@ -392,7 +394,7 @@ func taken(a driverhttp.Answer, events []driver.Event, now time.Time, err error)
 		id, _, _ := strings.Cut(text, ":")
 		left[id] = true
 	}
-	partial := &driver.Partial{Err: err}
+	partial := &driver.Partial{Err: say("not all events of the batch were taken")}
 	for _, e := range events {
 		if !left[e.ID] {
 			partial.Accepted = append(partial.Accepted, e.ID)
@@ -400,7 +402,7 @@ func taken(a driverhttp.Answer, events []driver.Event, now time.Time, err error)
 	}
 	// An answer that names none, all, or others than those of this batch accepts nothing.
 	if len(left) == 0 || len(partial.Accepted) == 0 || len(partial.Accepted)+len(left) != len(events) {
-		return driverhttp.Later(a, now, 0, err)
+		return driverhttp.Later(a, now, 0, say("with a no that does not name what was taken of this batch"))
 	}
 	return partial
 }

@@ -95,6 +95,36 @@ func TestASettingThatIsAMistakeIsAnErrorThatHoldsNoKey(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsNoAcceptanceSaysWhyEventsAreKept(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status     int
+		body, says string
+	}{
+		"a no of Jitsu's that names nothing": {200, `{"ok": false}`, "does not name what was taken"},
+		"another 2xx":                        {204, "", "only 200 is an acceptance"},
+		"a redirect":                         {302, "", "only 200 is an acceptance"},
+		"a 400 without a message":            {400, "", "not as the API would"},
+		"a refused key":                      {401, "", "Settings[write_key]"},
+		"a failure":                          {503, "", "the receiver failed"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(test.status)
+			_, _ = w.Write([]byte(test.body))
+		}))
+		b, err := open(map[string]string{"endpoint": server.URL, "write_key": "k"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = b.Send(t.Context(), []driver.Event{{ID: "1", Type: "kind", Time: time.Unix(0, 0)}})
+		if err == nil || !strings.Contains(err.Error(), test.says) || driver.Classify(err) == driver.ClassPermanent {
+			t.Errorf("%s: %v, want events that are kept, with %q", name, err, test.says)
+		}
+		_ = b.Close()
+		server.Close()
+	}
+}
+
 func TestWhatJitsuRefusesAsANameIsNeverSentAsOne(t *testing.T) {
 	t.Parallel()
 	sent := make(chan string, 1)

@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,6 +55,9 @@ func Command(m *core.Manager, options ...console.Option) kong.Option {
 		holder.Elem().Field(0).Set(reflect.ValueOf(command{Plugins: kong.Plugins{flags.Interface()}, Spec: c, Values: flags.Elem()}))
 		group.Plugins = append(group.Plugins, holder.Interface())
 	}
+	group.Plugins = append(group.Plugins, &struct {
+		Help groupHelp `cmd:"" default:"1" hidden:""`
+	}{})
 	return kong.DynamicCommand(groupName, summary, "", &group)
 }
 
@@ -73,6 +77,16 @@ type refusal struct {
 
 // Run runs nothing.
 func (r *refusal) Run() error { return r.Err }
+
+// groupHelp is what the group is without one of its commands.
+type groupHelp struct{}
+
+// Run prints what commands there are.
+func (*groupHelp) Run(call *kong.Context) error {
+	group := *call
+	group.Path = slices.DeleteFunc(slices.Clone(call.Path), func(step *kong.Path) bool { return step.Command != nil && step.Command.Name != groupName })
+	return group.PrintUsage(false)
+}
 
 // command is one of the commands to kong.
 type command struct {

@@ -104,7 +104,7 @@ func TestEveryCommandIsThereWithItsFlagsItsHelpAndItsExitCodes(t *testing.T) {
 	if strings.Contains(all, "upload") {
 		t.Errorf("what is not for people is listed:\n%s", all)
 	}
-	for _, args := range []string{"status -o json", "status --output=json", "schema --output markdown", "status --explain", "log --since 24h -o json", "export", "flush --timeout 2s"} {
+	for _, args := range []string{"status -o json", "status --output=json", "schema --output markdown", "status --explain", "log --since 24h -o json", "export", "export -o json", "flush --timeout 2s"} {
 		if out, _, code := p.run(append([]string{"telemetry"}, strings.Fields(args)...)...); code != 0 && args[:5] != "flush" || out == "" && args[:5] != "flush" {
 			t.Errorf("%s: code %d, %q", args, code, out)
 		}
@@ -116,6 +116,17 @@ func TestEveryCommandIsThereWithItsFlagsItsHelpAndItsExitCodes(t *testing.T) {
 	}
 	if _, _, code := p.run("telemetry", "flush"); code != 1 { // there is no yes
 		t.Errorf("a flush without a yes ends with %d", code)
+	}
+}
+
+func TestTheGroupAloneIsItsHelp(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t)
+	help, _, _ := p.run("telemetry", "--help")
+	for _, args := range [][]string{{"telemetry"}, {"telemetry", "help"}} {
+		if out, errs, code := p.run(args...); code != 0 || errs != "" || out != help || !strings.Contains(out, "enable") {
+			t.Errorf("%v: code %d, %q, printed\n%s\nwant\n%s", args, code, errs, out, help)
+		}
 	}
 }
 

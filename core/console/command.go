@@ -275,6 +275,9 @@ func (f *formatFlag) Set(value string) error {
 	if !slices.Contains(f.formats, outputFormat(value)) {
 		names := f.names()
 		last := len(names) - 1
+		if last == 0 {
+			return errors.New("must be " + names[0])
+		}
 		return errors.New("must be " + strings.Join(names[:last], ", ") + " or " + names[last])
 	}
 	f.format = outputFormat(value)
@@ -283,8 +286,13 @@ func (f *formatFlag) Set(value string) error {
 
 // addOutput adds --output to a command, with formats beside text and JSON.
 func (c *Command) addOutput(others ...outputFormat) *outputFormat {
-	f := &formatFlag{format: formatText, formats: append([]outputFormat{formatText, formatJSON}, others...)}
-	c.Flags.Var(f, "output", c.set.text("for people or for programs"))
+	return c.addOutputOf(c.set.text("for people or for programs"), append([]outputFormat{formatText, formatJSON}, others...)...)
+}
+
+// addOutputOf adds --output with these formats alone, the first where none is given.
+func (c *Command) addOutputOf(usage string, formats ...outputFormat) *outputFormat {
+	f := &formatFlag{format: formats[0], formats: formats}
+	c.Flags.Var(f, "output", usage)
 	c.Flags.Var(f, "o", "")
 	return &f.format
 }

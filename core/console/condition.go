@@ -97,14 +97,23 @@ func (v view) heldWords(h core.Held) string {
 		return v.count(h.Events, "%d event that was recorded to be sent, because now everything stays on this machine",
 			"%d events that were recorded to be sent, because now everything stays on this machine")
 	case core.HeldElsewhere:
-		if v.Pinned || consent.SetByPolicy(h.Receiver) {
+		switch byPolicy := v.Pinned || consent.SetByPolicy(h.Receiver); {
+		case byPolicy && !v.Decision.Enabled:
+			return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because telemetry is off and would send to %[3]s; it waits until the administrator's policy changes",
+				"%[1]d events that were recorded for %[2]s, because telemetry is off and would send to %[3]s; they wait until the administrator's policy changes",
+				screen.Clean(h.Receiver), v.receiver())
+		case byPolicy:
 			return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because now everything goes to %[3]s; it waits until the administrator's policy changes",
 				"%[1]d events that were recorded for %[2]s, because now everything goes to %[3]s; they wait until the administrator's policy changes",
 				screen.Clean(h.Receiver), v.receiver())
+		case !v.Decision.Enabled:
+			return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because telemetry is off and this run of %[3]s would send to %[4]s: an earlier version or other settings of it would deliver it",
+				"%[1]d events that were recorded for %[2]s, because telemetry is off and this run of %[3]s would send to %[4]s: an earlier version or other settings of it would deliver them",
+				screen.Clean(h.Receiver), v.tool, screen.Clean(h.Instead))
 		}
 		return v.count(h.Events, "%[1]d event that was recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver it",
 			"%[1]d events that were recorded for %[2]s, because this run of %[3]s sends to %[4]s: an earlier version or other settings of it would deliver them",
-			screen.Clean(h.Receiver), v.tool, v.receiver())
+			screen.Clean(h.Receiver), v.tool, screen.Clean(h.Instead))
 	case core.HeldExpired:
 		return v.count(h.Events, "%d event that is too old; the next upload drops it", "%d events that are too old; the next upload drops them")
 	case core.HeldOlder:
@@ -133,8 +142,19 @@ func (v view) deliveredRows() (rows []screen.Row) {
 		delivered = v.text("%[1]s, last on %[2]s", delivered, screen.When(v.LastDelivered))
 	}
 	rows = append(rows, screen.Row{Label: v.text("Delivered"), Value: delivered})
-	if v.Delivered > 0 && v.Declared.Accepted != "" {
-		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: screen.Clean(v.Declared.Accepted)})
+	switch to := screen.Clean(strings.Join(v.SentTo, v.text(", "))); {
+	case v.Delivered == 0, !v.SentElsewhere:
+	case len(v.SentTo) == 1:
+		rows = append(rows, screen.Row{Label: v.text("Delivered"), Value: v.text("to %s", to)})
+	default:
+		rows = append(rows, screen.Row{Label: v.text("Delivered"), Value: v.text("to one or more of: %s", to)})
+	}
+	switch means := screen.Clean(v.Declared.Accepted); {
+	case v.Delivered == 0, means == "", v.SentElsewhere && !v.SentHere: // the others' yes may mean something else
+	case v.SentElsewhere:
+		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: v.text("of what went to %[1]s: %[2]s", v.backendWords(v.Declared), means)})
+	default:
+		rows = append(rows, screen.Row{Label: v.text("Which means"), Value: means})
 	}
 	for _, line := range v.warnings(v.Warned) {
 		rows = append(rows, screen.Row{Label: v.text("With a warning"), Value: line, Colour: screen.Red})
@@ -308,6 +328,7 @@ type conditionJSON struct {
 	DeliveriesUnknown bool       `json:"deliveries_unknown,omitempty"`
 	Failures          int        `json:"failures_in_a_row,omitempty"`
 	LostReported      losses     `json:"lost_reported,omitempty"`
+	SentTo            []string   `json:"sent_to,omitempty"`
 	Held              []heldJSON `json:"held,omitempty"`
 	RunningEvents     int        `json:"held_by_running_commands,omitempty"`
 	UploadingEvents   int        `json:"held_by_upload_or_commands,omitempty"`
@@ -320,13 +341,14 @@ type heldJSON struct {
 	Why      string `json:"why"`
 	Events   int    `json:"events"`
 	Receiver string `json:"receiver,omitempty"`
+	Instead  string `json:"instead,omitempty"`
 }
 
 func (v view) conditionJSON() conditionJSON {
 	j := conditionJSON{
 		Blocked: v.Blocked, Unstored: v.Unstored, Unlogged: v.Log.Unlogged, LogGaps: v.Log.Gaps, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
 		Failures: v.Failures, LostReported: v.Reported, RunningEvents: v.RunningEvents, SentInside: string(v.Inside),
-		ClockBehind: v.ClockBehind.UTC(), NotAllStored: v.NotAllStored, Unnoted: v.Unnoted, Uncounted: v.Uncounted, RequestsUnknown: v.RequestsUnknown,
+		ClockBehind: v.ClockBehind.UTC(), NotAllStored: v.NotAllStored, Unnoted: v.Unnoted, Uncounted: v.Uncounted, SentTo: v.SentTo, RequestsUnknown: v.RequestsUnknown,
 	}
 	if v.Uploading {
 		j.RunningEvents, j.UploadingEvents = 0, v.RunningEvents
@@ -335,7 +357,7 @@ func (v view) conditionJSON() conditionJSON {
 		j.SampleRate = v.sampleRate
 	}
 	for _, held := range v.Held {
-		j.Held = append(j.Held, heldJSON{string(held.Why), held.Events, held.Receiver})
+		j.Held = append(j.Held, heldJSON{string(held.Why), held.Events, held.Receiver, held.Instead})
 	}
 	return j
 }

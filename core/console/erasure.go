@@ -21,9 +21,17 @@ func (c *call) erasureWords(e core.Erasure) []string {
 	var lines []string
 	say := func(format string, args ...any) { lines = append(lines, c.text(format, args...)) }
 	receiver := orElse(e.Receiver, c.receiver())
+	if e.Partly() {
+		lines = c.partlyWords(e, receiver)
+	}
 	switch e.State {
 	case deletion.Requested:
-		say("The deletion request was NOT handed over yet: %s", orElse(e.Problem, c.text("there was no time to")))
+		problem := orElse(e.Problem, c.text("there was no time to"))
+		if e.Partly() {
+			say("NOT everybody who has to erase data has the request yet: %s", problem)
+		} else {
+			say("The deletion request was NOT handed over yet: %s", problem)
+		}
 		if e.Held {
 			say("It is kept until then.")
 			return slices.Concat(lines, c.askTheAuthors("Or ask the authors, naming the machine ID: %s"), c.stayWords(e))
@@ -46,13 +54,7 @@ func (c *call) erasureWords(e core.Erasure) []string {
 	default:
 		say("The deletion request was handed over to %[1]s, in the state %[2]s.", receiver, screen.Clean(c.text(string(e.State))))
 	}
-	lines = append(lines, c.receiptWords(e.Receipt)...)
-	for i, part := range e.Receipt.Parts {
-		lines = append(lines, fmt.Sprintf("%d. %s", i+1, screen.Clean(c.text(string(part.State)))))
-		for _, line := range c.receiptWords(part) {
-			lines = append(lines, "   "+line)
-		}
-	}
+	lines = append(lines, c.answerWords(e.Receipt)...)
 	if e.State == deletion.Delivered || e.State == deletion.Manual {
 		lines = append(lines, c.askTheAuthors("To know more, ask the authors, naming the machine ID: %s")...)
 	}
@@ -63,6 +65,18 @@ func (c *call) erasureWords(e core.Erasure) []string {
 		say("How it goes on: %s", c.hint("reset --status"))
 	}
 	return append(lines, c.stayWords(e)...)
+}
+
+// partlyWords says who has a request that others do not have yet.
+func (c *call) partlyWords(e core.Erasure, receiver string) []string {
+	first := c.text("The deletion request was handed over to %[1]s, in the state %[2]s.", receiver, screen.Clean(c.text(string(e.Receipt.State))))
+	switch {
+	case len(e.Receipt.Parts) > 0:
+		first = c.text("The deletion request was made to several:")
+	case e.Receipt.State == deletion.Manual:
+		first = c.text("The deletion request is NOT complete: you have to finish it yourself.")
+	}
+	return append([]string{first}, c.answerWords(e.Receipt)...)
 }
 
 // mayStay says how many events a request may not reach.
@@ -103,6 +117,18 @@ func orElse(text, otherwise string) string {
 		return otherwise
 	}
 	return screen.Clean(text)
+}
+
+// answerWords is what was answered, by each of several if they were.
+func (c *call) answerWords(r deletion.Receipt) []string {
+	lines := c.receiptWords(r)
+	for i, part := range r.Parts {
+		lines = append(lines, fmt.Sprintf("%d. %s", i+1, screen.Clean(c.text(string(part.State)))))
+		for _, line := range c.receiptWords(part) {
+			lines = append(lines, "   "+line)
+		}
+	}
+	return lines
 }
 
 func (c *call) receiptWords(r deletion.Receipt) (lines []string) {
@@ -249,6 +275,9 @@ type erasureJSON struct {
 	RefusedAt      time.Time `json:"refused_at,omitzero"`
 	ManualAt       time.Time `json:"manual_at,omitzero"`
 	receiptJSON
+	// Receiver is who has taken it, the last one of several; Partly says that others have not.
+	Receiver string `json:"receiver,omitempty"`
+	Partly   bool   `json:"handed_over_in_part,omitempty"`
 	// NotErasable is how many events the request may not reach; see core.Erasure.
 	NotErasable int `json:"not_erasable,omitempty"`
 
@@ -283,7 +312,7 @@ func erasuresJSON(all []core.Erasure) []erasureJSON {
 			MachineID: e.MachineID, State: string(e.State),
 			RequestedAt: at(deletion.Requested), DeliveredAt: at(deletion.Delivered), AcknowledgedAt: at(deletion.Acknowledged),
 			VerifiedAt: at(deletion.Verified), RefusedAt: at(deletion.Refused), ManualAt: at(deletion.Manual),
-			receiptJSON: toReceiptJSON(e.Receipt), NotErasable: e.NotErasable, Attempts: e.Attempts, Problem: e.Problem, NextAt: e.Next.UTC(),
+			receiptJSON: toReceiptJSON(e.Receipt), Receiver: e.Receiver, Partly: e.Partly(), NotErasable: e.NotErasable, Attempts: e.Attempts, Problem: e.Problem, NextAt: e.Next.UTC(),
 		}
 		for _, part := range e.Receipt.Parts {
 			j.Parts = append(j.Parts, partJSON{string(part.State), toReceiptJSON(part)})

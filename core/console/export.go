@@ -23,6 +23,7 @@ func (s *commands) export() *Command {
 		func(c *call) error { return c.export(*withKeys) },
 		"export", "export my-data.json")
 	c.Args, c.MaxArgs = s.text("[FILE]"), 1
+	c.addOutputOf(s.text("for programs"), formatJSON) // as every command takes it, and what it writes anyway
 	withKeys = c.addBool("with-keys", "", "write the keys that prove a deletion request, too: keep the document secret then")
 	return c
 }

@@ -2,12 +2,14 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -147,10 +149,11 @@ func (c *call) showWaiting(waiting []core.WaitingEvent) {
 	for _, h := range headings {
 		c.out.Line(screen.Bold, h)
 		for _, w := range under[h] {
-			fmt.Fprintln(c.out, screen.Cut("  "+c.eventLine(w.Event), c.out.Columns))
+			c.showEvent(w.Event)
 		}
 		fmt.Fprintln(c.out)
 	}
+	c.showShared(waiting)
 	c.out.Line(screen.Plain, c.count(len(waiting), "%[1]d event. With every field, as JSON: %[2]s",
 		"%[1]d events. With every field, as JSON: %[2]s", c.hint("inspect --output json")))
 }
@@ -173,29 +176,98 @@ func (c *call) whereTo(w core.WaitingEvent) string {
 	return c.text("To %s, with the next upload:", receiver)
 }
 
-// eventLine is an event for people, in one line without what all have in common.
-func (c *call) eventLine(e driver.Event) string {
-	parts := []string{e.Time.Local().Format("01-02 15:04:05"), e.Type, e.Name}
-	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	if e.Count > 0 {
-		add("×%d", e.Count)
+// showEvent prints an event in one line, without what all have in common. What it was, how long it
+// took and how it ended is there in any width: first the day goes for it, then the type where there
+// is a name, then the time.
+func (c *call) showEvent(e driver.Event) {
+	var what []string
+	for _, word := range []string{e.Name, countWord(e.Count)} {
+		if word != "" {
+			what = append(what, word)
+		}
 	}
 	if e.DurationMS != nil {
-		add("%d ms", *e.DurationMS)
+		what = append(what, fmt.Sprintf("%d ms", *e.DurationMS))
 	}
 	if e.ExitCode != nil {
-		parts = append(parts, c.text("exit %d", *e.ExitCode))
+		what = append(what, c.text("exit %d", *e.ExitCode))
 	}
+	kind := e.Type
+	if e.Name != "" {
+		kind = ""
+	}
+	at, line := e.Time.Local(), func(words ...string) string {
+		words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
+		return "  " + screen.Clean(strings.Join(append(words, what...), "  "))
+	}
+	for _, shown := range []string{
+		line(at.Format("01-02 15:04:05"), e.Type), line(at.Format(time.TimeOnly), e.Type), line(at.Format(time.TimeOnly), kind), line(kind),
+	} {
+		if screen.Width(shown) <= c.out.Columns {
+			fmt.Fprintln(c.out, screen.Cut(shown+screen.Clean(details(e)), c.out.Columns))
+			return
+		}
+	}
+	c.out.Item("  ", line(kind))
+}
+
+// countWord is how many calls a record stands for, "" where it is one.
+func countWord(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("×%d", n)
+}
+
+// details is what else an event holds, for the end of its line.
+func details(e driver.Event) string {
+	words := []string{""}
 	if e.ErrorClass != "" {
-		add("%s", e.ErrorClass)
+		words = append(words, e.ErrorClass)
 	}
 	for _, flag := range e.Flags {
-		add("--%s", flag)
+		words = append(words, "--"+flag)
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
-		add("%s=%s", key, e.Metadata[key])
+		words = append(words, key+"="+e.Metadata[key])
 	}
-	return screen.Clean(strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "  "))
+	return strings.Join(words, "  ")
+}
+
+// showShared says what nearly all events have in common, once.
+func (c *call) showShared(waiting []core.WaitingEvent) {
+	shared := func(of func(driver.Event) string) string {
+		all := map[string]bool{}
+		for _, w := range waiting {
+			all[of(w.Event)] = true
+		}
+		if len(all) > 1 {
+			return c.text("%d different ones", len(all))
+		}
+		return cmp.Or(of(waiting[0].Event), c.text("none yet"))
+	}
+	machineID := shared(func(e driver.Event) string { return e.MachineID })
+	receipt := shared(func(e driver.Event) string { return e.ConsentID[:min(len(e.ConsentID), receiptDigits)] })
+	c.out.Line(screen.Plain, c.text("Machine ID: %[1]s; receipt: %[2]s", machineID, receipt))
+	c.out.Line(screen.Plain, c.text("Context: %s", shared(c.contextWords)))
+}
+
+// contextWords says what ran a command, and where.
+func (c *call) contextWords(e driver.Event) string {
+	var words []string
+	if e.CI {
+		words = append(words, strings.TrimSpace("CI "+e.CIProvider))
+	}
+	if e.Agent != "" {
+		words = append(words, c.text("agent %s", e.Agent))
+	}
+	if e.Container {
+		words = append(words, c.text("container"))
+	}
+	if len(words) == 0 {
+		return c.text("no CI, agent or container")
+	}
+	return strings.Join(words, c.text(", "))
 }
 
 // previewError says why nothing can be shown, in words for the person who asked.

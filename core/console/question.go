@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/consent"
+	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
@@ -48,24 +48,26 @@ func Ask(ctx context.Context, m *core.Manager, options ...Option) (answered bool
 	if tty.TypedAhead(in) {
 		return false, nil // it is for the tool; the next command asks
 	}
-	hint := s.hints(m)
-	shown := s.notice(out(terminal, m), m.Tool(), status, hint("disable"))
+	hint, on := s.hints(m), out(terminal, m)
+	shown := s.notice(on, m.Tool(), status, hint("disable"))
 	fmt.Fprintf(terminal, "\n%s\n", shown)
 	question := s.text("Send usage data?")
 	if status.Backend.Local {
 		question = s.text("Keep usage data?")
 	}
-	answer, reply := consent.AnswerNo, s.text("No usage data is collected. To change that: %s", hint("enable"))+"\n"
-	switch said, err := s.askYesNo(ctx, in, terminal, question, s.patience); {
+	say := func(text string) { on.Line(screen.Plain, text) }
+	answer, reply := consent.AnswerNo, s.text("No usage data is collected. To change that: %s", hint("enable"))
+	switch said, err := s.askYesNo(ctx, in, on, question, s.patience); {
 	case err != nil:
 		return false, err
 	case said == saidYes:
-		answer, reply = consent.AnswerYes, s.text("Thank you.")+"\n"
+		answer, reply = consent.AnswerYes, s.text("Thank you.")
 	case said == saidBefore:
-		fmt.Fprintln(terminal, s.text("Not asked now, because something was typed already."))
+		say(s.text("Not asked now, because something was typed already."))
 		return false, nil
 	case said == saidNothing:
-		fmt.Fprintf(terminal, "%s\n\n", s.text("Not answered, so nothing is collected. To answer later: %s", hint("enable")))
+		say(s.text("Not answered, so nothing is collected. To answer later: %s", hint("enable")))
+		fmt.Fprintln(terminal)
 		return false, s.couldNotStore(m.NoteUnanswered(),
 			"that you were asked could not be stored, so nothing is collected (%[1]w); to not be asked again, set %[2]s=off", m.Tool().Name)
 	}
@@ -77,7 +79,8 @@ func Ask(ctx context.Context, m *core.Manager, options ...Option) (answered bool
 		return false, s.couldNotStore(err,
 			"your answer could not be stored, so nothing is collected (%[1]w); to not be asked again, set %[2]s=off", m.Tool().Name)
 	}
-	fmt.Fprintln(terminal, reply)
+	say(reply)
+	fmt.Fprintln(terminal)
 	return true, nil
 }
 
@@ -162,7 +165,7 @@ const tries = 3
 //
 // patience is for each line: before Enter a terminal tells nothing of what is typed, unless
 // its mode is changed, and a command that is killed then would leave it so.
-func (s *settings) askYesNo(ctx context.Context, in *os.File, terminal io.Writer, question string, patience time.Duration) (said, error) {
+func (s *settings) askYesNo(ctx context.Context, in *os.File, terminal screen.Screen, question string, patience time.Duration) (said, error) {
 	none := saidBefore
 	for range tries {
 		// A line that comes before the prompt was meant for something else. From here to
@@ -188,7 +191,7 @@ func (s *settings) askYesNo(ctx context.Context, in *os.File, terminal io.Writer
 		case s.isOneOf(word, "y yes"):
 			return saidYes, nil
 		}
-		fmt.Fprintln(terminal, s.text("Please type y or n."))
+		terminal.Line(screen.Plain, s.text("Please type y or n."))
 	}
 	return none, nil
 }

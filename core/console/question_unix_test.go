@@ -10,6 +10,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
@@ -26,7 +27,7 @@ func TestALineThatWasTypedBeforeConfirmsNoReset(t *testing.T) {
 	}
 	waitFor(t, func() bool { return tty.TypedAhead(terminal) })
 	var shown bytes.Buffer
-	if said, err := gather(nil).askYesNo(t.Context(), terminal, &shown, "Go on?", time.Second); said == saidYes || err != nil || shown.Len() > 0 {
+	if said, err := gather(nil).askYesNo(t.Context(), terminal, screen.Screen{Writer: &shown}, "Go on?", time.Second); said == saidYes || err != nil || shown.Len() > 0 {
 		t.Errorf("said %v, %v, after %q", said, err, shown.String())
 	}
 	line := make([]byte, 8)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
@@ -69,7 +70,8 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		return c.notStored(before, err)
 	}
 	if format == formatJSON {
-		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.Sending, notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
+		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.LogErased, report.DecisionsErased, report.Sending,
+			notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
 		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
@@ -126,14 +128,14 @@ func (c *call) resetResume(format outputFormat) error {
 
 // stillOpen is the error of a command after which a receiver does not have its request.
 func (c *call) stillOpen(all []core.Erasure) error {
-	n := 0
-	for _, e := range all {
-		if e.Open() {
-			n++
-		}
-	}
-	if n == 0 {
+	open := slices.DeleteFunc(slices.Clone(all), func(e core.Erasure) bool { return !e.Open() })
+	n := len(open)
+	switch {
+	case n == 0:
 		return nil
+	case !slices.ContainsFunc(open, func(e core.Erasure) bool { return !e.Partly() }):
+		return c.countErrorf(n, "%[1]d deletion request was not handed over to everybody; to try again: %[2]s",
+			"%[1]d deletion requests were not handed over to everybody; to try again: %[2]s", c.hint("reset --resume"))
 	}
 	return c.countErrorf(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
 		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume"))
@@ -153,7 +155,7 @@ func (c *call) confirmReset(tool string) error {
 	if !asked || !tty.Is(in) || !c.err.Terminal {
 		return nil
 	}
-	c.err.Paragraph(c.text("This turns telemetry of %s off, erases what waits here and asks for the deletion of what was sent. It cannot be undone.", tool))
+	c.err.Paragraph(c.text("This turns telemetry of %s off, erases what waits here, the log of what was sent and the history of decisions, and asks for the deletion of what was sent. It cannot be undone.", tool))
 	said, err := c.askYesNo(c.ctx, in, c.err, c.text("Go on?"), confirmPatience)
 	if err == nil && said != saidYes {
 		err = c.errorf("nothing was changed")
@@ -167,6 +169,12 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		return
 	}
 	c.saidNo(before.tool, report.Erased, report.Arrived, report.NotErased, complete)
+	if report.LogErased > 0 {
+		c.say("The log of what was sent is erased.")
+	}
+	if report.DecisionsErased > 0 {
+		c.say("The history of decisions is erased, and begins anew with this no.")
+	}
 	if report.Sending {
 		c.say("A batch is still on its way and may arrive after the request for its deletion.")
 	}
@@ -215,6 +223,10 @@ type resetJSON struct {
 	summaryJSON
 	Erased    int `json:"erased"`
 	NotErased int `json:"not_erased,omitempty"`
+	// LogErased and DecisionsErased are how much the log of what was sent and the history held
+	// that are erased.
+	LogErased       int `json:"log_entries_erased"`
+	DecisionsErased int `json:"decisions_erased"`
 	// Sending says that a batch was still on its way.
 	Sending bool `json:"still_sending,omitempty"`
 	// NotErasable is how many of the events that were sent may stay all the same, the greatest

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -138,10 +139,7 @@ func TestTheFlagsOfACommandAreListedOnceWithAllAboutThem(t *testing.T) {
 		}
 		list := c.List()
 		output := slices.IndexFunc(list, func(f console.Flag) bool { return f.Name == "output" })
-		if output < 0 && c.Name == "export" {
-			continue // it is one document in any case
-		}
-		if output < 0 || list[output].Letter != "o" || list[output].Bool || len(list[output].Choices) < 2 {
+		if output < 0 || list[output].Letter != "o" || list[output].Bool || !slices.Contains(list[output].Choices, "json\tfor programs") {
 			t.Errorf("%s: --output is %+v", c.Name, list)
 			continue
 		}
@@ -155,5 +153,25 @@ func TestTheFlagsOfACommandAreListedOnceWithAllAboutThem(t *testing.T) {
 	}
 	if len(shared) < 7 {
 		t.Errorf("there are %q only", shared)
+	}
+}
+
+func TestAnExportIsTheSameWithOutputJSONAndThereIsNoneAsText(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	at := regexp.MustCompile(`"at": ".*"`)
+	plain, _, err := p.run("export")
+	if err != nil || !at.MatchString(plain) {
+		t.Fatalf("%v: %s", err, plain)
+	}
+	for _, args := range [][]string{{"--output", "json"}, {"-o", "json"}, {"-", "--output=json"}} {
+		got, _, err := p.run(append([]string{"export"}, args...)...)
+		if err != nil || at.ReplaceAllString(got, "") != at.ReplaceAllString(plain, "") {
+			t.Errorf("%v: %v\n%s\nwant\n%s", args, err, got, plain)
+		}
+	}
+	out, _, err := p.run("export", "--output", "text")
+	if usage, is := errors.AsType[*console.UsageError](err); !is || !strings.Contains(usage.Error(), "must be json") || out != "" {
+		t.Errorf("as text: %v, %q", err, out)
 	}
 }

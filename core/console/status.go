@@ -21,6 +21,13 @@ const (
 	stateUndecided = "undecided"
 )
 
+// Why nobody has decided, for programs.
+const (
+	becauseNotAsked   = "not_asked"
+	becauseUnanswered = "unanswered"
+	becauseChanged    = "changed"
+)
+
 // view is what the commands say about an installation.
 type view struct {
 	core.Status
@@ -56,8 +63,21 @@ func (v view) state() string {
 	return stateOff
 }
 
+// undecidedBecause says why there is no decision, "" where there is one.
+func (v view) undecidedBecause() string {
+	switch {
+	case v.state() != stateUndecided:
+		return ""
+	case v.stored.Answer != consent.AnswerNone:
+		return becauseChanged
+	case v.unanswered:
+		return becauseUnanswered
+	}
+	return becauseNotAsked
+}
+
 func (v view) stateWords() (string, screen.Colour) {
-	switch state := v.state(); {
+	switch state, because := v.state(), v.undecidedBecause(); {
 	case v.Unstored:
 		return v.text("on, but nothing can be stored"), screen.Red
 	case v.NotAllStored != "" && state == stateLocal:
@@ -68,11 +88,11 @@ func (v view) stateWords() (string, screen.Colour) {
 		return v.text("on"), screen.Green
 	case state == stateLocal:
 		return v.text("on, this machine only"), screen.Green
-	case state == stateUndecided && v.stored.Answer != consent.AnswerNone:
+	case because == becauseChanged:
 		return v.text("off (what you said yes to has changed)"), screen.Bold
-	case v.unanswered:
+	case because == becauseUnanswered:
 		return v.text("off (not answered yet)"), screen.Bold
-	case state == stateUndecided:
+	case because == becauseNotAsked:
 		return v.text("off (not asked yet)"), screen.Bold
 	case v.Blocked != "":
 		return v.text("off (allowed, but something is wrong)"), screen.Red
@@ -208,6 +228,9 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 // erasureLine says how far a deletion request came.
 func (v view) erasureLine(e core.Erasure, hint func(string) string) string {
 	state, when, more := v.text(string(e.State)), screen.When(e.Reached[e.State]), hint("reset --status")
+	if e.Partly() {
+		state = v.text("%s, handed over in part,", state)
+	}
 	if e.NotErasable > 0 {
 		return v.text("%[1]s on %[2]s; %[3]s; see %[4]s", state, when, v.mayStay(e), more)
 	}
@@ -246,6 +269,8 @@ type statusJSON struct {
 	summaryJSON
 	Since         time.Time        `json:"since,omitzero"`
 	Unanswered    time.Time        `json:"unanswered,omitzero"`
+	Because       string           `json:"undecided_because,omitempty"`
+	Beyond        []string         `json:"beyond,omitempty"`
 	Backend       backendJSON      `json:"backend"`
 	Controller    *core.Controller `json:"controller,omitempty"`
 	MachineID     string           `json:"machine_id,omitempty"`
@@ -337,6 +362,8 @@ func (v view) json(explain bool) statusJSON {
 		summaryJSON:   v.summary(),
 		Since:         v.Decision.Since.UTC(),
 		Unanswered:    v.askedAt.UTC(),
+		Because:       v.undecidedBecause(),
+		Beyond:        v.Decision.Beyond,
 		Backend:       v.backend(),
 		Controller:    v.whoAsks(),
 		MachineID:     v.MachineID,

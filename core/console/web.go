@@ -90,7 +90,7 @@ func (c *call) pageData(ctx context.Context) (page.Data, error) {
 	c.pageWaiting(&d, v, waiting)
 	c.pageSent(&d, v, log)
 	c.pageDecisions(&d, decisions)
-	c.pageFields(&d, waiting)
+	c.pageFields(&d, examplesIn(v, waiting, log))
 	c.pageErasures(&d, v.Erasures)
 	d.Activity = c.pageActivity(waiting, log, v.At)
 	return d, ctx.Err()
@@ -203,14 +203,17 @@ func (c *call) pageDecisions(d *page.Data, all core.Decisions) {
 	}
 }
 
-// pageFields lists what may be sent, with an example of each field from what waits.
-func (c *call) pageFields(d *page.Data, waiting []core.WaitingEvent) {
+// pageFields lists what may be sent, with an example of each field.
+func (c *call) pageFields(d *page.Data, examples map[string]string) {
 	schema, err := c.m.Schema()
 	if err != nil {
 		unreadable(d, c.text("What may be sent"), err)
 		return
 	}
-	examples := examplesIn(waiting)
+	d.NoExample = c.text("in no event here, by this name")
+	if len(examples) == 0 {
+		d.NoExample = c.text("no event here")
+	}
 	add := func(group, prefix string, fields []core.SchemaField) {
 		for _, f := range fields {
 			d.Fields = append(d.Fields, page.Field{Name: prefix + f.Name, Group: group, Type: schemafile.Words(f), Meaning: f.Purpose, Example: examples[prefix+f.Name]})
@@ -229,22 +232,60 @@ func (c *call) pageFields(d *page.Data, waiting []core.WaitingEvent) {
 	}
 }
 
-// examplesIn returns a value of each field that an event which waits has, the newest's.
-func examplesIn(waiting []core.WaitingEvent) map[string]string {
+// examplesIn returns a value of each field: the newest's of the events that wait and, of fields
+// that none of them has, of those that the log of what was sent has.
+func examplesIn(v view, waiting []core.WaitingEvent, log core.SentLog) map[string]string {
 	examples := map[string]string{}
-	for _, w := range waiting {
-		var fields map[string]json.RawMessage
-		if json.Unmarshal(w.Event.AppendJSON(nil), &fields) != nil {
-			continue
-		}
-		for name, value := range fields {
+	if v.Sent { // a vendor may call it something else
+		examples["machine_id"] = v.MachineID
+	}
+	note := func(event map[string]json.RawMessage) {
+		for name, value := range event {
 			examples[name] = strings.Trim(string(value), `"`)
 		}
-		for key, value := range w.Event.Metadata {
+		var metadata map[string]string
+		_ = json.Unmarshal(event["metadata"], &metadata)
+		for key, value := range metadata {
 			examples["metadata."+key] = value
 		}
 	}
+	for _, d := range log.Deliveries {
+		if body, err := d.Readable(); err == nil && !d.Unsent {
+			for decoder := json.NewDecoder(strings.NewReader(body)); ; {
+				var value json.RawMessage
+				if decoder.Decode(&value) != nil {
+					break
+				}
+				eventsIn(value, note)
+			}
+		}
+	}
+	for _, w := range waiting {
+		var event map[string]json.RawMessage
+		_ = json.Unmarshal(w.Event.AppendJSON(nil), &event)
+		note(event)
+	}
 	return examples
+}
+
+// eventsIn finds the events in a body, whatever its backend puts around them: most backends have our
+// names in an object that holds what their vendor has no name for, and all have consent_id there.
+func eventsIn(value json.RawMessage, note func(map[string]json.RawMessage)) {
+	var list []json.RawMessage
+	var object map[string]json.RawMessage
+	switch {
+	case json.Unmarshal(value, &list) == nil:
+		for _, one := range list {
+			eventsIn(one, note)
+		}
+	case json.Unmarshal(value, &object) != nil:
+	case object["consent_id"] != nil:
+		note(object)
+	default:
+		for _, one := range object {
+			eventsIn(one, note)
+		}
+	}
 }
 
 func (c *call) pageErasures(d *page.Data, all []core.Erasure) {

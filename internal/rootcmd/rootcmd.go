@@ -7,14 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
 	"github.com/gotoolbase/telemetry/internal/manpage"
-	"github.com/gotoolbase/telemetry/internal/plaintext"
+	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/version"
 )
 
@@ -27,8 +29,22 @@ func Prepare(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return telemetrycmd.UsageError(err) })
 	cmd.Args = noSuchCommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if name := cmd.Name(); name == cobra.ShellCompRequestCmd || name == cobra.ShellCompNoDescRequestCmd {
+			unquote(cmd.Root())
+		}
+	}
 	cmd.SetHelpCommand(help())
 	manpage.AddCommand(cmd)
+}
+
+// unquote takes off the quotes by which help finds the kind of a flag's value: a shell that
+// completes shows them as they are.
+func unquote(cmd *cobra.Command) {
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) })
+	for _, c := range cmd.Commands() {
+		unquote(c)
+	}
 }
 
 // help is cobra's command of that name, which ends with 0 for a command that there is none of.
@@ -99,7 +115,7 @@ func Report(cmd *cobra.Command, err error) int {
 	stderr := cmd.ErrOrStderr()
 	Complain(stderr, cmd.Root().Name(), err)
 	if code == exitUsage && !errors.As(err, new(*Mistake)) {
-		fmt.Fprintf(stderr, "%s --help tells how it is used.\n", cmd.CommandPath())
+		screen.New(stderr, os.LookupEnv).Line(screen.Plain, cmd.CommandPath()+" --help tells how it is used.")
 	}
 	return code
 }
@@ -107,7 +123,7 @@ func Report(cmd *cobra.Command, err error) int {
 // Complain is how everything that goes wrong is said. An error may repeat what was typed or
 // what a file holds.
 func Complain(stderr io.Writer, program string, err error) {
-	fmt.Fprintf(stderr, "%s: %s\n", program, plaintext.Clean(err.Error()))
+	screen.New(stderr, os.LookupEnv).Line(screen.Plain, program+": "+err.Error())
 }
 
 // Mistake is one that is not in the command line but in what it names, such as a file: its

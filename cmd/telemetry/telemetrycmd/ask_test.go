@@ -41,6 +41,7 @@ type setup struct {
 	with   string // a program that runs the tool
 	// unsized is a terminal of no rows and columns, as programs make them.
 	unsized bool
+	columns int // of the terminal, 80 if 0
 }
 
 func start(t *testing.T, s setup) *terminal {
@@ -86,8 +87,11 @@ func start(t *testing.T, s setup) *terminal {
 	t.Cleanup(func() { opener.Close() })
 	x.gate, cmd.ExtraFiles = opener, []*os.File{gate}
 	columns := 80
-	if s.unsized {
+	switch {
+	case s.unsized:
 		columns = 0
+	case s.columns > 0:
+		columns = s.columns
 	}
 	x.Terminal = ptytest.Start(t, columns, cmd)
 	return x
@@ -118,6 +122,29 @@ func untouched(t *testing.T, dir string) {
 }
 
 const theQuestion = "Send usage data? [y/N] "
+
+// The tool's own lines are its own.
+func TestWhatIsSaidAfterTheQuestionFitsANarrowTerminal(t *testing.T) {
+	t.Parallel()
+	for answer, says := range map[string]string{
+		"n\n":       "No usage data is collected. To change\nthat: ",
+		"\x04":      "Not answered, so nothing is collected.\nTo answer later: ",
+		"what\nn\n": "Please type y or n.\n",
+	} {
+		x := start(t, setup{args: []string{"hello"}, columns: 40})
+		x.Expect(1, theQuestion)
+		for line := range strings.Lines(answer) {
+			x.Type(line)
+			if line == "what\n" {
+				x.Expect(2, theQuestion)
+			}
+		}
+		shown := strings.ReplaceAll(x.End(), "\r\n", "\n")
+		if !strings.Contains(shown, says) {
+			t.Errorf("%q:\n%s", answer, shown)
+		}
+	}
+}
 
 func TestAYesIsAskedForOnceAndRecordsTheCommandThatAsked(t *testing.T) {
 	t.Run("Execute", func(t *testing.T) { askedOnce(t) })

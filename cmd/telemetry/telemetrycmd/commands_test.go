@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -110,6 +111,79 @@ func TestStatusSaysWhatIsSo(t *testing.T) {
 			prepare(h)
 			golden(t, "status_"+name, h.transcript("telemetry", "status"))
 		})
+	}
+}
+
+func TestStatusTellsProgramsWhyNobodyHasDecided(t *testing.T) {
+	h := newHome(t)
+	says := func(because string, beyond bool) {
+		t.Helper()
+		var got struct {
+			Because string `json:"undecided_because"`
+			Beyond  []string
+		}
+		if err := json.Unmarshal([]byte(h.must("telemetry", "status", "-o", "json")), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Because != because || (len(got.Beyond) > 0) != beyond {
+			t.Errorf("%+v, want %q", got, because)
+		}
+	}
+	says("not_asked", false)
+	if err := h.manager().NoteUnanswered(); err != nil {
+		t.Fatal(err)
+	}
+	says("unanswered", false)
+	h.must("telemetry", "enable")
+	says("", false)
+	h.tool.Telemetry.NoticeVersion = 2
+	says("changed", true)
+	h.must("telemetry", "disable")
+	says("", false)
+}
+
+func TestWhatWaitsForAnotherControllerIsSaidWithBothNames(t *testing.T) {
+	h := newHome(t)
+	h.tool.Telemetry.Controller = "Acme"
+	h.must("telemetry", "enable")
+	h.record(1)
+	h.tool.Telemetry.Controller = "NewCo"
+	off := h.must("telemetry", "status")
+	if !strings.Contains(off, " of Acme, because telemetry is off and this run of mytool would send to ") || !strings.Contains(off, " of NewCo: ") {
+		t.Errorf("undecided:\n%s", off)
+	}
+	if waits := h.must("telemetry", "inspect", "-o", "json"); !strings.Contains(waits, "this run of mytool would send to ") {
+		t.Errorf("undecided:\n%s", waits)
+	}
+	h.must("telemetry", "enable")
+	on := h.must("telemetry", "status")
+	if !strings.Contains(on, " of Acme, because this run of mytool sends to ") || !strings.Contains(on, " of NewCo: ") {
+		t.Errorf("after a yes to it:\n%s", on)
+	}
+}
+
+func TestWhatAYesOfTheNewReceiverMeansIsNotSaidOfWhatTheOldOneGot(t *testing.T) {
+	const means = "Which means: the server at this address"
+	h := newHome(t)
+	h.sendOne()
+	if out := h.must("telemetry", "status"); !strings.Contains(out, means) || strings.Contains(out, "Delivered: to") {
+		t.Errorf("to one receiver:\n%s", out)
+	}
+	old := strings.TrimPrefix(h.server.URL, "http://")
+	company := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(company.Close)
+	policy := filepath.Join(filepath.Dir(h.dir), "policy")
+	if err := os.WriteFile(policy, []byte("on\nreceiver http "+company.URL+"/v1/events\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := h.must("telemetry", "status"); strings.Contains(out, "Which means") || !strings.Contains(out, "Delivered: to http ("+old+")") {
+		t.Errorf("before anything went to the new one:\n%s", out)
+	}
+	h.record(1)
+	h.must("telemetry", "flush")
+	if out := h.must("telemetry", "status"); strings.Contains(out, means) || !strings.Contains(out, "Which means: of what went to http ("+strings.TrimPrefix(company.URL, "http://")) ||
+		!strings.Contains(out, "Delivered: to one or more of: ") || !strings.Contains(out, "http ("+old+")") {
+		t.Errorf("to both:\n%s", out)
 	}
 }
 
@@ -382,6 +456,88 @@ func TestResetTellsThePlainTruth(t *testing.T) {
 				t.Error("telemetry is still on")
 			}
 		})
+	}
+}
+
+// sentToTwo sends an event to the tool's receiver, and another to the one that the administrator
+// names after that.
+func (h *home) sentToTwo() (company *httptest.Server) {
+	h.t.Helper()
+	h.sendOne()
+	company = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h.t.Cleanup(company.Close)
+	policy := filepath.Join(filepath.Dir(h.dir), "policy")
+	if err := os.WriteFile(policy, []byte("on\nreceiver http "+company.URL+"/v1/events\n"), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	h.record(1)
+	h.must("telemetry", "flush")
+	return company
+}
+
+func TestEveryScreenTellsOfARequestWhoHasItAndWhoDoesNotYet(t *testing.T) {
+	h := newHome(t)
+	company := h.sentToTwo()
+	has := "handed over to http (" + strings.TrimPrefix(company.URL, "http://") + "), set by the administrator's policy"
+	hasNot := "data went to http (" + strings.TrimPrefix(h.server.URL, "http://") + ")"
+	out, errs, code := h.run("telemetry", "reset")
+	if !strings.Contains(out, has) || !strings.Contains(out, hasNot) || strings.Contains(out, "NOT handed over yet") {
+		t.Errorf("reset:\n%s", out)
+	}
+	if code != 1 || !strings.Contains(errs, "not handed over to everybody") {
+		t.Errorf("code %d, %s", code, errs)
+	}
+	if out := h.must("telemetry", "reset", "--status"); !strings.Contains(out, has) || !strings.Contains(out, hasNot) {
+		t.Errorf("reset --status:\n%s", out)
+	}
+	if out := h.must("telemetry", "status"); !strings.Contains(out, "Deletion request: requested, handed over in part, on") {
+		t.Errorf("status:\n%s", out)
+	}
+	for _, command := range [][]string{{"status"}, {"reset", "--status"}, {"export"}} {
+		args := append([]string{"telemetry"}, command...)
+		if command[0] != "export" {
+			args = append(args, "--output", "json")
+		}
+		if out := h.must(args...); !strings.Contains(out, `"handed_over_in_part": true`) || !strings.Contains(out, `"receiver": "http (`+strings.TrimPrefix(company.URL, "http://")) {
+			t.Errorf("%v:\n%s", command, out)
+		}
+	}
+}
+
+// Of several whom the author names one may have the request and another not.
+func TestARequestToSeveralOfWhomOneFailedNamesWhoHasIt(t *testing.T) {
+	h := newHome(t)
+	answer := func(receipt deletion.Receipt, err error) deletion.Requestor {
+		return deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) { return receipt, err })
+	}
+	h.tool.Telemetry.DeletionRequestor = deletion.Several{
+		answer(deletion.Receipt{State: deletion.Acknowledged, ID: "R-17"}, nil),
+		answer(deletion.Receipt{}, errors.New("the office is closed")),
+	}
+	h.sendOne()
+	out, _, _ := h.run("telemetry", "reset")
+	if !strings.Contains(out, "1. acknowledged\n") || !strings.Contains(out, "R-17") || !strings.Contains(out, "2. requested\n") || !strings.Contains(out, "the office is closed") {
+		t.Errorf("reset:\n%s", out)
+	}
+}
+
+func TestResetNamesTheLogAndTheHistoryThatItErases(t *testing.T) {
+	h := newHome(t)
+	h.sendOne()
+	out := h.must("telemetry", "reset")
+	for _, want := range []string{"The log of what was sent is erased.", "The history of decisions is erased"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	h = newHome(t)
+	h.sendOne()
+	if out := h.must("telemetry", "reset", "-o", "json"); !strings.Contains(out, `"log_entries_erased": 1`) || !strings.Contains(out, `"decisions_erased": 1`) {
+		t.Errorf("in JSON:\n%s", out)
+	}
+	h = newHome(t)
+	if out := h.must("telemetry", "reset"); strings.Contains(out, "is erased") {
+		t.Errorf("nothing was there:\n%s", out)
 	}
 }
 
@@ -703,11 +859,11 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	h.record(1)
 	h.must("telemetry", "flush")
 	for _, test := range []struct{ command, want string }{
-		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue schema_version since state state_dir tool"},
+		{"status --explain", "backend decided_by deletion_requests delivered faults kept_here last_attempt last_delivered layers lost machine_id next_upload queue schema_version sent_to since state state_dir tool"},
 		{"flush", "decided_by held_by_running_commands kept kept_here lost sent schema_version state tool"},
 		{"enable", "backend decided_by machine_id schema_version state tool"},
 		{"disable", "decided_by erased log_entries_kept schema_version state tool"},
-		{"reset", "decided_by erased requests schema_version state tool"},
+		{"reset", "decided_by decisions_erased erased log_entries_erased requests schema_version state tool"},
 	} {
 		command, want := test.command, test.want
 		if command == "disable" || command == "reset" {
@@ -721,7 +877,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here lost refusal sent schema_version state tool")
 	wantNames(t, "flush", h.must("telemetry", "flush", "-o", "json"), "decided_by held_by_running_commands kept kept_here loss_reports_refused lost refusal sent schema_version state tool")
 	wantNames(t, "status", h.must("telemetry", "status", "-o", "json"),
-		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at schema_version since state state_dir tool")
+		"backend decided_by deletion_requests delivered faults kept_here last_attempt lost lost_by machine_id next_upload queue refusal refused_at schema_version sent_to since state state_dir tool")
 	h = newVendorHome(t)
 	checked := h.check("-o", "json")
 	wantNames(t, "check", checked, "answer backend decided_by event_id event_type schema_version state took_ms tool warned warnings")

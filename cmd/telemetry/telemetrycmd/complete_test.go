@@ -1,6 +1,7 @@
 package telemetrycmd
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,7 +74,8 @@ func TestEveryCommandFlagAndValueCompletes(t *testing.T) {
 			t.Parallel()
 			flags, _ := offers(t, "telemetry", c.Name, "--")
 			for _, f := range c.List() {
-				if offered := slices.Contains(flags, "--"+f.Name+"\t"+f.Usage); offered == f.Hidden {
+				_, usage := flag.UnquoteUsage(f.Flag) // a shell shows backquotes as they are
+				if offered := slices.Contains(flags, "--"+f.Name+"\t"+usage); offered == f.Hidden {
 					t.Errorf("--%s, hidden %v, is offered: %v, of %q", f.Name, f.Hidden, offered, flags)
 				}
 				if f.Choices == nil {

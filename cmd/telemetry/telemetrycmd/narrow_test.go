@@ -11,6 +11,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
@@ -130,4 +131,71 @@ func withoutColour(text string) string {
 		text = strings.ReplaceAll(text, string(c), "")
 	}
 	return text
+}
+
+// recorded tracks what happened, which waits.
+func (h *home) recorded(what func(c *core.Collector)) {
+	h.t.Helper()
+	c, err := core.Open(h.tool, h.core()...)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	what(c)
+	if err := c.Flush(cancelled()); err == nil {
+		h.t.Fatal("a flush without time succeeded")
+	}
+}
+
+func TestInAnyWidthTheNameTheDurationAndTheExitCodeOfAnEventAreShown(t *testing.T) {
+	h := newHome(t)
+	h.env["NO_COLOR"] = "1"
+	h.must("telemetry", "enable")
+	h.recorded(func(c *core.Collector) {
+		c.TrackCommand("remote add", 1234, 3, map[string]string{"format": "json"})
+		c.Track("feature.used", "", nil)
+	})
+	for columns, want := range map[uint16]string{
+		80: "  02-03 14:05:06  command.invocation  remote add  1234 ms  exit 3  other  forma…\n",
+		70: "  02-03 14:05:06  command.invocation  remote add  1234 ms  exit 3  ot…\n",
+		62: "  14:05:06  command.invocation  remote add  1234 ms  exit 3  …\n",
+		40: "  14:05:06  remote add  1234 ms  exit 3…\n",
+		30: "  remote add  1234 ms  exit 3…\n",
+		20: "  remote add 1234 ms\n  exit 3\n",
+	} {
+		text := h.fits(columns, "inspect")
+		if !strings.Contains(text, want) {
+			t.Errorf("%d columns:\n%s\nwant\n%s", columns, text, want)
+		}
+		if !strings.Contains(text, "  feature.used\n") {
+			t.Errorf("%d columns, of an event without a name:\n%s", columns, text)
+		}
+	}
+}
+
+func TestUnderTheListIsSaidOnceWhatTheEventsHaveInCommon(t *testing.T) {
+	h := newHome(t)
+	h.env["NO_COLOR"] = "1"
+	h.env["CI"], h.env["GITHUB_ACTIONS"], h.env["MYTOOL_TELEMETRY"] = "true", "true", "on"
+	build := func(c *core.Collector) { c.TrackCommand("build", 1, 0, nil) }
+	h.recorded(build)
+	h.recorded(build)
+	waiting, err := h.manager().Waiting(t.Context())
+	if err != nil || len(waiting) != 2 {
+		t.Fatalf("%v, %v", waiting, err)
+	}
+	receipt := waiting[0].Event.ConsentID
+	text := h.onTerminal(80, "inspect")
+	if strings.Count(text, "Machine ID: "+waiting[0].Event.MachineID+"; receipt: "+receipt[:8]+"\n") != 1 || !strings.Contains(text, "\nContext: CI github-actions") {
+		t.Errorf("two of one job:\n%s", text)
+	}
+	delete(h.env, "CI")
+	delete(h.env, "GITHUB_ACTIONS")
+	h.env["MYTOOL_TELEMETRY"] = ""
+	h.must("telemetry", "enable")
+	h.recorded(build)
+	text = h.onTerminal(80, "inspect")
+	if !strings.Contains(text, "; receipt: 2 different ones\n") || !strings.Contains(text, "\nContext: 2 different ones\n") ||
+		!strings.Contains(text, "Machine ID: "+h.manager().Status().MachineID) {
+		t.Errorf("two of a job and one of a person:\n%s", text)
+	}
 }

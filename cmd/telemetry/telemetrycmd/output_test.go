@@ -498,6 +498,8 @@ func (o *outputs) held() {
 	o.run(h, "status")
 	o.run(h, "flush")
 	o.run(h, "status")
+	h.tool.Telemetry.NoticeVersion, h.env = 2, map[string]string{}
+	o.run(h, "status") // what the yes was to has changed
 }
 
 func (o *outputs) erasures() {
@@ -524,6 +526,11 @@ func (o *outputs) erasures() {
 	h.sendOne()
 	replace(h, "identity", "noise")
 	o.run(h, "reset", "--yes")
+	h = newHome(o.t)
+	h.sentToTwo()
+	o.run(h, "reset", "--yes")
+	o.run(h, "reset", "--status")
+	o.run(h, "status")
 }
 
 // underway looks while a batch is on its way.

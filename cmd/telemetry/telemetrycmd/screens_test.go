@@ -165,6 +165,7 @@ var machine = []struct {
 	put   string
 }{
 	{regexp.MustCompile(`(?m)^ *"(os_version|container)": .*\n`), ""},
+	{regexp.MustCompile(`(?m)^Context: (container|no CI, agent or container)$`), "Context: CONTEXT"},
 	{regexp.MustCompile(`"os_version":"[^"]*",|"container":(true|false),`), ""},
 	{regexp.MustCompile(`("(?:os|arch|go_version)": ?)"[^"]*"`), `$1"…"`},
 	{regexp.MustCompile(`Content-Length: \d+`), "Content-Length: N"},

@@ -260,6 +260,9 @@ func fitHelp(own *cobra.Command) {
 func addFlag(cmd *cobra.Command, f console.Flag) {
 	added := pflag.PFlagFromGoFlag(f.Flag)
 	added.Shorthand, added.Hidden = f.Letter, f.Hidden
+	if kind, usage := pflag.UnquoteUsage(added); usage != added.Usage { // a shell shows quotes as they are
+		added.Usage, added.Value = usage, namedValue{added.Value, kind}
+	}
 	cmd.Flags().AddFlag(added)
 	if f.Choices == nil {
 		return
@@ -269,6 +272,14 @@ func addFlag(cmd *cobra.Command, f console.Flag) {
 		panic(err) // the flag was added some lines above
 	}
 }
+
+// namedValue is a value whose kind help shows.
+type namedValue struct {
+	pflag.Value
+	kind string
+}
+
+func (v namedValue) Type() string { return v.kind }
 
 func streamsOf(cmd *cobra.Command) console.Streams {
 	return console.Streams{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}

@@ -167,6 +167,41 @@ func TestStatusSaysOffWhereTheQueueTakesNothing(t *testing.T) {
 	}
 }
 
+// To look must not take that something can be stored.
+func TestWhatWaitsIsShownWhereTheDirectoryTakesNothing(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	home := filepath.Dir(p.state) // is the person's own
+	p.env = append(p.env, "HOME="+home)
+	p.chmod("", 0o500)
+	for command, name := range map[string]string{"inspect": `"name":"deploy"`, "inspect --next": `"name": "deploy"`, "export": `"name": "deploy"`} {
+		out := p.say(strings.Fields(command)...)
+		if n := strings.Count(out, name); n < 2 {
+			t.Errorf("%s shows %d of 2 events:\n%s", command, n, out)
+		}
+		p.wantSaid(out, "!denied", "!not whole")
+	}
+	if left, err := os.ReadDir(filepath.Join(home, ".cache")); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+func TestWhatWaitsIsShownOnAFileSystemThatIsReadOnly(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.sendOne()
+	h.record(2)
+	h.env["XDG_CACHE_HOME"] = t.TempDir()
+	if !h.readOnly() {
+		t.Skip("nothing can be made read-only here")
+	}
+	for _, command := range [][]string{{"inspect", "--output", "json"}, {"export"}} {
+		if out := h.must(append([]string{"telemetry"}, command...)...); strings.Count(out, `"name": "build"`) < 2 {
+			t.Errorf("%v:\n%s", command, out)
+		}
+	}
+}
+
 func TestFlushSaysThatAFileOfTheQueueCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	p := newBusyPlace(t, 2)

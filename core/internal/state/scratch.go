@@ -1,6 +1,8 @@
 package state
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -37,6 +39,42 @@ func (d Dir) Scratch() (scratch Dir, remove func(), err error) {
 	}, nil
 }
 
+// ScratchElsewhere is Scratch for a directory that takes nothing: in the user's cache.
+func (d Dir) ScratchElsewhere(cache Dir) (scratch Dir, remove func(), err error) {
+	if err := cache.Create(); err != nil {
+		return Dir{}, nil, err
+	}
+	_ = d.removeElsewhere(cache, time.Minute)
+	path, err := os.MkdirTemp(cache.path, d.elsewhere()+"*"+tempSuffix) // it is 0700
+	if err != nil {
+		return Dir{}, nil, plaintext.Bare(err)
+	}
+	return At(path), func() { _ = os.RemoveAll(path) }, nil
+}
+
+// elsewhere is what the names of this directory's scratch directories begin with elsewhere.
+func (d Dir) elsewhere() string {
+	sum := sha256.Sum256([]byte(d.path))
+	return "telemetry" + scratchPrefix + hex.EncodeToString(sum[:8]) + "-"
+}
+
+// removeElsewhere deletes those of its scratch directories elsewhere that are so old.
+func (d Dir) removeElsewhere(cache Dir, age time.Duration) (failed error) {
+	if cache.Check() != nil {
+		return nil // nothing was made there
+	}
+	entries, _ := os.ReadDir(cache.path)
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), d.elsewhere()) {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && info.IsDir() && time.Since(info.ModTime()) >= age {
+			failed = errors.Join(failed, cache.RemoveAll(entry.Name()))
+		}
+	}
+	return failed
+}
+
 // Scratches lists the scratch directories that are there.
 func (d Dir) Scratches() []string {
 	entries, _ := os.ReadDir(d.path)
@@ -49,9 +87,9 @@ func (d Dir) Scratches() []string {
 	return names
 }
 
-// RemoveScratch deletes every scratch directory, also one that is in use.
-func (d Dir) RemoveScratch() error {
-	var failed error
+// RemoveScratch deletes every scratch directory, those in the user's cache too, also one that is in use.
+func (d Dir) RemoveScratch(cache Dir) error {
+	failed := d.removeElsewhere(cache, 0)
 	for _, name := range d.Scratches() {
 		failed = errors.Join(failed, d.RemoveAll(name))
 	}

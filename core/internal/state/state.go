@@ -62,13 +62,7 @@ func noHome() string {
 // Locate returns the path of the state directory of a tool, without looking at it.
 // The only variables read are those that say where the user's own files are.
 func Locate(tool string, lookup func(string) (string, bool)) (string, error) {
-	get := func(name string) string {
-		value, _ := lookup(name)
-		if !filepath.IsAbs(value) {
-			return "" // also what the XDG specification asks for
-		}
-		return value
-	}
+	get := wholePath(lookup)
 	base, home := "", get("HOME")
 	switch runtime.GOOS {
 	case "windows":
@@ -87,6 +81,34 @@ func Locate(tool string, lookup func(string) (string, bool)) (string, error) {
 		return "", ErrNoHome
 	}
 	return filepath.Join(base, tool, "telemetry"), nil
+}
+
+// wholePath returns a lookup of paths, "" for what is no whole one, as the XDG specification asks for.
+func wholePath(lookup func(string) (string, bool)) func(name string) string {
+	return func(name string) string {
+		if value, _ := lookup(name); filepath.IsAbs(value) {
+			return value
+		}
+		return ""
+	}
+}
+
+// LocateCache returns the user's cache, where all programs have what may be lost, without looking at it.
+// Its path is "" where it is not known: then Create and Check fail.
+func LocateCache(lookup func(string) (string, bool)) Dir {
+	get := wholePath(lookup)
+	home := get("HOME")
+	switch {
+	case runtime.GOOS == "windows":
+		return Dir{get("LocalAppData")}
+	case home != "" && (runtime.GOOS == "darwin" || runtime.GOOS == "ios"):
+		return Dir{filepath.Join(home, "Library", "Caches")}
+	case get("XDG_CACHE_HOME") != "":
+		return Dir{get("XDG_CACHE_HOME")}
+	case home != "":
+		return Dir{filepath.Join(home, ".cache")}
+	}
+	return Dir{}
 }
 
 // Dir is a state directory. It is a path and no more: copies are the same directory,

@@ -360,6 +360,8 @@ func TestTheShellAndTheCuriousNeedNoFile(t *testing.T) {
 		"help track":            "--meta key=value",
 		"completion bash":       "bash completion",
 		"__complete track com":  "command.invocation\t",
+		"__complete track --d":  "--duration\thow long a command ran, a duration such as",
+		"__complete exec --m":   "--meta\ta detail, as key=value;",
 		"__complete status -o ": "json\t",
 	} {
 		args := strings.Split(line, " ")

@@ -29,6 +29,8 @@ type Data struct {
 	Waiting    Waiting
 	Sent       Sent
 	Activity   Activity
+	// NoExample says why a field has no example.
+	NoExample string
 	// Decisions are the receipts, newest first.
 	Decisions []Decision
 	// Erasures are the requests for erasure, newest first.

@@ -277,7 +277,7 @@ func (v *view) fields() {
 		}
 		v.add(`<tr><th scope="row"><code>{}</code></th><td>{}</td><td>{}</td><td>`, f.Name, f.Meaning, f.Type)
 		if f.Example == "" {
-			v.add(`<span class="none">{}</span>`, v.say("no value"))
+			v.add(`<span class="none">{}</span>`, v.NoExample)
 		} else {
 			v.add(`<code>{}</code>`, f.Example)
 		}

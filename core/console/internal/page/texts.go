@@ -107,7 +107,6 @@ func Texts() []string {
 		"Who receives it",
 		"decided",
 		"in force",
-		"no value",
 		"none",
 		"none yet",
 		"none: events stay on this machine",

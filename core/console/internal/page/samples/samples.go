@@ -73,6 +73,7 @@ func Typical() page.Data {
 			{Tone: page.Caution, Title: "12 events lost", Text: "9 too old, 3 not taken by the disk"},
 			{Tone: page.Neutral, Title: "Not all at once", Text: "at most 600 events a minute go to this receiver from one installation"},
 		},
+		NoExample:  "in no event here, by this name",
 		FieldsNote: "There is no other field. Metadata that is not declared is left out before it is written.",
 		Fields:     fields(),
 		Waiting:    page.Waiting{Total: 23, Bytes: 18432, Why: "They go with the first command after 09:41."},
@@ -166,7 +167,7 @@ const Evil = `</style></title></pre><script>document.title="pwned"</script><img 
 // Hostile is an installation with far too much of everything.
 func Hostile() page.Data {
 	long := Evil + strings.Repeat("W", 1<<20)
-	d := page.Data{Tool: Evil, Version: long, At: at, MachineID: long, StateDir: long, FieldsNote: long, Delivered: math.MaxInt/8 + 1, Lost: -(math.MaxInt/8 + 1)}
+	d := page.Data{Tool: Evil, Version: long, At: at, MachineID: long, StateDir: long, FieldsNote: long, NoExample: long, Delivered: math.MaxInt/8 + 1, Lost: -(math.MaxInt/8 + 1)}
 	d.State = page.State{Words: long, Tone: page.Bad, Decider: long, Since: at}
 	d.Receiver = page.Receiver{Name: long, Hosts: repeated(long, 1000), Controller: long, Contact: long, Purpose: long, Retention: long,
 		PrivacyURL: "javascript:alert(1)//" + Evil, Accepted: long}
