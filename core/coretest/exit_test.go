@@ -33,7 +33,7 @@ func checked(t *testing.T, check func(testing.TB)) *told {
 func TestEveryWeatherIsTriedInEveryPlace(t *testing.T) {
 	t.Parallel()
 	binary := coretest.Build(t, "../../examples/mytool", "-ldflags=-X main.endpoint=https://receiver.invalid/events")
-	mine := checked(t, coretest.Exit{Binary: binary, Args: []string{"fail"}, Budget: unlimited, Pairs: 1}.Check)
+	mine := checked(t, coretest.Exit{Binary: binary, Args: []string{"fail"}, Code: 1, Budget: unlimited, Pairs: 1}.Check)
 	if len(mine.errors) > 0 || len(mine.logs) != 1 {
 		t.Fatalf("it failed with %q and logged %q", mine.errors, mine.logs)
 	}

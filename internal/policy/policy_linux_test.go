@@ -202,7 +202,7 @@ func TestTheAuthorsVendorIsNotContactedWhereThePolicyNamesAnother(t *testing.T) 
 			out = text
 		}
 	})
-	for _, want := range []string{"NOT handed over yet", "policy does not let the tool contact now", m.author.Listener.Addr().String()} {
+	for _, want := range []string{"NOT everybody who has to erase data has the request yet", "policy does not let the tool contact now", m.author.Listener.Addr().String()} {
 		if !strings.Contains(out, want) {
 			t.Errorf("reset does not say %q:\n%s", want, out)
 		}

@@ -179,6 +179,9 @@ var (
 	spans  = regexp.MustCompile(`\b\d+ ms\b`)
 	// Where a background process would not outlive the command, as in a container, status says so.
 	place  = regexp.MustCompile(`(?m)^Sent by +the commands themselves.*\n(?: {21}.*\n)*`)
+	// So does inspect.
+	around = regexp.MustCompile(`(?m)^Context: container\b`)
+	short  = regexp.MustCompile(`receipt: [0-9a-f]{8}\b`)
 	system = regexp.MustCompile(`\b(debian|ubuntu|alpine|fedora) [\d.]+`)
 )
 
@@ -192,6 +195,8 @@ func (s *stage) steady(text string) string {
 	text = sizes.ReplaceAllString(text, "391 bytes on disk")
 	text = spans.ReplaceAllString(text, "3 ms")
 	text = place.ReplaceAllString(text, "")
+	text = around.ReplaceAllString(text, "Context: no CI, agent or container")
+	text = short.ReplaceAllString(text, "receipt: e41b07c9")
 	return system.ReplaceAllString(text, "debian 12")
 }
 
