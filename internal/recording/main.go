@@ -178,7 +178,7 @@ var (
 	sizes  = regexp.MustCompile(`\b\d+ bytes on disk\b`)
 	spans  = regexp.MustCompile(`\b\d+ ms\b`)
 	// Where a background process would not outlive the command, as in a container, status says so.
-	place  = regexp.MustCompile(`(?m)^Sent by +the commands themselves.*\n(?: {21}.*\n)*`)
+	place = regexp.MustCompile(`(?m)^Sent by +the commands themselves.*\n(?: {21}.*\n)*`)
 	// So does inspect.
 	around = regexp.MustCompile(`(?m)^Context: container\b`)
 	short  = regexp.MustCompile(`receipt: [0-9a-f]{8}\b`)
