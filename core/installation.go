@@ -286,6 +286,17 @@ func (in *installation) eraseWaiting() (int, error) {
 	return erased, errors.Join(err, in.dir.Remove(delivery.AsideName), in.dir.RemoveScratch(state.LocateCache(in.lookup)))
 }
 
+// forgetDamaged removes the files that were set aside. Those of the identity and of deletion requests
+// say what could not be asked for, and stay.
+func (in *installation) forgetDamaged() (failed error) {
+	for _, name := range in.dir.Damaged() {
+		if !strings.HasPrefix(name, "identity") && !strings.HasPrefix(name, "deletion-") {
+			failed = errors.Join(failed, in.dir.RemoveAll(name))
+		}
+	}
+	return failed
+}
+
 // waiting is how many events wait, as far as that can be seen.
 func (in *installation) waiting() int {
 	stats, _ := in.queue().Stats()

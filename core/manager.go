@@ -664,7 +664,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if logErr == nil {
 		report.LogErased = len(log.Deliveries)
 	}
-	err = errors.Join(err, in.forget(), logErr, e.work(ctx, true, progress))
+	err = errors.Join(err, in.forget(), logErr, in.forgetDamaged(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	if err != nil {

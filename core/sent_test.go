@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -444,6 +445,43 @@ func TestResetErasesTheLogADisableKeepsIt(t *testing.T) {
 		t.Errorf("after a reset: %+v", log)
 	} else if text, err := log.Deliveries[0].Readable(); err != nil || !strings.Contains(text, "data.deletion_request") {
 		t.Errorf("after a reset: %s, %v", text, err)
+	}
+}
+
+// What was damaged and set aside to be looked at holds what the whole one held.
+func TestAResetErasesWhatWasSetAsideToo(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	s.send()
+	receipt := s.m.Stored().Receipt
+	for _, name := range []string{"consent", "delivery"} {
+		path := filepath.Join(s.dir, name)
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, append(content, "receipt "+receipt...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.m.Flush(t.Context(), nil); err != nil && !errors.Is(err, core.ErrOff) {
+		t.Fatal(err)
+	}
+	if _, err := s.m.Reset(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(receipt)) {
+			t.Errorf("%s holds the receipt of before", entry.Name())
+		}
+		return err
+	})
+	if err != nil || receipt == "" {
+		t.Errorf("%q, %v", receipt, err)
 	}
 }
 
