@@ -242,7 +242,7 @@ func (s Store) noteShown(d Decision, terms Terms, shown string, at time.Time) {
 		return
 	}
 	defer lock.Unlock()
-	r := Receipt{At: at, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: d.Stored.revision, told: true}
+	r := Receipt{At: at, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: d.Stored.revision, layers: d.layers(), told: true}
 	if r.ID, err = NewReceiptID(); err != nil {
 		return
 	}
@@ -273,6 +273,14 @@ func (d Decision) past(r Receipt) Past {
 	p := pastReceipt(r)
 	p.Decider, p.RestrictedBy, p.ShownKnown, p.Unrecorded = d.Decider, d.restriction(), true, false
 	return p
+}
+
+// layers is what a receipt keeps of those that decided.
+func (d Decision) layers() string {
+	if by := d.restriction(); by != "" {
+		return d.Decider + ", " + by
+	}
+	return d.Decider
 }
 
 // restriction names the layer that keeps a yes of another one on this machine, "" if it is
@@ -378,6 +386,7 @@ func pastAnswer(s Stored) Past {
 // pastReceipt is what a receipt tells of itself.
 func pastReceipt(r Receipt) Past {
 	p := Past{At: r.At, Decided: AnswerYes, By: r.By, Receipt: r.ID, Terms: r.Terms, Unrecorded: true}
+	p.Decider, p.RestrictedBy, _ = strings.Cut(r.layers, ", ")
 	if r.Local {
 		p.Decided = AnswerLocal
 	}

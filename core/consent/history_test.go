@@ -197,6 +197,21 @@ func TestEachDecisionThatIsNoAnswerKeepsAReceiptOfItsOwn(t *testing.T) {
 	wantFound(t, "in the end", store, first...)
 }
 
+// What waits under a receipt keeps it alive, and must not lend it to another variable.
+func TestAVariableRecordsUnderNoOtherVariablesReceipt(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	one := recordUnder(t, store, consent.Policy{}, "TELEMETRY_ENABLED=1")
+	other := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on")
+	both := recordUnder(t, store, consent.Policy{Verdict: consent.Yes}, "MY_TOOL_TELEMETRY=on")
+	local := recordUnder(t, store, consent.Policy{}, "MY_TOOL_TELEMETRY=on", "TELEMETRY_LOCAL=1")
+	again := recordUnder(t, store, consent.Policy{}, "TELEMETRY_ENABLED=1")
+	if one.ID == other.ID || again.ID != one.ID || both.ID == one.ID || local.ID == other.ID {
+		t.Errorf("%s, %s, %s, %s and %s", one.ID, other.ID, both.ID, local.ID, again.ID)
+	}
+	wantFound(t, "while they wait", store, one.ID, other.ID, both.ID, local.ID)
+}
+
 func TestAResetBeginsNewReceipts(t *testing.T) {
 	t.Parallel()
 	store, dir := fresh(t)
@@ -261,7 +276,7 @@ func TestAReceiptThatTheHistoryCouldNotTakeIsKeptUntilItCan(t *testing.T) {
 	if store.Holds(r.ID) {
 		t.Error("it is still there")
 	}
-	wantPast(t, "then", store, "yes by variable: , shown unknown, unrecorded")
+	wantPast(t, "then", store, "yes by variable: MY_TOOL_TELEMETRY, shown unknown, unrecorded")
 	wantFound(t, "then", store, r.ID)
 }
 

@@ -45,6 +45,9 @@ type Receipt struct {
 	Terms Terms
 	// revision is that of the stored answer when the receipt was last confirmed.
 	revision int
+	// layers names the one that decided, and the one that keeps it on this machine. It is "" in an
+	// answer's own receipt, and in those of versions that took one variable's for another's.
+	layers string
 	// told says that the person was told how a variable decided: then it goes before one that is
 	// the same but for that.
 	told bool
@@ -186,7 +189,7 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 			return own, s.restore(own)
 		}
 	}
-	want := Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision}
+	want := Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision, layers: d.layers()}
 	if have, found, err := s.alike(want); found || err != nil {
 		return have, err
 	}
@@ -219,7 +222,7 @@ func (s Store) Known(d Decision, terms Terms) (Receipt, bool) {
 	if own := d.Stored.receipt(); d.Source.answered() && own.ID != "" && own.serves(d, terms) {
 		return own, true
 	}
-	want := Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms}
+	want := Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms, layers: d.layers()}
 	if r, found, err := s.alike(want); found || err != nil {
 		return r, found
 	}
@@ -299,7 +302,8 @@ func (s Store) alike(want Receipt) (r Receipt, found bool, err error) {
 	}
 	digest := want.Terms.Digest()
 	for _, have := range list {
-		if have.By == want.By && have.Local == want.Local && have.Terms.Digest() == digest && (!found || have.told) {
+		same := have.By == want.By && have.Local == want.Local && (have.layers == want.layers || have.layers == "")
+		if same && have.Terms.Digest() == digest && (!found || have.told) {
 			r, found = have, true
 		}
 	}
@@ -476,6 +480,9 @@ func (r Receipt) put(to state.Record) {
 	to["at"] = r.At.UTC().Format(time.RFC3339)
 	to["local"] = strconv.FormatBool(r.Local)
 	to["revision"] = strconv.Itoa(r.revision)
+	if r.layers != "" {
+		to["layers"] = r.layers
+	}
 	if r.told {
 		to["told"] = "yes"
 	}
@@ -493,5 +500,5 @@ func receiptIn(from state.Record) (Receipt, error) {
 	if !validID(from["receipt"]) || errors.Join(err1, err2, err3) != nil {
 		return Receipt{}, state.ErrCorrupt
 	}
-	return Receipt{ID: from["receipt"], At: at, By: Source(from["by"]), Local: local, Terms: terms, revision: revision, told: from["told"] == "yes"}, nil
+	return Receipt{ID: from["receipt"], At: at, By: Source(from["by"]), Local: local, Terms: terms, revision: revision, layers: from["layers"], told: from["told"] == "yes"}, nil
 }
