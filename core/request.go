@@ -153,8 +153,8 @@ type secrets struct {
 	headers []string // names, in the canonical form
 }
 
-// minSecret is how long a text is that is masked wherever it stands. Shorter ones, such as the 1 of a
-// header X-Api-Version, stand in much that is no secret; no key is as short.
+// minSecret is how long a text is that is masked wherever it stands. Shorter ones stand in much that is no
+// secret; no key is as short.
 const minSecret = 8
 
 // secrets returns those of a backend, in each form that a request may have them in.
@@ -162,7 +162,7 @@ func (s selection) secrets(headers map[string]string) (all secrets) {
 	for name, value := range headers {
 		name = textproto.CanonicalMIMEHeaderKey(name)
 		all.headers = append(all.headers, name)
-		if !isOrdinaryHeader(name) {
+		if len(value) >= minSecret && (namesSecret(name) || looksLikeKey(value)) {
 			all.add(value)
 		}
 	}
@@ -175,24 +175,13 @@ func (s selection) secrets(headers map[string]string) (all secrets) {
 	return all
 }
 
-// isOrdinaryHeader reports whether a header is one of HTTP's own that hold no key. Its value, such as
-// application/json, stands elsewhere for itself.
-func isOrdinaryHeader(name string) bool {
-	for _, ordinary := range []string{"Accept", "Cache-Control", "Content-", "From", "Origin", "Pragma", "Referer", "User-Agent"} {
-		if strings.HasPrefix(name, ordinary) {
-			return true
-		}
-	}
-	return false
-}
-
 // addSetting adds the value of a secret setting: of a URL what is more than the host, which
 // everybody is told, and of a list of name=value also the values.
 func (s *secrets) addSetting(value string) {
 	if u, err := url.Parse(value); err == nil && u.Scheme != "" && u.Host != "" {
 		for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
 			if !slices.Contains(ordinarySegments, segment) {
-				s.parts = append(s.parts, segment)
+				s.addPart(segment)
 			}
 		}
 		if password, set := u.User.Password(); set {
@@ -200,8 +189,7 @@ func (s *secrets) addSetting(value string) {
 		}
 		for _, values := range u.Query() {
 			for _, v := range values {
-				s.parts = append(s.parts, url.QueryEscape(v))
-				s.add(v)
+				s.addPart(url.QueryEscape(v))
 			}
 		}
 		return
@@ -221,6 +209,14 @@ func (s *secrets) addSetting(value string) {
 // ordinarySegments are the words that paths of intakes are made of. Any other one may be a key.
 var ordinarySegments = []string{"", "analytics", "api", "batch", "capture", "collect", "e", "events", "i", "ingest", "intake", "logs",
 	"otlp", "proxy", "relay", "telemetry", "track", "v0", "v1", "v2", "v3"}
+
+// addPart adds a part of a URL: an answer may repeat it.
+func (s *secrets) addPart(part string) {
+	s.parts = append(s.parts, part)
+	if plain, err := url.PathUnescape(part); err == nil && len(plain) >= minSecret {
+		s.add(plain)
+	}
+}
 
 func (s *secrets) add(text string) {
 	quoted := string(driver.AppendJSONString(nil, text))
@@ -291,11 +287,22 @@ func (s *secrets) maskURL(address string) string {
 // secretWords are in the names of headers that hold a key.
 var secretWords = []string{"auth", "cookie", "credential", "key", "password", "secret", "signature", "token"}
 
+// namesSecret reports whether a header holds a key by its name.
+func namesSecret(header string) bool {
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(strings.ToLower(header), word) })
+}
+
+// looksLikeKey reports whether a value is no word, such as a name or a version: those stand elsewhere for
+// themselves.
+func looksLikeKey(value string) bool {
+	const short = 16
+	return len(value) >= short && strings.ContainsAny(value, "0123456789") && !strings.ContainsAny(value, " /")
+}
+
 func (s *secrets) maskHeader(header textproto.MIMEHeader) textproto.MIMEHeader {
 	masked := textproto.MIMEHeader{}
 	for name, values := range header {
-		isSecret := slices.Contains(s.headers, textproto.CanonicalMIMEHeaderKey(name)) ||
-			slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(strings.ToLower(name), word) })
+		isSecret := slices.Contains(s.headers, textproto.CanonicalMIMEHeaderKey(name)) || namesSecret(name)
 		for _, value := range values {
 			if isSecret {
 				value = Masked
