@@ -421,7 +421,8 @@ func TestTheAuthorIsNotAskedForWhatWentToTheCompany(t *testing.T) {
 	if n := len(p.office.requests()); n != 0 {
 		t.Errorf("the author was asked %d times", n)
 	}
-	if e := only(t, p.manager()); e.State != deletion.Requested || !strings.Contains(e.Problem, "set by the administrator's policy") {
+	if e := only(t, p.manager()); e.State != deletion.Requested || !strings.Contains(e.Problem, "set by the administrator's policy") ||
+		!strings.Contains(e.Problem, "named, and does not name now") {
 		t.Errorf("%s, %q", e.State, e.Problem)
 	}
 }

@@ -273,12 +273,27 @@ func (c *call) contextWords(e driver.Event) string {
 // previewError says why nothing can be shown, in words for the person who asked.
 func (c *call) previewError(err error) error {
 	if unsent, ok := errors.AsType[*core.UnsentError](err); ok {
+		if at, waits := c.nextDeletionRequest(); waits {
+			return c.errorf("no event would be sent: %[1]w; but a deletion request is, with the first command after %[2]s; see %[3]s",
+				unsent, screen.When(at), c.hint("reset --status"))
+		}
 		return c.errorf("nothing would be sent: %[1]w; see %[2]s", unsent, c.hint("status"))
 	}
 	if errors.Is(err, core.ErrBusy) {
 		return c.errorf("%w and changes what waits at this moment; try again", c.inWords(core.ErrBusy))
 	}
 	return flat{err}
+}
+
+// nextDeletionRequest is when a deletion request is made that could not be handed over.
+func (c *call) nextDeletionRequest() (at time.Time, waits bool) {
+	all, _ := c.m.Erasures()
+	for _, e := range all {
+		if e.Open() && !e.Next.IsZero() && (!waits || e.Next.Before(at)) {
+			at, waits = e.Next, true
+		}
+	}
+	return at, waits
 }
 
 // nextRequest is what would be sent next.

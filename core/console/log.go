@@ -308,7 +308,11 @@ func (c *call) showDelivery(d core.Delivery) {
 		{Label: c.text("Size"), Value: c.size(int64(d.Size))},
 		{Label: c.text("Answer"), Value: answer, Colour: colour},
 	}
-	if class, known := classOf(d); known && !d.Unsent && class != driver.ClassAccepted {
+	switch class, known := classOf(d); {
+	case !known, d.Unsent, class == driver.ClassAccepted:
+	case class == driver.ClassPermanent: // a sender tries parts of a batch before it gives any up
+		rows = append(rows, screen.Row{Label: c.text("Which means"), Value: c.text("refused; what was given up for that, status counts as lost")})
+	default:
 		rows = append(rows, screen.Row{Label: c.text("Which means"), Value: c.text(answerWords()[class])})
 	}
 	if d.Reason != "" {

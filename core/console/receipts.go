@@ -17,8 +17,8 @@ func (s *commands) receipts() *Command {
 	c := s.command("receipts", "Show what was decided, by whom, and what was shown then",
 		"Show every decision about telemetry since the last reset: when, who decided, what for,\n"+
 			"and what this version would send more or less than was said then.\n\n"+
-			"With the number of one, or the beginning of its receipt, it prints that one whole, with\n"+
-			"the text that was shown.",
+			"With the number of one, or eight characters of its receipt or more, it prints that one\n"+
+			"whole, with the text that was shown.",
 		func(c *call) error { return c.receipts(*format) },
 		"receipts", "receipts 2", "receipts --output json")
 	c.Complete = s.completing((*call).completeDecisions)
@@ -94,6 +94,9 @@ func (c *call) chosenDecision(all core.Decisions) (int, error) {
 	}
 	if err != nil && len(arg) < receiptDigits {
 		return 0, &UsageError{c.errorf("%q is not the number of a decision, nor a receipt; they are in the first and last column of %s", arg, c.hint("receipts"))}
+	}
+	if all.Cut > 0 {
+		return 0, c.errorf("there is no decision %[1]s among those that are left; older ones were cut: see %[2]s", screen.Clean(arg), c.hint("receipts"))
 	}
 	return 0, c.errorf("there is no decision %[1]s; see %[2]s", screen.Clean(arg), c.hint("receipts"))
 }
@@ -263,7 +266,12 @@ func (c *call) showDecision(d core.PastDecision, n int) {
 		for _, row := range c.whoAsks(core.Controller{Name: d.Terms.Controller, Purpose: d.Terms.Purpose, Retention: d.Terms.Retention}) {
 			add(row.Label, screen.Clean(row.Value))
 		}
-		add(c.text("Fields"), strings.Join(d.Terms.Fields, ", "))
+		fields := d.Terms.Fields
+		if d.Terms.Extended {
+			fields = append(slices.Clone(fields), "args", "error")
+			slices.Sort(fields)
+		}
+		add(c.text("Fields"), strings.Join(fields, ", "))
 		add(c.text("Metadata"), keysOf(d.Terms))
 	}
 	for _, more := range d.More {

@@ -334,7 +334,8 @@ var German = console.Messages{
 	"agent %s":                                   "Agent %s",
 	"container":                                  "Container",
 	"no CI, agent or container":                  "weder CI noch Agent noch Container",
-	"nothing would be sent: %[1]w; see %[2]s":    "es würde nichts gesendet: %[1]w; siehe %[2]s",
+	"no event would be sent: %[1]w; but a deletion request is, with the first command after %[2]s; see %[3]s": "es würde kein Ereignis gesendet: %[1]w; aber ein Löschantrag, mit dem ersten Befehl nach %[2]s; siehe %[3]s",
+	"nothing would be sent: %[1]w; see %[2]s":                                                 "es würde nichts gesendet: %[1]w; siehe %[2]s",
 	"%w and changes what waits at this moment; try again":                                     "%w und verändert gerade, was wartet; bitte gleich noch einmal versuchen",
 	"its bytes cannot be shown: %s":                                                           "die Bytes lassen sich nicht zeigen: %s",
 	"the body is compressed; to read it: %s":                                                  "der Inhalt ist komprimiert; um ihn zu lesen: %s",
@@ -402,10 +403,11 @@ var German = console.Messages{
 	"%d request was sent and could not be written into the log.":                                                            "%d Anfrage wurde gesendet und ließ sich nicht ins Protokoll schreiben.",
 	"%d requests were sent and could not be written into the log.":                                                          "%d Anfragen wurden gesendet und ließen sich nicht ins Protokoll schreiben.",
 	"What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send.": "Was jetzt gesendet wird, lässt sich in kein Protokoll schreiben und wird nicht gezählt; TELEMETRY_DEBUG=log zeigt, was ein Befehl senden würde.",
-	"Entry":                   "Eintrag",
-	"Sent":                    "Gesendet",
-	"Events":                  "Ereignisse",
-	"Size":                    "Größe",
+	"Entry":  "Eintrag",
+	"Sent":   "Gesendet",
+	"Events": "Ereignisse",
+	"Size":   "Größe",
+	"refused; what was given up for that, status counts as lost": "abgelehnt; was deshalb aufgegeben wurde, zählt status als verloren",
 	"It said":                 "Wortlaut",
 	"Recorded under":          "Erfasst unter",
 	"What the yes was to: %s": "Wofür das Ja galt: %s",
@@ -463,14 +465,15 @@ var German = console.Messages{
 	"Show every decision about telemetry since the last reset: when, who decided, what for,\n" +
 		"and what this version would send more or less than was said then.\n" +
 		"\n" +
-		"With the number of one, or the beginning of its receipt, it prints that one whole, with\n" +
-		"the text that was shown.": "Zeigt jede Entscheidung über die Telemetrie seit dem letzten reset: wann, von wem und\n" +
+		"With the number of one, or eight characters of its receipt or more, it prints that one\n" +
+		"whole, with the text that was shown.": "Zeigt jede Entscheidung über die Telemetrie seit dem letzten reset: wann, von wem und\n" +
 		"wofür sie getroffen wurde und was diese Version mehr oder weniger senden würde, als\n" +
 		"damals gesagt wurde.\n" +
 		"\n" +
-		"Mit der Nummer einer Entscheidung oder dem Anfang ihres Belegs wird diese ganz gezeigt,\n" +
+		"Mit der Nummer einer Entscheidung oder acht Zeichen ihres Belegs wird diese ganz gezeigt,\n" +
 		"mit dem Text, der zu sehen war.",
 	"%q is not the number of a decision, nor a receipt; they are in the first and last column of %s": "%q ist weder die Nummer einer Entscheidung noch ein Beleg; sie stehen in der ersten und letzten Spalte von %s",
+	"there is no decision %[1]s among those that are left; older ones were cut: see %[2]s":           "unter den übrigen gibt es keine Entscheidung %[1]s; ältere wurden abgeschnitten: siehe %[2]s",
 	"there is no decision %[1]s; see %[2]s":                                                          "es gibt keine Entscheidung %[1]s; siehe %[2]s",
 	"yes":                                                                                            "ja",
 	"this machine only":                                                                              "nur dieses Gerät",

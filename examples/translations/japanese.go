@@ -330,7 +330,8 @@ var Japanese = console.Messages{
 	"agent %s":                                   "エージェント %s",
 	"container":                                  "コンテナ",
 	"no CI, agent or container":                  "CI でもエージェントでもコンテナでもない",
-	"nothing would be sent: %[1]w; see %[2]s":    "何も送信されません：%[1]w。%[2]s を参照してください",
+	"no event would be sent: %[1]w; but a deletion request is, with the first command after %[2]s; see %[3]s": "イベントは送信されません：%[1]w。ただし、%[2]s より後の最初のコマンドで削除要求が送信されます。%[3]s を参照してください",
+	"nothing would be sent: %[1]w; see %[2]s":                                                 "何も送信されません：%[1]w。%[2]s を参照してください",
 	"%w and changes what waits at this moment; try again":                                     "%w。待機中のものを変更しています。もう一度お試しください",
 	"its bytes cannot be shown: %s":                                                           "バイト列を表示できません：%s",
 	"the body is compressed; to read it: %s":                                                  "本文は圧縮されています。読むには: %s",
@@ -397,10 +398,11 @@ var Japanese = console.Messages{
 	"%d request was sent and could not be written into the log.":                                                            "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
 	"%d requests were sent and could not be written into the log.":                                                          "%d 件のリクエストを送信しましたが、ログに書き込めませんでした。",
 	"What is sent now can be written into no log, and is not counted; TELEMETRY_DEBUG=log shows what a command would send.": "今送信されるものはどのログにも書き込めず、数えられもしません。コマンドが何を送るかは TELEMETRY_DEBUG=log で見られます。",
-	"Entry":                   "項目",
-	"Sent":                    "送信日時",
-	"Events":                  "イベント",
-	"Size":                    "サイズ",
+	"Entry":  "項目",
+	"Sent":   "送信日時",
+	"Events": "イベント",
+	"Size":   "サイズ",
+	"refused; what was given up for that, status counts as lost": "拒否されました。そのために破棄されたものは、status が損失として数えます",
 	"It said":                 "応答の内容",
 	"Recorded under":          "記録の根拠",
 	"What the yes was to: %s": "同意の対象: %s",
@@ -458,12 +460,13 @@ var Japanese = console.Messages{
 	"Show every decision about telemetry since the last reset: when, who decided, what for,\n" +
 		"and what this version would send more or less than was said then.\n" +
 		"\n" +
-		"With the number of one, or the beginning of its receipt, it prints that one whole, with\n" +
-		"the text that was shown.": "最後の reset 以降のテレメトリーに関するすべての決定を表示します。いつ、誰が、\n" +
+		"With the number of one, or eight characters of its receipt or more, it prints that one\n" +
+		"whole, with the text that was shown.": "最後の reset 以降のテレメトリーに関するすべての決定を表示します。いつ、誰が、\n" +
 		"何のために決めたか、そしてこの版がそのときの説明より多く、または少なく送るものです。\n" +
 		"\n" +
-		"番号、またはレシートの先頭を付けると、その決定の全体を、表示された文とともに出力します。",
+		"番号、またはレシートの先頭8文字以上を付けると、その決定全体を、表示された文とともに出力します。",
 	"%q is not the number of a decision, nor a receipt; they are in the first and last column of %s": "%q は決定の番号でもレシートでもありません。%s の最初と最後の列にあります",
+	"there is no decision %[1]s among those that are left; older ones were cut: see %[2]s":           "残っている決定の中に %[1]s はありません。古いものは切り捨てられました。%[2]s を参照してください",
 	"there is no decision %[1]s; see %[2]s":                                                          "決定 %[1]s はありません。%[2]s を参照してください",
 	"yes":                                                                                            "はい",
 	"this machine only":                                                                              "この端末のみ",

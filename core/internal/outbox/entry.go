@@ -67,8 +67,8 @@ func (e Entry) waiting(r Run, now time.Time) Entry {
 	switch {
 	case r.Held != "":
 		why = r.Held
-	case slices.ContainsFunc(e.Receivers, r.setByPolicy):
-		why = HeldByPolicy
+	case slices.ContainsFunc(e.Receivers, r.setByPolicy): // or it would be reached
+		why = "which the administrator's policy named, and does not name now: a command asks it within a day after that has changed"
 	}
 	e.Problem = "data went to " + to + ", " + why
 	e.Next = now.Add(lastRetry)

@@ -1,0 +1,44 @@
+package telemetrycmd
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Telemetry is off then, and something goes out all the same.
+func TestInspectTellsOfADeletionRequestThatWaits(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.sendOne()
+	h.answers(http.StatusInternalServerError)
+	_, _, _ = h.run("telemetry", "reset", "--yes") // the request cannot be handed over
+	_, errs, code := h.run("telemetry", "inspect", "--next")
+	if code == 0 || !strings.Contains(errs, "but a deletion request is, with the first command after ") {
+		t.Errorf("code %d, %q", code, errs)
+	}
+}
+
+func TestAReceiptListsArgumentsAndErrorsWhereTheyAreSent(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.tool.Telemetry.ExtendedCollection = true
+	h.must("telemetry", "enable")
+	if out := h.must("telemetry", "receipts", "1"); !strings.Contains(out, "agent, arch, args,") || !strings.Contains(out, "durations, error, error_class") {
+		t.Errorf("it lists\n%s", out)
+	}
+}
+
+// A receiver that refuses everything may be wrong, so events wait for it all the same.
+func TestTheLogCallsNothingLostThatIsKept(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	h.record(1)
+	h.answers(http.StatusBadRequest)
+	_, _, _ = h.run("telemetry", "flush")
+	out := h.must("telemetry", "log", "1")
+	if strings.Contains(out, "for good") || !strings.Contains(out, "status counts as lost") {
+		t.Errorf("it says\n%s", out)
+	}
+}
