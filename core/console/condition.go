@@ -88,6 +88,14 @@ func (v view) waitingRows() (rows []screen.Row) {
 	return rows
 }
 
+// held is how many events must not be sent as things are now.
+func (v view) held() (n int) {
+	for _, h := range v.Held {
+		n += h.Events
+	}
+	return n
+}
+
 // heldWords says why events must not be sent as things are now.
 func (v view) heldWords(h core.Held) string {
 	switch h.Why {
@@ -176,6 +184,9 @@ func (v view) uploadRows(hint func(string) string) (rows []screen.Row) {
 		if words := v.insideWords(); words != "" {
 			add(v.text("Sent by"), words)
 		}
+	}
+	if v.undecidedBecause() == becauseChanged && v.Queue.Events > v.held() {
+		add(v.text("Next upload"), v.text("none by itself; what was recorded under your yes of then goes with: %s", hint("flush")))
 	}
 	if v.PacedUntil.After(v.At) && v.Queue.Events > 0 {
 		add(v.text("Not all at once"), v.paceWords(v.Paced, v.PacedUntil))

@@ -42,3 +42,19 @@ func TestTheLogCallsNothingLostThatIsKept(t *testing.T) {
 		t.Errorf("it says\n%s", out)
 	}
 }
+
+// The earlier yes was to this receiver, so who asks for it by hand gets it.
+func TestStatusSaysWhatBecomesOfEventsOfAnEarlierYes(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	h.record(2)
+	h.tool.Telemetry.ExtendedCollection = true
+	out := h.must("telemetry", "status")
+	if !strings.Contains(out, "what you said yes to has changed") || !strings.Contains(out, "goes with: mytool telemetry flush") {
+		t.Errorf("it says\n%s", out)
+	}
+	if out := h.must("telemetry", "flush"); !strings.Contains(out, "Sent 2 events") {
+		t.Errorf("it did not: %s", out)
+	}
+}
