@@ -82,7 +82,7 @@ func grouped(v string, i int) int {
 	}
 	for n := g.n; n > 0; n-- {
 		end := g.end[n-1]
-		if end < len(v) && (isAlnum(v[end]) || v[end] >= 0x80 || v[end] == '_') {
+		if end < len(v) && (isAlnum(v[end]) || v[end] >= 0x80 || v[end] == '_' || inAddress(v, end)) {
 			continue
 		}
 		if g.card(v, i, n) || g.telephone(v, n) || g.socialSecurity(n) && g.n == n {
@@ -90,6 +90,20 @@ func grouped(v string, i int) int {
 		}
 	}
 	return 0
+}
+
+// inAddress reports whether what stands at i goes on with an address of a network, like the :16:3e: of
+// 00:16:3e:aa:bb:cc or the :db8: of one of IPv6: then the group before it is the beginning of that.
+func inAddress(v string, i int) bool {
+	sep, k := v[i], i+1
+	if sep != ':' && sep != '-' {
+		return false
+	}
+	for k < len(v) && isHex(v[k]) {
+		k++
+	}
+	digits := k - i - 1
+	return k < len(v) && v[k] == sep && (sep == ':' && digits <= 4 || digits == 2)
 }
 
 // read reads the groups at i. It reports whether there are any.
@@ -262,11 +276,17 @@ func (g *groups) socialSecurity(n int) bool { return g.is(n, 3, 2, 4) && g.same(
 func phoneValue(v string, i int) value {
 	i = afterQuotes(v, i)
 	start, digits, end := i, 0, i
+	whole, wholeEnd := 0, i // without the last group
 	for ; i < len(v); i++ {
 		switch c := v[i]; {
 		case isDigit(c):
+			if end < i {
+				whole, wholeEnd = digits, end
+			}
 			digits++
 			end = i + 1
+		case end == i && inAddress(v, i):
+			digits, end, i = whole, wholeEnd, len(v)
 		case c != ' ' && c != '-' && c != '.' && c != '/' && c != '(' && c != ')' && c != '+':
 			if isLetter(c) && end == i {
 				return value{}

@@ -82,6 +82,12 @@ func TestAValueKeepsOnlyWhatTellsNothing(t *testing.T) {
 		{"00:1a:2b:3c:4d:5e", "<mac>"},
 		{"00-1A-2B-3C-4D-5E", "<mac>"},
 		{"0:1a:2b:3:4d:5e", "<mac>"},
+		// What stands before an address is no reason to take its beginning for a number's end.
+		{"+100000 00:16:3e:aa:bb:cc 0", "+100000 <mac> 0"},
+		{"+100000 00-16-3e-aa-bb-cc 0", "+100000 <mac> 0"},
+		{"tel 100000 00:16:3e:aa:bb:cc", "tel <number> <mac>"},
+		{"call 0301 234567 00:16:3e:aa:bb:cc", "call <number> <mac>"},
+		{"+49 30 1234567 2001:db8::7", "<number> <ip>"},
 		{"hw:00:1a:2b:3c:4d:5e", "hw:<mac>"},
 
 		// Known tokens.
