@@ -283,7 +283,7 @@ func (m *Manager) lookAtQueue(s *Status) error {
 		}
 	}
 	if err != nil {
-		s.QueueUnknown = true
+		s.QueueUnknown, s.Queue, s.Held = true, QueueStatus{}, nil // a part would look like the whole
 		return fmt.Errorf("the queue cannot be read: %w", err)
 	}
 	if len(stats.Distrusted) > 0 {

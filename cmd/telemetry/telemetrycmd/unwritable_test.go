@@ -209,6 +209,39 @@ func TestFlushSaysThatAFileOfTheQueueCannotBeOpened(t *testing.T) {
 	p.wantSaid(p.say("flush"), "2 events were not sent: in a file of the queue that cannot be opened", "!Nothing was waiting")
 }
 
+func TestWhatWaitsInAFileThatMayOnlyBeReadIsShownAndSaidToStay(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue/0000.events2", 0o400)
+	p.wantSaid(p.say("status"), "Waiting: 2 events")
+	for command, name := range map[string]string{"inspect": `"name":"deploy"`, "export": `"name": "deploy"`} {
+		out := p.say(command)
+		if n := strings.Count(out, name); n < 2 {
+			t.Errorf("%s shows %d of 2 events:\n%s", command, n, out)
+		}
+		p.wantSaid(out, "!denied")
+	}
+	p.wantSaid(p.say("export"), `"kept_because": "in a file of the queue that cannot be opened"`)
+	p.wantSaid(p.say("inspect", "--next"), "in a file of the queue that cannot be opened", "!denied")
+	p.chmod("queue/0000.events2", 0o600)
+	p.wantSaid(p.say("flush"), "Sent 2 events")
+}
+
+func TestWhatWaitsInAFileThatCannotBeReadIsNotSaidToBeNothing(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue/0000.events2", 0)
+	p.wantSaid(p.say("status"), "Waiting: not known", "the queue cannot be read: 0000.events2: open: permission denied")
+	if got := p.statusJSON(); !got.QueueUnknown || got.Queue.Events != 0 {
+		t.Errorf("%+v", got)
+	}
+	p.wantSaid(p.say("export"), "what waits: copying what waits: open: permission denied")
+	p.wantSaid(p.say("flush"), "!Nothing was waiting")
+	if got, code := p.printed("flush"); code != 1 || !got.QueueUnknown || got.Problem == "" {
+		t.Errorf("%+v, %d", got, code)
+	}
+}
+
 func TestOnAFullDiskNothingIsCountedTwiceOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -86,6 +86,8 @@ const (
 	otherWarning = "other"
 	// AsideName is the file that holds the damaged lines of the last time.
 	AsideName = "unreadable"
+	// LeftClosed is Report.Left of what is in a file that cannot be opened.
+	LeftClosed = "in a file of the queue that cannot be opened"
 )
 
 // Sender delivers what waits in a queue.
@@ -247,9 +249,8 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	}
 	s.note(err)
 	s.reportLosses()
-	if stats, statErr := s.Queue.Stats(); statErr == nil {
-		s.report.Kept = stats.Total()
-	}
+	stats, _ := s.Queue.Stats() // as far as it can be read
+	s.report.Kept = stats.Total()
 	return s.report, err
 }
 
@@ -364,7 +365,7 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 	case errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
 		s.report.Left = "in a file of the queue that others may write to, or that is another user's"
 	default:
-		s.report.Left = "in a file of the queue that cannot be opened"
+		s.report.Left = LeftClosed
 	}
 	if err != nil {
 		return nil // erased meanwhile, or not ours; what is behind it goes on
