@@ -651,12 +651,16 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	err = errors.Join(err, in.forget(), retired, history)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
-	report.Sending = delivery.Quiesce(ctx, in.dir) && !copying
+	busy := delivery.Quiesce(ctx, in.dir)
+	report.Sending = busy && !copying
 	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
 	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived
 	e := &eraser{installation: in, late: in.notErasable()}
 	if retired == nil { // else the next reset needs the notes
+		if busy {
+			err = errors.Join(err, delivery.Disown(in.dir)) // or what is erased here would be there again
+		}
 		err = errors.Join(err, delivery.Forget(in.dir))
 	}
 	log, _ := m.Sent(time.Time{})

@@ -176,7 +176,7 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		c.say("The history of decisions is erased, and begins anew with this no.")
 	}
 	if report.Sending {
-		c.say("A batch is still on its way and may arrive after the request for its deletion.")
+		c.say("A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.")
 	}
 	for _, name := range report.Unknown {
 		fmt.Fprintln(c.out)

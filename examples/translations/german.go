@@ -550,7 +550,7 @@ var German = console.Messages{
 	"nothing was changed": "es wurde nichts geändert",
 	"Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.":                                     "Nichts zurückzusetzen: %s hat hier nichts gespeichert, also weist hier nichts auf Daten anderswo hin.",
 	"The history of decisions is erased, and begins anew with this no.":                                                          "Der Verlauf der Entscheidungen ist gelöscht und beginnt neu mit diesem Nein.",
-	"A batch is still on its way and may arrive after the request for its deletion.":                                             "Eine Sendung ist noch unterwegs und kann nach der Bitte um ihre Löschung ankommen.",
+	"A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.":  "Eine Sendung ist noch unterwegs. Sie kann nach der Bitte um ihre Löschung ankommen, und hier ist nicht zu erfahren, ob sie es getan hat.",
 	"An identity was damaged and is kept as %s.":                                                                                 "Eine Identität war beschädigt und ist aufbewahrt als %s.",
 	"Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.": "Ob unter ihr etwas gesendet wurde, ist hier nicht bekannt. Nur das Entwicklungsteam kann nachsehen: Gib ihm diese Datei, sie enthält den Schlüssel.",
 	"The authors: %s": "Das Entwicklungsteam: %s",

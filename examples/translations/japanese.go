@@ -542,7 +542,7 @@ var Japanese = console.Messages{
 	"nothing was changed": "何も変更しませんでした",
 	"Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.":                                     "リセットするものはありません。%s はここに何も保存していないため、ほかの場所のデータを示すものはありません。",
 	"The history of decisions is erased, and begins anew with this no.":                                                          "決定の履歴を消去しました。今回の「いいえ」から新しく始まります。",
-	"A batch is still on its way and may arrive after the request for its deletion.":                                             "送信中のものがあり、削除の依頼の後に届くことがあります。",
+	"A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.":  "送信中のものがあります。削除の依頼の後に届くことがあり、届いたかどうかはここでは分かりません。",
 	"An identity was damaged and is kept as %s.":                                                                                 "破損した識別情報を %s として保管しています。",
 	"Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.": "それで何か送信されたかどうかは、ここではわかりません。調べられるのは開発元だけです。鍵を含むこのファイルを渡してください。",
 	"The authors: %s": "開発元：%s",
