@@ -54,6 +54,7 @@ const (
 	networkField, addressField                         = "network", "address"
 	bodyField, packedField, maskedField, notKeptField  = "body", "body64", "masked", "not_kept"
 	sizeField, digestField, gapsField, countsField     = "size", "sha256", "gaps", "counts"
+	machinesField                                      = "machine_ids"
 
 	ofField, statusField, classField, reasonField, saidField, tookField, unsentField = "of", "status", "class", "reason", "answer", "ms", "unsent"
 )
@@ -203,8 +204,11 @@ func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
 // request is the entry of a request.
 func (l *logged) request(x *wire.Exchange) state.Record {
 	r := newRequest(x, l.secrets.with(proofs(l.events)), l.selection.driver)
-	var ids, receipts []string
+	var ids, receipts, machines []string
 	for _, e := range l.events {
+		if e.MachineID != "" && e.Type != string(props.EventDeletionRequest) && !slices.Contains(machines, e.MachineID) {
+			machines = append(machines, e.MachineID)
+		}
 		ids = append(ids, e.ID)
 		if !slices.Contains(receipts, e.ConsentID) && e.ConsentID != "" {
 			receipts = append(receipts, e.ConsentID)
@@ -213,7 +217,7 @@ func (l *logged) request(x *wire.Exchange) state.Record {
 	fields := state.Record{
 		kindField: kindRequest, backendField: l.selection.driver.Name, eventsField: strconv.Itoa(len(l.events)), idsField: strings.Join(ids, " "),
 		receiptsField: strings.Join(receipts, " "), sizeField: strconv.Itoa(r.Size), digestField: r.Digest,
-		countsField: encodeCounts(l.events),
+		countsField: encodeCounts(l.events), machinesField: strings.Join(machines, " "),
 	}
 	if x.Method != "" {
 		fields[methodField], fields[urlField], fields[headerField] = r.Method, r.URL, encodeHeader(r.Header)

@@ -230,7 +230,7 @@ func (m *Manager) Status() Status {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
 	fault(m.lookAtQueue(&s))
-	fault(m.lookAtSent(&s))
+	m.lookAtSent(&s, fault)
 	if s.Decision.Enabled {
 		fault(m.lookAtStorage(&s))
 	}
@@ -612,6 +612,11 @@ type ResetReport struct {
 	// sent under them is not known here, and only a person can ask for its deletion, with the
 	// file.
 	Unknown []string
+	// Lost says that something was sent under an identity that is not here any more, so that nobody
+	// could be asked to delete it. LostIDs are the machine IDs of such, as far as the log of what was
+	// sent named them: only a person can ask, naming these.
+	Lost    bool
+	LostIDs []string
 	// Variable names the variable that still hands over an identity which is being erased, ""
 	// where none does.
 	Variable string
@@ -643,6 +648,8 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		}
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
+	log, _ := m.Sent(time.Time{})
+	report.LostIDs, report.Lost = identifier{in}.lost(log.Deliveries)
 	delivered, retired := identifier{in}.retire()
 	history := in.store().BeginHistory()
 	if history == nil {
@@ -663,7 +670,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		}
 		err = errors.Join(err, delivery.Forget(in.dir))
 	}
-	log, _ := m.Sent(time.Time{})
+	log, _ = m.Sent(time.Time{})
 	logErr := in.forgetSent()
 	if logErr == nil {
 		report.LogErased = len(log.Deliveries)
