@@ -275,7 +275,7 @@ func runBackground(in *installation) {
 	b := background{in}
 	n := b.readNotes()
 	n.began = b.now()
-	_ = b.writeNotes(n)
+	noted := b.writeNotes(n) == nil
 	detach.CloseInherited()
 	b.adoptDeclaration(detach.ReadInput())
 	ctx, cancel := context.WithTimeout(context.Background(), backgroundLimit*9/10)
@@ -291,7 +291,9 @@ func runBackground(in *installation) {
 		failed = true
 	}
 	n.ended, n.failures, n.problem = b.now(), 0, ""
-	_ = b.writeNotes(n)
+	if !noted || b.readNotes().began.Equal(n.began) { // else a reset has forgotten this process
+		_ = b.writeNotes(n)
+	}
 	if failed {
 		os.Exit(1) // no caller looks; status tells what went wrong
 	}

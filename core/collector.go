@@ -772,7 +772,7 @@ func (c *Collector) uploadInside(ctx context.Context, up *insideUpload) {
 		c.seal()
 		c.mu.Unlock()
 		u := &uploader{installation: c.in, daily: !background{c.in}.vanishes()}
-		if _, err := u.send(ctx, nil, 0); errors.Is(err, delivery.ErrWithdrawn) {
+		if _, err := u.send(ctx, nil, 0); errors.Is(err, delivery.ErrWithdrawn) || errors.Is(err, delivery.ErrDisowned) {
 			c.on.Store(false)
 			return
 		}

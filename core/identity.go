@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gotoolbase/telemetry/core/consent"
@@ -98,17 +99,42 @@ func (i identifier) current() (key identity.Key, used bool, err error) {
 		return key, false, err
 	}
 	if given, set, err := i.given(); set {
-		return given, ids.Used && ids.Has(given.MachineID()), err
+		return given, i.used(ids) && ids.Has(given.MachineID()), err
 	}
 	key, known := ids.Current(identity.Collect())
 	if !known {
 		return key, false, errNoIdentity
 	}
-	return key, ids.Used, nil
+	return key, i.used(ids), nil
+}
+
+// used reports whether something was sent under identities, or may have been: a file of the receivers
+// tells it also where that of the identity has the name of an unused one.
+func (i identifier) used(ids identity.Identities) bool { return ids.Used || i.stored().Sent() }
+
+// lost reports whether something was sent under an identity that is not here any more, so that nobody
+// can be asked to delete it. machineIDs are those that the log of what was sent names.
+func (i identifier) lost(sent []Delivery) (machineIDs []string, lost bool) {
+	ids, err := i.stored().Load()
+	if err != nil {
+		return nil, false // which is told
+	}
+	for _, d := range sent {
+		for _, id := range d.MachineIDs {
+			if !d.Unsent && !ids.Has(id) && !i.outbox().Has(id) && !slices.Contains(machineIDs, id) {
+				machineIDs = append(machineIDs, id)
+			}
+		}
+	}
+	return machineIDs, len(machineIDs) > 0 || len(ids.Keys()) == 0 && i.stored().Sent()
 }
 
 // errNoIdentity says that there is no pseudonym yet.
 var errNoIdentity = errors.New("there is no machine ID yet")
+
+// errLost says that there was one.
+var errLost = errors.New("the identity under which something was sent is gone, and with it the key that proves a request for its deletion: " +
+	"a reset names the machine IDs that the log of what was sent holds, for a person to ask")
 
 // noteSending writes down that something is about to be sent under a machine ID, and to
 // whom. It
@@ -161,7 +187,7 @@ func (i identifier) retire() (delivered int, err error) {
 // and forgets it with the notes of its deliveries. It returns how many of those there were. It
 // is called with the identities locked.
 func (i identifier) handOver(ids identity.Identities) (delivered int, err error) {
-	if ids.Used && len(ids.Keys()) > 0 {
+	if i.used(ids) && len(ids.Keys()) > 0 {
 		keys := map[string]string{}
 		for _, key := range ids.Keys() {
 			keys[key.MachineID()] = key.Hex()

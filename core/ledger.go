@@ -54,6 +54,7 @@ const (
 	networkField, addressField                         = "network", "address"
 	bodyField, packedField, maskedField, notKeptField  = "body", "body64", "masked", "not_kept"
 	sizeField, digestField, gapsField, countsField     = "size", "sha256", "gaps", "counts"
+	machinesField                                      = "machine_ids"
 
 	ofField, statusField, classField, reasonField, saidField, tookField, unsentField = "of", "status", "class", "reason", "answer", "ms", "unsent"
 )
@@ -90,12 +91,14 @@ type logged struct {
 	events  []driver.Event
 	last    *wire.Exchange
 	number  int // of its entry, 0 where that could not be written
-	stopped bool
+	stopped error
+	// disowned is delivery.Disowned of the last Send.
+	disowned func() bool
 }
 
 // openLogged opens a backend with a transport that writes down what goes out.
 func openLogged(in *installation, s selection, config driver.Config) (driver.Backend, error) {
-	l := &logged{in: in, selection: s, secrets: s.secrets(config.Headers), transport: config.Transport,
+	l := &logged{in: in, selection: s, disowned: func() bool { return false }, secrets: s.secrets(config.Headers), transport: config.Transport,
 		wasNo: in.store().Load().Answer == consent.AnswerNo}
 	tap := &wire.Tap{Out: l.out}
 	config.Transport, config.Dial = tap.Transport(config.Transport), tap.Dial(config.Dial)
@@ -143,7 +146,8 @@ func (l *logged) Send(ctx context.Context, events []driver.Event) error {
 	l.sending.Lock()
 	defer l.sending.Unlock()
 	l.mu.Lock()
-	l.events, l.last, l.number, l.stopped = events, nil, 0, false
+	l.events, l.last, l.number, l.stopped = events, nil, 0, nil
+	l.disowned = func() bool { return delivery.Disowned(ctx) }
 	l.mu.Unlock()
 	start := time.Now()
 	err := l.Backend.Send(ctx, events)
@@ -156,6 +160,10 @@ func (l *logged) Send(ctx context.Context, events []driver.Event) error {
 func (l *logged) out(x *wire.Exchange) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.disowned() {
+		l.stopped = delivery.ErrDisowned
+		return l.stopped
+	}
 	fields := l.request(x)
 	l.in.addGaps(0)
 	gaps := l.in.dir.Count(gapsName)
@@ -171,11 +179,13 @@ func (l *logged) out(x *wire.Exchange) error {
 		_, _ = l.in.dir.AddCount(gapsName, -gaps)
 	}
 	l.last, l.number = x, n
-	if !l.wasNo && l.in.store().Load().Answer == consent.AnswerNo {
-		l.stopped = true
-		return delivery.ErrWithdrawn
+	switch {
+	case l.disowned():
+		l.stopped = delivery.ErrDisowned
+	case !l.wasNo && l.in.store().Load().Answer == consent.AnswerNo:
+		l.stopped = delivery.ErrWithdrawn
 	}
-	return nil
+	return l.stopped
 }
 
 func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
@@ -194,8 +204,11 @@ func (l *logged) write(fields state.Record, seal bool) (n int, err error) {
 // request is the entry of a request.
 func (l *logged) request(x *wire.Exchange) state.Record {
 	r := newRequest(x, l.secrets.with(proofs(l.events)), l.selection.driver)
-	var ids, receipts []string
+	var ids, receipts, machines []string
 	for _, e := range l.events {
+		if e.MachineID != "" && e.Type != string(props.EventDeletionRequest) && !slices.Contains(machines, e.MachineID) {
+			machines = append(machines, e.MachineID)
+		}
 		ids = append(ids, e.ID)
 		if !slices.Contains(receipts, e.ConsentID) && e.ConsentID != "" {
 			receipts = append(receipts, e.ConsentID)
@@ -204,7 +217,7 @@ func (l *logged) request(x *wire.Exchange) state.Record {
 	fields := state.Record{
 		kindField: kindRequest, backendField: l.selection.driver.Name, eventsField: strconv.Itoa(len(l.events)), idsField: strings.Join(ids, " "),
 		receiptsField: strings.Join(receipts, " "), sizeField: strconv.Itoa(r.Size), digestField: r.Digest,
-		countsField: encodeCounts(l.events),
+		countsField: encodeCounts(l.events), machinesField: strings.Join(machines, " "),
 	}
 	if x.Method != "" {
 		fields[methodField], fields[urlField], fields[headerField] = r.Method, r.URL, encodeHeader(r.Header)
@@ -282,17 +295,17 @@ func decodeCounts(text string) (counts []EventCount) {
 func (l *logged) answered(err error, took time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopped {
-		err = delivery.ErrWithdrawn // whatever the backend made of it
+	if l.stopped != nil {
+		err = l.stopped // whatever the backend made of it
 	}
-	if l.number == 0 {
-		return err // there was no request, or it is a gap
+	if l.number == 0 || l.disowned() {
+		return err // there was no request, or it is a gap, or it went with the log
 	}
 	status, said := l.last.Answer()
 	fields := state.Record{
 		kindField: kindAnswer, ofField: strconv.Itoa(l.number), classField: driver.Classify(err).String(), tookField: strconv.FormatInt(took.Milliseconds(), 10),
 	}
-	if l.stopped {
+	if l.stopped != nil {
 		fields[unsentField] = "yes"
 	}
 	if status > 0 {

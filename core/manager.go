@@ -230,7 +230,7 @@ func (m *Manager) Status() Status {
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
 	fault(m.lookAtQueue(&s))
-	fault(m.lookAtSent(&s))
+	m.lookAtSent(&s, fault)
 	if s.Decision.Enabled {
 		fault(m.lookAtStorage(&s))
 	}
@@ -283,7 +283,7 @@ func (m *Manager) lookAtQueue(s *Status) error {
 		}
 	}
 	if err != nil {
-		s.QueueUnknown = true
+		s.QueueUnknown, s.Queue, s.Held = true, QueueStatus{}, nil // a part would look like the whole
 		return fmt.Errorf("the queue cannot be read: %w", err)
 	}
 	if len(stats.Distrusted) > 0 {
@@ -612,6 +612,11 @@ type ResetReport struct {
 	// sent under them is not known here, and only a person can ask for its deletion, with the
 	// file.
 	Unknown []string
+	// Lost says that something was sent under an identity that is not here any more, so that nobody
+	// could be asked to delete it. LostIDs are the machine IDs of such, as far as the log of what was
+	// sent named them: only a person can ask, naming these.
+	Lost    bool
+	LostIDs []string
 	// Variable names the variable that still hands over an identity which is being erased, ""
 	// where none does.
 	Variable string
@@ -643,6 +648,8 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 		}
 		return report, fmt.Errorf("turning telemetry off: %w", err)
 	}
+	log, _ := m.Sent(time.Time{})
+	report.LostIDs, report.Lost = identifier{in}.lost(log.Deliveries)
 	delivered, retired := identifier{in}.retire()
 	history := in.store().BeginHistory()
 	if history == nil {
@@ -651,15 +658,19 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	err = errors.Join(err, in.forget(), retired, history)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
-	report.Sending = delivery.Quiesce(ctx, in.dir) && !copying
+	busy := delivery.Quiesce(ctx, in.dir)
+	report.Sending = busy && !copying
 	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
 	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived
 	e := &eraser{installation: in, late: in.notErasable()}
 	if retired == nil { // else the next reset needs the notes
+		if busy {
+			err = errors.Join(err, delivery.Disown(in.dir)) // or what is erased here would be there again
+		}
 		err = errors.Join(err, delivery.Forget(in.dir))
 	}
-	log, _ := m.Sent(time.Time{})
+	log, _ = m.Sent(time.Time{})
 	logErr := in.forgetSent()
 	if logErr == nil {
 		report.LogErased = len(log.Deliveries)

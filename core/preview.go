@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -103,8 +104,8 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 		folded = delivery.NextFolds(in.dir)
 	}
 	var all []WaitingEvent
-	for _, held := range []bool{false, true} {
-		events, err := in.look(ctx, held)
+	for _, part := range []queuePart{free, held, closed} {
+		events, err := in.look(ctx, part)
 		if err != nil {
 			return nil, err
 		}
@@ -117,6 +118,9 @@ func (m *Manager) Waiting(ctx context.Context) ([]WaitingEvent, error) {
 			}
 			if !e.Stays {
 				e.Keep = cmp.Or(e.Keep, stopped)
+			}
+			if part == closed {
+				e.Keep, e.Gone = delivery.LeftClosed, false
 			}
 			all = append(all, e)
 		}
@@ -141,10 +145,10 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// look lets the sender deliver a copy of what is held by commands, or of what is not, to
-// a receiver that takes everything.
-func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, error) {
-	c, err := in.copyForPreview(ctx, held)
+// look lets the sender deliver a copy of a part of what waits to a receiver that takes
+// everything.
+func (in *installation) look(ctx context.Context, part queuePart) ([]WaitingEvent, error) {
+	c, err := in.copyForPreview(ctx, part)
 	if err != nil || c == nil {
 		return nil, err
 	}
@@ -162,7 +166,7 @@ func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, er
 	}
 	slot := WaitingEvent{} // what is so of all of the slot that was routed last
 	sender.GivenUp = func(e driver.Event, reason string) {
-		w := WaitingEvent{Receiver: u.terms().Receiver(), Keep: reason, Gone: true, Held: held}
+		w := WaitingEvent{Receiver: u.terms().Receiver(), Keep: reason, Gone: true, Held: part == held}
 		if reason == spool.LossExpired {
 			w.Receiver, w.Stays = slot.Receiver, slot.Stays
 		}
@@ -170,7 +174,7 @@ func (in *installation) look(ctx context.Context, held bool) ([]WaitingEvent, er
 	}
 	sender.Route = func(id string) (delivery.Route, error) {
 		route, err := u.route(id)
-		w := WaitingEvent{Held: held, Stays: route.Stays, Keep: route.Keep, Receiver: u.terms().Receiver()}
+		w := WaitingEvent{Held: part == held, Stays: route.Stays, Keep: route.Keep, Receiver: u.terms().Receiver()}
 		receipt, receiptErr := u.receipt(id)
 		if receiptErr == nil {
 			w.Receiver, w.Stays = receipt.Terms.Receiver(), receipt.Local
@@ -240,7 +244,7 @@ func (m *Manager) Next(ctx context.Context) (Request, error) {
 	if notes := delivery.ReadNotes(in.dir); notes.Waits(in.now()) {
 		return Request{}, &UnsentError{Reason: ErrWait, Until: notes.WaitUntil}
 	}
-	c, err := in.copyForPreview(ctx, false)
+	c, err := in.copyForPreview(ctx, free)
 	if err != nil {
 		return Request{}, err
 	}
@@ -265,7 +269,9 @@ func (m *Manager) Next(ctx context.Context) (Request, error) {
 		return Request{}, &UnsentError{Reason: ErrKept, Detail: "it is too old, and the next upload drops it"}
 	case dropped != "":
 		return Request{}, &UnsentError{Reason: ErrKept, Detail: "the next upload drops it: " + dropped}
-	case len(c.held) > 0:
+	case c.has(closed):
+		return Request{}, &UnsentError{Reason: ErrKept, Detail: delivery.LeftClosed}
+	case c.has(held):
 		return Request{}, &UnsentError{Reason: ErrHeld}
 	case err != nil:
 		return Request{}, fmt.Errorf("previewing the next delivery: %w", err)
@@ -291,9 +297,37 @@ func (in *installation) mayNotSend() error {
 // previewed is a copy of an installation, from which nothing goes out.
 type previewed struct {
 	*installation
-	held   []string // slots and commands' files that were in use, by their paths
-	hasID  bool     // there was a machine ID
+	parts  map[string]queuePart // of the files of the queue, by their paths
+	hasID  bool                 // there was a machine ID
 	remove func()
+}
+
+func (c *previewed) has(part queuePart) bool {
+	for _, p := range c.parts {
+		if p == part {
+			return true
+		}
+	}
+	return false
+}
+
+// queuePart is what a sender that comes now could do with a file of the queue.
+type queuePart int
+
+const (
+	free   queuePart = iota // it would take it
+	held                    // a command has it
+	closed                  // it may not write to it, so it would leave it alone
+)
+
+func (in *installation) partOf(path string) queuePart {
+	switch {
+	case state.Held(in.dir.Join(path)):
+		return held
+	case errors.Is(in.dir.MayWrite(path), fs.ErrPermission): // a file system that is read-only says another thing
+		return closed
+	}
+	return free
 }
 
 // previewPatience is how long a preview waits for a process that is delivering, as Flush does.
@@ -309,25 +343,24 @@ func (in *installation) copying() bool {
 	})
 }
 
-// copyForPreview copies the installation, with what commands hold of the queue, or with
-// what they do not. It returns nil where commands hold nothing and that was asked for. The
-// caller calls remove.
+// copyForPreview copies the installation with a part of the queue. It returns nil where there is
+// nothing of a part other than free. The caller calls remove.
 //
 // To look must not take a directory that can be written to, or a disk with room.
-func (in *installation) copyForPreview(ctx context.Context, held bool) (c *previewed, err error) {
-	c, err = in.copyInto(ctx, in.dir.Scratch, held)
+func (in *installation) copyForPreview(ctx context.Context, part queuePart) (c *previewed, err error) {
+	c, err = in.copyInto(ctx, in.dir.Scratch, part)
 	if err == nil || errors.Is(err, state.ErrBusy) || ctx.Err() != nil {
 		return c, err
 	}
 	inCache := func() (state.Dir, func(), error) { return in.dir.ScratchElsewhere(state.LocateCache(in.lookup)) }
-	if elsewhere, again := in.copyInto(ctx, inCache, held); again == nil {
+	if elsewhere, again := in.copyInto(ctx, inCache, part); again == nil {
 		return elsewhere, nil
 	}
 	return nil, err
 }
 
 // copyInto is copyForPreview into a directory of a kind.
-func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir, func(), error), held bool) (c *previewed, err error) {
+func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir, func(), error), part queuePart) (c *previewed, err error) {
 	dir, remove, err := scratch()
 	if err != nil {
 		return nil, fmt.Errorf("copying what waits: %w", err)
@@ -347,14 +380,13 @@ func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir,
 	defer release()
 	_ = dir.SetTime(copyingName, in.now())
 	defer func() { _ = dir.Remove(copyingName) }()
-	c = &previewed{}
+	c = &previewed{parts: map[string]queuePart{}}
 	files, _ := os.ReadDir(in.dir.Join("queue"))
 	for _, f := range files {
-		if name := "queue/" + f.Name(); state.Held(in.dir.Join(name)) {
-			c.held = append(c.held, name)
-		}
+		path := "queue/" + f.Name()
+		c.parts[path] = in.partOf(path)
 	}
-	if held && len(c.held) == 0 {
+	if part != free && !c.has(part) {
 		return nil, nil
 	}
 	err = in.dir.CopyTo(dir, func(path string, folder bool) bool {
@@ -363,7 +395,7 @@ func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir,
 		case strings.HasPrefix(path, "."), top == localDir, top == sentName, strings.HasSuffix(path, ".lock"):
 			return false
 		case top == "queue" && inside:
-			return slices.Contains(c.held, path) == held && !(held && strings.HasSuffix(path, ".running"))
+			return c.parts[path] == part && !(part != free && strings.HasSuffix(path, ".running"))
 		}
 		return true
 	})

@@ -56,6 +56,8 @@ type Delivery struct {
 	Counts []EventCount
 	// Receipts are the decisions under which its events were recorded, by their IDs.
 	Receipts []string
+	// MachineIDs are those that its events went out under; one that it asks to be erased is none.
+	MachineIDs []string
 	Request
 	// Answered says that what became of it is known: a process that was killed, or a full disk,
 	// leaves it open.
@@ -150,7 +152,7 @@ func numberIn(e journal.Entry, field string) int {
 // deliveryOf reads the entry of a request.
 func deliveryOf(e journal.Entry) Delivery {
 	f := linesOf(e)
-	d := Delivery{N: e.N, At: e.At, Backend: f[backendField], Receipts: strings.Fields(f[receiptsField]), Counts: decodeCounts(e.Fields[countsField]), GapBefore: numberIn(e, gapsField),
+	d := Delivery{N: e.N, At: e.At, Backend: f[backendField], Receipts: strings.Fields(f[receiptsField]), MachineIDs: strings.Fields(f[machinesField]), Counts: decodeCounts(e.Fields[countsField]), GapBefore: numberIn(e, gapsField),
 		Request: Request{
 			Method: f[methodField], URL: f[urlField], Header: decodeHeader(e.Fields[headerField]), Network: f[networkField], Address: f[addressField],
 			Body: []byte(e.Fields[bodyField]), BodyMasked: f[maskedField] != "", NotKept: f[notKeptField], Size: numberIn(e, sizeField), Digest: f[digestField],
@@ -209,8 +211,9 @@ func (m *Manager) EraseSent(ctx context.Context) error {
 	return m.in.forgetSent()
 }
 
-// lookAtSent counts what is in the log of what was sent.
-func (m *Manager) lookAtSent(s *Status) error {
+// lookAtSent counts what is in the log of what was sent, and tells what is wrong with it or named there
+// and gone.
+func (m *Manager) lookAtSent(s *Status, fault func(error)) {
 	log, err := m.Sent(time.Time{})
 	s.Log = SentStatus{Requests: len(log.Deliveries), Gaps: log.Gaps, Unlogged: log.Unlogged, Bytes: log.Bytes}
 	for _, d := range log.Deliveries {
@@ -218,8 +221,12 @@ func (m *Manager) lookAtSent(s *Status) error {
 			s.Log.Unsent++
 		}
 	}
+	fault(err)
 	if err == nil && log.Mismatch != nil {
-		return log.Mismatch
+		fault(log.Mismatch)
 	}
-	return err
+	i := identifier{m.in}
+	if _, lost := i.lost(log.Deliveries); lost && len(i.stored().Lost()) == 0 { // else that tells of it
+		fault(errLost)
+	}
 }

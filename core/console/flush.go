@@ -47,6 +47,9 @@ func (c *call) flush(format outputFormat, timeout time.Duration) error {
 		report.Kept = v.Queue.Events
 		err = c.flushError(ctx, err, v, max(report.Kept-report.Reports, 0), timeout)
 	}
+	if err == nil && report.Left != "" && v.QueueUnknown {
+		err = c.errorf("what still waits is not known, but some of it was not sent: %[1]s; see %[2]s", screen.Clean(report.Left), c.hint("status"))
+	}
 	if err == nil && report.Left != "" && report.Kept > 0 {
 		err = c.countErrorf(report.Kept, "%[1]d event was not sent: %[2]s; see %[3]s", "%[1]d events were not sent: %[2]s; see %[3]s", screen.Clean(report.Left), c.hint("status"))
 	}

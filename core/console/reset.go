@@ -71,7 +71,7 @@ func (c *call) reset(format outputFormat, yes bool) error {
 	}
 	if format == formatJSON {
 		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.LogErased, report.DecisionsErased, report.Sending,
-			notErasable(report.Requests), report.Unknown, erasuresJSON(report.Requests)}
+			notErasable(report.Requests), report.Unknown, report.Lost, report.LostIDs, erasuresJSON(report.Requests)}
 		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
@@ -85,6 +85,9 @@ func (c *call) reset(format outputFormat, yes bool) error {
 	if n := len(report.Unknown); n > 0 {
 		err = c.countErrorf(n, "%d identity could not be read, so nobody could be asked to delete what may have been sent under it",
 			"%d identities could not be read, so nobody could be asked to delete what may have been sent under them")
+	}
+	if report.Lost {
+		err = errors.Join(err, c.errorf("an identity is gone, so nobody could be asked to delete what was sent under it"))
 	}
 	return errors.Join(err, c.stillOpen(report.Requests))
 }
@@ -142,7 +145,7 @@ func (c *call) stillOpen(all []core.Erasure) error {
 }
 
 func (v view) somethingToReset() bool {
-	return v.MachineID != "" || v.Queue.Events > 0
+	return v.MachineID != "" || v.Queue.Events > 0 || v.Log.Requests > 0
 }
 
 // confirmPatience is for a person who has just typed the command and reads what it does.
@@ -176,17 +179,26 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		c.say("The history of decisions is erased, and begins anew with this no.")
 	}
 	if report.Sending {
-		c.say("A batch is still on its way and may arrive after the request for its deletion.")
+		c.say("A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.")
 	}
 	for _, name := range report.Unknown {
 		fmt.Fprintln(c.out)
 		c.say("An identity was damaged and is kept as %s.", name)
 		c.say("Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.")
-		if url := c.m.Tool().Telemetry.PrivacyURL; url != "" {
-			c.say("The authors: %s", url)
-		}
+		c.sayAuthors()
 	}
-	if len(report.Requests)+len(report.Unknown) == 0 && complete {
+	if report.Lost {
+		fmt.Fprintln(c.out)
+		c.say("An identity under which something was sent is gone, and with it the key that proves a request for deletion. Only the authors can look: ask them, naming the machine ID.")
+		if len(report.LostIDs) == 0 {
+			c.say("The machine ID is not known here: the log of what was sent does not name it.")
+		}
+		for _, id := range report.LostIDs {
+			c.out.Text("  " + screen.Clean(id))
+		}
+		c.sayAuthors()
+	}
+	if len(report.Requests)+len(report.Unknown) == 0 && !report.Lost && complete {
 		c.out.Line(screen.Plain, c.nothingToAsk(before.Erasures))
 	}
 	if report.Variable != "" {
@@ -205,6 +217,13 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 				}
 			}
 		}
+	}
+}
+
+// sayAuthors says where the authors are found.
+func (c *call) sayAuthors() {
+	if url := c.m.Tool().Telemetry.PrivacyURL; url != "" {
+		c.say("The authors: %s", url)
 	}
 }
 
@@ -233,6 +252,8 @@ type resetJSON struct {
 	// number of a request.
 	NotErasable int           `json:"not_erasable,omitempty"`
 	Unknown     []string      `json:"damaged_identities,omitempty"`
+	Lost        bool          `json:"identity_lost,omitempty"`
+	LostIDs     []string      `json:"lost_machine_ids,omitempty"`
 	Requests    []erasureJSON `json:"requests"`
 }
 

@@ -527,6 +527,12 @@ func (o *outputs) erasures() {
 	replace(h, "identity", "noise")
 	o.run(h, "reset", "--yes")
 	h = newHome(o.t)
+	h.sendOne()
+	if err := os.Remove(filepath.Join(h.dir, "identity")); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "reset", "--yes")
+	h = newHome(o.t)
 	h.sentToTwo()
 	o.run(h, "reset", "--yes")
 	o.run(h, "reset", "--status")

@@ -76,6 +76,8 @@ type read struct {
 	QueueUnknown    bool   `json:"queue_unknown"`
 	RequestsUnknown bool   `json:"requests_unknown"`
 	Requests        []any
+	IdentityLost    bool     `json:"identity_lost"`
+	LostMachineIDs  []string `json:"lost_machine_ids"`
 	Queue           struct{ Events int }
 	Held            []struct{ Why string }
 }
@@ -207,6 +209,39 @@ func TestFlushSaysThatAFileOfTheQueueCannotBeOpened(t *testing.T) {
 	p := newBusyPlace(t, 2)
 	p.chmod("queue/0000.events2", 0o400)
 	p.wantSaid(p.say("flush"), "2 events were not sent: in a file of the queue that cannot be opened", "!Nothing was waiting")
+}
+
+func TestWhatWaitsInAFileThatMayOnlyBeReadIsShownAndSaidToStay(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue/0000.events2", 0o400)
+	p.wantSaid(p.say("status"), "Waiting: 2 events")
+	for command, name := range map[string]string{"inspect": `"name":"deploy"`, "export": `"name": "deploy"`} {
+		out := p.say(command)
+		if n := strings.Count(out, name); n < 2 {
+			t.Errorf("%s shows %d of 2 events:\n%s", command, n, out)
+		}
+		p.wantSaid(out, "!denied")
+	}
+	p.wantSaid(p.say("export"), `"kept_because": "in a file of the queue that cannot be opened"`)
+	p.wantSaid(p.say("inspect", "--next"), "in a file of the queue that cannot be opened", "!denied")
+	p.chmod("queue/0000.events2", 0o600)
+	p.wantSaid(p.say("flush"), "Sent 2 events")
+}
+
+func TestWhatWaitsInAFileThatCannotBeReadIsNotSaidToBeNothing(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 2)
+	p.chmod("queue/0000.events2", 0)
+	p.wantSaid(p.say("status"), "Waiting: not known", "the queue cannot be read: 0000.events2: open: permission denied")
+	if got := p.statusJSON(); !got.QueueUnknown || got.Queue.Events != 0 {
+		t.Errorf("%+v", got)
+	}
+	p.wantSaid(p.say("export"), "what waits: copying what waits: open: permission denied")
+	p.wantSaid(p.say("flush"), "!Nothing was waiting")
+	if got, code := p.printed("flush"); code != 1 || !got.QueueUnknown || got.Problem == "" {
+		t.Errorf("%+v, %d", got, code)
+	}
 }
 
 func TestOnAFullDiskNothingIsCountedTwiceOrNotAtAll(t *testing.T) {
@@ -522,4 +557,68 @@ func TestALockThatNobodyCanTakeIsToldOf(t *testing.T) {
 		p.wantSaid(p.say("status"), "!What is wrong")
 		p.wantSaid(p.say("flush"), "Sent 1 event")
 	}
+}
+
+func TestAnIdentityThatIsGoneIsAsLoudAsADamagedOne(t *testing.T) {
+	t.Parallel()
+	for name, also := range map[string][]string{"with the log": nil, "without the log": {"sent.log", "sent.log.head", "logged"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newBusyPlace(t, 0)
+			id := p.printedID()
+			for _, file := range append(also, "identity") {
+				if err := os.Remove(filepath.Join(p.state, file)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.wantSaid(p.say("status"), "What is wrong: the identity under which something was sent is gone")
+			out, err := p.command("telemetry", "reset", "--yes").CombinedOutput()
+			if err == nil {
+				t.Error("the exit code is 0")
+			}
+			p.wantSaid(string(out), "!nobody to ask", "Error: an identity is gone, so nobody could be asked to delete what was sent under it")
+			if named := strings.Contains(string(out), id); named != (also == nil) {
+				t.Errorf("the machine ID %s is named: %v, in\n%s", id, named, out)
+			}
+			p.wantSaid(p.say("status"), "!What is wrong")
+		})
+	}
+}
+
+func TestAnIdentityThatIsGoneIsNamedAfterAnotherOneCame(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 0)
+	id := p.printedID()
+	if err := os.Remove(filepath.Join(p.state, "identity")); err != nil {
+		t.Fatal(err)
+	}
+	p.must("deploy")
+	p.wantSaid(p.say("flush"), "Sent 1 event")
+	p.wantSaid(p.say("status"), "is gone")
+	got, code := p.printed("reset", "--yes")
+	if code != 1 || len(got.Requests) != 1 || !got.IdentityLost || len(got.LostMachineIDs) != 1 || got.LostMachineIDs[0] != id {
+		t.Errorf("%+v, %d", got, code)
+	}
+}
+
+func TestAnIdentityThatLooksUnusedIsAskedForWhereSomethingWasSent(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 0)
+	id := p.printedID()
+	identity := filepath.Join(p.state, "identity")
+	if err := os.Rename(identity, identity+".unused"); err != nil {
+		t.Fatal(err)
+	}
+	p.wantSaid(p.say("reset", "--yes"), "Data sent under the machine ID "+id, "!nobody to ask", "!is gone")
+}
+
+// printedID is the machine ID that status prints.
+func (p *place) printedID() string {
+	p.t.Helper()
+	_, rest, _ := strings.Cut(p.say("status"), "Machine ID: ")
+	id, _, _ := strings.Cut(rest, "\n")
+	if len(id) != 32 {
+		p.t.Fatalf("the machine ID is %q", id)
+	}
+	return id
 }

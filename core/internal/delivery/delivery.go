@@ -20,19 +20,22 @@ import (
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
-// withdrawn is an ErrNotAllowed that says why. It is made without fmt, which would run whenever a
+// notAllowed is an ErrNotAllowed that says why. It is made without fmt, which would run whenever a
 // tool starts.
-type withdrawn struct{}
+type notAllowed string
 
-func (withdrawn) Error() string { return ErrNotAllowed.Error() + ": it was turned off" }
-func (withdrawn) Unwrap() error { return ErrNotAllowed }
+func (why notAllowed) Error() string { return ErrNotAllowed.Error() + ": " + string(why) }
+func (why notAllowed) Unwrap() error { return ErrNotAllowed }
 
 var (
 	// ErrNotAllowed says that consent does not hold at the moment: nothing more was sent.
 	ErrNotAllowed = errors.New("telemetry is off")
 	// ErrWithdrawn says that it does not because the person said no: nothing more was sent,
 	// and what waited was erased.
-	ErrWithdrawn error = withdrawn{}
+	ErrWithdrawn error = notAllowed("it was turned off")
+	// ErrDisowned says that it did not when a reset came, which is through by now: nothing more was
+	// sent, and nothing noted that would be there again after it. See Disown.
+	ErrDisowned error = notAllowed("it was reset")
 	// ErrErased says of a slot that what waited there was erased, or that the consent behind
 	// it was withdrawn: nothing of it is sent, and the run goes on with the others.
 	ErrErased = errors.New("what waited was erased")
@@ -86,6 +89,8 @@ const (
 	otherWarning = "other"
 	// AsideName is the file that holds the damaged lines of the last time.
 	AsideName = "unreadable"
+	// LeftClosed is Report.Left of what is in a file that cannot be opened.
+	LeftClosed = "in a file of the queue that cannot be opened"
 )
 
 // Sender delivers what waits in a queue.
@@ -116,6 +121,7 @@ type Sender struct {
 	// Progress, where not nil, is told how many events of how many are done with.
 	Progress func(done, total int)
 
+	lock     *state.Lock // held in Run
 	report   Report
 	notes    Notes // kept on disk after every batch: a process may be killed at any time
 	total    int
@@ -203,6 +209,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 		return Report{}, err
 	}
 	defer lock.Unlock()
+	s.lock, ctx = lock, withLock(ctx, lock)
 	s.Dir.RemoveTemp() // here, where no person waits for it
 	s.report = Report{Lost: map[string]int{}, Warned: map[string]int{}}
 	s.losses, s.failed = map[loss]int{}, map[bool]error{}
@@ -242,14 +249,16 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	if err == nil {
 		err = errors.Join(s.failed[false], s.failed[true], s.unfixed)
 	}
-	if errors.Is(err, ErrWithdrawn) {
+	if errors.Is(err, ErrWithdrawn) && !lock.Gone() {
 		err = errors.Join(err, s.Erase())
 	}
-	s.note(err)
-	s.reportLosses()
-	if stats, statErr := s.Queue.Stats(); statErr == nil {
-		s.report.Kept = stats.Total()
-	}
+	err = s.owned(func() error {
+		s.note(err)
+		s.reportLosses()
+		return err
+	})
+	stats, _ := s.Queue.Stats() // as far as it can be read
+	s.report.Kept = stats.Total()
 	return s.report, err
 }
 
@@ -269,6 +278,7 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 	if err == nil {
 		defer lock.Unlock()
 	}
+	ctx = withLock(ctx, lock)
 	if err := ctx.Err(); err != nil {
 		return single, err
 	}
@@ -280,6 +290,9 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 	defer backend.Close()
 	err = attempt(ctx, backend, events)
 	single.Took = time.Since(start)
+	if lock.Gone() {
+		return single, err
+	}
 	notes, notesErr := loadNotes(dir)
 	if d.Limits.PerMinute > 0 {
 		notes.pace.spend(len(events), now())
@@ -340,6 +353,41 @@ func Quiesce(ctx context.Context, dir state.Dir) (busy bool) {
 	return errors.Is(err, state.ErrBusy)
 }
 
+// Disown takes the lock away under a process that goes on delivering: from then on it notes nothing,
+// makes no further request, and ends. Another one may begin beside it, which does no harm: what the
+// first has of the queue was erased, or is locked by it. Who calls it has erased what waited.
+func Disown(dir state.Dir) error { return dir.Remove(lockName) }
+
+// lockKey is that of the lock in the context of an attempt.
+type lockKey struct{}
+
+func withLock(ctx context.Context, lock *state.Lock) context.Context {
+	return context.WithValue(ctx, lockKey{}, lock)
+}
+
+// Disowned reports whether ctx is that of a delivery which was disowned.
+func Disowned(ctx context.Context) bool {
+	lock, _ := ctx.Value(lockKey{}).(*state.Lock)
+	return lock.Gone()
+}
+
+// owned runs write, which notes how the delivery goes, unless it was disowned. Where that happens
+// meanwhile it takes back what it wrote.
+func (s *Sender) owned(write func() error) error {
+	if s.lock.Gone() {
+		return ErrDisowned
+	}
+	err := write()
+	if s.lock.Gone() {
+		return errors.Join(ErrDisowned, Forget(s.Dir))
+	}
+	return err
+}
+
+func (s *Sender) writeNotes() error {
+	return s.owned(func() error { return s.notes.write(s.Dir) })
+}
+
 // each delivers what waits in some slots. Those that are in use are in s.busy afterwards.
 func (s *Sender) each(ctx context.Context, slots []string) error {
 	s.busy = nil
@@ -354,6 +402,9 @@ func (s *Sender) each(ctx context.Context, slots []string) error {
 // slot does with one slot what its route says. An error ends the run; a receiver that
 // fails ends only what is for it.
 func (s *Sender) slot(ctx context.Context, slot string) error {
+	if s.lock.Gone() {
+		return ErrDisowned
+	}
 	claim, err := s.Queue.Claim(slot)
 	if errors.Is(err, state.ErrBusy) {
 		s.busy = append(s.busy, slot)
@@ -364,7 +415,7 @@ func (s *Sender) slot(ctx context.Context, slot string) error {
 	case errors.Is(err, state.ErrUnsafe), errors.Is(err, state.ErrForeign):
 		s.report.Left = "in a file of the queue that others may write to, or that is another user's"
 	default:
-		s.report.Left = "in a file of the queue that cannot be opened"
+		s.report.Left = LeftClosed
 	}
 	if err != nil {
 		return nil // erased meanwhile, or not ours; what is behind it goes on
@@ -462,7 +513,7 @@ func (s *Sender) items(claim *spool.Claim, route Route) []item {
 		}
 	}
 	if len(gone) > 0 {
-		_ = s.notes.write(s.Dir)
+		_ = s.writeNotes()
 		s.settle(claim, gone...)
 	}
 	s.setAside(claim, route.Receipt, damaged)
@@ -600,7 +651,7 @@ func (s *Sender) giveUpUnsent(claim *spool.Claim, route Route, batch []item) err
 	}
 	what := loss{spool.LossUnsent, route.Receipt}
 	s.lose(what, weights(fresh))
-	_ = s.notes.write(s.Dir)
+	_ = s.writeNotes()
 	err := claim.Settle(entries(fresh)...)
 	if err != nil {
 		claim.Keep(entries(fresh)...)
@@ -626,6 +677,9 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 	if err := route.Allowed(); err != nil {
 		return err
 	}
+	if s.lock.Gone() {
+		return ErrDisowned
+	}
 	if claim.Gone() {
 		return ErrErased
 	}
@@ -635,10 +689,13 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 	if route.Limits.PerMinute > 0 {
 		s.notes.pace = spent(route.Limits.PerMinute, s.Now())
 	}
-	if s.attempts == nil {
-		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Pause, s.Now())
+	if s.attempts != nil {
+		return nil
 	}
-	return nil
+	return s.owned(func() error {
+		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Pause, s.Now())
+		return nil
+	})
 }
 
 // accepted settles a batch that the receiver has, and what was in doubt before: a receiver
@@ -648,7 +705,7 @@ func (s *Sender) accepted(claim *spool.Claim, route Route, batch []item) {
 	s.grown = false
 	s.took(route, batch, 0)
 	s.settle(claim, entries(batch)...)
-	_ = s.notes.write(s.Dir)
+	_ = s.writeNotes()
 	if len(s.suspects) > 0 {
 		s.refuse(claim, route, s.doubt, s.suspects...)
 		s.suspects, s.size = nil, 0 // it was they, not the size
@@ -722,7 +779,7 @@ func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err err
 		s.took(route, batch, events(refused))
 		s.warn(warned(verdicts, len(batch)-len(refused), route.Warnings))
 		s.refused(route, err, refused...)
-		_ = s.notes.write(s.Dir)
+		_ = s.writeNotes()
 		s.settle(claim, entries(batch)...)
 		return nil
 	}
@@ -744,7 +801,7 @@ func (s *Sender) verdicts(claim *spool.Claim, route Route, batch []item, err err
 	s.known(route, done...)
 	s.took(route, taken, 0)
 	s.refused(route, err, refused...)
-	_ = s.notes.write(s.Dir)
+	_ = s.writeNotes()
 	s.settle(claim, entries(done)...)
 	switch {
 	case len(done) == len(batch):
@@ -843,7 +900,7 @@ func weights(batch []item) (n int) {
 func (s *Sender) refuse(claim *spool.Claim, route Route, err error, batch ...item) {
 	s.known(route, batch...)
 	s.refused(route, err, batch...)
-	_ = s.notes.write(s.Dir)
+	_ = s.writeNotes()
 	s.settle(claim, entries(batch)...)
 }
 
@@ -917,7 +974,7 @@ func (s *Sender) setAside(claim *spool.Claim, receipt string, damaged []spool.En
 	}
 	_ = s.Dir.WriteFile(AsideName, aside)
 	s.lose(loss{spool.LossUnreadable, receipt}, len(damaged))
-	_ = s.notes.write(s.Dir)
+	_ = s.writeNotes()
 	s.settle(claim, damaged...)
 }
 
@@ -975,7 +1032,7 @@ func (s *Sender) note(err error) {
 	s.notes.Left = plaintext.Line(s.report.Left, maxLeft)
 	s.notes.Batch = s.size
 	s.report.WaitUntil = s.notes.WaitUntil
-	if s.notes.write(s.Dir) == nil {
+	if s.writeNotes() == nil {
 		for reason, n := range counted {
 			_ = spool.AddLosses(s.Dir, reason, -n)
 		}

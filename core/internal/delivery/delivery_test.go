@@ -407,6 +407,86 @@ func TestAWithdrawalInTheMiddleSendsNothingMoreAndErases(t *testing.T) {
 	}
 }
 
+// reset is what a reset does while an upload goes on.
+func (f *fixture) reset() {
+	f.Helper()
+	_, err := f.sender.Queue.Erase()
+	if err := errors.Join(err, delivery.Disown(f.sender.Dir), delivery.Forget(f.sender.Dir)); err != nil {
+		f.Error(err)
+	}
+}
+
+func TestADisownedSenderNotesNothingAndMakesNoFurtherAttempt(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]error{
+		"accepted": nil, "failed": errors.New("no answer"), "refused": driver.Permanent(errors.New("no")),
+		"withdrawn": delivery.ErrWithdrawn, "too large": driver.TooLarge(errors.New("large")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, 9)
+			f.route.Limits.Events = 3
+			f.vendor.answer = func([]driver.Event) error { f.reset(); return answer }
+			if r, err := f.run(); !errors.Is(err, delivery.ErrDisowned) || !errors.Is(err, delivery.ErrNotAllowed) || len(f.vendor.attempts) != 1 {
+				t.Errorf("%+v, %v after %d attempts", r, err, len(f.vendor.attempts))
+			}
+			left, err := os.ReadDir(f.sender.Dir.Path())
+			for _, entry := range left {
+				if entry.Name() != "queue" {
+					t.Errorf("%s is there again", entry.Name())
+				}
+			}
+			if stats, _ := f.sender.Queue.Stats(); err != nil || stats.Total() != 0 {
+				t.Errorf("%d events wait, %v", stats.Total(), err)
+			}
+		})
+	}
+}
+
+func TestASenderBesideADisownedOneIsNotDisturbed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	second := *f.sender
+	beside := &vendor{}
+	second.Route = func(string) (delivery.Route, error) {
+		route := f.route
+		route.Backend = beside
+		return route, nil
+	}
+	next := time.Time{}
+	f.vendor.answer = func([]driver.Event) error {
+		f.reset()
+		f.track(10, 12)
+		if r, err := second.Run(t.Context(), 0); err != nil || r.Sent != 2 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		f.now, next = f.now.Add(time.Second), delivery.NextAt(f.sender.Dir)
+		f.track(20, 21) // for a later one
+		return nil
+	}
+	if _, err := f.run(); !errors.Is(err, delivery.ErrDisowned) {
+		t.Error(err)
+	}
+	notes := delivery.ReadNotes(f.sender.Dir)
+	if notes.Delivered != 2 || !notes.LastDelivered.Equal(noon) || !delivery.NextAt(f.sender.Dir).Equal(next) {
+		t.Errorf("%+v, next at %v", notes, delivery.NextAt(f.sender.Dir))
+	}
+	if stats, _ := f.sender.Queue.Stats(); stats.Total() != 1 || !slices.Equal(beside.accepted, ids(10, 12)) {
+		t.Errorf("%d wait, %v were accepted", stats.Total(), beside.accepted)
+	}
+}
+
+func TestAnEventOfNoQueueIsNotNotedAfterAReset(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 0)
+	f.vendor.answer = func([]driver.Event) error { f.reset(); return nil }
+	_, err := delivery.Unqueued(t.Context(), f.sender.Dir, f.sender.Now, []driver.Event{{ID: "a"}}, driver.Driver{},
+		func() (driver.Backend, error) { return f.vendor, nil })
+	if notes := delivery.ReadNotes(f.sender.Dir); err != nil || notes.Delivered != 0 || len(f.vendor.accepted) != 1 {
+		t.Errorf("%+v, %v", notes, err)
+	}
+}
+
 func TestADoubtStopsWithoutErasing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 3)

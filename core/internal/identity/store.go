@@ -173,6 +173,9 @@ func (s Store) NoteReceiver(receiver string) error {
 	return s.dir.Empty(name)
 }
 
+// Sent reports whether something was sent, or may have been, whatever became of the identity.
+func (s Store) Sent() bool { return len(s.receiverNames()) > 0 }
+
 // Receivers lists the receivers that something was sent to, or may have been. own is the one
 // that the caller knows, which may be noted without its name.
 func (s Store) Receivers(own string) (list []string) {

@@ -42,6 +42,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -418,12 +419,12 @@ func (q *Queue) Stats() (Stats, error) {
 	s := Stats{Events: map[string]int{}, Expired: map[string]int{}, Distrusted: q.distrusted()}
 	slots, err := q.Slots()
 	for _, slot := range slots {
-		q.look(slot, &s)
+		err = errors.Join(err, q.look(slot, &s))
 	}
 	if names, listErr := q.list(running); listErr == nil {
 		for _, name := range names {
 			if q.ended(name) {
-				q.look(name, &s)
+				err = errors.Join(err, q.look(name, &s))
 			}
 		}
 	}
@@ -454,21 +455,25 @@ func (q *Queue) distrusted() (names []string) {
 	return names
 }
 
-// look adds what one slot holds. One that was erased meanwhile holds nothing.
-func (q *Queue) look(slot string, s *Stats) {
+// look adds what one slot holds. One that was erased meanwhile holds nothing, and what is no
+// plain file is among Distrusted.
+func (q *Queue) look(slot string, s *Stats) error {
 	path := q.slotPath(slot)
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
-		return
+		return nil
 	}
 	f, err := state.OpenAny(path)
-	if err != nil {
-		return
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	content, err := readSlot(f)
-	f.Close()
+	var content []byte
+	if err == nil {
+		content, err = readSlot(f)
+		f.Close()
+	}
 	if err != nil {
-		return
+		return fmt.Errorf("%s: %w", slot, plaintext.Bare(err))
 	}
 	c := parseSlot(content)
 	trusted := state.Trust(info) == nil
@@ -487,6 +492,7 @@ func (q *Queue) look(slot string, s *Stats) {
 		}
 	}
 	s.Bytes += int64(len(content))
+	return nil
 }
 
 // Erase deletes everything that waits, and what is known of commands that run. It returns

@@ -127,8 +127,8 @@ func (d Dir) CopyTo(to Dir, wanted func(path string, folder bool) bool) error {
 		if err == nil {
 			err = os.WriteFile(into, content, fileMode)
 		}
-		if err == nil { // so that the copy is trusted as far as the file is
-			err = os.Chmod(into, info.Mode().Perm())
+		if err == nil { // trusted as far as the file is, and to be worked on also where that one may only be read
+			err = os.Chmod(into, info.Mode().Perm()|fileMode)
 		}
 		if err == nil {
 			err = os.Chtimes(into, info.ModTime(), info.ModTime())

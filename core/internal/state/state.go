@@ -323,6 +323,10 @@ func (d Dir) SpoiltLocks() (spoilt []error) {
 	return spoilt
 }
 
+// Gone reports whether the lock's file has no name any more, so that another process can take the
+// lock beside this one. See Unlinked.
+func (l *Lock) Gone() bool { return l != nil && Unlinked(l.f) }
+
 // Unlock releases the lock, if there is one.
 func (l *Lock) Unlock() {
 	if l != nil {
