@@ -370,6 +370,7 @@ func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir,
 			remove()
 		}
 	}()
+	began := delivery.Began(in.dir)
 	release, err := delivery.Pause(ctx, in.dir, previewPatience)
 	if err != nil && !errors.Is(err, state.ErrBusy) && in.dir.Writable() != nil {
 		release, err = func() {}, nil // on a file system that is read-only nobody can take the lock, and deliver
@@ -401,6 +402,10 @@ func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("copying what waits: %w", err)
+	}
+	if !began && delivery.Began(in.dir) { // the first upload came into the middle of it, and gave the identity its name
+		remove()
+		return in.copyInto(ctx, scratch, part)
 	}
 	c.installation = &installation{environment: in.environment, tool: in.tool, dir: dir, preview: &preview{dir: dir, began: in.now().Truncate(time.Millisecond)}}
 	c.remove = remove

@@ -325,11 +325,14 @@ type Single struct {
 	Warned map[string]int
 }
 
+// Began reports whether a process ever delivered, as far as its lock says so.
+func Began(dir state.Dir) bool { return !dir.Time(lockName).IsZero() }
+
 // Pause keeps every process from delivering until release is called. It waits for one that
 // is, and returns state.ErrBusy where that takes longer than patience. It makes no file: where
 // there is no lock yet, no process has ever delivered.
 func Pause(ctx context.Context, dir state.Dir, patience time.Duration) (release func(), err error) {
-	if dir.Time(lockName).IsZero() {
+	if !Began(dir) {
 		return func() {}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
