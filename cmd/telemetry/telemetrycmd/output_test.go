@@ -329,8 +329,8 @@ func (o *outputs) looks() {
 	look(h, []string{"inspect", "--next"}) // compressed, and by a clock that was ahead
 
 	h = newHome(o.t)
-	h.tool.Telemetry.Headers = map[string]string{"X-Key": "SERVER"}
-	h.tool.Telemetry.Metadata = map[string]string{"where": "SERVER"}
+	h.tool.Telemetry.Headers = map[string]string{"X-Key": "aWordLikeAKey"}
+	h.tool.Telemetry.Metadata = map[string]string{"where": "aWordLikeAKey"}
 	h.must("telemetry", "enable")
 	h.record(1)
 	look(h, []string{"inspect", "--next"}) // a secret is in the body
