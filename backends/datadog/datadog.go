@@ -90,7 +90,8 @@
 //
 // Datadog drops a log whose date is more than 18 h past or 2 h ahead, after a 202. So in
 // place of timestamp date is sent, which is the full hour 16 to 17 h ago where the event is
-// older, and the next full hour where it is ahead; event_time always is when it happened. Date
+// older, and the next full hour where it is ahead; event_time always is when it happened. (What
+// reads the format and knows timestamp alone, as VictoriaLogs does, takes the time of arrival.) Date
 // depends on the hour of sending, not on the moment: a batch that is sent again within
 // the hour is the same. Chart by event_time what has to be exact.
 //
