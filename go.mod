@@ -17,7 +17,7 @@ require (
 	go.opentelemetry.io/proto/slim/otlp v1.7.1 // floor: the first that can be had
 	go.yaml.in/yaml/v3 v3.0.2 // floor: the first that can be had
 	golang.org/x/sys v0.49.0 // floor: of modernc.org/sqlite
-	google.golang.org/protobuf v1.36.6 // floor: of go.opentelemetry.io/proto/slim/otlp
+	google.golang.org/protobuf v1.36.12 // newest: its predecessors make backends/otlp larger
 	modernc.org/sqlite v1.62.0 // newest: telemetry-relay alone
 )
 
