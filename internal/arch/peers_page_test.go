@@ -108,6 +108,25 @@ func TestTheChartOfPeersShowsThePage(t *testing.T) {
 	}
 }
 
+func TestReadmeQuotesOnlyFiguresThatThePageOfSizesHas(t *testing.T) {
+	t.Parallel()
+	page, quoted := docs(t, "docs", "measurements", "size.md"), 0
+	for block := range strings.SplitSeq(docs(t, "README.md"), "\n\n") {
+		if !strings.Contains(block, "docs/measurements/size.md") {
+			continue
+		}
+		for _, f := range regexp.MustCompile(`\d+`).FindAllString(block, -1) {
+			quoted++
+			if !strings.Contains(page, "| +"+f+" |") {
+				t.Errorf("docs/measurements/size.md does not have +%s of\n%s", f, block)
+			}
+		}
+	}
+	if quoted != 2 {
+		t.Errorf("the README quotes %d figures of sizes", quoted)
+	}
+}
+
 // A paragraph or table of the README that leads to the page, and a table right after it, has no
 // figure that is not in the page.
 func TestReadmeQuotesOnlyFiguresThatThePageOfPeersHas(t *testing.T) {
