@@ -86,10 +86,19 @@ func grouped(v string, i int) int {
 			continue
 		}
 		if g.card(v, i, n) || g.telephone(v, n) || g.socialSecurity(n) && g.n == n {
-			return end
+			return wordEnd(v, end)
 		}
 	}
 	return 0
+}
+
+// wordEnd returns where the digits end that are joined to a number by hyphens: its last group may be the
+// first of another number, like the 4111 of 030 12345 4111-1111-1111-1111.
+func wordEnd(v string, end int) int {
+	for end < len(v) && (isDigit(v[end]) || v[end] == '-' && end+1 < len(v) && isDigit(v[end+1])) {
+		end++
+	}
+	return end
 }
 
 // inAddress reports whether what stands at i goes on with an address of a network, like the :16:3e: of

@@ -88,6 +88,7 @@ func TestAValueKeepsOnlyWhatTellsNothing(t *testing.T) {
 		{"tel 100000 00:16:3e:aa:bb:cc", "tel <number> <mac>"},
 		{"call 0301 234567 00:16:3e:aa:bb:cc", "call <number> <mac>"},
 		{"+49 30 1234567 2001:db8::7", "<number> <ip>"},
+		{"000 00 4111-1111-1111-1111 0", "<number> 0"},
 		{"hw:00:1a:2b:3c:4d:5e", "hw:<mac>"},
 
 		// Known tokens.
