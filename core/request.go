@@ -164,6 +164,9 @@ func (s selection) secrets(headers map[string]string) (all secrets) {
 		all.headers = append(all.headers, name)
 		if len(value) >= minSecret && (namesSecret(name) || looksLikeKey(value)) {
 			all.add(value)
+			if _, token, scheme := strings.Cut(value, " "); scheme && len(token) >= minSecret { // of a Bearer, alone too
+				all.add(token)
+			}
 		}
 	}
 	for _, setting := range s.driver.Settings {
