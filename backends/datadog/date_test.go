@@ -3,8 +3,12 @@
 package datadog
 
 import (
+	"encoding/json"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/gotoolbase/telemetry/core/driver"
 )
 
 // The intake drops what is more than 18 h past or more than 2 h ahead.
@@ -45,5 +49,32 @@ func TestTheOfficialDateIsOneThatTheIntakeAccepts(t *testing.T) {
 	zone := time.FixedZone("", 5*3600+45*60)
 	if got := officialDate(old.In(zone), now.In(zone)); !got.Equal(clock(4, 0, 0, 0)) {
 		t.Errorf("in another zone: %v", got)
+	}
+}
+
+// What is shown before it is sent is what is sent, but for what the driver names.
+func TestOnlyWhatTheDriverNamesIsOfTheMomentOfSending(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 2, 3, 20, 30, 0, 0, time.UTC)
+	fields := func(at, now time.Time) (fields map[string]any) {
+		text, err := json.Marshal((&backend{}).item(&driver.Event{ID: "a", Type: "b", Name: "c", Time: at}, now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &fields); err != nil {
+			t.Fatal(err)
+		}
+		return fields
+	}
+	for _, at := range []time.Time{now, now.AddDate(0, 0, -7), now.AddDate(0, 0, 7)} {
+		before, after := fields(at, now), fields(at, now.Add(2*time.Hour))
+		if before["date"] == nil == (before["timestamp"] == nil) {
+			t.Errorf("%v has not one date: %v", at, before)
+		}
+		for name, value := range before {
+			if of := slices.Contains(Driver().Momentary, name); (after[name] != value) != of {
+				t.Errorf("%s of %v is of the moment: %v, and the driver says %v", name, at, after[name] != value, of)
+			}
+		}
 	}
 }

@@ -58,3 +58,19 @@ func TestStatusSaysWhatBecomesOfEventsOfAnEarlierYes(t *testing.T) {
 		t.Errorf("it did not: %s", out)
 	}
 }
+
+// Two digits of a receipt are those of a number as well, of which the person means the one or the other.
+func TestADecisionIsNotFoundByLessOfItsReceiptThanTheListShows(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	receipt := h.manager().Stored().Receipt
+	for _, n := range []int{2, 4, 7} {
+		if out, _, code := h.run("telemetry", "receipts", receipt[:n]); code == 0 {
+			t.Errorf("%d characters find\n%s", n, out)
+		}
+	}
+	if out := h.must("telemetry", "receipts", receipt[:8]); !strings.Contains(out, receipt) {
+		t.Errorf("eight find\n%s", out)
+	}
+}
