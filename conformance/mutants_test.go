@@ -903,7 +903,7 @@ func (c cookieTransport) CloseIdleConnections() {
 func lifecycleMutants() []mutant {
 	return []mutant{
 		broken("calls-home-on-open", model{open: func(c *driver.Config) error {
-			ctx, cancel := context.WithTimeout(context.Background(), patient(2*time.Second))
+			ctx, cancel := context.WithTimeout(context.Background(), patient(10*time.Second))
 			defer cancel()
 			r, _ := http.NewRequestWithContext(ctx, http.MethodHead, "https://"+c.Settings["region"]+".intake.example/v2/batch", nil)
 			r.Close = true // or whether the connection is used again would depend on the moment
