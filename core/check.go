@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
 	"github.com/gotoolbase/telemetry/core/internal/identity"
@@ -34,7 +35,7 @@ type CheckReport struct {
 // asked for: an author who has mended a key need not wait for an hour to see it.
 //
 // The event is sent under the person's yes and machine ID as any other, so that a reset has it
-// erased. The error says why none was sent: it wraps ErrOff without a yes to this receiver,
+// deleted. The error says why none was sent: it wraps ErrOff without a yes to this receiver,
 // ErrLocal where everything stays on this machine, ErrChanged where another process changed the
 // answer to another yes meanwhile, ErrBusy where one is delivering, or is a *driver.ConfigError.
 func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
@@ -62,6 +63,13 @@ func (m *Manager) Check(ctx context.Context) (CheckReport, error) {
 		return CheckReport{}, err
 	}
 	receipt, err := in.store().Record(u.decision, in.terms(), in.now())
+	switch {
+	case !errors.Is(err, consent.ErrRetired):
+	case in.decide().Enabled: // and another yes came
+		return CheckReport{}, ErrChanged
+	default:
+		return CheckReport{}, ErrOff
+	}
 	if err != nil {
 		return CheckReport{}, err
 	}

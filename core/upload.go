@@ -66,7 +66,7 @@ func (u *uploader) afterRecording(ctx context.Context, localOnly, mayWait, owed 
 		ctx, cancel := context.WithTimeout(ctx, inlineBudget)
 		defer cancel()
 		if owed {
-			_ = u.eraseSoon(ctx) // what goes wrong with it is for status to tell
+			_ = u.deleteSoon(ctx) // what goes wrong with it is for status to tell
 		}
 		return within(ctx, inlineBudget, u.sendInside)
 	case due:
@@ -74,7 +74,7 @@ func (u *uploader) afterRecording(ctx context.Context, localOnly, mayWait, owed 
 		delivery.Postpone(u.dir, u.now().Add(backgroundLimit))
 		return b.start()
 	case owed:
-		return u.eraseSoon(ctx)
+		return u.deleteSoon(ctx)
 	}
 	return nil
 }
@@ -137,8 +137,12 @@ func (u *uploader) receiptInMemory() (string, error) {
 	if !d.Enabled {
 		return "", delivery.ErrNotAllowed
 	}
-	if receipt, err := u.store().Record(d, u.terms(), u.now()); err == nil {
+	receipt, err := u.store().Record(d, u.terms(), u.now())
+	switch {
+	case err == nil:
 		return receipt.ID, nil
+	case errors.Is(err, consent.ErrRetired):
+		return "", delivery.ErrNotAllowed
 	}
 	if receipt, known := u.store().Known(d, u.terms()); known {
 		return receipt.ID, nil
@@ -150,7 +154,7 @@ func (u *uploader) receiptInMemory() (string, error) {
 }
 
 // keptMachineID is the pseudonym in use if it is stored and known to be used. Under one
-// that nothing keeps, no person could have anything erased: such events have none.
+// that nothing keeps, no person could have anything deleted: such events have none.
 func (u *uploader) keptMachineID() string {
 	key, used, err := identifier{u.installation}.current()
 	if err != nil || !used {
@@ -159,13 +163,13 @@ func (u *uploader) keptMachineID() string {
 	return key.MachineID()
 }
 
-// eraseSoon makes the deletion requests that are due, where there are no events to go
+// deleteSoon makes the deletion requests that are due, where there are no events to go
 // with them: telemetry may be off, the person's request is made all the same.
-func (u *uploader) eraseSoon(ctx context.Context) error {
+func (u *uploader) deleteSoon(ctx context.Context) error {
 	b := background{u.installation}
 	if b.vanishes() {
 		return within(ctx, inlineBudget, func(ctx context.Context) error {
-			return (&eraser{installation: u.installation}).work(ctx, false, nil)
+			return (&deleter{installation: u.installation}).work(ctx, false, nil)
 		})
 	}
 	if err := u.outbox().Postpone(u.now().Add(backgroundLimit)); err != nil {
@@ -374,7 +378,7 @@ func (u *uploader) allowed(receipt consent.Receipt) error {
 		return err
 	}
 	if receipt.Local || u.own.driver.Local {
-		return nil // what stays here needs no receiver to erase it
+		return nil // what stays here needs no receiver to delete it
 	}
 	return identifier{u.installation}.noteSending(u.machineID, u.terms().Receiver())
 }

@@ -100,7 +100,7 @@ func (s Store) InForce(id string) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	if doubted(receipt) {
+	if stored.ended(receipt) || doubted(receipt) {
 		return Receipt{}, ErrRetired
 	}
 	return receipt, nil
@@ -190,7 +190,7 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 		}
 	}
 	want := Receipt{At: now, By: d.Source, Local: d.LocalOnly, Terms: terms, revision: stored.revision, layers: d.layers()}
-	if have, found, err := s.alike(want); found || err != nil {
+	if have, found, err := s.alike(want, stored); found || err != nil {
 		return have, err
 	}
 	// It is in a command's way, which waits for no person: without the lock it is another receipt,
@@ -199,13 +199,13 @@ func (s Store) Record(d Decision, terms Terms, now time.Time) (Receipt, error) {
 	lock, err := s.dir.TryLockBriefly(lockName)
 	for turn := 0; errors.Is(err, state.ErrBusy) && turn < turns; turn++ {
 		time.Sleep(state.LockPatience / turns)
-		if have, found, err := s.alike(want); found || err != nil {
+		if have, found, err := s.alike(want, stored); found || err != nil {
 			return have, err
 		}
 		lock, err = s.dir.TryLockBriefly(lockName)
 	}
 	if err != nil {
-		return s.obtain(want)
+		return s.obtain(want, stored)
 	}
 	defer lock.UnlockBriefly()
 	return s.resume(d, want)
@@ -223,7 +223,7 @@ func (s Store) Known(d Decision, terms Terms) (Receipt, bool) {
 		return own, true
 	}
 	want := Receipt{By: d.Source, Local: d.LocalOnly, Terms: terms, layers: d.layers()}
-	if r, found, err := s.alike(want); found || err != nil {
+	if r, found, err := s.alike(want, d.Stored); found || err != nil {
 		return r, found
 	}
 	h, now, _ := s.readHistory()
@@ -231,10 +231,14 @@ func (s Store) Known(d Decision, terms Terms) (Receipt, bool) {
 	return want.as(was), s.gone(was.Receipt)
 }
 
-// restore writes the copy of a receipt that is part of the stored answer, if it is gone.
+// restore writes the copy of a receipt that is part of the stored answer, if it is gone. Where the
+// answer is another one by now it returns ErrRetired: a no may have ended the receipt.
 func (s Store) restore(r Receipt) error {
 	if s.Holds(r.ID) {
 		return nil
+	}
+	if now := s.Load(); now.Err == nil && now.Receipt != r.ID {
+		return ErrRetired
 	}
 	return s.writeReceipt(r)
 }
@@ -246,9 +250,9 @@ func (s Store) Holds(id string) bool {
 }
 
 // obtain returns the stored receipt that says the same as want, or stores want under a new
-// ID.
-func (s Store) obtain(want Receipt) (Receipt, error) {
-	have, found, err := s.alike(want)
+// ID. stored is the answer that it is for.
+func (s Store) obtain(want Receipt, stored Stored) (Receipt, error) {
+	have, found, err := s.alike(want, stored)
 	if found || err != nil {
 		return have, err
 	}
@@ -261,7 +265,7 @@ func (s Store) obtain(want Receipt) (Receipt, error) {
 // resume is obtain with the answer locked, which takes the ID from the history where the decision
 // stands, and else puts the new one there.
 func (s Store) resume(d Decision, want Receipt) (Receipt, error) {
-	if have, found, err := s.alike(want); found || err != nil { // of a process that had the lock just now
+	if have, found, err := s.alike(want, d.Stored); found || err != nil { // of a process that had the lock just now
 		return have, err
 	}
 	h, now, _ := s.readHistory()
@@ -270,7 +274,7 @@ func (s Store) resume(d Decision, want Receipt) (Receipt, error) {
 		want = want.as(was)
 		return want, s.writeReceipt(want)
 	}
-	r, err := s.obtain(want)
+	r, err := s.obtain(want, d.Stored)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -294,8 +298,8 @@ func (r Receipt) as(was Past) Receipt {
 	return r
 }
 
-// alike looks for the stored receipt that says the same as want.
-func (s Store) alike(want Receipt) (r Receipt, found bool, err error) {
+// alike looks for the stored receipt that says the same as want and that no no has ended.
+func (s Store) alike(want Receipt, stored Stored) (r Receipt, found bool, err error) {
 	list, err := s.list()
 	if err != nil {
 		return Receipt{}, false, err
@@ -303,7 +307,7 @@ func (s Store) alike(want Receipt) (r Receipt, found bool, err error) {
 	digest := want.Terms.Digest()
 	for _, have := range list {
 		same := have.By == want.By && have.Local == want.Local && (have.layers == want.layers || have.layers == "")
-		if same && have.Terms.Digest() == digest && (!found || have.told) {
+		if same && !stored.ended(have) && have.Terms.Digest() == digest && (!found || have.told) {
 			r, found = have, true
 		}
 	}

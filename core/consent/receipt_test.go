@@ -2,6 +2,7 @@ package consent_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -66,5 +67,60 @@ func TestANoEndsAReceiptThatIsOutOfTheWay(t *testing.T) {
 	}
 	if _, err := store.InForce(receipt.ID); looks != 2 || !errors.Is(err, consent.ErrRetired) {
 		t.Errorf("after %d looks: %v", looks, err)
+	}
+}
+
+// A command that looked before a no may go on after it, and after the yes that follows: it must
+// not bring the receipt back that the no has ended.
+func TestACommandThatLookedBeforeANoBringsNoReceiptBack(t *testing.T) {
+	t.Parallel()
+	store, _ := fresh(t)
+	ended := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+	looked := consent.Decision{Enabled: true, Source: consent.SourceQuestion, Stored: ended}
+	if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil {
+		t.Fatal(err)
+	}
+	yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+	if receipt, err := store.Record(looked, shown(), noon); !errors.Is(err, consent.ErrRetired) {
+		t.Errorf("it records under %+v (%v)", receipt, err)
+	}
+	wantRetired(t, store, "afterwards", ended.Receipt)
+}
+
+// Whatever puts the file of a receipt back, such as a process that was about to write it when
+// the no came, or a copy of the directory: a no has ended it for good.
+func TestAReceiptThatIsThereAgainAfterANoStaysEnded(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	ended := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+	byVariable := record(t, store, variable(store, false), shown())
+	files := map[string][]byte{}
+	for _, id := range []string{ended.Receipt, byVariable.ID} {
+		content, err := os.ReadFile(filepath.Join(dir, "receipts", id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Join(dir, "receipts", id)] = content
+	}
+	if err := store.No(consent.SourceCommand, "", shown(), noon); err != nil {
+		t.Fatal(err)
+	}
+	after := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+	for file, content := range files {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantRetired(t, store, "after the next yes", ended.Receipt, byVariable.ID)
+	if list, err := store.Receipts(); err != nil || len(list) != 1 || list[0].ID != after.Receipt {
+		t.Errorf("in force are %+v (%v), want the one of the last yes", list, err)
+	}
+	again := yes(t, store, consent.AnswerYes, consent.SourceCommand, shown())
+	same := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+	wantRetired(t, store, "after more yeses", ended.Receipt, byVariable.ID)
+	for _, r := range []string{again.Receipt, same.Receipt, record(t, store, variable(store, false), shown()).ID} {
+		if r == ended.Receipt || r == byVariable.ID {
+			t.Errorf("%s is recorded under again", r)
+		}
 	}
 }

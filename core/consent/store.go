@@ -38,11 +38,16 @@ type Stored struct {
 	// about the state directory, so that it is not known whether anything is stored.
 	Err    error
 	Unseen bool
-	// revision is different after each change.
-	revision int
+	// revision is different after each change, and lastNo that of the last no before this yes, 0
+	// where there was none or a version stored the yes that did not note it.
+	revision, lastNo int
 }
 
 func (s Stored) saidYes() bool { return s.Answer == AnswerYes || s.Answer == AnswerLocal }
+
+// ended reports whether a no came after a receipt. The no has removed its file; whatever puts that
+// back, such as a process that was about to write it, brings nothing back into force.
+func (s Stored) ended(r Receipt) bool { return r.revision <= s.lastNo && s.lastNo > 0 }
 
 // receipt is what the answer says as a receipt.
 func (s Stored) receipt() Receipt {
@@ -115,6 +120,12 @@ func storedIn(record state.Record) (Stored, error) {
 	default:
 		return Stored{}, state.ErrCorrupt
 	}
+	if no := record["last_no"]; no != "" {
+		var err error
+		if stored.lastNo, err = strconv.Atoi(no); err != nil {
+			return Stored{}, state.ErrCorrupt
+		}
+	}
 	if record["receipt"] == "" {
 		return stored, nil
 	}
@@ -164,11 +175,15 @@ func (s Store) Yes(said Past, seen Stored) error {
 		s.mend(was.Receipt, was) // what waits under it has nothing but the copy from now on
 	}
 	revision := max(was.revision, seen.revision) + 1
-	receipt, err := s.obtain(Receipt{At: said.At, By: said.By, Local: said.Decided == AnswerLocal, Terms: said.Terms, revision: revision})
+	now := Stored{Answer: said.Decided, At: said.At, revision: revision, lastNo: was.lastNo}
+	if was.Answer == AnswerNo {
+		now.lastNo = was.revision
+	}
+	receipt, err := s.obtain(Receipt{At: said.At, By: said.By, Local: said.Decided == AnswerLocal, Terms: said.Terms, revision: revision}, now)
 	if err != nil {
 		return err
 	}
-	if err := s.write(said.Decided, receipt, said.At, revision); err != nil {
+	if err := s.write(now, receipt); err != nil {
 		return err
 	}
 	said.Receipt, said.ShownKnown, said.revision = receipt.ID, true, revision
@@ -177,17 +192,20 @@ func (s Store) Yes(said Past, seen Stored) error {
 }
 
 // write stores a yes together with its receipt, which it confirms.
-func (s Store) write(answer Answer, receipt Receipt, at time.Time, revision int) error {
-	if receipt.revision != revision {
-		receipt.revision = revision
+func (s Store) write(yes Stored, receipt Receipt) error {
+	if receipt.revision != yes.revision {
+		receipt.revision = yes.revision
 		if err := s.writeReceipt(receipt); err != nil {
 			return err
 		}
 	}
-	receipt.At = at
+	receipt.At = yes.At
 	r := state.Record{}
 	receipt.put(r)
-	r["answer"] = string(answer)
+	r["answer"] = string(yes.Answer)
+	if yes.lastNo > 0 {
+		r["last_no"] = strconv.Itoa(yes.lastNo)
+	}
 	return s.dir.WriteRecord(fileName, r)
 }
 
@@ -246,13 +264,14 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 		return Stored{}, err
 	}
 	terms.NoticeVersion = was.Notice
+	was.revision++
 	receipt, err := s.obtain(Receipt{
-		At: was.At, By: SourceUpgrade, Local: was.Answer == AnswerLocal, Terms: terms, revision: was.revision + 1,
-	})
+		At: was.At, By: SourceUpgrade, Local: was.Answer == AnswerLocal, Terms: terms, revision: was.revision,
+	}, was)
 	if err != nil {
 		return Stored{}, err
 	}
-	if err := s.write(was.Answer, receipt, was.At, was.revision+1); err != nil {
+	if err := s.write(was, receipt); err != nil {
 		return Stored{}, err
 	}
 	adopted := s.Load()
