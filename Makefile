@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help floors demo demo-erasure demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck pages reference recording
+.PHONY: help floors demo demo-deletion demo-gateway test race torture lint bench load peers fold size fuzz cross interop web contrib deploy deps redact-report conformance-report wine cost share install uninstall sbom reproducible release snapshot apidiff vulncheck pages reference recording
 
 GO ?= go
 # What `make test`, `make race`, `make lint` and `make bench` look at.
@@ -28,13 +28,13 @@ PAGE ?=
 help: ## Show this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: ## See it work: a question, events, an intake that goes away, a no, an erasure
+demo: ## See it work: a question, events, an intake that goes away, a no, a deletion
 	@$(GO) run ./internal/demo
 
-demo-erasure: ## See a reset reach a vendor and come back verified, whatever goes wrong
-	@$(GO) run ./internal/demo erasure
+demo-deletion: ## See a reset reach a vendor and come back verified, whatever goes wrong
+	@$(GO) run ./internal/demo deletion
 
-demo-gateway: ## See events pass a gateway, a vendor away and back, a page of them, and an erasure
+demo-gateway: ## See events pass a gateway, a vendor away and back, a page of them, and a deletion
 	@$(GO) run ./internal/demo gateway
 
 # A machine where others are at work takes several times as long as a quiet one, and is not a
@@ -43,9 +43,9 @@ test: ## Run every test, in random order
 	$(GO) test -shuffle=on -timeout 20m $(PKG)
 
 # Programs that a test builds have no race detector in them, so what these packages do is no
-# more under it than without. internal/erasure lets weeks pass on SQLite, which the detector slows
-# most of all: what it runs is under it in relay/erasures, relay/store and core.
-UNRACED := /examples$$ /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/erasure$$ /internal/exit$$ \
+# more under it than without. internal/deletion lets weeks pass on SQLite, which the detector slows
+# most of all: what it runs is under it in relay/deletions, relay/store and core.
+UNRACED := /examples$$ /cmd/telemetry/internal/shown$$ /internal/arch$$ /internal/bench$$ /internal/deletion$$ /internal/exit$$ \
 	/internal/omitted$$ /internal/pages$$ /internal/policy$$ /internal/recording$$ /internal/reference$$ \
 	/internal/torture$$
 
@@ -74,7 +74,7 @@ lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod be
 bench: ## Run the benchmarks: BENCH=Process PKG=./internal/bench for some of them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -p 1 $(PKG)
 
-load: ## Load the gateway for some minutes and write docs/measurements/load.md: LOAD=3 for longer, LOAD=full for a million erasures
+load: ## Load the gateway for some minutes and write docs/measurements/load.md: LOAD=3 for longer, LOAD=full for a million deletions
 	$(GO) test -count=1 -v -timeout 2h -run '^TestLoad$$' ./relay/internal/load -args -page $(CURDIR)/docs/measurements/load.md $(if $(filter full,$(LOAD)),-full,-times $(LOAD))
 
 peers: ## Measure the other ways beside this module and write docs/measurements/peers.md and its chart: PEERS=full for more

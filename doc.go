@@ -17,13 +17,13 @@
 //	                                         core/driver/driverhttp and core/driver/drivernet,
 //	                                         the clients; conformance, the tests
 //	  in another language                    cmd/telemetry-conformance
-//	have data erased from within a tool      deletion, deletion/httpjson
+//	have data deleted from within a tool      deletion, deletion/httpjson
 //	write a requestor for a vendor           deletion, with deletion/posthog, deletion/datadog,
 //	                                         deletion/segment and deletion/amplitude as
 //	                                         examples; conformance
 //	run a gateway                            cmd/telemetry-relay, a program
 //	  with a list of vendors of your own     relay/relaycmd
-//	  within a service of your own           relay/events, relay/erasures, relay/opendsr,
+//	  within a service of your own           relay/events, relay/deletions, relay/opendsr,
 //	                                         relay/report, relay/store
 //	want to know who may decide, and how     core/consent
 //	change this module                       CONTRIBUTING.md and docs/explanation/design.md

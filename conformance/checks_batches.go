@@ -335,7 +335,7 @@ func everyType(p *probe) {
 		e.Type, e.Name, e.Metadata = kind, name, metadata
 		return e
 	}
-	request := bare("data.deletion_request", "deletion_request", map[string]string{"erasure_key": strings.Repeat("e5a5e0ff", 8)})
+	request := bare("data.deletion_request", "deletion_request", map[string]string{"deletion_key": strings.Repeat("e5a5e0ff", 8)})
 	request.ConsentID, request.OSVersion = "", ""
 	events := []driver.Event{request}
 	for i, reason := range []string{"queue_full", "expired", "unreadable", "refused", "unconfirmed", "unwritten", "invalid", "withdrawn"} {

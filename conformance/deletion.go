@@ -40,14 +40,14 @@ type DeletionSubject struct {
 	NotAccepted []Answer
 	// State is how far an accepted request has come.
 	State deletion.State
-	// Decode returns the machine ID that a request asks to erase, "" where it asks for
+	// Decode returns the machine ID that a request asks to delete, "" where it asks for
 	// something else first. Only a requestor that leaves everything to the person, with State
 	// Manual, sends nothing and has no Decode.
 	Decode func(Request) (string, error)
 	// DecodeAll is Decode for a request that asks for several, of requestors that are a
 	// deletion.Bulk. It returns none where the request asks for something else.
 	DecodeAll func(Request) ([]string, error)
-	// Secrets are keys that no error may hold. The erasure key is one without being named.
+	// Secrets are keys that no error may hold. The deletion key is one without being named.
 	Secrets []string
 
 	// Statuses is what refusals with these statuses are, where that is documented, and
@@ -65,7 +65,7 @@ type DeletionSubject struct {
 	// RequestedAt returns when the person asked, as a request has it, zero where it does not
 	// say. nil means that the other side does not take it.
 	RequestedAt func(Request) (time.Time, error)
-	// TakesKey reports whether a request is one for which the other side asks for the erasure
+	// TakesKey reports whether a request is one for which the other side asks for the deletion
 	// key. nil means that nothing is known of it.
 	TakesKey func(Request) bool
 	// Hosts returns the hosts, with their ports, that a requestor contacts when it was opened
@@ -119,7 +119,7 @@ func RunDeletion(t *testing.T, s DeletionSubject) {
 	s.ofVendor()
 	name := "deletion " + t.Name() + " " + s.Name
 	if playing() {
-		play(name, func(o *orders) account { return childErases(o, &s) }) // does not return if it is this subject's turn
+		play(name, func(o *orders) account { return childDeletes(o, &s) }) // does not return if it is this subject's turn
 		return
 	}
 	report := verifyDeletion(&s, options{reach: reachTest(t.Name()), name: name, short: testing.Short()})
@@ -138,7 +138,7 @@ func VerifyDeletion(s DeletionSubject) Report {
 	s.ofVendor()
 	name := fmt.Sprintf("deletion %s #%d", s.Name, turnOf(s.Name))
 	if playing() {
-		play(name, func(o *orders) account { return childErases(o, &s) })
+		play(name, func(o *orders) account { return childDeletes(o, &s) })
 		return Report{Subject: s.Name}
 	}
 	return verifyDeletion(&s, options{reach: reachAgain(), name: name, mayBeLost: true})
@@ -229,9 +229,9 @@ func deletionChecks(s *DeletionSubject) []Check {
 			}
 			return ""
 		}}, do: on(deletionLookalike),
-			Sentence: "What the other side sends with a friendly status while it erases nothing is an error."},
+			Sentence: "What the other side sends with a friendly status while it deletes nothing is an error."},
 		{ID: "deletion/names-the-id", Level: Must, needs: sends, do: on(deletionNamesID),
-			Sentence: "What is asked to be erased is the machine ID of the request, and nothing else."},
+			Sentence: "What is asked to be deleted is the machine ID of the request, and nothing else."},
 		{ID: "deletion/id-validated", Level: Must, do: on(deletionValidates),
 			Sentence: "A machine ID that is not 32 hexadecimal characters is an error before anything is sent: in a query it might mean everybody."},
 		{ID: "deletion/may-be-repeated", Level: Must, do: on(deletionRepeated),
@@ -245,16 +245,16 @@ func deletionChecks(s *DeletionSubject) []Check {
 		{ID: "deletion/each-its-own-deadline", Level: Must, needs: sends, do: on(deletionOwnDeadline),
 			Sentence: "The deadline of a request holds while another one of the same requestor waits."},
 		{ID: "deletion/no-secret-in-errors", Level: Must, needs: sends, do: func(p *probe) { deletionSecrets(s, ts, p) },
-			Sentence: "No error holds a key or the erasure key, also if the server repeats them."},
+			Sentence: "No error holds a key or the deletion key, also if the server repeats them."},
 		{ID: "deletion/keys-stay-on-redirect", Level: Must, needs: sends, do: on(deletionRedirect),
 			Sentence: "A redirect is not followed: neither keys nor IDs reach its target."},
 	}, deletionAnswerChecks(s, ts), requestChecks(s, ts), leftoverChecks(s, ts), plantedChecks(s), followChecks(s, ts), vendorChecks(s))
 }
 
-// erasure is the request that the checks make.
-func erasure() deletion.Request {
+// deletion is the request that the checks make.
+func plannedRequest() deletion.Request {
 	return deletion.Request{
-		Tool: toolName, MachineID: strings.Repeat("0dd5a1ad", 4), ErasureKey: strings.Repeat("e2a5ecafe0123456", 4),
+		Tool: toolName, MachineID: strings.Repeat("0dd5a1ad", 4), DeletionKey: strings.Repeat("e2a5ecafe0123456", 4),
 		RequestedAt: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
 	}
 }
@@ -314,7 +314,7 @@ func (s *DeletionSubject) requestUnder(ctx context.Context, p *probe, limit time
 
 func deletionAccepted(s *DeletionSubject, p *probe) {
 	s.accept(p)
-	switch a := s.request(p, longTime(), erasure()); {
+	switch a := s.request(p, longTime(), plannedRequest()); {
 	case a.late:
 	case a.err != nil:
 		p.failf("the request was accepted, and the error is: %v", a.err)
@@ -334,14 +334,14 @@ func deletionAccepted(s *DeletionSubject, p *probe) {
 		x.write("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
 		return answer(s.acceptance(x.Request))(x)
 	})
-	if a := s.request(p, longTime(), erasure()); !a.late && (a.err != nil || a.receipt.State != s.State) {
+	if a := s.request(p, longTime(), plannedRequest()); !a.late && (a.err != nil || a.receipt.State != s.State) {
 		p.failf("after early hints the state is %q with the error %v, want %q", a.receipt.State, a.err, s.State)
 	}
 }
 
 func deletionUnacknowledged(s *DeletionSubject, ts *trials, p *probe) {
 	for _, t := range ts.all(p) {
-		if !t.follows && t.met() && t.refuses && !t.erased && t.err == nil && !s.statusDecides(t) {
+		if !t.follows && t.met() && t.refuses && !t.deleted && t.err == nil && !s.statusDecides(t) {
 			p.report(t.finding("no error, and the state %q", t.receipt.State))
 		}
 	}
@@ -356,7 +356,7 @@ func deletionUnacknowledged(s *DeletionSubject, ts *trials, p *probe) {
 			defer q.close()
 			s.accept(q)
 			arrange(q)
-			if a := s.request(q, limit, erasure()); !a.late && a.err == nil {
+			if a := s.request(q, limit, plannedRequest()); !a.late && a.err == nil {
 				q.failf("%s: no error, and the state %q", what, a.receipt.State)
 			}
 			for _, f := range q.found() {
@@ -391,7 +391,7 @@ func (s *DeletionSubject) statusDecides(t *trial) bool {
 func deletionLookalike(s *DeletionSubject, p *probe) {
 	for _, no := range s.NotAccepted {
 		p.server.reactWith(answer(no))
-		if a := s.request(p, longTime(), erasure()); !a.late && a.err == nil {
+		if a := s.request(p, longTime(), plannedRequest()); !a.late && a.err == nil {
 			p.failf("no error, and the state %q", a.receipt.State)
 		}
 	}
@@ -399,30 +399,30 @@ func deletionLookalike(s *DeletionSubject, p *probe) {
 
 func deletionNamesID(s *DeletionSubject, p *probe) {
 	s.accept(p)
-	s.request(p, longTime(), erasure())
+	s.request(p, longTime(), plannedRequest())
 	named := 0
 	for _, x := range p.server.seen() {
 		id, err := s.Decode(x.Request)
 		switch {
 		case err != nil:
 			p.failf("the request cannot be read: %v", err)
-		case id == erasure().MachineID:
+		case id == plannedRequest().MachineID:
 			named++
 		case id != "":
-			p.failf("the request asks to erase %q, want %q", id, erasure().MachineID)
+			p.failf("the request asks to delete %q, want %q", id, plannedRequest().MachineID)
 		}
 	}
 	if named == 0 {
-		p.failf("no request asks to erase %q", erasure().MachineID)
+		p.failf("no request asks to delete %q", plannedRequest().MachineID)
 	}
 }
 
 func deletionValidates(s *DeletionSubject, p *probe) {
 	s.accept(p)
-	good := erasure().MachineID
+	good := plannedRequest().MachineID
 	for _, id := range []string{"", "*", "x OR *", good + " OR *", good[:31], good + "0", good[:31] + "g", good[:31] + "\n", good + "\x00",
 		`"},"all":true,"x":{"y":"`, "../../" + good[:26], "%2a", " " + good[:31], strings.Repeat("*", 32)} {
-		req := erasure()
+		req := plannedRequest()
 		req.MachineID = id
 		if a := s.request(p, longTime(), req); !a.late && a.err == nil {
 			p.failf("the machine ID %q: no error", id)
@@ -442,11 +442,11 @@ func deletionRepeated(s *DeletionSubject, p *probe) {
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()
 	for range 2 {
-		if receipt, err := requestor.RequestDeletion(ctx, erasure()); err != nil || receipt.State != s.State {
+		if receipt, err := requestor.RequestDeletion(ctx, plannedRequest()); err != nil || receipt.State != s.State {
 			p.failf("the state is %q with the error %v, want %q", receipt.State, err, s.State)
 		}
 	}
-	if a := s.request(p, longTime(), erasure()); a.err != nil || a.receipt.State != s.State {
+	if a := s.request(p, longTime(), plannedRequest()); a.err != nil || a.receipt.State != s.State {
 		p.failf("by a new requestor: the state is %q with the error %v, want %q", a.receipt.State, a.err, s.State)
 	}
 }
@@ -468,7 +468,7 @@ func deletionDeadline(s *DeletionSubject, ts *trials, p *probe) {
 		}
 		s.accept(q)
 		f.arrange(q)
-		s.request(q, shortTime(), erasure())
+		s.request(q, shortTime(), plannedRequest())
 		for _, found := range q.found() {
 			p.report(found)
 		}
@@ -483,7 +483,7 @@ func deletionCancelled(s *DeletionSubject, p *probe) {
 	s.accept(p)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if a := s.requestUnder(ctx, p, slack(), erasure()); !a.late && a.err == nil {
+	if a := s.requestUnder(ctx, p, slack(), plannedRequest()); !a.late && a.err == nil {
 		p.failf("under a context that had ended: no error, and the state %q", a.receipt.State)
 	}
 	if n := len(p.server.seen()); n > 0 {
@@ -496,7 +496,7 @@ func deletionCancelledDuring(s *DeletionSubject, p *probe) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan asked, 1)
-	go func() { done <- s.requestUnder(ctx, p, longTime(), erasure()) }()
+	go func() { done <- s.requestUnder(ctx, p, longTime(), plannedRequest()) }()
 	select {
 	case <-reached:
 	case a := <-done:
@@ -532,7 +532,7 @@ func deletionOwnDeadline(s *DeletionSubject, p *probe) {
 	defer cancel()
 	first := make(chan error, 1)
 	go func() {
-		first <- asksSafely(long, requestor, erasure())
+		first <- asksSafely(long, requestor, plannedRequest())
 	}()
 	select {
 	case <-reached:
@@ -542,7 +542,7 @@ func deletionOwnDeadline(s *DeletionSubject, p *probe) {
 	}
 	short, stop := context.WithTimeout(context.Background(), shortTime())
 	defer stop()
-	other := erasure()
+	other := plannedRequest()
 	other.MachineID = strings.Repeat("b01dface", 4)
 	second := make(chan error, 1)
 	go func() {
@@ -559,10 +559,10 @@ func deletionOwnDeadline(s *DeletionSubject, p *probe) {
 
 func deletionSecrets(s *DeletionSubject, ts *trials, p *probe) {
 	s.secretsInErrors(ts, p, false)
-	canaries := canariesOf("a secret", append([]string{erasure().ErasureKey}, s.Secrets...))
+	canaries := canariesOf("a secret", append([]string{plannedRequest().DeletionKey}, s.Secrets...))
 	for _, status := range []int{200, 302, 400, 401, 403, 404, 409, 412, 429, 500, 503} {
 		p.server.reactWith(func(x *exchange) bool { return answer(p.echo(x, status))(x) })
-		if a := s.request(p, longTime(), erasure()); a.err != nil {
+		if a := s.request(p, longTime(), plannedRequest()); a.err != nil {
 			plain, digests := search([]byte(a.err.Error()), canaries)
 			for _, found := range append(plain, digests...) {
 				p.failf("the error after a status %d holds %s", status, found)
@@ -573,7 +573,7 @@ func deletionSecrets(s *DeletionSubject, ts *trials, p *probe) {
 
 // secretsInErrors searches the errors of all trials.
 func (s *DeletionSubject) secretsInErrors(ts *trials, p *probe, follows bool) {
-	canaries := canariesOf("a secret", append([]string{erasure().ErasureKey}, s.Secrets...))
+	canaries := canariesOf("a secret", append([]string{plannedRequest().DeletionKey}, s.Secrets...))
 	said := map[string]bool{}
 	for _, t := range ts.all(p) {
 		if t.follows != follows || t.err == nil || said[t.err.Error()] {
@@ -588,15 +588,15 @@ func (s *DeletionSubject) secretsInErrors(ts *trials, p *probe, follows bool) {
 }
 
 func deletionRedirect(s *DeletionSubject, p *probe) {
-	canaries := canariesOf("a key or an ID", append([]string{erasure().ErasureKey, erasure().MachineID}, s.Secrets...))
+	canaries := canariesOf("a key or an ID", append([]string{plannedRequest().DeletionKey, plannedRequest().MachineID}, s.Secrets...))
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		p.server.reactWith(answer(Answer{Status: status, Header: http.Header{"Location": {elsewhere + "/here"}}}))
-		s.request(p, longTime(), erasure())
+		s.request(p, longTime(), plannedRequest())
 	}
 	const sameHost = "/elsewhere-on-this-host"
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		p.server.reactWith(answer(Answer{Status: status, Header: http.Header{"Location": {sameHost}}}))
-		s.request(p, longTime(), erasure())
+		s.request(p, longTime(), plannedRequest())
 	}
 	for _, x := range p.server.seen() {
 		if strings.Contains(x.URL, sameHost) {

@@ -32,7 +32,7 @@ func deletionAnswerChecks(s *DeletionSubject, ts *trials) []Check {
 		{ID: "deletion/endless-answer", Level: Must, needs: sends, do: on(endlessAnswers),
 			Sentence: "Of an answer that does not end, no more is read than anybody has to say."},
 		{ID: "deletion/receipt-free-of-keys", Level: Must, do: on(receiptFreeOfKeys),
-			Sentence: "No receipt holds a key, also if the server repeats it; the erasure key may stand in the URL with which the person finishes a request."},
+			Sentence: "No receipt holds a key, also if the server repeats it; the deletion key may stand in the URL with which the person finishes a request."},
 		{ID: "deletion/receipt-free-of-raw-answers", Level: Must, needs: sends, do: on(receiptFreeOfAnswers),
 			Sentence: "A receipt holds what the requestor understood, not what the server happened to say."},
 		{ID: "deletion/receipt-is-clean", Level: Must, do: on(receiptIsClean),
@@ -99,7 +99,7 @@ func (s *DeletionSubject) once(react func(int, Request) reply) *trial {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()
-	t.answered = survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, erasure()) })
+	t.answered = survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, plannedRequest()) })
 	return t
 }
 
@@ -251,9 +251,9 @@ func (s *DeletionSubject) receipts(ts *trials, p *probe, change func(string) []m
 
 func receiptFreeOfKeys(s *DeletionSubject, ts *trials, p *probe) {
 	keys := canariesOf("a key", s.Secrets)
-	key := canariesOf("the erasure key", []string{erasure().ErasureKey})
+	key := canariesOf("the deletion key", []string{plannedRequest().DeletionKey})
 	repeating := func(body string) []mutation {
-		more, _ := withField(body, "suite", strings.Join(append(slices.Clone(s.Secrets), erasure().ErasureKey), " "))
+		more, _ := withField(body, "suite", strings.Join(append(slices.Clone(s.Secrets), plannedRequest().DeletionKey), " "))
 		return []mutation{{"every key in a field that nobody reads", more}}
 	}
 	s.receipts(ts, p, repeating, func(what string, r deletion.Receipt) {

@@ -16,7 +16,7 @@ import (
 // clerk is a desk that a program lists as a vendor, and that does more: it asks for many at
 // once, looks and counts. Mutants replace its parts.
 //
-//	POST /erasures/many   202 the same as of one
+//	POST /deletions/many   202 the same as of one
 type clerk struct {
 	*desk
 	many  func(c *clerk, ctx context.Context, reqs []deletion.Request) ([]deletion.Outcome, error)
@@ -45,7 +45,7 @@ func (c *clerk) askMany(ctx context.Context, reqs []deletion.Request) ([]deletio
 		}
 	}
 	body, _ := json.Marshal(map[string][]string{"machine_ids": ids})
-	a, err := c.exchange(c.desk, ctx, http.MethodPost, "/erasures/many", body)
+	a, err := c.exchange(c.desk, ctx, http.MethodPost, "/deletions/many", body)
 	if err == nil {
 		err = c.judge(a, http.StatusAccepted)
 	}
@@ -76,7 +76,7 @@ func (c *clerk) look(ctx context.Context, id string) (deletion.Found, error) {
 // clerkVendor is what a program would list.
 func clerkVendor(change func(*clerk)) deletion.Vendor {
 	return deletion.Vendor{
-		Name: "clerk", Doc: "erases records at the clerk's",
+		Name: "clerk", Doc: "deletes records at the clerk's",
 		Settings: []driver.Setting{
 			{Name: "endpoint", Doc: "URL of the clerk"},
 			{Name: "token", Doc: "token of the operator", Required: true, Secret: true},
@@ -219,7 +219,7 @@ func clerkMutants() []deletionMutant {
 				return max(n-1, 0), err
 			}
 		}, "count-only-what-is-said"),
-		clerkWith("a-look-that-erases", func(c *clerk) {
+		clerkWith("a-look-that-deletes", func(c *clerk) {
 			c.find = func(c *clerk, ctx context.Context, id string) (deletion.Found, error) {
 				if _, err := c.ask(ctx, deletion.Request{MachineID: id}); err != nil {
 					return deletion.Found{}, err

@@ -104,14 +104,14 @@ func TestHonestRequestorsPassHoweverTheyWork(t *testing.T) {
 				return deletion.Receipt{}, errNo
 			}
 			form := url.Values{"id": {req.MachineID}, "token": {said.Token}, "sent": {time.Now().Format(time.RFC3339Nano)}}.Encode()
-			status, _, err = h.call(ctx, "POST", "/erase", "application/x-www-form-urlencoded", form)
+			status, _, err = h.call(ctx, "POST", "/delete", "application/x-www-form-urlencoded", form)
 			if status == 401 { // it has run out
 				if status, _, err = h.call(ctx, "POST", "/token", "application/x-www-form-urlencoded", "grant_type=client_credentials&again=1"); status == 200 {
-					status, _, err = h.call(ctx, "POST", "/erase", "application/x-www-form-urlencoded", form)
+					status, _, err = h.call(ctx, "POST", "/delete", "application/x-www-form-urlencoded", form)
 				}
 			}
 			return done(status, 202, err, deletion.Acknowledged)
-		}), map[string]Answer{"/token": {Body: `{"token":"t-1"}`}, "/erase": {Status: 202, Body: `{}`}}),
+		}), map[string]Answer{"/token": {Body: `{"token":"t-1"}`}, "/delete": {Status: 202, Body: `{}`}}),
 		answers(honestSubject("deleted at once, and says how many", deletion.Verified, func(h honest, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
 			var said struct {
 				Deleted *int
@@ -124,7 +124,7 @@ func TestHonestRequestorsPassHoweverTheyWork(t *testing.T) {
 			return deletion.Receipt{State: deletion.Verified, Detail: fmt.Sprint(said.Deleted != nil)}, nil
 		}), map[string]Answer{"/machines/": {Body: `{"deleted":12,"left":0}`}}),
 		answers(honestSubject("details are asked for, and can be done without", deletion.Acknowledged, func(h honest, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
-			status, _, err := h.call(ctx, "POST", "/erase", "application/json", `{"id":"`+req.MachineID+`"}`)
+			status, _, err := h.call(ctx, "POST", "/delete", "application/json", `{"id":"`+req.MachineID+`"}`)
 			receipt, err := done(status, 200, err, deletion.Acknowledged)
 			if err == nil {
 				if status, _, err := h.call(ctx, "GET", "/when", "", ""); err == nil && status == 200 {
@@ -132,16 +132,16 @@ func TestHonestRequestorsPassHoweverTheyWork(t *testing.T) {
 				}
 			}
 			return receipt, err
-		}), map[string]Answer{"/erase": {Body: `{"queued":true}`}, "/when": {Body: `{"days":1}`}}),
+		}), map[string]Answer{"/delete": {Body: `{"queued":true}`}, "/when": {Body: `{"days":1}`}}),
 		answers(honestSubject("two regions", deletion.Delivered, func(h honest, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
 			for _, region := range []string{"eu", "us"} {
-				status, _, err := h.call(ctx, "POST", "/"+region+"/erase", "application/json", `{"id":"`+req.MachineID+`"}`)
+				status, _, err := h.call(ctx, "POST", "/"+region+"/delete", "application/json", `{"id":"`+req.MachineID+`"}`)
 				if _, err := done(status, 200, err, deletion.Delivered); err != nil {
 					return deletion.Receipt{}, err
 				}
 			}
 			return deletion.Receipt{State: deletion.Delivered}, nil
-		}), map[string]Answer{"/erase": {Body: `{"queued":true}`}}),
+		}), map[string]Answer{"/delete": {Body: `{"queued":true}`}}),
 	} {
 		// A status alone decides for most of them, so pages are told apart by their first byte.
 		open := s.Open

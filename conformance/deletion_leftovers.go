@@ -46,7 +46,7 @@ func oneAttemptEach(s *DeletionSubject, ts *trials, p *probe) {
 	usual := 0
 	for _, t := range ts.all(p) {
 		if !t.follows && t.outcome.name == acceptance {
-			usual = s.asksFor(t.calls)[erasure().MachineID]
+			usual = s.asksFor(t.calls)[plannedRequest().MachineID]
 		}
 	}
 	for _, t := range ts.list {
@@ -55,8 +55,8 @@ func oneAttemptEach(s *DeletionSubject, ts *trials, p *probe) {
 		}
 		// What has a number or a time of its own is not the same call, but asks for the same.
 		passes := t.status == 0 || slices.Contains(passing, t.status)
-		if n := s.asksFor(t.calls)[erasure().MachineID]; !t.follows && passes && n > max(usual, 1) {
-			p.report(t.finding("the erasure was asked for %d times", n))
+		if n := s.asksFor(t.calls)[plannedRequest().MachineID]; !t.follows && passes && n > max(usual, 1) {
+			p.report(t.finding("the deletion was asked for %d times", n))
 			continue
 		}
 		made := map[string]bool{}

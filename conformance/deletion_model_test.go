@@ -19,11 +19,11 @@ import (
 )
 
 // desk is a requestor that keeps the contract and uses all of it: it looks a person up,
-// asks for the erasure, follows it, and counts what is left. Mutants replace its parts.
+// asks for the deletion, follows it, and counts what is left. Mutants replace its parts.
 //
 //	GET  /people?id=<machine ID>   200 {"records": 3}
-//	POST /erasures                 202 {"id": "r1", "state": "queued", "note": "…"}
-//	GET  /erasures/<id>            200 the same; 404 {"error": "unknown"}
+//	POST /deletions                 202 {"id": "r1", "state": "queued", "note": "…"}
+//	GET  /deletions/<id>            200 the same; 404 {"error": "unknown"}
 //	GET  /people?id=…              once it is done: how many records are left
 type desk struct {
 	endpoint string
@@ -58,7 +58,7 @@ func newDesk(endpoint string, transport http.RoundTripper) *desk {
 		exchange: (*desk).once, prepare: func(*http.Request) {}, judge: judgeDesk, receipt: deskReceipt, state: deskState, records: deskRecords,
 		request: (*desk).ask, status: (*desk).follow, remembered: &deskMemory{},
 		body: func(req deletion.Request) map[string]any {
-			return map[string]any{"machine_id": req.MachineID, "erasure_key": req.ErasureKey, "requested_at": req.RequestedAt.UTC().Format(time.RFC3339)}
+			return map[string]any{"machine_id": req.MachineID, "deletion_key": req.DeletionKey, "requested_at": req.RequestedAt.UTC().Format(time.RFC3339)}
 		},
 	}
 }
@@ -79,7 +79,7 @@ func (d *desk) ask(ctx context.Context, req deletion.Request) (deletion.Receipt,
 		return deletion.Receipt{}, err
 	}
 	body, _ := json.Marshal(d.body(req))
-	a, err := d.exchange(d, ctx, http.MethodPost, "/erasures", body)
+	a, err := d.exchange(d, ctx, http.MethodPost, "/deletions", body)
 	if err == nil {
 		err = d.judge(a, http.StatusAccepted)
 	}
@@ -105,7 +105,7 @@ func (d *desk) left(ctx context.Context, id string) (int, error) {
 }
 
 func (d *desk) follow(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
-	a, err := d.exchange(d, ctx, http.MethodGet, "/erasures/"+url.PathEscape(receipt.ID), nil)
+	a, err := d.exchange(d, ctx, http.MethodGet, "/deletions/"+url.PathEscape(receipt.ID), nil)
 	if err != nil {
 		return receipt, err
 	}

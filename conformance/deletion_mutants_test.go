@@ -64,7 +64,7 @@ func TestEveryDeletionMutantFailsExactlyItsChecks(t *testing.T) {
 	for i, m := range list {
 		t.Run(m.name, func(t *testing.T) {
 			if playing() {
-				play(t.Name(), func(o *orders) account { return childErases(o, &m.subject) })
+				play(t.Name(), func(o *orders) account { return childDeletes(o, &m.subject) })
 				return
 			}
 			report := reports[i]()
@@ -173,7 +173,7 @@ func deskPrivacyMutants() []deletionMutant {
 		deskWith("key-in-the-look-up", func(d *desk) {
 			d.request = func(d *desk, ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
 				one := *d // or requests at once would have each other's
-				one.prepare = func(r *http.Request) { r.Header.Set("X-Erasure-Key", req.ErasureKey) }
+				one.prepare = func(r *http.Request) { r.Header.Set("X-Deletion-Key", req.DeletionKey) }
 				return one.ask(ctx, req)
 			}
 		}, "erasure-key-where-taken"),
@@ -203,7 +203,7 @@ func deskPrivacyMutants() []deletionMutant {
 			body := d.body
 			d.body = func(req deletion.Request) map[string]any {
 				m := body(req)
-				delete(m, "erasure_key")
+				delete(m, "deletion_key")
 				return m
 			}
 		}, "erasure-key-where-taken"),
@@ -488,7 +488,7 @@ func deskReceiptMutants() []deletionMutant {
 			r.Detail = plaintext.Line(string(a.text), 500)
 		}), "receipt-free-of-raw-answers receipt-free-of-keys"),
 		deskWith("the-key-as-detail", receipt(func(r *deletion.Receipt, req deletion.Request, _ deskAnswer, _ deskSaid) {
-			r.Detail = "You can prove it with " + req.ErasureKey
+			r.Detail = "You can prove it with " + req.DeletionKey
 		}), "receipt-free-of-keys"),
 		deskWith("the-id-as-it-comes", receipt(func(r *deletion.Receipt, _ deletion.Request, _ deskAnswer, said deskSaid) { r.ID = said.ID }), "receipt-is-clean"),
 		deskWith("the-note-at-any-length", reading(4<<20, receipt(func(r *deletion.Receipt, _ deletion.Request, _ deskAnswer, said deskSaid) {

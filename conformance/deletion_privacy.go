@@ -52,7 +52,7 @@ func (p *probe) plantedRequests(s *DeletionSubject) (*planting, bool) {
 			return
 		}
 		defer q.close()
-		p.planted.err = p.planted.child(q, "erase")
+		p.planted.err = p.planted.child(q, "delete")
 	})
 	if p.planted.err == nil {
 		return p.planted, true
@@ -124,8 +124,8 @@ func processUntouched(_ *DeletionSubject, p *probe, pl *planting) {
 	}
 }
 
-// childErases makes a requestor meet every outcome, several times over.
-func childErases(o *orders, s *DeletionSubject) (a account) {
+// childDeletes makes a requestor meet every outcome, several times over.
+func childDeletes(o *orders, s *DeletionSubject) (a account) {
 	a.Planted = plant(o)
 	var mu sync.Mutex
 	changed := func(format string, args ...any) {

@@ -36,7 +36,7 @@ func requestChecks(s *DeletionSubject, ts *trials) []Check {
 			}
 			return ""
 		}}, do: on(keyWhereTaken),
-			Sentence: "The erasure key goes where the other side asks for it, and nowhere else."},
+			Sentence: "The deletion key goes where the other side asks for it, and nowhere else."},
 		{ID: "deletion/declared-hosts-only", Level: Must, needs: sends, do: on(hostsOnly),
 			Sentence: "Only the endpoint is contacted, or the hosts that the subject names, whatever is answered."},
 		{ID: "deletion/plain-text-refused", Level: Must, needs: append(sends, func(*Subject) string {
@@ -66,12 +66,12 @@ func ids(seed uint64, n int) []string {
 	return list
 }
 
-// erasureOf is a request for an ID, each at a time and with a key of its own.
-func erasureOf(id string, n int) deletion.Request {
-	req := erasure()
+// requestOf is a request for an ID, each at a time and with a key of its own.
+func requestOf(id string, n int) deletion.Request {
+	req := plannedRequest()
 	req.MachineID = id
 	key := sha256.Sum256([]byte("the key of " + id))
-	req.ErasureKey = hex.EncodeToString(key[:])
+	req.DeletionKey = hex.EncodeToString(key[:])
 	req.RequestedAt = req.RequestedAt.Add(time.Duration(n) * time.Hour)
 	return req
 }
@@ -114,7 +114,7 @@ func (s *DeletionSubject) many(p *probe, goroutines int) {
 	list := ids(p.seed, manyIDs)
 	// What is asked for by a requestor alone, one by one: also of a requestor that keeps
 	// something for the whole process, the first ID is asked for.
-	usual := s.alone(erasureOf(ids(p.seed+1, 1)[0], 0))
+	usual := s.alone(requestOf(ids(p.seed+1, 1)[0], 0))
 	if usual == 0 {
 		p.note("the subject's Accept knows one machine ID, so many at once were not tried")
 		return
@@ -137,14 +137,14 @@ func (s *DeletionSubject) many(p *probe, goroutines int) {
 	for range goroutines {
 		all.Go(func() {
 			for i := range next {
-				got[i] = survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, erasureOf(list[i], i)) })
+				got[i] = survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, requestOf(list[i], i)) })
 			}
 		})
 	}
 	all.Wait()
 	named := s.asksFor(w.seen())
 	for i, id := range list {
-		req := erasureOf(id, i)
+		req := requestOf(id, i)
 		switch r := got[i].receipt; {
 		case got[i].err != nil:
 			p.failOnly("for %s, one of %d: %v", id, len(list), got[i].err)
@@ -168,7 +168,7 @@ func (s *DeletionSubject) mixed(p *probe, list []string, calls []*call) {
 	for _, c := range calls {
 		held := slices.DeleteFunc(slices.Clone(list), func(id string) bool { return !strings.Contains(string(c.Raw), id) })
 		for i, id := range list {
-			if key := erasureOf(id, i).ErasureKey; strings.Contains(string(c.Raw), key) && !slices.Contains(held, id) {
+			if key := requestOf(id, i).DeletionKey; strings.Contains(string(c.Raw), key) && !slices.Contains(held, id) {
 				held = append(held, id)
 			}
 		}
@@ -179,7 +179,7 @@ func (s *DeletionSubject) mixed(p *probe, list []string, calls []*call) {
 }
 
 func requestedAt(s *DeletionSubject, _ *trials, p *probe) {
-	req := erasure()
+	req := plannedRequest()
 	req.RequestedAt = time.Date(2026, 2, 3, 1, 35, 6, 0, time.FixedZone("", 5*3600+45*60)) // the day before, in UTC
 	w := newScript(func(_ int, r Request) reply { return reply{Answer: s.acceptance(r)} })
 	defer w.close()
@@ -266,7 +266,7 @@ func namedTimes(r Request) []time.Time {
 }
 
 func keyWhereTaken(s *DeletionSubject, ts *trials, p *probe) {
-	key := canariesOf("the erasure key", []string{erasure().ErasureKey})
+	key := canariesOf("the deletion key", []string{plannedRequest().DeletionKey})
 	sent := false
 	for _, t := range ts.all(p) {
 		for _, c := range t.calls {
@@ -275,7 +275,7 @@ func keyWhereTaken(s *DeletionSubject, ts *trials, p *probe) {
 			sent = sent || takes && len(plain) > 0
 			if takes {
 				if len(plain) == 0 {
-					p.report(Finding{Message: t.String() + ": the request has no erasure key, and could be anybody's", Exchange: c.dump()})
+					p.report(Finding{Message: t.String() + ": the request has no deletion key, and could be anybody's", Exchange: c.dump()})
 				}
 				continue
 			}
@@ -323,7 +323,7 @@ func plainTextIsRefused(s *DeletionSubject, _ *trials, p *probe) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()
-	a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, erasure()) })
+	a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, plannedRequest()) })
 	for _, c := range w.seen() {
 		if strings.HasPrefix(c.URL, "http:") {
 			p.report(Finding{Message: fmt.Sprintf("a request was made over plain http (the error is %v)", a.err), Exchange: c.dump()})
@@ -351,7 +351,7 @@ func noCookiesKept(s *DeletionSubject, _ *trials, p *probe) {
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()
 	for range 2 {
-		a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, erasure()) })
+		a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, plannedRequest()) })
 		if f, can := requestor.(deletion.Follower); can && a.err == nil {
 			survived(func() (deletion.Receipt, error) { return f.Status(ctx, a.receipt) })
 		}

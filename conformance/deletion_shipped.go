@@ -34,7 +34,7 @@ func (s *DeletionSubject) shipped(o *orders) (found []Finding) {
 		defer p.close()
 		s.accept(p)
 		arrange(p)
-		a := s.request(p, limit, erasure())
+		a := s.request(p, limit, plannedRequest())
 		if problem := judge(p, a); problem != "" && !a.late {
 			found = append(found, Finding{Message: what + ": " + problem})
 			return false

@@ -32,7 +32,7 @@ func (s *DeletionSubject) follows(*Subject) string {
 	if !can {
 		return "the requestor is no deletion.Follower"
 	}
-	a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, erasure()) })
+	a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, plannedRequest()) })
 	if a.err != nil || a.receipt.State == deletion.Verified {
 		return ""
 	}
@@ -85,7 +85,7 @@ func (s *DeletionSubject) accepted(p *probe) (deletion.Follower, deletion.Receip
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()
-	receipt, err := requestor.RequestDeletion(ctx, erasure())
+	receipt, err := requestor.RequestDeletion(ctx, plannedRequest())
 	if err != nil {
 		p.failOnly("the request was accepted, and the error is: %v", err)
 		return nil, receipt, false
@@ -191,7 +191,7 @@ func statusSecrets(s *DeletionSubject, ts *trials, p *probe) {
 	if !ok {
 		return
 	}
-	canaries := canariesOf("a secret", append([]string{erasure().ErasureKey}, s.Secrets...))
+	canaries := canariesOf("a secret", append([]string{plannedRequest().DeletionKey}, s.Secrets...))
 	for _, code := range []int{200, 302, 400, 401, 403, 404, 409, 429, 500, 503} {
 		p.server.reactWith(func(x *exchange) bool { return answer(p.echo(x, code))(x) })
 		if a := statusOf(context.Background(), p, follower, receipt, longTime()); a.err != nil {
@@ -357,7 +357,7 @@ func statusOfItsOwn(s *DeletionSubject, _ *trials, p *probe) {
 	}
 	receipts := make([]deletion.Receipt, len(list))
 	for i, id := range list {
-		a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, erasureOf(id, i)) })
+		a := survived(func() (deletion.Receipt, error) { return requestor.RequestDeletion(ctx, requestOf(id, i)) })
 		if a.err != nil || a.receipt.State == deletion.Verified {
 			p.note("the subject's Accept knows one machine ID, so the receipts of many were not followed")
 			return

@@ -52,7 +52,7 @@ func TestTheEventRequestorKeepsTheContract(t *testing.T) {
 }
 
 // requestor is one that keeps the contract, with parts that mutants replace. It posts
-// {"erase": id, "proof": key}; the other side answers 202 and {"queued": 1}.
+// {"delete": id, "proof": key}; the other side answers 202 and {"queued": 1}.
 type requestor struct {
 	endpoint string
 	client   *http.Client
@@ -72,7 +72,7 @@ func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (
 		return deletion.Receipt{}, err
 	}
 	body, _ := json.Marshal(r.body(req))
-	post, _ := http.NewRequestWithContext(r.ctx(ctx), http.MethodPost, r.endpoint+"/erase", bytes.NewReader(body))
+	post, _ := http.NewRequestWithContext(r.ctx(ctx), http.MethodPost, r.endpoint+"/delete", bytes.NewReader(body))
 	post.Header.Set("X-Operator", operatorKey)
 	resp, err := r.client.Do(post)
 	if err != nil {
@@ -164,7 +164,7 @@ func requestorSubject(change func(*requestor)) DeletionSubject {
 					return nil
 				},
 				body: func(req deletion.Request) any {
-					return map[string]string{"erase": req.MachineID, "proof": req.ErasureKey}
+					return map[string]string{"delete": req.MachineID, "proof": req.DeletionKey}
 				},
 				broken: func(error) (deletion.Receipt, error) { return deletion.Receipt{}, errors.New("requestor: no answer") },
 				judge:  (*requestor).verdict,
@@ -176,9 +176,9 @@ func requestorSubject(change func(*requestor)) DeletionSubject {
 		Accept:      func(Request) Answer { return Answer{Status: 202, Body: `{"queued":1}`} },
 		NotAccepted: []Answer{{Status: 202, Body: `{"queued":0}`}},
 		Decode: func(r Request) (string, error) {
-			var body struct{ Erase string }
+			var body struct{ Delete string }
 			err := json.Unmarshal(r.Body, &body)
-			return body.Erase, err
+			return body.Delete, err
 		},
 	}
 }
@@ -234,8 +234,8 @@ func requestorMutants() []deletionMutant {
 				return nil
 			}
 		}, "id-validated"},
-		{"erases-the-tool", func(r *requestor) {
-			r.body = func(req deletion.Request) any { return map[string]string{"erase": req.Tool} }
+		{"deletes-the-tool", func(r *requestor) {
+			r.body = func(req deletion.Request) any { return map[string]string{"delete": req.Tool} }
 		}, "names-the-id"},
 		{"works-once", func(r *requestor) {
 			asked := false

@@ -31,7 +31,7 @@ type operation struct {
 func operations() []operation {
 	return []operation{
 		{name: "RequestDeletion", do: func(ctx context.Context, r deletion.Requestor, _ deletion.Receipt) (deletion.Receipt, error) {
-			return r.RequestDeletion(ctx, erasure())
+			return r.RequestDeletion(ctx, plannedRequest())
 		}},
 		{name: "Status", follows: true, do: func(ctx context.Context, r deletion.Requestor, receipt deletion.Receipt) (deletion.Receipt, error) {
 			return r.(deletion.Follower).Status(ctx, receipt)
@@ -143,9 +143,9 @@ type trial struct {
 	// calls are those that it made, after as many others.
 	calls  []*call
 	before int
-	// erased says that a call which asks for the erasure was answered as on the way to an
+	// deleted says that a call which asks for the deletion was answered as on the way to an
 	// acceptance.
-	erased bool
+	deleted bool
 	// leftOpen counts bodies, consumed the bytes of them that were read, more the calls that
 	// were made after the return.
 	leftOpen int
@@ -279,7 +279,7 @@ func (s *DeletionSubject) try(op operation, o outcome, step int) *trial {
 	}
 	t.leftOpen, t.consumed, t.calls = t.script.leftOpen(), t.script.consumed.Load(), t.script.seen()[before:]
 	t.before = before
-	t.erased = s.answeredErasure(t.calls, step)
+	t.deleted = s.answeredDeletion(t.calls, step)
 	return t
 }
 
@@ -310,7 +310,7 @@ func (s *DeletionSubject) prepared(ctx context.Context, op operation, w *script)
 	if _, can := requestor.(deletion.Follower); !can {
 		return nil, deletion.Receipt{}, false
 	}
-	receipt, err := requestor.RequestDeletion(ctx, erasure())
+	receipt, err := requestor.RequestDeletion(ctx, plannedRequest())
 	return requestor, receipt, err == nil && receipt.State != deletion.Verified
 }
 
@@ -330,9 +330,9 @@ func (s *DeletionSubject) acceptance(r Request) Answer {
 	return s.Accept(r)
 }
 
-// answeredErasure reports whether a call that asks for the erasure is among those before
+// answeredDeletion reports whether a call that asks for the deletion is among those before
 // step.
-func (s *DeletionSubject) answeredErasure(calls []*call, step int) bool {
+func (s *DeletionSubject) answeredDeletion(calls []*call, step int) bool {
 	for i, c := range calls {
 		if id, err := s.decode(c.Request); i < step && (err != nil || id != "") {
 			return true

@@ -41,7 +41,7 @@ func vendorChecks(s *DeletionSubject) []Check {
 		}), do: on(countSaid),
 			Sentence: "A count of a machine's events is zero only if the other side says so; what it does not say, or not as documented, is an error."},
 		{ID: "deletion/find-changes-nothing", Level: Must, needs: append(sends, able[deletion.Finder](s, "does not tell what there is")), do: on(findLooks),
-			Sentence: "Looking what there is of a machine asks for no erasure, and is refused for what is no machine ID."},
+			Sentence: "Looking what there is of a machine asks for no deletion, and is refused for what is no machine ID."},
 	}
 }
 
@@ -138,7 +138,7 @@ func bulkEach(s *DeletionSubject, p *probe) {
 	list[n/2] = none
 	requests := make([]deletion.Request, n)
 	for i, id := range list {
-		requests[i] = erasureOf(id, i)
+		requests[i] = requestOf(id, i)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longTime())
 	defer cancel()
@@ -200,7 +200,7 @@ func countSaid(s *DeletionSubject, p *probe) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), longTime())
 		defer cancel()
-		if n, err := requestor.(deletion.Counter).Count(ctx, erasure().MachineID); !fine(n, err) {
+		if n, err := requestor.(deletion.Counter).Count(ctx, plannedRequest().MachineID); !fine(n, err) {
 			p.report(scriptFinding(w, "%s: counted %d, with the error %v", what, n, err))
 		}
 	}
@@ -246,10 +246,10 @@ func findLooks(s *DeletionSubject, p *probe) {
 	if _, err := finder.Find(ctx, "*"); err == nil || len(w.seen()) > 0 {
 		p.failOnly("of what is no machine ID: %d calls, and the error %v", len(w.seen()), err)
 	}
-	_, _ = finder.Find(ctx, erasure().MachineID) // what it finds is the other side's word
+	_, _ = finder.Find(ctx, plannedRequest().MachineID) // what it finds is the other side's word
 	for _, c := range w.seen() {
 		if id, err := s.Decode(c.Request); err == nil && id != "" {
-			p.report(Finding{Message: "a look asked for the erasure of " + id, Exchange: c.dump()})
+			p.report(Finding{Message: "a look asked for the deletion of " + id, Exchange: c.dump()})
 		}
 	}
 }

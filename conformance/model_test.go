@@ -104,7 +104,7 @@ func (m model) driver() driver.Driver {
 			{Name: "region", Doc: "us or eu", Required: true, Values: []string{"us", "eu"}},
 			{Name: "key", Doc: "the project's key", Required: true, Secret: true, Check: checkModelKey},
 		},
-		Warnings:  []driver.Warning{{Name: "belongs_to_nobody", Doc: "the event is stored, and will not be found by the machine ID", NotErasable: true}},
+		Warnings:  []driver.Warning{{Name: "belongs_to_nobody", Doc: "the event is stored, and will not be found by the machine ID", NotDeletable: true}},
 		Limits:    driver.Limits{Events: 100, Bytes: 150_000, EventBytes: 20_000},
 		Momentary: []string{"sent_at"},
 		Hosts:     func(s map[string]string) []string { return []string{s["region"] + ".intake.example"} },

@@ -280,8 +280,8 @@ func runBackground(in *installation) {
 	b.adoptDeclaration(detach.ReadInput())
 	ctx, cancel := context.WithTimeout(context.Background(), backgroundLimit*9/10)
 	defer cancel()
-	// Erasing first: it was asked for, and events can wait.
-	failed := in.outbox().Pending() && (&eraser{installation: in}).work(ctx, false, nil) != nil
+	// Deleting first: it was asked for, and events can wait.
+	failed := in.outbox().Pending() && (&deleter{installation: in}).work(ctx, false, nil) != nil
 	_, err := (&uploader{installation: in, daily: true}).send(ctx, nil, backgroundWait)
 	n.off, n.offBy = time.Time{}, ""
 	switch {

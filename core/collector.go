@@ -716,7 +716,7 @@ func (c *Collector) Close(ctx context.Context) error {
 		return u.afterRecording(ctx, local, mayWait, owed)
 	}
 	if owed {
-		return u.eraseSoon(ctx)
+		return u.deleteSoon(ctx)
 	}
 	return nil
 }

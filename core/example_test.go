@@ -57,7 +57,7 @@ func ExampleNewSchema() {
 	}
 	// Output:
 	// export.finished rows [0-9 10-99 100+]
-	// data.deletion_request erasure_key []
+	// data.deletion_request deletion_key []
 	// telemetry.loss count []
 }
 

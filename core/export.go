@@ -31,7 +31,7 @@ type Export struct {
 	Sent    ExportSent      `json:"sent"`
 	// LocalLog is what stayed on this machine, in the tool's own directory.
 	LocalLog ExportLocalLog `json:"local_log"`
-	// Requests are the requests for erasure, oldest first.
+	// Requests are the deletion requests, oldest first.
 	Requests []ExportRequest `json:"deletion_requests"`
 	// Counts is nil where they cannot be read.
 	Counts *ExportCounts `json:"counts,omitempty"`
@@ -140,7 +140,7 @@ type ExportIdentity struct {
 	MachineID string   `json:"machine_id,omitempty"`
 	Used      bool     `json:"used"`
 	Earlier   []string `json:"earlier,omitempty"`
-	// Keys are those that prove a request for erasure, by machine ID, also of requests that are
+	// Keys are those that prove a deletion request, by machine ID, also of requests that are
 	// on their way. They are secrets, and only here if they were asked for.
 	Keys map[string]string `json:"keys,omitempty"`
 }
@@ -242,18 +242,18 @@ type ExportLocalLog struct {
 	Unreadable int `json:"unreadable,omitempty"`
 }
 
-// ExportRequest is an Erasure.
+// ExportRequest is an Deletion.
 type ExportRequest struct {
-	MachineID   string               `json:"machine_id"`
-	State       string               `json:"state"`
-	Reached     map[string]time.Time `json:"reached"`
-	Receiver    string               `json:"receiver,omitempty"`
-	Partly      bool                 `json:"handed_over_in_part,omitempty"`
-	Receipt     ExportAnswer         `json:"receipt"`
-	NotErasable int                  `json:"not_erasable,omitempty"`
-	Problem     string               `json:"problem,omitempty"`
-	Attempts    int                  `json:"attempts,omitempty"`
-	Next        time.Time            `json:"next,omitzero"`
+	MachineID    string               `json:"machine_id"`
+	State        string               `json:"state"`
+	Reached      map[string]time.Time `json:"reached"`
+	Receiver     string               `json:"receiver,omitempty"`
+	Partly       bool                 `json:"handed_over_in_part,omitempty"`
+	Receipt      ExportAnswer         `json:"receipt"`
+	NotDeletable int                  `json:"not_deletable,omitempty"`
+	Problem      string               `json:"problem,omitempty"`
+	Attempts     int                  `json:"attempts,omitempty"`
+	Next         time.Time            `json:"next,omitzero"`
 }
 
 // ExportAnswer is a deletion.Receipt. Its URL may hold the key, and is there only with keys.

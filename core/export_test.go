@@ -287,8 +287,8 @@ func TestAnExportHasTheKeysOfRequestsOnlyIfAsked(t *testing.T) {
 	for name, requestor := range map[string]deletion.Requestor{
 		"as an event": nil,
 		"by mail": deletion.Func(func(_ context.Context, r deletion.Request) (deletion.Receipt, error) {
-			return deletion.Receipt{State: deletion.Manual, URL: "mailto:privacy@example.com?body=" + r.ErasureKey, Parts: []deletion.Receipt{
-				{State: deletion.Manual, URL: "mailto:other@example.com?body=" + r.ErasureKey},
+			return deletion.Receipt{State: deletion.Manual, URL: "mailto:privacy@example.com?body=" + r.DeletionKey, Parts: []deletion.Receipt{
+				{State: deletion.Manual, URL: "mailto:other@example.com?body=" + r.DeletionKey},
 			}}, nil
 		}),
 		"in vain": deletion.Func(func(context.Context, deletion.Request) (deletion.Receipt, error) {
@@ -326,20 +326,25 @@ func TestAnExportHasTheKeysOfRequestsOnlyIfAsked(t *testing.T) {
 
 func TestAnExportHasNoKeyOfARequestThatIsInTheLocalLog(t *testing.T) {
 	t.Parallel()
-	const key = "CANARY-KEY-51e0"
-	dir := said(t, newIntake(t).URL)
-	event := driver.Event{ID: strings.Repeat("0", 36), Type: string(props.EventDeletionRequest), Time: time.Now().UTC(), Metadata: map[string]string{"erasure_key": key}}
-	log := filepath.Join(dir, "local", "events.ndjson")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(log), 0o700), os.WriteFile(log, append(event.AppendJSON(nil), '\n'), 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	m := manager(someTool(), dir, nil)
-	e, text := exported(t, m, false)
-	if len(e.LocalLog.Events) != 1 || strings.Contains(text, key) {
-		t.Errorf("%+v", e.LocalLog)
-	}
-	if _, text := exported(t, m, true); !strings.Contains(text, key) {
-		t.Error("with keys, it is not in it")
+	for name, field := range map[string]string{"of this version": "deletion_key", "of one before 0.1.0": "erasure_key"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const key = "CANARY-KEY-51e0"
+			dir := said(t, newIntake(t).URL)
+			event := driver.Event{ID: strings.Repeat("0", 36), Type: string(props.EventDeletionRequest), Time: time.Now().UTC(), Metadata: map[string]string{field: key}}
+			log := filepath.Join(dir, "local", "events.ndjson")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(log), 0o700), os.WriteFile(log, append(event.AppendJSON(nil), '\n'), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			m := manager(someTool(), dir, nil)
+			e, text := exported(t, m, false)
+			if len(e.LocalLog.Events) != 1 || strings.Contains(text, key) {
+				t.Errorf("%+v", e.LocalLog)
+			}
+			if _, text := exported(t, m, true); !strings.Contains(text, key) {
+				t.Error("with keys, it is not in it")
+			}
+		})
 	}
 }
 

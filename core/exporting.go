@@ -24,7 +24,7 @@ import (
 )
 
 // keysWarning is Export.Warning.
-const keysWarning = "This document holds keys. Who has one can have everything erased that was sent under its machine ID: keep it as you keep a password."
+const keysWarning = "This document holds keys. Who has one can have everything deleted that was sent under its machine ID: keep it as you keep a password."
 
 // exporting gathers an Export.
 type exporting struct {
@@ -34,7 +34,7 @@ type exporting struct {
 	keys     map[string]string // by machine ID
 }
 
-// Export returns everything about this installation that is on this machine, with the erasure
+// Export returns everything about this installation that is on this machine, with the deletion
 // keys only where withKeys is set. It sends nothing and changes nothing. What cannot be read
 // is told in Export.Problems; the error says that nothing can be, or that ctx ended.
 func (m *Manager) Export(ctx context.Context, withKeys bool) (Export, error) {
@@ -103,7 +103,7 @@ func exportTerms(t consent.Terms) ExportTerms {
 	}
 }
 
-// identity tells the machine IDs of this installation. Of one that is being erased, its
+// identity tells the machine IDs of this installation. Of one that is being deleted, its
 // request has the key.
 func (e *exporting) identity() {
 	i := identifier{e.m.in}
@@ -165,7 +165,7 @@ func (e *exporting) ask() {
 	}
 }
 
-// holdsKey reports whether a text has an erasure key in it: one that is known, or whatever goes
+// holdsKey reports whether a text has a deletion key in it: one that is known, or whatever goes
 // under the name of one.
 func (e *exporting) holdsKey(text string) bool {
 	for _, key := range e.keys {
@@ -173,7 +173,7 @@ func (e *exporting) holdsKey(text string) bool {
 			return true
 		}
 	}
-	return strings.Contains(text, deletion.ErasureKeyField)
+	return strings.Contains(text, deletion.KeyField) || strings.Contains(text, deletion.FormerKeyField)
 }
 
 func (e *exporting) waiting(ctx context.Context) {
@@ -190,14 +190,15 @@ func (e *exporting) waiting(ctx context.Context) {
 	}
 }
 
-// withoutKey is an event without the key that a request for erasure has, if keys are not
+// withoutKey is an event without the key that a deletion request has, if keys are not
 // asked for.
 func (e *exporting) withoutKey(event driver.Event) driver.Event {
 	if e.withKeys || event.Type != string(props.EventDeletionRequest) {
 		return event
 	}
 	event.Metadata = maps.Clone(event.Metadata)
-	delete(event.Metadata, deletion.ErasureKeyField)
+	delete(event.Metadata, deletion.KeyField)
+	delete(event.Metadata, deletion.FormerKeyField)
 	return event
 }
 
@@ -211,7 +212,7 @@ func (e *exporting) sent() {
 	for _, d := range log.Deliveries {
 		x := d.Export()
 		if !e.withKeys && (e.holdsKey(x.Text) || e.holdsKey(string(d.Body))) {
-			x.Text, x.Body, x.NotKept = "", nil, "it holds the key of a request for erasure"
+			x.Text, x.Body, x.NotKept = "", nil, "it holds the key of a deletion request"
 		}
 		e.to.Sent.Deliveries = append(e.to.Sent.Deliveries, x)
 	}
@@ -243,13 +244,13 @@ func (e *exporting) localLog() {
 }
 
 func (e *exporting) requests() {
-	list, err := e.m.Erasures()
+	list, err := e.m.Deletions()
 	e.problem("a deletion request", err)
 	e.to.Requests = []ExportRequest{}
 	for _, r := range list {
 		x := ExportRequest{
 			MachineID: r.MachineID, State: string(r.State), Reached: map[string]time.Time{}, Receiver: r.Receiver, Partly: r.Partly(), Receipt: e.answer(r.Receipt),
-			NotErasable: r.NotErasable, Problem: r.Problem, Attempts: r.Attempts, Next: r.Next,
+			NotDeletable: r.NotDeletable, Problem: r.Problem, Attempts: r.Attempts, Next: r.Next,
 		}
 		for s, at := range r.Reached {
 			x.Reached[string(s)] = at

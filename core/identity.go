@@ -61,7 +61,7 @@ func (i identifier) identify() (string, error) {
 		if !i.outbox().Has(key.MachineID()) {
 			continue
 		}
-		// A reset was killed before it could forget them. Under an ID that is being erased
+		// A reset was killed before it could forget them. Under an ID that is being deleted
 		// nothing more may be sent.
 		if _, err := i.handOver(ids); err != nil {
 			return "", err
@@ -72,7 +72,7 @@ func (i identifier) identify() (string, error) {
 	var key identity.Key
 	var changed bool
 	if isGiven && i.outbox().Has(given.MachineID()) {
-		return "", fmt.Errorf("%s holds an identity that is being erased: unset it", i.variable())
+		return "", fmt.Errorf("%s holds an identity that is being deleted: unset it", i.variable())
 	}
 	if isGiven {
 		key = given
@@ -139,7 +139,7 @@ var errLost = errors.New("the identity under which something was sent is gone, a
 // noteSending writes down that something is about to be sent under a machine ID, and to
 // whom. It
 // returns an error where that could not be written, or where the ID was retired meanwhile:
-// nothing must go out under an ID that no request would have erased.
+// nothing must go out under an ID that no request would have deleted.
 func (i identifier) noteSending(machineID, receiver string) error {
 	lock, err := i.stored().Lock()
 	if err != nil {
@@ -192,7 +192,7 @@ func (i identifier) handOver(ids identity.Identities) (delivered int, err error)
 		for _, key := range ids.Keys() {
 			keys[key.MachineID()] = key.Hex()
 		}
-		if err := i.outbox().Put(keys, i.stored().Receivers(i.terms().Receiver()), i.notErasable()); err != nil {
+		if err := i.outbox().Put(keys, i.stored().Receivers(i.terms().Receiver()), i.notDeletable()); err != nil {
 			return 0, fmt.Errorf("storing the deletion request: %w", err)
 		}
 	}

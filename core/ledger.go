@@ -249,7 +249,7 @@ func (l *logged) request(x *wire.Exchange) state.Record {
 // proofs are the keys that requests for deletion show: who has one can make such a request.
 func proofs(events []driver.Event) (keys []string) {
 	for _, e := range events {
-		if key := e.Metadata[deletion.ErasureKeyField]; key != "" && e.Type == string(props.EventDeletionRequest) {
+		if key := e.Metadata[deletion.KeyField]; key != "" && e.Type == string(props.EventDeletionRequest) {
 			keys = append(keys, key)
 		}
 	}

@@ -119,8 +119,8 @@ type Status struct {
 	Problem, Left, Background string
 	// Log is the log of what was sent; see Manager.Sent.
 	Log SentStatus
-	// Erasures are the deletion requests that were made from here, oldest first.
-	Erasures []Erasure
+	// Deletions are the deletion requests that were made from here, oldest first.
+	Deletions []Deletion
 	// Faults says what is wrong: with the author's declaration, or with the files.
 	Faults []string
 	// Condition is what is in the way of it.
@@ -136,28 +136,28 @@ func (s Status) TotalLost() int {
 	return total
 }
 
-// NotErasable is how many of the delivered events the receiver may not find again when the
-// data of their machine ID is to be erased, as far as it says so.
-func (s Status) NotErasable() int { return notErasable(s.Declared.Warnings, s.Warned, s.Delivered) }
+// NotDeletable is how many of the delivered events the receiver may not find again when the
+// data of their machine ID is to be deleted, as far as it says so.
+func (s Status) NotDeletable() int { return notDeletable(s.Declared.Warnings, s.Warned, s.Delivered) }
 
-func notErasable(declared []driver.Warning, warned map[string]int, delivered int) int {
+func notDeletable(declared []driver.Warning, warned map[string]int, delivered int) int {
 	total := 0
 	for _, w := range declared {
-		if w.NotErasable {
+		if w.NotDeletable {
 			total += warned[w.Name]
 		}
 	}
 	return min(total, delivered)
 }
 
-// notErasable is Status.NotErasable of the declared receiver, whatever the decision is by now.
-func (in *installation) notErasable() int {
+// notDeletable is Status.NotDeletable of the declared receiver, whatever the decision is by now.
+func (in *installation) notDeletable() int {
 	own, err := in.selectBackend()
 	if err != nil {
 		return 0
 	}
 	notes := delivery.ReadNotes(in.dir)
-	return notErasable(own.driver.Warnings, notes.Warned, notes.Delivered)
+	return notDeletable(own.driver.Warnings, notes.Warned, notes.Delivered)
 }
 
 // Status looks at everything and changes nothing. Whether the directory can be written to
@@ -225,7 +225,7 @@ func (m *Manager) Status() Status {
 		}
 	}
 	m.lookAtDecisions(fault)
-	if s.Erasures, err = m.Erasures(); err != nil {
+	if s.Deletions, err = m.Deletions(); err != nil {
 		s.RequestsUnknown = true
 		fault(fmt.Errorf("a deletion request cannot be read: %w", err))
 	}
@@ -324,7 +324,7 @@ func (m *Manager) lookAtDelivery(s *Status) {
 
 // Identity returns the variable that hands this installation's machine ID to another one of
 // the same person, such as a container, and its value. That is a secret: who has it can have
-// everything erased that was sent under the ID. The error says that there is no ID yet.
+// everything deleted that was sent under the ID. The error says that there is no ID yet.
 func (m *Manager) Identity() (variable, value string, err error) {
 	i := identifier{m.in}
 	if err := ignoreMissing(m.mayLook()); err != nil {
@@ -547,17 +547,17 @@ func (m *Manager) Upload(ctx context.Context) error {
 	if err := in.check(); err != nil {
 		return err
 	}
-	var erasing error
+	var deleting error
 	if in.outbox().Pending() {
-		erasing = (&eraser{installation: in}).work(ctx, false, nil)
+		deleting = (&deleter{installation: in}).work(ctx, false, nil)
 	}
 	_, err := (&uploader{installation: in}).flush(ctx, nil)
-	return errors.Join(erasing, err)
+	return errors.Join(deleting, err)
 }
 
-// Erasure is one deletion request and how far it came: everything that was sent under one
+// Deletion is one deletion request and how far it came: everything that was sent under one
 // machine ID.
-type Erasure struct {
+type Deletion struct {
 	MachineID string
 	// State is Requested as long as no receiver is known to have the request.
 	State deletion.State
@@ -571,10 +571,10 @@ type Erasure struct {
 	// Receiver is who has taken it, where that is who events were sent to: the last one, if they
 	// were several.
 	Receiver string
-	// NotErasable is how many of the events the receiver had taken with a warning that it may
+	// NotDeletable is how many of the events the receiver had taken with a warning that it may
 	// not find them again, so that the request may not reach them. It counts those of all IDs
 	// that were given up by the same reset, and is 0 once it is verified that nothing is left.
-	NotErasable int
+	NotDeletable int
 	// Problem is what went wrong the last time, empty if nothing did. Attempts counts such
 	// failures in a row.
 	Problem  string
@@ -585,11 +585,11 @@ type Erasure struct {
 }
 
 // Open reports whether the request is not known to have been handed over.
-func (e Erasure) Open() bool { return e.State == deletion.Requested || e.State == deletion.Refused }
+func (e Deletion) Open() bool { return e.State == deletion.Requested || e.State == deletion.Refused }
 
 // Partly reports whether somebody has taken a request that is Open, because others have not:
 // Receipt is then what was answered by who has, and its Parts by whom of several.
-func (e Erasure) Partly() bool {
+func (e Deletion) Partly() bool {
 	took := func(r deletion.Receipt) bool {
 		return r.State != "" && r.State != deletion.Requested && r.State != deletion.Refused
 	}
@@ -617,12 +617,12 @@ type ResetReport struct {
 	// sent named them: only a person can ask, naming these.
 	Lost    bool
 	LostIDs []string
-	// Variable names the variable that still hands over an identity which is being erased, ""
+	// Variable names the variable that still hands over an identity which is being deleted, ""
 	// where none does.
 	Variable string
 	// Requests are those of this reset and those from before that were not finished. None
 	// means that nothing was ever sent from here.
-	Requests []Erasure
+	Requests []Deletion
 }
 
 // Reset forgets this installation: it turns telemetry off, erases what waits, what was
@@ -663,7 +663,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	delivered = max(delivered, delivery.ReadNotes(in.dir).Delivered) // by a sender that came after
 	report.Arrived = min(max(delivered-before, 0), erased)
 	report.Erased -= report.Arrived
-	e := &eraser{installation: in, late: in.notErasable()}
+	e := &deleter{installation: in, late: in.notDeletable()}
 	if retired == nil { // else the next reset needs the notes
 		if busy {
 			err = errors.Join(err, delivery.Disown(in.dir)) // or what is erased here would be there again
@@ -684,7 +684,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if given, set, err := (identifier{in}).given(); set && err == nil && in.outbox().Has(given.MachineID()) {
 		report.Variable = identifier{in}.variable()
 	}
-	all, readErr := m.Erasures()
+	all, readErr := m.Deletions()
 	for _, e := range all {
 		if e.State != deletion.Verified || e.Reached[deletion.Verified].After(in.now().Add(-time.Minute)) {
 			report.Requests = append(report.Requests, e)
@@ -695,18 +695,18 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 
 // Resume takes every unfinished deletion request a step further, whatever its time, and
 // returns all requests. The error is of this machine.
-func (m *Manager) Resume(ctx context.Context, progress func(done, total int)) ([]Erasure, error) {
+func (m *Manager) Resume(ctx context.Context, progress func(done, total int)) ([]Deletion, error) {
 	if err := m.mayLook(); err != nil {
 		return nil, ignoreMissing(err)
 	}
-	err := (&eraser{installation: m.in}).work(ctx, true, progress)
-	all, readErr := m.Erasures()
+	err := (&deleter{installation: m.in}).work(ctx, true, progress)
+	all, readErr := m.Deletions()
 	return all, errors.Join(err, readErr)
 }
 
-// Erasures returns the deletion requests that were made from here, oldest first. It
+// Deletions returns the deletion requests that were made from here, oldest first. It
 // changes nothing.
-func (m *Manager) Erasures() ([]Erasure, error) {
+func (m *Manager) Deletions() ([]Deletion, error) {
 	if err := m.mayLook(); err != nil {
 		return nil, ignoreMissing(err)
 	}
@@ -714,12 +714,12 @@ func (m *Manager) Erasures() ([]Erasure, error) {
 	if len(entries) == 0 {
 		return nil, err
 	}
-	run := (&eraser{installation: m.in}).run()
-	var list []Erasure
+	run := (&deleter{installation: m.in}).run()
+	var list []Deletion
 	for _, e := range entries {
 		isOpen := e.State == deletion.Requested || e.State == deletion.Refused
-		list = append(list, Erasure{
-			MachineID: e.MachineID, State: e.State, Held: isOpen && run.Held != "" && !e.IsFor(run), Receiver: e.Taken, NotErasable: e.NotErasable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
+		list = append(list, Deletion{
+			MachineID: e.MachineID, State: e.State, Held: isOpen && run.Held != "" && !e.IsFor(run), Receiver: e.Taken, NotDeletable: e.NotDeletable, Reached: maps.Clone(e.Reached), Receipt: e.Receipt,
 			Problem: e.Problem, Attempts: e.Attempts, Next: e.Next,
 		})
 	}

@@ -41,7 +41,7 @@ func waryTool(w *wary, o *office) props.Tool {
 	tool.Telemetry.Drivers = []driver.Driver{{
 		Name:     "wary",
 		Hosts:    func(map[string]string) []string { return []string{"wary.example"} },
-		Warnings: []driver.Warning{{Name: "nobodys", Doc: "kept as nobody's", NotErasable: true}},
+		Warnings: []driver.Warning{{Name: "nobodys", Doc: "kept as nobody's", NotDeletable: true}},
 		Open:     func(driver.Config) (driver.Backend, error) { return w, nil },
 	}}
 	tool.Telemetry.DeletionRequestor = o
@@ -54,8 +54,8 @@ func TestARequestKeepsHowManyEventsMayNotBeErasableUntilItIsVerified(t *testing.
 	m, _ := sentFrom(t, waryTool(&wary{}, o))
 	want := func(when string, state deletion.State, n int) {
 		t.Helper()
-		if e := only(t, m); e.State != state || e.NotErasable != n {
-			t.Errorf("%s: %d events of a request in the state %s, want %d in %s", when, e.NotErasable, e.State, n, state)
+		if e := only(t, m); e.State != state || e.NotDeletable != n {
+			t.Errorf("%s: %d events of a request in the state %s, want %d in %s", when, e.NotDeletable, e.State, n, state)
 		}
 	}
 	o.say("", errors.New("503"))
@@ -63,7 +63,7 @@ func TestARequestKeepsHowManyEventsMayNotBeErasableUntilItIsVerified(t *testing.
 		t.Fatal(err)
 	}
 	want("not handed over", deletion.Requested, 1)
-	if s := m.Status(); s.NotErasable() != 0 || len(s.Warned) != 0 {
+	if s := m.Status(); s.NotDeletable() != 0 || len(s.Warned) != 0 {
 		t.Errorf("%v is left of the notes", s.Warned)
 	}
 	for _, state := range []deletion.State{deletion.Refused, deletion.Manual, deletion.Delivered, deletion.Acknowledged} {
@@ -111,8 +111,8 @@ func TestWhatArrivesDuringAResetCountsAsWell(t *testing.T) {
 	if err := errors.Join(<-reset, <-flushed); err != nil {
 		t.Error(err)
 	}
-	if e := only(t, m); e.NotErasable != 2 {
-		t.Errorf("%d events, want 2: %+v", e.NotErasable, e)
+	if e := only(t, m); e.NotDeletable != 2 {
+		t.Errorf("%d events, want 2: %+v", e.NotDeletable, e)
 	}
 	if s := m.Status(); s.Delivered != 0 || len(s.Warned) != 0 {
 		t.Errorf("%d delivered, warned %v: it is not forgotten", s.Delivered, s.Warned)
@@ -133,7 +133,7 @@ func TestARequestOfAnIdentityThatCannotBeGivenUpYetFindsTheCountLater(t *testing
 	if _, err := m.Reset(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if e := only(t, m); e.NotErasable != 1 {
+	if e := only(t, m); e.NotDeletable != 1 {
 		t.Errorf("%+v", e)
 	}
 }

@@ -348,7 +348,7 @@ func TestAPolicyThatNamesTheAuthorsHostNamesAnotherReceiver(t *testing.T) {
 	}
 }
 
-func TestARequestForErasureIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testing.T) {
+func TestADeletionRequestIsMadeOnlyToWhomThePolicyLetsTheToolContact(t *testing.T) {
 	t.Parallel()
 	p := newPinning(t)
 	p.office.say(deletion.Acknowledged, nil)
@@ -466,7 +466,7 @@ func TestTheReceiptSaysWhoSetTheReceiver(t *testing.T) {
 	}
 }
 
-func TestUnderAPolicyThatCannotBeReadNobodyIsAskedForErasureOrForWhatBecameOfIt(t *testing.T) {
+func TestUnderAPolicyThatCannotBeReadNobodyIsAskedForDeletionOrForWhatBecameOfIt(t *testing.T) {
 	t.Parallel()
 	for _, own := range []bool{false, true} {
 		for _, policy := range []string{"recever http https://corp.example", "nonsense", " ", "on # comment", "\xff\xfe", "a directory"} {

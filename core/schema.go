@@ -272,8 +272,8 @@ func schemaEvents(config *props.TelemetryConfig) []SchemaEvent {
 	return append(events,
 		SchemaEvent{
 			Type: string(props.EventDeletionRequest), Names: []string{"deletion_request"}, Bare: true,
-			Purpose: "the person asked for their data to be erased",
-			Fields: []SchemaField{{Name: deletion.ErasureKeyField, Type: string(props.KindText), Present: Always,
+			Purpose: "the person asked for their data to be deleted",
+			Fields: []SchemaField{{Name: deletion.KeyField, Type: string(props.KindText), Present: Always,
 				Purpose: "proves who asks"}},
 		},
 		SchemaEvent{

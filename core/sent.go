@@ -56,7 +56,7 @@ type Delivery struct {
 	Counts []EventCount
 	// Receipts are the decisions under which its events were recorded, by their IDs.
 	Receipts []string
-	// MachineIDs are those that its events went out under; one that it asks to be erased is none.
+	// MachineIDs are those that its events went out under; one that it asks to be deleted is none.
 	MachineIDs []string
 	Request
 	// Answered says that what became of it is known: a process that was killed, or a full disk,
@@ -67,7 +67,7 @@ type Delivery struct {
 	// Status is that of an HTTP answer, 0 where none came, and Class what it means to the
 	// collector, as driver.Class prints it. Reason is why it is no acceptance, in the backend's
 	// words, Answer the beginning of what the receiver said, made fit for a terminal. Of a request
-	// that shows an erasure key nothing is kept that was said.
+	// that shows a deletion key nothing is kept that was said.
 	Status                int
 	Class, Reason, Answer string
 	// Took is how long it lasted.

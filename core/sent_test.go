@@ -313,7 +313,7 @@ func TestOnAFullDiskEventsAreSentAndTheGapIsTold(t *testing.T) {
 	}
 }
 
-func TestTheKeyOfARequestForErasureIsInNoAnswerThatIsKept(t *testing.T) {
+func TestTheKeyOfADeletionRequestIsInNoAnswerThatIsKept(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 400, 401, 413, 429, 500} {
 		var keys []string
@@ -322,7 +322,7 @@ func TestTheKeyOfARequestForErasureIsInNoAnswerThatIsKept(t *testing.T) {
 			body, _ := io.ReadAll(r.Body)
 			text := plainBody(r.Header, body)
 			mu.Lock()
-			for _, found := range erasureKeys.FindAllSubmatch(text, -1) {
+			for _, found := range deletionKeys.FindAllSubmatch(text, -1) {
 				keys = append(keys, string(found[1]))
 			}
 			key := ""
@@ -365,7 +365,7 @@ func TestTheKeyOfARequestForErasureIsInNoAnswerThatIsKept(t *testing.T) {
 	}
 }
 
-var erasureKeys = regexp.MustCompile(`"` + deletion.ErasureKeyField + `":"([^"]+)"`)
+var deletionKeys = regexp.MustCompile(`"` + deletion.KeyField + `":"([^"]+)"`)
 
 func TestWhatAProcessCouldNotCountItCountsWhenItCan(t *testing.T) {
 	t.Parallel()
@@ -440,7 +440,7 @@ func TestResetErasesTheLogADisableKeepsIt(t *testing.T) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) || bytes.Contains(content, []byte(event)) {
 		t.Errorf("after a reset the log holds %q, %v", content, err)
 	}
-	// The request for erasure that the reset made is the one thing that was sent since.
+	// The deletion request that the reset made is the one thing that was sent since.
 	if log := s.log(); len(log.Deliveries) != 1 || log.Mismatch != nil {
 		t.Errorf("after a reset: %+v", log)
 	} else if text, err := log.Deliveries[0].Readable(); err != nil || !strings.Contains(text, "data.deletion_request") {

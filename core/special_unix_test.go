@@ -113,7 +113,7 @@ func everything(t *testing.T, m *core.Manager) func(yield func(string, func()) b
 			}
 		}},
 		{"flush", func() { _, _ = m.Flush(ctx, nil) }},
-		{"reset --status", func() { _, _ = m.Erasures() }},
+		{"reset --status", func() { _, _ = m.Deletions() }},
 		{"disable", func() { _, _ = m.Disable(ctx) }},
 		{"enable", func() { _ = m.Enable(false, "") }},
 		{"reset", func() { _, _ = m.Reset(ctx, nil) }},

@@ -1,8 +1,8 @@
-// Package deletion asks for a machine's data to be erased. Tool authors choose a
+// Package deletion asks for a machine's data to be deleted. Tool authors choose a
 // Requestor; people who run a tool meet it as `mytool telemetry reset`.
 //
 // The requestors in this package and in deletion/httpjson are for tools. The vendors under
-// deletion/amplitude, datadog, posthog and segment hold keys that can erase anybody's data: they
+// deletion/amplitude, datadog, posthog and segment hold keys that can delete anybody's data: they
 // are for operators, whose program lists them (see package relaycmd), and never for a program
 // that is handed out.
 //
@@ -27,10 +27,10 @@
 //	privacy       the process's environment, arguments, host, user and files are not read, and
 //	              nothing of them is sent; no cookies, no redirects, no plain http to another
 //	              machine, and no host but those that the author has named. RequestedAt is sent
-//	              in UTC, since a zone says where a person lives. The erasure key goes to where
+//	              in UTC, since a zone says where a person lives. The deletion key goes to where
 //	              it is asked for and nowhere else
 //	keys          no error and no receipt holds one, also if the other side repeats it; only
-//	              the URL by which the person finishes a request may hold the erasure key
+//	              the URL by which the person finishes a request may hold the deletion key
 //	silence       nothing is printed or logged
 package deletion
 
@@ -40,21 +40,21 @@ import (
 	"time"
 )
 
-// Request asks for everything that is known of one pseudonym to be erased.
+// Request asks for everything that is known of one pseudonym to be deleted.
 type Request struct {
-	// Tool is the tool whose events are to be erased.
+	// Tool is the tool whose events are to be deleted.
 	Tool string
 	// MachineID is the pseudonym: 32 lower-case hexadecimal characters.
 	MachineID string
-	// ErasureKey proves that the request comes from the installation itself; see Proves.
+	// DeletionKey proves that the request comes from the installation itself; see Proves.
 	// It is a secret until it is used. Requestors that act for an operator get none.
-	ErasureKey string
+	DeletionKey string
 	// RequestedAt is when the person asked. A request that is made again keeps it.
 	RequestedAt time.Time
 }
 
 // ErrInvalidID says that a request names no machine ID. It is returned before anything is
-// sent: an ID ends up in an operator's query, where a stray character could erase others.
+// sent: an ID ends up in an operator's query, where a stray character could delete others.
 var ErrInvalidID = errors.New("not a machine ID of 32 lower-case hexadecimal characters")
 
 // ErrUnknownReceipt is what Status wraps where the other side has no such request: it
@@ -102,11 +102,11 @@ const (
 	// Delivered: the request was handed over, and the other side may act on it. That it
 	// did is not known.
 	Delivered State = "delivered"
-	// Acknowledged: the other side said that it will erase.
+	// Acknowledged: the other side said that it will delete.
 	Acknowledged State = "acknowledged"
 	// Verified: the other side showed that the data is gone.
 	Verified State = "verified"
-	// Refused: the other side said that it will not erase.
+	// Refused: the other side said that it will not delete.
 	Refused State = "refused"
 	// Manual: the person has to finish it, as Detail says.
 	Manual State = "manual"

@@ -14,7 +14,7 @@ import (
 
 func request() deletion.Request {
 	return deletion.Request{
-		Tool: "mytool", MachineID: strings.Repeat("0dd5a1ad", 4), ErasureKey: strings.Repeat("e2a5ecaf", 8),
+		Tool: "mytool", MachineID: strings.Repeat("0dd5a1ad", 4), DeletionKey: strings.Repeat("e2a5ecaf", 8),
 		RequestedAt: time.Date(2026, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600)),
 	}
 }
@@ -34,7 +34,7 @@ func TestTheMailSaysWhatTheAuthorsNeedAndIsThePersonsToSend(t *testing.T) {
 	}
 	body := u.Query().Get("body")
 	for _, want := range []string{"Tool: mytool\r\n", "Machine ID: " + request().MachineID + "\r\n",
-		"Erasure key: " + request().ErasureKey + "\r\n", "Asked for: 2026-02-03T03:05:06Z\r\n"} {
+		"Deletion key: " + request().DeletionKey + "\r\n", "Asked for: 2026-02-03T03:05:06Z\r\n"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the mail does not say %q:\n%s", want, body)
 		}
@@ -62,7 +62,7 @@ func TestARequestorOfTheReferenceIsWrapped(t *testing.T) {
 	answer := error(nil)
 	r := deletion.ByID(byID(func(_ context.Context, id string) error { asked = append(asked, id); return answer }))
 	if receipt, err := r.RequestDeletion(t.Context(), request()); err != nil || receipt.State != deletion.Delivered {
-		t.Errorf("the state is %q with the error %v, want %q: nobody said that it will be erased", receipt.State, err, deletion.Delivered)
+		t.Errorf("the state is %q with the error %v, want %q: nobody said that it will be deleted", receipt.State, err, deletion.Delivered)
 	}
 	answer = broken
 	if _, err := r.RequestDeletion(t.Context(), request()); !errors.Is(err, broken) {

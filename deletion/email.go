@@ -43,15 +43,15 @@ func (e Email) RequestDeletion(ctx context.Context, req Request) (Receipt, error
 // link is a mailto: URL as RFC 6068 has it: lines end in CR LF, spaces are not "+".
 func (e Email) link(req Request) string {
 	body := strings.Join([]string{
-		"Please erase everything that is stored under this machine ID.",
+		"Please delete everything that is stored under this machine ID.",
 		"",
 		"Tool: " + req.Tool,
 		"Machine ID: " + req.MachineID,
 		// The key is of no use but to prove that the request comes from where the data does.
-		"Erasure key: " + req.ErasureKey,
+		"Deletion key: " + req.DeletionKey,
 		"Asked for: " + req.RequestedAt.UTC().Format(time.RFC3339),
 		"",
 	}, "\r\n")
 	escape := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-	return "mailto:" + e.To + "?subject=" + escape("Erasure request for "+req.Tool) + "&body=" + escape(body)
+	return "mailto:" + e.To + "?subject=" + escape("Deletion request for "+req.Tool) + "&body=" + escape(body)
 }

@@ -58,13 +58,13 @@ func (e *TooEarlyError) Error() string {
 	return fmt.Sprintf("there are events (%d) that cannot be reached yet, which may change within %v", e.Events, e.Wait.Round(time.Minute))
 }
 
-// ForeignIDsError says that what a vendor keeps of an ID it keeps of other IDs too. Erasing it
-// would erase their events, which no person has asked for.
+// ForeignIDsError says that what a vendor keeps of an ID it keeps of other IDs too. Deleting it
+// would delete their events, which no person has asked for.
 type ForeignIDsError struct {
 	// Others is how many other IDs there are.
 	Others int
 }
 
 func (e *ForeignIDsError) Error() string {
-	return fmt.Sprintf("the profile has other IDs (%d), whose events would be erased as well: look at it there, and split it or erase it by hand", e.Others)
+	return fmt.Sprintf("the profile has other IDs (%d), whose events would be deleted as well: look at it there, and split it or delete it by hand", e.Others)
 }

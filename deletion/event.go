@@ -8,8 +8,12 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 
-// ErasureKeyField is the key of the event's metadata that holds Request.ErasureKey.
-const ErasureKeyField = "erasure_key"
+// KeyField is the key of the event's metadata that holds Request.DeletionKey.
+const KeyField = "deletion_key"
+
+// FormerKeyField is what KeyField was called by programs that were built before 0.1.0. Who takes
+// requests, or looks for keys in what was kept, has to know it too.
+const FormerKeyField = "erasure_key"
 
 // Event returns the Requestor that sends a data.deletion_request event through a
 // backend, for the author to act on. It hands the request over and no more: the state
@@ -24,8 +28,8 @@ func Event(backend driver.Backend, complete func(*driver.Event)) Requestor {
 			Name:      "deletion_request",
 			MachineID: req.MachineID,
 			// The key proves to the author who acts on the event that it comes from the
-			// installation itself. It is of no other use, and of none after the erasure.
-			Metadata: map[string]string{ErasureKeyField: req.ErasureKey},
+			// installation itself. It is of no other use, and of none after the deletion.
+			Metadata: map[string]string{KeyField: req.DeletionKey},
 		}
 		complete(&event)
 		if err := ofOne(backend.Send(ctx, []driver.Event{event}), event.ID); err != nil {

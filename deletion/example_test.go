@@ -10,7 +10,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 )
 
-var erase = deletion.Request{
+var delete = deletion.Request{
 	Tool:        "mytool",
 	MachineID:   "0123456789abcdef0123456789abcdef",
 	RequestedAt: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC),
@@ -22,7 +22,7 @@ func ExampleEmail() {
 		Name:      "mytool",
 		Telemetry: props.TelemetryConfig{DeletionRequestor: deletion.Email{To: "privacy@example.com"}},
 	}
-	receipt, err := tool.Telemetry.DeletionRequestor.RequestDeletion(context.Background(), erase)
+	receipt, err := tool.Telemetry.DeletionRequestor.RequestDeletion(context.Background(), delete)
 	fmt.Println(receipt.State, err)
 	fmt.Println(receipt.URL[:len("mailto:privacy@example.com")])
 	// Output:
@@ -39,7 +39,7 @@ func ExampleFunc() {
 		// Here the author's own service is asked.
 		return deletion.Receipt{State: deletion.Acknowledged, ID: "request-1"}, nil
 	})
-	receipt, err := requestor.RequestDeletion(context.Background(), erase)
+	receipt, err := requestor.RequestDeletion(context.Background(), delete)
 	fmt.Println(receipt.State, receipt.ID, err)
 	// Output: acknowledged request-1 <nil>
 }
@@ -52,12 +52,12 @@ func ExampleSeveral() {
 		})
 	}
 	requestor := deletion.Several{answer(deletion.Verified), answer(deletion.Acknowledged)}
-	receipt, err := requestor.RequestDeletion(context.Background(), erase)
+	receipt, err := requestor.RequestDeletion(context.Background(), delete)
 	fmt.Println(receipt.State, len(receipt.Parts), err)
 	// Output: acknowledged 2 <nil>
 }
 
-// A server erases for those who show the key of an ID, since the ID itself is in every event.
+// A server deletes for those who show the key of an ID, since the ID itself is in every event.
 func ExampleProves() {
 	var key [deletion.KeyBytes]byte // of the installation; this one is not random
 	id := deletion.MachineID(key)

@@ -8,7 +8,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 )
 
-// Vendor describes one kind of service that holds events of tools and can be asked to erase
+// Vendor describes one kind of service that holds events of tools and can be asked to delete
 // them, as driver.Driver describes one that takes events. It is a plain value: the list in
 // the main function of an operator's program is the list of those that it can reach. It may
 // be used by several goroutines at once.
@@ -52,7 +52,7 @@ func (v Vendor) Requestor(cfg VendorConfig) (Requestor, error) {
 type VendorConfig struct {
 	// Settings are resolved: known names only, defaults filled in, values checked.
 	Settings map[string]string
-	// Tool is the one whose data is to be erased.
+	// Tool is the one whose data is to be deleted.
 	Tool string
 	// Transport carries every request. nil means driverhttp.NewTransport().
 	Transport driver.RoundTripper
@@ -101,7 +101,7 @@ type Fact struct {
 	Name, Label string
 	// Value is a string, an int64 or a time.Time.
 	Value any
-	// Note says what Value means for an erasure, empty if it needs no word. Wrong says that
+	// Note says what Value means for a deletion, empty if it needs no word. Wrong says that
 	// a person has to look at it.
 	Note  string
 	Wrong bool

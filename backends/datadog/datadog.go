@@ -37,7 +37,7 @@
 // Its own names have a dot in them where its pages write one: usr.id is not nested.
 //
 //	Type, Name       message "type: name", cut to 200 bytes [3]; event_type, event_name
-//	Tool             service [3], in lower case: what is searched for, and erased, has to be
+//	Tool             service [3], in lower case: what is searched for, and deleted, has to be
 //	                 what was sent. tool_name where that is not the same, also because the
 //	                 setting "service" takes the place
 //	setting source   ddsource [3]

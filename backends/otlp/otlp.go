@@ -157,8 +157,8 @@
 // records. A batch whose answer got lost comes again, so stores should tell records
 // apart by log.record.uid.
 //
-// OTLP cannot delete. The operator of the store erases the records with the
-// app.installation.id that a person asks to have erased.
+// OTLP cannot delete. The operator of the store deletes the records with the
+// app.installation.id that a person asks to have deleted.
 //
 // # What has no effect
 //

@@ -134,14 +134,14 @@
 //
 // PostHog keeps a profile for each distinct_id, which costs more than events without one.
 // It stays on: PostHog deletes events by the person whom they belong to, so events without
-// a profile could not be erased on request. An event without a machine ID, which the
-// collector sends where it can store none, is nobody's to have erased, and gets no profile:
+// a profile could not be deleted on request. An event without a machine ID, which the
+// collector sends where it can store none, is nobody's to have deleted, and gets no profile:
 // $process_person_profile is false.
 //
 // The setting person_properties puts os, arch and tool_version on the profile as well, as
 // the last event had them, so that persons can be filtered by what they use now. It is off
 // where an author does not ask for it: breakdowns need only the event's own properties, and
-// what is not kept of a person need not be erased. There is no other property of a person.
+// what is not kept of a person need not be deleted. There is no other property of a person.
 //
 // group_type and group_key put every event of the tool into one group, such as product and
 // its name, where several tools share a project. They are the author's words, and the same
@@ -176,7 +176,7 @@
 //     table for native JSON also merges by the time itself, which the time of sending makes
 //     differ by the moments between two attempts: there a lost answer leaves two rows with one
 //     uuid. Without it wrong clocks would stay wrong, and an event from the future would
-//     escape its erasure, so it stays: count uuids
+//     escape its deletion, so it stays: count uuids
 package posthog
 
 import (

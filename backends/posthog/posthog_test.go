@@ -435,7 +435,7 @@ func TestAnEventThatSpoilsABatchIsNotSent(t *testing.T) {
 	}
 }
 
-// The intake wants a distinct_id, and the SDK too. Nobody can ask for the erasure of an event
+// The intake wants a distinct_id, and the SDK too. Nobody can ask for the deletion of an event
 // that has no machine ID, so there must be no profile of a person behind it either.
 func TestAnEventWithoutAMachineIDIsNobodys(t *testing.T) {
 	t.Parallel()

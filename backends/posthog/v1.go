@@ -78,9 +78,9 @@ const (
 
 func warnings() []driver.Warning {
 	return []driver.Warning{{
-		Name:        noPerson,
-		Doc:         "PostHog keeps no person behind them, so deleting the person may leave them",
-		NotErasable: true,
+		Name:         noPerson,
+		Doc:          "PostHog keeps no person behind them, so deleting the person may leave them",
+		NotDeletable: true,
 	}, {
 		Name: unknownWarning,
 		Doc:  "PostHog warned of something that this version does not know",

@@ -30,7 +30,7 @@
 //	ID                      messageId: deduplicated by it,   [http] Errors
 //	                        fewer than 100 characters
 //	MachineID               userId, by which alone Segment   [http] Errors, [privacy]
-//	                        and RudderStack erase            [rudder-privacy]
+//	                        and RudderStack delete            [rudder-privacy]
 //	ID, without MachineID   anonymousId: one of userId and   [http] Errors
 //	                        anonymousId is required
 //	Type                    event                            [http] Track, [track]

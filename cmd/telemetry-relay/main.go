@@ -1,7 +1,7 @@
 //go:build !notelemetry
 
 // Telemetry-relay is for those who run a tool and answer for its data: it takes requests for
-// erasure and has the vendors erase. See package relaycmd.
+// deletion and has the vendors delete. See package relaycmd.
 //
 //	telemetry-relay serve --config relay.yaml
 //

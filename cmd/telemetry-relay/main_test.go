@@ -114,7 +114,7 @@ func TestAVendorThatIsNotListedIsNotInTheProgram(t *testing.T) {
 			vendor := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
 			defer vendor.Close()
 			dir := t.TempDir()
-			file := "listen: 127.0.0.1:0\ndatabase: sqlite:relay.db\ntools: {mytool: {erasures: [{vendor: " + test.vendor +
+			file := "listen: 127.0.0.1:0\ndatabase: sqlite:relay.db\ntools: {mytool: {deletions: [{vendor: " + test.vendor +
 				", endpoint: '" + vendor.URL + "', " + strings.Join(test.settings, ", ") + "}]}}\n"
 			for name, content := range map[string]string{"relay.yaml": file, "key": "secret"} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -129,7 +129,7 @@ func TestAVendorThatIsNotListedIsNotInTheProgram(t *testing.T) {
 			}
 			id := strings.Repeat("0dd5a1ad", 4)
 			for _, args := range [][]string{
-				{"erase", "--machine-id", id, "--vendor", test.vendor, "--endpoint", vendor.URL, "--yes"},
+				{"delete", "--machine-id", id, "--vendor", test.vendor, "--endpoint", vendor.URL, "--yes"},
 				{"serve", "--config", "relay.yaml", "--check"},
 				{"serve", "--config", "relay.yaml"},
 			} {

@@ -18,7 +18,7 @@ import (
 	"github.com/gotoolbase/telemetry/backends/segment"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
-	erasure "github.com/gotoolbase/telemetry/deletion/httpjson"
+	requestor "github.com/gotoolbase/telemetry/deletion/httpjson"
 )
 
 // documented are the paths at which vendors' pages show that events are taken, so that
@@ -28,7 +28,7 @@ var documented = []string{
 	"/api/v2/logs", "/v1/input", "/v1/input/0123456789abcdef", // Datadog
 	"/v1/batch", "/v1/track", "/v1/import", "/batch", "/2/httpapi", "/groupidentify", // Segment and its kin, Amplitude
 	"/v1/logs", "/v1/traces", "/v1/metrics", // OTLP
-	"/v1/events", "/v1/erasures", // the http backend and the relay
+	"/v1/events", "/v1/deletions", // the http backend and the relay
 }
 
 // spellings are how the same path may be written.
@@ -78,7 +78,7 @@ var senders = map[string]sender{
 	"segment":   {"/v1/batch", "/batch", []string{"/v1/track", "/v1/import"}, viaDriver(segment.Driver(), map[string]string{"write_key": "k"})},
 	"amplitude": {"/batch", "", []string{"/2/httpapi", "/groupidentify"}, viaDriver(amplitude.Driver(), map[string]string{"api_key": "k"})},
 	"deletion/httpjson": {"", "", nil, func(t *testing.T, endpoint string) error {
-		r := erasure.Requestor{Endpoint: endpoint}
+		r := requestor.Requestor{Endpoint: endpoint}
 		if err := r.Check(); err != nil {
 			return err
 		}

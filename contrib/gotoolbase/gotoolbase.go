@@ -10,7 +10,7 @@
 //
 // beside what any tool has to say of its vendor:
 //
-//	var eraser = httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/erasures"}
+//	var eraser = httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/deletions"}
 //
 //	func to(p *props.Props) gotoolbase.Options {
 //		return gotoolbase.Options{
@@ -46,7 +46,7 @@
 //	            each tool, so that receivers cannot follow a machine from tool to tool
 //	vendors     each driver, with its own reading of the vendor's answers, halves of batches that
 //	            are too large, and partial answers
-//	erasure     each requestor, with a key that proves the request
+//	deletion     each requestor, with a key that proves the request
 //	local only  is kept to: go-tool-base alone prefers a Backend of the author's to it
 //
 // # What only the move to core gives
@@ -54,8 +54,8 @@
 // A command still waits for the network at its end, for at most [Timeout] where nothing answers. A vendor's wait
 // and Limits.PerMinute are not remembered from process to process. DO_NOT_TRACK and an
 // administrator's policy are not asked. A no that is written into the config by hand sends nothing,
-// and leaves what waits where it is until a reset or another yes. An erasure is not followed
-// until it is verified. The erasure key follows from go-tool-base's machine ID, which other tools
+// and leaves what waits where it is until a reset or another yes. A deletion is not followed
+// until it is verified. The deletion key follows from go-tool-base's machine ID, which other tools
 // of the machine know and send to their own vendors: it keeps out those who read this tool's
 // events, and not those. Events are scrubbed by go-tool-base's rules alone.
 //
@@ -151,7 +151,7 @@ type Options struct {
 	Refused func(events int, err error)
 	// Finish, where not nil, is told of a deletion that the person has to finish, such as by
 	// sending a mail: show them Detail and URL, and log neither, because the URL may hold the
-	// erasure key.
+	// deletion key.
 	Finish func(deletion.Receipt)
 	// Timeout is how long one call takes at most, 0 meaning the constant [Timeout].
 	Timeout time.Duration
@@ -447,9 +447,11 @@ func eventID(t time.Time, content [sha256.Size]byte, number uint32) string {
 // MachineID returns the pseudonym under which a tool's events go out: of go-tool-base's machine
 // ID and the tool's name, in the form that deletion requestors know. Nobody can tell the one from the
 // other.
-func MachineID(tool, machineID string) string { return deletion.MachineID(erasureKey(tool, machineID)) }
+func MachineID(tool, machineID string) string {
+	return deletion.MachineID(deletionKey(tool, machineID))
+}
 
-func erasureKey(tool, machineID string) [deletion.KeyBytes]byte {
+func deletionKey(tool, machineID string) [deletion.KeyBytes]byte {
 	return sha256.Sum256([]byte("go-tool-base\x00" + tool + "\x00" + machineID))
 }
 
@@ -464,7 +466,7 @@ func NewRequestor(o Options, r deletion.Requestor) *Requestor {
 	return &Requestor{options: o, requestor: r}
 }
 
-// RequestDeletion erases what waits on this machine, and asks for the rest to be erased. nil
+// RequestDeletion deletes what waits on this machine, and asks for the rest to be deleted. nil
 // means that the request was handed over and not refused. A deletion that
 // the person has to finish is an error, because go-tool-base says "sent" of everything else.
 func (r *Requestor) RequestDeletion(ctx context.Context, machineID string) error {
@@ -472,9 +474,9 @@ func (r *Requestor) RequestDeletion(ctx context.Context, machineID string) error
 	erasing := erase(r.options.Dir)
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.options.Timeout, Timeout))
 	defer cancel()
-	key := erasureKey(r.options.Tool, machineID)
+	key := deletionKey(r.options.Tool, machineID)
 	receipt, err := r.requestor.RequestDeletion(ctx, deletion.Request{
-		Tool: r.options.Tool, MachineID: deletion.MachineID(key), ErasureKey: hex.EncodeToString(key[:]), RequestedAt: time.Now().UTC(),
+		Tool: r.options.Tool, MachineID: deletion.MachineID(key), DeletionKey: hex.EncodeToString(key[:]), RequestedAt: time.Now().UTC(),
 	})
 	switch {
 	case err != nil:

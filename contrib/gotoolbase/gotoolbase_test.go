@@ -706,14 +706,14 @@ func TestADeletionIsProvedAndNamesWhatWasSent(t *testing.T) {
 	sent := in.requests(t)[0][0].MachineID
 	in.answers(func(w http.ResponseWriter, body []byte) {
 		var request struct {
-			MachineID  string `json:"machine_id"`
-			ErasureKey string `json:"erasure_key"`
-			Tool       string
+			MachineID   string `json:"machine_id"`
+			DeletionKey string `json:"deletion_key"`
+			Tool        string
 		}
 		if err := json.Unmarshal(body, &request); err != nil {
 			t.Error(err)
 		}
-		if request.MachineID != sent || request.Tool != "mytool" || !deletion.Proves(request.ErasureKey, sent) {
+		if request.MachineID != sent || request.Tool != "mytool" || !deletion.Proves(request.DeletionKey, sent) {
 			t.Errorf("got %s, want a proof for %s", body, sent)
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -735,7 +735,7 @@ func TestADeletionThatNobodyTookIsAnErrorWithoutTheKey(t *testing.T) {
 			return deletion.Receipt{State: deletion.Refused, Detail: "no"}, nil
 		},
 		"a mail": func(r deletion.Request) (deletion.Receipt, error) {
-			key = r.ErasureKey
+			key = r.DeletionKey
 			return deletion.Email{To: "privacy@example.com"}.RequestDeletion(t.Context(), r)
 		},
 	}

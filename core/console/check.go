@@ -18,7 +18,7 @@ func (s *commands) checkCommand() *Command {
 	c := s.command("check", "Send one marked event, and say what the receiver answers",
 		"Send one event of the type telemetry.check to the declared receiver, and say what it\n"+
 			"answers: whether key, address and region are right. It needs a yes, as any event does,\n"+
-			"and goes out under the same machine ID, so that reset has it erased too.\n\n"+
+			"and goes out under the same machine ID, so that reset has it deleted too.\n\n"+
 			"The exit code is 0 if the receiver has accepted it.",
 		func(c *call) error { return c.check(*format) },
 		"check", "check --output json")

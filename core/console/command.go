@@ -22,7 +22,7 @@ type Command struct {
 	// Aliases are other words that run it, such as on for enable. Completions leave them out.
 	Aliases []string
 	// SuggestFor are words that people try and that run nothing: [Unknown] answers them with
-	// Name. A word for a yes, a no or an erasure is never taken for one.
+	// Name. A word for a yes, a no or a deletion is never taken for one.
 	SuggestFor []string
 	// Summary is a line, Help what --help says, in paragraphs.
 	Summary, Help string

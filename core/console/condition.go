@@ -258,7 +258,7 @@ func (v view) warnings(warned map[string]int) []string {
 			what = v.Declared.Warnings[i]
 		}
 		line := v.text("%[1]s: %[2]s", v.events(warned[name]), screen.Clean(what.Doc))
-		if what.NotErasable {
+		if what.NotDeletable {
 			line = v.text("%s; a reset asks for their deletion like that of the others, and may not reach them", line)
 		}
 		lines = append(lines, line)

@@ -287,7 +287,7 @@ func (c *call) previewError(err error) error {
 
 // nextDeletionRequest is when a deletion request is made that could not be handed over.
 func (c *call) nextDeletionRequest() (at time.Time, waits bool) {
-	all, _ := c.m.Erasures()
+	all, _ := c.m.Deletions()
 	for _, e := range all {
 		if e.Open() && !e.Next.IsZero() && (!waits || e.Next.Before(at)) {
 			at, waits = e.Next, true

@@ -71,7 +71,7 @@ func (c *call) reset(format outputFormat, yes bool) error {
 	}
 	if format == formatJSON {
 		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.LogErased, report.DecisionsErased, report.Sending,
-			notErasable(report.Requests), report.Unknown, report.Lost, report.LostIDs, erasuresJSON(report.Requests)}
+			notDeletable(report.Requests), report.Unknown, report.Lost, report.LostIDs, deletionsJSON(report.Requests)}
 		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
 		}
@@ -103,8 +103,8 @@ func (c *call) asking(work func(ctx context.Context, tell func(done, total int))
 }
 
 func (c *call) resetStatus(format outputFormat) error {
-	all, err := c.m.Erasures()
-	if err := c.showErasures(format, all, err); err != nil {
+	all, err := c.m.Deletions()
+	if err := c.showDeletions(format, all, err); err != nil {
 		return err
 	}
 	if err != nil {
@@ -114,12 +114,12 @@ func (c *call) resetStatus(format outputFormat) error {
 }
 
 func (c *call) resetResume(format outputFormat) error {
-	var all []core.Erasure
+	var all []core.Deletion
 	err := c.asking(func(ctx context.Context, tell func(done, total int)) (err error) {
 		all, err = c.m.Resume(ctx, tell)
 		return err
 	})
-	if err := c.showErasures(format, all, err); err != nil {
+	if err := c.showDeletions(format, all, err); err != nil {
 		return err
 	}
 	c.openMail(format, all)
@@ -130,13 +130,13 @@ func (c *call) resetResume(format outputFormat) error {
 }
 
 // stillOpen is the error of a command after which a receiver does not have its request.
-func (c *call) stillOpen(all []core.Erasure) error {
-	open := slices.DeleteFunc(slices.Clone(all), func(e core.Erasure) bool { return !e.Open() })
+func (c *call) stillOpen(all []core.Deletion) error {
+	open := slices.DeleteFunc(slices.Clone(all), func(e core.Deletion) bool { return !e.Open() })
 	n := len(open)
 	switch {
 	case n == 0:
 		return nil
-	case !slices.ContainsFunc(open, func(e core.Erasure) bool { return !e.Partly() }):
+	case !slices.ContainsFunc(open, func(e core.Deletion) bool { return !e.Partly() }):
 		return c.countErrorf(n, "%[1]d deletion request was not handed over to everybody; to try again: %[2]s",
 			"%[1]d deletion requests were not handed over to everybody; to try again: %[2]s", c.hint("reset --resume"))
 	}
@@ -199,20 +199,20 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		c.sayAuthors()
 	}
 	if len(report.Requests)+len(report.Unknown) == 0 && !report.Lost && complete {
-		c.out.Line(screen.Plain, c.nothingToAsk(before.Erasures))
+		c.out.Line(screen.Plain, c.nothingToAsk(before.Deletions))
 	}
 	if report.Variable != "" {
-		c.say("%s is set: unset it, since nothing is sent under an ID that is being erased.", report.Variable)
+		c.say("%s is set: unset it, since nothing is sent under an ID that is being deleted.", report.Variable)
 	}
 	for _, e := range report.Requests {
 		fmt.Fprintln(c.out)
 		c.say("Data sent under the machine ID %s:", e.MachineID)
-		for _, line := range c.erasureWords(e) {
+		for _, line := range c.deletionWords(e) {
 			c.out.Text("  " + line)
 		}
-		if e.NotErasable > 0 && before.MachineID == e.MachineID {
+		if e.NotDeletable > 0 && before.MachineID == e.MachineID {
 			for _, w := range before.Declared.Warnings {
-				if w.NotErasable && before.Warned[w.Name] > 0 {
+				if w.NotDeletable && before.Warned[w.Name] > 0 {
 					c.out.Text("    " + c.text("%[1]s: %[2]s", c.events(before.Warned[w.Name]), screen.Clean(w.Doc)))
 				}
 			}
@@ -228,7 +228,7 @@ func (c *call) sayAuthors() {
 }
 
 // nothingToAsk says why no receiver is asked to delete anything: no more than is known here.
-func (c *call) nothingToAsk(before []core.Erasure) string {
+func (c *call) nothingToAsk(before []core.Deletion) string {
 	for i := len(before) - 1; i >= 0; i-- {
 		if e := before[i]; e.State == deletion.Verified {
 			return c.text("Nothing was sent since the last reset. That earlier data is gone was verified on %s.",
@@ -248,20 +248,20 @@ type resetJSON struct {
 	DecisionsErased int `json:"decisions_erased"`
 	// Sending says that a batch was still on its way.
 	Sending bool `json:"still_sending,omitempty"`
-	// NotErasable is how many of the events that were sent may stay all the same, the greatest
+	// NotDeletable is how many of the events that were sent may stay all the same, the greatest
 	// number of a request.
-	NotErasable int           `json:"not_erasable,omitempty"`
-	Unknown     []string      `json:"damaged_identities,omitempty"`
-	Lost        bool          `json:"identity_lost,omitempty"`
-	LostIDs     []string      `json:"lost_machine_ids,omitempty"`
-	Requests    []erasureJSON `json:"requests"`
+	NotDeletable int            `json:"not_deletable,omitempty"`
+	Unknown      []string       `json:"damaged_identities,omitempty"`
+	Lost         bool           `json:"identity_lost,omitempty"`
+	LostIDs      []string       `json:"lost_machine_ids,omitempty"`
+	Requests     []deletionJSON `json:"requests"`
 }
 
-// notErasable is the greatest number of events that one of the requests may not reach. Their
+// notDeletable is the greatest number of events that one of the requests may not reach. Their
 // sum may count an event for several IDs.
-func notErasable(all []core.Erasure) (n int) {
+func notDeletable(all []core.Deletion) (n int) {
 	for _, e := range all {
-		n = max(n, e.NotErasable)
+		n = max(n, e.NotDeletable)
 	}
 	return n
 }

@@ -203,11 +203,11 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 		warn(v.text("Last refusal"), v.text("%[1]s, because: %[2]s", screen.When(v.RefusedAt), screen.Clean(v.Refusal)))
 	}
 	rows = append(rows, v.uploadRows(hint)...)
-	if v.RequestsUnknown && len(v.Erasures) == 0 {
+	if v.RequestsUnknown && len(v.Deletions) == 0 {
 		add(v.text("Deletion request"), v.text("not known"))
 	}
-	for _, e := range v.Erasures {
-		row := screen.Row{Label: v.text("Deletion request"), Value: v.erasureLine(e, hint)}
+	for _, e := range v.Deletions {
+		row := screen.Row{Label: v.text("Deletion request"), Value: v.deletionLine(e, hint)}
 		switch e.State {
 		case deletion.Requested, deletion.Refused, deletion.Manual:
 			row.Colour = screen.Red
@@ -225,13 +225,13 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 	return rows
 }
 
-// erasureLine says how far a deletion request came.
-func (v view) erasureLine(e core.Erasure, hint func(string) string) string {
+// deletionLine says how far a deletion request came.
+func (v view) deletionLine(e core.Deletion, hint func(string) string) string {
 	state, when, more := v.text(string(e.State)), screen.When(e.Reached[e.State]), hint("reset --status")
 	if e.Partly() {
 		state = v.text("%s, handed over in part,", state)
 	}
-	if e.NotErasable > 0 {
+	if e.NotDeletable > 0 {
 		return v.text("%[1]s on %[2]s; %[3]s; see %[4]s", state, when, v.mayStay(e), more)
 	}
 	return v.text("%[1]s on %[2]s; see %[3]s", state, when, more)
@@ -283,7 +283,7 @@ type statusJSON struct {
 	Refusal       string           `json:"refusal,omitempty"`
 	RefusedAt     time.Time        `json:"refused_at,omitzero"`
 	Warned        []warningJSON    `json:"warned,omitempty"`
-	NotErasable   int              `json:"not_erasable,omitempty"`
+	NotDeletable  int              `json:"not_deletable,omitempty"`
 	PerMinute     int              `json:"per_minute,omitempty"`
 	PacedUntil    time.Time        `json:"paced_until,omitzero"`
 	LastDelivered time.Time        `json:"last_delivered,omitzero"`
@@ -295,7 +295,7 @@ type statusJSON struct {
 	Problem       string           `json:"problem,omitempty"`
 	NotSent       string           `json:"not_sent,omitempty"`
 	Background    string           `json:"background,omitempty"`
-	Erasures      []erasureJSON    `json:"deletion_requests"`
+	Deletions     []deletionJSON   `json:"deletion_requests"`
 	Faults        []string         `json:"faults"`
 	StateDir      string           `json:"state_dir,omitempty"`
 	conditionJSON
@@ -304,10 +304,10 @@ type statusJSON struct {
 
 // warningJSON is a warning with which the receiver accepted events.
 type warningJSON struct {
-	Name        string `json:"name"`
-	Events      int    `json:"events"`
-	Meaning     string `json:"meaning,omitempty"`
-	NotErasable bool   `json:"not_erasable,omitempty"`
+	Name         string `json:"name"`
+	Events       int    `json:"events"`
+	Meaning      string `json:"meaning,omitempty"`
+	NotDeletable bool   `json:"not_deletable,omitempty"`
 }
 
 func (v view) warningsJSON(warned map[string]int) []warningJSON {
@@ -316,7 +316,7 @@ func (v view) warningsJSON(warned map[string]int) []warningJSON {
 		entry := warningJSON{Name: name, Events: warned[name]}
 		for _, w := range v.Declared.Warnings {
 			if w.Name == name {
-				entry.Meaning, entry.NotErasable = w.Doc, w.NotErasable
+				entry.Meaning, entry.NotDeletable = w.Doc, w.NotDeletable
 			}
 		}
 		list = append(list, entry)
@@ -376,7 +376,7 @@ func (v view) json(explain bool) statusJSON {
 		Refusal:       v.Refusal,
 		RefusedAt:     v.RefusedAt.UTC(),
 		Warned:        v.warningsJSON(v.Warned),
-		NotErasable:   v.NotErasable(),
+		NotDeletable:  v.NotDeletable(),
 		PerMinute:     v.Paced,
 		PacedUntil:    v.PacedUntil.UTC(),
 		LastDelivered: v.LastDelivered.UTC(),
@@ -388,7 +388,7 @@ func (v view) json(explain bool) statusJSON {
 		Problem:       v.Problem,
 		NotSent:       v.Left,
 		Background:    v.Background,
-		Erasures:      erasuresJSON(v.Erasures),
+		Deletions:     deletionsJSON(v.Deletions),
 		Faults:        append([]string{}, v.Faults...), // [] rather than null
 		StateDir:      v.StateDir,
 		conditionJSON: v.conditionJSON(),

@@ -91,7 +91,7 @@ func (c *call) pageData(ctx context.Context) (page.Data, error) {
 	c.pageSent(&d, v, log)
 	c.pageDecisions(&d, decisions)
 	c.pageFields(&d, examplesIn(v, waiting, log))
-	c.pageErasures(&d, v.Erasures)
+	c.pageDeletions(&d, v.Deletions)
 	d.Activity = c.pageActivity(waiting, log, v.At)
 	return d, ctx.Err()
 }
@@ -288,9 +288,9 @@ func eventsIn(value json.RawMessage, note func(map[string]json.RawMessage)) {
 	}
 }
 
-func (c *call) pageErasures(d *page.Data, all []core.Erasure) {
+func (c *call) pageDeletions(d *page.Data, all []core.Deletion) {
 	for _, e := range slices.Backward(all) {
-		p := page.Erasure{MachineID: e.MachineID, State: c.text(string(e.State)), Detail: strings.Join(c.erasureWords(e), " ")}
+		p := page.Deletion{MachineID: e.MachineID, State: c.text(string(e.State)), Detail: strings.Join(c.deletionWords(e), " ")}
 		switch e.State {
 		case deletion.Verified:
 			p.Tone = page.Good
@@ -304,7 +304,7 @@ func (c *call) pageErasures(d *page.Data, all []core.Erasure) {
 				p.Steps = append(p.Steps, page.Step{Name: c.text(string(state)), At: at})
 			}
 		}
-		d.Erasures = append(d.Erasures, p)
+		d.Deletions = append(d.Deletions, p)
 	}
 }
 

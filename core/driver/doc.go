@@ -31,7 +31,7 @@
 //	errors              reported by status             hold no secret and no event content
 //
 // A vendor may accept an event and warn of something, as of one that no person will be able to
-// have erased. Then Send returns a Partial that accepts, with the Warnings that the driver
+// have deleted. Then Send returns a Partial that accepts, with the Warnings that the driver
 // declares: the collector counts them, and people are told what they mean.
 //
 // Which status of the vendor's means what is the backend's to say: OTLP forbids

@@ -81,9 +81,9 @@ type Warning struct {
 	Name string
 	// Doc says in one sentence, for the people who run a tool, what became of such an event.
 	Doc string
-	// NotErasable says that the vendor may not find the event again when the data of its
-	// machine ID is to be erased, so that no deletion request may promise that.
-	NotErasable bool
+	// NotDeletable says that the vendor may not find the event again when the data of its
+	// machine ID is to be deleted, so that no deletion request may promise that.
+	NotDeletable bool
 }
 
 // Limits bounds a batch, and how many events go out. Zero means that the collector's own bound applies. Sizes

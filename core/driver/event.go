@@ -69,7 +69,7 @@ type Event struct {
 	RunID string `json:"run_id,omitempty"`
 	// MachineID is the installation's pseudonym: 32 hexadecimal characters, different
 	// for each tool, gone with reset. It is put in when the event is sent, and empty where
-	// none can be stored: no person could have the event erased by it.
+	// none can be stored: no person could have the event deleted by it.
 	MachineID string `json:"machine_id,omitempty"`
 	// ConsentID is the ID of the receipt, which is of the person's decision under which
 	// the event was recorded: 32 lower-case hexadecimal characters, random, derived from

@@ -61,7 +61,7 @@ type TelemetryConfig struct {
 	// ErrorClass: short words, such as "quota_exceeded". An error has the one that its method
 	// TelemetryClass() string returns.
 	ErrorClasses []ErrorClass
-	// DeletionRequestor asks for a machine's data to be erased. nil sends a
+	// DeletionRequestor asks for a machine's data to be deleted. nil sends a
 	// data.deletion_request event through the backend.
 	DeletionRequestor deletion.Requestor
 

@@ -56,7 +56,7 @@ Telemetry:
   MetadataKeys: [format, shell]
   ErrorClasses: [quota_exceeded, not_logged_in]
   DeletionRequestor:
-    Endpoint: https://relay.example.com/v1/erasures
+    Endpoint: https://relay.example.com/v1/deletions
     Headers: {X-Relay: $TOKEN}
     Email: privacy@example.com
   Controller: Example Ltd, Bergen
@@ -115,7 +115,7 @@ func TestEveryKeyIsReadAsItIsWrittenAndNothingIsExpanded(t *testing.T) {
 		MetadataKeys: []string{"format", "shell"},
 		ErrorClasses: []props.ErrorClass{"quota_exceeded", "not_logged_in"},
 		DeletionRequestor: deletion.Several{
-			httpjson.Requestor{Endpoint: "https://relay.example.com/v1/erasures", Headers: map[string]string{"X-Relay": "$TOKEN"}},
+			httpjson.Requestor{Endpoint: "https://relay.example.com/v1/deletions", Headers: map[string]string{"X-Relay": "$TOKEN"}},
 			deletion.Email{To: "privacy@example.com"},
 		},
 		Controller:     "Example Ltd, Bergen",

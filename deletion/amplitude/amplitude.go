@@ -1,5 +1,5 @@
-// Package amplitude has a machine's data erased from Amplitude. It is for operators, whose
-// program lists [Vendor] (see package relaycmd): its keys read and erase everybody's data, so
+// Package amplitude has a machine's data deleted from Amplitude. It is for operators, whose
+// program lists [Vendor] (see package relaycmd): its keys read and delete everybody's data, so
 // they are never linked into a tool that is handed out.
 //
 // # Sources
@@ -9,18 +9,18 @@
 //	[dashboard] https://amplitude.com/docs/apis/analytics/dashboard-rest, User search and User activity
 //	[strings]   https://github.com/Amplitude-Developer-Docs/amplitude-dev-center/issues/696
 //
-// # How Amplitude erases
+// # How Amplitude deletes
 //
-// It erases by its own number of a user, the Amplitude ID, or by user_id, and not by device_id
+// It deletes by its own number of a user, the Amplitude ID, or by user_id, and not by device_id
 // [privacy], which is where the backend sends the machine ID. So the user of a device is searched
 // for first [dashboard]; that it is the device's and has no other device nor a user_id is looked
 // up, or another person's events would go as well.
 //
 // Requests go into a batch that runs 10 to 13 days after its first one; until three days before
-// that day they can be taken back; within 30 days all is done [privacy]. The batch erases what
+// that day they can be taken back; within 30 days all is done [privacy]. The batch deletes what
 // came in until it runs, and does not keep out what comes in later [privacy].
 //
-// The newer version of this API erases from all projects of an organization, and has no other
+// The newer version of this API deletes from all projects of an organization, and has no other
 // choice [v2]. What is asked here is about the project of the keys alone.
 //
 //	staging submitted   Acknowledged; staging can be cancelled
@@ -34,7 +34,7 @@
 // in a row would fail for ever.
 //
 // Searches and look-ups may be made 360 times an hour [dashboard], two for each person: so about
-// 180 erasures an hour.
+// 180 deletions an hour.
 //
 // # What an answer means
 //
@@ -80,7 +80,7 @@ const (
 func Vendor() deletion.Vendor {
 	return deletion.Vendor{
 		Name: "amplitude",
-		Doc:  "erases users and their events at Amplitude",
+		Doc:  "deletes users and their events at Amplitude",
 		Settings: []driver.Setting{
 			{Name: "api_key", Doc: "API key of the project at Amplitude", Required: true, Secret: true, Check: driverhttp.CheckKey},
 			{Name: "secret_key", Doc: "secret key of the project at Amplitude", Required: true, Secret: true, Check: driverhttp.CheckKey},
@@ -107,7 +107,7 @@ func Vendor() deletion.Vendor {
 
 var hosts = map[string]string{"us": "amplitude.com", "eu": "analytics.eu.amplitude.com"}
 
-// requestor has data erased. It may be used by several goroutines at once.
+// requestor has data deleted. It may be used by several goroutines at once.
 type requestor struct{ *vendorhttp.Client }
 
 var (
@@ -119,10 +119,10 @@ var (
 )
 
 const (
-	willErase = "Amplitude deletes the user and the events on %s."
-	erases    = "Amplitude is deleting the user and the events."
-	cancelled = "The request was taken back at Amplitude."
-	notThere  = "Amplitude shows nothing of this device. What was sent last may not be visible yet, so it is looked at once more."
+	willDelete = "Amplitude deletes the user and the events on %s."
+	deletes    = "Amplitude is deleting the user and the events."
+	cancelled  = "The request was taken back at Amplitude."
+	notThere   = "Amplitude shows nothing of this device. What was sent last may not be visible yet, so it is looked at once more."
 	// nothing names no project, of which only the keys are known here: with those of a wrong one
 	// it is true of everybody.
 	nothing = "Amplitude has no user of this device in the project of these keys."
@@ -206,7 +206,7 @@ func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (
 // MaxBulk implements deletion.Bulk.
 func (r *requestor) MaxBulk() int { return bulk }
 
-// RequestDeletions implements deletion.Bulk: each device is searched for, and one request erases
+// RequestDeletions implements deletion.Bulk: each device is searched for, and one request deletes
 // the users of all.
 func (r *requestor) RequestDeletions(ctx context.Context, reqs []deletion.Request) ([]deletion.Outcome, error) {
 	outcomes := make([]deletion.Outcome, len(reqs))
@@ -246,7 +246,7 @@ func (r *requestor) RequestDeletions(ctx context.Context, reqs []deletion.Reques
 	}
 	taken, err := job{}, wait
 	if err == nil {
-		taken, err = r.erase(ctx, slices.Concat(slices.Collect(maps.Values(found))...))
+		taken, err = r.delete(ctx, slices.Concat(slices.Collect(maps.Values(found))...))
 	}
 	for i, req := range reqs {
 		ids, asked := found[req.MachineID]
@@ -313,8 +313,8 @@ func parse(id string) (ids []int64, day time.Time, ok bool) {
 
 const asking = "asking for the deletion"
 
-// erase asks for users to be deleted.
-func (r *requestor) erase(ctx context.Context, ids []int64) (job, error) {
+// delete asks for users to be deleted.
+func (r *requestor) delete(ctx context.Context, ids []int64) (job, error) {
 	slices.Sort(ids)
 	var j job
 	return j, r.Do(ctx, vendorhttp.Call{
@@ -335,9 +335,9 @@ func (r *requestor) tell(j job) (deletion.Receipt, error) {
 	case err != nil, day.Year() == 0: // days before that one are in no receipt
 		return deletion.Receipt{}, r.Undocumented(asking, http.StatusOK)
 	case status == "staging":
-		receipt.Detail, receipt.CancelUntil = fmt.Sprintf(willErase, j.Day), day.AddDate(0, 0, -frozen)
+		receipt.Detail, receipt.CancelUntil = fmt.Sprintf(willDelete, j.Day), day.AddDate(0, 0, -frozen)
 	case status == "submitted":
-		receipt.Detail = erases
+		receipt.Detail = deletes
 	default:
 		return deletion.Receipt{}, r.Undocumented(asking, http.StatusOK)
 	}
@@ -365,7 +365,7 @@ func (r *requestor) jobs(ctx context.Context, day time.Time) ([]job, error) {
 // of that day has the user, and, as a [*deletion.RemainsError], where something came in later.
 func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
 	if receipt.State == deletion.Verified {
-		return receipt, nil // of what is erased there is nothing left to ask about
+		return receipt, nil // of what is deleted there is nothing left to ask about
 	}
 	if err := (deletion.Request{MachineID: receipt.MachineID}).Validate(); err != nil {
 		return deletion.Receipt{}, err
@@ -444,7 +444,7 @@ func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found,
 	}
 	more := deletion.Fact{Name: "other_ids", Label: "Other IDs", Value: others, Wrong: others > 0}
 	if more.Wrong {
-		more.Note = "of that user: Amplitude is not asked to erase it"
+		more.Note = "of that user: Amplitude is not asked to delete it"
 	}
 	found.Facts = append(found.Facts, more, deletion.Fact{Name: "events", Label: "Events", Value: events})
 	slices.SortStableFunc(found.Requests, func(a, b deletion.Receipt) int { return cmp.Compare(b.ID, a.ID) })

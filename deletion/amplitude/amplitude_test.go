@@ -161,7 +161,7 @@ func TestTheVendorKeepsTheContract(t *testing.T) {
 	})
 }
 
-// named returns the users whom a request of the vendor's asks to erase.
+// named returns the users whom a request of the vendor's asks to delete.
 func named(r conformance.Request) ([]int64, error) {
 	if r.Method != http.MethodPost {
 		return nil, nil
@@ -232,8 +232,8 @@ func (p project) mustBe(t *testing.T, receipt deletion.Receipt, want deletion.St
 	return now
 }
 
-// What the backend itself sends is what is searched for and erased.
-func TestWhatTheBackendSentIsErasedAndNothingElse(t *testing.T) {
+// What the backend itself sends is what is searched for and deleted.
+func TestWhatTheBackendSentIsDeletedAndNothingElse(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	intake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -297,7 +297,7 @@ func TestOfNobodyItIsKnownAnHourLater(t *testing.T) {
 	p.Advance(day) // since they asked
 	receipt := p.mustAcknowledge(t, machine)
 	if n := p.Count("POST deletions/users"); n != 0 {
-		t.Errorf("asked %d times to erase nobody", n)
+		t.Errorf("asked %d times to delete nobody", n)
 	}
 	p.mustBe(t, receipt, deletion.Acknowledged, "once more")
 	p.Advance(time.Hour)
@@ -338,7 +338,7 @@ func TestManyAreOneRequestAndOneOfThemSpoilsNone(t *testing.T) {
 }
 
 // A search also finds user_ids that begin so. Whoever is found has to have the device.
-func TestWhoeverDoesNotHaveTheDeviceIsNotErased(t *testing.T) {
+func TestWhoeverDoesNotHaveTheDeviceIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	p.Store("phone")
@@ -350,7 +350,7 @@ func TestWhoeverDoesNotHaveTheDeviceIsNotErased(t *testing.T) {
 		t.Errorf("counted %d", n)
 	}
 	if n := p.Count("POST deletions/users"); n != 0 {
-		t.Error("somebody else was to be erased")
+		t.Error("somebody else was to be deleted")
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion/amplitude"
 )
 
-// An operator's program opens the vendor with keys that erase, which no tool holds.
+// An operator's program opens the vendor with keys that delete, which no tool holds.
 func Example() {
 	vendor := amplitude.Vendor()
 	settings, err := vendor.Resolve(map[string]string{

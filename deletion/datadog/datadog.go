@@ -1,5 +1,5 @@
-// Package datadog has a machine's logs erased from Datadog. It is for operators, whose program
-// lists [Vendor] (see package relaycmd): its keys can erase everybody's logs, so it is never
+// Package datadog has a machine's logs deleted from Datadog. It is for operators, whose program
+// lists [Vendor] (see package relaycmd): its keys can delete everybody's logs, so it is never
 // linked into a tool that is handed out.
 //
 // The application key belongs best to a service account of its own, with the permissions
@@ -7,7 +7,7 @@
 // what the key's owner sees, and nothing else. An administrator has to switch on Logs Data
 // Deletion under Organization Settings, Preferences.
 //
-// # How Datadog erases
+// # How Datadog deletes
 //
 // A request names a search, "host:<machine ID> service:<service>", and a window of dates.
 // The service is that of the settings, or the tool's name in lower case, which is what package
@@ -102,7 +102,7 @@ const (
 func Vendor() deletion.Vendor {
 	return deletion.Vendor{
 		Name: "datadog",
-		Doc:  "erases logs at Datadog",
+		Doc:  "deletes logs at Datadog",
 		Settings: []driver.Setting{
 			{Name: "api_key", Doc: "API key for Datadog", Required: true, Secret: true, Check: checkAPIKey},
 			{Name: "application_key", Doc: "application key for Datadog", Required: true, Secret: true, Check: checkApplicationKey},
@@ -118,7 +118,7 @@ func Vendor() deletion.Vendor {
 	}
 }
 
-// requestor has logs erased. It may be used by several goroutines at once.
+// requestor has logs deleted. It may be used by several goroutines at once.
 type requestor struct {
 	*vendorhttp.Client
 	service   string
@@ -280,15 +280,15 @@ func checkKey(key string) error {
 var ErrFailing = errors.New("the request has failed, for a reason of Datadog's own")
 
 const (
-	willErase = "Datadog deletes the logs after ten days, in which the request can be cancelled."
-	erases    = "Datadog is deleting the logs."
-	unclear   = "Datadog has the request, in a state that it does not document: look at it there, under Data Deletion."
-	cancelled = "The request was cancelled at Datadog."
-	hasFailed = "Datadog could not carry out the request: look at it there, under Data Deletion."
-	uncounted = "Datadog says that the logs are deleted. They were not counted: the key has no permission logs_read_data."
-	elsewhere = "Datadog has done what was asked, but there are logs of this machine under another service: check which one the backend sets."
-	older     = "Datadog has done what was asked, but there are logs of this machine from before the time that it was asked for: set retention longer."
-	nothing   = "Datadog stores no logs of this machine."
+	willDelete = "Datadog deletes the logs after ten days, in which the request can be cancelled."
+	deletes    = "Datadog is deleting the logs."
+	unclear    = "Datadog has the request, in a state that it does not document: look at it there, under Data Deletion."
+	cancelled  = "The request was cancelled at Datadog."
+	hasFailed  = "Datadog could not carry out the request: look at it there, under Data Deletion."
+	uncounted  = "Datadog says that the logs are deleted. They were not counted: the key has no permission logs_read_data."
+	elsewhere  = "Datadog has done what was asked, but there are logs of this machine under another service: check which one the backend sets."
+	older      = "Datadog has done what was asked, but there are logs of this machine from before the time that it was asked for: set retention longer."
+	nothing    = "Datadog stores no logs of this machine."
 )
 
 // servicePattern is what is found without quotes and means nothing else in a search. It
@@ -465,7 +465,7 @@ func (r *requestor) create(ctx context.Context, s subject, asked, now time.Time)
 // it.
 func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
 	if receipt.State == deletion.Verified {
-		return receipt, nil // of what is erased there is nothing left to ask about
+		return receipt, nil // of what is deleted there is nothing left to ask about
 	}
 	id, err := r.check(receipt)
 	if err != nil {
@@ -511,9 +511,9 @@ func (r *requestor) tell(ctx context.Context, e entry, now time.Time) (deletion.
 	receipt := deletion.Receipt{State: deletion.Acknowledged, ID: strconv.FormatInt(e.id, 10)}
 	switch e.stage() {
 	case waiting:
-		receipt.Detail, receipt.CancelUntil = willErase, e.cancelUntil()
+		receipt.Detail, receipt.CancelUntil = willDelete, e.cancelUntil()
 	case running:
-		receipt.Detail = erases
+		receipt.Detail = deletes
 	case undone:
 		receipt.State, receipt.Detail = deletion.Refused, cancelled
 	case failed:
@@ -586,7 +586,7 @@ func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found,
 	}
 	others := deletion.Fact{Name: "logs_of_other_services", Label: "Logs of other services", Value: max(all-logs, 0)} // some may have come in between the two
 	if others.Wrong = all > logs; others.Wrong {
-		others.Note = "of this machine, which are not erased: check the service"
+		others.Note = "of this machine, which are not deleted: check the service"
 	}
 	found := deletion.Found{
 		Nothing: all == 0 && logs == 0,
@@ -594,7 +594,7 @@ func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found,
 			{Name: "service", Label: "Service", Value: s.service},
 			{Name: "logs", Label: "Logs", Value: logs},
 			others,
-			{Name: "from", Label: "Erased from", Value: now.Add(-r.retention - margin)},
+			{Name: "from", Label: "Deleted from", Value: now.Add(-r.retention - margin)},
 		},
 		Requests: []deletion.Receipt{},
 	}

@@ -251,7 +251,7 @@ func TestTheCallsAreTheDocumentedOnesAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestWhatTheBackendSentIsErasedAndNothingElse(t *testing.T) {
+func TestWhatTheBackendSentIsDeletedAndNothingElse(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{Now: time.Now}) // the backend goes by the clock of the machine
 	b, err := backend.NewBackend(standin.APIKey, backend.WithEndpoint(o.url))
@@ -671,8 +671,8 @@ func TestLogsOutsideTheIndexesCount(t *testing.T) {
 }
 
 // If the window of a request were all that is counted, a log that is older than somebody
-// thinks would be left by an erasure that is called verified.
-func TestWhatIsOlderThanTheRetentionIsNotTakenForErased(t *testing.T) {
+// thinks would be left by a deletion that is called verified.
+func TestWhatIsOlderThanTheRetentionIsNotTakenForDeleted(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{})
 	r := o.requestor(t, nil)
@@ -712,7 +712,7 @@ func TestWithoutPermissionToReadItIsTold(t *testing.T) {
 	}
 }
 
-func TestAWrongServiceDoesNotPassForAnErasure(t *testing.T) {
+func TestAWrongServiceDoesNotPassForADeletion(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{})
 	o.logs(3, machine, "fleet")
@@ -734,7 +734,7 @@ func TestAWrongServiceDoesNotPassForAnErasure(t *testing.T) {
 	}
 }
 
-func TestFindTellsWhatARequestWouldEraseAndChangesNothing(t *testing.T) {
+func TestFindTellsWhatARequestWouldDeleteAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, standin.Options{ServiceFirst: true})
 	r := o.requestor(t, nil)
@@ -1301,7 +1301,7 @@ func TestWhatIsNoServiceIsAskedForNowhere(t *testing.T) {
 
 // The backend itself sends, under every name that a tool may have (which core decides), and
 // what it sent is found and asked for.
-func TestWhateverTheBackendSendsCanBeErased(t *testing.T) {
+func TestWhateverTheBackendSendsCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	var names []string
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."

@@ -7,7 +7,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion/datadog"
 )
 
-// An operator's program opens the vendor with keys that erase, which no tool holds. The retention
+// An operator's program opens the vendor with keys that delete, which no tool holds. The retention
 // is that of the place where logs are kept longest.
 func Example() {
 	vendor := datadog.Vendor()

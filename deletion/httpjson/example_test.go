@@ -10,13 +10,13 @@ import (
 	"github.com/gotoolbase/telemetry/deletion/httpjson"
 )
 
-// A tool sends erasure requests to its author's gateway. No key is in it: a request proves itself.
+// A tool sends deletion requests to its author's gateway. No key is in it: a request proves itself.
 func Example() {
 	tool := props.Tool{
 		Name: "mytool",
 		Telemetry: props.TelemetryConfig{
 			Endpoint:          "https://telemetry.example.com/v1/events",
-			DeletionRequestor: httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/erasures"},
+			DeletionRequestor: httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/deletions"},
 		},
 	}
 	_, follows := tool.Telemetry.DeletionRequestor.(deletion.Follower)

@@ -28,7 +28,7 @@ func FuzzNoAnswerIsTakenForMoreThanItSays(f *testing.F) {
 			status = 200
 		}
 		req := request()
-		body = strings.ReplaceAll(body, "%k", req.ErasureKey)
+		body = strings.ReplaceAll(body, "%k", req.DeletionKey)
 		r := httpjson.Requestor{Endpoint: endpoint, Headers: map[string]string{"Authorization": "Bearer secret-of-the-relay"},
 			Transport: fuzzing.Answer{Status: status, Header: http.Header{"Content-Type": {contentType}, "Retry-After": {retryAfter}}, Body: body}}
 		var receipt deletion.Receipt
@@ -42,7 +42,7 @@ func FuzzNoAnswerIsTakenForMoreThanItSays(f *testing.F) {
 			return
 		}
 		shown, err := json.Marshal(receipt)
-		if err != nil || len(receipt.ID)+len(receipt.Detail) > 4<<10 || strings.Contains(string(shown), req.ErasureKey) || strings.Contains(string(shown), "secret-of-the-relay") {
+		if err != nil || len(receipt.ID)+len(receipt.Detail) > 4<<10 || strings.Contains(string(shown), req.DeletionKey) || strings.Contains(string(shown), "secret-of-the-relay") {
 			t.Errorf("%s (%v)", shown, err)
 		}
 		switch receipt.State {

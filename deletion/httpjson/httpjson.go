@@ -1,18 +1,18 @@
 //go:build !notelemetry
 
-// Package httpjson is the requestor that posts erasure requests to a server of the
+// Package httpjson is the requestor that posts deletion requests to a server of the
 // author's own: telemetry-relay, or any that takes the same JSON. Tool authors
 // set it as TelemetryConfig.DeletionRequestor:
 //
-//	DeletionRequestor: httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/erasures"},
+//	DeletionRequestor: httpjson.Requestor{Endpoint: "https://telemetry.example.com/v1/deletions"},
 //
 // # The request
 //
 // A POST of
 //
-//	{"machine_id": "…", "erasure_key": "…", "tool": "mytool", "requested_at": "2026-11-22T20:15:00Z"}
+//	{"machine_id": "…", "deletion_key": "…", "tool": "mytool", "requested_at": "2026-11-22T20:15:00Z"}
 //
-// A server erases only if erasure_key proves machine_id, as deletion.Proves does: an ID
+// A server deletes only if deletion_key proves machine_id, as deletion.Proves does: an ID
 // is in every event, so an operator who reads events knows it. The same request may come again.
 //
 // # The answer
@@ -60,7 +60,7 @@ type Requestor struct {
 	// program that is handed out can be one; the endpoint needs none, because the
 	// request proves itself.
 	Headers map[string]string
-	// Insecure allows http to other machines, for tests. The erasure key could be read on
+	// Insecure allows http to other machines, for tests. The deletion key could be read on
 	// its way.
 	Insecure bool
 	// Transport carries the requests, nil meaning driverhttp.NewTransport().
@@ -95,7 +95,7 @@ func (r Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (d
 		return deletion.Receipt{}, err
 	}
 	body, err := json.Marshal(map[string]string{
-		"machine_id": req.MachineID, "erasure_key": req.ErasureKey,
+		"machine_id": req.MachineID, "deletion_key": req.DeletionKey,
 		"tool": req.Tool, "requested_at": req.RequestedAt.UTC().Format(time.RFC3339),
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func (r Requestor) RequestDeletion(ctx context.Context, req deletion.Request) (d
 	if err != nil {
 		return deletion.Receipt{}, fmt.Errorf("asking for the deletion: %w", err)
 	}
-	return r.read(answer, time.Now(), req.ErasureKey)
+	return r.read(answer, time.Now(), req.DeletionKey)
 }
 
 // Status asks what became of a request.
@@ -163,7 +163,7 @@ func parse(a driverhttp.Answer) (said, bool) {
 }
 
 // read is the table of the package comment.
-func (r Requestor) read(a driverhttp.Answer, now time.Time, erasureKey string) (deletion.Receipt, error) {
+func (r Requestor) read(a driverhttp.Answer, now time.Time, deletionKey string) (deletion.Receipt, error) {
 	s, isJSON := parse(a)
 	fail := func(next string) error { return fmt.Errorf("the deletion endpoint answered %d: %s", a.Status, next) }
 	switch a.Status {
@@ -176,7 +176,7 @@ func (r Requestor) read(a driverhttp.Answer, now time.Time, erasureKey string) (
 		}
 		receipt := deletion.Receipt{
 			State: deletion.Delivered, CancelUntil: s.CancelUntil,
-			ID: plaintext.Cut(r.withoutKeys(s.ID, erasureKey), maxID), Detail: plaintext.Cut(r.withoutKeys(s.Detail, erasureKey), maxDetail),
+			ID: plaintext.Cut(r.withoutKeys(s.ID, deletionKey), maxID), Detail: plaintext.Cut(r.withoutKeys(s.Detail, deletionKey), maxDetail),
 		}
 		switch state := deletion.State(s.State); state {
 		case deletion.Acknowledged, deletion.Verified, deletion.Refused:
@@ -206,7 +206,7 @@ func (r Requestor) read(a driverhttp.Answer, now time.Time, erasureKey string) (
 // refusals are those that a relay names. What else a server says is not repeated: it
 // could be the key.
 var refusals = map[string]string{
-	"proof_mismatch":  "the erasure key does not belong to the machine ID",
+	"proof_mismatch":  "the deletion key does not belong to the machine ID",
 	"invalid_request": "the request is not one that the endpoint can read",
 }
 
@@ -216,8 +216,8 @@ const minKey = 8
 
 // withoutKeys returns text, or nothing if the server repeats a key in it: a receipt is
 // stored and shown.
-func (r Requestor) withoutKeys(text, erasureKey string) string {
-	keys := []string{erasureKey}
+func (r Requestor) withoutKeys(text, deletionKey string) string {
+	keys := []string{deletionKey}
 	for _, value := range r.Headers {
 		keys = append(keys, strings.Fields(value)...)
 	}

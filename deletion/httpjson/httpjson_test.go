@@ -24,7 +24,7 @@ func TestKeepsTheContract(t *testing.T) {
 	conformance.RunDeletion(t, conformance.DeletionSubject{
 		Name: "deletion-httpjson", State: deletion.Acknowledged, Secrets: []string{"secret-of-the-relay"},
 		Open: func(endpoint string, transport http.RoundTripper) (deletion.Requestor, error) {
-			return httpjson.Requestor{Endpoint: endpoint + "/v1/erasures", Transport: transport,
+			return httpjson.Requestor{Endpoint: endpoint + "/v1/deletions", Transport: transport,
 				Headers: map[string]string{"Authorization": "Bearer secret-of-the-relay"}}, nil
 		},
 		Accept: func(conformance.Request) conformance.Answer {
@@ -82,11 +82,11 @@ func saying(status int, body string) func(conformance.Request) conformance.Answe
 
 func theEndpoint(endpoint string) []string { return []string{strings.TrimPrefix(endpoint, "https://")} }
 
-const endpoint = "https://relay.example.com/v1/erasures"
+const endpoint = "https://relay.example.com/v1/deletions"
 
 func request() deletion.Request {
 	return deletion.Request{
-		Tool: "mytool", MachineID: strings.Repeat("0dd5a1ad", 4), ErasureKey: strings.Repeat("e2a5ecaf", 8),
+		Tool: "mytool", MachineID: strings.Repeat("0dd5a1ad", 4), DeletionKey: strings.Repeat("e2a5ecaf", 8),
 		RequestedAt: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
 	}
 }
@@ -167,7 +167,7 @@ func TestTheRequestIsTheDocumentedOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		"machine_id": request().MachineID, "erasure_key": request().ErasureKey, "tool": "mytool", "requested_at": "2026-02-03T04:05:06Z",
+		"machine_id": request().MachineID, "deletion_key": request().DeletionKey, "tool": "mytool", "requested_at": "2026-02-03T04:05:06Z",
 	} {
 		if got[key] != want {
 			t.Errorf("%s is %q, want %q", key, got[key], want)
@@ -217,14 +217,14 @@ func TestStatusFollowsTheReceipt(t *testing.T) {
 func TestNoKeyThatTheServerRepeatsIsInAReceipt(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"id":     `{"id":"` + request().ErasureKey + `","state":"acknowledged"}`,
-		"detail": `{"id":"r1","state":"acknowledged","detail":"asked with ` + request().ErasureKey + `"}`,
+		"id":     `{"id":"` + request().DeletionKey + `","state":"acknowledged"}`,
+		"detail": `{"id":"r1","state":"acknowledged","detail":"asked with ` + request().DeletionKey + `"}`,
 		"header": `{"id":"r1","state":"acknowledged","detail":"asked with secret-of-the-relay"}`,
 	} {
 		r := answering(202, "application/json", body, nil)
 		r.Headers = map[string]string{"Authorization": "secret-of-the-relay"}
 		receipt, err := r.RequestDeletion(t.Context(), request())
-		if text := fmt.Sprintf("%+v", receipt); err != nil || strings.Contains(text, request().ErasureKey) || strings.Contains(text, "secret-of-the-relay") {
+		if text := fmt.Sprintf("%+v", receipt); err != nil || strings.Contains(text, request().DeletionKey) || strings.Contains(text, "secret-of-the-relay") {
 			t.Errorf("%s: the receipt is %+v with the error %v", name, receipt, err)
 		}
 	}
@@ -251,9 +251,9 @@ func TestAnEndpointThatCannotBeUsedIsAMistakeOfTheAuthors(t *testing.T) {
 func TestAnAddressWithASlashTooManyIsNamed(t *testing.T) {
 	t.Parallel()
 	for address, fine := range map[string]bool{
-		"https://relay.example.com/v1/erasures": true, "https://relay.example.com/v1/erasures/": false, "https://relay.example.com/": true,
-		"https://relay.example.com": true, "https://relay.example.com//": false, "https://relay.example.com//v1/erasures": false,
-		"https://relay.example.com/v1/erasures/?a=1": false, "https://relay.example.com/v1/erasures?a=/": true,
+		"https://relay.example.com/v1/deletions": true, "https://relay.example.com/v1/deletions/": false, "https://relay.example.com/": true,
+		"https://relay.example.com": true, "https://relay.example.com//": false, "https://relay.example.com//v1/deletions": false,
+		"https://relay.example.com/v1/deletions/?a=1": false, "https://relay.example.com/v1/deletions?a=/": true,
 	} {
 		if err := (httpjson.Requestor{Endpoint: address}).Check(); (err == nil) != fine {
 			t.Errorf("%s: %v", address, err)

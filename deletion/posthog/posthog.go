@@ -1,11 +1,11 @@
-// Package posthog has a machine's data erased from PostHog. It is for operators, whose
-// program lists [Vendor] (see package relaycmd): its key reads and erases everybody's data, so
+// Package posthog has a machine's data deleted from PostHog. It is for operators, whose
+// program lists [Vendor] (see package relaycmd): its key reads and deletes everybody's data, so
 // it is never linked into a tool that is handed out.
 //
 // The key is a personal one (phx_) for this project alone, with the scopes person:read,
 // person:write and query:read.
 //
-// # How PostHog erases
+// # How PostHog deletes
 //
 // One request deletes a profile within minutes and marks its events, which a sweep removes
 // once a week: plan up to about 8 days. The sweep takes the events that were dated and
@@ -109,7 +109,7 @@ const (
 func Vendor() deletion.Vendor {
 	return deletion.Vendor{
 		Name: "posthog",
-		Doc:  "erases events and profiles at PostHog",
+		Doc:  "deletes events and profiles at PostHog",
 		Settings: []driver.Setting{
 			{Name: "key", Doc: "personal API key for PostHog, which begins with phx_", Required: true, Secret: true, Check: checkKey},
 			// There is no default: in the wrong region nothing would be found.
@@ -122,7 +122,7 @@ func Vendor() deletion.Vendor {
 	}
 }
 
-// requestor has data erased. It may be used by several goroutines at once.
+// requestor has data deleted. It may be used by several goroutines at once.
 type requestor struct {
 	*vendorhttp.Client
 	project string
@@ -156,7 +156,7 @@ func address(settings map[string]string) (*url.URL, error) {
 		return nil, err
 	}
 	if host := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."); strings.HasSuffix(host, ".i.posthog.com") {
-		return nil, vendorhttp.Mistake("endpoint", "a host of PostHog's intake, where nothing can be erased: set instance to us or eu instead")
+		return nil, vendorhttp.Mistake("endpoint", "a host of PostHog's intake, where nothing can be deleted: set instance to us or eu instead")
 	}
 	return u, nil
 }
@@ -175,7 +175,7 @@ func checkKey(key string) error {
 	case strings.HasPrefix(key, "phc_"):
 		return errors.New("a project's key (phc_), which can only send events: use a personal API key, which begins with phx_")
 	case strings.HasPrefix(key, "phs_"):
-		return errors.New("a project's secret key (phs_), which cannot erase: use a personal API key, which begins with phx_")
+		return errors.New("a project's secret key (phs_), which cannot delete: use a personal API key, which begins with phx_")
 	case !strings.HasPrefix(key, "phx_") || len(key) == len("phx_"):
 		return errors.New("not a personal API key: it begins with phx_ and is made in PostHog under Settings, Personal API keys")
 	case strings.ContainsFunc(key, func(r rune) bool {
@@ -193,12 +193,12 @@ type LeftoverError struct {
 }
 
 func (e *LeftoverError) Error() string {
-	return fmt.Sprintf("%d events have no profile, and PostHog's API erases events by their profile: ask PostHog's support to delete them by distinct_id", e.Events)
+	return fmt.Sprintf("%d events have no profile, and PostHog's API deletes events by their profile: ask PostHog's support to delete them by distinct_id", e.Events)
 }
 
 // RefusedError is a 202 with which PostHog did not take the whole request.
 type RefusedError struct {
-	// Asked is how many profiles were to be erased; the rest is PostHog's answer.
+	// Asked is how many profiles were to be deleted; the rest is PostHog's answer.
 	Asked, Found, Deleted, Queued int
 	// Events reports whether their events will be removed.
 	Events bool
@@ -212,10 +212,10 @@ func (e *RefusedError) Error() string {
 }
 
 const (
-	willErase = "PostHog deletes the profile within minutes and its events in a weekly sweep, within about 8 days."
-	notShown  = "PostHog has taken the request and does not list it yet."
-	isStuck   = "PostHog has not removed the events for 14 days: ask its support about this person."
-	notThere  = "PostHog shows nothing under this ID. What was sent last may not be visible yet, so it is looked at once more."
+	willDelete = "PostHog deletes the profile within minutes and its events in a weekly sweep, within about 8 days."
+	notShown   = "PostHog has taken the request and does not list it yet."
+	isStuck    = "PostHog has not removed the events for 14 days: ask its support about this person."
+	notThere   = "PostHog shows nothing under this ID. What was sent last may not be visible yet, so it is looked at once more."
 	// nothing names the project: with a key for the wrong one it is true of everybody.
 	nothing = "PostHog's project %s stores nothing under this ID."
 )
@@ -232,7 +232,7 @@ func (r *requestor) RequestDeletion(ctx context.Context, req deletion.Request) (
 // MaxBulk implements deletion.Bulk.
 func (r *requestor) MaxBulk() int { return bulk }
 
-// RequestDeletions implements deletion.Bulk: each ID is looked up, and one request erases all
+// RequestDeletions implements deletion.Bulk: each ID is looked up, and one request deletes all
 // that have a profile.
 func (r *requestor) RequestDeletions(ctx context.Context, reqs []deletion.Request) ([]deletion.Outcome, error) {
 	outcomes := make([]deletion.Outcome, len(reqs))
@@ -256,7 +256,7 @@ func (r *requestor) RequestDeletions(ctx context.Context, reqs []deletion.Reques
 			out.Err = driver.Permanent(r.Errorf("%w", &deletion.ForeignIDsError{Others: p.others}))
 		default:
 			found[req.MachineID] = p.uuid
-			out.Receipt = receipt(req, p.uuid, willErase)
+			out.Receipt = receipt(req, p.uuid, willDelete)
 		}
 		if asksToWait(out.Err) {
 			wait = out.Err
@@ -264,7 +264,7 @@ func (r *requestor) RequestDeletions(ctx context.Context, reqs []deletion.Reques
 	}
 	failed := map[string]error{}
 	if wait == nil {
-		failed = r.erase(ctx, found)
+		failed = r.delete(ctx, found)
 	}
 	for i, req := range reqs {
 		if _, asked := found[req.MachineID]; !asked {
@@ -284,9 +284,9 @@ func receipt(req deletion.Request, uuid, detail string) deletion.Receipt {
 	return deletion.Receipt{State: deletion.Acknowledged, ID: uuid, Detail: detail, MachineID: req.MachineID, At: req.RequestedAt}
 }
 
-// erase asks for profiles, found by machine ID, to be deleted with their events. It returns
+// delete asks for profiles, found by machine ID, to be deleted with their events. It returns
 // an error for each that will not be.
-func (r *requestor) erase(ctx context.Context, found map[string]string) map[string]error {
+func (r *requestor) delete(ctx context.Context, found map[string]string) map[string]error {
 	failed := map[string]error{}
 	if len(found) == 0 {
 		return failed
@@ -302,7 +302,7 @@ func (r *requestor) erase(ctx context.Context, found map[string]string) map[stri
 	if driver.Classify(err) == driver.ClassPermanent && len(ids) > 1 {
 		// One of them spoils the request: each is asked for alone.
 		for _, id := range ids {
-			maps.Copy(failed, r.erase(ctx, map[string]string{id: found[id]}))
+			maps.Copy(failed, r.delete(ctx, map[string]string{id: found[id]}))
 		}
 		return failed
 	}
@@ -364,7 +364,7 @@ func (r *requestor) withoutProfile(ctx context.Context, req deletion.Request) (d
 // something came in after the request and outlived the sweep.
 func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (deletion.Receipt, error) {
 	if receipt.State == deletion.Verified {
-		return receipt, nil // of what is erased there is nothing left to ask about
+		return receipt, nil // of what is deleted there is nothing left to ask about
 	}
 	if err := (deletion.Request{MachineID: receipt.MachineID}).Validate(); err != nil {
 		return deletion.Receipt{}, err
@@ -442,7 +442,7 @@ func (r *requestor) Find(ctx context.Context, machineID string) (deletion.Found,
 	if p != nil {
 		profile.Value, others.Value = p.uuid, int64(p.others)
 		if others.Wrong = p.others > 0; others.Wrong {
-			others.Note = "on that profile: PostHog is not asked to erase it"
+			others.Note = "on that profile: PostHog is not asked to delete it"
 		}
 	}
 	return deletion.Found{
@@ -455,7 +455,7 @@ func (r *requestor) detail(pending row) string {
 	if r.Now().Sub(pending.CreatedAt) > stuck {
 		return isStuck
 	}
-	return willErase
+	return willDelete
 }
 
 // person is a profile.
@@ -507,7 +507,7 @@ type deleted struct {
 	OldFailed []json.RawMessage `json:"errors"`
 }
 
-// verdict reports whether all n profiles and their events will be erased.
+// verdict reports whether all n profiles and their events will be deleted.
 func (d deleted) verdict(n int) (*RefusedError, bool) {
 	e := &RefusedError{Asked: n, Deleted: d.Deleted, Queued: d.Queued, Events: d.Events, Errors: len(d.Failed) + len(d.OldFailed)}
 	if d.Found != nil {

@@ -87,7 +87,7 @@ func open(t testing.TB, options standin.Options) *world {
 }
 
 func (w *world) request(id string) deletion.Request {
-	return deletion.Request{Tool: "mytool", MachineID: id, ErasureKey: strings.Repeat("e5", 32), RequestedAt: w.asked}
+	return deletion.Request{Tool: "mytool", MachineID: id, DeletionKey: strings.Repeat("e5", 32), RequestedAt: w.asked}
 }
 
 // bothGenerations runs a test against a PostHog that deletes profiles in the call, and
@@ -133,7 +133,7 @@ func (w *world) mustHaveStatus(t testing.TB, receipt deletion.Receipt, want dele
 	}
 }
 
-func TestAnErasureFromTheRequestToTheProof(t *testing.T) {
+func TestADeletionFromTheRequestToTheProof(t *testing.T) {
 	t.Parallel()
 	bothGenerations(t, func(t *testing.T, options standin.Options) {
 		w := open(t, options)
@@ -361,7 +361,7 @@ func TestEventsThatNoSweepTakesEndWithAnOperator(t *testing.T) {
 	}
 }
 
-func TestAProfileThatRemainsIsNotErased(t *testing.T) {
+func TestAProfileThatRemainsIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	w := open(t, standin.Options{})
 	w.vendor.Capture(machine, w.asked)
@@ -515,7 +515,7 @@ func TestOnlyAReceiptOfAPersonHasAStatus(t *testing.T) {
 	}
 }
 
-func TestFindTellsWhatWouldBeErasedAndChangesNothing(t *testing.T) {
+func TestFindTellsWhatWouldBeDeletedAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := open(t, standin.Options{})
 	find := func(profile string, others, events int64) {
@@ -955,7 +955,7 @@ func (w *world) bulks(t *testing.T) [][]string {
 	return list
 }
 
-func TestAHundredRequestsAreOneCallThatErases(t *testing.T) {
+func TestAHundredRequestsAreOneCallThatDeletes(t *testing.T) {
 	t.Parallel()
 	bothGenerations(t, func(t *testing.T, options standin.Options) {
 		w := open(t, options)
@@ -1021,7 +1021,7 @@ func TestEachOfManyHasAnOutcomeOfItsOwn(t *testing.T) {
 			t.Errorf("the outcomes are\n%q, want\n%q", got, want)
 		}
 		if bulks := w.bulks(t); len(bulks) != 1 || !slices.Equal(bulks[0], []string{id[0], id[3], id[5]}) {
-			t.Errorf("asked to erase %q", bulks)
+			t.Errorf("asked to delete %q", bulks)
 		}
 	})
 }
@@ -1084,7 +1084,7 @@ func TestOnceThrottledTheRestIsNotAskedFor(t *testing.T) {
 	list := ids(5)
 	for name, options := range map[string]standin.Options{
 		"while looking up": {PersonCalls: 3},
-		"while erasing":    {Deletes: 1},
+		"while deleting":   {Deletes: 1},
 	} {
 		w := open(t, options)
 		for _, id := range list {

@@ -7,7 +7,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion/segment"
 )
 
-// An operator's program opens the vendor with a token that erases, which no tool holds. Segment
+// An operator's program opens the vendor with a token that deletes, which no tool holds. Segment
 // has no call that counts, so a person looks there in the end.
 func Example() {
 	vendor := segment.Vendor()

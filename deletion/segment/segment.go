@@ -1,6 +1,6 @@
-// Package segment has a machine's data erased from Segment and, as far as Segment can, from the
+// Package segment has a machine's data deleted from Segment and, as far as Segment can, from the
 // destinations that it passed the data on to. It is for operators, whose program lists
-// [Vendor] (see package relaycmd): its token can erase everybody's data, so it is never linked
+// [Vendor] (see package relaycmd): its token can delete everybody's data, so it is never linked
 // into a tool that is handed out.
 //
 // # Sources
@@ -16,15 +16,15 @@
 //
 // A regulation of the workspace, by POST /regulations, with up to 5000 userIds [api, guide]. It
 // is SUPPRESS_WITH_DELETE, which also keeps out what a forgotten process sends later, or
-// DELETE_ONLY [guide]. Both go on to the destinations that can erase, for which these may
+// DELETE_ONLY [guide]. Both go on to the destinations that can delete, for which these may
 // charge [guide].
 //
-// Segment erases by userId. By anonymousId it erases for some workspaces alone, from one source
+// Segment deletes by userId. By anonymousId it deletes for some workspaces alone, from one source
 // alone, and from the archive alone (DELETE_ARCHIVE_ONLY) [models]. So the backend sends the
 // machine ID as userId; events that an earlier one sent with it as anonymousId cannot be reached
 // here, and are for Segment's support.
 //
-// Segment erases within 30 days, up to 110 000 userIds a month [guide]. Asking again makes one
+// Segment deletes within 30 days, up to 110 000 userIds a month [guide]. Asking again makes one
 // regulation more, which costs a place of that number and changes nothing else; who was named in
 // an earlier one is not told [models], so it cannot be looked for.
 //
@@ -33,12 +33,12 @@
 //	INITIALIZED RUNNING                        Acknowledged
 //	FINISHED                                   Manual: see below
 //	FAILED INVALID NOT_SUPPORTED PARTIAL_SUCCESS   Refused: a person has to look; one destination
-//	                                           that cannot erase is enough for FAILED [guide]
+//	                                           that cannot delete is enough for FAILED [guide]
 //	anything else                              an error
 //
 // Nothing here is ever Verified: Segment has no call that says how much it holds of a userId,
 // and a word for "done" is no count. A person looks at the regulation in Segment, and closes the
-// erasure by hand.
+// deletion by hand.
 //
 // A regulation of several people cannot be taken back for one of them, and the call that takes
 // one back is deprecated [api], so there is none here.
@@ -75,7 +75,7 @@ const bulk = 1000
 func Vendor() deletion.Vendor {
 	return deletion.Vendor{
 		Name: "segment",
-		Doc:  "erases events at Segment and at the destinations that it can ask to",
+		Doc:  "deletes events at Segment and at the destinations that it can ask to",
 		Settings: []driver.Setting{
 			{Name: "token", Doc: "token for Segment's Public API", Required: true, Secret: true, Check: driverhttp.CheckKey},
 			{Name: "instance", Doc: "where Segment keeps the workspace: us or eu", Values: []string{"us", "eu"}},
@@ -106,7 +106,7 @@ func Vendor() deletion.Vendor {
 
 var hosts = map[string]string{"us": "api.segmentapis.com", "eu": "eu1.api.segmentapis.com"}
 
-// requestor has data erased. It may be used by several goroutines at once.
+// requestor has data deleted. It may be used by several goroutines at once.
 type requestor struct {
 	*vendorhttp.Client
 	regulation string
@@ -118,10 +118,10 @@ var (
 )
 
 const (
-	willErase = "Segment deletes within 30 days, and asks the destinations to."
-	erases    = "Segment is deleting."
-	finished  = "Segment says that everything is deleted. It cannot be asked how much is left: look at the request there, and close it by hand."
-	hasFailed = "Segment could not delete everywhere: look at the request there, and at the destinations in it."
+	willDelete = "Segment deletes within 30 days, and asks the destinations to."
+	deletes    = "Segment is deleting."
+	finished   = "Segment says that everything is deleted. It cannot be asked how much is left: look at the request there, and close it by hand."
+	hasFailed  = "Segment could not delete everywhere: look at the request there, and at the destinations in it."
 )
 
 // RequestDeletion implements deletion.Requestor.
@@ -155,7 +155,7 @@ func (r *requestor) RequestDeletions(ctx context.Context, reqs []deletion.Reques
 		case err != nil:
 			outcomes[i].Err = err
 		default:
-			outcomes[i].Receipt = deletion.Receipt{State: deletion.Acknowledged, ID: id, Detail: willErase, MachineID: req.MachineID, At: req.RequestedAt}
+			outcomes[i].Receipt = deletion.Receipt{State: deletion.Acknowledged, ID: id, Detail: willDelete, MachineID: req.MachineID, At: req.RequestedAt}
 		}
 	}
 	return outcomes, nil
@@ -213,9 +213,9 @@ func (r *requestor) Status(ctx context.Context, receipt deletion.Receipt) (delet
 	}
 	switch said.Data.Regulation.Status {
 	case "INITIALIZED":
-		receipt.State, receipt.Detail = deletion.Acknowledged, willErase
+		receipt.State, receipt.Detail = deletion.Acknowledged, willDelete
 	case "RUNNING":
-		receipt.State, receipt.Detail = deletion.Acknowledged, erases
+		receipt.State, receipt.Detail = deletion.Acknowledged, deletes
 	case "FINISHED":
 		receipt.State, receipt.Detail = deletion.Manual, finished
 	case "FAILED", "INVALID", "NOT_SUPPORTED", "PARTIAL_SUCCESS":

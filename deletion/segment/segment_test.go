@@ -145,7 +145,7 @@ func request(id string) deletion.Request {
 }
 
 // What the backend itself sends is what a regulation reaches.
-func TestWhatTheBackendSentIsErasedAndNothingElse(t *testing.T) {
+func TestWhatTheBackendSentIsDeletedAndNothingElse(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t)
 	var sent []standin.Message

@@ -12,18 +12,18 @@ import (
 // Whoever builds the tool sets these with -ldflags "-X main.endpoint=… -X main.version=…".
 // Whoever runs it cannot: where events go is not for an environment variable to say.
 var (
-	version  = "dev"
-	endpoint = "https://analytics.example.com/events"
-	backend  string // "" follows from endpoint
-	settings string // of the backend: k=v,k=v
-	interval string // between two uploads, as in 10m
-	erasures string // URL that deletion requests are posted to; "" sends them as events
+	version   = "dev"
+	endpoint  = "https://analytics.example.com/events"
+	backend   string // "" follows from endpoint
+	settings  string // of the backend: k=v,k=v
+	interval  string // between two uploads, as in 10m
+	deletions string // URL that deletion requests are posted to; "" sends them as events
 )
 
 // build is what was set, so that the functions below do not depend on it.
-type build struct{ version, endpoint, backend, settings, interval, erasures string }
+type build struct{ version, endpoint, backend, settings, interval, deletions string }
 
-func built() build { return build{version, endpoint, backend, settings, interval, erasures} }
+func built() build { return build{version, endpoint, backend, settings, interval, deletions} }
 
 // events are all that mytool records beside the commands that ran. Whoever adds one, or a
 // value, is told by TestWhatIsSentIsWhatTheNoticeSays what else there is to do.
@@ -66,8 +66,8 @@ func declare(b build) (props.Tool, error) {
 		Settings:       pairs,
 		UploadInterval: every,
 	}
-	if b.erasures != "" {
-		tool.Telemetry.DeletionRequestor = httpjson.Requestor{Endpoint: b.erasures}
+	if b.deletions != "" {
+		tool.Telemetry.DeletionRequestor = httpjson.Requestor{Endpoint: b.deletions}
 	}
 	return tool, nil
 }

@@ -50,9 +50,9 @@ func runGateway(ctx context.Context, dir string) {
 	defer g.proxy.down() //nolint:errcheck // the end
 	must(g.vendor.up())
 	defer g.vendor.down() //nolint:errcheck // the end
-	g.url, g.admin = g.proxy.url()+"/v1/erasures", "http://"+addresses[1]
+	g.url, g.admin = g.proxy.url()+"/v1/deletions", "http://"+addresses[1]
 
-	g.tool = got(build(ctx, dir, "examples/mytool", "-ldflags", "-X main.version=1.0.0 -X main.endpoint="+g.proxy.url()+"/v1/events -X main.erasures="+g.url))
+	g.tool = got(build(ctx, dir, "examples/mytool", "-ldflags", "-X main.version=1.0.0 -X main.endpoint="+g.proxy.url()+"/v1/events -X main.deletions="+g.url))
 	g.operator = got(build(ctx, dir, "cmd/telemetry-relay"))
 	must(os.WriteFile(filepath.Join(g.tool.dir, secretName), []byte("Dear Ada,\nthree lines,\nand a word.\n"), 0o600))
 	g.write("relay.yaml", fmt.Sprintf(`listen: %s
@@ -66,7 +66,7 @@ tools:
     destinations:
       - {backend: store}
       - {backend: datadog, endpoint_file: datadog.url, api_key_file: api.key}
-    erasures:
+    deletions:
       - {vendor: store}
       - {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key, canary: %s}
 `, addresses[0], addresses[1], g.vendor.url(), canary))
@@ -244,8 +244,8 @@ func (g *passage) forget() {
 	for range 3 {
 		g.vendor.Run()
 	}
-	must(poll("the erasure was verified", func() (bool, error) { return g.ledger()[0].State == "verified", nil }))
-	g.operate("erasures", "show", receipt.ID, "--config", "relay.yaml")
+	must(poll("the deletion was verified", func() (bool, error) { return g.ledger()[0].State == "verified", nil }))
+	g.operate("deletions", "show", receipt.ID, "--config", "relay.yaml")
 	r = g.person("telemetry", "reset", "--resume")
 	g.claim(r.code == 0 && strings.Contains(r.stdout, "verified"), "the person is told that it was verified", r.output())
 	g.nothingLeft("0 in the SQLite file and 0 at the vendor")
@@ -277,7 +277,7 @@ func (g *passage) stale(was *tool) {
 
 func (g *passage) traces() {
 	g.title("What is left of the person")
-	r := g.operate("erasures", "verify", "--config", "relay.yaml")
+	r := g.operate("deletions", "verify", "--config", "relay.yaml")
 	g.claim(r.code == 0, "the ledger's chain of hashes holds", r.code)
 	g.stopRelay(os.Interrupt)
 	log := string(got(os.ReadFile(filepath.Join(g.operator.dir, "relay.log"))))
@@ -294,11 +294,11 @@ func (g *passage) traces() {
 	tables := g.texts(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
 	var known []string
 	for _, table := range tables {
-		if !strings.HasPrefix(table, "erasure") && g.holds(table, g.id) {
+		if !strings.HasPrefix(table, "deletion") && g.holds(table, g.id) {
 			known = append(known, table)
 		}
 	}
-	g.claim(len(known) == 0 && g.holds("erasures", g.id), fmt.Sprintf("of its %d tables none has the machine ID but those of the erasure's record", len(tables)), known)
+	g.claim(len(known) == 0 && g.holds("deletions", g.id), fmt.Sprintf("of its %d tables none has the machine ID but those of the deletion's record", len(tables)), known)
 	heads, addresses := 0, 0
 	for _, request := range g.vendor.Calls() {
 		if strings.Contains(whole(request), personAddress) || strings.Contains(whole(request), neighbourAddress) {

@@ -1,6 +1,6 @@
 // Demo shows what telemetry does, with a real tool, a real terminal and a server on
 // this machine. Run it with `make demo` from the root of the module. With the argument
-// "erasure", `make demo-erasure`, it shows the way of a reset to a vendor and back, and with
+// "deletion", `make demo-deletion`, it shows the way of a reset to a vendor and back, and with
 // "gateway", `make demo-gateway`, the way of an event through an operator's gateway.
 //
 // Every line with a tick is a claim that was tested just before it was printed. The
@@ -37,8 +37,8 @@ func main() {
 	flag.Parse()
 	tell := run
 	switch flag.Arg(0) {
-	case "erasure":
-		tell = runErasure
+	case "deletion":
+		tell = runDeletion
 	case "gateway":
 		tell = runGateway
 	}
@@ -104,7 +104,7 @@ func run(ctx context.Context, dir string) {
 	d.here(dir)
 	d.more(dir)
 	d.unable(dir)
-	d.erasure()
+	d.deletion()
 	d.sum()
 }
 
@@ -429,7 +429,7 @@ func (d *demo) unable(dir string) {
 	d.claim(len(d.flush()) == 201, "until it can be sent")
 }
 
-func (d *demo) erasure() {
+func (d *demo) deletion() {
 	d.title("To be forgotten")
 	before := got(d.tool.status(d.ctx))
 	d.do("count", secretName)
@@ -437,7 +437,7 @@ func (d *demo) erasure() {
 	d.claim(r.code == 0, "reset ends with exit code 0", r.code)
 	requests := d.arrived()
 	d.claim(len(requests) == 1 && requests[0].Type == "data.deletion_request" && requests[0].MachineID == before.MachineID,
-		"the intake has been asked to erase what it has of "+before.MachineID, len(requests))
+		"the intake has been asked to delete what it has of "+before.MachineID, len(requests))
 	d.json(requests[0].raw)
 	d.claim(len(d.queued()) == 0, "the event that waited was erased unsent")
 	after := got(d.tool.status(d.ctx))

@@ -19,7 +19,7 @@ type people struct {
 	ctx      context.Context
 	tool     *tool
 	operator *tool
-	url      string // where requests for erasure go
+	url      string // where deletion requests go
 	admin    string // of the relay
 	relay    *exec.Cmd
 	id       string // the person's machine ID
@@ -100,21 +100,21 @@ func (p *people) stopRelay(with os.Signal) {
 	}
 }
 
-// erasure is what `erasures export` says of one, in JSON.
-type erasure struct {
+// deletion is what `deletions export` says of one, in JSON.
+type entry struct {
 	ID        string `json:"id"`
 	MachineID string `json:"machine_id"`
 	State     string `json:"state"`
 }
 
-func (p *people) ledger() []erasure {
-	r := got(p.operator.run(p.ctx, "erasures", "export", "--config", "relay.yaml"))
+func (p *people) ledger() []entry {
+	r := got(p.operator.run(p.ctx, "deletions", "export", "--config", "relay.yaml"))
 	if r.code != 0 {
 		must(fmt.Errorf("export ended with %d: %s", r.code, r.stderr))
 	}
-	var all []erasure
+	var all []entry
 	for line := range strings.Lines(r.stdout) {
-		var e erasure
+		var e entry
 		must(json.Unmarshal([]byte(line), &e))
 		all = append(all, e)
 	}

@@ -86,7 +86,7 @@ func newMachine(t *testing.T) *machine {
 	m := &machine{t: t, author: newReceiver(t), corp: newReceiver(t), home: home(t), etc: t.TempDir()}
 	m.exe = filepath.Join(t.TempDir(), "mytool")
 	build := exec.Command("go", "build", "-buildvcs=false", "-tags", "telemetrycheck,vendors", "-ldflags",
-		"-X main.interval=1ms -X main.endpoint="+m.author.URL+"/events -X main.erasures="+m.author.URL+"/erasures",
+		"-X main.interval=1ms -X main.endpoint="+m.author.URL+"/events -X main.deletions="+m.author.URL+"/deletions",
 		"-o", m.exe, "github.com/gotoolbase/telemetry/examples/mytool")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -202,7 +202,7 @@ func TestTheAuthorsVendorIsNotContactedWhereThePolicyNamesAnother(t *testing.T) 
 			out = text
 		}
 	})
-	for _, want := range []string{"NOT everybody who has to erase data has the request yet", "policy does not let the tool contact now", m.author.Listener.Addr().String()} {
+	for _, want := range []string{"NOT everybody who has to delete data has the request yet", "policy does not let the tool contact now", m.author.Listener.Addr().String()} {
 		if !strings.Contains(out, want) {
 			t.Errorf("reset does not say %q:\n%s", want, out)
 		}

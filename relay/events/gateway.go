@@ -7,7 +7,7 @@
 //	gateway, err := events.New(events.Config{
 //		DB:     db, // opened with events.Schema()
 //		Tools:  map[string]events.Tool{"mytool": {Declared: &tool, Destinations: destinations}},
-//		Erased: ledger.Erased,
+//		Deleted: ledger.Deleted,
 //	})
 //	mux.Handle("/v1/events", gateway)
 //	go gateway.Run(ctx)
@@ -28,6 +28,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,9 +54,9 @@ type Config struct {
 	DB *store.DB
 	// Tools are those whose events are taken, by name.
 	Tools map[string]Tool
-	// Erased returns which of these machine IDs of a tool were erased, or are being erased. Their
+	// Deleted returns which of these machine IDs of a tool were deleted, or are being deleted. Their
 	// events are refused, so that none revives what is gone. nil means that there are none.
-	Erased func(ctx context.Context, tool string, machineIDs []string) (map[string]bool, error)
+	Deleted func(ctx context.Context, tool string, machineIDs []string) (map[string]bool, error)
 	// Accepted is told of the events that were accepted, each once as far as this process knows:
 	// as they went on, mended. It keeps nothing of them, and returns soon. nil means that nobody
 	// wants to know.
@@ -78,11 +79,11 @@ type Tool struct {
 	Declared *props.Tool
 	// Destinations are where the events go: at least one.
 	Destinations []Destination
-	// Erase takes a request for erasure that comes as an event, of a tool whose author named
+	// Delete takes a deletion request that comes as an event, of a tool whose author named
 	// nobody to ask: a data.deletion_request then goes to no destination, since it holds a key.
 	// Its errors are classed as those of a deletion.Requestor. nil means that such an event is
 	// one like any other.
-	Erase func(ctx context.Context, req deletion.Request) error
+	Delete func(ctx context.Context, req deletion.Request) error
 }
 
 // Rate is how often something may happen: Burst times at once, and then PerSecond as time passes.
@@ -110,13 +111,13 @@ type Gateway struct {
 	cfg       Config
 	tools     map[string]*tool
 	addresses *rates.Table
-	// erasing bounds the requests for erasure of an address, which everybody can make up with
-	// a key: people erase rarely, but an office shares an address.
-	erasing *rates.Table
-	counts  metrics.Counters
-	losses  losses
-	memory  *memory
-	recent  recent
+	// deleting bounds the deletion requests of an address, which everybody can make up with
+	// a key: people delete rarely, but an office shares an address.
+	deleting *rates.Table
+	counts   metrics.Counters
+	losses   losses
+	memory   *memory
+	recent   recent
 	// holder is this process in the database.
 	holder string
 }
@@ -126,7 +127,7 @@ type tool struct {
 	name         string
 	contract     *contract
 	destinations []*destination
-	erase        func(context.Context, deletion.Request) error
+	delete       func(context.Context, deletion.Request) error
 }
 
 // New makes a Gateway. It contacts nobody. A mistake in the configuration is a
@@ -153,7 +154,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{cfg: cfg, tools: map[string]*tool{}, addresses: rates.New(cfg.Limits.PerAddress), holder: newHolder()}
 	g.memory = newMemory(cfg.Limits.Memory)
-	g.erasing = rates.New(rates.Rate{PerSecond: 1. / 60, Burst: 20})
+	g.deleting = rates.New(rates.Rate{PerSecond: 1. / 60, Burst: 20})
 	for name, t := range cfg.Tools {
 		wrong := func(format string, args ...any) error {
 			return &driver.ConfigError{Field: "Tools[" + name + "]", Problem: fmt.Sprintf(format, args...)}
@@ -168,7 +169,7 @@ func New(cfg Config) (*Gateway, error) {
 		if err != nil {
 			return nil, err
 		}
-		made := &tool{name: name, contract: contract, erase: t.Erase}
+		made := &tool{name: name, contract: contract, delete: t.Delete}
 		for _, d := range t.Destinations {
 			if d.Name == "" || slices.ContainsFunc(made.destinations, func(o *destination) bool { return o.Name == d.Name }) {
 				return nil, wrong("has two destinations of one name, or one without: what is stored for one could go to the other")
@@ -255,8 +256,8 @@ func apart(list []received, tool string) (of, rest []received) {
 
 // takeOf does so for those of one tool.
 func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, from string, r *ruling) error {
-	if t.erase != nil {
-		list = g.eraseOf(ctx, t, list, from, r)
+	if t.delete != nil {
+		list = g.deletionsOf(ctx, t, list, from, r)
 	}
 	screened, err := g.screen(ctx, t, list, r)
 	if err != nil {
@@ -295,18 +296,18 @@ func (g *Gateway) takeOf(ctx context.Context, t *tool, list []received, from str
 	return nil
 }
 
-// eraseOf hands on the requests for erasure among events, and returns the others.
-func (g *Gateway) eraseOf(ctx context.Context, t *tool, list []received, from string, r *ruling) []received {
+// deletionsOf hands on the deletion requests among events, and returns the others.
+func (g *Gateway) deletionsOf(ctx context.Context, t *tool, list []received, from string, r *ruling) []received {
 	return slices.DeleteFunc(list, func(e received) bool {
 		if e.event.Type != string(props.EventDeletionRequest) {
 			return false
 		}
 		v := later
-		if wait := g.erasing.Take(from); wait > 0 {
+		if wait := g.deleting.Take(from); wait > 0 {
 			r.wait = max(r.wait, wait)
 		} else {
-			err := t.erase(ctx, deletion.Request{
-				Tool: t.name, MachineID: e.event.MachineID, ErasureKey: e.event.Metadata[deletion.ErasureKeyField], RequestedAt: e.event.Time,
+			err := t.delete(ctx, deletion.Request{
+				Tool: t.name, MachineID: e.event.MachineID, DeletionKey: cmp.Or(e.event.Metadata[deletion.KeyField], e.event.Metadata[deletion.FormerKeyField]), RequestedAt: e.event.Time,
 			})
 			switch {
 			case err == nil:
@@ -317,7 +318,7 @@ func (g *Gateway) eraseOf(ctx context.Context, t *tool, list []received, from st
 			r.wait = max(r.wait, driver.Wait(err))
 		}
 		r.add(v, e.event.ID)
-		g.counts.Add(1, metricErasures, "tool", t.name, "outcome", v.String())
+		g.counts.Add(1, metricDeletions, "tool", t.name, "outcome", v.String())
 		return true
 	})
 }
@@ -334,7 +335,7 @@ func (g *Gateway) screen(ctx context.Context, t *tool, list []received, r *rulin
 		r.add(never, id)
 	}
 	seen := make(map[string]bool, len(list))
-	machines := map[string]bool{} // whether it was erased
+	machines := map[string]bool{} // whether it was deleted
 	for i := range list {
 		e := &list[i]
 		if seen[e.event.ID] {
@@ -350,14 +351,14 @@ func (g *Gateway) screen(ctx context.Context, t *tool, list []received, r *rulin
 			machines[e.event.MachineID] = false
 		}
 	}
-	if err := g.erased(ctx, t.name, machines); err != nil {
+	if err := g.deleted(ctx, t.name, machines); err != nil {
 		return nil, err
 	}
 	passed = slices.DeleteFunc(passed, func(e driver.Event) bool {
 		if !machines[e.MachineID] {
 			return false
 		}
-		refuse(e.ID, refusedErased)
+		refuse(e.ID, refusedDeleted)
 		return true
 	})
 	for f, n := range counts {
@@ -367,22 +368,22 @@ func (g *Gateway) screen(ctx context.Context, t *tool, list []received, r *rulin
 	return passed, nil
 }
 
-// errUnknownErasures: an event whose machine may have been erased is not taken.
-var errUnknownErasures = errors.New("who was erased is not known now")
+// errUnknownDeletions: an event whose machine may have been deleted is not taken.
+var errUnknownDeletions = errors.New("who was deleted is not known now")
 
-// erased marks those machines that were erased.
-func (g *Gateway) erased(ctx context.Context, tool string, machines map[string]bool) error {
-	if len(machines) == 0 || g.cfg.Erased == nil {
+// deleted marks those machines that were deleted.
+func (g *Gateway) deleted(ctx context.Context, tool string, machines map[string]bool) error {
+	if len(machines) == 0 || g.cfg.Deleted == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	erased, err := g.cfg.Erased(ctx, tool, slices.Sorted(maps.Keys(machines)))
+	deleted, err := g.cfg.Deleted(ctx, tool, slices.Sorted(maps.Keys(machines)))
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUnknownErasures, err)
+		return fmt.Errorf("%w: %w", errUnknownDeletions, err)
 	}
 	for id := range machines {
-		machines[id] = erased[id]
+		machines[id] = deleted[id]
 	}
 	return nil
 }

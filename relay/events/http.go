@@ -26,7 +26,7 @@ const Path = "/v1/events"
 const (
 	// bodyTimeout is for 1 MiB over a line of 100 KB/s.
 	bodyTimeout = 10 * time.Second
-	// databaseTime bounds what one request asks of the database: who was erased, and at the end
+	// databaseTime bounds what one request asks of the database: who was deleted, and at the end
 	// to keep what a destination misses.
 	databaseTime = 2 * time.Second
 	// busyWait is the Retry-After of a gateway that has its hands full: some seconds, since

@@ -98,7 +98,7 @@ func TestOnlyThePathAndTheMethodOfEventsAreServed(t *testing.T) {
 		method, path string
 		want         int
 	}{
-		{"GET", "", 405}, {"PUT", "", 405}, {"POST", "/", 400}, {"POST", "/more", 404}, {"GET", "/../erasures", 404},
+		{"GET", "", 405}, {"PUT", "", 405}, {"POST", "/", 400}, {"POST", "/more", 404}, {"GET", "/../deletions", 404},
 	} {
 		req, err := http.NewRequest(c.method, g.url+c.path, strings.NewReader("x"))
 		if err != nil {

@@ -19,13 +19,13 @@ type losses struct {
 	n  map[loss]int
 }
 
-// lost counts events that were accepted and are not sent. That somebody was erased is no loss.
+// lost counts events that were accepted and are not sent. That somebody was deleted is no loss.
 func (g *Gateway) lost(n int, of loss) {
 	if n <= 0 {
 		return
 	}
 	g.counts.Add(n, metricCut, "tool", of.tool, "destination", of.destination, "reason", of.reason)
-	if of.reason == "erased" {
+	if of.reason == "deleted" {
 		return
 	}
 	g.losses.mu.Lock()

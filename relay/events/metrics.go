@@ -17,7 +17,7 @@ import (
 const (
 	metricRequests          = "telemetry_relay_events_requests_total"
 	metricEvents            = "telemetry_relay_events_total"
-	metricErasures          = "telemetry_relay_events_erasures_total"
+	metricDeletions         = "telemetry_relay_events_deletions_total"
 	metricFindings          = "telemetry_relay_events_findings_total"
 	metricDestinationEvents = "telemetry_relay_destination_events_total"
 	metricBatches           = "telemetry_relay_destination_batches_total"
@@ -31,7 +31,7 @@ const (
 var helps = [][2]string{
 	{metricRequests, "Answers to POST /v1/events, by outcome."},
 	{metricEvents, "Events that came in, by what their sender was told: accepted, known (accepted before), rejected, or retry."},
-	{metricErasures, "Requests for erasure that came as events, by what their sender was told."},
+	{metricDeletions, "Deletion requests that came as events, by what their sender was told."},
 	{metricFindings, "What the gateway took out of events, mended, or refused events for, by kind."},
 	{metricDestinationEvents, "Events that were sent to a destination, by its verdict."},
 	{metricBatches, "Requests to a destination, by the class of its answer."},
@@ -39,7 +39,7 @@ var helps = [][2]string{
 	{metricWarnings, "Warnings with which a destination accepted events."},
 	{metricStored, "Events that were stored for a destination that was away."},
 	{metricCut, "Events that were stored for a destination and will not be sent, by reason."},
-	{metricExpired, "Events that the store erased because they were older than it keeps them."},
+	{metricExpired, "Events that the store deleted because they were older than it keeps them."},
 }
 
 // Metrics writes the text format of Prometheus. The error is the database's, of which then

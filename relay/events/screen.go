@@ -49,7 +49,7 @@ const (
 	refusedType    finding = "type"       // it is of a type that is not declared
 	refusedMachine finding = "machine_id" // its machine ID is none
 	refusedPast    finding = "time_past"
-	refusedErased  finding = "erased" // the machine's data was erased
+	refusedDeleted finding = "deleted" // the machine's data was deleted
 )
 
 // These are mended, and counted in the event's Truncated.

@@ -58,7 +58,7 @@ func deleted(ctx context.Context, tx *store.Tx, n int64) error {
 }
 
 // rewrite writes the file anew, unless nothing was deleted since that was done: who asks for
-// erasures of machines that never sent anything has no work done. An attempt that failed leaves
+// deletions of machines that never sent anything has no work done. An attempt that failed leaves
 // it to the next one.
 func rewrite(ctx context.Context, db *store.DB) error {
 	var rows, rewritten int64
@@ -182,7 +182,7 @@ func appendRow(args []any, e *driver.Event, now int64) []any {
 		e.ErrorClass, exit, duration, calls, failed, string(e.AppendJSON(nil)))
 }
 
-// expire erases events that are older than they are kept.
+// expire deletes events that are older than they are kept.
 func (s *stored) expire(ctx context.Context, tool string, now time.Time) (int, error) {
 	if s.retention == 0 {
 		return 0, nil
@@ -205,7 +205,7 @@ func (s *stored) expire(ctx context.Context, tool string, now time.Time) (int, e
 	}
 }
 
-// StoreVendor returns the vendor "store", which erases what the gateway's own database holds of
+// StoreVendor returns the vendor "store", which deletes what the gateway's own database holds of
 // a machine: events that were stored, and those that wait for a destination.
 func StoreVendor(db *store.DB) deletion.Vendor {
 	return deletion.Vendor{
@@ -213,21 +213,21 @@ func StoreVendor(db *store.DB) deletion.Vendor {
 		Doc:   "the gateway's own database",
 		Hosts: func(map[string]string) []string { return nil },
 		Open: func(cfg deletion.VendorConfig) (deletion.Requestor, error) {
-			return &eraser{db, cfg.Tool}, nil
+			return &deleter{db, cfg.Tool}, nil
 		},
 	}
 }
 
-// eraser erases what there is of a tool's machines. It is a Follower, a Finder, a Counter
+// deleter deletes what there is of a tool's machines. It is a Follower, a Finder, a Counter
 // and a Bulk.
-type eraser struct {
+type deleter struct {
 	db   *store.DB
 	tool string
 }
 
-// RequestDeletion erases, and counts in the same transaction what is left, so that what it
+// RequestDeletion deletes, and counts in the same transaction what is left, so that what it
 // returns is verified: also that no copy is left in an SQLite file.
-func (e *eraser) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
+func (e *deleter) RequestDeletion(ctx context.Context, req deletion.Request) (deletion.Receipt, error) {
 	outcomes, err := e.RequestDeletions(ctx, []deletion.Request{req})
 	if err != nil {
 		return deletion.Receipt{}, err
@@ -236,10 +236,10 @@ func (e *eraser) RequestDeletion(ctx context.Context, req deletion.Request) (del
 }
 
 // MaxBulk is how many share the writing of the file, which takes much longer than each does.
-func (e *eraser) MaxBulk() int { return 100 }
+func (e *deleter) MaxBulk() int { return 100 }
 
 // RequestDeletions does so for several.
-func (e *eraser) RequestDeletions(ctx context.Context, requests []deletion.Request) ([]deletion.Outcome, error) {
+func (e *deleter) RequestDeletions(ctx context.Context, requests []deletion.Request) ([]deletion.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -250,25 +250,25 @@ func (e *eraser) RequestDeletions(ctx context.Context, requests []deletion.Reque
 		if out.Err = req.Validate(); out.Err != nil {
 			continue
 		}
-		var erased, left int64
-		if erased, left, out.Err = e.erase(ctx, req.MachineID); out.Err != nil {
+		var deleted, left int64
+		if deleted, left, out.Err = e.delete(ctx, req.MachineID); out.Err != nil {
 			continue
 		}
 		asked = true
 		r := deletion.Receipt{State: deletion.Acknowledged, MachineID: req.MachineID, At: req.RequestedAt}
-		out.Receipt = judged(r, left, fmt.Sprintf("%d events were erased from the gateway's database, and none is left", erased))
+		out.Receipt = judged(r, left, fmt.Sprintf("%d events were deleted from the gateway's database, and none is left", deleted))
 	}
 	if !asked {
 		return outcomes, nil
 	}
 	if err := rewrite(ctx, e.db); err != nil {
-		return nil, fmt.Errorf("writing the gateway's database anew without what was erased: %w", err)
+		return nil, fmt.Errorf("writing the gateway's database anew without what was deleted: %w", err)
 	}
 	return outcomes, nil
 }
 
-// erase deletes what there is of a machine, and counts what is left.
-func (e *eraser) erase(ctx context.Context, machineID string) (erased, left int64, err error) {
+// delete deletes what there is of a machine, and counts what is left.
+func (e *deleter) delete(ctx context.Context, machineID string) (gone, left int64, err error) {
 	err = e.db.Write(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Exec(ctx, `DELETE FROM events WHERE tool = ? AND machine_id = ?`, e.tool, machineID)
 		if err == nil {
@@ -286,21 +286,21 @@ func (e *eraser) erase(ctx context.Context, machineID string) (erased, left int6
 		}, `SELECT destination FROM events_backlog WHERE tool = ?`, e.tool); err != nil {
 			return err
 		}
-		erased = rows
+		gone = rows
 		for _, name := range names {
 			n, err := remove(ctx, tx, e.tool, name, `machine_id = ?`, machineID)
 			if err != nil {
 				return err
 			}
-			erased += n
+			gone += n
 		}
 		left, err = e.count(ctx, tx, machineID)
 		return err
 	})
 	if err != nil {
-		return 0, 0, fmt.Errorf("erasing from the gateway's database: %w", err)
+		return 0, 0, fmt.Errorf("deleting from the gateway's database: %w", err)
 	}
-	return erased, left, nil
+	return gone, left, nil
 }
 
 // judged is a receipt after a count.
@@ -312,8 +312,8 @@ func judged(r deletion.Receipt, left int64, detail string) deletion.Receipt {
 	return r
 }
 
-// Status counts again. What is there once more has to be erased once more.
-func (e *eraser) Status(ctx context.Context, r deletion.Receipt) (deletion.Receipt, error) {
+// Status counts again. What is there once more has to be deleted once more.
+func (e *deleter) Status(ctx context.Context, r deletion.Receipt) (deletion.Receipt, error) {
 	left, err := e.Count(ctx, r.MachineID)
 	switch {
 	case err != nil:
@@ -325,7 +325,7 @@ func (e *eraser) Status(ctx context.Context, r deletion.Receipt) (deletion.Recei
 }
 
 // Count counts what is stored and what waits.
-func (e *eraser) Count(ctx context.Context, machineID string) (n int64, err error) {
+func (e *deleter) Count(ctx context.Context, machineID string) (n int64, err error) {
 	if err := (deletion.Request{MachineID: machineID}).Validate(); err != nil {
 		return 0, err
 	}
@@ -336,7 +336,7 @@ func (e *eraser) Count(ctx context.Context, machineID string) (n int64, err erro
 	return n, err
 }
 
-func (e *eraser) count(ctx context.Context, tx *store.Tx, machineID string) (int64, error) {
+func (e *deleter) count(ctx context.Context, tx *store.Tx, machineID string) (int64, error) {
 	var n int64
 	_, err := tx.One(ctx, []any{&n}, `SELECT (SELECT COUNT(*) FROM events WHERE tool = ? AND machine_id = ?) +
 		(SELECT COUNT(*) FROM events_waiting WHERE tool = ? AND machine_id = ?)`, e.tool, machineID, e.tool, machineID)
@@ -344,7 +344,7 @@ func (e *eraser) count(ctx context.Context, tx *store.Tx, machineID string) (int
 }
 
 // Find says how many events there are, and of when.
-func (e *eraser) Find(ctx context.Context, machineID string) (deletion.Found, error) {
+func (e *deleter) Find(ctx context.Context, machineID string) (deletion.Found, error) {
 	n, err := e.Count(ctx, machineID)
 	if err != nil || n == 0 {
 		return deletion.Found{Nothing: err == nil}, err

@@ -91,7 +91,7 @@ func TestTheStoreIsAskedForADaysRetentionThatIsOne(t *testing.T) {
 	}
 }
 
-func erasingFromTheStoreIsVerifiedAtOnce(t *testing.T, db *store.DB) {
+func deletingFromTheStoreIsVerifiedAtOnce(t *testing.T, db *store.DB) {
 	gone := newVendor(t)
 	gone.set(away)
 	g := serve(t, events.Config{DB: db}, kept(t, db, nil), gone.destination(t, "gone"))
@@ -114,7 +114,7 @@ func erasingFromTheStoreIsVerifiedAtOnce(t *testing.T, db *store.DB) {
 		t.Errorf("found %+v, %v", found, err)
 	}
 	req := deletion.Request{Tool: "mytool", MachineID: machine(1), RequestedAt: time.Now()}
-	for n, want := range []string{"18 events were erased", "0 events were erased"} {
+	for n, want := range []string{"18 events were deleted", "0 events were deleted"} {
 		r, err := requestor.RequestDeletion(t.Context(), req)
 		if err != nil || r.State != deletion.Verified || !strings.Contains(r.Detail, want) {
 			t.Errorf("request %d: %+v, %v", n, r, err)
@@ -151,8 +151,8 @@ func erasingFromTheStoreIsVerifiedAtOnce(t *testing.T, db *store.DB) {
 	}
 }
 
-// What a machine sent after its erasure is there again: then the erasure is not over.
-func TestAnErasureIsNotOverWhereSomethingIsThereAgain(t *testing.T) {
+// What a machine sent after its deletion is there again: then the deletion is not over.
+func TestADeletionIsNotOverWhereSomethingIsThereAgain(t *testing.T) {
 	t.Parallel()
 	db, _ := database(t)
 	d := kept(t, db, nil)
@@ -172,9 +172,9 @@ func TestAnErasureIsNotOverWhereSomethingIsThereAgain(t *testing.T) {
 	}
 }
 
-// SQLite moves what it keeps about in its file, and leaves copies where there was room: an erasure
-// that is called verified leaves none of them, whoever was erased before.
-func TestNothingOfWhatWasErasedIsLeftInTheFile(t *testing.T) {
+// SQLite moves what it keeps about in its file, and leaves copies where there was room: a deletion
+// that is called verified leaves none of them, whoever was deleted before.
+func TestNothingOfWhatWasDeletedIsLeftInTheFile(t *testing.T) {
 	t.Parallel()
 	db, file := database(t)
 	d := kept(t, db, nil)
@@ -225,7 +225,7 @@ func TestNothingOfWhatWasErasedIsLeftInTheFile(t *testing.T) {
 }
 
 // Anybody can make up an ID with its key. Writing a file anew is too much work to be had for that.
-func TestAnErasureOfNothingWritesNoFileAnew(t *testing.T) {
+func TestADeletionOfNothingWritesNoFileAnew(t *testing.T) {
 	t.Parallel()
 	db, _ := database(t)
 	if db.Engine() != "sqlite" {
@@ -246,25 +246,25 @@ func TestAnErasureOfNothingWritesNoFileAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	erase := func() {
+	delete := func() {
 		t.Helper()
 		if r, err := requestor.RequestDeletion(t.Context(), deletion.Request{Tool: "mytool", MachineID: machine(1)}); err != nil || r.State != deletion.Verified {
 			t.Fatalf("%+v, %v", r, err)
 		}
 	}
-	if erase(); free() == 0 {
+	if delete(); free() == 0 {
 		t.Error("the file was written anew for a machine that never sent anything")
 	}
 	if err := kept(t, db, nil).Backend.Send(t.Context(), batch(1)); err != nil {
 		t.Fatal(err)
 	}
-	if erase(); free() > 0 {
+	if delete(); free() > 0 {
 		t.Error("the file was not written anew")
 	}
 }
 
 // Those that are asked for at once share what takes long, which is to write the file anew.
-func TestErasuresFromTheStoreShareOneCall(t *testing.T) {
+func TestDeletionsFromTheStoreShareOneCall(t *testing.T) {
 	t.Parallel()
 	db, _ := database(t)
 	list := batch(3)

@@ -21,7 +21,7 @@ const (
 	lease = 2 * sendTime
 	// look is how often the database is asked for what waits: a read of a few rows.
 	look = time.Second
-	// sweep is how often what is too old, or of somebody who was erased, is looked for.
+	// sweep is how often what is too old, or of somebody who was deleted, is looked for.
 	sweep = time.Hour
 	// tell is how often it is logged at most that events were lost: while a destination is away
 	// and its room is full, each request pushes some out.
@@ -140,7 +140,7 @@ func rowsOf(rows, columns int) string {
 	return row + strings.Repeat(", "+row, rows-1)
 }
 
-// Run sends what is stored for destinations that were away, erases what is too old, and returns
+// Run sends what is stored for destinations that were away, deletes what is too old, and returns
 // when ctx ends. Several processes may run on one database: one at a time has a destination.
 func (g *Gateway) Run(ctx context.Context) error {
 	ticks := time.NewTicker(look)
@@ -265,7 +265,7 @@ func (g *Gateway) resend(ctx context.Context, d *destination, rows []row) (done 
 			machines[r.event.MachineID] = false
 		}
 	}
-	if err := g.erased(ctx, d.tool, machines); err != nil {
+	if err := g.deleted(ctx, d.tool, machines); err != nil {
 		return nil, 0, err
 	}
 	oldest := g.cfg.Now().Add(-g.cfg.Limits.WaitingAge)
@@ -277,7 +277,7 @@ func (g *Gateway) resend(ctx context.Context, d *destination, rows []row) (done 
 		case !r.readable:
 			cut["unreadable"]++
 		case machines[r.event.MachineID]:
-			cut["erased"]++
+			cut["deleted"]++
 		case r.stored.Before(oldest):
 			cut["age"]++
 		default:
@@ -352,7 +352,7 @@ func remove(ctx context.Context, tx *store.Tx, tool, destination, condition stri
 	return n, tally(ctx, tx, tool, destination, -n, -size)
 }
 
-// sweep erases what is too old, and what is of machines that were erased meanwhile: also what
+// sweep deletes what is too old, and what is of machines that were deleted meanwhile: also what
 // waits for a destination that is no longer configured.
 func (g *Gateway) sweep(ctx context.Context) error {
 	logs, err := g.backlogs(ctx)
@@ -365,7 +365,7 @@ func (g *Gateway) sweep(ctx context.Context) error {
 			g.cfg.Log.Warn("events wait for a destination that is not in the file: they are kept until they are too old, and sent if it comes back",
 				"tool", b.tool, "destination", b.destination, "events", b.events, "age", g.cfg.Limits.WaitingAge)
 		}
-		problems = append(problems, g.sweepErased(ctx, b), g.sweepOld(ctx, b))
+		problems = append(problems, g.sweepDeleted(ctx, b), g.sweepOld(ctx, b))
 	}
 	for _, d := range g.all() {
 		if kept, ok := d.Backend.(*stored); ok {
@@ -377,7 +377,7 @@ func (g *Gateway) sweep(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-func (g *Gateway) sweepErased(ctx context.Context, b backlog) error {
+func (g *Gateway) sweepDeleted(ctx context.Context, b backlog) error {
 	for after := ""; ; {
 		machines := map[string]bool{}
 		last := ""
@@ -396,11 +396,11 @@ func (g *Gateway) sweepErased(ctx context.Context, b backlog) error {
 		if len(machines) == 0 {
 			return nil
 		}
-		if err := g.erased(ctx, b.tool, machines); err != nil {
+		if err := g.deleted(ctx, b.tool, machines); err != nil {
 			return err
 		}
-		for id, erased := range machines {
-			if !erased {
+		for id, deleted := range machines {
+			if !deleted {
 				continue
 			}
 			var n int64
@@ -410,7 +410,7 @@ func (g *Gateway) sweepErased(ctx context.Context, b backlog) error {
 			}); err != nil {
 				return err
 			}
-			g.lost(int(n), loss{b.tool, b.destination, "erased"})
+			g.lost(int(n), loss{b.tool, b.destination, "deleted"})
 		}
 		after = last
 	}

@@ -153,7 +153,7 @@ func (c *clock) pass(d time.Duration) {
 	c.ahead += d
 }
 
-func whatWaitsTooLongIsErasedAndCounted(t *testing.T, db *store.DB) {
+func whatWaitsTooLongIsDeletedAndCounted(t *testing.T, db *store.DB) {
 	here, gone := newVendor(t), newVendor(t)
 	gone.set(away)
 	c := &clock{}
@@ -195,14 +195,14 @@ func whatWaitsForADestinationThatIsNotInTheFileIsSaid(t *testing.T, db *store.DB
 	})
 }
 
-// erasures says who was erased.
-type erasures struct {
+// deletions says who was deleted.
+type deletions struct {
 	mu  sync.Mutex
 	ids []string
 	err error
 }
 
-func (e *erasures) erased(_ context.Context, _ string, machines []string) (map[string]bool, error) {
+func (e *deletions) deleted(_ context.Context, _ string, machines []string) (map[string]bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := map[string]bool{}
@@ -212,17 +212,17 @@ func (e *erasures) erased(_ context.Context, _ string, machines []string) (map[s
 	return known, e.err
 }
 
-func (e *erasures) add(id string) {
+func (e *deletions) add(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ids = append(e.ids, id)
 }
 
-func TestAMachineThatWasErasedIsRefused(t *testing.T) {
+func TestAMachineThatWasDeletedIsRefused(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t)
-	who := &erasures{}
-	g := serve(t, events.Config{Erased: who.erased}, v.destination(t, "vendor"))
+	who := &deletions{}
+	g := serve(t, events.Config{Deleted: who.deleted}, v.destination(t, "vendor"))
 	who.add(machine(1))
 	sent := batch(3)
 	sent[1].MachineID = machine(2)
@@ -233,14 +233,14 @@ func TestAMachineThatWasErasedIsRefused(t *testing.T) {
 	if got := v.got(); !slices.Equal(got, []string{sent[1].ID}) {
 		t.Errorf("the vendor has %q", got)
 	}
-	g.mustHave(`telemetry_relay_events_findings_total{tool="mytool",kind="erased"} 2`)
+	g.mustHave(`telemetry_relay_events_findings_total{tool="mytool",kind="deleted"} 2`)
 }
 
 // A database that is there and does not answer must not use up the time that a tool waits.
 func TestADatabaseThatDoesNotAnswerIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
 	var left time.Duration
-	g := serve(t, events.Config{Erased: func(ctx context.Context, _ string, _ []string) (map[string]bool, error) {
+	g := serve(t, events.Config{Deleted: func(ctx context.Context, _ string, _ []string) (map[string]bool, error) {
 		until, _ := ctx.Deadline()
 		left = time.Until(until)
 		return nil, context.DeadlineExceeded
@@ -253,10 +253,10 @@ func TestADatabaseThatDoesNotAnswerIsNotWaitedForLong(t *testing.T) {
 	}
 }
 
-func TestWhereNobodyKnowsWhoWasErasedTheToolKeepsItsEvents(t *testing.T) {
+func TestWhereNobodyKnowsWhoWasDeletedTheToolKeepsItsEvents(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t)
-	g := serve(t, events.Config{Erased: (&erasures{err: store.ErrUnavailable}).erased}, v.destination(t, "vendor"))
+	g := serve(t, events.Config{Deleted: (&deletions{err: store.ErrUnavailable}).deleted}, v.destination(t, "vendor"))
 	if err := g.client().Send(t.Context(), batch(1)); driver.Classify(err) != driver.ClassThrottled {
 		t.Errorf("got %v", err)
 	}
@@ -265,11 +265,11 @@ func TestWhereNobodyKnowsWhoWasErasedTheToolKeepsItsEvents(t *testing.T) {
 	}
 }
 
-func whatWaitsOfAMachineThatIsErasedMeanwhileIsNotSent(t *testing.T, db *store.DB) {
+func whatWaitsOfAMachineThatIsDeletedMeanwhileIsNotSent(t *testing.T, db *store.DB) {
 	here, gone := newVendor(t), newVendor(t)
 	gone.set(away)
-	who := &erasures{}
-	g := serve(t, events.Config{DB: db, Erased: who.erased}, here.destination(t, "here"), gone.destination(t, "gone"))
+	who := &deletions{}
+	g := serve(t, events.Config{DB: db, Deleted: who.deleted}, here.destination(t, "here"), gone.destination(t, "gone"))
 	sent := batch(2)
 	sent[1].MachineID = machine(2)
 	if err := g.client().Send(t.Context(), sent); err != nil {
@@ -370,14 +370,14 @@ func TestAnEventThatIsRefusedLaterIsCountedAndDoesNotHoldUpTheOthers(t *testing.
 }
 
 // A tool whose author named nobody to ask sends its request as an event, with a key in it.
-func TestARequestForErasureThatComesAsAnEventReachesNoVendor(t *testing.T) {
+func TestADeletionRequestThatComesAsAnEventReachesNoVendor(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t)
 	var asked []deletion.Request
 	answers := map[string]error{machine(1): nil, machine(2): driver.Permanent(errVendor), machine(3): store.ErrUnavailable}
 	g := serve(t, events.Config{Tools: map[string]events.Tool{"mytool": {
 		Destinations: []events.Destination{v.destination(t, "vendor")},
-		Erase: func(_ context.Context, req deletion.Request) error {
+		Delete: func(_ context.Context, req deletion.Request) error {
 			asked = append(asked, req)
 			return answers[req.MachineID]
 		},
@@ -385,19 +385,19 @@ func TestARequestForErasureThatComesAsAnEventReachesNoVendor(t *testing.T) {
 	sent := batch(4)
 	for i := range 3 {
 		sent[i].Type, sent[i].Name, sent[i].MachineID = "data.deletion_request", "deletion_request", machine(i+1)
-		sent[i].Metadata = map[string]string{deletion.ErasureKeyField: "c4n4ry"}
+		sent[i].Metadata = map[string]string{deletion.KeyField: "c4n4ry"}
 	}
 	p := partial(g.client().Send(t.Context(), sent))
 	if p == nil || !slices.Equal(p.Accepted, []string{sent[0].ID, sent[3].ID}) || !slices.Equal(p.Rejected, []string{sent[1].ID}) {
 		t.Errorf("got %+v", p)
 	}
-	if len(asked) != 3 || asked[0] != (deletion.Request{Tool: "mytool", MachineID: machine(1), ErasureKey: "c4n4ry", RequestedAt: sent[0].Time}) {
+	if len(asked) != 3 || asked[0] != (deletion.Request{Tool: "mytool", MachineID: machine(1), DeletionKey: "c4n4ry", RequestedAt: sent[0].Time}) {
 		t.Errorf("asked %+v", asked)
 	}
 	if got := v.got(); !slices.Equal(got, []string{sent[3].ID}) {
 		t.Errorf("the vendor got %q", got)
 	}
-	g.mustHave(`telemetry_relay_events_erasures_total{tool="mytool",outcome="accepted"} 1`)
+	g.mustHave(`telemetry_relay_events_deletions_total{tool="mytool",outcome="accepted"} 1`)
 	// Everybody can make up a key with its ID, so there is a limit.
 	many := batch(40)
 	for i := range many {

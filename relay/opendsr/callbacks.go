@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// pause is between two looks at whether statuses have changed. Erasures take days.
+	// pause is between two looks at whether statuses have changed. Deletions take days.
 	pause = time.Minute
 	// page is how many requests one look is about, and how many calls one round makes.
 	page = 100

@@ -9,14 +9,14 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
-// The endpoint goes beside the relay that does the erasures, in the same server and database.
+// The endpoint goes beside the relay that does the deletions, in the same server and database.
 func Example() {
-	serve := func(ctx context.Context, mux *http.ServeMux, db *store.DB, relay *erasures.Relay) error {
+	serve := func(ctx context.Context, mux *http.ServeMux, db *store.DB, relay *deletions.Relay) error {
 		certificate, err := tls.LoadX509KeyPair("opendsr.crt", "opendsr.key")
 		if err != nil {
 			return err

@@ -66,7 +66,7 @@ func (e *Endpoint) discovery(w http.ResponseWriter, _ *http.Request) {
 	e.say(w, http.StatusOK, map[string]any{
 		"api_version":                     apiVersion,
 		"supported_identities":            []map[string]string{{"identity_type": identityType, "identity_format": identityFormat}},
-		"supported_subject_request_types": []string{erasure},
+		"supported_subject_request_types": []string{typeErasure},
 		"processor_certificate":           "https://" + e.cfg.Domain + Path + "certificate.pem",
 	})
 }
@@ -177,10 +177,10 @@ func (e *Endpoint) cancel(w http.ResponseWriter, r *http.Request, from *Controll
 	err := e.takeBack(r.Context(), from.ID, id)
 	switch {
 	case errors.Is(err, errTooLate):
-		e.fail(w, http.StatusBadRequest, invalid("Status", "The request is not pending any more: somebody was asked to erase."))
+		e.fail(w, http.StatusBadRequest, invalid("Status", "The request is not pending any more: somebody was asked to delete."))
 		return
 	case errors.Is(err, errOthers):
-		e.fail(w, http.StatusBadRequest, invalid("Status", "Another request asks for the same erasure: of the person themselves, of another controller, or one of yours under another ID. One request cannot take the others back."))
+		e.fail(w, http.StatusBadRequest, invalid("Status", "Another request asks for the same deletion: of the person themselves, of another controller, or one of yours under another ID. One request cannot take the others back."))
 		return
 	case err != nil:
 		e.unavailable(w, err)

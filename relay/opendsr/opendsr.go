@@ -1,12 +1,12 @@
 //go:build !notelemetry
 
-// Package opendsr lets a company's privacy system drive erasures: an endpoint of the gateway
+// Package opendsr lets a company's privacy system drive deletions: an endpoint of the gateway
 // that speaks OpenDSR, version 2, of which the gateway is the processor and that system the
 // controller. It is for people who run the gateway, and for who maintains it.
 //
 //	GET    /v2/discovery            what is supported, and where the certificate is
 //	GET    /v2/certificate.pem      the certificate whose key signs
-//	POST   /v2/requests             an erasure of machine IDs; 201
+//	POST   /v2/requests             a deletion of machine IDs; 201
 //	GET    /v2/requests/<id>        how far it is; 200
 //	DELETE /v2/requests/<id>        takes it back, while it is pending; 202
 //
@@ -20,7 +20,7 @@
 //	access, portability    not among supported_subject_request_types: answered 400. What is
 //	                       held of a machine is with the person: `telemetry export`
 //	other identities       only controller_customer_id in the format raw, whose value is a
-//	                       machine ID. Of a request with others too, ours are erased, and the
+//	                       machine ID. Of a request with others too, ours are deleted, and the
 //	                       answer names the types that were passed over in its extension
 //	a refusal              there is no status for it: a vendor that refuses leaves the request
 //	                       in_progress, and the extension says what a person has to do
@@ -32,12 +32,12 @@
 // The specification leaves authentication to the processor. Here each controller has a
 // token, sent as "Authorization: Bearer …", and names the hosts that its callbacks may go
 // to: a request alone can have nothing called. A controller sees its own requests only. It
-// vouches for the person, so no erasure key is asked for, and the ledger says whose word it
+// vouches for the person, so no deletion key is asked for, and the ledger says whose word it
 // was.
 //
 // # What is kept
 //
-// Of a request its ID, controller, times, callback URLs, the receipts of its erasures, and a hash
+// Of a request its ID, controller, times, callback URLs, the receipts of its deletions, and a hash
 // of what is acted on, to know it again. Its body and identities of other types are not kept;
 // machine IDs are in the ledger.
 package opendsr
@@ -59,7 +59,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/driverhttp"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -72,9 +72,9 @@ const (
 
 // Config says what an endpoint does.
 type Config struct {
-	// DB holds the requests, and Relay has their erasures done.
+	// DB holds the requests, and Relay has their deletions done.
 	DB    *store.DB
-	Relay *erasures.Relay
+	Relay *deletions.Relay
 	// Tools are those whose data a request without an extension is about.
 	Tools []string
 	// Domain is the host at which controllers reach the endpoint, which the certificate is for.
@@ -84,7 +84,7 @@ type Config struct {
 	Certificate tls.Certificate
 	// Controllers are those who may ask, at least one.
 	Controllers []Controller
-	// Due is how long an erasure may take, which is what controllers are told to expect.
+	// Due is how long a deletion may take, which is what controllers are told to expect.
 	Due time.Duration
 	// Transport carries callbacks. nil means driverhttp.NewTransport().
 	Transport driver.RoundTripper
@@ -95,7 +95,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Controller is a privacy system that may ask for erasures.
+// Controller is a privacy system that may ask for deletions.
 type Controller struct {
 	// ID is its name here, which every answer repeats.
 	ID string

@@ -36,7 +36,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/fuzzing"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/internal/pgtest"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/store"
@@ -50,7 +50,7 @@ const (
 	id      = "a7551968-d5d6-44b2-9831-815ac9017798"
 )
 
-// vendor erases at once, or when it is let.
+// vendor deletes at once, or when it is let.
 type vendor struct {
 	let chan struct{}
 	mu  sync.Mutex
@@ -78,7 +78,7 @@ func (v *vendor) Status(_ context.Context, r deletion.Receipt) (deletion.Receipt
 type world struct {
 	*testing.T
 	db       *store.DB
-	relay    *erasures.Relay
+	relay    *deletions.Relay
 	vendor   *vendor
 	endpoint *opendsr.Endpoint
 	url      string
@@ -96,19 +96,19 @@ type call struct {
 	body   []byte
 }
 
-// newWorld makes one. A quiet period keeps the erasures waiting.
+// newWorld makes one. A quiet period keeps the deletions waiting.
 func newWorld(t *testing.T, url string, quiet time.Duration) *world {
 	w := &world{T: t, vendor: &vendor{let: make(chan struct{})}, log: &bytes.Buffer{}, answer: http.StatusAccepted, now: time.Now()}
 	var err error
-	if w.db, err = store.Open(t.Context(), url, erasures.Schema(), opendsr.Schema()); err != nil {
+	if w.db, err = store.Open(t.Context(), url, deletions.Schema(), opendsr.Schema()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.db.Close() })
-	vendors := []erasures.Vendor{{Name: "vendor", Requestor: w.vendor}}
+	vendors := []deletions.Vendor{{Name: "vendor", Requestor: w.vendor}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	relay, err := erasures.New(erasures.Config{
-		Ledger: erasures.NewLedger(w.db), Quiet: quiet,
-		Tools: map[string][]erasures.Vendor{"mytool": vendors, "othertool": vendors},
+	relay, err := deletions.New(deletions.Config{
+		Ledger: deletions.NewLedger(w.db), Quiet: quiet,
+		Tools: map[string][]deletions.Vendor{"mytool": vendors, "othertool": vendors},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -337,7 +337,7 @@ func TestDiscoverySaysWhatIsSupported(t *testing.T) {
 	}
 }
 
-func TestAControllerHasAMachineErasedAndIsCalledAtEachChange(t *testing.T) {
+func TestAControllerHasAMachineDeletedAndIsCalledAtEachChange(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, url string) {
 		w := newWorld(t, url, time.Nanosecond)
@@ -446,7 +446,7 @@ func TestAControllerDoesNotTakeBackWhatOthersAskedForToo(t *testing.T) {
 	mine := map[string]any{"subject_identities": []any{map[string]any{
 		"identity_type": "controller_customer_id", "identity_value": person, "identity_format": "raw"}}}
 	byPerson := func(w *world) {
-		if _, err := w.relay.Request(w.Context(), erasures.Demand{Tool: "mytool", MachineID: person, ErasureKey: hex.EncodeToString(key[:])}); err != nil {
+		if _, err := w.relay.Request(w.Context(), deletions.Demand{Tool: "mytool", MachineID: person, DeletionKey: hex.EncodeToString(key[:])}); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -464,7 +464,7 @@ func TestAControllerDoesNotTakeBackWhatOthersAskedForToo(t *testing.T) {
 		for _, ask := range asked {
 			ask(w)
 		}
-		if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Another request asks for the same erasure") {
+		if code, said := w.ask("DELETE", "/v2/requests/"+id, token, ""); code != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said), "Another request asks for the same deletion") {
 			t.Errorf("%s: %d %v", name, code, said)
 		}
 		w.until("pending")
@@ -669,7 +669,7 @@ func TestAnRSAKeySignsTooAndNoOtherKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	relay := &erasures.Relay{}
+	relay := &deletions.Relay{}
 	for name, change := range map[string]func(*opendsr.Config){
 		"Certificate":    func(c *opendsr.Config) { c.Certificate = certificate(t, ed) },
 		"Domain":         func(c *opendsr.Config) { c.Domain = "other.example.com" },

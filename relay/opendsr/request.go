@@ -27,7 +27,7 @@ const (
 
 	identityType   = "controller_customer_id"
 	identityFormat = "raw"
-	erasure        = "erasure"
+	typeErasure    = "erasure"
 )
 
 // request is what a controller sends: section 7.1.1.
@@ -86,7 +86,7 @@ func (e *Endpoint) read(body []byte, from *Controller) (*request, *problem) {
 		return nil, invalid("RequestID", "subject_request_id is required, and is a lower-case UUID of version 4.")
 	case r.Type == "access" || r.Type == "portability":
 		return nil, invalid("Unsupported", "subject_request_type: only erasure is supported, as /v2/discovery says. What is held of a machine is on it: the person prints it with `telemetry export`.")
-	case r.Type != erasure:
+	case r.Type != typeErasure:
 		return nil, invalid("RequestType", "subject_request_type is required, and is erasure.")
 	case r.APIVersion != "" && r.APIVersion != "2" && !strings.HasPrefix(r.APIVersion, "2."):
 		return nil, invalid("Version", "api_version: only 2 is spoken here.")
@@ -146,7 +146,7 @@ func (e *Endpoint) readExtension(r *request) *problem {
 	if given == 0 {
 		return nil
 	}
-	// What is not understood here would have more erased than was meant.
+	// What is not understood here would have more deleted than was meant.
 	var x extension
 	strict := json.NewDecoder(bytes.NewReader(raw))
 	strict.DisallowUnknownFields()

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -30,28 +30,28 @@ const (
 	cancelled  = "cancelled"
 )
 
-// kept is a request as it is in the database, with what became of its erasures.
+// kept is a request as it is in the database, with what became of its deletions.
 type kept struct {
 	controller, id     string
 	received, expected time.Time
 	told               string
-	erasures           []part
+	deletions          []part
 }
 
-// part is one of its erasures.
+// part is one of its deletions.
 type part struct {
 	tool, receipt string
-	now           erasures.Receipt
+	now           deletions.Receipt
 }
 
-// status is what the erasures come to.
+// status is what the deletions come to.
 func (k *kept) status() string {
 	done, begun, gone := true, false, true
-	for _, p := range k.erasures {
+	for _, p := range k.deletions {
 		// What a person did by hand is done; that it is gone is only known where it is verified.
-		done = done && (p.now.Own == deletion.Verified || p.now.Own == erasures.Done)
+		done = done && (p.now.Own == deletion.Verified || p.now.Own == deletions.Done)
 		begun = begun || p.now.Asked
-		gone = gone && p.now.Own == erasures.Cancelled
+		gone = gone && p.now.Own == deletions.Cancelled
 	}
 	switch {
 	case gone:
@@ -66,23 +66,23 @@ func (k *kept) status() string {
 
 func (e *Endpoint) status(k *kept) status {
 	list := []map[string]any{}
-	for _, p := range k.erasures {
+	for _, p := range k.deletions {
 		list = append(list, map[string]any{"tool": p.tool, "receipt": p.receipt, "state": p.now.State, "detail": p.now.Detail})
 	}
 	return status{
 		Controller: k.controller, Expected: k.expected, ID: k.id, Status: k.status(), APIVersion: apiVersion,
-		Extensions: map[string]any{e.cfg.Domain: map[string]any{"erasures": list}},
+		Extensions: map[string]any{e.cfg.Domain: map[string]any{"deletions": list}},
 	}
 }
 
-// by and why are what the ledger says of such an erasure.
+// by and why are what the ledger says of such a deletion.
 func by(controller, request string) string {
 	return "OpenDSR controller " + controller + ", request " + request
 }
 
 const why = "a privacy system vouches for the person"
 
-// enter has every erasure of a request in the ledger, and then the request kept. What is
+// enter has every deletion of a request in the ledger, and then the request kept. What is
 // asked for again, as after an answer that got lost, changes nothing.
 func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request) (*kept, error) {
 	digest := r.digest()
@@ -97,13 +97,13 @@ func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request) (*ke
 	k := &kept{controller: from.ID, id: r.ID, received: now, expected: now.Add(e.cfg.Due), told: pending}
 	for _, tool := range r.tools {
 		for _, machine := range r.machines {
-			receipt, err := e.cfg.Relay.Request(ctx, erasures.Demand{
+			receipt, err := e.cfg.Relay.Request(ctx, deletions.Demand{
 				Tool: tool, MachineID: machine, RequestedAt: r.submitted, By: by(from.ID, r.ID), Why: why,
 			})
 			if err != nil {
-				return nil, fmt.Errorf("entering an erasure in the ledger: %w", err)
+				return nil, fmt.Errorf("entering a deletion in the ledger: %w", err)
 			}
-			k.erasures = append(k.erasures, part{tool, receipt.ID, receipt})
+			k.deletions = append(k.deletions, part{tool, receipt.ID, receipt})
 		}
 	}
 	err = e.cfg.DB.Write(ctx, func(tx *store.Tx) error {
@@ -113,8 +113,8 @@ func (e *Endpoint) enter(ctx context.Context, from *Controller, r *request) (*ke
 		if err != nil || n == 0 {
 			return err // of two at once the first is kept
 		}
-		for _, p := range k.erasures {
-			if _, err := tx.Exec(ctx, `INSERT INTO opendsr_erasures (controller, request, tool, receipt) VALUES (?, ?, ?, ?)`,
+		for _, p := range k.deletions {
+			if _, err := tx.Exec(ctx, `INSERT INTO opendsr_deletions (controller, request, tool, receipt) VALUES (?, ?, ?, ?)`,
 				k.controller, k.id, p.tool, p.receipt); err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func (e *Endpoint) known(ctx context.Context, controller, id string, digest [32]
 	return k, nil
 }
 
-// load reads a request's row and erasures.
+// load reads a request's row and deletions.
 func (k *kept) load(ctx context.Context, tx *store.Tx, digest *[]byte) (bool, error) {
 	var received, expected int64
 	found, err := tx.One(ctx, []any{&received, &expected, digest, &k.told},
@@ -164,15 +164,15 @@ func (k *kept) load(ctx context.Context, tx *store.Tx, digest *[]byte) (bool, er
 		return false, err
 	}
 	k.received, k.expected = store.FromMillis(received), store.FromMillis(expected)
-	k.erasures = nil
+	k.deletions = nil
 	return true, tx.Query(ctx, func(scan func(...any) error) error {
 		var p part
 		if err := scan(&p.tool, &p.receipt); err != nil {
 			return err
 		}
-		k.erasures = append(k.erasures, p)
+		k.deletions = append(k.deletions, p)
 		return nil
-	}, `SELECT tool, receipt FROM opendsr_erasures WHERE controller = ? AND request = ? ORDER BY tool, receipt`, k.controller, k.id)
+	}, `SELECT tool, receipt FROM opendsr_deletions WHERE controller = ? AND request = ? ORDER BY tool, receipt`, k.controller, k.id)
 }
 
 // find returns a request with what became of it. Its error wraps errUnknown if there is none.
@@ -190,10 +190,10 @@ func (e *Endpoint) find(ctx context.Context, controller, id string) (*kept, erro
 	if !found {
 		return nil, errUnknown
 	}
-	for i := range k.erasures {
-		p := &k.erasures[i]
+	for i := range k.deletions {
+		p := &k.deletions[i]
 		if p.now, err = e.cfg.Relay.Receipt(ctx, p.receipt); err != nil {
-			return nil, fmt.Errorf("looking for an erasure: %w", err)
+			return nil, fmt.Errorf("looking for a deletion: %w", err)
 		}
 	}
 	return k, nil
@@ -213,19 +213,19 @@ func (e *Endpoint) takeBack(ctx context.Context, controller, id string) error {
 		return errTooLate
 	}
 	var receipts []string
-	for _, p := range k.erasures {
+	for _, p := range k.deletions {
 		receipts = append(receipts, p.receipt)
 	}
-	// All or none: a request of which a part is erased was not cancelled.
+	// All or none: a request of which a part is deleted was not cancelled.
 	err = e.cfg.Relay.Cancel(receipts, by(controller, id), why)
 	switch {
-	case errors.Is(err, erasures.ErrTooLate):
+	case errors.Is(err, deletions.ErrTooLate):
 		return errTooLate
-	case errors.Is(err, erasures.ErrOthers):
+	case errors.Is(err, deletions.ErrOthers):
 		return errOthers
 	}
 	if err != nil {
-		return fmt.Errorf("cancelling erasures: %w", err)
+		return fmt.Errorf("cancelling deletions: %w", err)
 	}
 	now := store.Millis(e.now())
 	err = e.cfg.DB.Write(ctx, func(tx *store.Tx) error { return tell(ctx, tx, k, cancelled, now) })

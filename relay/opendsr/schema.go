@@ -24,5 +24,6 @@ func Schema() store.Schema {
 			status TEXT NOT NULL, attempts BIGINT NOT NULL, since BIGINT NOT NULL, call_at BIGINT NOT NULL,
 			PRIMARY KEY (controller, request, url))`,
 		`CREATE INDEX opendsr_calls ON opendsr_callbacks (call_at)`,
+		`ALTER TABLE opendsr_erasures RENAME TO opendsr_deletions`,
 	}}
 }

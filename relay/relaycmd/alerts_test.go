@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// The metrics are those of a gateway that takes events and erases. promtool reads both where it is.
+// The metrics are those of a gateway that takes events and deletes. promtool reads both where it is.
 func TestTheAlertsWaitForMetricsThatAreServed(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.write("relay.yaml", "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}]\n")
+	p.write("relay.yaml", "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    deletions: [{vendor: store}]\n")
 	r := p.start()
 	r.post("mytool", somebody(1))
 	code, metrics := get(t, http.DefaultClient, r.url(forAdmin)+"/metrics")

@@ -22,7 +22,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/store"
@@ -53,12 +53,12 @@ type databaseJSON struct {
 	File string `json:"file,omitempty"`
 	// New says that no gateway ran with it yet and nothing is in its ledger, and Missing that
 	// there is no file yet either.
-	New      bool   `json:"new"`
-	Missing  bool   `json:"missing,omitempty"`
-	Lines    int64  `json:"lines"`
-	Head     string `json:"head,omitempty"`
-	Erasures int64  `json:"erasures"`
-	Open     int64  `json:"open"`
+	New       bool   `json:"new"`
+	Missing   bool   `json:"missing,omitempty"`
+	Lines     int64  `json:"lines"`
+	Head      string `json:"head,omitempty"`
+	Deletions int64  `json:"deletions"`
+	Open      int64  `json:"open"`
 	// Due counts those that have to be done within a week, or had to be before.
 	Due int64 `json:"due_within_a_week"`
 
@@ -70,7 +70,7 @@ type toolJSON struct {
 	Schema       string                `json:"schema,omitempty"`
 	Destinations []toolDestinationJSON `json:"destinations,omitempty"`
 	Vendors      []toolVendorJSON      `json:"vendors,omitempty"`
-	// Warning says that nobody erases what comes in.
+	// Warning says that nobody deletes what comes in.
 	Warning string `json:"warning,omitempty"`
 }
 
@@ -101,7 +101,7 @@ func (d databaseJSON) notFound(tool string, v vendorConfig) string {
 }
 
 // printCheck says what would run. The file, the keys and the certificate have been read.
-func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[string][]erasures.Vendor, cert *certificate, format string) error {
+func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[string][]deletions.Vendor, cert *certificate, format string) error {
 	database, err := s.checkDatabase(cmd.Context(), c.database)
 	if err != nil {
 		return telemetrycmd.UsageError(rootcmd.InFile(fmt.Errorf("database: %w", err)))
@@ -127,7 +127,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 			tool.Vendors = append(tool.Vendors, toolVendorJSON{v.name, v.vendor.Name, cmp.Or(where(v.vendor, v.values), ownDatabase), v.keyFrom(), v.canary, cmp.Or(opened[t.name][i].NoCanary(), database.notFound(t.name, v))})
 		}
 		if len(t.vendors) == 0 {
-			tool.Warning = "nobody erases its data, and who asks for that is answered 404: name the vendors under erasures"
+			tool.Warning = "nobody deletes its data, and who asks for that is answered 404: name the vendors under deletions"
 		}
 		j.Tools = append(j.Tools, tool)
 	}
@@ -167,7 +167,7 @@ func (j checkJSON) rows() (rows []screen.Row) {
 		}
 		add("Addresses", "as proxies in %s write them into X-Forwarded-For", strings.Join(proxies, ", "))
 	}
-	erases := slices.ContainsFunc(j.Tools, func(t toolJSON) bool { return len(t.Vendors) > 0 })
+	deletes := slices.ContainsFunc(j.Tools, func(t toolJSON) bool { return len(t.Vendors) > 0 })
 	at := cmp.Or(j.Database.File, "PostgreSQL")
 	switch {
 	case j.Database.Missing:
@@ -176,13 +176,13 @@ func (j checkJSON) rows() (rows []screen.Row) {
 		add("Database", "%s, which is empty", at)
 	default:
 		add("Database", "%s: %s, %s, of which %d open and %d due within a week", at, screen.Count(j.Database.Lines, "line", "lines"),
-			screen.Count(j.Database.Erasures, "erasure", "erasures"), j.Database.Open, j.Database.Due)
+			screen.Count(j.Database.Deletions, "deletion", "deletions"), j.Database.Open, j.Database.Due)
 	}
-	if erases {
+	if deletes {
 		add("Vendors are asked", "%s after a request", j.Quiet)
 	}
 	if j.OpenDSR != "" {
-		add("Privacy systems", "may have erased, by OpenDSR 2 at https://%s%s", j.OpenDSR, opendsr.Path)
+		add("Privacy systems", "may have deleted, by OpenDSR 2 at https://%s%s", j.OpenDSR, opendsr.Path)
 	}
 	for _, t := range j.Tools {
 		for _, d := range t.Destinations {
@@ -207,7 +207,7 @@ func (j checkJSON) rows() (rows []screen.Row) {
 			if v.Keys != "" {
 				text += "; " + v.Keys
 			}
-			add("Erases "+t.Name, "%s", text)
+			add("Deletes "+t.Name, "%s", text)
 			if v.Warning != "" {
 				rows = append(rows, row("Warning", name+": "+v.Warning, screen.Red))
 			}
@@ -229,11 +229,11 @@ func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSO
 			return j, nil
 		}
 	}
-	db, err := store.Open(ctx, at, erasures.Schema())
+	db, err := store.Open(ctx, at, deletions.Schema())
 	if err != nil {
 		return j, databaseProblem(err, at)
 	}
-	ledger := erasures.NewLedger(db)
+	ledger := deletions.NewLedger(db)
 	audit, err := ledger.Head(ctx)
 	canaries, unlooked := ledger.Canaries(ctx)
 	j.canaries = canaries
@@ -244,7 +244,7 @@ func (s surroundings) checkDatabase(ctx context.Context, at string) (databaseJSO
 	}
 	j.Lines, j.Head, j.Due, j.New = audit.Lines, audit.Head, due, audit.Lines == 0 && !served
 	for _, t := range totals {
-		j.Erasures += t.N
+		j.Deletions += t.N
 		if t.State == deletion.Acknowledged || t.State == deletion.Refused {
 			j.Open += t.N
 		}

@@ -22,7 +22,7 @@ import (
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/strictyaml"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
@@ -46,7 +46,7 @@ type config struct {
 	// database is the URL of one, which may hold a password where a file or a variable does.
 	database         string
 	quiet, poll, due time.Duration
-	limit            erasures.Limit
+	limit            deletions.Limit
 	eventLimits      events.Limits
 	tools            []toolConfig
 	opendsr          opendsrConfig
@@ -58,7 +58,7 @@ type config struct {
 
 type toolConfig struct {
 	name    string
-	vendors []vendorConfig // of its erasures
+	vendors []vendorConfig // of its deletions
 
 	destinations []destinationConfig // of its events
 	schema       string              // the tool's file
@@ -115,7 +115,7 @@ func (s surroundings) findDatabase(c *config) error {
 	var err error
 	switch {
 	case given == 0:
-		return strictyaml.Wrong(0, name, "not set: where the record of all erasures is, and what is stored of events, such as sqlite:/var/lib/telemetry/relay.db")
+		return strictyaml.Wrong(0, name, "not set: where the record of all deletions is, and what is stored of events, such as sqlite:/var/lib/telemetry/relay.db")
 	case given > 1:
 		return strictyaml.Wrong(c.lines[name], name, "the database is named in another way as well: keep one of them")
 	case name == "database":
@@ -139,13 +139,13 @@ func (s surroundings) findDatabase(c *config) error {
 	return nil
 }
 
-// terms are what an erasure of a tool is received on.
-func (c *config) terms(tool string) (erasures.Terms, error) {
+// terms are what a deletion of a tool is received on.
+func (c *config) terms(tool string) (deletions.Terms, error) {
 	i := slices.IndexFunc(c.tools, func(t toolConfig) bool { return t.name == tool })
 	if i < 0 {
-		return erasures.Terms{}, usage("--tool: the relay's file has no such tool")
+		return deletions.Terms{}, usage("--tool: the relay's file has no such tool")
 	}
-	t := erasures.Terms{Quiet: cmp.Or(c.quiet, 24*time.Hour), Due: cmp.Or(c.due, maxDue)}
+	t := deletions.Terms{Quiet: cmp.Or(c.quiet, 24*time.Hour), Due: cmp.Or(c.due, maxDue)}
 	for _, v := range c.tools[i].vendors {
 		t.Vendors = append(t.Vendors, v.name)
 	}
@@ -155,7 +155,7 @@ func (c *config) terms(tool string) (erasures.Terms, error) {
 	return t, nil
 }
 
-// counted reports whether the report holds machines of the tool that are erased like a vendor's.
+// counted reports whether the report holds machines of the tool that are deleted like a vendor's.
 func (t toolConfig) counted() bool { return len(t.vendors) > 0 && len(t.destinations) > 0 }
 
 // path finds a file that is named in the configuration.
@@ -209,7 +209,7 @@ func (c *config) check() error {
 	case len(c.tools) == 0:
 		return strictyaml.Wrong(c.lines["tools"], "tools", "there are none: name each tool whose requests are taken, with the vendors of its data")
 	case c.certificate == "" && len(c.proxies) == 0 && !isLoopback(c.listen):
-		return strictyaml.Wrong(c.lines["listen"], "listen", "without TLS, erasure keys would cross the network for all to read: set tls, "+
+		return strictyaml.Wrong(c.lines["listen"], "listen", "without TLS, deletion keys would cross the network for all to read: set tls, "+
 			"or proxies where one in front speaks TLS, or listen on 127.0.0.1")
 	case overlap(c.listen, c.admin):
 		return strictyaml.Wrong(c.lines["admin"], "admin", "listen has this port: give it another one, so that tools do not reach what is for you")
@@ -217,8 +217,8 @@ func (c *config) check() error {
 	return nil
 }
 
-// erases says that requests for erasure are taken.
-func (c *config) erases() bool {
+// deletes says that deletion requests are taken.
+func (c *config) deletes() bool {
 	return slices.ContainsFunc(c.tools, func(t toolConfig) bool { return len(t.vendors) > 0 })
 }
 
@@ -314,7 +314,7 @@ func positive(to *float64) strictyaml.Reader {
 	}
 }
 
-func rate(to *erasures.Rate) strictyaml.Reader { return readRate(&to.PerSecond, &to.Burst) }
+func rate(to *deletions.Rate) strictyaml.Reader { return readRate(&to.PerSecond, &to.Burst) }
 
 func readRate(perSecond *float64, most *int) strictyaml.Reader {
 	return func(n *strictyaml.Node, key string) error {
@@ -334,7 +334,7 @@ func readRate(perSecond *float64, most *int) strictyaml.Reader {
 }
 
 // toolExample is how a tool is written.
-const toolExample = `mytool: {erasures: [{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]}`
+const toolExample = `mytool: {deletions: [{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]}`
 
 func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error {
 	c.lines[key] = n.Line
@@ -344,7 +344,7 @@ func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error
 			return strictyaml.Wrong(name.Line, path, "not a tool's name: it has up to 64 printable characters")
 		}
 		if value.Kind == yaml.SequenceNode {
-			return strictyaml.Wrong(value.Line, path, "holds keys, and the list belongs to erasures: %s", toolExample)
+			return strictyaml.Wrong(value.Line, path, "holds keys, and the list belongs to deletions: %s", toolExample)
 		}
 		t := toolConfig{name: name.Value}
 		err := strictyaml.Fields(value, path, []strictyaml.Field{
@@ -354,12 +354,13 @@ func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error
 				t.schema, err = word(n, key)
 				return err
 			}},
-			{Name: "erasures", Read: func(n *strictyaml.Node, key string) error { return s.readVendors(&t, n, key) }},
+			{Name: "deletions", Read: func(n *strictyaml.Node, key string) error { return s.readVendors(&t, n, key) }},
+			{Name: "erasures", Why: "is called deletions now"},
 		})
 		switch {
 		case err != nil:
 		case len(t.vendors) == 0 && len(t.destinations) == 0:
-			err = strictyaml.Wrong(name.Line, path, "needs erasures, the vendors of its data, or destinations, where its events go: %s", toolExample)
+			err = strictyaml.Wrong(name.Line, path, "needs deletions, the vendors of its data, or destinations, where its events go: %s", toolExample)
 		case len(t.destinations) == 0 && t.schema != "":
 			err = strictyaml.Wrong(t.schemaLine, t.schemaPath, "is for events, which this tool has no destinations for")
 		}
@@ -368,7 +369,7 @@ func (s surroundings) readTools(c *config, n *strictyaml.Node, key string) error
 	})
 }
 
-// readVendors reads the vendors that erase the data of a tool.
+// readVendors reads the vendors that delete the data of a tool.
 func (s surroundings) readVendors(t *toolConfig, n *strictyaml.Node, key string) error {
 	err := strictyaml.EachItem(n, key, `[{vendor: posthog, instance: eu, project: "12345", key_file: FILE}]`, func(i int, item *strictyaml.Node) error {
 		v, err := s.readVendor(item, fmt.Sprintf("%s[%d]", key, i))
@@ -379,7 +380,7 @@ func (s surroundings) readVendors(t *toolConfig, n *strictyaml.Node, key string)
 		return err
 	})
 	if err == nil && len(t.vendors) == 0 {
-		err = strictyaml.Wrong(n.Line, key, "there is no vendor: an erasure would be done before anybody has erased")
+		err = strictyaml.Wrong(n.Line, key, "there is no vendor: a deletion would be done before anybody has deleted")
 	}
 	return err
 }
@@ -451,8 +452,8 @@ func (v vendorConfig) keyFrom() string {
 }
 
 // openAll reads all keys and makes all vendors. db may be nil where nobody is to be asked.
-func (s surroundings) openAll(c *config, db *store.DB) (map[string][]erasures.Vendor, error) {
-	all := map[string][]erasures.Vendor{}
+func (s surroundings) openAll(c *config, db *store.DB) (map[string][]deletions.Vendor, error) {
+	all := map[string][]deletions.Vendor{}
 	for _, t := range c.tools {
 		for _, v := range t.vendors {
 			vendor, _ := s.vendorInFile(v.vendor.Name, db)
@@ -469,13 +470,13 @@ func (s surroundings) openAll(c *config, db *store.DB) (map[string][]erasures.Ve
 			if err != nil {
 				return nil, rootcmd.InFile(err)
 			}
-			all[t.name] = append(all[t.name], erasures.Vendor{Name: v.name, Requestor: r, Canary: v.canary, Own: vendor.Name == events.StoreName})
+			all[t.name] = append(all[t.name], deletions.Vendor{Name: v.name, Requestor: r, Canary: v.canary, Own: vendor.Name == events.StoreName})
 		}
 	}
 	return all, nil
 }
 
-// relayMistake translates what only erasures.New finds wrong.
+// relayMistake translates what only deletions.New finds wrong.
 func relayMistake(err error) error {
 	if _, ok := errors.AsType[*driver.ConfigError](err); ok {
 		return rootcmd.InFile(err)

@@ -48,7 +48,7 @@ func TestAMistakeInWhatAFileSaysOfEventsIsNamedWithItsLine(t *testing.T) {
 	p.write("garbage.yaml", "Nmae: mytool\n")
 	for name, test := range map[string]struct{ old, new, want string }{
 		"none":                      {"", "", ""},
-		"no database":               {"database: sqlite:db/relay.db\n", "", "database: not set: where the record of all erasures is"},
+		"no database":               {"database: sqlite:db/relay.db\n", "", "database: not set: where the record of all deletions is"},
 		"two databases":             {"database:", "database_env: X\ndatabase:", "line 2: database_env: the database is named in another way as well"},
 		"a password":                {"sqlite:db/relay.db", "postgres://u:" + postHogKey + "@h/db", "line 2: database: no password stands in this file"},
 		"no such variable":          {"database: sqlite:db/relay.db", "database_env: X", "line 2: database_env: the environment has no such variable"},
@@ -67,7 +67,7 @@ func TestAMistakeInWhatAFileSaysOfEventsIsNamedWithItsLine(t *testing.T) {
 		"another tool's schema":     {"mytool.yaml", "other.yaml", "line 5: tools.mytool.schema: declares another tool"},
 		"a schema that is wrong":    {"mytool.yaml", "mistake.yaml", "Telemetry.Events[0].Type"},
 		"a schema with a slip":      {"mytool.yaml", "garbage.yaml", `did you mean "Name"?`},
-		"a schema for nothing":      {withEvents[strings.Index(withEvents, "    destinations:"):], "    erasures: [{vendor: store}]\n", "is for events, which this tool has no destinations for"},
+		"a schema for nothing":      {withEvents[strings.Index(withEvents, "    destinations:"):], "    deletions: [{vendor: store}]\n", "is for events, which this tool has no destinations for"},
 		"a size without a unit":     {"tools:", "limits: {events: {memory: 64}}\ntools:", "line 3: limits.events.memory: must be a size in whole MiB, such as 256MiB"},
 		"an age that is too old":    {"tools:", "limits: {events: {stored_age: 91d}}\ntools:", "line 3: limits.events.stored_age: must be above zero and at most 90d"},
 	} {
@@ -94,7 +94,7 @@ func TestCheckSaysWhereEventsWouldGo(t *testing.T) {
 	p.env = append(p.env, "TOKEN=Bearer "+postHogKey)
 	p.write("endpoint.url", "https://telemetry.example.com/v1/events?key="+postHogKey+"\n")
 	p.write("mytool.yaml", "Name: mytool\nTelemetry: {Events: [{Type: export.finished}]}\n")
-	file := p.write("relay.yaml", withEvents+"  other:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}, "+p.postHogVendor()+"]\n")
+	file := p.write("relay.yaml", withEvents+"  other:\n    destinations: [{backend: store}]\n    deletions: [{vendor: store}, "+p.postHogVendor()+"]\n")
 	golden(t, "check_events", p.transcript("serve", "--config", file, "--check"))
 	golden(t, "check_events_json", p.transcript("serve", "--config", file, "--check", "--output", "json"))
 	if _, err := http.Dir(p.dir).Open("db"); err == nil {
@@ -163,7 +163,7 @@ func TestAToolWithHTTPAloneReachesTheDatabaseAndAVendor(t *testing.T) {
 	if code, numbers := get(t, http.DefaultClient, admin+"/report/other-events.csv"); code != 200 || !strings.Contains(numbers, "export.finished,1,") {
 		t.Errorf("numbers: %d %s", code, numbers)
 	}
-	for _, path := range []string{"/healthz", "/metrics", "/report", "/report/other-events.csv", "/v1/erasures"} {
+	for _, path := range []string{"/healthz", "/metrics", "/report", "/report/other-events.csv", "/v1/deletions"} {
 		if code, _ := get(t, http.DefaultClient, url+path); code != 404 {
 			t.Errorf("%s is at the tools' door: %d", path, code)
 		}
@@ -187,11 +187,11 @@ func TestAToolWithHTTPAloneReachesTheDatabaseAndAVendor(t *testing.T) {
 	}
 }
 
-// The erasure is in the ledger, in the store, and at the door.
-func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
+// The deletion is in the ledger, in the store, and at the door.
+func TestWhoIsDeletedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.write("relay.yaml", "listen: 127.0.0.1:0\nquiet: 1ms\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}]\n")
+	p.write("relay.yaml", "listen: 127.0.0.1:0\nquiet: 1ms\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    deletions: [{vendor: store}]\n")
 	r := p.start()
 	d := httpjson.Driver()
 	client, err := d.Open(driver.Config{Settings: map[string]string{"endpoint": r.public + events.Path}, Tool: "mytool"})
@@ -217,7 +217,7 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 		t.Errorf("a late batch got %v", err)
 	}
 	deadline := time.Now().Add(patience)
-	for r.do(http.MethodGet, "/v1/erasures/"+id, "").State != "verified" {
+	for r.do(http.MethodGet, "/v1/deletions/"+id, "").State != "verified" {
 		if time.Now().After(deadline) {
 			t.Fatalf("it is not verified:\n%s", strings.Join(r.log.with(""), "\n"))
 		}
@@ -226,12 +226,12 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 	var byMail struct {
 		ID string `json:"id"`
 	}
-	added := p.must("erasures", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(3).id, "--by", "alice", "--why", "a letter", "-o", "json")
+	added := p.must("deletions", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(3).id, "--by", "alice", "--why", "a letter", "-o", "json")
 	if err := json.Unmarshal([]byte(added), &byMail); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{id, byMail.ID} {
-		if shown := p.must("erasures", "show", id, "--config", "relay.yaml"); !strings.Contains(shown, "\nreport\n") {
+		if shown := p.must("deletions", "show", id, "--config", "relay.yaml"); !strings.Contains(shown, "\nreport\n") {
 			t.Errorf("the counts of the report are not among those who are asked:\n%s", shown)
 		}
 	}
@@ -258,7 +258,7 @@ func TestWhoIsErasedIsGoneFromTheStoreAndDoesNotComeBack(t *testing.T) {
 func TestARequestThatComesAsAnEventIsInTheLedgerAndNowhereElse(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.write("relay.yaml", "listen: 127.0.0.1:0\nquiet: 1ms\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    erasures: [{vendor: store}]\n")
+	p.write("relay.yaml", "listen: 127.0.0.1:0\nquiet: 1ms\ndatabase: sqlite:db/relay.db\ntools:\n  mytool:\n    destinations: [{backend: store}]\n    deletions: [{vendor: store}]\n")
 	r := p.start()
 	d := httpjson.Driver()
 	client, err := d.Open(driver.Config{Settings: map[string]string{"endpoint": r.public + events.Path}, Tool: "mytool"})
@@ -267,19 +267,19 @@ func TestARequestThatComesAsAnEventIsInTheLedgerAndNowhereElse(t *testing.T) {
 	}
 	defer client.Close()
 	for n, c := range []struct {
-		kind string
-		key  string
-		good bool
+		kind, field, key string
+		good             bool
 	}{
-		{"data.deletion_request", somebody(2).key, false}, {"data.deletion_request", "", false}, {"command.invocation", "", true},
-		{"data.deletion_request", somebody(1).key, true}, {"data.deletion_request", somebody(1).key, true}, {"command.invocation", "", false},
+		{"data.deletion_request", deletion.KeyField, somebody(2).key, false}, {"data.deletion_request", "", "", false}, {"command.invocation", "", "", true},
+		{"data.deletion_request", deletion.FormerKeyField, somebody(1).key, true}, {"data.deletion_request", deletion.KeyField, somebody(1).key, true},
+		{"command.invocation", "", "", false},
 	} {
 		e := driver.Event{
 			ID: fmt.Sprintf("0193a3c0-0000-7000-8000-%012d", n), Type: c.kind, Time: time.Now().UTC().Truncate(time.Millisecond),
 			Tool: "mytool", MachineID: somebody(1).id,
 		}
 		if c.key != "" {
-			e.Metadata = map[string]string{deletion.ErasureKeyField: c.key}
+			e.Metadata = map[string]string{c.field: c.key}
 		}
 		err := client.Send(t.Context(), []driver.Event{e})
 		if partial, named := errors.AsType[*driver.Partial](err); c.good != (err == nil) || !c.good && (!named || len(partial.Rejected) != 1) {
@@ -297,7 +297,7 @@ func TestARequestThatComesAsAnEventIsInTheLedgerAndNowhereElse(t *testing.T) {
 
 // A request counts for who sent it, whatever its headers say; behind a proxy, for whom that one
 // names.
-func TestRequestsForErasureCountForWhoTheProxySays(t *testing.T) {
+func TestDeletionRequestsCountForWhoTheProxySays(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		proxies string
@@ -319,7 +319,7 @@ func TestRequestsForErasureCountForWhoTheProxySays(t *testing.T) {
 			url := p.start().public
 			last := 0
 			for n := range 30 {
-				req, err := http.NewRequest(http.MethodGet, url+"/v1/erasures/0193a3c0-0000-4000-8000-000000000001", nil)
+				req, err := http.NewRequest(http.MethodGet, url+"/v1/deletions/0193a3c0-0000-4000-8000-000000000001", nil)
 				if err != nil {
 					t.Fatal(err)
 				}

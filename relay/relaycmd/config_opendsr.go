@@ -93,8 +93,8 @@ func (s surroundings) readOpenDSR(c *config) (cfg opendsr.Config, ok bool, err e
 	wrong := func(line int, key, problem string) (opendsr.Config, bool, error) {
 		return cfg, false, rootcmd.InFile(strictyaml.Wrong(line, key, "%s", problem))
 	}
-	if !c.erases() {
-		return wrong(o.line, "opendsr", "is for erasures, which no tool of this file has vendors for")
+	if !c.deletes() {
+		return wrong(o.line, "opendsr", "is for deletions, which no tool of this file has vendors for")
 	}
 	cfg = opendsr.Config{Domain: o.domain, Due: cmp.Or(c.due, maxDue), Now: s.now}
 	for _, t := range c.tools {

@@ -21,7 +21,7 @@ const withOpenDSR = `opendsr:
     acme: {token_file: token, callbacks: [acme.example.com]}
 `
 
-func TestAPrivacySystemHasAMachineErasedThroughTheRelay(t *testing.T) {
+func TestAPrivacySystemHasAMachineDeletedThroughTheRelay(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.selfSign(1, time.Now().Add(time.Hour))
@@ -42,15 +42,15 @@ func TestAPrivacySystemHasAMachineErasedThroughTheRelay(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	var list struct {
-		Erasures []struct {
+		Deletions []struct {
 			MachineID string `json:"machine_id"`
 			Tool      string
 		}
 	}
-	if err := json.Unmarshal([]byte(p.must("erasures", "list", "--config", "relay.yaml", "-o", "json")), &list); err != nil {
+	if err := json.Unmarshal([]byte(p.must("deletions", "list", "--config", "relay.yaml", "-o", "json")), &list); err != nil {
 		t.Fatal(err)
 	}
-	if len(list.Erasures) != 1 || list.Erasures[0].MachineID != somebody(1).id || list.Erasures[0].Tool != "mytool" {
+	if len(list.Deletions) != 1 || list.Deletions[0].MachineID != somebody(1).id || list.Deletions[0].Tool != "mytool" {
 		t.Errorf("the ledger has %+v", list)
 	}
 	for _, line := range r.log.with("") {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/backends/posthog"
 	"github.com/gotoolbase/telemetry/core/driver"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
@@ -25,7 +25,7 @@ const good = `listen: 127.0.0.1:0
 database: sqlite:data/relay.db
 tools:
   mytool:
-    erasures:
+    deletions:
     - {vendor: posthog, instance: eu, project: "12345", key_file: posthog.key}
     - vendor: datadog
       site: eu1
@@ -41,25 +41,26 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 	p.write("swapped.key", applicationKey)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"unknown key":                    {"database:", "databse:", `line 2: databse: unknown key; did you mean "database"?`},
-		"a word far from all":            {"database:", "erasures:", "line 2: erasures: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, opendsr, tools"},
+		"a word far from all":            {"database:", "deletions:", "line 2: deletions: unknown key; known here are listen, admin, tls, proxies, database, database_file, database_env, quiet, poll, due, limits, opendsr, tools"},
 		"no mapping":                     {good, "- 1\n", `line 1: the file must hold keys with values, such as "listen: 127.0.0.1:8443"`},
-		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.erasures[0].instance: has no value"},
-		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.erasures[1].api_kye: unknown key; known here are vendor, name, canary, api_key_file,"},
+		"empty setting":                  {"instance: eu", `instance: ""`, "line 6: tools.mytool.deletions[0].instance: has no value"},
+		"almost a secret's name":         {"api_key_file: api.key", "api_kye: x", "line 10: tools.mytool.deletions[1].api_kye: unknown key; known here are vendor, name, canary, api_key_file,"},
+		"the former name of deletions":   {"deletions:", "erasures:", "line 5: tools.mytool.erasures: is called deletions now"},
 		"a setting with a slip":          {"application_key_file:", "applicaton_key_file:", `unknown key; did you mean "application_key_file"?`},
 		"a sign at the start":            {"database: sqlite:data/relay.db", "database: @x", "quote a value that begins with @"},
 		"key twice":                      {"database: sqlite:data/relay.db", "database: a\ndatabase: b", "line 3: database: stands here a second time; the first is in line 2"},
 		"no listen":                      {"listen: 127.0.0.1:0\n", "", "listen: not set"},
 		"no database":                    {"database: sqlite:data/relay.db\n", "", "database: not set"},
-		"a ledger of files":              {"database: sqlite:data/relay.db", "ledger: /var/lib/erasures", "line 2: ledger: the ledger is in a database now"},
+		"a ledger of files":              {"database: sqlite:data/relay.db", "ledger: /var/lib/deletions", "line 2: ledger: the ledger is in a database now"},
 		"two databases":                  {"database:", "database_env: X\ndatabase:", "the database is named in another way as well"},
 		"a password in the database":     {"sqlite:data/relay.db", "postgres://relay:5ec12e7a91@db/relay", "line 2: database: no password stands in this file"},
 		"no such variable":               {"database: sqlite:data/relay.db", "database_env: NO_SUCH", "line 2: database_env: the environment has no such variable"},
 		"no URL":                         {"sqlite:data/relay.db", "relay.db", "a database is sqlite:FILE or postgres://USER@HOST/NAME"},
-		"a canary that is none":          {"key_file: posthog.key}", "key_file: posthog.key, canary: tweety}", "line 6: tools.mytool.erasures[0].canary: not a machine ID"},
+		"a canary that is none":          {"key_file: posthog.key}", "key_file: posthog.key, canary: tweety}", "line 6: tools.mytool.deletions[0].canary: not a machine ID"},
 		"overdue":                        {"database:", "due: 31d\ndatabase:", "line 2: due: must be above zero and at most 30d"},
 		"no port":                        {"127.0.0.1:0", "127.0.0.1", "line 1: listen: must be an address with a port"},
 		"wrong port":                     {"127.0.0.1:0", "127.0.0.1:http", "line 1: listen: the port must be a number"},
-		"plain to others":                {"127.0.0.1:0", "0.0.0.0:0", "line 1: listen: without TLS, erasure keys would cross the network"},
+		"plain to others":                {"127.0.0.1:0", "0.0.0.0:0", "line 1: listen: without TLS, deletion keys would cross the network"},
 		"plain to all":                   {"127.0.0.1:0", ":8080", "line 1: listen: without TLS"},
 		"half of tls":                    {"database:", "tls: {key: x}\ndatabase:", "line 2: tls: needs both certificate and key"},
 		"no certificate":                 {"database:", "tls: {certificate: c, key: k}\ndatabase:", "line 2: tls: certificate: cannot read the file: "},
@@ -78,35 +79,35 @@ func TestAMistakeInTheFileIsNamedWithItsLineAndRepeatsNoKey(t *testing.T) {
 		"syntax":                         {"database: sqlite:data/relay.db", "database: [", "not valid YAML"},
 		"second document":                {"database:", "---\ndatabase:", "line 2: a second document begins here"},
 		"odd tool":                       {"  mytool:", `  "my\ttool":`, "line 4: tools.my tool: not a tool's name"},
-		"no vendors":                     {good[strings.Index(good, "\n    -"):], " []\n", "line 5: tools.mytool.erasures: there is no vendor"},
-		"vendors are no list":            {good[strings.Index(good, "\n    -"):], " {vendor: posthog}\n", "line 5: tools.mytool.erasures: must be a list, such as"},
-		"a list as it was":               {"  mytool:\n    erasures:", "  mytool:", "line 5: tools.mytool: holds keys, and the list belongs to erasures: mytool: {erasures: [{vendor: posthog,"},
-		"nothing for a tool":             {good[strings.Index(good, "    erasures:"):], "    {}\n", "line 4: tools.mytool: needs erasures, the vendors of its data"},
+		"no vendors":                     {good[strings.Index(good, "\n    -"):], " []\n", "line 5: tools.mytool.deletions: there is no vendor"},
+		"vendors are no list":            {good[strings.Index(good, "\n    -"):], " {vendor: posthog}\n", "line 5: tools.mytool.deletions: must be a list, such as"},
+		"a list as it was":               {"  mytool:\n    deletions:", "  mytool:", "line 5: tools.mytool: holds keys, and the list belongs to deletions: mytool: {deletions: [{vendor: posthog,"},
+		"nothing for a tool":             {good[strings.Index(good, "    deletions:"):], "    {}\n", "line 4: tools.mytool: needs deletions, the vendors of its data"},
 		"no tools":                       {good[strings.Index(good, "tools:"):], "", "tools: there are none"},
-		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.erasures[0]: needs a vendor: amplitude, datadog, posthog, segment or store"},
-		"unknown vendor":                 {"vendor: posthog", "vendor: mixpanel", "line 6: tools.mytool.erasures[0].vendor: not a vendor that this program can reach: amplitude, datadog, posthog, segment or store"},
-		"another vendor's key":           {"instance: eu", "site: eu1", "line 6: tools.mytool.erasures[0].site: unknown key; known here are vendor, name, canary, key_file, key_env, instance, endpoint, project"},
-		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 7: tools.mytool.erasures[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
-		"no instance":                    {"instance: eu, ", "", "line 6: tools.mytool.erasures[0].instance: not set: us or eu"},
-		"no project":                     {`"12345"`, "mine", "line 6: tools.mytool.erasures[0].project: not a project ID"},
-		"plain endpoint":                 {"instance: eu", "endpoint: http://posthog.example.com", "line 6: tools.mytool.erasures[0].endpoint: plain http:// to another machine would show the key"},
-		"no retention":                   {"      retention: 15d\n", "", "line 7: tools.mytool.erasures[1].retention: required by vendor"},
-		"odd retention":                  {"15d", "a while", "line 9: tools.mytool.erasures[1].retention: not a time like 15d or 360h"},
-		"short retention":                {"15d", "15m", "line 9: tools.mytool.erasures[1].retention: not between a day and ten years"},
-		"unknown site":                   {"eu1", "eu9", "line 8: tools.mytool.erasures[1].site: \"eu9\" is not one of us1, us3,"},
-		"unknown tier":                   {"retention: 15d", "retention: 15d\n      tiers: [attic]", "line 10: tools.mytool.erasures[1].tiers: not a place for logs"},
-		"tiers that are none":            {"retention: 15d", "retention: 15d\n      tiers: flex,cellar", "line 10: tools.mytool.erasures[1].tiers: not a place for logs"},
-		"tool that is no service":        {"  mytool:", "  My Tool:", "line 7: tools.My Tool.erasures[1].service: not set, and the tool's name cannot be searched for"},
-		"a key in the file":              {"key_file: posthog.key", "key: " + postHogKey, "line 6: tools.mytool.erasures[0].key: no key stands in this file: name the file that holds it with key_file, or a variable of the environment with key_env"},
-		"an API key in the file":         {"api_key_file: api.key", "api_key: " + apiKey, "line 10: tools.mytool.erasures[1].api_key: no key stands in this file: name the file that holds it with api_key_file"},
-		"a key in place of its file":     {"key_file: posthog.key", "key_file: " + postHogKey, "line 6: tools.mytool.erasures[0].key_file: cannot read the file: "},
-		"a key in place of its variable": {"key_file: posthog.key", "key_env: " + postHogKey, "line 6: tools.mytool.erasures[0].key_env: the environment has no such variable, or an empty one"},
-		"no key":                         {", key_file: posthog.key", "", "line 6: tools.mytool.erasures[0].key_file: not set: name the file that holds the key"},
-		"two keys":                       {"key_file: posthog.key", "key_file: posthog.key, key_env: POSTHOG_KEY", "line 6: tools.mytool.erasures[0].key_env: the key is to be in a file as well: keep one of them"},
-		"empty key":                      {"posthog.key", "empty.key", "line 6: tools.mytool.erasures[0].key_file: the file is empty"},
-		"wrong key":                      {"posthog.key", "api.key", "line 6: tools.mytool.erasures[0].key_file: not a personal API key"},
-		"swapped keys":                   {"api_key_file: api.key", "api_key_file: swapped.key", "line 10: tools.mytool.erasures[1].api_key_file: an application key: is it the other one?"},
-		"key is a directory":             {"posthog.key", ".", "line 6: tools.mytool.erasures[0].key_file: cannot read the file: "},
+		"no vendor":                      {"vendor: posthog, ", "", "line 6: tools.mytool.deletions[0]: needs a vendor: amplitude, datadog, posthog, segment or store"},
+		"unknown vendor":                 {"vendor: posthog", "vendor: mixpanel", "line 6: tools.mytool.deletions[0].vendor: not a vendor that this program can reach: amplitude, datadog, posthog, segment or store"},
+		"another vendor's key":           {"instance: eu", "site: eu1", "line 6: tools.mytool.deletions[0].site: unknown key; known here are vendor, name, canary, key_file, key_env, instance, endpoint, project"},
+		"the same vendor twice":          {"    - vendor: datadog", "    - {vendor: posthog, instance: us, project: \"1\", key_env: X}\n    - vendor: datadog", "line 7: tools.mytool.deletions[1]: there is a posthog before it: give this one a name of its own, such as name: posthog-2"},
+		"no instance":                    {"instance: eu, ", "", "line 6: tools.mytool.deletions[0].instance: not set: us or eu"},
+		"no project":                     {`"12345"`, "mine", "line 6: tools.mytool.deletions[0].project: not a project ID"},
+		"plain endpoint":                 {"instance: eu", "endpoint: http://posthog.example.com", "line 6: tools.mytool.deletions[0].endpoint: plain http:// to another machine would show the key"},
+		"no retention":                   {"      retention: 15d\n", "", "line 7: tools.mytool.deletions[1].retention: required by vendor"},
+		"odd retention":                  {"15d", "a while", "line 9: tools.mytool.deletions[1].retention: not a time like 15d or 360h"},
+		"short retention":                {"15d", "15m", "line 9: tools.mytool.deletions[1].retention: not between a day and ten years"},
+		"unknown site":                   {"eu1", "eu9", "line 8: tools.mytool.deletions[1].site: \"eu9\" is not one of us1, us3,"},
+		"unknown tier":                   {"retention: 15d", "retention: 15d\n      tiers: [attic]", "line 10: tools.mytool.deletions[1].tiers: not a place for logs"},
+		"tiers that are none":            {"retention: 15d", "retention: 15d\n      tiers: flex,cellar", "line 10: tools.mytool.deletions[1].tiers: not a place for logs"},
+		"tool that is no service":        {"  mytool:", "  My Tool:", "line 7: tools.My Tool.deletions[1].service: not set, and the tool's name cannot be searched for"},
+		"a key in the file":              {"key_file: posthog.key", "key: " + postHogKey, "line 6: tools.mytool.deletions[0].key: no key stands in this file: name the file that holds it with key_file, or a variable of the environment with key_env"},
+		"an API key in the file":         {"api_key_file: api.key", "api_key: " + apiKey, "line 10: tools.mytool.deletions[1].api_key: no key stands in this file: name the file that holds it with api_key_file"},
+		"a key in place of its file":     {"key_file: posthog.key", "key_file: " + postHogKey, "line 6: tools.mytool.deletions[0].key_file: cannot read the file: "},
+		"a key in place of its variable": {"key_file: posthog.key", "key_env: " + postHogKey, "line 6: tools.mytool.deletions[0].key_env: the environment has no such variable, or an empty one"},
+		"no key":                         {", key_file: posthog.key", "", "line 6: tools.mytool.deletions[0].key_file: not set: name the file that holds the key"},
+		"two keys":                       {"key_file: posthog.key", "key_file: posthog.key, key_env: POSTHOG_KEY", "line 6: tools.mytool.deletions[0].key_env: the key is to be in a file as well: keep one of them"},
+		"empty key":                      {"posthog.key", "empty.key", "line 6: tools.mytool.deletions[0].key_file: the file is empty"},
+		"wrong key":                      {"posthog.key", "api.key", "line 6: tools.mytool.deletions[0].key_file: not a personal API key"},
+		"swapped keys":                   {"api_key_file: api.key", "api_key_file: swapped.key", "line 10: tools.mytool.deletions[1].api_key_file: an application key: is it the other one?"},
+		"key is a directory":             {"posthog.key", ".", "line 6: tools.mytool.deletions[0].key_file: cannot read the file: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +132,7 @@ func TestNothingInTheFileIsExpanded(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	file := p.write("relay.yaml", strings.Replace(good, "key_file: posthog.key", "key_env: $POSTHOG_KEY", 1))
-	p.fails(2, "line 6: tools.mytool.erasures[0].key_env: the environment has no such variable", "serve", "--config", file, "--check")
+	p.fails(2, "line 6: tools.mytool.deletions[0].key_env: the environment has no such variable", "serve", "--config", file, "--check")
 	p.write("relay.yaml", strings.Replace(good, "database: sqlite:data/relay.db", `database: "sqlite:~/${HOME}"`, 1))
 	if out := p.must("serve", "--config", file, "--check"); !strings.Contains(out, filepath.Join(p.dir, "~", "${HOME}")) {
 		t.Errorf("it says %s", out)
@@ -168,12 +169,12 @@ func TestAKeyThatOthersCanReadIsRefusedWithWhatToDo(t *testing.T) {
 		if taken != (code == 0) {
 			t.Errorf("%#o: code %d, %q, %q", mode, code, out, errs)
 		}
-		if !taken && !strings.Contains(errs, "line 6: tools.mytool.erasures[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+", or give it the group of this process and chmod 440\n") {
+		if !taken && !strings.Contains(errs, "line 6: tools.mytool.deletions[0].key_file: others than its owner may get at it") || !taken && !strings.Contains(errs, "chmod 600 "+key+", or give it the group of this process and chmod 440\n") {
 			t.Errorf("%#o: it says %q", mode, errs)
 		}
-		args := []string{"erase", "--machine-id", somebody(1).id, "--vendor", "posthog", "--endpoint", p.postHogURL, "--project", "12345", "--key-file", key, "--dry-run"}
+		args := []string{"delete", "--machine-id", somebody(1).id, "--vendor", "posthog", "--endpoint", p.postHogURL, "--project", "12345", "--key-file", key, "--dry-run"}
 		if _, errs, code := p.run(args...); taken != (code == 0) || !taken && !strings.Contains(errs, "--key-file: others than its owner may get at it") {
-			t.Errorf("erase, %#o: code %d, %q", mode, code, errs)
+			t.Errorf("delete, %#o: code %d, %q", mode, code, errs)
 		}
 	}
 }
@@ -242,28 +243,28 @@ func TestHelpAndCompletionAreAsReviewed(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	for name, line := range map[string]string{
-		"help":                "help",
-		"help_serve":          "serve --help",
-		"help_report":         "report --help",
-		"help_erasures":       "erasures",
-		"help_list":           "erasures list --help",
-		"help_show":           "erasures show --help",
-		"help_export":         "erasures export --help",
-		"help_verify":         "erasures verify --help",
-		"help_retry":          "erasures retry --help",
-		"help_add":            "erasures add --help",
-		"help_done":           "erasures done --help",
-		"help_verify_export":  "erasures verify-export --help",
-		"help_keygen":         "erasures keygen --help",
-		"help_migrate":        "migrate --help",
-		"help_erase":          "erase --help",
-		"complete_erasures":   "__complete erasures ",
-		"complete_state":      "__complete erasures list --state ",
-		"complete_format":     "__complete erasures export --format ",
-		"complete_vendor":     "__complete erase --vendor ",
-		"complete_site":       "__complete erase --site ",
-		"complete_erase_flag": "__complete erase --key",
-		"complete_report":     "__complete report --k ",
+		"help":                 "help",
+		"help_serve":           "serve --help",
+		"help_report":          "report --help",
+		"help_deletions":       "deletions",
+		"help_list":            "deletions list --help",
+		"help_show":            "deletions show --help",
+		"help_export":          "deletions export --help",
+		"help_verify":          "deletions verify --help",
+		"help_retry":           "deletions retry --help",
+		"help_add":             "deletions add --help",
+		"help_done":            "deletions done --help",
+		"help_verify_export":   "deletions verify-export --help",
+		"help_keygen":          "deletions keygen --help",
+		"help_migrate":         "migrate --help",
+		"help_delete":          "delete --help",
+		"complete_deletions":   "__complete deletions ",
+		"complete_state":       "__complete deletions list --state ",
+		"complete_format":      "__complete deletions export --format ",
+		"complete_vendor":      "__complete delete --vendor ",
+		"complete_site":        "__complete delete --site ",
+		"complete_delete_flag": "__complete delete --key",
+		"complete_report":      "__complete report --k ",
 	} {
 		args := strings.Split(line, " ")
 		golden(t, name, p.transcript(args...))
@@ -274,29 +275,29 @@ func TestWrongUseIsExitCodeTwo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	for line, want := range map[string]string{
-		"erasures lst":                                                  `unknown command "lst" for "telemetry-relay erasures"; did you mean list?`,
-		"erasures list":                                                 "--config is required",
-		"erasures list --database a --config b":                         "--database and --config both name a ledger",
-		"erasures list --config none.yaml":                              "--config: cannot read the file",
-		"erasures list --database sqlite:none":                          "there is no ledger in none: no relay has run there",
-		"erasures list --database sqlite:none x":                        "takes no arguments",
-		"erasures list --state gone":                                    "must be acknowledged, verified, refused, done or cancelled",
-		"erasures show --database sqlite:none":                          "takes the ID of an erasure, but was given 0 words",
-		"erasures show --database sqlite:none abc":                      "not an ID",
-		"erasures show --database sqlite:none ABCDEF":                   "not an ID",
-		"erasures show --database sqlite:none abcdef":                   "there is no ledger in none",
-		"erasures verify --database sqlite:none":                        "there is no ledger in none",
-		"erasures list --database mysql:none":                           "a database is sqlite:FILE",
-		"erasures list --database postgres://relay:secret@db/relay":     "--database: a password on a command line",
-		"erasures done abcd --database sqlite:none --by me":             "--by and --why are required",
-		"erasures add --database sqlite:none --by me --why letter":      "--config is required",
-		"erasures export --database sqlite:none --sign x":               "--sign and --signature go together",
-		"erasures export --database sqlite:none --sign x --signature y": "--sign: cannot read the file",
-		"erasures verify-export x":                                      "--signature and --public-key-file are required",
-		"erasures keygen":                                               "takes the name of a file",
-		"migrate --database sqlite:none":                                "--from-ledger is required",
-		"migrate --from-ledger x":                                       "--config is required",
-		"erasures export --database sqlite:none --format xml":           "must be json or csv",
+		"deletions lst":                                                  `unknown command "lst" for "telemetry-relay deletions"; did you mean list?`,
+		"deletions list":                                                 "--config is required",
+		"deletions list --database a --config b":                         "--database and --config both name a ledger",
+		"deletions list --config none.yaml":                              "--config: cannot read the file",
+		"deletions list --database sqlite:none":                          "there is no ledger in none: no relay has run there",
+		"deletions list --database sqlite:none x":                        "takes no arguments",
+		"deletions list --state gone":                                    "must be acknowledged, verified, refused, done or cancelled",
+		"deletions show --database sqlite:none":                          "takes the ID of a deletion, but was given 0 words",
+		"deletions show --database sqlite:none abc":                      "not an ID",
+		"deletions show --database sqlite:none ABCDEF":                   "not an ID",
+		"deletions show --database sqlite:none abcdef":                   "there is no ledger in none",
+		"deletions verify --database sqlite:none":                        "there is no ledger in none",
+		"deletions list --database mysql:none":                           "a database is sqlite:FILE",
+		"deletions list --database postgres://relay:secret@db/relay":     "--database: a password on a command line",
+		"deletions done abcd --database sqlite:none --by me":             "--by and --why are required",
+		"deletions add --database sqlite:none --by me --why letter":      "--config is required",
+		"deletions export --database sqlite:none --sign x":               "--sign and --signature go together",
+		"deletions export --database sqlite:none --sign x --signature y": "--sign: cannot read the file",
+		"deletions verify-export x":                                      "--signature and --public-key-file are required",
+		"deletions keygen":                                               "takes the name of a file",
+		"migrate --database sqlite:none":                                 "--from-ledger is required",
+		"migrate --from-ledger x":                                        "--config is required",
+		"deletions export --database sqlite:none --format xml":           "must be json or csv",
 	} {
 		if out := p.fails(2, want, strings.Fields(line)...); out != "" {
 			t.Errorf("%s: printed %q", line, out)
@@ -344,7 +345,7 @@ func TestTheCheckWarnsOfAnAdminAddressThatOthersReach(t *testing.T) {
 	}
 }
 
-// A gateway without erasures has a ledger without lines.
+// A gateway without deletions has a ledger without lines.
 func TestADatabaseThatAGatewayServedFromIsNotCalledNew(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -354,8 +355,8 @@ func TestADatabaseThatAGatewayServedFromIsNotCalledNew(t *testing.T) {
 		want string
 	}{
 		{nil, "relay.db, which serve makes, with its folder where there is none\n"},
-		{[]store.Schema{erasures.Schema()}, "relay.db, which is empty\n"},
-		{[]store.Schema{erasures.Schema(), events.Schema()}, "relay.db: 0 lines, 0 erasures, of which 0 open and 0 due within a week\n"},
+		{[]store.Schema{deletions.Schema()}, "relay.db, which is empty\n"},
+		{[]store.Schema{deletions.Schema(), events.Schema()}, "relay.db: 0 lines, 0 deletions, of which 0 open and 0 due within a week\n"},
 	} {
 		if schema.of != nil {
 			db, err := store.Open(t.Context(), "sqlite:"+p.path("data/relay.db"), schema.of...)

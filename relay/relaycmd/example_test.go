@@ -14,7 +14,7 @@ import (
 
 // A gateway of your own, with a vendor of your own beside one of those that are here:
 //
-//	tools: {mytool: {erasures: [{vendor: warehouse, dsn_file: /run/secrets/dsn}]}}
+//	tools: {mytool: {deletions: [{vendor: warehouse, dsn_file: /run/secrets/dsn}]}}
 func Example() {
 	warehouse := deletion.Vendor{
 		Name:     "warehouse",

@@ -62,7 +62,7 @@ func FuzzStatement(f *testing.F) {
 		f.Fatal(err)
 	}
 	key := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	line, err := json.Marshal(statement{Erasures: 3, Format: "json", Lines: 9})
+	line, err := json.Marshal(statement{Deletions: 3, Format: "json", Lines: 9})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -14,17 +14,17 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/events"
 	"github.com/gotoolbase/telemetry/relay/opendsr"
 	"github.com/gotoolbase/telemetry/relay/report"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
-// house is what runs: erasures, events, or both. What a file does not speak of is nil.
+// house is what runs: deletions, events, or both. What a file does not speak of is nil.
 type house struct {
 	db      *store.DB
-	relay   *erasures.Relay
+	relay   *deletions.Relay
 	gateway *events.Gateway
 	opendsr *opendsr.Endpoint
 	rollups *report.Rollups // of what the gateway accepts
@@ -34,7 +34,7 @@ type house struct {
 
 // tryOpening reads all keys and declarations, and finds what is wrong with them. What it
 // returns asks nobody.
-func (s surroundings) tryOpening(c *config) (map[string][]erasures.Vendor, error) {
+func (s surroundings) tryOpening(c *config) (map[string][]deletions.Vendor, error) {
 	vendors, err := s.openAll(c, nil)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 			err = errors.Join(err, h.close())
 		}
 	}()
-	if h.db, err = store.Open(ctx, c.database, erasures.Schema(), events.Schema(), report.Schema(), opendsr.Schema()); err != nil {
+	if h.db, err = store.Open(ctx, c.database, deletions.Schema(), events.Schema(), report.Schema(), opendsr.Schema()); err != nil {
 		return h, databaseProblem(err, c.database)
 	}
 	tools, end, err := s.openEvents(c, h.db)
@@ -72,18 +72,18 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 			return h, err
 		}
 	}
-	ledger := erasures.NewLedger(h.db)
-	if c.erases() {
+	ledger := deletions.NewLedger(h.db)
+	if c.deletes() {
 		vendors, err := s.openAll(c, h.db)
 		if err != nil {
 			return h, err
 		}
 		for _, t := range c.tools {
 			if tool := t.name; t.counted() {
-				vendors[tool] = append(vendors[tool], erasures.Vendor{Name: report.RequestorName, Requestor: h.rollups.Requestor(tool), Own: true})
+				vendors[tool] = append(vendors[tool], deletions.Vendor{Name: report.RequestorName, Requestor: h.rollups.Requestor(tool), Own: true})
 			}
 		}
-		h.relay, err = erasures.New(erasures.Config{
+		h.relay, err = deletions.New(deletions.Config{
 			Ledger: ledger, Tools: vendors, Quiet: c.quiet, Poll: c.poll, Due: c.due, Limit: c.limit,
 			Proxies: c.proxies, Log: log, Now: s.now,
 		})
@@ -92,7 +92,7 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		}
 		for name, t := range tools {
 			if len(vendors[name]) > 0 {
-				t.Erase = h.request
+				t.Delete = h.request
 				tools[name] = t
 			}
 		}
@@ -111,18 +111,18 @@ func (s surroundings) openHouse(ctx context.Context, c *config, log *slog.Logger
 		return h, nil
 	}
 	h.gateway, err = events.New(events.Config{
-		DB: h.db, Tools: tools, Erased: ledger.Erased, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
+		DB: h.db, Tools: tools, Deleted: ledger.Deleted, Limits: c.eventLimits, Proxies: c.proxies, Log: log, Now: s.now,
 		Accepted: func(tool string, accepted []driver.Event) { h.rollups.Add(tool, accepted, s.now()) },
 	})
 	return h, relayMistake(err)
 }
 
-// request takes a request for erasure that came as an event.
+// request takes a deletion request that came as an event.
 func (h *house) request(ctx context.Context, req deletion.Request) error {
-	_, err := h.relay.Request(ctx, erasures.Demand{
-		Tool: req.Tool, MachineID: req.MachineID, ErasureKey: req.ErasureKey, RequestedAt: req.RequestedAt,
+	_, err := h.relay.Request(ctx, deletions.Demand{
+		Tool: req.Tool, MachineID: req.MachineID, DeletionKey: req.DeletionKey, RequestedAt: req.RequestedAt,
 	})
-	if errors.Is(err, erasures.ErrProof) || errors.Is(err, erasures.ErrNobody) { // a wrong key, or none
+	if errors.Is(err, deletions.ErrProof) || errors.Is(err, deletions.ErrNobody) { // a wrong key, or none
 		return driver.Permanent(err)
 	}
 	return err
@@ -168,11 +168,11 @@ func (h *house) run(ctx context.Context) error {
 	} else {
 		calling <- nil
 	}
-	var erasing error
+	var deleting error
 	if h.relay != nil {
-		erasing = h.relay.Run(ctx)
+		deleting = h.relay.Run(ctx)
 	}
-	return errors.Join(erasing, <-sending, <-calling)
+	return errors.Join(deleting, <-sending, <-calling)
 }
 
 // public is for tools.

@@ -5,12 +5,12 @@
 // vendor that is not in it.
 //
 //	serve      takes what tools send, and works on it
-//	erasures   looks into the ledger of erasures
-//	erase      has one machine's data erased by hand
+//	deletions   looks into the ledger of deletions
+//	delete      has one machine's data deleted by hand
 //	report     makes a page of how a tool is used
 //	migrate    takes over a ledger of an earlier version
 //
-// The keys that these commands need can erase anybody's data. They are read from files and
+// The keys that these commands need can delete anybody's data. They are read from files and
 // variables that the operator names; there is no flag and no key of a file to hold one, and
 // no message repeats what might be one in the wrong place.
 package relaycmd
@@ -35,7 +35,7 @@ const program = "telemetry-relay"
 
 // Main runs the program and returns its exit code: 0, 2 for a mistake in the command line or
 // in a file that it names, and 1 for whatever else goes wrong. Events can be passed on by the
-// drivers, beside http and the gateway's own database, and the vendors can be asked to erase.
+// drivers, beside http and the gateway's own database, and the vendors can be asked to delete.
 // Nobody else is reached.
 func Main(drivers []driver.Driver, vendors []deletion.Vendor) int {
 	// net/http says there what a server sends unasked, in its words.
@@ -56,18 +56,18 @@ func (s surroundings) screen(w io.Writer) screen.Screen { return screen.New(w, s
 
 // commands is the one list of them. Each is in a file of its own.
 func (s surroundings) commands() []*cobra.Command {
-	return []*cobra.Command{s.serve(), s.erasures(), s.erase(), s.report(), s.migrate()}
+	return []*cobra.Command{s.serve(), s.deletions(), s.delete(), s.report(), s.migrate()}
 }
 
 func (s surroundings) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
-		Short: "Take what a tool sends, and have vendors erase what they hold",
-		Long: "Take what a tool sends, and have vendors erase what they hold of a machine: for those\n" +
+		Short: "Take what a tool sends, and have vendors delete what they hold",
+		Long: "Take what a tool sends, and have vendors delete what they hold of a machine: for those\n" +
 			"who run a tool and answer for its data.",
 		Example: "  " + program + " serve --config relay.yaml --check\n" +
 			"  " + program + " serve --config relay.yaml\n" +
-			"  " + program + " erasures list --config relay.yaml",
+			"  " + program + " deletions list --config relay.yaml",
 	}
 	rootcmd.Prepare(root)
 	root.AddCommand(s.commands()...)

@@ -193,10 +193,10 @@ func (p *place) declare(lines ...string) string {
 		"quiet: 1ms",
 		"limits: {per_address: {per_second: 1000, burst: 1000}}",
 		"tools:",
-		"  mytool: {erasures: ["+p.postHogVendor()+"]}",
-		"  mylogs: {erasures: ["+p.dataDogVendor()+"]}",
+		"  mytool: {deletions: ["+p.postHogVendor()+"]}",
+		"  mylogs: {deletions: ["+p.dataDogVendor()+"]}",
 		"  big:",
-		"    erasures:",
+		"    deletions:",
 		"    - "+p.postHogVendor(),
 		"    - "+p.dataDogVendor(),
 	), "\n")+"\n")
@@ -425,7 +425,7 @@ func (p *place) client() *http.Client {
 }
 
 func body(tool string, who person) string {
-	return fmt.Sprintf(`{"machine_id":%q,"erasure_key":%q,"tool":%q,"requested_at":"2026-11-22T11:59:00Z"}`, who.id, who.key, tool)
+	return fmt.Sprintf(`{"machine_id":%q,"deletion_key":%q,"tool":%q,"requested_at":"2026-11-22T11:59:00Z"}`, who.id, who.key, tool)
 }
 
 // answer is what a tool gets.
@@ -461,7 +461,7 @@ func (r *running) do(method, path, content string, header ...string) answer {
 // post posts a request that is accepted, and returns its ID.
 func (r *running) post(tool string, who person) string {
 	r.p.Helper()
-	a := r.do(http.MethodPost, "/v1/erasures", body(tool, who))
+	a := r.do(http.MethodPost, "/v1/deletions", body(tool, who))
 	if a.status != http.StatusAccepted || len(a.ID) != 32 {
 		r.p.Fatalf("answered %+v", a)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 	"github.com/gotoolbase/telemetry/internal/screen"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -23,11 +23,11 @@ import (
 type auditJSON struct {
 	SchemaVersion int `json:"schema_version"`
 	// Whole says that the ledger is as it was written.
-	Whole    bool      `json:"whole"`
-	Lines    int64     `json:"lines"`
-	Head     string    `json:"head"`
-	LastAt   time.Time `json:"last_at,omitzero"`
-	Erasures int64     `json:"erasures"`
+	Whole     bool      `json:"whole"`
+	Lines     int64     `json:"lines"`
+	Head      string    `json:"head"`
+	LastAt    time.Time `json:"last_at,omitzero"`
+	Deletions int64     `json:"deletions"`
 	// DamagedPlaces is how many there are, and Damage says what is wrong at the first of them.
 	DamagedPlaces int64    `json:"damaged_places,omitempty"`
 	Damage        []string `json:"damage,omitempty"`
@@ -38,18 +38,18 @@ func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 		Use:   "verify",
 		Short: "Hold the ledger against its chain of hashes",
 		Long: "Hold the ledger against its chain of hashes: a step that was changed, moved or removed\n" +
-			"shows, and which, and so does an erasure whose state is not the one to which its steps\n" +
+			"shows, and which, and so does a deletion whose state is not the one to which its steps\n" +
 			"led. The exit code is then 1. A relay does the same once a day, and logs it.\n\n" +
 			"What does not show is that somebody wrote the whole ledger anew. Who wants to see that\n" +
 			"too keeps the number of lines and the head somewhere else, such as the relay's log: the\n" +
 			"same number of lines has the same head for ever.",
-		Example:           "  " + program + " erasures verify --config relay.yaml",
+		Example:           "  " + program + " deletions verify --config relay.yaml",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return ledger.with(cmd.Context(), func(l *erasures.Ledger) error {
+		return ledger.with(cmd.Context(), func(l *deletions.Ledger) error {
 			a, err := l.Verify(cmd.Context())
 			if err != nil {
 				return err
@@ -57,7 +57,7 @@ func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 			if a.Damaged > 0 {
 				err = errors.New("the ledger is not as it was written: restore it from a backup, or keep it as the evidence that somebody changed it")
 			}
-			j := auditJSON{SchemaVersion: schemaVersion, Whole: a.Damaged == 0, Lines: a.Lines, Head: a.Head, LastAt: a.LastAt.UTC(), Erasures: a.Erasures, DamagedPlaces: a.Damaged}
+			j := auditJSON{SchemaVersion: schemaVersion, Whole: a.Damaged == 0, Lines: a.Lines, Head: a.Head, LastAt: a.LastAt.UTC(), Deletions: a.Deletions, DamagedPlaces: a.Damaged}
 			for _, d := range a.Damage {
 				j.Damage = append(j.Damage, d.String())
 			}
@@ -71,7 +71,7 @@ func (s surroundings) verify(ledger *ledgerPlace) *cobra.Command {
 			for _, d := range j.Damage {
 				rows = append(rows, row("Damage", d, screen.Red))
 			}
-			rows = append(rows, row("Lines", fmt.Sprint(j.Lines), screen.Plain), row("Erasures", fmt.Sprint(j.Erasures), screen.Plain), row("Head", j.Head, screen.Plain))
+			rows = append(rows, row("Lines", fmt.Sprint(j.Lines), screen.Plain), row("Deletions", fmt.Sprint(j.Deletions), screen.Plain), row("Head", j.Head, screen.Plain))
 			if !j.LastAt.IsZero() {
 				rows = append(rows, row("Last line", screen.When(j.LastAt), screen.Plain))
 			}
@@ -86,21 +86,21 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retry ID",
 		Short: "Have those vendors asked again where something went wrong",
-		Long: "Have those vendors asked again that refused an erasure or left it to a person, and those\n" +
+		Long: "Have those vendors asked again that refused a deletion or left it to a person, and those\n" +
 			"that would be tried again later, once somebody has seen to it, such as to a key. A relay takes it up within a minute if one runs, else\n" +
 			"when it starts. The first four characters of the ID will do.",
-		Example:           "  " + program + " erasures retry 4f2a --config relay.yaml",
+		Example:           "  " + program + " deletions retry 4f2a --config relay.yaml",
 		Args:              oneID,
-		ValidArgsFunction: ledger.completeID(erasures.Erasure.NeedsPerson),
+		ValidArgsFunction: ledger.completeID(deletions.Deletion.NeedsPerson),
 	}
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var e erasures.Erasure
-		if err := ledger.with(cmd.Context(), func(l *erasures.Ledger) (err error) {
+		var e deletions.Deletion
+		if err := ledger.with(cmd.Context(), func(l *deletions.Ledger) (err error) {
 			if e, err = ledger.one(cmd.Context(), l, args[0]); err != nil {
 				return err
 			}
-			if err = l.Retry(e.ID); errors.Is(err, erasures.ErrNothingLeft) {
+			if err = l.Retry(e.ID); errors.Is(err, deletions.ErrNothingLeft) {
 				return fmt.Errorf("nothing is left to a person here: %s", ledger.hint("show", e.ID[:shortID]))
 			}
 			return err
@@ -156,21 +156,21 @@ func vouching(cmd *cobra.Command) (by, why *string) {
 func (s surroundings) done(ledger *ledgerPlace) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "done ID --by WHO --why HOW",
-		Short: "Say that an erasure was done by hand",
-		Long: "Write into the ledger that a person has erased by hand what the vendors did not. Nobody\n" +
+		Short: "Say that a deletion was done by hand",
+		Long: "Write into the ledger that a person has deleted by hand what the vendors did not. Nobody\n" +
 			"is asked for it any more. It is a state of its own and not verified, since nothing has\n" +
 			"shown it: the person who asked is told that you say so. Where the vendor can be asked,\n" +
 			"retry has it looked at again, and is better.",
-		Example:           "  " + program + ` erasures done 4f2a --config relay.yaml --by alice --why "split the profile at PostHog and deleted it"`,
+		Example:           "  " + program + ` deletions done 4f2a --config relay.yaml --by alice --why "split the profile at PostHog and deleted it"`,
 		Args:              oneID,
-		ValidArgsFunction: ledger.completeID(func(e erasures.Erasure) bool { return e.Open }),
+		ValidArgsFunction: ledger.completeID(func(e deletions.Deletion) bool { return e.Open }),
 	}
 	by, why := vouching(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *by == "" || *why == "" {
-			return usage("--by and --why are required: %w", erasures.ErrNobody)
+			return usage("--by and --why are required: %w", deletions.ErrNobody)
 		}
-		return ledger.with(cmd.Context(), func(l *erasures.Ledger) error {
+		return ledger.with(cmd.Context(), func(l *deletions.Ledger) error {
 			e, err := ledger.one(cmd.Context(), l, args[0])
 			if err != nil {
 				return err
@@ -193,10 +193,10 @@ func (s surroundings) add(ledger *ledgerPlace) *cobra.Command {
 		Long: "Take a request into the ledger that did not come from a tool, such as by mail: who\n" +
 			"takes it vouches for it, since there is no proof. The tool's vendors are those of the\n" +
 			"relay's file, and are asked as for any other.",
-		Example: "  " + program + ` erasures add --config relay.yaml --tool mytool --machine-id 0b5c… --by alice --why "letter of 3 May"`,
+		Example: "  " + program + ` deletions add --config relay.yaml --tool mytool --machine-id 0b5c… --by alice --why "letter of 3 May"`,
 		Args:    noArgs,
 	}
-	cmd.Flags().StringVar(&tool, "tool", "", "the tool whose data is to be erased")
+	cmd.Flags().StringVar(&tool, "tool", "", "the tool whose data is to be deleted")
 	cmd.Flags().StringVar(&machineID, "machine-id", "", "the machine ID, which mytool telemetry status shows")
 	cmd.Flags().StringVar(&requestedAt, "requested-at", "", "when the person asked, as RFC 3339; now without it")
 	for _, name := range []string{"tool", "machine-id", "requested-at"} {
@@ -206,7 +206,7 @@ func (s surroundings) add(ledger *ledgerPlace) *cobra.Command {
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *by == "" || *why == "" {
-			return usage("--by and --why are required: %w", erasures.ErrNobody)
+			return usage("--by and --why are required: %w", deletions.ErrNobody)
 		}
 		if ledger.config == "" {
 			return usage("--config is required: the relay's file, which says who has the tool's data")
@@ -222,17 +222,17 @@ func (s surroundings) add(ledger *ledgerPlace) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		demand := erasures.Demand{Tool: tool, MachineID: machineID, By: *by, Why: *why}
+		demand := deletions.Demand{Tool: tool, MachineID: machineID, By: *by, Why: *why}
 		if requestedAt != "" {
 			if demand.RequestedAt, err = time.Parse(time.RFC3339, requestedAt); err != nil || demand.RequestedAt.After(s.now()) {
 				return usage("--requested-at must be a time that is over, such as 2026-05-03T12:00:00Z")
 			}
 		}
-		db, err := store.Open(cmd.Context(), c.database, erasures.Schema())
+		db, err := store.Open(cmd.Context(), c.database, deletions.Schema())
 		if err != nil {
 			return databaseProblem(err, c.database)
 		}
-		told, err := erasures.NewLedger(db).Add(demand, terms)
+		told, err := deletions.NewLedger(db).Add(demand, terms)
 		if err := errors.Join(err, db.Close()); err != nil {
 			return err
 		}
@@ -256,11 +256,11 @@ func tryImport(ctx context.Context, from string) (err error) {
 		return fmt.Errorf("trying to take over the ledger: %w", plaintext.Cause(err))
 	}
 	defer func() { err = errors.Join(err, plaintext.Bare(os.RemoveAll(dir))) }()
-	db, err := store.Open(ctx, "sqlite:"+filepath.Join(dir, "try.db"), erasures.Schema())
+	db, err := store.Open(ctx, "sqlite:"+filepath.Join(dir, "try.db"), deletions.Schema())
 	if err != nil {
 		return fmt.Errorf("trying to take over the ledger: %w", err)
 	}
-	_, err = erasures.NewLedger(db).Import(ctx, from)
+	_, err = deletions.NewLedger(db).Import(ctx, from)
 	return errors.Join(err, db.Close())
 }
 
@@ -273,7 +273,7 @@ func (s surroundings) migrate() *cobra.Command {
 		Long: "Take over a ledger as earlier versions kept it, in a directory, into the database: once,\n" +
 			"before anything else is in it. End the relay that wrote it first. All of it is taken\n" +
 			"over, with its chain of hashes, or nothing; the directory stays as it is.",
-		Example:           "  " + program + " migrate --from-ledger /var/lib/erasures --config relay.yaml",
+		Example:           "  " + program + " migrate --from-ledger /var/lib/deletions --config relay.yaml",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -295,19 +295,19 @@ func (s surroundings) migrate() *cobra.Command {
 		if err := tryImport(cmd.Context(), from); err != nil { // before a database is made for nothing
 			return err
 		}
-		db, err := store.Open(cmd.Context(), at, erasures.Schema())
+		db, err := store.Open(cmd.Context(), at, deletions.Schema())
 		if err != nil {
 			return databaseProblem(err, at)
 		}
-		done, err := erasures.NewLedger(db).Import(context.WithoutCancel(cmd.Context()), from)
+		done, err := deletions.NewLedger(db).Import(context.WithoutCancel(cmd.Context()), from)
 		if err := errors.Join(err, db.Close()); err != nil {
 			return err
 		}
 		if *format == "json" {
-			return screen.WriteJSON(cmd.OutOrStdout(), importedJSON{schemaVersion, done.Lines, done.Erasures, done.Head, done.TornBytes})
+			return screen.WriteJSON(cmd.OutOrStdout(), importedJSON{schemaVersion, done.Lines, done.Deletions, done.Head, done.TornBytes})
 		}
 		s.screen(cmd.OutOrStdout()).Table([]screen.Row{
-			row("Taken over", screen.Count(done.Erasures, "erasure", "erasures"), screen.Green),
+			row("Taken over", screen.Count(done.Deletions, "deletion", "deletions"), screen.Green),
 			row("Lines", fmt.Sprint(done.Lines), screen.Plain),
 			row("Head", done.Head, screen.Plain),
 		})

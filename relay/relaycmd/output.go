@@ -19,28 +19,28 @@ type output struct {
 func outputs() []output {
 	return []output{
 		{"check", "serve --check", checkJSON{}},
-		{"erasures_list", "erasures list", listJSON{}},
-		{"erasure", "erasures show, and a line of erasures export", documentJSON{}},
-		{"erasures_add", "erasures add", addedJSON{}},
-		{"erasures_retry", "erasures retry", retriedJSON{}},
-		{"erasures_verify", "erasures verify", auditJSON{}},
-		{"erasures_verify_export", "erasures verify-export", signedJSON{}},
-		{"erase", "erase, also with --cancel, --wait and --status RECEIPT", requestedJSON{}},
-		{"erase_found", "erase --dry-run and --status without a receipt", foundJSON{}},
+		{"deletions_list", "deletions list", listJSON{}},
+		{"deletion", "deletions show, and a line of deletions export", documentJSON{}},
+		{"deletions_add", "deletions add", addedJSON{}},
+		{"deletions_retry", "deletions retry", retriedJSON{}},
+		{"deletions_verify", "deletions verify", auditJSON{}},
+		{"deletions_verify_export", "deletions verify-export", signedJSON{}},
+		{"delete", "delete, also with --cancel, --wait and --status RECEIPT", requestedJSON{}},
+		{"delete_found", "delete --dry-run and --status without a receipt", foundJSON{}},
 		{"migrate", "migrate", importedJSON{}},
 	}
 }
 
-// documentJSON is an erasure by itself.
+// documentJSON is a deletion by itself.
 type documentJSON struct {
 	SchemaVersion int `json:"schema_version"`
-	erasureJSON
+	deletionJSON
 }
 
-// listJSON is what writeList writes, an erasure at a time.
+// listJSON is what writeList writes, a deletion at a time.
 type listJSON struct {
-	SchemaVersion int           `json:"schema_version"`
-	Erasures      []erasureJSON `json:"erasures"`
+	SchemaVersion int            `json:"schema_version"`
+	Deletions     []deletionJSON `json:"deletions"`
 }
 
 type addedJSON struct {
@@ -78,7 +78,7 @@ type requestedJSON struct {
 type importedJSON struct {
 	SchemaVersion int    `json:"schema_version"`
 	Lines         int64  `json:"lines"`
-	Erasures      int64  `json:"erasures"`
+	Deletions     int64  `json:"deletions"`
 	Head          string `json:"head"`
 	// TornBytes are of a last line that was never written to its end.
 	TornBytes int64 `json:"torn_bytes"`

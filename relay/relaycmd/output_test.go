@@ -52,7 +52,7 @@ func TestTheSchemaOfWhatCommandsPrintIsThatOfTheTypes(t *testing.T) {
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	said := map[string]string{}
-	for _, file := range []string{"output.go", "check.go", "erase.go", "maintain.go", "show.go", "sign.go"} {
+	for _, file := range []string{"output.go", "check.go", "delete.go", "maintain.go", "show.go", "sign.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -145,9 +145,9 @@ func TestWhatCommandsPrintIsInTheSchema(t *testing.T) {
 		kinds[o.name] = reflect.TypeOf(o.of)
 	}
 	for name, kind := range map[string]string{
-		"check_json": "check", "check_events_json": "check", "erasures_list_json": "erasures_list", "erasures_list_none_json": "erasures_list",
-		"erasures_show_json": "erasure", "erasures_export": "erasure", "erasures_retry_json": "erasures_retry",
-		"erase_posthog_dry_run_json": "erase_found", "erase_datadog_dry_run_nobody": "erase_found", "erase_datadog_cancelled": "erase",
+		"check_json": "check", "check_events_json": "check", "deletions_list_json": "deletions_list", "deletions_list_none_json": "deletions_list",
+		"deletions_show_json": "deletion", "deletions_export": "deletion", "deletions_retry_json": "deletions_retry",
+		"delete_posthog_dry_run_json": "delete_found", "delete_datadog_dry_run_nobody": "delete_found", "delete_datadog_cancelled": "delete",
 	} {
 		text, err := os.ReadFile("testdata/" + name + ".golden")
 		if err != nil {
@@ -162,9 +162,9 @@ func TestWhatCommandsPrintIsInTheSchema(t *testing.T) {
 		isOf(t, name, append([]byte("{"), document...), kinds[kind])
 	}
 	h := newHistory(t)
-	isOf(t, "verify", []byte(h.must("erasures", "verify", "--config", "relay.yaml", "-o", "json")), kinds["erasures_verify"])
-	isOf(t, "add", []byte(h.must("erasures", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(7).id, "--by", "a", "--why", "b", "-o", "json")),
-		kinds["erasures_add"])
+	isOf(t, "verify", []byte(h.must("deletions", "verify", "--config", "relay.yaml", "-o", "json")), kinds["deletions_verify"])
+	isOf(t, "add", []byte(h.must("deletions", "add", "--config", "relay.yaml", "--tool", "mytool", "--machine-id", somebody(7).id, "--by", "a", "--why", "b", "-o", "json")),
+		kinds["deletions_add"])
 }
 
 // isOf reads the first document of a text as one of a kind.

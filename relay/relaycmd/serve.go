@@ -22,7 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/internal/tty"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -39,12 +39,12 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
                                     # with a password in it, database_file: FILE or database_env
   quiet: 24h                        # from a request to the first call of a vendor
   poll: 6h                          # between two looks at how far a vendor is
-  due: 30d                          # until when an erasure has to be done
+  due: 30d                          # until when a deletion has to be done
   limits:
     per_address: {per_second: 0.02, burst: 20}
     global: {per_second: 10, burst: 1000}
     events: {per_address: {per_second: 20, burst: 1000}, memory: 64MiB, stored_bytes: 256MiB, stored_age: 7d}
-  opendsr:                          # for privacy systems; docs/explanation/erasure.md
+  opendsr:                          # for privacy systems; docs/explanation/deletion.md
     domain: opendsr.example.com
     certificate: FILE
     key: FILE
@@ -55,7 +55,7 @@ const relayExample = `  listen: 127.0.0.1:8443            # where tools send the
       destinations:                 # where its events go; all of them get all
         - {backend: store, retention: 90d}
         - {backend: posthog, instance: eu, project_key_file: /run/secrets/posthog-project}
-      erasures:                     # the vendors that hold its data
+      deletions:                     # the vendors that hold its data
         - {vendor: store}
         - vendor: posthog
           instance: eu
@@ -78,7 +78,7 @@ func (s surroundings) serve() *cobra.Command {
 		Use:   "serve --config FILE",
 		Short: "Take what tools send, and work on it",
 		Long: "Take the events that tools send, and hand them on to their destinations. Take the\n" +
-			"erasure requests that people make with `mytool telemetry reset`, write them into a\n" +
+			"deletion requests that people make with `mytool telemetry reset`, write them into a\n" +
 			"ledger, and ask the vendors until each has shown that the data is gone.\n\n" +
 			"It runs until SIGINT or SIGTERM, then ends the calls that are under way; a second\n" +
 			"signal ends it at once. Nothing that was acknowledged is lost either way. Files of\n" +
@@ -241,7 +241,7 @@ func (c *config) adminIsOpen() bool { return c.admin != "" && !isLoopback(c.admi
 
 // open listens.
 func (c *config) open(h *service, cert *certificate) ([]door, error) {
-	public := door{server: erasures.NewServer(h.public()), tls: cert != nil, what: forTools}
+	public := door{server: deletions.NewServer(h.public()), tls: cert != nil, what: forTools}
 	if cert != nil {
 		public.server.TLSConfig = cert.config()
 	}
@@ -252,7 +252,7 @@ func (c *config) open(h *service, cert *certificate) ([]door, error) {
 	if c.admin == "" {
 		return []door{public}, nil
 	}
-	admin := door{server: erasures.NewServer(h.admin()), what: forAdmin}
+	admin := door{server: deletions.NewServer(h.admin()), what: forAdmin}
 	if admin.listener, err = net.Listen("tcp", c.admin); err != nil {
 		public.listener.Close()
 		return nil, fmt.Errorf("cannot listen: %w", err)

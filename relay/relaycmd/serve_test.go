@@ -23,7 +23,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/internal/standin/datadog"
 	"github.com/gotoolbase/telemetry/internal/standin/posthog"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
@@ -71,7 +71,7 @@ func get(t *testing.T, client *http.Client, url string) (int, string) {
 }
 
 // inHand is what the log says when a vendor took a request.
-const inHand = "a vendor has an erasure in hand"
+const inHand = "a vendor has a deletion in hand"
 
 func TestARequestOverTLSIsTakenAskedForListedShownExportedAndVerified(t *testing.T) {
 	t.Parallel()
@@ -86,7 +86,7 @@ func TestARequestOverTLSIsTakenAskedForListedShownExportedAndVerified(t *testing
 	}
 	id := r.post("mytool", who)
 	r.log.expect(t, 1, inHand)
-	if a := r.do(http.MethodGet, "/v1/erasures/"+id, ""); a.status != http.StatusOK || a.ID != id || a.State != "acknowledged" {
+	if a := r.do(http.MethodGet, "/v1/deletions/"+id, ""); a.status != http.StatusOK || a.ID != id || a.State != "acknowledged" {
 		t.Errorf("answered %+v", a)
 	}
 	if p.postHog.HasProfile(who.id) {
@@ -105,29 +105,29 @@ func TestARequestOverTLSIsTakenAskedForListedShownExportedAndVerified(t *testing
 			t.Errorf("%s is %d where the tools come in", path, code)
 		}
 	}
-	if code, _ := get(t, http.DefaultClient, admin+"/v1/erasures/"+id); code != http.StatusNotFound {
+	if code, _ := get(t, http.DefaultClient, admin+"/v1/deletions/"+id); code != http.StatusNotFound {
 		t.Errorf("a receipt is %d where the operator looks", code)
 	}
 
 	// All this works while the relay does.
 	ledger := "sqlite:data/relay.db"
-	if out := p.must("erasures", "list", "--database", ledger); !strings.HasPrefix(out, id+"\tmytool\tacknowledged\t"+who.id+"\t") || !strings.HasSuffix(out, "\tposthog acknowledged\n") {
+	if out := p.must("deletions", "list", "--database", ledger); !strings.HasPrefix(out, id+"\tmytool\tacknowledged\t"+who.id+"\t") || !strings.HasSuffix(out, "\tposthog acknowledged\n") {
 		t.Errorf("list: %q", out)
 	}
-	if out := p.must("erasures", "show", id[:4], "--config", "relay.yaml"); !strings.Contains(out, "Machine ID: "+who.id+"\n") || !strings.Contains(out, "Receipt: "+p.postHog.PersonUUID(who.id)) {
+	if out := p.must("deletions", "show", id[:4], "--config", "relay.yaml"); !strings.Contains(out, "Machine ID: "+who.id+"\n") || !strings.Contains(out, "Receipt: "+p.postHog.PersonUUID(who.id)) {
 		t.Errorf("show: %s", out)
 	}
 	var exported struct {
 		ID    string
 		Steps []struct{ Event string }
 	}
-	if out := p.must("erasures", "export", "--database", ledger); json.Unmarshal([]byte(out), &exported) != nil || exported.ID != id || len(exported.Steps) != 3 {
+	if out := p.must("deletions", "export", "--database", ledger); json.Unmarshal([]byte(out), &exported) != nil || exported.ID != id || len(exported.Steps) != 3 {
 		t.Errorf("export: %s", out)
 	}
-	if out := p.must("erasures", "verify", "--database", ledger); !strings.Contains(out, "Ledger: as it was written\nLines: 3\nErasures: 1\nHead: ") {
+	if out := p.must("deletions", "verify", "--database", ledger); !strings.Contains(out, "Ledger: as it was written\nLines: 3\nDeletions: 1\nHead: ") {
 		t.Errorf("verify: %s", out)
 	}
-	if out := p.must("erasures", "list", "--database", ledger, "--state", "verified"); out != "" {
+	if out := p.must("deletions", "list", "--database", ledger, "--state", "verified"); out != "" {
 		t.Errorf("list of verified ones: %q", out)
 	}
 
@@ -147,7 +147,7 @@ func TestBehindAProxyTheAddressIsTheOneThatTheProxyWrote(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.write("relay.yaml", "listen: 127.0.0.1:0\nproxies: [127.0.0.0/8]\ndatabase: sqlite:data/relay.db\nquiet: 24h\n"+
-		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {erasures: ["+p.postHogVendor()+"]}}\n")
+		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {deletions: ["+p.postHogVendor()+"]}}\n")
 	r := p.start()
 	if !strings.HasPrefix(r.public, "http://") {
 		t.Errorf("it listens at %s", r.public)
@@ -161,7 +161,7 @@ func TestBehindAProxyTheAddressIsTheOneThatTheProxyWrote(t *testing.T) {
 		{"192.0.2.7, 192.0.2.1", http.StatusTooManyRequests}, // the first entry is anybody's
 		{"192.0.2.1, 192.0.2.2", http.StatusAccepted},
 	} {
-		if a := r.do(http.MethodPost, "/v1/erasures", body("mytool", somebody(i)), "X-Forwarded-For", test.forwarded); a.status != test.want {
+		if a := r.do(http.MethodPost, "/v1/deletions", body("mytool", somebody(i)), "X-Forwarded-For", test.forwarded); a.status != test.want {
 			t.Errorf("%s: answered %+v, want %d", test.forwarded, a, test.want)
 		}
 	}
@@ -174,10 +174,10 @@ func TestWithoutAProxyNobodyChoosesTheirAddress(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.write("relay.yaml", "listen: 127.0.0.1:0\ndatabase: sqlite:data/relay.db\n"+
-		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {erasures: ["+p.postHogVendor()+"]}}\n")
+		"limits: {per_address: {per_second: 0.000001, burst: 1}}\ntools: {mytool: {deletions: ["+p.postHogVendor()+"]}}\n")
 	r := p.start()
 	for i, want := range []int{http.StatusAccepted, http.StatusTooManyRequests} {
-		if a := r.do(http.MethodPost, "/v1/erasures", body("mytool", somebody(i)), "X-Forwarded-For", fmt.Sprint("192.0.2.", i)); a.status != want {
+		if a := r.do(http.MethodPost, "/v1/deletions", body("mytool", somebody(i)), "X-Forwarded-For", fmt.Sprint("192.0.2.", i)); a.status != want {
 			t.Errorf("answered %+v, want %d", a, want)
 		}
 	}
@@ -202,41 +202,41 @@ func TestAKilledRelayKeepsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-r.ended
-	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); strings.Count(out, "\n") != people {
+	if out := p.must("deletions", "list", "--database", "sqlite:data/relay.db"); strings.Count(out, "\n") != people {
 		t.Errorf("after the kill there are\n%s", out)
 	}
-	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
+	p.must("deletions", "verify", "--database", "sqlite:data/relay.db")
 
 	p.postHog.Repair(posthog.Persons)
 	p.leasesEnd()
 	again := p.start()
 	again.log.expect(t, people, inHand)
 	for id, who := range ids {
-		if a := again.do(http.MethodGet, "/v1/erasures/"+id, ""); a.status != http.StatusOK || a.State != "acknowledged" {
+		if a := again.do(http.MethodGet, "/v1/deletions/"+id, ""); a.status != http.StatusOK || a.State != "acknowledged" {
 			t.Errorf("answered %+v", a)
 		}
 		if p.postHog.HasProfile(who.id) {
 			t.Error("a profile is still there")
 		}
 		// Who asks again gets the same receipt.
-		if a := again.do(http.MethodPost, "/v1/erasures", body("mytool", who)); a.status != http.StatusOK || a.ID != id {
+		if a := again.do(http.MethodPost, "/v1/deletions", body("mytool", who)); a.status != http.StatusOK || a.ID != id {
 			t.Errorf("asked again, answered %+v", a)
 		}
 	}
 	again.stop()
-	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
+	p.must("deletions", "verify", "--database", "sqlite:data/relay.db")
 }
 
 // leasesEnd is ten minutes later: what a relay that was killed was at is anybody's again.
 func (p *place) leasesEnd() {
 	p.Helper()
-	p.change(`UPDATE erasure_vendors SET next = 0 WHERE holder <> ''`)
+	p.change(`UPDATE deletion_vendors SET next = 0 WHERE holder <> ''`)
 }
 
 // change changes the database by hand.
 func (p *place) change(statement string) {
 	p.Helper()
-	db, err := store.Open(p.Context(), "sqlite:"+p.path("data/relay.db"), erasures.Schema())
+	db, err := store.Open(p.Context(), "sqlite:"+p.path("data/relay.db"), deletions.Schema())
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -265,11 +265,11 @@ func TestOnceTheDataIsGoneTheReceiptSaysSo(t *testing.T) {
 	p.dataDog.Advance(datadog.CancelWindow)
 	p.dataDog.Run()
 	p.dataDog.Run()
-	r.log.expect(t, 1, "a vendor has erased")
-	if a := r.do(http.MethodGet, "/v1/erasures/"+id, ""); a.State != "verified" {
+	r.log.expect(t, 1, "a vendor has deleted")
+	if a := r.do(http.MethodGet, "/v1/deletions/"+id, ""); a.State != "verified" {
 		t.Errorf("answered %+v", a)
 	}
-	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "\tverified\t") || !strings.HasSuffix(out, "\tdatadog verified\n") {
+	if out := p.must("deletions", "list", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "\tverified\t") || !strings.HasSuffix(out, "\tdatadog verified\n") {
 		t.Errorf("list: %s", out)
 	}
 	if len(p.dataDog.Stored(who.id)) > 0 {
@@ -299,7 +299,7 @@ func TestCheckNamesACanaryThatWasNotFound(t *testing.T) {
 	if !strings.Contains(said, "posthog: "+says) || strings.Contains(said, somebody(99).id) {
 		t.Errorf("check says %s", said)
 	}
-	if shown := p.must("erasures", "show", who, "--config", "relay.yaml"); !strings.Contains(shown, "Canary") {
+	if shown := p.must("deletions", "show", who, "--config", "relay.yaml"); !strings.Contains(shown, "Canary") {
 		t.Errorf("show says %s", shown)
 	}
 }
@@ -313,28 +313,28 @@ func TestWhatWasRefusedIsTakenUpAgain(t *testing.T) {
 	p.postHog.Break(posthog.BulkDelete, posthog.Fault{Status: http.StatusBadRequest, Body: `{"detail":"no"}`})
 	r := p.start()
 	id := r.post("mytool", who)
-	r.log.expect(t, 1, "a vendor refuses an erasure")
+	r.log.expect(t, 1, "a vendor refuses a deletion")
 	r.stop()
-	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db", "--state", "refused"); !strings.HasPrefix(out, id) {
+	if out := p.must("deletions", "list", "--database", "sqlite:data/relay.db", "--state", "refused"); !strings.HasPrefix(out, id) {
 		t.Errorf("list: %q", out)
 	}
-	if out := p.must("erasures", "show", id, "--database", "sqlite:data/relay.db"); !strings.Contains(out, "telemetry-relay erasures retry "+id[:12]+" --database sqlite:data/relay.db") {
+	if out := p.must("deletions", "show", id, "--database", "sqlite:data/relay.db"); !strings.Contains(out, "telemetry-relay deletions retry "+id[:12]+" --database sqlite:data/relay.db") {
 		t.Errorf("show: %s", out)
 	}
-	if out := p.completes("erasures", "retry", "--database", "sqlite:data/relay.db", ""); !strings.HasPrefix(out, id+"\tmytool, refused") {
+	if out := p.completes("deletions", "retry", "--database", "sqlite:data/relay.db", ""); !strings.HasPrefix(out, id+"\tmytool, refused") {
 		t.Errorf("completion: %s", out)
 	}
 	p.postHog.Repair(posthog.BulkDelete)
-	if out := p.must("erasures", "retry", id[:6], "--database", "sqlite:data/relay.db"); !strings.HasPrefix(out, "posthog is asked again: within a minute if a relay runs, else when it starts.\n") {
+	if out := p.must("deletions", "retry", id[:6], "--database", "sqlite:data/relay.db"); !strings.HasPrefix(out, "posthog is asked again: within a minute if a relay runs, else when it starts.\n") {
 		t.Errorf("retry: %s", out)
 	}
 	again := p.start()
 	again.log.expect(t, 1, inHand)
 	again.stop()
-	if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "\tacknowledged\t") {
+	if out := p.must("deletions", "list", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "\tacknowledged\t") {
 		t.Errorf("list: %s", out)
 	}
-	p.fails(1, "nothing is left to a person here: telemetry-relay erasures show "+id[:12]+" --database sqlite:data/relay.db", "erasures", "retry", id, "--database", "sqlite:data/relay.db")
+	p.fails(1, "nothing is left to a person here: telemetry-relay deletions show "+id[:12]+" --database sqlite:data/relay.db", "deletions", "retry", id, "--database", "sqlite:data/relay.db")
 }
 
 func TestTwoRelaysShareALedger(t *testing.T) {
@@ -343,11 +343,11 @@ func TestTwoRelaysShareALedger(t *testing.T) {
 	p.declare()
 	one, other := p.start(), p.start()
 	first := one.post("mytool", somebody(1))
-	if a := other.do(http.MethodPost, "/v1/erasures", body("mytool", somebody(1))); a.ID != first {
+	if a := other.do(http.MethodPost, "/v1/deletions", body("mytool", somebody(1))); a.ID != first {
 		t.Errorf("the other answered %+v", a)
 	}
 	second := other.post("mytool", somebody(2))
-	if a := one.do(http.MethodGet, "/v1/erasures/"+second, ""); a.status != http.StatusOK || a.ID != second {
+	if a := one.do(http.MethodGet, "/v1/deletions/"+second, ""); a.status != http.StatusOK || a.ID != second {
 		t.Errorf("the one answered %+v", a)
 	}
 	p.must("serve", "--config", "relay.yaml", "--check") // it only looks
@@ -379,18 +379,18 @@ func TestADamagedLedgerIsToldAndTheWorkGoesOn(t *testing.T) {
 	r.post("mytool", somebody(1))
 	kept := r.post("mytool", somebody(2))
 	r.stop()
-	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
-	p.change(`UPDATE erasure_steps SET line = REPLACE(line, 'mytool', 'mytoot') WHERE seq = 1`)
+	p.must("deletions", "verify", "--database", "sqlite:data/relay.db")
+	p.change(`UPDATE deletion_steps SET line = REPLACE(line, 'mytool', 'mytoot') WHERE seq = 1`)
 	const says = "the ledger is not as it was written"
-	if out := p.fails(1, says, "erasures", "verify", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "Ledger: DAMAGED, in 2 places\nDamage: line 2: it, or the line before it, is not as it was written\nDamage: erasure ") {
+	if out := p.fails(1, says, "deletions", "verify", "--database", "sqlite:data/relay.db"); !strings.Contains(out, "Ledger: DAMAGED, in 2 places\nDamage: line 2: it, or the line before it, is not as it was written\nDamage: deletion ") {
 		t.Errorf("verify: %s", out)
 	}
-	if out := p.fails(1, says, "erasures", "verify", "--database", "sqlite:data/relay.db", "--output", "json"); !strings.Contains(out, `"damaged_places": 2`) {
+	if out := p.fails(1, says, "deletions", "verify", "--database", "sqlite:data/relay.db", "--output", "json"); !strings.Contains(out, `"damaged_places": 2`) {
 		t.Errorf("verify: %s", out)
 	}
 	again := p.start()
 	again.log.expect(t, 1, "the evidence is not as it was written")
-	if a := again.do(http.MethodGet, "/v1/erasures/"+kept, ""); a.ID != kept {
+	if a := again.do(http.MethodGet, "/v1/deletions/"+kept, ""); a.ID != kept {
 		t.Errorf("answered %+v", a)
 	}
 	again.post("mytool", somebody(3))

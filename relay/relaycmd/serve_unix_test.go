@@ -33,7 +33,7 @@ func (r *running) halfAsked(who person) (finish func() (*http.Response, error)) 
 	}
 	r.p.Cleanup(func() { conn.Close() })
 	content := body("mytool", who)
-	fmt.Fprintf(conn, "POST /v1/erasures HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(content))
+	fmt.Fprintf(conn, "POST /v1/deletions HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(content))
 	// That it asks for the body says that it is at work on the request.
 	in := bufio.NewReader(conn)
 	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
@@ -69,7 +69,7 @@ func TestSIGTERMLetsAnswersFinishAndTakesNoMore(t *testing.T) {
 			conn.Close()
 			t.Errorf("%v: somebody still listens", s)
 		}
-		if out := p.must("erasures", "list", "--database", "sqlite:data/relay.db"); strings.Count(out, "\n") != 1 {
+		if out := p.must("deletions", "list", "--database", "sqlite:data/relay.db"); strings.Count(out, "\n") != 1 {
 			t.Errorf("%v: the ledger has %q", s, out)
 		}
 	}
@@ -88,7 +88,7 @@ func TestASecondSignalEndsItAtOnce(t *testing.T) {
 	if status := r.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v", r.cmd.ProcessState)
 	}
-	p.must("erasures", "verify", "--database", "sqlite:data/relay.db")
+	p.must("deletions", "verify", "--database", "sqlite:data/relay.db")
 }
 
 func TestSIGHUPTakesANewCertificate(t *testing.T) {

@@ -11,11 +11,11 @@ import (
 
 	"github.com/gotoolbase/telemetry/deletion"
 	"github.com/gotoolbase/telemetry/internal/screen"
-	"github.com/gotoolbase/telemetry/relay/erasures"
+	"github.com/gotoolbase/telemetry/relay/deletions"
 )
 
-// erasureJSON is one erasure. Its names are stable.
-type erasureJSON struct {
+// deletionJSON is one deletion. Its names are stable.
+type deletionJSON struct {
 	ID        string `json:"id"`
 	Tool      string `json:"tool"`
 	MachineID string `json:"machine_id"`
@@ -67,7 +67,7 @@ type stepJSON struct {
 	Detail string    `json:"detail,omitempty"`
 	By     string    `json:"by,omitempty"`
 	Why    string    `json:"why,omitempty"`
-	// RequestedAt is since when who asked says that it was to be erased.
+	// RequestedAt is since when who asked says that it was to be deleted.
 	RequestedAt time.Time `json:"requested_at,omitzero"`
 }
 
@@ -84,8 +84,8 @@ func hasReceipt(r deletion.Receipt) bool {
 	return r.State != "" || r.ID != "" || r.Detail != "" || r.URL != "" || len(r.Parts) > 0
 }
 
-func toErasureJSON(e erasures.Erasure) erasureJSON {
-	j := erasureJSON{
+func toDeletionJSON(e deletions.Deletion) deletionJSON {
+	j := deletionJSON{
 		ID: e.ID, Tool: e.Tool, MachineID: e.MachineID, State: string(e.State), RequestedAt: e.RequestedAt.UTC(),
 		ReceivedAt: e.ReceivedAt.UTC(), DueAt: e.DueAt.UTC(), VerifiedAt: e.VerifiedAt.UTC(), NeedsPerson: e.NeedsPerson(), NextAttempt: e.NextAttempt.UTC(),
 	}
@@ -108,36 +108,36 @@ func toErasureJSON(e erasures.Erasure) erasureJSON {
 func (s surroundings) show(ledger *ledgerPlace) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show ID",
-		Short:             "Show one erasure: how far each vendor is, and all that happened",
-		Long:              "Show one erasure: how far each vendor is, what to do where a person has to act, and\nall that happened. The first four characters of the ID will do.",
-		Example:           "  telemetry-relay erasures show 4f2a --config relay.yaml",
+		Short:             "Show one deletion: how far each vendor is, and all that happened",
+		Long:              "Show one deletion: how far each vendor is, what to do where a person has to act, and\nall that happened. The first four characters of the ID will do.",
+		Example:           "  telemetry-relay deletions show 4f2a --config relay.yaml",
 		Args:              oneID,
-		ValidArgsFunction: ledger.completeID(func(erasures.Erasure) bool { return true }),
+		ValidArgsFunction: ledger.completeID(func(deletions.Deletion) bool { return true }),
 	}
 	format := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return ledger.with(cmd.Context(), func(l *erasures.Ledger) error {
+		return ledger.with(cmd.Context(), func(l *deletions.Ledger) error {
 			e, err := ledger.one(cmd.Context(), l, args[0])
 			if err != nil {
 				return err
 			}
 			if *format == "json" {
-				return screen.WriteJSON(cmd.OutOrStdout(), documentJSON{schemaVersion, toErasureJSON(e)})
+				return screen.WriteJSON(cmd.OutOrStdout(), documentJSON{schemaVersion, toDeletionJSON(e)})
 			}
-			s.printErasure(s.screen(cmd.OutOrStdout()), ledger, e)
+			s.printDeletion(s.screen(cmd.OutOrStdout()), ledger, e)
 			return nil
 		})
 	}
 	return cmd
 }
 
-func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e erasures.Erasure) {
+func (s surroundings) printDeletion(out screen.Screen, ledger *ledgerPlace, e deletions.Deletion) {
 	says := "by the clock of the person's machine"
 	if len(e.Steps) > 0 && e.Steps[0].By != "" {
 		says = "says " + e.Steps[0].By
 	}
 	rows := []screen.Row{
-		row("Erasure", e.ID, screen.Bold),
+		row("Deletion", e.ID, screen.Bold),
 		row("Tool", e.Tool, screen.Plain),
 		row("Machine ID", e.MachineID, screen.Plain),
 		row("State", string(e.State), stateColour(e.State, e.NeedsPerson())),
@@ -179,7 +179,7 @@ func (s surroundings) printErasure(out screen.Screen, ledger *ledgerPlace, e era
 	out.Grid([]string{"WHEN", "EVENT", "VENDOR", "WHAT IT CAME TO"}, steps)
 }
 
-func (s surroundings) vendorRows(ledger *ledgerPlace, e erasures.Erasure, v erasures.VendorState) (rows []screen.Row) {
+func (s surroundings) vendorRows(ledger *ledgerPlace, e deletions.Deletion, v deletions.VendorState) (rows []screen.Row) {
 	add := func(label, value string, c screen.Colour) { rows = append(rows, row(label, value, c)) }
 	add("State", string(v.State)+" since "+screen.When(v.Since), stateColour(v.State, v.NeedsPerson()))
 	if v.Attempts > 0 {
@@ -206,10 +206,10 @@ func (s surroundings) vendorRows(ledger *ledgerPlace, e erasures.Erasure, v eras
 	switch {
 	case v.NeedsPerson():
 		add("What to do", "See to what the vendor says, then have it asked again: "+ledger.hint("retry", e.ID[:shortID]), screen.Bold)
-		add("Or", "Erase it by hand, and say so: "+ledger.hint("done", e.ID[:shortID], "--by WHO", "--why HOW"), screen.Bold)
+		add("Or", "Delete it by hand, and say so: "+ledger.hint("done", e.ID[:shortID], "--by WHO", "--why HOW"), screen.Bold)
 	case v.State == deletion.Verified && !v.NextAttempt.IsZero():
 		add("Next", "it is counted once more about "+screen.When(v.NextAttempt), screen.Plain)
-	case v.State == deletion.Verified, v.State == erasures.Done, v.State == erasures.Cancelled:
+	case v.State == deletion.Verified, v.State == deletions.Done, v.State == deletions.Cancelled:
 	case v.NextAttempt.IsZero():
 		add("Next", "nothing: it took the request, and cannot be asked how far it is", screen.Plain)
 	case !v.NextAttempt.After(s.now()):

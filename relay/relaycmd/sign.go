@@ -30,10 +30,10 @@ import (
 // line of JSON, and the Ed25519 signature of that line's bytes in base64 as the next one. So an
 // export of any size is signed as it is written, and checked with sha256sum and openssl alone.
 type statement struct {
-	SHA256   string `json:"sha256"`
-	Bytes    int64  `json:"bytes"`
-	Erasures int64  `json:"erasures"`
-	Format   string `json:"format"`
+	SHA256    string `json:"sha256"`
+	Bytes     int64  `json:"bytes"`
+	Deletions int64  `json:"deletions"`
+	Format    string `json:"format"`
 	// What was asked for, where it was not all.
 	State      string    `json:"state,omitempty"`
 	Tool       string    `json:"tool,omitempty"`
@@ -44,7 +44,7 @@ type statement struct {
 	Head  string `json:"ledger_head"`
 }
 
-// which says which erasures were exported. One who was handed some must not take them for all.
+// which says which deletions were exported. One who was handed some must not take them for all.
 func (s statement) which() string {
 	var only []string
 	for _, by := range []struct{ what, value string }{{"state", s.State}, {"tool", s.Tool}, {"machine ID", s.MachineID}} {
@@ -111,7 +111,7 @@ func (s surroundings) keygen() *cobra.Command {
 		Short: "Make a key to sign exports with",
 		Long: "Make an Ed25519 key to sign exports with: FILE gets the private one, which its owner alone\n" +
 			"may read, and FILE.pub the public one, for who checks. Neither may be there already.",
-		Example: "  " + program + " erasures keygen audit.key",
+		Example: "  " + program + " deletions keygen audit.key",
 		Args:    oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -162,7 +162,7 @@ func (s surroundings) verifyExport() *cobra.Command {
 		Short: "Check the signature of an export",
 		Long: "Check that a file is what was exported, by its signature and the public key of who\n" +
 			"exported it. The exit code is 1 if it is not. It needs no ledger.",
-		Example: "  " + program + " erasures verify-export erasures.jsonl --signature erasures.sig --public-key-file audit.key.pub",
+		Example: "  " + program + " deletions verify-export deletions.jsonl --signature deletions.sig --public-key-file audit.key.pub",
 		Args:    oneFile,
 	}
 	cmd.Flags().StringVar(&signature, "signature", "", "the file with the signature")
@@ -194,7 +194,7 @@ func (s surroundings) verifyExport() *cobra.Command {
 		out := s.screen(cmd.OutOrStdout())
 		out.Table([]screen.Row{
 			row("Export", "as it was signed", screen.Green),
-			row("Erasures", fmt.Sprint(says.Erasures), screen.Plain),
+			row("Deletions", fmt.Sprint(says.Deletions), screen.Plain),
 			row("Which", says.which(), screen.Plain),
 			row("Exported", screen.When(says.ExportedAt), screen.Plain),
 			row("Ledger", fmt.Sprintf("%s, with the head %s", screen.Count(says.Lines, "line", "lines"), says.Head), screen.Plain),

@@ -44,11 +44,11 @@ func (h *history) shown(columns uint16, args ...string) string {
 func TestOnATerminalThereAreTablesAndColours(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
-	golden(t, "terminal_list", h.shown(160, "erasures", "list"))
-	golden(t, "terminal_list_narrow", h.shown(60, "erasures", "list"))
-	golden(t, "terminal_list_none", h.shown(160, "erasures", "list", "--tool", "nobodys"))
-	golden(t, "terminal_show", h.shown(300, "erasures", "show", h.ids[2]))
-	golden(t, "terminal_verify", h.shown(160, "erasures", "verify"))
+	golden(t, "terminal_list", h.shown(160, "deletions", "list"))
+	golden(t, "terminal_list_narrow", h.shown(60, "deletions", "list"))
+	golden(t, "terminal_list_none", h.shown(160, "deletions", "list", "--tool", "nobodys"))
+	golden(t, "terminal_show", h.shown(300, "deletions", "show", h.ids[2]))
+	golden(t, "terminal_verify", h.shown(160, "deletions", "verify"))
 }
 
 // dialogue is a command on a terminal, with somebody in front of it.
@@ -137,25 +137,25 @@ func (d *dialogue) end() int {
 	return d.cmd.ProcessState.ExitCode()
 }
 
-const haveItErased = "Have it erased? [y/N] "
+const haveItDeleted = "Have it deleted? [y/N] "
 
-func TestOnATerminalAPersonSeesWhatThereIsAndIsAskedBeforeItIsErased(t *testing.T) {
+func TestOnATerminalAPersonSeesWhatThereIsAndIsAskedBeforeItIsDeleted(t *testing.T) {
 	t.Parallel()
-	for keys, erased := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "\n": false, "what\n": false, "\x04": false} {
+	for keys, deleted := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "\n": false, "what\n": false, "\x04": false} {
 		p := newPlace(t)
 		who := somebody(1)
 		p.postHog.Capture(who.id, time.Now())
 		d := p.talk(p.atPostHog(who)...)
-		d.expect(haveItErased)
+		d.expect(haveItDeleted)
 		if !strings.Contains(d.text(), "has of the machine "+who.id) || p.postHog.Count(posthog.BulkDelete) > 0 {
 			t.Errorf("before the question: %s", d.text())
 		}
 		d.types(keys)
 		code := d.end()
-		if erased != (p.postHog.Count(posthog.BulkDelete) == 1) || erased != (code == 0) {
+		if deleted != (p.postHog.Count(posthog.BulkDelete) == 1) || deleted != (code == 0) {
 			t.Errorf("%q: code %d, asked %d times:\n%s", keys, code, p.postHog.Count(posthog.BulkDelete), d.text())
 		}
-		if !erased && !strings.Contains(d.text(), "telemetry-relay: nothing was changed\n") {
+		if !deleted && !strings.Contains(d.text(), "telemetry-relay: nothing was changed\n") {
 			t.Errorf("%q: %s", keys, d.text())
 		}
 		if holdsKey(d.text()) {

@@ -20,7 +20,7 @@ const (
 )
 
 // given are the keys of a file by which a setting is given and, with dashes, the flags of
-// erase.
+// delete.
 func given(set driver.Setting) []string {
 	if set.Secret {
 		return []string{set.Name + inFile, set.Name + inEnv}

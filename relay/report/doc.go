@@ -30,5 +30,5 @@
 // known. What a process that is killed had not written, at most ten seconds of counts, is
 // missing. An event that comes twice is counted once where the same process saw it among its
 // last 65 536 events or more; another replica counts it again. Installations are never
-// counted twice. Counts are no evidence: what was erased, and shown to be, is in the ledger.
+// counted twice. Counts are no evidence: what was deleted, and shown to be, is in the ledger.
 package report

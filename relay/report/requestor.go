@@ -10,7 +10,7 @@ import (
 	"github.com/gotoolbase/telemetry/relay/store"
 )
 
-// RequestorName is what a ledger of erasures calls the one of Requestor.
+// RequestorName is what a ledger of deletions calls the one of Requestor.
 const RequestorName = "report"
 
 // Requestor takes machines of a tool out of the sets of the windows that are open, as one of

@@ -361,7 +361,7 @@ func openKeys(ctx context.Context, tx *store.Tx) (map[window][]byte, error) {
 
 // Forget is the function of that name, for this process's memory too. What another process
 // counted in the last seconds and has not written yet comes after: the gateway refuses a
-// machine that is erased before it calls this.
+// machine that is deleted before it calls this.
 func (r *Rollups) Forget(ctx context.Context, tool, machine string) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()

@@ -102,7 +102,7 @@ func hasAPageWithoutMistakes(t *testing.T, page, program string) {
 	}
 	for _, want := range map[string][]string{
 		"telemetry":             {".SS exec\n", `\-\-exit\-code`},
-		"telemetry-relay":       {".SS serve\n", ".SS erasures list\n"},
+		"telemetry-relay":       {".SS serve\n", ".SS deletions list\n"},
 		"telemetry-conformance": {`.B \-\-vendor file`},
 	}[program] {
 		if !strings.Contains(string(text), want) {

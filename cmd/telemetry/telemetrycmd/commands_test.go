@@ -578,7 +578,7 @@ func TestAnOrdinaryCommandMakesTheRequestWhileTelemetryIsOff(t *testing.T) {
 	if n := len(h.sent()) - sent; n != 1 {
 		t.Errorf("%d requests when it was time, want 1", n)
 	}
-	if all, err := h.manager().Erasures(); err != nil || len(all) != 1 || all[0].State != deletion.Delivered {
+	if all, err := h.manager().Deletions(); err != nil || len(all) != 1 || all[0].State != deletion.Delivered {
 		t.Errorf("%+v, %v", all, err)
 	}
 	h.now = h.now.Add(48 * time.Hour)
@@ -603,11 +603,11 @@ func TestAPreparedMailIsPrintedInAPipeAndPartsAreTold(t *testing.T) {
 	}
 	h.sendOne()
 	text := h.transcript("telemetry", "reset", "--yes")
-	key := regexp.MustCompile(`Erasure key: [0-9a-f]{64}`)
+	key := regexp.MustCompile(`Deletion key: [0-9a-f]{64}`)
 	if !key.MatchString(text) {
 		t.Error("the mail holds no proof")
 	}
-	golden(t, "reset_mail", masked(key.ReplaceAllString(text, "Erasure key: KEY")))
+	golden(t, "reset_mail", masked(key.ReplaceAllString(text, "Deletion key: KEY")))
 	text = key.ReplaceAllString(h.transcript("telemetry", "reset", "--status", "-o", "json"), "KEY")
 	golden(t, "reset_status_parts_json", masked(regexp.MustCompile(`"url": "mailto:.*"`).ReplaceAllString(text, `"url": "MAILTO"`)))
 }

@@ -224,7 +224,7 @@ func TestWhatCommandsPrintInJSONIsWhatTheSchemaSays(t *testing.T) {
 	o.losses()
 	o.failures()
 	o.held()
-	o.erasures()
+	o.deletions()
 	o.underway()
 	o.looks()
 	unstored := o.unstored()
@@ -502,7 +502,7 @@ func (o *outputs) held() {
 	o.run(h, "status") // what the yes was to has changed
 }
 
-func (o *outputs) erasures() {
+func (o *outputs) deletions() {
 	all := deletion.Receipt{
 		ID: "42", Detail: "By hand.", URL: "https://example.com/42", CancelUntil: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
 	}

@@ -18,7 +18,7 @@ func vendor() driver.Driver {
 		Limits: driver.Limits{Events: 2, PerMinute: 3},
 		Hosts:  func(map[string]string) []string { return []string{"vendor.example"} },
 		Warnings: []driver.Warning{
-			{Name: "nobodys", Doc: "kept as nobody's", NotErasable: true},
+			{Name: "nobodys", Doc: "kept as nobody's", NotDeletable: true},
 			{Name: "late", Doc: "came late, so it counts for the day of its arrival"},
 		},
 		Open: func(driver.Config) (driver.Backend, error) { return warner{}, nil },
@@ -136,7 +136,7 @@ func TestWhatMayStayIsSaidUntilItIsVerified(t *testing.T) {
 		says(t, first, "status", out)
 		for _, args := range [][]string{{"reset", "--status"}, {"status"}} {
 			out, _, _ := h.run(append([]string{"telemetry", "-o", "json"}, args...)...)
-			if strings.Contains(out, `"not_erasable": 2`) != (first != deletion.Verified) {
+			if strings.Contains(out, `"not_deletable": 2`) != (first != deletion.Verified) {
 				t.Errorf("%s: %v says\n%s", first, args, out)
 			}
 		}

@@ -446,7 +446,7 @@ func (w *world) reset() {
 	w.says(out, "Nothing was waiting", w.waiting() == 0)
 	handed := strings.Contains(out, "was handed over to")
 	if asks && !handed && !strings.Contains(out, "NOT handed over") && !strings.Contains(out, "REFUSED") {
-		w.fail("nobody was asked to erase what was sent, in\n%s%s", out, errs)
+		w.fail("nobody was asked to delete what was sent, in\n%s%s", out, errs)
 	}
 	if !asks {
 		w.says(out, "Nothing is stored here under which anything was sent", w.requests == 0)

@@ -166,7 +166,7 @@ func decodeTrack(text []byte, requestIP string) (conformance.Received, error) {
 	case call.UserID == "" && call.AnonymousID == "":
 		return conformance.Received{}, errors.New("neither userId nor anonymousId")
 	case call.AnonymousID != "" && call.AnonymousID != call.MessageID:
-		return conformance.Received{}, errors.New("a machine ID as anonymousId, by which nobody erases")
+		return conformance.Received{}, errors.New("a machine ID as anonymousId, by which nobody deletes")
 	case call.Event == "" || len(call.Event) > 64 || strings.Contains(call.Event, ";"):
 		return conformance.Received{}, errors.New("no name that Jitsu takes for an event")
 	case call.RequestIP != requestIP:

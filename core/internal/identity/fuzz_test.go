@@ -60,7 +60,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		for _, key := range all {
 			if !slices.Contains(again.keys, key) && !slices.Contains(again.history, key) {
-				t.Error("a key is lost, and with it the proof of an erasure")
+				t.Error("a key is lost, and with it the proof of a deletion")
 			}
 		}
 		if again.salt != ids.salt || again.current != ids.current && ids.bound != "" {

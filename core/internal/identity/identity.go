@@ -1,17 +1,17 @@
 // Package identity makes the pseudonym of an installation. Read it to know how a
-// machine ID comes about and who can have it erased; the collector is its only
+// machine ID comes about and who can have it deleted; the collector is its only
 // caller, and no other package needs it.
 //
 //	salt     32 random bytes, made with the yes, kept with the tool's state
 //	signals  what tells this machine and account from others, never stored or sent:
 //	         those that last as long as the machine does
-//	key      SHA-256(salt ‖ signals)                a secret: who shows it may erase
+//	key      SHA-256(salt ‖ signals)                a secret: who shows it may delete
 //	ID       hex(SHA-256(key)), first 32 digits     public: it is in every event
 //
 // The salt makes the ID differ from tool to tool, keeps it from anyone who knows the
 // machine, and lets reset end it. The signals keep it from following a home directory
 // that is copied or mounted elsewhere. Each arrow is one way, so the ID gives away
-// neither the key nor a signal, and knowing an ID is not enough to erase it.
+// neither the key nor a signal, and knowing an ID is not enough to delete it.
 package identity
 
 import (
@@ -126,7 +126,7 @@ func appendSignal(b []byte, name, value string) []byte {
 func ParseKey(text string) (Key, error) {
 	b, err := parseHex(text)
 	if err != nil {
-		return Key{}, fmt.Errorf("erasure key: %w", err)
+		return Key{}, fmt.Errorf("deletion key: %w", err)
 	}
 	return b, nil
 }
@@ -136,11 +136,11 @@ func (k Key) MachineID() string {
 	return deletion.MachineID(k)
 }
 
-// Hex returns the key in hexadecimal, for the state file and for a request to erase.
+// Hex returns the key in hexadecimal, for the state file and for a request to delete.
 func (k Key) Hex() string { return hex.EncodeToString(k[:]) }
 
 // Format prints a placeholder for every verb.
-func (k Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[erasure key]")) }
+func (k Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[deletion key]")) }
 
 // MarshalText fails: a key is written by Hex, on purpose.
 func (k Key) MarshalText() ([]byte, error) { return nil, errNotByAccident }

@@ -49,12 +49,12 @@ type Identities struct {
 	// Derive gives: versions before 2026-12 derived it from more signals.
 	current, bound string
 	// Used says that something was sent under the keys, or may have been: only then is there
-	// anything to have erased.
+	// anything to have deleted.
 	Used bool
 }
 
 // Lock keeps other processes from changing the identities until it is given back. Where
-// there are no locks, nothing is recorded, and what was sent before can still be erased.
+// there are no locks, nothing is recorded, and what was sent before can still be deleted.
 func (s Store) Lock() (*state.Lock, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
@@ -160,7 +160,7 @@ func (ids Identities) name() string {
 func (s Store) MarkUsed() error { return s.dir.Rename(unusedName, usedName) }
 
 // NoteReceiver notes that something is about to be sent to a receiver, so that a request for
-// erasure goes there and nowhere else. It is a file, named after the receiver: on a full disk
+// deletion goes there and nowhere else. It is a file, named after the receiver: on a full disk
 // it stays empty, and is still known to whom it names.
 func (s Store) NoteReceiver(receiver string) error {
 	name := receiverName(receiver)
@@ -228,7 +228,7 @@ func (s Store) Forget(ids Identities) error {
 }
 
 // SetAside puts identities that cannot be read where a person can look at them: the keys
-// in them may be all that can still have something erased.
+// in them may be all that can still have something deleted.
 func (s Store) SetAside() error {
 	for _, name := range append(s.histories(), usedName, unusedName) {
 		r, err := s.dir.ReadRecord(name)

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // Entry is one deletion request and how far it came.
 type Entry struct {
 	MachineID string
-	// Key is the erasure key in hexadecimal, empty once it is not needed: when the data is
+	// Key is the deletion key in hexadecimal, empty once it is not needed: when the data is
 	// known to be gone. It is a secret; see String.
 	Key   string
 	State deletion.State
@@ -24,10 +25,10 @@ type Entry struct {
 	// who has taken the request.
 	Receivers []string
 	Taken     string
-	// NotErasable is how many of the events the receiver had taken with a warning that it may
+	// NotDeletable is how many of the events the receiver had taken with a warning that it may
 	// not find them again, whichever ID of the installation they went out under. It is 0 once
 	// the data is known to be gone.
-	NotErasable int
+	NotDeletable int
 	// Reached is when each state was reached for the first time.
 	Reached map[deletion.State]time.Time
 	// Receipt is what the other side answered last.
@@ -111,10 +112,10 @@ func (e Entry) record() state.Record {
 	r := state.Record{
 		"machine_id": e.MachineID, "state": line(string(e.State), maxWord), "attempts": strconv.Itoa(e.Attempts),
 	}
-	put(r, "erasure_key", e.Key)
+	put(r, "deletion_key", e.Key)
 	put(r, "taken_by", line(e.Taken, maxText))
-	if e.NotErasable > 0 {
-		r["not_erasable"] = strconv.Itoa(e.NotErasable)
+	if e.NotDeletable > 0 {
+		r["not_deletable"] = strconv.Itoa(e.NotDeletable)
 	}
 	for i, receiver := range e.Receivers[:min(len(e.Receivers), maxParts)] {
 		put(r, "receiver_"+strconv.Itoa(i), line(receiver, maxText))
@@ -161,7 +162,8 @@ func putTime(r state.Record, key string, t time.Time) {
 // parse reads what record wrote.
 func parse(r state.Record) (Entry, error) {
 	e := Entry{
-		MachineID: r["machine_id"], Key: r["erasure_key"], State: deletion.State(r["state"]),
+		MachineID: r["machine_id"], Key: cmp.Or(r["deletion_key"], r["erasure_key"]), // the latter of versions before 0.1.0
+		State:   deletion.State(r["state"]),
 		Problem: r["problem"], Taken: r["taken_by"], Reached: map[deletion.State]time.Time{},
 	}
 	for i := 0; i < maxParts && r["receiver_"+strconv.Itoa(i)] != ""; i++ {
@@ -182,8 +184,8 @@ func parse(r state.Record) (Entry, error) {
 	if e.Key != "" && !deletion.Proves(e.Key, e.MachineID) {
 		errs = append(errs, state.ErrCorrupt)
 	}
-	if r["not_erasable"] != "" { // not written by older versions
-		e.NotErasable, err = strconv.Atoi(r["not_erasable"])
+	if n := cmp.Or(r["not_deletable"], r["not_erasable"]); n != "" { // not written by older versions
+		e.NotDeletable, err = strconv.Atoi(n)
 		errs = append(errs, err)
 	}
 	e.Next = when("next")

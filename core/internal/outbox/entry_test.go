@@ -31,8 +31,8 @@ func full() Entry {
 	receipt.Parts = []deletion.Receipt{part, {State: deletion.Delivered}}
 	return Entry{
 		MachineID: deletion.MachineID(k), Key: key, State: deletion.Manual, Receipt: receipt,
-		Reached:     map[deletion.State]time.Time{deletion.Requested: at, deletion.Manual: at.Add(time.Minute)},
-		NotErasable: 5, Attempts: 3, Problem: "503", Next: at.Add(time.Hour),
+		Reached:      map[deletion.State]time.Time{deletion.Requested: at, deletion.Manual: at.Add(time.Minute)},
+		NotDeletable: 5, Attempts: 3, Problem: "503", Next: at.Add(time.Hour),
 	}
 }
 
@@ -47,10 +47,22 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// A request outlives the program that made it.
+func TestAnEntryOfAVersionBefore010IsRead(t *testing.T) {
+	t.Parallel()
+	r := full().record()
+	r["erasure_key"], r["not_erasable"] = r["deletion_key"], r["not_deletable"]
+	delete(r, "deletion_key")
+	delete(r, "not_deletable")
+	if got, err := parse(r); err != nil || !reflect.DeepEqual(got, full()) {
+		t.Errorf("got  %#v, %v\nwant %#v", got, err, full())
+	}
+}
+
 func TestAStrangersReceiptCannotBreakTheFile(t *testing.T) {
 	t.Parallel()
 	e := full()
-	e.Receipt.Detail = "a\nerasure_key=" + strings.Repeat("0", 64) + "\r\x00" + strings.Repeat("ö", 5000) + "\xff"
+	e.Receipt.Detail = "a\ndeletion_key=" + strings.Repeat("0", 64) + "\r\x00" + strings.Repeat("ö", 5000) + "\xff"
 	e.Receipt.ID = strings.Repeat("x", 1<<20)
 	e.Receipt.URL = "https://example.com/" + strings.Repeat("x", maxURL)
 	for range 100 {

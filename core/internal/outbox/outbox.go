@@ -43,11 +43,11 @@ const (
 	// Failures are made up for after a minute first, and at least once a day: a request
 	// outlives any outage, and a server that is back is not overrun.
 	firstRetry, lastRetry = time.Minute, 24 * time.Hour
-	// followEvery is how often it is asked what became of a request: vendors erase in
+	// followEvery is how often it is asked what became of a request: vendors delete in
 	// sweeps of days. followFor is when to stop: what has not happened in three months
 	// needs a person.
 	followEvery, followFor = 24 * time.Hour, 90 * 24 * time.Hour
-	// keepVerified is how long the proof of a finished erasure can be looked up here,
+	// keepVerified is how long the proof of a finished deletion can be looked up here,
 	// as long as vendors keep theirs.
 	keepVerified = 90 * 24 * time.Hour
 )
@@ -79,7 +79,7 @@ func (b Box) Pending() bool {
 // Put stores requests for the keys, in hexadecimal, of machine IDs, under which something was
 // sent to those receivers, and so many events that they may not find again. One that is stored
 // already stays as it is.
-func (b Box) Put(keys map[string]string, receivers []string, notErasable int) error {
+func (b Box) Put(keys map[string]string, receivers []string, notDeletable int) error {
 	return b.noted(func() error {
 		// First the time, so that a crash leaves no request that no process looks at.
 		if err := b.setNext(b.Now()); err != nil {
@@ -90,7 +90,7 @@ func (b Box) Put(keys map[string]string, receivers []string, notErasable int) er
 				continue
 			}
 			now := b.Now()
-			e := Entry{MachineID: id, Key: key, State: deletion.Requested, Receivers: receivers, NotErasable: notErasable,
+			e := Entry{MachineID: id, Key: key, State: deletion.Requested, Receivers: receivers, NotDeletable: notDeletable,
 				Reached: map[deletion.State]time.Time{deletion.Requested: now}, Next: now}
 			if err := b.write(e); err != nil {
 				return err
@@ -203,9 +203,9 @@ type Run struct {
 	// receiver; nil means none.
 	SetByPolicy func(receiver string) bool
 	Tool        string
-	// NotErasable is the count of Put with what arrived since. It is that of the requests that
+	// NotDeletable is the count of Put with what arrived since. It is that of the requests that
 	// were not made yet.
-	NotErasable int
+	NotDeletable int
 	// Insist takes up every request that is not known to be finished, whatever its time.
 	Insist bool
 	// Wait is how long to wait for another process.
@@ -274,7 +274,7 @@ func (b Box) isDue(e Entry, insist bool) bool {
 // advance takes one request a step further.
 func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 	if e.State == deletion.Requested && e.Attempts == 0 {
-		e.NotErasable = max(e.NotErasable, r.NotErasable)
+		e.NotDeletable = max(e.NotDeletable, r.NotDeletable)
 	}
 	// Who said no may have been made to say something else since, by people whom the person
 	// cannot see. An error is no answer that could be looked up.
@@ -334,7 +334,7 @@ func (b Box) advance(ctx context.Context, r Run, e Entry) error {
 func (b Box) request(ctx context.Context, r Run, e Entry) (deletion.Receipt, error) {
 	return asked(ctx, func(ctx context.Context) (deletion.Receipt, error) {
 		return r.Requestor.RequestDeletion(ctx, deletion.Request{
-			Tool: r.Tool, MachineID: e.MachineID, ErasureKey: e.Key, RequestedAt: e.Reached[deletion.Requested],
+			Tool: r.Tool, MachineID: e.MachineID, DeletionKey: e.Key, RequestedAt: e.Reached[deletion.Requested],
 		})
 	})
 }
@@ -364,7 +364,7 @@ func settled(e Entry, receipt deletion.Receipt, now time.Time, follows bool) Ent
 	e.reach(receipt.State, now)
 	switch {
 	case e.State == deletion.Verified:
-		e.Key, e.NotErasable = "", 0
+		e.Key, e.NotDeletable = "", 0
 	case !follows, now.Sub(e.Reached[deletion.Requested]) > followFor:
 	default:
 		e.Next = now.Add(jitter(followEvery))

@@ -196,7 +196,7 @@ func TestNoAddressAndNothingUndocumentedIsStored(t *testing.T) {
 				}
 			}
 			if row.Person != "person of "+e.MachineID {
-				t.Fatalf("row %d belongs to %q and could not be erased", i, row.Person)
+				t.Fatalf("row %d belongs to %q and could not be deleted", i, row.Person)
 			}
 			text, err := json.Marshal(row)
 			if err != nil {
@@ -226,7 +226,7 @@ func TestNoAddressAndNothingUndocumentedIsStored(t *testing.T) {
 	}
 }
 
-func TestEveryEventCanBeErasedByItsPerson(t *testing.T) {
+func TestEveryEventCanBeDeletedByItsPerson(t *testing.T) {
 	t.Parallel()
 	for name, skew := range map[string]time.Duration{"a clock that is right": 0, "a clock 3 h ahead": 3 * time.Hour, "a clock 30 h ahead": 30 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -241,8 +241,8 @@ func TestEveryEventCanBeErasedByItsPerson(t *testing.T) {
 						t.Errorf("%s: stored as %v before now", intake, late)
 					}
 				}
-				if erased := s.Erase(machine, s.Now()); erased != 20 || len(s.Inserted()) != 0 {
-					t.Errorf("%s: %d erased, %d left", intake, erased, len(s.Inserted()))
+				if deleted := s.Delete(machine, s.Now()); deleted != 20 || len(s.Inserted()) != 0 {
+					t.Errorf("%s: %d deleted, %d left", intake, deleted, len(s.Inserted()))
 				}
 			}
 		})

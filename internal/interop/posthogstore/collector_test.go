@@ -134,8 +134,8 @@ func TestFiftyEventsAreFiftyRowsWhenAnAnswerIsLostInTheMiddle(t *testing.T) {
 			if len(people) != 1 || people[""] {
 				t.Errorf("the events belong to %v", people)
 			}
-			if erased := s.Erase(rows[0].DistinctID, s.Now()); erased != tt.inserted || len(s.Rows()) != 0 {
-				t.Errorf("an erasure took %d of %d and left %d", erased, tt.inserted, len(s.Rows()))
+			if deleted := s.Delete(rows[0].DistinctID, s.Now()); deleted != tt.inserted || len(s.Rows()) != 0 {
+				t.Errorf("a deletion took %d of %d and left %d", deleted, tt.inserted, len(s.Rows()))
 			}
 		})
 	}

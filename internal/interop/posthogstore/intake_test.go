@@ -187,7 +187,7 @@ func TestCopiesAreOneRowWithTheSameUUIDNamePersonAndDay(t *testing.T) {
 	}
 }
 
-func TestAnErasureTakesAPersonsEventsUpToItsTime(t *testing.T) {
+func TestADeletionTakesAPersonsEventsUpToItsTime(t *testing.T) {
 	t.Parallel()
 	s := atNoon()
 	status, _ := post(t, s, nil, `{"api_key":"phc_a","batch":[`+item("")+`,`+item(`,"distinct_id":"other"`)+`,`+
@@ -195,10 +195,10 @@ func TestAnErasureTakesAPersonsEventsUpToItsTime(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("answered %d", status)
 	}
-	if erased := s.Erase("d", noon.Add(-time.Second)); erased != 0 {
-		t.Errorf("%d events were erased that came later", erased)
+	if deleted := s.Delete("d", noon.Add(-time.Second)); deleted != 0 {
+		t.Errorf("%d events were deleted that came later", deleted)
 	}
-	if erased := s.Erase("d", noon); erased != 1 || len(s.Inserted()) != 3 {
-		t.Errorf("%d erased, %d left", erased, len(s.Inserted()))
+	if deleted := s.Delete("d", noon); deleted != 1 || len(s.Inserted()) != 3 {
+		t.Errorf("%d deleted, %d left", deleted, len(s.Inserted()))
 	}
 }

@@ -7,7 +7,7 @@
 //	PostHog/posthog, rust/capture: v0_request.rs, v0_endpoint.rs, token.rs (what is
 //	refused, and with which status), src/v1 (the same of capture v1, and its verdicts), rust/common/types: event.rs (distinct_id),
 //	timestamp.rs (correction of a clock), posthog/models/event/sql.py (which copies are
-//	one row), posthog/models/person (what an erasure takes); posthog.com/docs/api/capture
+//	one row), posthog/models/person (what a deletion takes); posthog.com/docs/api/capture
 package posthogstore
 
 import (
@@ -43,7 +43,7 @@ type Row struct {
 	// Properties has json.Number for numbers.
 	Properties map[string]any
 	// Person is whom the event belongs to, empty if to nobody. Only what belongs to
-	// somebody can be erased.
+	// somebody can be deleted.
 	Person string
 	// InsertedAt is when it was stored.
 	InsertedAt time.Time
@@ -451,9 +451,9 @@ func (s *Store) Requests() []Request {
 	return append([]Request(nil), s.requests...)
 }
 
-// Erase erases a person's events, as an operator asks for at a time: those that are of a
+// Delete deletes a person's events, as an operator asks for at a time: those that are of a
 // later time, or came later, stay. It returns how many rows went.
-func (s *Store) Erase(distinctID string, asked time.Time) int {
+func (s *Store) Delete(distinctID string, asked time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []Row
@@ -462,7 +462,7 @@ func (s *Store) Erase(distinctID string, asked time.Time) int {
 			kept = append(kept, r)
 		}
 	}
-	erased := len(s.inserted) - len(kept)
+	deleted := len(s.inserted) - len(kept)
 	s.inserted = kept
-	return erased
+	return deleted
 }

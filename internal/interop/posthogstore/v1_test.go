@@ -133,8 +133,8 @@ func TestOnlyV1SaysWhatItDoesNotKeepAsItShould(t *testing.T) {
 		if driver.Classify(err) != driver.ClassAccepted || !maps.Equal(got, want) || len(s.Rows()) != 5 {
 			t.Errorf("%s, too fast: %v, warnings %v, %d rows", intake, err, got, len(s.Rows()))
 		}
-		if erased := s.Erase(machine, time.Now()); erased != 2 {
-			t.Errorf("%s, too fast: %d erased, want the 2 that have a person", intake, erased)
+		if deleted := s.Delete(machine, time.Now()); deleted != 2 {
+			t.Errorf("%s, too fast: %d deleted, want the 2 that have a person", intake, deleted)
 		}
 	}
 }
@@ -189,8 +189,8 @@ func TestAnAnswerThatWasChangedOnTheWayAcceptsNothingMore(t *testing.T) {
 }
 
 // A machine that was away for long, or a loop that went wrong. PostHog would keep the events
-// and no person behind them, and nobody could have them erased.
-func TestABacklogOfTwelveThousandEventsIsErasableToTheLast(t *testing.T) {
+// and no person behind them, and nobody could have them deleted.
+func TestABacklogOfTwelveThousandEventsIsDeletableToTheLast(t *testing.T) {
 	if testing.Short() {
 		t.Skip("queues 12 000 events")
 	}
@@ -249,8 +249,8 @@ func TestABacklogOfTwelveThousandEventsIsErasableToTheLast(t *testing.T) {
 			if len(s.Rows()) != backlog || flushes != tt.flushes || (personless > 0) != tt.personless || warned != personless {
 				t.Errorf("%d rows after %d flushes, %d without a person, %d warnings", len(s.Rows()), flushes, personless, warned)
 			}
-			if n := m.Status().NotErasable(); n != personless {
-				t.Errorf("status says %d cannot be erased, want %d", n, personless)
+			if n := m.Status().NotDeletable(); n != personless {
+				t.Errorf("status says %d cannot be deleted, want %d", n, personless)
 			}
 		})
 	}

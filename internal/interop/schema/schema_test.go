@@ -109,7 +109,7 @@ func record(t *testing.T, tool props.Tool) []driver.Event {
 		t.Fatal(err)
 	}
 	home.Events()                                                     // the losses are reported with the next
-	if _, err := home.Manager().Reset(t.Context(), nil); err != nil { // a request for erasure goes the same way
+	if _, err := home.Manager().Reset(t.Context(), nil); err != nil { // a deletion request goes the same way
 		t.Fatal(err)
 	}
 	return home.Events()

@@ -1,6 +1,6 @@
 // Package amplitude stands in for Amplitude where the real one cannot be asked: in the tests of
-// what erases and in tests of whole programs. It keeps users in memory and plays the part of the
-// APIs by which an operator has them erased:
+// what deletes and in tests of whole programs. It keeps users in memory and plays the part of the
+// APIs by which an operator has them deleted:
 //
 //	POST   /batch                                events come in
 //	GET    /api/2/usersearch                     who has a device
@@ -9,7 +9,7 @@
 //	GET    /api/2/deletions/users                the batches
 //	DELETE /api/2/deletions/users/:id/:day       think better of one
 //
-// What is particular about Amplitude is particular here: it erases by its own numbers; what is
+// What is particular about Amplitude is particular here: it deletes by its own numbers; what is
 // asked for waits in a batch of its day, which cannot be changed in its last three days; what
 // comes in after a batch makes a new user; a search finds the beginnings of user_ids too. A batch
 // is taken further by [Server.Run] alone, one step a call, once its day has come.

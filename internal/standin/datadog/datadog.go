@@ -1,6 +1,6 @@
 // Package datadog stands in for Datadog where the real one cannot be asked: in the tests
-// of what erases, in tests of whole programs and in demonstrations. It keeps logs in
-// memory and plays the part of Datadog's API by which an operator has them erased:
+// of what deletes, in tests of whole programs and in demonstrations. It keeps logs in
+// memory and plays the part of Datadog's API by which an operator has them deleted:
 //
 //	POST /api/v2/logs                            logs come in
 //	POST /api/v2/deletion/data/logs              ask for a deletion
@@ -138,7 +138,7 @@ type Call struct {
 // Log is one that is stored.
 type Log struct {
 	Host, Service, Message string
-	// Date is the official one, by which logs are searched and erased.
+	// Date is the official one, by which logs are searched and deleted.
 	Date time.Time
 	// Received is when it came in.
 	Received time.Time

@@ -223,7 +223,7 @@ func TestTheIntakeTakesLogsAndDropsOldOnesInSilence(t *testing.T) {
 	}
 }
 
-func TestARequestWaitsRunsAndErasesWhatMatches(t *testing.T) {
+func TestARequestWaitsRunsAndDeletesWhatMatches(t *testing.T) {
 	t.Parallel()
 	c := open(t, Options{})
 	at := noon.Add(-time.Hour)

@@ -1,18 +1,18 @@
 // Package posthog stands in for PostHog where the real one cannot be asked: in the tests
-// of what erases, in tests of whole programs and in demonstrations. It keeps events and
+// of what deletes, in tests of whole programs and in demonstrations. It keeps events and
 // profiles in memory and plays the part of PostHog's API by which an operator has them
-// erased:
+// deleted:
 //
 //	POST /i/v1/analytics/events                         events come in, and each is answered
 //	POST /batch/                                        the same, for older clients
 //	GET  /api/projects/:id/persons/?distinct_id=        whose profile is it
-//	POST /api/projects/:id/persons/bulk_delete/         erase
+//	POST /api/projects/:id/persons/bulk_delete/         delete
 //	GET  /api/projects/:id/persons/deletion_status/     how far is it
 //	POST /api/projects/:id/query/                       how many events are there
 //
 // What is particular about PostHog is particular here: events outlive their profile until
 // a weekly sweep, which is [Server.Sweep] here; the sweep passes over what came in after
-// the request; failures hide in a 202; events without a profile cannot be erased; a query
+// the request; failures hide in a 202; events without a profile cannot be deleted; a query
 // may answer from a cache. How events are taken in is kept simple.
 //
 // Time is the caller's: nothing here waits or looks at a clock of its own.

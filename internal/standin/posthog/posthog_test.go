@@ -402,9 +402,9 @@ func TestAFaultStrikesItsCallAsOftenAsItSays(t *testing.T) {
 	v.Capture("machine", v.Now())
 	v.Break(posthog.BulkDelete, posthog.Fault{Status: 503, Header: http.Header{"Retry-After": {"7"}}, Calls: 2})
 	v.Break(posthog.Persons, posthog.Fault{Status: 200, Header: http.Header{"Content-Type": {"text/html"}}, Body: "<html>"})
-	erase := `{"distinct_ids":["machine"],"delete_events":true}`
+	delete := `{"distinct_ids":["machine"],"delete_events":true}`
 	for range 2 {
-		if got, _, header := v.call(t, "POST", bulk, erase); got != 503 || header.Get("Retry-After") != "7" || !v.HasProfile("machine") {
+		if got, _, header := v.call(t, "POST", bulk, delete); got != 503 || header.Get("Retry-After") != "7" || !v.HasProfile("machine") {
 			t.Errorf("answered %d", got)
 		}
 	}
@@ -418,7 +418,7 @@ func TestAFaultStrikesItsCallAsOftenAsItSays(t *testing.T) {
 		t.Errorf("once repaired: %v", said)
 	}
 	v.Break(posthog.BulkDelete, posthog.Fault{Drop: true, Done: true, Calls: 1})
-	req, err := http.NewRequestWithContext(t.Context(), "POST", v.url+bulk, strings.NewReader(erase))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", v.url+bulk, strings.NewReader(delete))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,12 @@
 // Package segment stands in for Segment where the real one cannot be asked: in the tests of what
-// erases and in tests of whole programs. It keeps messages in memory and plays the part of the
-// Public API by which an operator has them erased:
+// deletes and in tests of whole programs. It keeps messages in memory and plays the part of the
+// Public API by which an operator has them deleted:
 //
 //	POST /v1/batch           messages come in
 //	POST /regulations        ask for a deletion
 //	GET  /regulations/:id    how far it is
 //
-// What is particular about Segment is particular here: it erases by userId and passes over what
+// What is particular about Segment is particular here: it deletes by userId and passes over what
 // has an anonymousId alone; asking twice makes two regulations; one may be about many people.
 // What was asked for is done by [Server.Run] alone.
 //

@@ -14,7 +14,7 @@ var (
 	page = flag.String("page", "", "measure, and write the figures to this file")
 	// times is how much longer everything is measured than in some two minutes.
 	times = flag.Int("times", 1, "how many times as long it is measured")
-	full  = flag.Bool("full", false, "with a million erasures, and a vendor that is full for a minute")
+	full  = flag.Bool("full", false, "with a million deletions, and a vendor that is full for a minute")
 	part  = flag.String("part", "", "only one of throughput, replicas, ledger and siege, and no page")
 )
 
@@ -47,13 +47,13 @@ func TestLoad(t *testing.T) {
 	each := time.Duration(*times) * time.Second
 	do("throughput", func(t *testing.T) { f.throughput = measureThroughput(t, w, each) })
 	s := size{clients: 12, batches: 240 * *times, events: 10, people: 150 * *times, full: 8 * time.Second}
-	erasures := 100_000
+	deletions := 100_000
 	if *full {
-		s.full, erasures = time.Minute, 1_000_000
+		s.full, deletions = time.Minute, 1_000_000
 		s.batches *= 4
 	}
 	do("replicas", func(t *testing.T) { f.outcome = replicas(t, s) })
-	do("ledger", func(t *testing.T) { f.ledger = measureLedger(t, w, erasures) })
+	do("ledger", func(t *testing.T) { f.ledger = measureLedger(t, w, deletions) })
 	do("siege", func(t *testing.T) { f.siege = measureSiege(t, w, 6*each) })
 	f.took, f.busy[1] = time.Since(began), busy()
 	if *part == "" && !t.Failed() {

@@ -22,7 +22,7 @@ const (
 	eventsADay    = 20  // of one that is active, folded as the collector folds
 	peak          = 4   // times the mean
 	retention     = 90  // days
-	erasedShare   = 0.01
+	deletedShare  = 0.01
 	// disk is what one server of PostgreSQL is run with that is still backed up in a night.
 	disk = 4 << 40
 )
@@ -35,7 +35,7 @@ func (f figures) write(t *testing.T, file string) {
 	say("# What the gateway bears\n")
 	say("`make load` writes this page: nothing in it is typed. It runs the real `telemetry-relay`, in processes of its own, with its")
 	say("clients, its vendors and its databases all on one machine, so each takes from the others. How long something takes decides")
-	say("nothing; if an event or an erasure that was acknowledged is lost, or somebody is asked twice without cause, there is no page.\n")
+	say("nothing; if an event or a deletion that was acknowledged is lost, or somebody is asked twice without cause, there is no page.\n")
 	say("| | |\n|---|---|")
 	say("| Date | %s, in %s, seed %d |", time.Now().UTC().Format(time.DateOnly), f.took.Round(time.Second), f.seed)
 	say("| Machine | %s, %d processors, %s of memory, %s |", line("/proc/cpuinfo", "model name"), runtime.NumCPU(), line("/proc/meminfo", "MemTotal"), runtime.GOOS+"/"+runtime.GOARCH)
@@ -66,7 +66,7 @@ func (f figures) write(t *testing.T, file string) {
 
 	o := f.outcome
 	say("\n## Three replicas, while everything fails\n")
-	say("%s events and %d erasures came to three replicas on one PostgreSQL, whose destinations are `store` and a vendor. Both vendors", grouped(int64(o.events)), o.people)
+	say("%s events and %d deletions came to three replicas on one PostgreSQL, whose destinations are `store` and a vendor. Both vendors", grouped(int64(o.events)), o.people)
 	say("answered 429 for %s, one replica was killed with SIGKILL in the middle, PostgreSQL was restarted, and at the end all were stopped", o.full)
 	say("and started, as for a new version.\n")
 	say("| | |\n|---|--:|")
@@ -76,26 +76,26 @@ func (f figures) write(t *testing.T, file string) {
 	say("| that came to the vendor again without cause | 0 |")
 	say("| Requests that clients had to make again | %d |", o.again)
 	say("| Until all were taken, the faults included | %s |", o.eventsSent.Round(100*time.Millisecond))
-	say("| Erasures that were acknowledged, and are verified | %d |", o.people)
+	say("| Deletions that were acknowledged, and are verified | %d |", o.people)
 	say("| Times that a vendor was asked again, because its answer was not known | %d |", o.askedAgain)
 	say("| because of nothing | 0 |")
 	say("| PostgreSQL's disk for an event, with its indexes | %d bytes |", o.bytesAnEvent)
 	say("| Memory of a replica, at most | %s |", mib(o.memory))
 
-	say("\n## A ledger with many erasures\n")
+	say("\n## A ledger with many deletions\n")
 	say("On SQLite, received and not due. Start is from the start of the program to a healthy answer. A page is the newest 100, show is one;")
-	say("both are read without and with the start of a program. Goals: start within 1 s, a page and one erasure within 50 ms, memory that does")
+	say("both are read without and with the start of a program. Goals: start within 1 s, a page and one deletion within 50 ms, memory that does")
 	say("not grow with the ledger.\n")
-	say("| Erasures | Added a second | Disk for one | Start | Page | Show | Command `list --limit 100` | Command `show` | Export | Memory of serve | of `list` | of `export` |")
+	say("| Deletions | Added a second | Disk for one | Start | Page | Show | Command `list --limit 100` | Command `show` | Export | Memory of serve | of `list` | of `export` |")
 	say("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
 	for _, l := range f.ledger {
-		say("| %s | %s | %d bytes | %s | %s | %s | %s | %s | %s for %s | %s | %s | %s |", round(float64(l.erasures)), round(l.adding), l.disk, ms(l.start), ms(l.page), ms(l.show),
+		say("| %s | %s | %d bytes | %s | %s | %s | %s | %s | %s for %s | %s | %s | %s |", round(float64(l.deletions)), round(l.adding), l.disk, ms(l.start), ms(l.page), ms(l.show),
 			ms(l.pageCmd), ms(l.showCmd), l.export.Round(10*time.Millisecond), mib(l.exportBytes), mib(l.serveMemory), mib(l.pageMemory), mib(l.exportMemory))
 	}
 
 	say("\n## Honest people, while others do what they can\n")
 	say("With the limits that a file without any has, behind a proxy that is believed. Five times a second somebody comes from a network of their")
-	say("own, who asks for an erasure and sends events.\n")
+	say("own, who asks for a deletion and sends events.\n")
 	say("| Beside them | Hostile requests/s | of them taken | Honest requests | taken at the first attempt | taken in the end | p50, p99 | Memory |")
 	say("|---|--:|--:|--:|--:|--:|--:|--:|")
 	for _, s := range f.siege {
@@ -126,7 +126,7 @@ func (f figures) reckon(say func(format string, args ...any)) {
 	stored := day * float64(f.outcome.bytesAnEvent)
 	say("\n## What ten million installations need\n")
 	say("Assumed, and to be replaced by what you know: %.0f %% of them are active on a day, with %d events each, five in a request; the busiest", 100*activeShare, eventsADay)
-	say("hour has %d times the mean; events are kept %d days; %.0f %% of the installations are erased in a year. All else is measured above.\n", peak, retention, 100*erasedShare)
+	say("hour has %d times the mean; events are kept %d days; %.0f %% of the installations are deleted in a year. All else is measured above.\n", peak, retention, 100*deletedShare)
 	say("| | |\n|---|--:|")
 	say("| Events a day | %s million |", round(day/1e6))
 	say("| Events a second, mean and in the busiest hour | %s and %s |", round(mean), round(most))
@@ -135,9 +135,9 @@ func (f figures) reckon(say func(format string, args ...any)) {
 	say("| One process here takes, handing on; into SQLite; into PostgreSQL | %s; %s; %s events/s |", round(passed.gateway), round(lite.gateway), round(pg.gateway))
 	say("| Stored in a day; in %d days | %s; %s |", retention, gib(stored), gib(stored*retention))
 	say("| What a vendor that is away for a day misses | %s; the gateway keeps 256 MiB of it unless told otherwise, and tools the rest |", gib(stored))
-	say("| Erasures in a year | %s |", round(installations*erasedShare))
+	say("| Deletions in a year | %s |", round(installations*deletedShare))
 	if n := len(f.ledger); n > 0 {
-		say("| Ledger after ten years | %s, which starts and lists as above |", mib(int64(10*installations*erasedShare*float64(f.ledger[n-1].disk))))
+		say("| Ledger after ten years | %s, which starts and lists as above |", mib(int64(10*installations*deletedShare*float64(f.ledger[n-1].disk))))
 	}
 	say("\nTwo or three small gateways are enough for what comes in, and more than one is for what fails. `store` is what grows:\n")
 	byRate := pg.gateway / most * installations

@@ -86,14 +86,14 @@ func replicas(t *testing.T, s size) outcome {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	v := newVendor(t)
-	eraser := datadog.New(datadog.Options{})
-	eraser.Store(datadog.Log{Host: canary, Service: "mytool", Date: time.Now(), Received: time.Now()})
+	deleter := datadog.New(datadog.Options{})
+	deleter.Store(datadog.Log{Host: canary, Service: "mytool", Date: time.Now(), Received: time.Now()})
 	// It takes its time, so that others might ask as well.
-	erasing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	deleting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(100 * time.Millisecond)
-		eraser.ServeHTTP(w, r)
+		deleter.ServeHTTP(w, r)
 	}))
-	t.Cleanup(erasing.Close)
+	t.Cleanup(deleting.Close)
 
 	config := fmt.Sprintf(`database: %q
 quiet: 1s
@@ -105,8 +105,8 @@ limits:
 tools:
   mytool:
     destinations: [{backend: store}, {backend: http, endpoint_file: vendor.url}]
-    erasures: [{vendor: store}, {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key, canary: %s}]
-`, url, erasing.URL, canary)
+    deletions: [{vendor: store}, {vendor: datadog, endpoint: %q, retention: 15d, api_key_file: api.key, application_key_file: application.key, canary: %s}]
+`, url, deleting.URL, canary)
 	files := map[string]string{"vendor.url": v.URL + "/in", "api.key": datadog.APIKey, "application.key": datadog.ApplicationKey}
 	var all []*relay
 	for range 3 {
@@ -120,7 +120,7 @@ tools:
 	for range s.clients {
 		sending.Go(c.sendEvents)
 	}
-	sending.Go(c.askErasures)
+	sending.Go(c.askDeletions)
 
 	// The faults come as what is sent goes on, so that each falls into the middle of it.
 	progress := func(share float64) func() bool {
@@ -128,10 +128,10 @@ tools:
 	}
 	await(t, "a fifth is sent", progress(0.2))
 	v.setFull(true)
-	eraser.Break(datadog.Create, datadog.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}}, Body: `{"errors":["rate limited"]}`})
+	deleter.Break(datadog.Create, datadog.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}}, Body: `{"errors":["rate limited"]}`})
 	over := time.AfterFunc(s.full, func() {
 		v.setFull(false)
-		eraser.Repair(datadog.Create)
+		deleter.Repair(datadog.Create)
 	})
 	defer over.Stop()
 	await(t, "half is sent", progress(0.5))
@@ -157,7 +157,7 @@ tools:
 		r.end(os.Interrupt)
 	}
 	for _, statement := range []string{
-		`UPDATE erasure_vendors SET next = 0 WHERE todo > 0 AND state <> 'verified'`, `UPDATE erasure_lanes SET hold = 0`, `UPDATE events_backlog SET leased = 0`,
+		`UPDATE deletion_vendors SET next = 0 WHERE todo > 0 AND state <> 'verified'`, `UPDATE deletion_lanes SET hold = 0`, `UPDATE events_backlog SET leased = 0`,
 	} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
@@ -175,23 +175,25 @@ tools:
 		return n
 	}
 	await(t, "nothing waits for the vendor", func() bool { return count(`SELECT COUNT(*) FROM events_waiting`) == 0 })
-	await(t, "the other vendor was asked for all", func() bool { return len(queries(eraser)) >= s.people })
-	eraser.Advance(datadog.CancelWindow + time.Hour)
+	await(t, "the other vendor was asked for all", func() bool { return len(queries(deleter)) >= s.people })
+	deleter.Advance(datadog.CancelWindow + time.Hour)
 	for range 3 {
-		eraser.Run()
+		deleter.Run()
 	}
-	verified := func() bool { return count(`SELECT COUNT(*) FROM erasures WHERE state = 'verified'`) == int64(s.people) }
+	verified := func() bool {
+		return count(`SELECT COUNT(*) FROM deletions WHERE state = 'verified'`) == int64(s.people)
+	}
 	end := time.Now().Add(patience)
 	for !verified() && time.Now().Before(end) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if !verified() {
-		t.Errorf("%d of %d erasures are verified", count(`SELECT COUNT(*) FROM erasures WHERE state = 'verified'`), s.people)
+		t.Errorf("%d of %d deletions are verified", count(`SELECT COUNT(*) FROM deletions WHERE state = 'verified'`), s.people)
 	}
 
 	o := outcome{events: s.clients * s.batches * s.events, people: s.people, full: s.full, eventsSent: sent, again: c.again}
 	o.doubled = c.account(v, db, append(faults, began.Add(sent)))
-	o.askedAgain = c.accountErasures(all[1], eraser)
+	o.askedAgain = c.accountDeletions(all[1], deleter)
 	// A replica has four calls of a vendor under way. One was killed, and three lost the database.
 	if most := 4 * (1 + 3); o.askedAgain > most {
 		t.Errorf("the vendor was asked again %d times, of which %d can be for answers that were not known", o.askedAgain, most)
@@ -202,7 +204,7 @@ tools:
 		_, most := r.memory()
 		o.memory = max(o.memory, most)
 	}
-	out, _, _ := all[1].operate("erasures", "verify", "--config", "relay.yaml")
+	out, _, _ := all[1].operate("deletions", "verify", "--config", "relay.yaml")
 	if !strings.Contains(string(out), "as it was written") {
 		t.Errorf("the ledger: %s", out)
 	}
@@ -294,7 +296,7 @@ func (c *clients) sendEvents() {
 	}
 }
 
-func (c *clients) askErasures() {
+func (c *clients) askDeletions() {
 	for n := range c.size.people {
 		p := c.w.person()
 		// Spread over the time in which events come.
@@ -310,16 +312,16 @@ func (c *clients) askErasures() {
 				break
 			}
 			if time.Now().After(end) {
-				c.t.Error("an erasure is not accepted in time")
+				c.t.Error("a deletion is not accepted in time")
 				return
 			}
 		}
 	}
 }
 
-// demand posts a request for an erasure and reports whether it was taken.
+// demand posts a request for a deletion and reports whether it was taken.
 func demand(url, body string) (id string, ok bool) {
-	resp, err := http.Post(url+"/v1/erasures", "application/json", strings.NewReader(body))
+	resp, err := http.Post(url+"/v1/deletions", "application/json", strings.NewReader(body))
 	if err != nil {
 		return "", false
 	}
@@ -389,24 +391,24 @@ func queries(s *datadog.Server) map[string]int {
 	return n
 }
 
-// accountErasures looks for each erasure that was acknowledged, at the vendor and in the ledger,
+// accountDeletions looks for each deletion that was acknowledged, at the vendor and in the ledger,
 // and returns how often the vendor was asked again for a reason: the ledger says that it was
 // asked and not what it answered. A 429 is an answer.
-func (c *clients) accountErasures(r *relay, s *datadog.Server) (again int) {
-	out, _, _ := r.operate("erasures", "export", "--config", "relay.yaml")
-	type erasure struct {
+func (c *clients) accountDeletions(r *relay, s *datadog.Server) (again int) {
+	out, _, _ := r.operate("deletions", "export", "--config", "relay.yaml")
+	type entry struct {
 		ID        string
 		MachineID string `json:"machine_id"`
 		Steps     []struct{ Event, Vendor string }
 	}
-	ledger := map[string]erasure{}
+	ledger := map[string]entry{}
 	for line := range strings.Lines(string(out)) {
-		var e erasure
+		var e entry
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			c.t.Fatal(err)
 		}
 		if _, twice := ledger[e.MachineID]; twice {
-			c.t.Errorf("an erasure is in the ledger twice")
+			c.t.Errorf("a deletion is in the ledger twice")
 		}
 		ledger[e.MachineID] = e
 	}
@@ -414,7 +416,7 @@ func (c *clients) accountErasures(r *relay, s *datadog.Server) (again int) {
 	for machine, receipt := range c.receipts {
 		e, there := ledger[machine]
 		if !there || e.ID != receipt {
-			c.t.Error("an erasure was acknowledged and is not in the ledger")
+			c.t.Error("a deletion was acknowledged and is not in the ledger")
 			continue
 		}
 		unknown := 0
@@ -433,20 +435,20 @@ func (c *clients) accountErasures(r *relay, s *datadog.Server) (again int) {
 		}
 		for vendor, n := range answered {
 			if n > 1 {
-				c.t.Errorf("%s answered %d times to one erasure: it was asked again though it had taken it", vendor, n)
+				c.t.Errorf("%s answered %d times to one deletion: it was asked again though it had taken it", vendor, n)
 			}
 		}
 		again += max(unknown, 0)
 		n := asked["host:"+machine+" service:mytool"]
 		if n == 0 {
-			c.t.Error("the vendor was not asked for an erasure that was acknowledged")
+			c.t.Error("the vendor was not asked for a deletion that was acknowledged")
 		}
 		if n > 1+max(unknown, 0) {
-			c.t.Errorf("the vendor was asked %d times for one erasure, of which %d were not answered", n, unknown)
+			c.t.Errorf("the vendor was asked %d times for one deletion, of which %d were not answered", n, unknown)
 		}
 	}
 	if len(c.receipts) != c.size.people {
-		c.t.Errorf("%d erasures were acknowledged, want %d", len(c.receipts), c.size.people)
+		c.t.Errorf("%d deletions were acknowledged, want %d", len(c.receipts), c.size.people)
 	}
 	return again
 }

@@ -21,7 +21,7 @@ import (
 type siege struct {
 	what           string
 	hostile, taken float64 // requests a second, and of them those that were taken
-	honest         int     // requests for erasure, and as many posts of events
+	honest         int     // deletion requests, and as many posts of events
 	atOnce         int     // of both, taken at the first attempt
 	all            int     // taken in the end
 	p50, p99       time.Duration
@@ -34,7 +34,7 @@ const forgedRate = 1000
 // measureSiege runs a gateway behind a proxy that is believed, with the limits that it has
 // without any in its file, while honest people come from networks of their own.
 func measureSiege(t *testing.T, w *world, each time.Duration) (all []siege) {
-	r := start(t, "proxies: [127.0.0.0/8]\ndatabase: sqlite:data/relay.db\ntools: {mytool: {destinations: [{backend: store}], erasures: [{vendor: store}]}}\n", nil)
+	r := start(t, "proxies: [127.0.0.0/8]\ndatabase: sqlite:data/relay.db\ntools: {mytool: {destinations: [{backend: store}], deletions: [{vendor: store}]}}\n", nil)
 	transport := &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	var networks atomic.Int64
@@ -67,7 +67,7 @@ func measureSiege(t *testing.T, w *world, each time.Duration) (all []siege) {
 							time.Sleep(time.Until(first.Add(time.Duration(n) * time.Second / forgedRate)))
 						}
 						from, body := kind.hostile(n)
-						if status := ask(transport, r.url+"/v1/erasures", from, body); status == http.StatusAccepted {
+						if status := ask(transport, r.url+"/v1/deletions", from, body); status == http.StatusAccepted {
 							taken.Add(1)
 						}
 					}
@@ -93,7 +93,7 @@ func measureSiege(t *testing.T, w *world, each time.Duration) (all []siege) {
 }
 
 // honest has people come, ten a second, each from a network of their own: who asks for an
-// erasure, and who sends events. Who is sent away comes again, as tools do.
+// deletion, and who sends events. Who is sent away comes again, as tools do.
 func honest(ctx context.Context, t *testing.T, w *world, transport http.RoundTripper, url string, networks *atomic.Int64, s *siege) (times []time.Duration) {
 	var mu sync.Mutex
 	var people sync.WaitGroup
@@ -127,7 +127,7 @@ func honest(ctx context.Context, t *testing.T, w *world, transport http.RoundTri
 		s.honest++
 		n := networks.Add(1)
 		from := fmt.Sprintf("100.%d.%d.7", 64+n/256%64, n%256)
-		people.Go(func() { try("/v1/erasures", from, w.person().demand(), http.StatusAccepted) })
+		people.Go(func() { try("/v1/deletions", from, w.person().demand(), http.StatusAccepted) })
 		people.Go(func() {
 			try("/v1/events", from, string(driver.AppendJSONArray(nil, w.batch(2))), http.StatusNoContent)
 		})

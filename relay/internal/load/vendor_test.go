@@ -147,7 +147,7 @@ func (w *world) person() person {
 
 // demand is what it posts. Forged, the key is another's.
 func (p person) demand() string {
-	return fmt.Sprintf(`{"machine_id":%q,"erasure_key":%q,"tool":"mytool"}`, p.id, p.key)
+	return fmt.Sprintf(`{"machine_id":%q,"deletion_key":%q,"tool":"mytool"}`, p.id, p.key)
 }
 
 func ids(list []driver.Event) []string {

@@ -62,7 +62,7 @@ func (p *program) root() *cobra.Command {
 	}
 	root.AddCommand(telemetrycmd.Commands(p.path, p.manager)...)
 	root.AddCommand(telemetrycmd.CheckCommand(p.path, p.manager), p.ask(), p.track(), p.exec())
-	root.AddCommand(moved("relay", "serve"), moved("erasures", "erasures"), moved("erase", "erase"))
+	root.AddCommand(moved("relay", "serve"), moved("erasures", "deletions"), moved("erase", "delete"))
 	return root
 }
 

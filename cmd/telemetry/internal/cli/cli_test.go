@@ -488,9 +488,9 @@ func TestACommandOfOperatorsSaysWhereItWent(t *testing.T) {
 	p := newPlace(t)
 	for line, now := range map[string]string{
 		"relay --config relay.yaml":      "what was telemetry relay is telemetry-relay serve now",
-		"erasures list --ledger x":       "what was telemetry erasures is telemetry-relay erasures now",
-		"erase --machine-id x --dry-run": "what was telemetry erase is telemetry-relay erase now",
-		"erase --help":                   "what was telemetry erase is telemetry-relay erase now",
+		"erasures list --ledger x":       "what was telemetry erasures is telemetry-relay deletions now",
+		"erase --machine-id x --dry-run": "what was telemetry erase is telemetry-relay delete now",
+		"erase --help":                   "what was telemetry erase is telemetry-relay delete now",
 	} {
 		out, errs, code := outcome(p.bare(strings.Fields(line)...))
 		if code != 2 || out != "" || errs != "telemetry: "+now+", a program of its own\n" {

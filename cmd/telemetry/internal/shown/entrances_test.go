@@ -105,7 +105,7 @@ var entrances = []entrance{
 		shown := h.operator("serve", "--config", "relay.yaml", "--check")
 		h.write("relay.yaml", "listen: 127.0.0.1:0\ndatabase: sqlite:data/l.db\ntools: {"+yaml(text)+": []}\n")
 		shown += h.operator("serve", "--config", "relay.yaml", "--check")
-		h.write("relay.yaml", "listen: 127.0.0.1:0\ndatabase: sqlite:data/l.db\ntools: {acme: {erasures: [{vendor: posthog, instance: "+yaml(text)+", project: "+yaml(text)+", key_env: "+yaml(text)+"}]}}\n")
+		h.write("relay.yaml", "listen: 127.0.0.1:0\ndatabase: sqlite:data/l.db\ntools: {acme: {deletions: [{vendor: posthog, instance: "+yaml(text)+", project: "+yaml(text)+", key_env: "+yaml(text)+"}]}}\n")
 		return shown + h.operator("serve", "--config", "relay.yaml", "--check")
 	}},
 	{name: "a policy", silent: true, run: func(h *home, text string) string {
@@ -204,8 +204,8 @@ var entrances = []entrance{
 			shown += out + errs
 		}
 		for _, args := range [][]string{
-			{text}, {"--" + text}, {"erasures", text}, {"erasures", "list", "--ledger", text}, {"erasures", "list", "--state", text},
-			{"erasures", "show", text, "--ledger", "none"}, {"erase", text}, {"erase", "--vendor", text}, {"serve", "--config", text}, {"serve", text},
+			{text}, {"--" + text}, {"deletions", text}, {"deletions", "list", "--ledger", text}, {"deletions", "list", "--state", text},
+			{"deletions", "show", text, "--ledger", "none"}, {"erase", text}, {"erase", "--vendor", text}, {"serve", "--config", text}, {"serve", text},
 		} {
 			shown += h.operator(args...)
 		}

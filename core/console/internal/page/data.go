@@ -33,8 +33,8 @@ type Data struct {
 	NoExample string
 	// Decisions are the receipts, newest first.
 	Decisions []Decision
-	// Erasures are the requests for erasure, newest first.
-	Erasures []Erasure
+	// Deletions are the deletion requests, newest first.
+	Deletions []Deletion
 	// Controls are the commands that change something. The page itself changes nothing.
 	Controls []Control
 }
@@ -189,8 +189,8 @@ type Decision struct {
 	Differs []string
 }
 
-// Erasure is a request for the deletion of what was sent.
-type Erasure struct {
+// Deletion is a request for the deletion of what was sent.
+type Deletion struct {
 	MachineID string
 	// State is how far it came, in words.
 	State string

@@ -50,7 +50,7 @@ func (v *view) sections() []section {
 		{"sent", v.say("What was sent"), v.sentLog},
 		{"fields", v.say("What an event may hold"), v.fields},
 		{"decisions", v.say("Decisions"), v.decisions},
-		{"erasures", v.say("Requests for erasure"), v.erasures},
+		{"deletions", v.say("Deletion requests"), v.deletions},
 		{"controls", v.say("To change anything"), v.controls},
 	}
 	if len(v.Problems) > 0 {

@@ -161,14 +161,14 @@ func (v *view) shownThen(text string) {
 	v.cutNote(text, maxNoticeLen)
 }
 
-// erasures shows how far each request for erasure came.
-func (v *view) erasures() {
-	if len(v.Erasures) == 0 {
-		v.empty(v.say("No erasure was asked for."))
+// deletions shows how far each deletion request came.
+func (v *view) deletions() {
+	if len(v.Deletions) == 0 {
+		v.empty(v.say("No deletion was asked for."))
 		return
 	}
-	v.table("requests", v.say("Every request for erasure"), texts(v.say("Machine ID"), v.say("State"), v.say("Reached"), v.say("To know"))...)
-	shown := v.Erasures[:min(len(v.Erasures), maxEntries)]
+	v.table("requests", v.say("Every deletion request"), texts(v.say("Machine ID"), v.say("State"), v.say("Reached"), v.say("To know"))...)
+	shown := v.Deletions[:min(len(v.Deletions), maxEntries)]
 	for _, e := range shown {
 		v.add(`<tr><th scope="row"><code>{}</code></th><td>`, e.MachineID)
 		v.badge(e.Tone, e.State)
@@ -181,5 +181,5 @@ func (v *view) erasures() {
 		v.add("</ol></td><td>{}</td></tr>\n", e.Detail)
 	}
 	v.endTable()
-	v.restNote(len(shown), len(v.Erasures))
+	v.restNote(len(shown), len(v.Deletions))
 }

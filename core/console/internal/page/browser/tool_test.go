@@ -162,7 +162,7 @@ func TestTheToolShowsItsHistory(t *testing.T) {
 	x.run("telemetry", "reset", "--yes")
 	s = x.serve()
 	open(t, ctx, s.address)
-	if shown := text(t, ctx, "erasures"); !strings.Contains(shown, "delivered") {
+	if shown := text(t, ctx, "deletions"); !strings.Contains(shown, "delivered") {
 		t.Errorf("of the reset it says %s", shown)
 	}
 	if shown := text(t, ctx, "main"); !strings.Contains(shown, "reset") {

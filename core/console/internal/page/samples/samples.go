@@ -89,7 +89,7 @@ func Typical() page.Data {
 				Scope: "the local log, 25 fields, notice 2", Shown: notice},
 			{ID: "", At: at.AddDate(0, -7, -3), By: "mytool telemetry disable", Answer: "no", Tone: page.Neutral, Scope: "everything"},
 		},
-		Erasures: []page.Erasure{{MachineID: "e01b6a2c5f7948d3a6c0d9b8427f1e35", State: "verified", Tone: page.Good,
+		Deletions: []page.Deletion{{MachineID: "e01b6a2c5f7948d3a6c0d9b8427f1e35", State: "verified", Tone: page.Good,
 			Steps:  []page.Step{{Name: "requested", At: at.AddDate(0, -7, -3)}, {Name: "delivered", At: at.AddDate(0, -7, -3)}, {Name: "verified", At: at.AddDate(0, -7, 2)}},
 			Detail: "nothing of it was found any more"}},
 		Controls: controls(),
@@ -194,7 +194,7 @@ func Hostile() page.Data {
 		d.Sent.Notes = append(d.Sent.Notes, page.Note{Tone: page.Bad, Text: long})
 		d.Activity.Commands = append(d.Activity.Commands, page.CommandCount{Name: long, Events: -1})
 		d.Decisions = append(d.Decisions, page.Decision{ID: Evil, At: at, By: long, Answer: Evil, Scope: long, InForce: true, Shown: long + "\n" + Evil, Differs: repeated(Evil, 1000)})
-		d.Erasures = append(d.Erasures, page.Erasure{MachineID: long, State: Evil, Tone: page.Bad, Steps: []page.Step{{Name: long, At: at}}, Detail: long})
+		d.Deletions = append(d.Deletions, page.Deletion{MachineID: long, State: Evil, Tone: page.Bad, Steps: []page.Step{{Name: long, At: at}}, Detail: long})
 		d.Controls = append(d.Controls, page.Control{Line: long, Effect: Evil})
 	}
 	d.Activity.Note = long
