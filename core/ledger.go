@@ -246,7 +246,7 @@ func (l *logged) request(x *wire.Exchange) state.Record {
 	return fields
 }
 
-// proofs are the keys that requests for deletion show: who has one can make such a request.
+// proofs are the keys that deletion requests show: who has one can make such a request.
 func proofs(events []driver.Event) (keys []string) {
 	for _, e := range events {
 		if key := e.Metadata[deletion.KeyField]; key != "" && e.Type == string(props.EventDeletionRequest) {

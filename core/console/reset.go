@@ -189,7 +189,7 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 	}
 	if report.Lost {
 		fmt.Fprintln(c.out)
-		c.say("An identity under which something was sent is gone, and with it the key that proves a request for deletion. Only the authors can look: ask them, naming the machine ID.")
+		c.say("An identity under which something was sent is gone, and with it the key that proves a deletion request. Only the authors can look: ask them, naming the machine ID.")
 		if len(report.LostIDs) == 0 {
 			c.say("The machine ID is not known here: the log of what was sent does not name it.")
 		}

@@ -356,7 +356,7 @@ var German = console.Messages{
 		"and each answer.\n" +
 		"\n" +
 		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
-		"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n" +
+		"erases it, and what it sends itself, such as a deletion request, is in a new one.\n" +
 		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
 		"The exit code is then 1 if they do not.\n" +
 		"\n" +
@@ -558,7 +558,7 @@ var German = console.Messages{
 	"A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.":                                               "Eine Sendung ist noch unterwegs. Sie kann nach der Bitte um ihre Löschung ankommen, und hier ist nicht zu erfahren, ob sie es getan hat.",
 	"An identity was damaged and is kept as %s.":                                                                                                                              "Eine Identität war beschädigt und ist aufbewahrt als %s.",
 	"Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.":                                              "Ob unter ihr etwas gesendet wurde, ist hier nicht bekannt. Nur das Entwicklungsteam kann nachsehen: Gib ihm diese Datei, sie enthält den Schlüssel.",
-	"An identity under which something was sent is gone, and with it the key that proves a request for deletion. Only the authors can look: ask them, naming the machine ID.": "Eine Identität, unter der etwas gesendet wurde, ist weg und mit ihr der Schlüssel, der eine Bitte um Löschung beweist. Nur das Entwicklungsteam kann nachsehen: Bitte es darum und nenne die Geräte-ID.",
+	"An identity under which something was sent is gone, and with it the key that proves a deletion request. Only the authors can look: ask them, naming the machine ID.": "Eine Identität, unter der etwas gesendet wurde, ist weg und mit ihr der Schlüssel, der eine Bitte um Löschung beweist. Nur das Entwicklungsteam kann nachsehen: Bitte es darum und nenne die Geräte-ID.",
 	"The machine ID is not known here: the log of what was sent does not name it.":                                                                                            "Die Geräte-ID ist hier nicht bekannt: Das Protokoll des Gesendeten nennt sie nicht.",
 	"%s is set: unset it, since nothing is sent under an ID that is being deleted.":                                                                                           "%s ist gesetzt: bitte entfernen, denn unter einer ID, die gelöscht wird, wird nichts gesendet.",
 	"The authors: %s": "Das Entwicklungsteam: %s",

@@ -352,7 +352,7 @@ var Japanese = console.Messages{
 		"and each answer.\n" +
 		"\n" +
 		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
-		"erases it, and what it sends itself, such as a request for deletion, is in a new one.\n" +
+		"erases it, and what it sends itself, such as a deletion request, is in a new one.\n" +
 		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
 		"The exit code is then 1 if they do not.\n" +
 		"\n" +
@@ -550,7 +550,7 @@ var Japanese = console.Messages{
 	"A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.":                                               "送信中のものがあります。削除の依頼の後に届くことがあり、届いたかどうかはここでは分かりません。",
 	"An identity was damaged and is kept as %s.":                                                                                                                              "破損した識別情報を %s として保管しています。",
 	"Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.":                                              "それで何か送信されたかどうかは、ここではわかりません。調べられるのは開発元だけです。鍵を含むこのファイルを渡してください。",
-	"An identity under which something was sent is gone, and with it the key that proves a request for deletion. Only the authors can look: ask them, naming the machine ID.": "送信に使われた識別情報が、削除の依頼を証明する鍵とともに失われています。調べられるのは開発元だけです。マシン ID を伝えて依頼してください。",
+	"An identity under which something was sent is gone, and with it the key that proves a deletion request. Only the authors can look: ask them, naming the machine ID.": "送信に使われた識別情報が、削除の依頼を証明する鍵とともに失われています。調べられるのは開発元だけです。マシン ID を伝えて依頼してください。",
 	"The machine ID is not known here: the log of what was sent does not name it.":                                                                                            "マシン ID はここでは分かりません。送信の記録にもありません。",
 	"%s is set: unset it, since nothing is sent under an ID that is being deleted.":                                                                                           "%s が設定されています。消去する ID では何も送信されないため、設定を解除してください。",
 	"The authors: %s": "開発元：%s",
