@@ -54,14 +54,13 @@ func New(w io.Writer, lookup func(string) (string, bool)) Screen {
 // Colour is how text looks where there is colour.
 type Colour string
 
-// The colours. Plain is none.
+// The colours. Plain is none. There is no dim one: what is dimmed on a ground that is neither
+// black nor white, such as Solarized's, cannot be read.
 const (
 	Plain Colour = ""
 	Bold  Colour = "\x1b[1m"
 	Red   Colour = "\x1b[31m"
 	Green Colour = "\x1b[32m"
-
-	dim Colour = "\x1b[2m"
 )
 
 // Paint returns text in a colour, or as it is where there are none.
@@ -107,7 +106,7 @@ func (s Screen) Table(rows []Row) {
 		}
 		last = r.Label
 		if stacked && label != "" {
-			fmt.Fprintln(s, s.Paint(dim, label))
+			fmt.Fprintln(s, label)
 		}
 		for i, line := range Wrap(r.Value, room) {
 			beside := label
@@ -118,7 +117,7 @@ func (s Screen) Table(rows []Row) {
 			if !stacked {
 				indent += width - Width(beside)
 			}
-			fmt.Fprintf(s, "%s%s%s\n", s.Paint(dim, beside), strings.Repeat(" ", indent), s.Paint(r.Colour, line))
+			fmt.Fprintf(s, "%s%s%s\n", beside, strings.Repeat(" ", indent), s.Paint(r.Colour, line))
 		}
 	}
 }
@@ -170,7 +169,7 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 	}
 	top := make([]Cell, len(heading))
 	for i, h := range heading {
-		top[i] = Same(h, dim)
+		top[i] = Same(h, Plain)
 	}
 	line(top)
 	for _, row := range rows {

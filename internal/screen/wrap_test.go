@@ -171,3 +171,16 @@ func TestColourIsThereOnlyWhereItIsWanted(t *testing.T) {
 		t.Errorf("plain %q, coloured %q", plain, coloured)
 	}
 }
+
+func TestNothingIsDimmed(t *testing.T) {
+	t.Parallel()
+	for _, columns := range []int{40, 80} {
+		shown := on(columns, true, func(s screen.Screen) {
+			s.Table(rows)
+			s.Grid([]string{"STATE"}, [][]screen.Cell{{screen.Same("verified", screen.Green)}})
+		})
+		if strings.Contains(shown, "\x1b[2m") {
+			t.Errorf("in %d columns: %q", columns, shown)
+		}
+	}
+}
