@@ -81,6 +81,10 @@ type Row struct {
 // terminal values stand under their labels.
 const leastValue = 28
 
+// idColumns is how wide an ID or a receipt is. Where there is no room for one beside its label, it
+// stands under it: in one piece it can be compared and copied.
+const idColumns = 32
+
 // Table writes rows, and cleans their values. A label that is the same as the one before is
 // not repeated on a terminal; in a pipe each line stands for itself.
 func (s Screen) Table(rows []Row) {
@@ -94,10 +98,7 @@ func (s Screen) Table(rows []Row) {
 	for _, r := range rows {
 		width = max(width, Width(r.Label))
 	}
-	room, stacked := s.Columns-width-2, false
-	if room < leastValue {
-		room, stacked = s.Columns-2, true
-	}
+	roomBeside := s.Columns - width - 2
 	last := ""
 	for _, r := range rows {
 		label := r.Label
@@ -105,10 +106,15 @@ func (s Screen) Table(rows []Row) {
 			label = ""
 		}
 		last = r.Label
-		if stacked && label != "" {
-			fmt.Fprintln(s, label)
+		room := roomBeside
+		stacked := room < leastValue || room < idColumns && longestWord(r.Value) == idColumns
+		if stacked {
+			room = s.Columns - 2
+			if label != "" {
+				fmt.Fprintln(s, label)
+			}
 		}
-		for i, line := range Wrap(r.Value, room) {
+		for i, line := range Wrap(r.Value, min(room, PageWidth)) {
 			beside := label
 			if stacked || i > 0 {
 				beside = ""
@@ -120,6 +126,14 @@ func (s Screen) Table(rows []Row) {
 			fmt.Fprintf(s, "%s%s%s\n", beside, strings.Repeat(" ", indent), s.Paint(r.Colour, line))
 		}
 	}
+}
+
+// longestWord returns how wide the widest piece of a text is that no line break parts.
+func longestWord(text string) (columns int) {
+	for _, p := range pieces(text) {
+		columns = max(columns, Width(p.text))
+	}
+	return columns
 }
 
 // Cell is a field of a grid. A terminal shows the short text; programs that read a pipe get

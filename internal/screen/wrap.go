@@ -29,11 +29,11 @@ func (s Screen) Item(mark, text string) {
 }
 
 // Line writes a sentence in a colour, cleaned: with line breaks on a terminal, in one line
-// elsewhere.
+// elsewhere. On a wide terminal it is as wide as on one of the usual width.
 func (s Screen) Line(c Colour, text string) {
 	lines := []string{Clean(text)}
 	if s.Columns > 0 {
-		lines = Wrap(text, s.Columns)
+		lines = Wrap(text, min(s.Columns, usualColumns))
 	}
 	for _, line := range lines {
 		_, _ = s.Write([]byte(s.Paint(c, line) + "\n"))

@@ -124,6 +124,35 @@ func TestATableStandsBesideItsLabelsUnderThemOrOnOneLineEach(t *testing.T) {
 	}
 }
 
+func TestAWordThatIsWholeOnlyUnderItsLabelStandsThere(t *testing.T) {
+	t.Parallel()
+	table := []screen.Row{
+		{Label: "Decision", Value: "1"},
+		{Label: "Receipt", Value: "0123456789abcdef0123456789abcdef"},
+		{Label: "Kept in", Value: "/a/path/that/is/wider/than/the/terminal/anyhow"},
+	}
+	const want = "Decision  1\n" +
+		"Receipt\n  0123456789abcdef0123456789abcdef\n" +
+		"Kept in   /a/path/that/is/wider/than/the/terminal/anyhow\n"
+	if got := on(40, false, func(s screen.Screen) { s.Table(table) }); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestSentencesAreNoWiderOnAWideTerminal(t *testing.T) {
+	t.Parallel()
+	sentence := strings.Repeat("one more word ", 20)
+	shown := on(200, false, func(s screen.Screen) {
+		s.Line(screen.Plain, sentence)
+		s.Table([]screen.Row{{Label: "Which means", Value: sentence}})
+	})
+	for line := range strings.Lines(shown) {
+		if w := screen.Width(line); w > 100 {
+			t.Errorf("a line of %d columns: %s", w, line)
+		}
+	}
+}
+
 func TestAGridThatIsTooWideIsStacked(t *testing.T) {
 	t.Parallel()
 	heading := []string{"REQUEST", "STATE", "SINCE"}
