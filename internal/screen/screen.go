@@ -98,6 +98,11 @@ func (s Screen) Table(rows []Row) {
 	for _, r := range rows {
 		width = max(width, Width(r.Label))
 	}
+	s.table(rows, width)
+}
+
+// table writes rows on a terminal, beside labels that are so wide.
+func (s Screen) table(rows []Row, width int) {
 	roomBeside := s.Columns - width - 2
 	last := ""
 	for _, r := range rows {
@@ -147,7 +152,8 @@ type Cell struct {
 func Same(text string, c Colour) Cell { return Cell{text, text, c} }
 
 // Grid writes a table with a heading, and cleans its cells. In a pipe, fields are separated
-// by tabs, and the heading is left out.
+// by tabs, and the heading is left out. Sentences, which are for the last column, are broken in
+// it; a grid for which the terminal is too narrow all the same is stacked.
 func (s Screen) Grid(heading []string, rows [][]Cell) {
 	if !s.Terminal {
 		for _, row := range rows {
@@ -166,18 +172,30 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 			widths[i] = max(widths[i], Width(Clean(row[i].Short)))
 		}
 	}
-	if s.Columns > 0 && sum(widths)+2*(len(widths)-1) > s.Columns {
+	last := len(heading) - 1
+	room, needs := PageWidth, 0
+	if s.Columns > 0 {
+		room = min(room, s.Columns-sum(widths[:last])-2*last)
+	}
+	for _, row := range rows {
+		needs = max(needs, longestWord(row[last].Short))
+	}
+	if widths[last] > room && (room < leastBeside || needs > room) {
 		s.stack(heading, rows)
 		return
 	}
 	line := func(row []Cell) {
 		var b strings.Builder
-		for i, c := range row {
+		for i, c := range row[:last] {
 			text := Clean(c.Short)
 			b.WriteString(s.Paint(c.Colour, text))
-			if i+1 < len(row) {
-				b.WriteString(strings.Repeat(" ", widths[i]-Width(text)+2))
+			b.WriteString(strings.Repeat(" ", widths[i]-Width(text)+2))
+		}
+		for i, text := range Wrap(row[last].Short, room) {
+			if i > 0 {
+				b.WriteString("\n" + strings.Repeat(" ", sum(widths[:last])+2*last))
 			}
+			b.WriteString(s.Paint(row[last].Colour, text))
 		}
 		fmt.Fprintln(s, strings.TrimRight(b.String(), " "))
 	}
@@ -191,8 +209,12 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 	}
 }
 
-// stack writes a grid that is wider than the terminal as one small table a row.
+// stack writes a grid that is wider than the terminal as one small table a row, all of them alike.
 func (s Screen) stack(heading []string, rows [][]Cell) {
+	width := 0
+	for _, h := range heading {
+		width = max(width, Width(h))
+	}
 	for i, row := range rows {
 		if i > 0 {
 			fmt.Fprintln(s)
@@ -203,7 +225,7 @@ func (s Screen) stack(heading []string, rows [][]Cell) {
 				fields = append(fields, Row{heading[j], text, c.Colour})
 			}
 		}
-		s.Table(fields)
+		s.table(fields, width)
 	}
 }
 

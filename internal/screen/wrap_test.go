@@ -172,6 +172,25 @@ func TestAGridThatIsTooWideIsStacked(t *testing.T) {
 	}
 }
 
+func TestSentencesInAGridAreBrokenInTheirColumn(t *testing.T) {
+	t.Parallel()
+	grid := [][]screen.Cell{
+		{screen.Same("asking", screen.Plain), screen.Same("", screen.Plain)},
+		{screen.Same("answered", screen.Plain), screen.Same(strings.TrimSpace(strings.Repeat("and so on ", 10)), screen.Plain)},
+	}
+	draw := func(s screen.Screen) { s.Grid([]string{"EVENT", "WHAT IT CAME TO"}, grid) }
+	for columns, want := range map[int]string{
+		40: "EVENT     WHAT IT CAME TO\nasking\nanswered  " + strings.Repeat("and so on and so on and so on\n          ", 3) + "and so on\n",
+		200: "EVENT     WHAT IT CAME TO\nasking\nanswered  " +
+			strings.Repeat("and so on ", 7) + "and so\n          on and so on and so on\n",
+		29: "EVENT\n  asking\n\nEVENT\n  answered\nWHAT IT CAME TO\n  and so on",
+	} {
+		if got := on(columns, false, draw); !strings.HasPrefix(got, want) {
+			t.Errorf("in %d columns:\n%s\nwant\n%s", columns, got, want)
+		}
+	}
+}
+
 func TestNoLineOfTextIsWiderThanTheTerminal(t *testing.T) {
 	t.Parallel()
 	text := "mytool can report how it is used, to show its authors what matters.\n" +
