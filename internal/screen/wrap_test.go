@@ -49,9 +49,17 @@ func TestHelpKeepsItsLinesWhereTheyFitAndIsSetAnewWhereNot(t *testing.T) {
 	}{
 		"a pipe":          {0, help, help},
 		"a wide terminal": {80, help, help},
-		"a narrow one": {14, help, "Say yes to\nwhat is sent.\n\nUsage:\n  mytool\n  enable\n  [flags]\n\nFlags:\n      --local\n" +
-			"        keep\n        everything\n        on\n        this\n        machine\n  -o, --output\n  text|json\n        for\n        people\n"},
-		"beside a name":       {44, help, strings.Replace(help, " this machine", "\n"+strings.Repeat(" ", 22)+"this machine", 1)},
+		"a narrow one": {14, help, "Say yes to\nwhat is sent.\n\nUsage:\n  mytool\n      enable\n      [flags]\n\nFlags:\n      --local\n" +
+			"        keep\n        everything\n        on\n        this\n        machine\n  -o, --output\n      text|json\n        for\n        people\n"},
+		"beside a name": {44, help, strings.Replace(help, " this machine", "\n"+strings.Repeat(" ", 22)+"this machine", 1)},
+		"a list is of one kind": {40, "Flags:\n  -h, --help               help for log\n  -o, --output text|json   for people or for programs\n",
+			"Flags:\n  -h, --help\n        help for log\n  -o, --output text|json\n        for people or for programs\n"},
+		"the longest name, and what goes on with a line": {40, "Commands:\n  verify        Hold the ledger against its chain\n                of hashes, all of it, from the beginning\n  verify-export Check the signature of an export\n",
+			"Commands:\n  verify        Hold the ledger against\n                its chain\n                of hashes, all of it,\n                from the beginning\n  verify-export Check the signature of\n                an export\n"},
+		"a comment goes on as one": {40, "  quiet: 24h         # from a request to the first call\n                     # of a vendor\n",
+			"  quiet: 24h\n        # from a request to the first\n        # call\n        # of a vendor\n"},
+		"an example goes on further in": {40, "  mytool telemetry inspect --next --raw | gunzip\n  mytool telemetry inspect\n",
+			"  mytool telemetry inspect --next --raw\n      | gunzip\n  mytool telemetry inspect\n"},
 		"a script of no gaps": {12, japanese, "利用状況を送\n信します。\n"},
 		"nothing":             {40, "", ""},
 	} {
