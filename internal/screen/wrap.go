@@ -103,6 +103,9 @@ type entry struct{ line, name, beside string }
 func newEntry(line string, before []entry) entry {
 	inner := strings.TrimLeft(line, " ")
 	indent := line[:len(line)-len(inner)]
+	if strings.HasPrefix(inner, "# ") && len(indent) > len(underName) {
+		return entry{line, indent, inner}
+	}
 	if len(before) > 0 {
 		column := Width(before[len(before)-1].name)
 		word, _, _ := strings.Cut(inner, " ")
@@ -120,6 +123,9 @@ func newEntry(line string, before []entry) entry {
 	return entry{line, strings.TrimSuffix(line, beside), beside}
 }
 
+// underName is how far in stands what is beside a name elsewhere.
+const underName = "        "
+
 // list writes the lines of one list, all of them in the same way.
 func (s Screen) list(entries []entry) {
 	under := slices.ContainsFunc(entries, func(e entry) bool {
@@ -136,7 +142,7 @@ func (s Screen) list(entries []entry) {
 			if name != "" {
 				s.line(name)
 			}
-			s.beside("        ", e.beside)
+			s.beside(underName, e.beside)
 		}
 	}
 }
@@ -150,6 +156,10 @@ func (s Screen) line(text string) {
 	}
 	rest := strings.TrimLeft(text, " ")
 	indent := text[:len(text)-len(rest)]
+	if strings.HasPrefix(rest, "# ") {
+		s.beside(indent, rest)
+		return
+	}
 	first := Wrap(rest, s.Columns-len(indent))[0]
 	_, _ = s.Write([]byte(indent + first + "\n"))
 	if rest = strings.TrimPrefix(rest, first); rest != "" {
@@ -157,7 +167,7 @@ func (s Screen) line(text string) {
 	}
 }
 
-// beside writes what stands beside a name. A comment of YAML goes on as one.
+// beside writes what stands beside a name. A comment goes on as one.
 func (s Screen) beside(name, text string) {
 	const hash = "# "
 	comment, is := strings.CutPrefix(text, hash)
