@@ -87,8 +87,9 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 		Use:   "retry ID",
 		Short: "Have those vendors asked again where something went wrong",
 		Long: "Have those vendors asked again that refused an erasure or left it to a person, and those\n" +
-			"that would be tried again later, once somebody has seen to it, such as to a key. A relay takes it up within a minute if one runs, else\n" +
-			"when it starts. The first four characters of the ID will do.",
+			"that would be tried again later, once somebody has seen to it, such as to a key. A relay\n" +
+			"takes it up within a minute if one runs, else when it starts. The first four characters\n" +
+			"of the ID will do.",
 		Example:           "  " + program + " erasures retry 4f2a --config relay.yaml",
 		Args:              oneID,
 		ValidArgsFunction: ledger.completeID(erasures.Erasure.NeedsPerson),
