@@ -11,6 +11,10 @@ import (
 // that is wider: longer lines are hard to read.
 const PageWidth = 78
 
+// widestLine is where a sentence ends on a wide terminal that stands alone. It is wider than a page,
+// so that the command which many of them name can be copied in one piece.
+const widestLine = 100
+
 // Paragraph writes text with line breaks.
 func (s Screen) Paragraph(text string) { s.Item("", text) }
 
@@ -29,11 +33,11 @@ func (s Screen) Item(mark, text string) {
 }
 
 // Line writes a sentence in a colour, cleaned: with line breaks on a terminal, in one line
-// elsewhere. On a wide terminal it is as wide as on one of the usual width.
+// elsewhere.
 func (s Screen) Line(c Colour, text string) {
 	lines := []string{Clean(text)}
 	if s.Columns > 0 {
-		lines = Wrap(text, min(s.Columns, usualColumns))
+		lines = Wrap(text, min(s.Columns, widestLine))
 	}
 	for _, line := range lines {
 		_, _ = s.Write([]byte(s.Paint(c, line) + "\n"))
