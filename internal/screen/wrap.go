@@ -152,7 +152,7 @@ func (s Screen) list(entries []entry) {
 }
 
 // line writes a line of a list. What goes on with one that is too wide stands further in: it is no
-// line of its own, such as another example.
+// line of its own, such as another example. What stands under a name is none already.
 func (s Screen) line(text string) {
 	if Width(text) <= s.Columns {
 		_, _ = s.Write([]byte(text + "\n"))
@@ -167,7 +167,10 @@ func (s Screen) line(text string) {
 	first := Wrap(rest, s.Columns-len(indent))[0]
 	_, _ = s.Write([]byte(indent + first + "\n"))
 	if rest = strings.TrimPrefix(rest, first); rest != "" {
-		s.Item(indent+"    ", rest)
+		if len(indent) < len(underName) {
+			indent += "    "
+		}
+		s.Item(indent, rest)
 	}
 }
 

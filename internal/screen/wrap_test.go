@@ -58,6 +58,8 @@ func TestHelpKeepsItsLinesWhereTheyFitAndIsSetAnewWhereNot(t *testing.T) {
 			"Commands:\n  verify        Hold the ledger against\n                its chain\n                of hashes, all of it,\n                from the beginning\n  verify-export Check the signature of\n                an export\n"},
 		"a comment goes on as one": {40, "  quiet: 24h         # from a request to the first call\n                   # of a vendor\n  # where this program may not be installed\n",
 			"  quiet: 24h\n        # from a request to the first\n        # call\n        # of a vendor\n  # where this program may not be\n  # installed\n"},
+		"what is under a name goes on below": {40, "  --since time\n        only what was sent since then: a time such as 24h\n",
+			"  --since time\n        only what was sent since then: a\n        time such as 24h\n"},
 		"an example goes on further in": {40, "  mytool telemetry inspect --next --raw | gunzip\n  mytool telemetry inspect\n",
 			"  mytool telemetry inspect --next --raw\n      | gunzip\n  mytool telemetry inspect\n"},
 		"a script of no gaps": {12, japanese, "利用状況を送\n信します。\n"},
