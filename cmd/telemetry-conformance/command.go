@@ -15,11 +15,13 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gotoolbase/telemetry/conformance"
+	"github.com/gotoolbase/telemetry/internal/cobrahelp"
 	"github.com/gotoolbase/telemetry/internal/manpage"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/version"
@@ -51,15 +53,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 	err := cmd.ExecuteContext(ctx)
 	switch {
 	case errors.Is(err, errInterrupted):
-		fmt.Fprintln(stderr, "telemetry-conformance:", err)
+		complain(stderr, err)
 		return exitInterrupted
 	case err == nil:
 		return exitKept
 	case errors.Is(err, errFound):
 		return exitFound
 	}
-	fmt.Fprintln(stderr, "telemetry-conformance:", err)
+	complain(stderr, err)
 	return exitUsage
+}
+
+// complain prints an error, which may be several joined ones.
+func complain(stderr io.Writer, err error) {
+	out := screen.New(stderr, os.LookupEnv)
+	for line := range strings.Lines("telemetry-conformance: " + err.Error()) {
+		out.Line(screen.Plain, strings.TrimSuffix(line, "\n"))
+	}
 }
 
 // options are the flags.
@@ -117,6 +127,7 @@ func newCommand() *cobra.Command {
 			panic(err) // the flags were added above
 		}
 	}
+	cobrahelp.Fit(cmd)
 	manpage.AddCommand(cmd)
 	return cmd
 }

@@ -333,7 +333,7 @@ func TestATerminalGetsWhatFailedAndCountsOfTheRest(t *testing.T) {
 	write(screen.Screen{Writer: &b, Terminal: true, Colour: true}, report)
 	plain := regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(b.String(), "")
 	const want = "failed delivery/two (must): It holds.\n    - it does not\n\n" +
-		"checks    passed  failed  skipped  known\ndelivery  1       1\nprivacy                   1\na note\n\nThe program does not keep the contract. 0s, --seed 7\n"
+		"CHECKS    PASSED  FAILED  SKIPPED  KNOWN\ndelivery  1       1\nprivacy                   1\na note\n\nThe program does not keep the contract. 0s, --seed 7\n"
 	if plain != want || !strings.Contains(b.String(), "\x1b[31mfailed delivery/two") {
 		t.Errorf("got\n%q\nwant\n%q", plain, want)
 	}

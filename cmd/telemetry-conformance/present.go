@@ -23,7 +23,7 @@ func listChecks(out screen.Screen, only *regexp.Regexp) error {
 			rows = append(rows, []screen.Cell{screen.Same(c.ID, screen.Bold), screen.Same(string(c.Level), screen.Plain), screen.Same(c.Sentence, screen.Plain)})
 		}
 	}
-	out.Grid([]string{"check", "level", "what holds"}, rows)
+	out.Grid([]string{"CHECK", "LEVEL", "WHAT HOLDS"}, rows)
 	return nil
 }
 
@@ -53,7 +53,7 @@ func write(out screen.Screen, report conformance.Report) {
 		fmt.Fprint(out, report)
 		return
 	}
-	groups, heading := map[string]map[conformance.Outcome]int{}, []string{"checks", "passed", "failed", "skipped", "known"}
+	groups, heading := map[string]map[conformance.Outcome]int{}, []string{"CHECKS", "PASSED", "FAILED", "SKIPPED", "KNOWN"}
 	var order []string
 	for _, r := range report.Results {
 		group, _, _ := strings.Cut(r.ID, "/")
@@ -64,7 +64,8 @@ func write(out screen.Screen, report conformance.Report) {
 		groups[group][r.Outcome]++
 		if r.Outcome == conformance.Failed || r.Outcome == conformance.Known {
 			head, rest, _ := strings.Cut(r.String(), "\n")
-			fmt.Fprintf(out, "%s\n%s\n", out.Paint(colourOf(r), head), rest)
+			out.Line(colourOf(r), head)
+			fmt.Fprintln(out, rest)
 		}
 	}
 	var rows [][]screen.Cell
@@ -84,7 +85,7 @@ func write(out screen.Screen, report conformance.Report) {
 	}
 	out.Grid(heading, rows)
 	for _, note := range report.Notes {
-		fmt.Fprintln(out, note)
+		out.Line(screen.Plain, note)
 	}
 	last, colour := "The program keeps the contract.", screen.Green
 	if !report.OK() {

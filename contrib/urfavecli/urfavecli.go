@@ -15,8 +15,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v3"
 
@@ -28,7 +30,7 @@ import (
 // Command returns the command telemetry, with all of its own under it.
 func Command(m *core.Manager, options ...console.Option) *cli.Command {
 	summary, help := console.Group(m.Tool().Name, options...)
-	group := &cli.Command{Name: "telemetry", Usage: summary, Description: help, OnUsageError: usage}
+	group := &cli.Command{Name: "telemetry", Usage: summary, Description: fitted(help), OnUsageError: usage}
 	list := console.Commands(func() (*core.Manager, error) { return m, nil }, options...)
 	group.Action = func(_ context.Context, cmd *cli.Command) error {
 		if cmd.Args().Present() {
@@ -38,7 +40,7 @@ func Command(m *core.Manager, options ...console.Option) *cli.Command {
 	}
 	for _, c := range list {
 		command := &cli.Command{
-			Name: c.Name, Aliases: c.Aliases, Usage: c.Summary, Description: c.Help, ArgsUsage: c.Args, Hidden: c.Hidden, OnUsageError: usage,
+			Name: c.Name, Aliases: c.Aliases, Usage: c.Summary, Description: fitted(c.Help), ArgsUsage: c.Args, Hidden: c.Hidden, OnUsageError: usage,
 			ShellComplete: func(ctx context.Context, cmd *cli.Command) { complete(ctx, cmd, c) },
 			Action: func(ctx context.Context, cmd *cli.Command) error {
 				return c.Run(ctx, streams(cmd), cmd.Args().Slice())
@@ -50,6 +52,29 @@ func Command(m *core.Manager, options ...console.Option) *cli.Command {
 		group.Commands = append(group.Commands, command)
 	}
 	return group
+}
+
+// fitted sets those paragraphs anew whose lines are too wide for a terminal of 80 columns:
+// urfave/cli moves each line three columns in, and breaks none.
+func fitted(help string) string {
+	const room = 80 - 3
+	paragraphs := strings.Split(help, "\n\n")
+	for i, p := range paragraphs {
+		wide := func(line string) bool { return utf8.RuneCountInString(line) > room }
+		if !slices.ContainsFunc(strings.Split(p, "\n"), wide) {
+			continue
+		}
+		var lines []string
+		for _, word := range strings.Fields(p) {
+			if last := len(lines) - 1; last >= 0 && !wide(lines[last]+" "+word) {
+				lines[last] += " " + word
+			} else {
+				lines = append(lines, word)
+			}
+		}
+		paragraphs[i] = strings.Join(lines, "\n")
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 func flagOf(f console.Flag) cli.Flag {

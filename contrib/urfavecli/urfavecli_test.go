@@ -176,3 +176,21 @@ func TestWithoutAYesNothingIsRecordedOrMade(t *testing.T) {
 		t.Errorf("the home holds %v, %v", entries, err)
 	}
 }
+
+func TestWhatACommandDoesIsToldInLinesThatFitATerminal(t *testing.T) {
+	p := newPerson(t)
+	for _, command := range []string{"", "enable", "disable", "status", "schema", "inspect", "log", "receipts", "export", "reset", "flush", "share"} {
+		out, _, _ := p.run(strings.Fields("telemetry " + command + " --help")...)
+		_, told, found := strings.Cut(out, "DESCRIPTION:\n")
+		told, _, ends := strings.Cut(told, "OPTIONS:")
+		if !found || !ends {
+			t.Errorf("%q shows\n%s", command, out)
+		}
+		told, _, _ = strings.Cut(told, "COMMANDS:")
+		for line := range strings.Lines(told) {
+			if len(line) > len("\n")+80 {
+				t.Errorf("%q shows a line of %d columns: %s", command, len(line)-1, line)
+			}
+		}
+	}
+}

@@ -129,8 +129,8 @@ func (s *commands) status() *Command {
 	var format *outputFormat
 	c := s.command("status", "Show whether telemetry is on, who decided, and what waits",
 		"Show whether telemetry is on, who decided, and what waits to be sent.\n\n"+
-			"It changes nothing and contacts nobody. The exit code is 0 also\n"+
-			"when telemetry is off.",
+			"It changes nothing and contacts nobody. The exit code is 0 also when\n"+
+			"telemetry is off.",
 		func(c *call) error {
 			switch {
 			case *check && !mayCheck:

@@ -30,10 +30,10 @@ var looks = []string{
 	"telemetry schema --help", "telemetry share --help",
 }
 
-// named are the colours that each person's terminal shows as they are used to: bold, dim, and
+// named are the colours that each person's terminal shows as they are used to: bold, and
 // red and green of the first eight, which people choose so that they can be read. Any other way
-// to name a colour brings one that somebody's background hides.
-var named = regexp.MustCompile("\x1b\\[(0|1|2|31|32)m")
+// to name a colour brings one that somebody's background hides, and so does dim.
+var named = regexp.MustCompile("\x1b\\[(0|1|31|32)m")
 
 // redrawn is how a line of progress begins that is drawn over another.
 var redrawn = regexp.MustCompile("\r?\x1b\\[K|\r")

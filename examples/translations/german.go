@@ -621,8 +621,8 @@ var German = console.Messages{
 	"Show whether telemetry is on, who decided, and what waits": "Zeigen, ob die Telemetrie an ist, wer entschieden hat und was wartet",
 	"Show whether telemetry is on, who decided, and what waits to be sent.\n" +
 		"\n" +
-		"It changes nothing and contacts nobody. The exit code is 0 also\n" +
-		"when telemetry is off.": "Zeigt, ob die Telemetrie an ist, wer entschieden hat und was auf den Versand wartet.\n" +
+		"It changes nothing and contacts nobody. The exit code is 0 also when\n" +
+		"telemetry is off.": "Zeigt, ob die Telemetrie an ist, wer entschieden hat und was auf den Versand wartet.\n" +
 		"\n" +
 		"Nichts wird verändert oder geschrieben, und niemand wird kontaktiert. Der Exit-Code ist\n" +
 		"auch dann 0, wenn die Telemetrie aus ist.",

@@ -613,8 +613,8 @@ var Japanese = console.Messages{
 	"Show whether telemetry is on, who decided, and what waits": "テレメトリが有効か、誰が決めたか、何が待機中かを表示します",
 	"Show whether telemetry is on, who decided, and what waits to be sent.\n" +
 		"\n" +
-		"It changes nothing and contacts nobody. The exit code is 0 also\n" +
-		"when telemetry is off.": "テレメトリが有効か、誰が決めたか、何が送信待ちかを表示します。\n" +
+		"It changes nothing and contacts nobody. The exit code is 0 also when\n" +
+		"telemetry is off.": "テレメトリが有効か、誰が決めたか、何が送信待ちかを表示します。\n" +
 		"\n" +
 		"何も変更せず、何も書き込まず、どこにも接続しません。テレメトリが無効でも終了コードは\n" +
 		"0 です。",

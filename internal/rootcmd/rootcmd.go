@@ -1,6 +1,6 @@
 // Package rootcmd is what the programs telemetry and telemetry-relay have in common: their
-// version, how they refuse an unknown command, how they say what went wrong, and with which
-// exit code.
+// version, how their help is laid out, how they refuse an unknown command, how they say what went
+// wrong, and with which exit code.
 package rootcmd
 
 import (
@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gotoolbase/telemetry/cmd/telemetry/telemetrycmd"
+	"github.com/gotoolbase/telemetry/internal/cobrahelp"
 	"github.com/gotoolbase/telemetry/internal/manpage"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/version"
@@ -35,6 +36,7 @@ func Prepare(cmd *cobra.Command) {
 		}
 	}
 	cmd.SetHelpCommand(help())
+	cobrahelp.Fit(cmd)
 	manpage.AddCommand(cmd)
 }
 

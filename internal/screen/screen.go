@@ -54,14 +54,13 @@ func New(w io.Writer, lookup func(string) (string, bool)) Screen {
 // Colour is how text looks where there is colour.
 type Colour string
 
-// The colours. Plain is none.
+// The colours. Plain is none. There is no dim one: what is dimmed on a ground that is neither
+// black nor white, such as Solarized's, cannot be read.
 const (
 	Plain Colour = ""
 	Bold  Colour = "\x1b[1m"
 	Red   Colour = "\x1b[31m"
 	Green Colour = "\x1b[32m"
-
-	dim Colour = "\x1b[2m"
 )
 
 // Paint returns text in a colour, or as it is where there are none.
@@ -82,6 +81,10 @@ type Row struct {
 // terminal values stand under their labels.
 const leastValue = 28
 
+// idColumns is how wide an ID or a receipt is. Where there is no room for one beside its label, it
+// stands under it: in one piece it can be compared and copied.
+const idColumns = 32
+
 // Table writes rows, and cleans their values. A label that is the same as the one before is
 // not repeated on a terminal; in a pipe each line stands for itself.
 func (s Screen) Table(rows []Row) {
@@ -95,10 +98,12 @@ func (s Screen) Table(rows []Row) {
 	for _, r := range rows {
 		width = max(width, Width(r.Label))
 	}
-	room, stacked := s.Columns-width-2, false
-	if room < leastValue {
-		room, stacked = s.Columns-2, true
-	}
+	s.table(rows, width)
+}
+
+// table writes rows on a terminal, beside labels that are so wide.
+func (s Screen) table(rows []Row, width int) {
+	roomBeside := s.Columns - width - 2
 	last := ""
 	for _, r := range rows {
 		label := r.Label
@@ -106,10 +111,15 @@ func (s Screen) Table(rows []Row) {
 			label = ""
 		}
 		last = r.Label
-		if stacked && label != "" {
-			fmt.Fprintln(s, s.Paint(dim, label))
+		room := roomBeside
+		stacked := room < leastValue || room < idColumns && longestWord(r.Value) == idColumns
+		if stacked {
+			room = s.Columns - 2
+			if label != "" {
+				fmt.Fprintln(s, label)
+			}
 		}
-		for i, line := range Wrap(r.Value, room) {
+		for i, line := range Wrap(r.Value, min(room, PageWidth)) {
 			beside := label
 			if stacked || i > 0 {
 				beside = ""
@@ -118,9 +128,17 @@ func (s Screen) Table(rows []Row) {
 			if !stacked {
 				indent += width - Width(beside)
 			}
-			fmt.Fprintf(s, "%s%s%s\n", s.Paint(dim, beside), strings.Repeat(" ", indent), s.Paint(r.Colour, line))
+			fmt.Fprintf(s, "%s%s%s\n", beside, strings.Repeat(" ", indent), s.Paint(r.Colour, line))
 		}
 	}
+}
+
+// longestWord returns how wide the widest piece of a text is that no line break parts.
+func longestWord(text string) (columns int) {
+	for _, p := range pieces(text) {
+		columns = max(columns, Width(p.text))
+	}
+	return columns
 }
 
 // Cell is a field of a grid. A terminal shows the short text; programs that read a pipe get
@@ -134,7 +152,8 @@ type Cell struct {
 func Same(text string, c Colour) Cell { return Cell{text, text, c} }
 
 // Grid writes a table with a heading, and cleans its cells. In a pipe, fields are separated
-// by tabs, and the heading is left out.
+// by tabs, and the heading is left out. Sentences, which are for the last column, are broken in
+// it; a grid for which the terminal is too narrow all the same is stacked.
 func (s Screen) Grid(heading []string, rows [][]Cell) {
 	if !s.Terminal {
 		for _, row := range rows {
@@ -153,24 +172,36 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 			widths[i] = max(widths[i], Width(Clean(row[i].Short)))
 		}
 	}
-	if s.Columns > 0 && sum(widths)+2*(len(widths)-1) > s.Columns {
+	last := len(heading) - 1
+	room, needs := PageWidth, 0
+	if s.Columns > 0 {
+		room = min(room, s.Columns-sum(widths[:last])-2*last)
+	}
+	for _, row := range rows {
+		needs = max(needs, longestWord(row[last].Short))
+	}
+	if widths[last] > room && (room < leastBeside || needs > room) {
 		s.stack(heading, rows)
 		return
 	}
 	line := func(row []Cell) {
 		var b strings.Builder
-		for i, c := range row {
+		for i, c := range row[:last] {
 			text := Clean(c.Short)
 			b.WriteString(s.Paint(c.Colour, text))
-			if i+1 < len(row) {
-				b.WriteString(strings.Repeat(" ", widths[i]-Width(text)+2))
+			b.WriteString(strings.Repeat(" ", widths[i]-Width(text)+2))
+		}
+		for i, text := range Wrap(row[last].Short, room) {
+			if i > 0 {
+				b.WriteString("\n" + strings.Repeat(" ", sum(widths[:last])+2*last))
 			}
+			b.WriteString(s.Paint(row[last].Colour, text))
 		}
 		fmt.Fprintln(s, strings.TrimRight(b.String(), " "))
 	}
 	top := make([]Cell, len(heading))
 	for i, h := range heading {
-		top[i] = Same(h, dim)
+		top[i] = Same(h, Plain)
 	}
 	line(top)
 	for _, row := range rows {
@@ -178,8 +209,12 @@ func (s Screen) Grid(heading []string, rows [][]Cell) {
 	}
 }
 
-// stack writes a grid that is wider than the terminal as one small table a row.
+// stack writes a grid that is wider than the terminal as one small table a row, all of them alike.
 func (s Screen) stack(heading []string, rows [][]Cell) {
+	width := 0
+	for _, h := range heading {
+		width = max(width, Width(h))
+	}
 	for i, row := range rows {
 		if i > 0 {
 			fmt.Fprintln(s)
@@ -190,7 +225,7 @@ func (s Screen) stack(heading []string, rows [][]Cell) {
 				fields = append(fields, Row{heading[j], text, c.Colour})
 			}
 		}
-		s.Table(fields)
+		s.table(fields, width)
 	}
 }
 

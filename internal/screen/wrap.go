@@ -11,6 +11,10 @@ import (
 // that is wider: longer lines are hard to read.
 const PageWidth = 78
 
+// widestLine is where a sentence ends on a wide terminal that stands alone. It is wider than a page,
+// so that the command which many of them name can be copied in one piece.
+const widestLine = 100
+
 // Paragraph writes text with line breaks.
 func (s Screen) Paragraph(text string) { s.Item("", text) }
 
@@ -33,7 +37,7 @@ func (s Screen) Item(mark, text string) {
 func (s Screen) Line(c Colour, text string) {
 	lines := []string{Clean(text)}
 	if s.Columns > 0 {
-		lines = Wrap(text, s.Columns)
+		lines = Wrap(text, min(s.Columns, widestLine))
 	}
 	for _, line := range lines {
 		_, _ = s.Write([]byte(s.Paint(c, line) + "\n"))
@@ -55,51 +59,133 @@ func (s Screen) Text(text string) {
 }
 
 // Help writes the help of a command: its lines stay where they fit. On a terminal that is too
-// narrow for one, a paragraph is set anew, and what stands beside the name of a command or of a
-// flag stays in its column, or comes under the name where that leaves too little.
+// narrow for one, a paragraph is set anew, and what stands beside the names of commands or of flags
+// stays in its column, or comes under all the names of a list where that leaves one too little.
 func (s Screen) Help(text string) {
+	if s.Columns == 0 {
+		s.Text(text)
+		return
+	}
 	var paragraph []string
+	var list []entry
 	end := func() {
 		if slices.ContainsFunc(paragraph, func(line string) bool { return Width(line) > s.Columns }) {
 			s.Paragraph(joined(paragraph))
 		} else {
 			s.Text(strings.Join(paragraph, "\n"))
 		}
-		paragraph = nil
+		s.list(list)
+		paragraph, list = nil, nil
 	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(Clean(strings.TrimRight(line, "\r\n")), " ")
-		if s.Columns > 0 && line != "" && line[0] != ' ' {
-			paragraph = append(paragraph, line)
-			continue
-		}
-		end()
-		name, beside := besideName(line)
 		switch {
 		case line == "":
+			end()
 			_, _ = s.Write([]byte("\n"))
-		case s.Columns == 0 || Width(line) <= s.Columns || beside == "":
-			s.Text(line)
-		case s.Columns-Width(name) >= leastBeside:
-			s.Item(name, beside)
+		case line[0] == ' ':
+			if paragraph != nil {
+				end()
+			}
+			list = append(list, newEntry(line, list))
 		default:
-			s.Text(name)
-			s.Item("        ", beside)
+			if list != nil {
+				end()
+			}
+			paragraph = append(paragraph, line)
 		}
 	}
 	end()
 }
 
-// besideName splits a line of a list into the name with the spaces around it, and what stands
-// beside it: "" where it is no such line.
-func besideName(line string) (name, beside string) {
+// entry is a line of a list: a name with the spaces around it, "" where there is nothing beside
+// one, and what is.
+type entry struct{ line, name, beside string }
+
+// newEntry splits a line of a list. What goes on with the line before has a name of spaces; the
+// longest name may have but one space behind it.
+func newEntry(line string, before []entry) entry {
 	inner := strings.TrimLeft(line, " ")
+	indent := line[:len(line)-len(inner)]
+	if strings.HasPrefix(inner, "# ") && len(indent) > len(underName) {
+		return entry{line, indent, inner}
+	}
+	if len(before) > 0 {
+		column := Width(before[len(before)-1].name)
+		word, _, _ := strings.Cut(inner, " ")
+		for _, name := range []string{indent, indent + word + " "} {
+			if column > 0 && Width(name) == column && strings.HasPrefix(line, name) {
+				return entry{line, name, line[len(name):]}
+			}
+		}
+	}
 	gap := strings.Index(inner, "  ")
 	if gap < 0 {
-		return "", ""
+		return entry{line: line}
 	}
-	beside = strings.TrimLeft(inner[gap:], " ")
-	return strings.TrimSuffix(line, beside), beside
+	beside := strings.TrimLeft(inner[gap:], " ")
+	return entry{line, strings.TrimSuffix(line, beside), beside}
+}
+
+// underName is how far in stands what is beside a name elsewhere.
+const underName = "        "
+
+// list writes the lines of one list, all of them in the same way.
+func (s Screen) list(entries []entry) {
+	under := slices.ContainsFunc(entries, func(e entry) bool {
+		return Width(e.line) > s.Columns && e.name != "" && s.Columns-Width(e.name) < leastBeside
+	})
+	for _, e := range entries {
+		name := strings.TrimRight(e.name, " ")
+		switch {
+		case e.name == "" || !under && Width(e.line) <= s.Columns:
+			s.line(e.line)
+		case !under:
+			s.beside(e.name, e.beside)
+		default:
+			if name != "" {
+				s.line(name)
+			}
+			s.beside(underName, e.beside)
+		}
+	}
+}
+
+// line writes a line of a list. What goes on with one that is too wide stands further in: it is no
+// line of its own, such as another example. What stands under a name is none already.
+func (s Screen) line(text string) {
+	if Width(text) <= s.Columns {
+		_, _ = s.Write([]byte(text + "\n"))
+		return
+	}
+	rest := strings.TrimLeft(text, " ")
+	indent := text[:len(text)-len(rest)]
+	if strings.HasPrefix(rest, "# ") {
+		s.beside(indent, rest)
+		return
+	}
+	first := Wrap(rest, s.Columns-len(indent))[0]
+	_, _ = s.Write([]byte(indent + first + "\n"))
+	if rest = strings.TrimPrefix(rest, first); rest != "" {
+		if len(indent) < len(underName) {
+			indent += "    "
+		}
+		s.Item(indent, rest)
+	}
+}
+
+// beside writes what stands beside a name. A comment goes on as one.
+func (s Screen) beside(name, text string) {
+	const hash = "# "
+	comment, is := strings.CutPrefix(text, hash)
+	if !is {
+		s.Item(name, text)
+		return
+	}
+	for _, part := range Wrap(comment, s.Columns-Width(name)-len(hash)) {
+		_, _ = s.Write([]byte(name + hash + part + "\n"))
+		name = strings.Repeat(" ", Width(name))
+	}
 }
 
 // leastBeside is the least room beside a name in which words do not stand one under the other.

@@ -49,9 +49,19 @@ func TestHelpKeepsItsLinesWhereTheyFitAndIsSetAnewWhereNot(t *testing.T) {
 	}{
 		"a pipe":          {0, help, help},
 		"a wide terminal": {80, help, help},
-		"a narrow one": {14, help, "Say yes to\nwhat is sent.\n\nUsage:\n  mytool\n  enable\n  [flags]\n\nFlags:\n      --local\n" +
-			"        keep\n        everything\n        on\n        this\n        machine\n  -o, --output\n  text|json\n        for\n        people\n"},
-		"beside a name":       {44, help, strings.Replace(help, " this machine", "\n"+strings.Repeat(" ", 22)+"this machine", 1)},
+		"a narrow one": {14, help, "Say yes to\nwhat is sent.\n\nUsage:\n  mytool\n      enable\n      [flags]\n\nFlags:\n      --local\n" +
+			"        keep\n        everything\n        on\n        this\n        machine\n  -o, --output\n      text|json\n        for\n        people\n"},
+		"beside a name": {44, help, strings.Replace(help, " this machine", "\n"+strings.Repeat(" ", 22)+"this machine", 1)},
+		"a list is of one kind": {40, "Flags:\n  -h, --help               help for log\n  -o, --output text|json   for people or for programs\n",
+			"Flags:\n  -h, --help\n        help for log\n  -o, --output text|json\n        for people or for programs\n"},
+		"the longest name, and what goes on with a line": {40, "Commands:\n  verify        Hold the ledger against its chain\n                of hashes, all of it, from the beginning\n  verify-export Check the signature of an export\n",
+			"Commands:\n  verify        Hold the ledger against\n                its chain\n                of hashes, all of it,\n                from the beginning\n  verify-export Check the signature of\n                an export\n"},
+		"a comment goes on as one": {40, "  quiet: 24h         # from a request to the first call\n                   # of a vendor\n  # where this program may not be installed\n",
+			"  quiet: 24h\n        # from a request to the first\n        # call\n        # of a vendor\n  # where this program may not be\n  # installed\n"},
+		"what is under a name goes on below": {40, "  --since time\n        only what was sent since then: a time such as 24h\n",
+			"  --since time\n        only what was sent since then: a\n        time such as 24h\n"},
+		"an example goes on further in": {40, "  mytool telemetry inspect --next --raw | gunzip\n  mytool telemetry inspect\n",
+			"  mytool telemetry inspect --next --raw\n      | gunzip\n  mytool telemetry inspect\n"},
 		"a script of no gaps": {12, japanese, "利用状況を送\n信します。\n"},
 		"nothing":             {40, "", ""},
 	} {
@@ -124,6 +134,35 @@ func TestATableStandsBesideItsLabelsUnderThemOrOnOneLineEach(t *testing.T) {
 	}
 }
 
+func TestAWordThatIsWholeOnlyUnderItsLabelStandsThere(t *testing.T) {
+	t.Parallel()
+	table := []screen.Row{
+		{Label: "Decision", Value: "1"},
+		{Label: "Receipt", Value: "0123456789abcdef0123456789abcdef"},
+		{Label: "Kept in", Value: "/a/path/that/is/wider/than/the/terminal/anyhow"},
+	}
+	const want = "Decision  1\n" +
+		"Receipt\n  0123456789abcdef0123456789abcdef\n" +
+		"Kept in   /a/path/that/is/wider/than/the/terminal/anyhow\n"
+	if got := on(40, false, func(s screen.Screen) { s.Table(table) }); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestSentencesAreNoWiderOnAWideTerminal(t *testing.T) {
+	t.Parallel()
+	sentence := strings.Repeat("one more word ", 20)
+	shown := on(200, false, func(s screen.Screen) {
+		s.Line(screen.Plain, sentence)
+		s.Table([]screen.Row{{Label: "Which means", Value: sentence}})
+	})
+	for line := range strings.Lines(shown) {
+		if w := screen.Width(line); w > 100 {
+			t.Errorf("a line of %d columns: %s", w, line)
+		}
+	}
+}
+
 func TestAGridThatIsTooWideIsStacked(t *testing.T) {
 	t.Parallel()
 	heading := []string{"REQUEST", "STATE", "SINCE"}
@@ -138,6 +177,25 @@ func TestAGridThatIsTooWideIsStacked(t *testing.T) {
 		0:  "0123456789abcdef\tverified\t2026-01-02T03:04:05Z\nfedcba9876543210\t\t2026-01-03T03:04:05Z\n",
 	} {
 		if got := on(columns, false, draw); got != want {
+			t.Errorf("in %d columns:\n%s\nwant\n%s", columns, got, want)
+		}
+	}
+}
+
+func TestSentencesInAGridAreBrokenInTheirColumn(t *testing.T) {
+	t.Parallel()
+	grid := [][]screen.Cell{
+		{screen.Same("asking", screen.Plain), screen.Same("", screen.Plain)},
+		{screen.Same("answered", screen.Plain), screen.Same(strings.TrimSpace(strings.Repeat("and so on ", 10)), screen.Plain)},
+	}
+	draw := func(s screen.Screen) { s.Grid([]string{"EVENT", "WHAT IT CAME TO"}, grid) }
+	for columns, want := range map[int]string{
+		40: "EVENT     WHAT IT CAME TO\nasking\nanswered  " + strings.Repeat("and so on and so on and so on\n          ", 3) + "and so on\n",
+		200: "EVENT     WHAT IT CAME TO\nasking\nanswered  " +
+			strings.Repeat("and so on ", 7) + "and so\n          on and so on and so on\n",
+		29: "EVENT\n  asking\n\nEVENT\n  answered\nWHAT IT CAME TO\n  and so on",
+	} {
+		if got := on(columns, false, draw); !strings.HasPrefix(got, want) {
 			t.Errorf("in %d columns:\n%s\nwant\n%s", columns, got, want)
 		}
 	}
@@ -169,5 +227,18 @@ func TestColourIsThereOnlyWhereItIsWanted(t *testing.T) {
 	coloured := on(80, true, func(s screen.Screen) { s.Table(rows) })
 	if strings.Contains(plain, "\x1b") || !strings.Contains(coloured, string(screen.Green)+"on\x1b[0m") {
 		t.Errorf("plain %q, coloured %q", plain, coloured)
+	}
+}
+
+func TestNothingIsDimmed(t *testing.T) {
+	t.Parallel()
+	for _, columns := range []int{40, 80} {
+		shown := on(columns, true, func(s screen.Screen) {
+			s.Table(rows)
+			s.Grid([]string{"STATE"}, [][]screen.Cell{{screen.Same("verified", screen.Green)}})
+		})
+		if strings.Contains(shown, "\x1b[2m") {
+			t.Errorf("in %d columns: %q", columns, shown)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/tty"
 )
 
@@ -21,7 +22,9 @@ func (s surroundings) confirm(cmd *cobra.Command, says, question string) error {
 	if !tty.Is(in) || !tty.Is(out) {
 		return usage("there is no terminal to ask at: add --yes if this is meant")
 	}
-	fmt.Fprintf(out, "%s\n%s [y/N] ", says, question)
+	terminal := s.screen(out)
+	terminal.Line(screen.Plain, says)
+	fmt.Fprintf(terminal, "%s [y/N] ", question)
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil {
 		fmt.Fprintln(out)

@@ -135,7 +135,7 @@ func (s surroundings) printCheck(cmd *cobra.Command, c *config, opened map[strin
 		return screen.WriteJSON(cmd.OutOrStdout(), j)
 	}
 	out := s.screen(cmd.OutOrStdout())
-	fmt.Fprintf(out, "%s No vendor was contacted.\n", out.Paint(screen.Green, "The relay would run."))
+	out.Line(screen.Green, "The relay would run. No vendor was contacted.")
 	out.Table(j.rows())
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/deletion"
+	"github.com/gotoolbase/telemetry/internal/rootcmd"
 	"github.com/gotoolbase/telemetry/internal/screen"
 	"github.com/gotoolbase/telemetry/internal/tty"
 )
@@ -297,9 +298,9 @@ func toFoundJSON(machineID, vendor string, f deletion.Found) foundJSON {
 
 func (e *deleting) printFound(out screen.Screen, f deletion.Found) {
 	if f.Nothing {
-		fmt.Fprintf(out, "%s has nothing of this machine.\n", e.name)
+		out.Line(screen.Plain, e.name+" has nothing of this machine.")
 	} else {
-		fmt.Fprintf(out, "%s\n", out.Paint(screen.Bold, e.name+" has of the machine "+e.machineID+":"))
+		out.Line(screen.Bold, e.name+" has of the machine "+e.machineID+":")
 	}
 	var rows []screen.Row
 	for _, fact := range f.Facts {
@@ -340,7 +341,7 @@ func (e *deleting) ask() error {
 			if found, err := e.find(f); err == nil {
 				e.printFound(terminal, found)
 			} else {
-				fmt.Fprintf(terminal, "What is there could not be looked up: %v\n", err)
+				terminal.Line(screen.Plain, "What is there could not be looked up: "+err.Error())
 			}
 		}
 		if err := e.confirm(e.cmd, "Deleting cannot be undone once the vendor has begun.", "Have it deleted?"); err != nil {
@@ -386,7 +387,7 @@ func isOpen(r deletion.Receipt) bool {
 // pause waits for the next look, longer where the vendor says so.
 func (e *deleting) pause(last error) error {
 	if last != nil {
-		fmt.Fprintf(e.cmd.ErrOrStderr(), program+": %v; asking again in %v\n", last, max(e.every, driver.Wait(last)))
+		rootcmd.Complain(e.cmd.ErrOrStderr(), program, fmt.Errorf("%w; asking again in %v", last, max(e.every, driver.Wait(last))))
 	}
 	select {
 	case <-e.cmd.Context().Done():

@@ -341,10 +341,12 @@ func (s surroundings) listText(cmd *cobra.Command, out screen.Screen, place *led
 	}
 	out.Grid(heading, rows)
 	if waiting != "" {
-		fmt.Fprintf(out, "\nSome wait for you. What to do: %s\n", place.hint("show", waiting[:shortID]))
+		fmt.Fprintln(out)
+		out.Line(screen.Plain, "Some wait for you. What to do: "+place.hint("show", waiting[:shortID]))
 	}
 	if listed == only.Limit {
-		fmt.Fprintf(out, "\nThere may be more: %s\n", place.hint("list", "--after", last))
+		fmt.Fprintln(out)
+		out.Line(screen.Plain, "There may be more: "+place.hint("list", "--after", last))
 	}
 	return listed, nil
 }

@@ -87,8 +87,9 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 		Use:   "retry ID",
 		Short: "Have those vendors asked again where something went wrong",
 		Long: "Have those vendors asked again that refused a deletion or left it to a person, and those\n" +
-			"that would be tried again later, once somebody has seen to it, such as to a key. A relay takes it up within a minute if one runs, else\n" +
-			"when it starts. The first four characters of the ID will do.",
+			"that would be tried again later, once somebody has seen to it, such as to a key. A relay\n" +
+			"takes it up within a minute if one runs, else when it starts. The first four characters\n" +
+			"of the ID will do.",
 		Example:           "  " + program + " deletions retry 4f2a --config relay.yaml",
 		Args:              oneID,
 		ValidArgsFunction: ledger.completeID(deletions.Deletion.NeedsPerson),
@@ -118,9 +119,9 @@ func (s surroundings) retry(ledger *ledgerPlace) *cobra.Command {
 		}
 		out := s.screen(cmd.OutOrStdout())
 		for _, v := range vendors {
-			fmt.Fprintf(out, "%s is asked again: within a minute if a relay runs, else when it starts.\n", screen.Clean(v))
+			out.Line(screen.Plain, v+" is asked again: within a minute if a relay runs, else when it starts.")
 		}
-		fmt.Fprintf(out, "How it goes on: %s\n", ledger.hint("show", e.ID[:shortID]))
+		out.Line(screen.Plain, "How it goes on: "+ledger.hint("show", e.ID[:shortID]))
 		return nil
 	}
 	return cmd
@@ -178,7 +179,7 @@ func (s surroundings) done(ledger *ledgerPlace) *cobra.Command {
 			if err := l.Done(e.ID, *by, *why); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "It is written down: %s\n", ledger.hint("show", e.ID[:shortID]))
+			s.screen(cmd.OutOrStdout()).Line(screen.Plain, "It is written down: "+ledger.hint("show", e.ID[:shortID]))
 			return nil
 		})
 	}
@@ -243,7 +244,7 @@ func (s surroundings) add(ledger *ledgerPlace) *cobra.Command {
 		if !told.New {
 			says = "It was in the ledger already"
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s, and due by %s: %s\n", says, screen.When(told.DueAt), ledger.hint("show", told.ID[:shortID]))
+		s.screen(cmd.OutOrStdout()).Line(screen.Plain, fmt.Sprintf("%s, and due by %s: %s", says, screen.When(told.DueAt), ledger.hint("show", told.ID[:shortID])))
 		return nil
 	}
 	return cmd

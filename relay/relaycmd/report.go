@@ -189,7 +189,7 @@ func (o *reportOptions) count(cmd *cobra.Command, q report.Query) (*report.Data,
 		}
 	}
 	if c.Damaged > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: left out: %d lines that are no events, beside %d that are\n", program, c.Damaged, c.Events)
+		rootcmd.Complain(cmd.ErrOrStderr(), program, fmt.Errorf("left out: %d lines that are no events, beside %d that are", c.Damaged, c.Events))
 	}
 	return c.Data()
 }
@@ -235,9 +235,9 @@ func (o *reportOptions) write(cmd *cobra.Command, page *report.Page) error {
 	switch {
 	case len(page.Charts) > 0:
 	case page.Waiting && page.Public:
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: nothing is on the page: no day that is closed had %d installations; --k 1 shows all, for your eyes only\n", program, page.K)
+		rootcmd.Complain(cmd.ErrOrStderr(), program, fmt.Errorf("nothing is on the page: no day that is closed had %d installations; --k 1 shows all, for your eyes only", page.K))
 	default:
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: nothing is on the page: there was no event\n", program)
+		rootcmd.Complain(cmd.ErrOrStderr(), program, errors.New("nothing is on the page: there was no event"))
 	}
 	return nil
 }

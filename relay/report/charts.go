@@ -40,7 +40,7 @@ type Row struct {
 	Cells []Cell
 	// Size is how long its bar is or how high its column, of a hundred.
 	Size float64
-	// Soft is drawn paler: what is put together, or a time that is not over.
+	// Soft is drawn fainter: what is put together, or a time that is not over.
 	Soft bool
 	// Bars are the parts of a histogram, of a hundred; Mid and Far are those in which the
 	// 50th and the 95th percentile lie.
@@ -186,7 +186,7 @@ func (v view) columns(c *Chart, windows []window) {
 		c.Notes = append(c.Notes, fmt.Sprintf("Numbers under %d are not shown.", v.k))
 	}
 	if c.Rows[len(c.Rows)-1].Soft {
-		c.Notes = append(c.Notes, "The last, paler column is not over.")
+		c.Notes = append(c.Notes, "The last, fainter column is not over.")
 	}
 }
 

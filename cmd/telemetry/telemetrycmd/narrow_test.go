@@ -127,7 +127,7 @@ func TestStatusFitsANarrowTerminal(t *testing.T) {
 }
 
 func withoutColour(text string) string {
-	for _, c := range []screen.Colour{screen.Bold, screen.Red, screen.Green, "\x1b[2m", "\x1b[0m"} {
+	for _, c := range []screen.Colour{screen.Bold, screen.Red, screen.Green, "\x1b[0m"} {
 		text = strings.ReplaceAll(text, string(c), "")
 	}
 	return text

@@ -55,10 +55,8 @@
 package telemetrycmd
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,7 +65,7 @@ import (
 	"github.com/gotoolbase/telemetry/core"
 	"github.com/gotoolbase/telemetry/core/console"
 	"github.com/gotoolbase/telemetry/core/props"
-	"github.com/gotoolbase/telemetry/internal/screen"
+	"github.com/gotoolbase/telemetry/internal/cobrahelp"
 )
 
 // Option changes what Wire, New, Commands and Ask do. Tools rarely need one.
@@ -150,7 +148,7 @@ func newGroup(m *core.Manager, list ...Option) (group *cobra.Command, add func()
 		PersistentPostRun: func(*cobra.Command, []string) {},
 	}
 	group.SetFlagErrorFunc(asUsageError)
-	fitHelp(group)
+	cobrahelp.Fit(group)
 	requireNothing(group)
 	return group, func() {
 		_, group.Long = console.Group(name, gather(list).console...)
@@ -225,35 +223,9 @@ func face(c *console.Command, path func() string) *cobra.Command {
 		return c.Run(contextOf(cmd), streamsOf(cmd), args)
 	}
 	cmd.SetFlagErrorFunc(asUsageError)
-	fitHelp(cmd)
+	cobrahelp.Fit(cmd)
 	requireNothing(cmd)
 	return cmd
-}
-
-// fitHelp has the tool's help break its lines between words on a terminal that is narrower than
-// they are, which cobra's leaves to the terminal. Help with colours of its own is left alone.
-func fitHelp(own *cobra.Command) {
-	own.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		help := new(cobra.Command).HelpFunc()
-		if parent := own.Parent(); parent != nil {
-			help = parent.HelpFunc()
-		}
-		out := cmd.OutOrStdout()
-		on := screen.New(out, os.LookupEnv)
-		if !on.Terminal {
-			help(cmd, args)
-			return
-		}
-		var text bytes.Buffer
-		cmd.SetOut(&text)
-		defer cmd.SetOut(out)
-		help(cmd, args)
-		if bytes.ContainsRune(text.Bytes(), '\x1b') {
-			_, _ = text.WriteTo(out)
-			return
-		}
-		on.Help(text.String())
-	})
 }
 
 // addFlag adds a flag of the console's, with its completions.

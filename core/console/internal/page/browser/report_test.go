@@ -109,3 +109,31 @@ return {ID:s.id,Rows:s.querySelectorAll("tbody tr").length,File:a.download,CSV:a
 		}
 	}
 }
+
+func TestNoNumberOfAReportIsBeyondTheEdgeOfAPhone(t *testing.T) {
+	base, _ := reports(t)
+	ctx := chromium(t)
+	for _, width := range []int64{320, 360, 400, 560} {
+		screen{width, "light"}.set(t, ctx)
+		open(t, ctx, base+"/operator.html")
+		// The table of those who come back has a column a week and that of durations a drawing: people
+		// scroll in them.
+		beyond := ask[[]string](t, ctx, `[...document.querySelectorAll("section .scroll")].filter(s=>!s.closest("details")&&!s.closest(".heat,.histograms")&&s.scrollWidth>s.clientWidth)
+			.map(s=>s.closest("section").querySelector("h2").textContent+": "+(s.scrollWidth-s.clientWidth))`)
+		if len(beyond) > 0 {
+			t.Errorf("%d px: %q", width, beyond)
+		}
+		if broken := ask[[]string](t, ctx, brokenWords); len(broken) > 0 {
+			t.Errorf("%d px: broken in the middle: %q", width, broken)
+		}
+	}
+}
+
+// brokenWords are names in the first columns of tables that stand on two lines.
+const brokenWords = `(()=>{const broken=[];
+for(const cell of document.querySelectorAll("section tbody th")){
+const walk=document.createTreeWalker(cell,NodeFilter.SHOW_TEXT);
+for(let n;n=walk.nextNode();)for(const m of n.data.matchAll(/[\w.]+/g)){
+const r=document.createRange();r.setStart(n,m.index);r.setEnd(n,m.index+m[0].length);
+if(new Set([...r.getClientRects()].map(b=>b.top)).size>1)broken.push(m[0])}}
+return broken})()`

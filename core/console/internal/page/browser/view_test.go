@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/gotoolbase/telemetry/core/console/internal/page/samples"
 )
 
 // violation is what axe finds.
@@ -81,3 +83,32 @@ func TestThePageIsFitForEverybodyAtEveryWidthInLightAndDark(t *testing.T) {
 const overflowing = `(()=>{const w=document.documentElement.clientWidth;
 if(document.documentElement.scrollWidth<=w&&document.body.scrollWidth<=w)return [];
 return ["page "+document.documentElement.scrollWidth].concat([...document.querySelectorAll("body *")].filter(e=>e.getBoundingClientRect().right>w+1&&!e.closest(".scroll,pre,.skip")).slice(0,5).map(e=>e.tagName+"."+e.className))})()`
+
+func TestNamesInTheTableOfFieldsAreWhole(t *testing.T) {
+	ctx := chromium(t)
+	for _, width := range []int64{360, 768, 1600} {
+		address, _ := served(t, samples.Typical())
+		screen{width, "light"}.set(t, ctx)
+		open(t, ctx, address)
+		if broken := ask[[]string](t, ctx, brokenNames); len(broken) > 0 {
+			t.Errorf("%d px: broken in the middle: %q", width, broken)
+		}
+		if cut := ask[[]string](t, ctx, cutCaptions); len(cut) > 0 {
+			t.Errorf("%d px: cut at the edge: %q", width, cut)
+		}
+	}
+}
+
+// brokenNames are words of the table of fields, such as a type, that stand on two lines. What is on
+// this machine, the last column, may: an ID is longer than any column.
+const brokenNames = `(()=>{const broken=[];
+for(const cell of document.querySelectorAll(".of-fields tbody th,.of-fields td:not(:last-child)")){
+const walk=document.createTreeWalker(cell,NodeFilter.SHOW_TEXT);
+for(let n;n=walk.nextNode();)for(const m of n.data.matchAll(/[\w.]+/g)){
+const r=document.createRange();r.setStart(n,m.index);r.setEnd(n,m.index+m[0].length);
+if(new Set([...r.getClientRects()].map(b=>b.top)).size>1)broken.push(m[0])}}
+return broken})()`
+
+// cutCaptions are captions of tables that go on where a person has to scroll to.
+const cutCaptions = `[...document.querySelectorAll("caption")].filter(c=>{const r=document.createRange();r.selectNodeContents(c);
+return r.getBoundingClientRect().right>document.documentElement.clientWidth}).map(c=>c.textContent)`

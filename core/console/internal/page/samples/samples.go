@@ -132,15 +132,15 @@ func fields() []page.Field {
 	return []page.Field{
 		{Name: "id", Group: all, Type: "uuid", Meaning: "tells events apart; random", Example: "0193a1c2-7d3e-7f10-9a4b-000000001eef"},
 		{Name: "timestamp", Group: all, Type: "time", Meaning: "when it happened", Example: "2026-11-26T09:13:00Z"},
-		{Name: "type", Group: all, Type: "text, 64 bytes", Meaning: "what kind of thing happened", Example: "command.invocation"},
+		{Name: "type", Group: all, Type: "one of command.invocation, command.error, feature.used, config.file_rewritten, update.check", Meaning: "what kind of thing happened", Example: "command.invocation"},
 		{Name: "name", Group: all, Type: "text, 64 bytes", Meaning: "which one, such as the command's path", Example: "deploy status"},
 		{Name: "duration_ms", Group: all, Type: "integer", Meaning: "how long it took, in milliseconds", Example: "412"},
 		{Name: "exit_code", Group: all, Type: "integer", Meaning: "how it ended", Example: "0"},
-		{Name: "error_class", Group: all, Type: "one of 9 words", Meaning: "what went wrong, in one word"},
+		{Name: "error_class", Group: all, Type: "one of usage, interrupted, timeout, permission, not_found, network, panic, ended_unrecorded, other", Meaning: "what went wrong, in one word"},
 		{Name: "os_version", Group: all, Type: "text", Meaning: "the system's family, such as debian 12", Example: "debian 12"},
 		{Name: "machine_id", Group: all, Type: "id", Meaning: "the installation's pseudonym", Example: machine},
-		{Name: "auth_method", Group: own, Type: "oauth, token or none", Meaning: "which way of logging in to keep", Example: "oauth"},
-		{Name: "targets", Group: own, Type: "0-9, 10-99, 100+", Meaning: "how large projects are", Example: "10-99"},
+		{Name: "metadata.auth_method", Group: own, Type: "oauth, token or none", Meaning: "which way of logging in to keep", Example: "oauth"},
+		{Name: "metadata.targets", Group: own, Type: "0-9, 10-99, 100+", Meaning: "how large projects are", Example: "10-99"},
 	}
 }
 
