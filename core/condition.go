@@ -42,6 +42,9 @@ type Condition struct {
 	// QueueUnknown says that what waits cannot be counted, DeliveriesUnknown that what was
 	// delivered and lost cannot.
 	QueueUnknown, DeliveriesUnknown bool
+	// DeliveriesGone says that the notes of deliveries were removed, by somebody, since the last reset.
+	// What was delivered and lost before that is not counted.
+	DeliveriesGone bool
 	// Failures is how many attempts failed since the last one that did not.
 	Failures int
 	// Reported counts, by reason, those of Status.Lost that the receiver was told of.
@@ -220,7 +223,7 @@ func (m *Manager) lookFurther(s *Status, notes delivery.Notes) {
 	s.SentTo = identifier{in}.stored().Receivers(own)
 	s.SentHere = slices.Contains(s.SentTo, own)
 	s.SentElsewhere = slices.ContainsFunc(s.SentTo, func(name string) bool { return name != own })
-	s.Failures, s.Reported = notes.Failures, notes.Reported
+	s.Failures, s.Reported, s.DeliveriesGone = notes.Failures, notes.Reported, notes.Gone
 	s.Running, s.RunningEvents = in.queue().Held()
 	if s.Running > 0 {
 		if s.Uploading = delivery.MayBeUnderway(in.dir); !s.Uploading {

@@ -276,6 +276,12 @@ func (e *exporting) counts() {
 	}
 	s := Status{At: e.to.At, Lost: map[string]int{}}
 	e.m.lookAtDelivery(&s)
+	if s.DeliveriesGone {
+		e.problem("the counts", errNotesGone)
+		if s.Delivered+s.Stayed+s.TotalLost() == 0 {
+			return
+		}
+	}
 	e.to.Counts = &ExportCounts{Delivered: s.Delivered, Stayed: s.Stayed, Lost: s.Lost, LastDelivered: s.LastDelivered, LastAttempt: s.LastAttempt}
 }
 

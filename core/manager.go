@@ -248,8 +248,15 @@ func (m *Manager) Status() Status {
 		s.DeliveriesUnknown = true
 	}
 	m.lookAtDelivery(&s)
+	if s.DeliveriesGone {
+		fault(errNotesGone)
+		s.DeliveriesUnknown = s.DeliveriesUnknown || s.Delivered+s.Stayed+s.TotalLost() == 0 // a zero would look like all
+	}
 	return s
 }
+
+// errNotesGone tells of notes that somebody removed. It is no guess: a reset removes what tells.
+var errNotesGone = errors.New("the notes of deliveries were removed; what was delivered and lost before that is not known")
 
 // backend is where events go after a decision.
 func (m *Manager) backend(d consent.Decision) props.BackendInfo {

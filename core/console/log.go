@@ -272,7 +272,11 @@ func (c *call) logRemarks(log core.SentLog) (lines []string) {
 		lines = append(lines, c.text("The entries up to %[1]d were cut, of %[2]s to %[3]s: the log holds 1 MiB.", log.Cut, screen.When(log.CutFrom), screen.When(log.CutTo)))
 	}
 	if log.Bytes == 0 && log.Gaps == 0 && log.Mismatch == nil {
-		if n := c.look().Delivered; n > 0 {
+		v := c.look()
+		if v.DeliveriesGone || v.DeliveriesUnknown && !v.Unseen {
+			lines = append(lines, c.text("Whether anything was delivered before is not known: the notes of deliveries are gone or damaged."))
+		}
+		if n := v.Delivered; n > 0 {
 			lines = append(lines, c.count(n, "Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.",
 				"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine."))
 		}

@@ -273,6 +273,11 @@ func (o *outputs) ordinary() {
 		o.t.Fatal(err)
 	}
 	h.sendOne()
+	if err := os.Remove(filepath.Join(h.dir, "delivery")); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "status") // of notes that somebody removed
+	h.sendOne()
 	h.setTime("delivery", time.Unix(-2, 0))
 	o.run(h, "status") // of deliveries that could not be noted
 	o.run(h, "enable", "--local")
