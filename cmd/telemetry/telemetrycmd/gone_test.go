@@ -3,6 +3,7 @@
 package telemetrycmd
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -76,4 +77,58 @@ func TestWhatIsKeptHereIsNotSaidToBeNothingWhereTheNotesAreGone(t *testing.T) {
 	p.must("deploy")
 	p.must("telemetry", "flush")
 	p.wantSaid(p.say("status"), "Kept here: at least 1 event")
+}
+
+// What another version or program wrote as JSON is dropped by the next upload, as what is none is.
+func TestALineOfTheQueueThatCannotBeReadIsNotSaidToWait(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 1)
+	slots, err := filepath.Glob(filepath.Join(p.state, "queue", "*.events2"))
+	if err != nil || len(slots) == 0 {
+		t.Fatal(slots, err)
+	}
+	content, err := os.ReadFile(slots[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(content, []byte("\n"))
+	event := lines[len(lines)-2]
+	for _, change := range [][2]string{{`{`, `{"colour":"red",`}, {`"type":`, `"kind":`}, {`"id":"`, `"id":"0`}, {`"type":"`, `"count":"`}} {
+		content = append(content, bytes.Replace(event, []byte(change[0]), []byte(change[1]), 1)...)
+	}
+	content = append(content, "{}\nnoise\n"...)
+	if err := os.WriteFile(slots[0], content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.statusJSON(); got.Queue.Events != 1 || got.Queue.Damaged != 6 {
+		t.Errorf("%+v, one event can be read and six lines cannot", got.Queue)
+	}
+	p.wantSaid(p.say("status"), "Waiting: 1 event,", "What is wrong: 6 lines of the queue cannot be read")
+	if waiting := p.asJSON("inspect", "-o", "json")["waiting"]; len(waiting.([]any)) != 1 {
+		t.Errorf("inspect shows %v", waiting)
+	}
+	p.wantSaid(p.say("flush"), "Sent 1 event")
+	if got := p.statusJSON(); got.Queue.Events != 1 || got.Queue.Damaged != 0 || got.Lost != 6 {
+		t.Errorf("%+v, and what waits is the report of six lost lines", got)
+	}
+}
+
+func TestANoCountsWhatWaitedAndNotWhatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 1)
+	slots, err := filepath.Glob(filepath.Join(p.state, "queue", "*.events2"))
+	if err != nil || len(slots) == 0 {
+		t.Fatal(slots, err)
+	}
+	f, err := os.OpenFile(slots[0], os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("{\"colour\":\"red\"}\n"); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if got, _ := p.printed("disable"); got.Erased != 1 {
+		t.Errorf("%d events are said to be erased, of one", got.Erased)
+	}
 }

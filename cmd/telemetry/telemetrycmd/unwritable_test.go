@@ -80,7 +80,7 @@ type read struct {
 	Requests          []any
 	IdentityLost      bool     `json:"identity_lost"`
 	LostMachineIDs    []string `json:"lost_machine_ids"`
-	Queue             struct{ Events int }
+	Queue             struct{ Events, Damaged int }
 	Held              []struct{ Why string }
 }
 
