@@ -613,6 +613,8 @@ type ResetReport struct {
 	// LogErased is how many requests the log of what was sent held that is erased, and
 	// DecisionsErased how many decisions the history did. The no of this reset begins a new one.
 	LogErased, DecisionsErased int
+	// LocalErased is how many events had stayed on this machine, in a log that is erased.
+	LocalErased int
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -662,7 +664,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if history == nil {
 		report.DecisionsErased = len(decisions.List) + decisions.Cut
 	}
-	err = errors.Join(err, in.forget(), retired, history)
+	err = errors.Join(err, in.forget(&report.LocalErased), retired, history)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	busy := delivery.Quiesce(ctx, in.dir)
@@ -682,7 +684,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if logErr == nil {
 		report.LogErased = len(log.Deliveries)
 	}
-	err = errors.Join(err, in.forget(), logErr, in.forgetDamaged(), e.work(ctx, true, progress))
+	err = errors.Join(err, in.forget(&report.LocalErased), logErr, in.forgetDamaged(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	if err != nil {

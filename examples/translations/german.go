@@ -555,6 +555,8 @@ var German = console.Messages{
 	"Go on?":              "Fortfahren?",
 	"nothing was changed": "es wurde nichts geändert",
 	"Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.":                                                                                  "Nichts zurückzusetzen: %s hat hier nichts gespeichert, also weist hier nichts auf Daten anderswo hin.",
+	"The event that stayed on this machine is erased.":                                                                                                                        "Das Ereignis, das auf diesem Gerät geblieben ist, ist gelöscht.",
+	"The %d events that stayed on this machine are erased.":                                                                                                                   "Die %d Ereignisse, die auf diesem Gerät geblieben sind, sind gelöscht.",
 	"The history of decisions is erased, and begins anew with this no.":                                                                                                       "Der Verlauf der Entscheidungen ist gelöscht und beginnt neu mit diesem Nein.",
 	"A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.":                                               "Eine Sendung ist noch unterwegs. Sie kann nach der Bitte um ihre Löschung ankommen, und hier ist nicht zu erfahren, ob sie es getan hat.",
 	"An identity was damaged and is kept as %s.":                                                                                                                              "Eine Identität war beschädigt und ist aufbewahrt als %s.",

@@ -547,6 +547,8 @@ var Japanese = console.Messages{
 	"Go on?":              "続けますか？",
 	"nothing was changed": "何も変更しませんでした",
 	"Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.":                                                                                  "リセットするものはありません。%s はここに何も保存していないため、ほかの場所のデータを示すものはありません。",
+	"The event that stayed on this machine is erased.":                                                                                                                        "このマシンに残っていたイベントを消去しました。",
+	"The %d events that stayed on this machine are erased.":                                                                                                                   "このマシンに残っていた %d 件のイベントを消去しました。",
 	"The history of decisions is erased, and begins anew with this no.":                                                                                                       "決定の履歴を消去しました。今回の「いいえ」から新しく始まります。",
 	"A batch is still on its way. It may arrive after the request for its deletion, and nothing here will tell whether it did.":                                               "送信中のものがあります。削除の依頼の後に届くことがあり、届いたかどうかはここでは分かりません。",
 	"An identity was damaged and is kept as %s.":                                                                                                                              "破損した識別情報を %s として保管しています。",

@@ -863,7 +863,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 		{"flush", "decided_by held_by_running_commands kept kept_here lost sent schema_version state tool"},
 		{"enable", "backend decided_by machine_id schema_version state tool"},
 		{"disable", "decided_by erased log_entries_kept schema_version state tool"},
-		{"reset", "decided_by decisions_erased erased log_entries_erased requests schema_version state tool"},
+		{"reset", "decided_by decisions_erased erased local_erased log_entries_erased requests schema_version state tool"},
 	} {
 		command, want := test.command, test.want
 		if command == "disable" || command == "reset" {

@@ -132,3 +132,29 @@ func TestANoCountsWhatWaitedAndNotWhatCouldNotBeRead(t *testing.T) {
 		t.Errorf("%d events are said to be erased, of one", got.Erased)
 	}
 }
+
+func TestResetSaysHowMuchOfWhatStayedHereItErased(t *testing.T) {
+	t.Parallel()
+	p := newLowlyPlace(t)
+	p.must("telemetry", "enable", "--local")
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	p.must("deploy")
+	log := filepath.Join(p.state, "local", "events.ndjson")
+	if err := os.Rename(log, log+".1"); err != nil { // as a full one is
+		t.Fatal(err)
+	}
+	p.must("telemetry", "flush")
+	p.wantSaid(p.say("status"), "Kept here: 3 events")
+	p.wantSaid(p.say("reset", "--yes"), "The 3 events that stayed on this machine are erased.")
+	p.wantSaid(p.say("reset", "--yes"), "!stayed on this machine")
+
+	p.must("telemetry", "enable", "--local")
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	if got, _ := p.printed("reset", "--yes"); got.LocalErased != 1 {
+		t.Errorf("%d events that stayed here are said to be erased, of one", got.LocalErased)
+	}
+}

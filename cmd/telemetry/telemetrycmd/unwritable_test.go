@@ -77,6 +77,7 @@ type read struct {
 	DeliveriesUnknown bool   `json:"deliveries_unknown"`
 	DeliveriesGone    bool   `json:"deliveries_gone"`
 	RequestsUnknown   bool   `json:"requests_unknown"`
+	LocalErased       int    `json:"local_erased"`
 	Requests          []any
 	IdentityLost      bool     `json:"identity_lost"`
 	LostMachineIDs    []string `json:"lost_machine_ids"`
