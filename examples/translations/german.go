@@ -475,6 +475,7 @@ var German = console.Messages{
 		"\n" +
 		"Mit der Nummer einer Entscheidung oder acht Zeichen ihres Belegs wird diese ganz gezeigt,\n" +
 		"mit dem Text, der zu sehen war.",
+	"no decision is stored here, and none can be: %w":                                                "hier ist keine Entscheidung gespeichert, und es kann keine gespeichert werden: %w",
 	"%q is not the number of a decision, nor a receipt; they are in the first and last column of %s": "%q ist weder die Nummer einer Entscheidung noch ein Beleg; sie stehen in der ersten und letzten Spalte von %s",
 	"there is no decision %[1]s among those that are left; older ones were cut: see %[2]s":           "unter den übrigen gibt es keine Entscheidung %[1]s; ältere wurden abgeschnitten: siehe %[2]s",
 	"there is no decision %[1]s; see %[2]s":                                                          "es gibt keine Entscheidung %[1]s; siehe %[2]s",
@@ -485,7 +486,8 @@ var German = console.Messages{
 	"BY":                                                                                             "VON",
 	"FOR":                                                                                            "FÜR",
 	"RECEIPT":                                                                                        "BELEG",
-	"Nothing was decided yet.":                                                                       "Es wurde noch nichts entschieden.",
+	"No decision is stored here, and none can be: %s":       "Hier ist keine Entscheidung gespeichert, und es kann keine gespeichert werden: %s",
+	"Nothing was decided yet.":                              "Es wurde noch nichts entschieden.",
 	"One of them whole, with what was shown: %s":            "Eine davon ganz zeigen, mit dem gezeigten Text: %s",
 	"New since decision %[2]s: %[3]s":                       "Neu seit Entscheidung %[2]s: %[3]s",
 	"New since decisions %[2]s: %[3]s":                      "Neu seit den Entscheidungen %[2]s: %[3]s",

@@ -468,6 +468,7 @@ var Japanese = console.Messages{
 		"何のために決めたか、そしてこの版がそのときの説明より多く、または少なく送るものです。\n" +
 		"\n" +
 		"番号、またはレシートの先頭8文字以上を付けると、その決定全体を、表示された文とともに出力します。",
+	"no decision is stored here, and none can be: %w":                                                "ここに保存された決定はなく、保存もできません: %w",
 	"%q is not the number of a decision, nor a receipt; they are in the first and last column of %s": "%q は決定の番号でもレシートでもありません。%s の最初と最後の列にあります",
 	"there is no decision %[1]s among those that are left; older ones were cut: see %[2]s":           "残っている決定の中に %[1]s はありません。古いものは切り捨てられました。%[2]s を参照してください",
 	"there is no decision %[1]s; see %[2]s":                                                          "決定 %[1]s はありません。%[2]s を参照してください",
@@ -478,7 +479,8 @@ var Japanese = console.Messages{
 	"BY":                                                                                             "決定者",
 	"FOR":                                                                                            "対象",
 	"RECEIPT":                                                                                        "レシート",
-	"Nothing was decided yet.":                                                                       "まだ何も決定されていません。",
+	"No decision is stored here, and none can be: %s":       "ここに保存された決定はなく、保存もできません: %s",
+	"Nothing was decided yet.":                              "まだ何も決定されていません。",
 	"One of them whole, with what was shown: %s":            "1 つの全体を、表示された文章とともに見るには：%s",
 	"New since decision %[2]s: %[3]s":                       "決定 %[2]s のあとに加わったもの：%[3]s",
 	"New since decisions %[2]s: %[3]s":                      "決定 %[2]s のあとに加わったもの：%[3]s",

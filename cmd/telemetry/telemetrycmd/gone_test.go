@@ -158,3 +158,38 @@ func TestResetSaysHowMuchOfWhatStayedHereItErased(t *testing.T) {
 		t.Errorf("%d events that stayed here are said to be erased, of one", got.LocalErased)
 	}
 }
+
+func TestReceiptsSayWhereNoneCanBeStored(t *testing.T) {
+	t.Parallel()
+	const cannot = "No decision is stored here, and none can be"
+	p := newLowlyPlace(t)
+	p.wantSaid(p.say("receipts"), "!"+cannot)
+	for _, made := range []bool{false, true} { // the directory may be to come, or there
+		if made {
+			if err := os.Mkdir(p.state, 0o500); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chown(p.state, p.user(), p.user()); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.Chmod(filepath.Dir(p.state), 0o555); err != nil {
+			t.Fatal(err)
+		}
+		p.wantSaid(p.say("receipts"), cannot+": permission denied")
+		if got, code := p.printed("receipts"); got.CannotStore != "permission denied" || code != 0 {
+			t.Errorf("made %v: %+v, %d", made, got, code)
+		}
+		if err := os.Chmod(filepath.Dir(p.state), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// Where there are some, that no more can be stored is status's to say.
+	p = newBusyPlace(t, 0)
+	p.chmod("", 0o500)
+	p.wantSaid(p.say("receipts"), "!"+cannot, "yes")
+
+	p = newLowlyPlace(t)
+	p.env = []string{"PATH=" + os.Getenv("PATH")}
+	p.wantSaid(p.say("receipts"), "Error: no decision is stored here, and none can be: no home directory is set")
+}

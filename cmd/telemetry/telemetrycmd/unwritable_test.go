@@ -77,6 +77,7 @@ type read struct {
 	DeliveriesUnknown bool   `json:"deliveries_unknown"`
 	DeliveriesGone    bool   `json:"deliveries_gone"`
 	RequestsUnknown   bool   `json:"requests_unknown"`
+	CannotStore       string `json:"cannot_store"`
 	LocalErased       int    `json:"local_erased"`
 	Requests          []any
 	IdentityLost      bool     `json:"identity_lost"`
