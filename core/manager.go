@@ -88,7 +88,7 @@ type Status struct {
 	StateDir, LocalLog string
 	Queue              QueueStatus
 	// LastDelivered and LastAttempt are zero if there was none, NextUpload is the earliest
-	// time of the next, WaitUntil before when nothing is sent because of the last answer.
+	// time of the next if Recording, WaitUntil before when nothing is sent because of the last answer.
 	LastDelivered, LastAttempt, NextUpload, WaitUntil time.Time
 	// NextFolded is until when calls of today wait that are folded, because this day had its
 	// delivery; zero if they go with the next upload.

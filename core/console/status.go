@@ -400,6 +400,10 @@ func (v view) json(explain bool) statusJSON {
 		StateDir:      v.StateDir,
 		conditionJSON: v.conditionJSON(),
 	}
+	// Times are noted that nobody keeps to while nothing goes, or each command sends by itself.
+	if v.state() != stateOn || v.Unstored || v.Backend.Local {
+		j.NextUpload, j.NextFolded = time.Time{}, time.Time{}
+	}
 	if explain {
 		for _, layer := range v.Decision.Layers {
 			verdict := "silent"
