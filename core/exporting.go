@@ -204,7 +204,7 @@ func (e *exporting) withoutKey(event driver.Event) driver.Event {
 func (e *exporting) sent() {
 	log, err := e.m.Sent(time.Time{})
 	e.problem("the log of what was sent", err)
-	e.to.Sent = ExportSent{Deliveries: []ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom, CutTo: log.CutTo, Gaps: log.Gaps, Unlogged: log.Unlogged, Torn: log.Torn}
+	e.to.Sent = ExportSent{Deliveries: []ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom, CutTo: log.CutTo, Gaps: log.Gaps, Before: log.Before, Unlogged: log.Unlogged, Torn: log.Torn}
 	if log.Mismatch != nil {
 		e.to.Sent.Problem = log.Mismatch.Error()
 	}

@@ -193,3 +193,38 @@ func TestReceiptsSayWhereNoneCanBeStored(t *testing.T) {
 	p.env = []string{"PATH=" + os.Getenv("PATH")}
 	p.wantSaid(p.say("receipts"), "Error: no decision is stored here, and none can be: no home directory is set")
 }
+
+func TestALogThatIsGoneAsAWholeStaysMissedWhenTheNextOneBegins(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 0)
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	const two = "Of 2 events that were delivered nothing is in the log"
+	p.wantSaid(p.say("log"), "!nothing is in the log")
+	p.lose("sent.log", "sent.log.head", "logged", "sent.gaps")
+	for range 3 {
+		p.wantSaid(p.say("log"), two)
+		p.wantSaid(p.say("log", "--verify"), two)
+		for _, args := range [][]string{{"log"}, {"log", "--verify"}} {
+			if n := p.asJSON(append(args, "-o", "json")...)["delivered_before"]; n != 2.0 {
+				t.Errorf("%s says that %v events were delivered before", args, n)
+			}
+		}
+		if n := p.asJSON("export")["sent"].(map[string]any)["delivered_before"]; n != 2.0 {
+			t.Errorf("the export says that %v events were delivered before", n)
+		}
+		p.must("deploy")
+		p.must("telemetry", "flush")
+	}
+	// Whoever erases it by a command is told the same, of all that went.
+	p.must("telemetry", "disable", "--erase-log")
+	p.must("telemetry", "enable")
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	p.wantSaid(p.say("log"), "Of 5 events that were delivered nothing is in the log")
+	p.must("telemetry", "reset", "--yes")
+	p.must("telemetry", "enable")
+	p.must("deploy")
+	p.must("telemetry", "flush")
+	p.wantSaid(p.say("log"), "!nothing is in the log")
+}

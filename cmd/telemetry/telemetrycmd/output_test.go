@@ -355,6 +355,11 @@ func (o *outputs) looks() {
 	look(h)
 
 	h = newHome(o.t)
+	h.sendOne()
+	h.must("telemetry", "disable", "--erase-log")
+	look(h) // of an event that was delivered and is in no log
+
+	h = newHome(o.t)
 	h.tool.Telemetry.Backend, h.tool.Telemetry.Endpoint, h.tool.Telemetry.Settings = "file", "", nil
 	h.must("telemetry", "enable")
 	h.record(1)
