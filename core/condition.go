@@ -34,6 +34,9 @@ type Condition struct {
 	// it. MachineIDUnknown says that no machine ID is not that there is none, RequestsUnknown that
 	// there may be more deletion requests.
 	Unseen, MachineIDUnknown, RequestsUnknown bool
+	// Nowhere says that there is no state directory and none can be made: no home is set, or one that is
+	// none.
+	Nowhere bool
 	// Unnoted is how many of Status.Delivered could not be noted with all that is noted of a
 	// delivery, such as its time. Uncounted says that nothing can be noted at the moment, so that
 	// there may be more.

@@ -187,6 +187,7 @@ func (m *Manager) Status() Status {
 		fault(in.dirErr)
 		s.block(in.dirErr)
 		s.nothingSeen()
+		s.Nowhere = errors.Is(in.dirErr, state.ErrNoHome)
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
@@ -198,7 +199,11 @@ func (m *Manager) Status() Status {
 			err = in.dir.Probe() // it is made when there is something to record
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			if s.Nowhere = errors.Is(err, state.ErrNoPlace); s.Nowhere {
+				err = fmt.Errorf("nothing can be stored: %w", err)
+			} else {
+				err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			}
 			s.cannotStore(in, err)
 			fault(err)
 		}

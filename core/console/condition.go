@@ -31,6 +31,8 @@ func (v view) blockedRows(hint func(string) string) (rows []screen.Row) {
 		warn(v.text("In the way"), v.text("%[1]s; what cannot be stored is lost, and %[2]s itself works all the same", screen.Clean(v.NotAllStored), v.tool))
 	}
 	switch {
+	case v.Nowhere:
+		warn(v.text("To mend it"), v.text("name a home directory that is there and yours: by HOME or, where that is set, by XDG_STATE_HOME; on Windows by LocalAppData"))
 	case v.Unseen && v.StateDir != "": // no answer helps
 		warn(v.text("To mend it"), v.text("run %s as the user whose the directory below is, and make that a plain one of this user alone (0700)", v.tool))
 	case v.stored.Err != nil && !v.Unseen:

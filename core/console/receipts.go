@@ -33,7 +33,7 @@ func (c *call) receipts(format outputFormat) error {
 	cannot := c.cannotStore(all)
 	switch {
 	case err == nil || len(all.List) > 0:
-	case cannot != nil && c.look().StateDir == "": // then there is no place where one could be
+	case cannot != nil && c.look().Nowhere: // then there is no place where one could be
 		return c.errorf("no decision is stored here, and none can be: %w", flat{cannot})
 	default:
 		return flat{err}
