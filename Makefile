@@ -67,7 +67,7 @@ lint: ## gofmt, go vet (tools without telemetry too), staticcheck, and go.mod be
 	$(GO) mod tidy -diff
 	$(GO) vet $(PKG)
 	@# The tests of core and its drivers are of what is left out there.
-	$(GO) build -tags notelemetry ./core/...
+	$(GO) build -tags notelemetry ./...
 	$(GO) vet -tags notelemetry ./cmd/... ./examples/...
 	$(GO) tool -modfile=tools/go.mod staticcheck $(PKG)
 
@@ -183,12 +183,16 @@ INSTALLED := $(foreach p,$(PROGRAMS),bin/$(p) share/man/man1/$(p).1 share/bash-c
 	share/zsh/site-functions/_$(p) share/fish/vendor_completions.d/$(p).fish) share/doc/telemetry/LICENSE \
 	share/doc/telemetry/THIRD-PARTY-LICENCES
 
+# The day on manual pages is that of the last commit, so that it makes the same pages whenever it is
+# built. Without git, as in an archive of the source, they have none.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+
 share: ## Make the manual pages, the completions and the licences of what is linked, in .cache/release/share
 	@rm -rf $(OUT)/share
 	@mkdir -p $(OUT)/pages $(foreach d,$(sort $(dir $(filter share/%,$(INSTALLED)))),$(OUT)/$(d))
 	$(GO) build -tags manpages -buildvcs=false -o $(OUT)/pages/ $(addprefix ./cmd/,$(PROGRAMS))
 	@for p in $(PROGRAMS); do \
-	  $(OUT)/pages/$$p manpage >$(OUT)/share/man/man1/$$p.1; \
+	  SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' $(OUT)/pages/$$p manpage >$(OUT)/share/man/man1/$$p.1; \
 	  $(OUT)/pages/$$p completion bash >$(OUT)/share/bash-completion/completions/$$p; \
 	  $(OUT)/pages/$$p completion zsh >$(OUT)/share/zsh/site-functions/_$$p; \
 	  $(OUT)/pages/$$p completion fish >$(OUT)/share/fish/vendor_completions.d/$$p.fish; \

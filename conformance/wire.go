@@ -73,7 +73,8 @@ func newWire(addr, sockets string, roots *x509.CertPool) *wire {
 func (w *wire) setIn(c *driver.Config) {
 	c.Transport, c.RootCAs, c.Dial = nil, nil, w.Dial
 	if !w.shipped {
-		c.Transport, c.RootCAs = w, w.roots
+		c.Transport = w
+		setRoots(c, w.roots)
 	}
 }
 

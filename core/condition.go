@@ -34,6 +34,9 @@ type Condition struct {
 	// it. MachineIDUnknown says that no machine ID is not that there is none, RequestsUnknown that
 	// there may be more deletion requests.
 	Unseen, MachineIDUnknown, RequestsUnknown bool
+	// Nowhere says that there is no state directory and none can be made: no home is set, or one that is
+	// none.
+	Nowhere bool
 	// Unnoted is how many of Status.Delivered could not be noted with all that is noted of a
 	// delivery, such as its time. Uncounted says that nothing can be noted at the moment, so that
 	// there may be more.
@@ -42,6 +45,9 @@ type Condition struct {
 	// QueueUnknown says that what waits cannot be counted, DeliveriesUnknown that what was
 	// delivered and lost cannot.
 	QueueUnknown, DeliveriesUnknown bool
+	// DeliveriesGone says that the notes of deliveries were removed, by somebody, since the last reset.
+	// What was delivered and lost before that is not counted.
+	DeliveriesGone bool
 	// Failures is how many attempts failed since the last one that did not.
 	Failures int
 	// Reported counts, by reason, those of Status.Lost that the receiver was told of.
@@ -220,7 +226,7 @@ func (m *Manager) lookFurther(s *Status, notes delivery.Notes) {
 	s.SentTo = identifier{in}.stored().Receivers(own)
 	s.SentHere = slices.Contains(s.SentTo, own)
 	s.SentElsewhere = slices.ContainsFunc(s.SentTo, func(name string) bool { return name != own })
-	s.Failures, s.Reported = notes.Failures, notes.Reported
+	s.Failures, s.Reported, s.DeliveriesGone = notes.Failures, notes.Reported, notes.Gone
 	s.Running, s.RunningEvents = in.queue().Held()
 	if s.Running > 0 {
 		if s.Uploading = delivery.MayBeUnderway(in.dir); !s.Uploading {

@@ -170,9 +170,11 @@ type ExportSent struct {
 	CutFrom    time.Time        `json:"cut_from,omitzero"`
 	CutTo      time.Time        `json:"cut_to,omitzero"`
 	Gaps       int              `json:"gaps,omitempty"`
-	Unlogged   bool             `json:"unlogged,omitempty"`
-	Torn       bool             `json:"torn,omitempty"`
-	Problem    string           `json:"problem,omitempty"`
+	// Before is SentLog.Before.
+	Before   int    `json:"delivered_before,omitempty"`
+	Unlogged bool   `json:"unlogged,omitempty"`
+	Torn     bool   `json:"torn,omitempty"`
+	Problem  string `json:"problem,omitempty"`
 }
 
 // ExportWire is a Request, with the author's secrets masked.

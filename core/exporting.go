@@ -205,7 +205,7 @@ func (e *exporting) withoutKey(event driver.Event) driver.Event {
 func (e *exporting) sent() {
 	log, err := e.m.Sent(time.Time{})
 	e.problem("the log of what was sent", err)
-	e.to.Sent = ExportSent{Deliveries: []ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom, CutTo: log.CutTo, Gaps: log.Gaps, Unlogged: log.Unlogged, Torn: log.Torn}
+	e.to.Sent = ExportSent{Deliveries: []ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom, CutTo: log.CutTo, Gaps: log.Gaps, Before: log.Before, Unlogged: log.Unlogged, Torn: log.Torn}
 	if log.Mismatch != nil {
 		e.to.Sent.Problem = log.Mismatch.Error()
 	}
@@ -277,6 +277,12 @@ func (e *exporting) counts() {
 	}
 	s := Status{At: e.to.At, Lost: map[string]int{}}
 	e.m.lookAtDelivery(&s)
+	if s.DeliveriesGone {
+		e.problem("the counts", errNotesGone)
+		if s.Delivered+s.Stayed+s.TotalLost() == 0 {
+			return
+		}
+	}
 	e.to.Counts = &ExportCounts{Delivered: s.Delivered, Stayed: s.Stayed, Lost: s.Lost, LastDelivered: s.LastDelivered, LastAttempt: s.LastAttempt}
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gotoolbase/telemetry/backends/file"
 	"github.com/gotoolbase/telemetry/backends/noop"
 	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
@@ -303,9 +305,30 @@ func (in *installation) waiting() int {
 	return stats.Total()
 }
 
-// forget removes what was logged on this machine, and the trouble with background processes.
-func (in *installation) forget() error {
-	return errors.Join(in.dir.RemoveAll(localDir), background{in}.forget())
+// forget removes what was logged on this machine, adding to erased how many events that were, and the
+// trouble with background processes.
+func (in *installation) forget(erased *int) error {
+	n := in.stayed()
+	err := in.dir.RemoveAll(localDir)
+	if err == nil {
+		*erased += n
+	}
+	return errors.Join(err, background{in}.forget())
+}
+
+// stayed is how many events are in the log on this machine, as far as that can be read. Of a line
+// that cannot, it is one.
+func (in *installation) stayed() (n int) {
+	dir := state.At(in.dir.Join(localDir))
+	for _, name := range []string{file.LogName + ".1", file.LogName} {
+		content, _ := dir.ReadUpTo(name, maxLocalLog)
+		for line := range bytes.Lines(content) {
+			if line = bytes.TrimSuffix(line, []byte{'\n'}); len(line) > 0 { // see the file backend
+				n += spool.Events(line)
+			}
+		}
+	}
+	return n
 }
 
 func (in *installation) interval() time.Duration {

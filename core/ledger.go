@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/textproto"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ const (
 	sentName = "sent.log"
 	// gapsName is a file whose time counts the requests that could not be written into it.
 	gapsName = "sent.gaps"
+	// beforeName is a file whose time counts the events that were delivered before the log began: it
+	// was erased, or is gone.
+	beforeName = "sent.before"
 	// loggedName is a file whose time is the number of the last entry that is on the disk. It is
 	// called otherwise than the log, so that who removes that one does not take it along.
 	loggedName = "logged"
@@ -114,12 +118,40 @@ func openLogged(in *installation, s selection, config driver.Config) (driver.Bac
 // makeCountable makes the files that count what is not in the log and what the disk did not take,
 // while there is room for a file: from then on it can be counted in without.
 func (in *installation) makeCountable() {
+	in.keepBefore()
 	for _, name := range []string{gapsName, loggedName} {
 		if in.dir.Time(name).IsZero() {
 			_ = in.dir.SetTime(name, time.Unix(0, 0))
 		}
 	}
 	spool.MakeCountable(in.dir)
+}
+
+// keepBefore notes what a log that is about to begin tells nothing of: from its first entry on nothing
+// else would.
+func (in *installation) keepBefore() {
+	if info, err := os.Lstat(in.dir.Join(sentName)); err == nil && info.Size() > 0 {
+		return
+	}
+	delivered := delivery.ReadNotes(in.dir).Delivered
+	log, err := in.sentJournal().Read()
+	if err != nil {
+		return
+	}
+	if n := in.before(log, delivered); n > in.dir.Count(beforeName) {
+		_ = in.dir.SetTime(beforeName, time.Unix(int64(n), 0))
+	}
+}
+
+// before is how many events were delivered before the log began, if so many were when it had not been
+// read yet: their requests are written before they are counted. Where something else says what it lacks,
+// such as a gap, that is told.
+func (in *installation) before(log journal.Log, delivered int) int {
+	noted := in.dir.Count(beforeName)
+	if log.Bytes > 0 || log.Mismatch != nil || in.dir.Count(gapsName) > 0 {
+		return noted
+	}
+	return max(noted, delivered)
 }
 
 // addGaps counts requests that are not in the log, with those that could not be counted before.
@@ -348,5 +380,5 @@ func (in *installation) forgetSent() error {
 	if err := in.dir.Remove(loggedName); err != nil {
 		return err
 	}
-	return errors.Join(in.sentJournal().Erase(), in.dir.Remove(gapsName))
+	return errors.Join(in.sentJournal().Erase(), in.dir.Remove(gapsName), in.dir.Remove(beforeName))
 }

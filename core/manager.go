@@ -88,7 +88,7 @@ type Status struct {
 	StateDir, LocalLog string
 	Queue              QueueStatus
 	// LastDelivered and LastAttempt are zero if there was none, NextUpload is the earliest
-	// time of the next, WaitUntil before when nothing is sent because of the last answer.
+	// time of the next if Recording, WaitUntil before when nothing is sent because of the last answer.
 	LastDelivered, LastAttempt, NextUpload, WaitUntil time.Time
 	// NextFolded is until when calls of today wait that are folded, because this day had its
 	// delivery; zero if they go with the next upload.
@@ -187,6 +187,7 @@ func (m *Manager) Status() Status {
 		fault(in.dirErr)
 		s.block(in.dirErr)
 		s.nothingSeen()
+		s.Nowhere = errors.Is(in.dirErr, state.ErrNoHome)
 		return s
 	}
 	if err := in.dir.Check(); err != nil {
@@ -198,7 +199,11 @@ func (m *Manager) Status() Status {
 			err = in.dir.Probe() // it is made when there is something to record
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			if s.Nowhere = errors.Is(err, state.ErrNoPlace); s.Nowhere {
+				err = fmt.Errorf("nothing can be stored: %w", err)
+			} else {
+				err = fmt.Errorf("nothing can be stored in the state directory: %w", err)
+			}
 			s.cannotStore(in, err)
 			fault(err)
 		}
@@ -248,8 +253,15 @@ func (m *Manager) Status() Status {
 		s.DeliveriesUnknown = true
 	}
 	m.lookAtDelivery(&s)
+	if s.DeliveriesGone {
+		fault(errNotesGone)
+		s.DeliveriesUnknown = s.DeliveriesUnknown || s.Delivered+s.Stayed+s.TotalLost() == 0 // a zero would look like all
+	}
 	return s
 }
+
+// errNotesGone tells of notes that somebody removed. It is no guess: a reset removes what tells.
+var errNotesGone = errors.New("the notes of deliveries were removed; what was delivered and lost before that is not known")
 
 // backend is where events go after a decision.
 func (m *Manager) backend(d consent.Decision) props.BackendInfo {
@@ -606,6 +618,8 @@ type ResetReport struct {
 	// LogErased is how many requests the log of what was sent held that is erased, and
 	// DecisionsErased how many decisions the history did. The no of this reset begins a new one.
 	LogErased, DecisionsErased int
+	// LocalErased is how many events had stayed on this machine, in a log that is erased.
+	LocalErased int
 	// Off says that the no is stored.
 	Off bool
 	// Unknown names the files with identities that could not be read. Whether anything was
@@ -655,7 +669,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if history == nil {
 		report.DecisionsErased = len(decisions.List) + decisions.Cut
 	}
-	err = errors.Join(err, in.forget(), retired, history)
+	err = errors.Join(err, in.forget(&report.LocalErased), retired, history)
 	// What is under way arrives before the request does, as far as that is in our hands, and
 	// leaves its notes and what it logged here.
 	busy := delivery.Quiesce(ctx, in.dir)
@@ -675,7 +689,7 @@ func (m *Manager) Reset(ctx context.Context, progress func(done, total int)) (Re
 	if logErr == nil {
 		report.LogErased = len(log.Deliveries)
 	}
-	err = errors.Join(err, in.forget(), logErr, in.forgetDamaged(), e.work(ctx, true, progress))
+	err = errors.Join(err, in.forget(&report.LocalErased), logErr, in.forgetDamaged(), e.work(ctx, true, progress))
 	in.dir.RemoveTemp()
 	report.Unknown = identifier{in}.stored().Lost()
 	if err != nil {

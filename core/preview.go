@@ -14,7 +14,6 @@ import (
 
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
-	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/spool"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 )
@@ -298,7 +297,7 @@ func (in *installation) mayNotSend() error {
 type previewed struct {
 	*installation
 	parts  map[string]queuePart // of the files of the queue, by their paths
-	hasID  bool                 // there was a machine ID
+	hasID  bool                 // there was a machine ID, which a delivery would send under
 	remove func()
 }
 
@@ -409,7 +408,7 @@ func (in *installation) copyInto(ctx context.Context, scratch func() (state.Dir,
 	}
 	c.installation = &installation{environment: in.environment, tool: in.tool, dir: dir, preview: &preview{dir: dir, began: in.now().Truncate(time.Millisecond)}}
 	c.remove = remove
-	ids, idErr := identity.NewStore(dir).Load()
-	c.hasID = idErr == nil && len(ids.Keys()) > 0
+	_, _, idErr := identifier{c.installation}.current() // which a variable may hand on
+	c.hasID = idErr == nil
 	return c, nil
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/driver/drivernet"
 	"github.com/gotoolbase/telemetry/core/internal/delivery"
+	"github.com/gotoolbase/telemetry/core/internal/identity"
 	"github.com/gotoolbase/telemetry/core/internal/state"
 	"github.com/gotoolbase/telemetry/core/props"
 )
@@ -725,6 +726,56 @@ func TestAPreviewWithoutAMachineIDMakesNone(t *testing.T) {
 	}
 	if id := m.Status().MachineID; id != "" {
 		t.Errorf("there is a machine ID: %s", id)
+	}
+}
+
+func TestAPreviewShowsTheMachineIDThatWasHandedOn(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	variable, value, err := core.NewManager(tool, enabled(t, tool, nil)...).Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []core.Option{core.WithStateDir(filepath.Join(t.TempDir(), "t")), environment(map[string]string{"TELEMETRY_ENABLED": "1", variable: value})}
+	recordCommands(t, tool, options, 1)
+	m := core.NewManager(tool, options...)
+	id := m.Status().MachineID
+	waiting, err := m.Waiting(t.Context())
+	if err != nil || len(waiting) != 1 || id == "" || waiting[0].Event.MachineID != id {
+		t.Errorf("status says %s, what waits %+v, %v", id, waiting, err)
+	}
+	r, err := m.Next(t.Context())
+	if err != nil || r.ExampleID != "" || !strings.Contains(string(r.Body), id) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A home that was copied has an identity, and the first delivery makes another one.
+func TestAPreviewDoesNotShowAnIDThatIsYetToBeMadeAsTheOneThereIs(t *testing.T) {
+	t.Parallel()
+	in := newIntake(t)
+	tool := toolFor(in.URL)
+	dir := filepath.Join(t.TempDir(), "t")
+	options := []core.Option{core.WithStateDir(dir), environment(map[string]string{"TELEMETRY_ENABLED": "1"})}
+	recordCommands(t, tool, options, 1)
+	var ids identity.Identities
+	if _, _, err := ids.Take(identity.Signals{MachineID: "that of another machine", User: "zoe"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := identity.NewStore(state.At(dir)).Save(ids); err != nil {
+		t.Fatal(err)
+	}
+	m := core.NewManager(tool, options...)
+	if id := m.Status().MachineID; id != "" {
+		t.Fatalf("the ID of another machine is this one's: %s", id)
+	}
+	waiting, err := m.Waiting(t.Context())
+	if err != nil || len(waiting) != 1 || waiting[0].Event.MachineID != "" {
+		t.Errorf("%+v, %v", waiting, err)
+	}
+	if r, err := m.Next(t.Context()); err != nil || r.ExampleID == "" {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

@@ -28,6 +28,9 @@ type SentLog struct {
 	// Gaps is how many requests could not be written into the log since it began. What was counted
 	// before an entry that is cut is counted before a later one.
 	Gaps int
+	// Before is how many events were delivered before the log began, so that nothing of them is in it:
+	// it was erased, or removed by somebody, or they went to no other machine.
+	Before int
 	// Unlogged says that what is sent now can neither be written into the log nor be counted in
 	// Gaps, as where the state directory is read-only: it is sent all the same.
 	Unlogged bool
@@ -114,11 +117,13 @@ func (m *Manager) Sent(since time.Time) (SentLog, error) {
 		return SentLog{Unlogged: m.in.unlogged()}, ignoreMissing(err)
 	}
 	log := SentLog{Unlogged: m.in.unlogged(), Gaps: m.in.dir.Count(gapsName)}
+	delivered := delivery.ReadNotes(m.in.dir).Delivered
 	read, err := m.in.sentJournal().Read()
 	if err != nil {
 		return log, fmt.Errorf("reading the log of what was sent: %w", err)
 	}
 	log.Cut, log.CutFrom, log.CutTo, log.Torn, log.Bytes = read.Cut, read.CutFrom, read.CutTo, read.Torn, read.Bytes
+	log.Before = m.in.before(read, delivered)
 	if read.Mismatch != nil {
 		log.Mismatch = &SentMismatch{read.Mismatch.N, read.Mismatch.Problem}
 	}

@@ -20,7 +20,7 @@ import (
 func stateFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	names := []string{
-		"unanswered", "told", "unreadable", "sent.gaps", "logged", "next-deletion", "next-folds", "background", "background-started",
+		"unanswered", "told", "unreadable", "sent.gaps", "sent.before", "logged", "noted", "next-deletion", "next-folds", "background", "background-started",
 		"losses-unwritten", "identity.unused", "consent.damaged", "deletion-00000000000000000000000000000000", "local/events.ndjson",
 		"local", "queue", "receipts", "queue/00.running", "queue/0000", "queue/0000.events",
 	}

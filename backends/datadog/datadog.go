@@ -151,6 +151,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -191,7 +192,9 @@ func Driver() driver.Driver {
 		names = append(names, r.name)
 	}
 	for _, r := range regions() {
-		names = append(names, r.site)
+		if !slices.Contains(names, r.site) { // of two regions one site
+			names = append(names, r.site)
+		}
 	}
 	return driver.Driver{
 		Name: "datadog",

@@ -8,6 +8,10 @@
 // Recorded are a command's path, how long its Run took, the names of its flags that were set,
 // the exit code and the class of its error. What kong refuses before that is not. Its own exit
 // code for wrong usage is 80, also under telemetry.
+//
+// kong has no completion for shells, and this adds none. The commands are in kong's own model, so what
+// reads that, such as github.com/willabides/kongplete, completes them with the tool's; the numbers that
+// log and receipts take it does not know.
 package kongcli
 
 import (

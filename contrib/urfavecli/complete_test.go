@@ -35,3 +35,32 @@ func TestCommandsFlagsAndTheValuesOfOutputComplete(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatThereIsToShowCompletes(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t)
+	if out, errs, code := p.run("telemetry", "enable"); code != 0 {
+		t.Fatal(out, errs)
+	}
+	p.run("remote", "add", "origin")
+	if out, errs, code := p.run("telemetry", "flush"); code != 0 {
+		t.Fatal(out, errs)
+	}
+	for args, want := range map[string]string{
+		"telemetry receipts":                 "1:",
+		"telemetry log":                      "1:",
+		"telemetry log --output json":        "1:",
+		"telemetry log 1":                    "",
+		"telemetry log --":                   "--verify",
+		"telemetry receipts --output":        "json:",
+		"telemetry receipts 1 --output text": "",
+	} {
+		out, errs, code := p.run(append(strings.Fields(args), ask)...)
+		if code != 0 || !strings.Contains("\n"+out, "\n"+want) {
+			t.Errorf("%s: %q is not among (code %d, %s)\n%s", args, want, code, errs, out)
+		}
+		if want != "1:" && strings.Contains("\n"+out, "\n1:") {
+			t.Errorf("%s: a number is offered:\n%s", args, out)
+		}
+	}
+}

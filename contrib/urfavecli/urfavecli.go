@@ -95,20 +95,29 @@ func streams(cmd *cli.Command) console.Streams {
 	return console.Streams{In: root.Reader, Out: root.Writer, Err: root.ErrWriter}
 }
 
-// complete prints the values that the flag before the cursor takes, else what urfave/cli does.
-// The shell's function adds a word of its own at the end.
+// complete prints the values that the flag before the cursor takes, or what there is to show by its
+// number, else what urfave/cli does. The shell's function adds a word of its own at the end.
 func complete(ctx context.Context, cmd *cli.Command, c *console.Command) {
 	before := os.Args[max(0, len(os.Args)-2)]
 	for _, f := range c.List() {
 		if f.Choices == nil || before != "--"+f.Name && before != "-"+f.Letter {
 			continue
 		}
-		for _, choice := range f.Choices {
-			fmt.Fprintln(cmd.Root().Writer, strings.Replace(choice, "\t", ":", 1))
-		}
+		offer(cmd, f.Choices)
+		return
+	}
+	if c.Complete != nil && !cmd.Args().Present() && !strings.HasPrefix(before, "-") {
+		offer(cmd, c.Complete())
 		return
 	}
 	cli.DefaultCompleteWithFlags(ctx, cmd)
+}
+
+// offer prints words in the form that the shell's function reads.
+func offer(cmd *cli.Command, words []string) {
+	for _, word := range words {
+		fmt.Fprintln(cmd.Root().Writer, strings.Replace(word, "\t", ":", 1))
+	}
 }
 
 // Wire has each command of a tree record itself, and the first one ask, and adds the command

@@ -31,6 +31,8 @@ func (v view) blockedRows(hint func(string) string) (rows []screen.Row) {
 		warn(v.text("In the way"), v.text("%[1]s; what cannot be stored is lost, and %[2]s itself works all the same", screen.Clean(v.NotAllStored), v.tool))
 	}
 	switch {
+	case v.Nowhere:
+		warn(v.text("To mend it"), v.text("name a home directory that is there and yours: by HOME or, where that is set, by XDG_STATE_HOME; on Windows by LocalAppData"))
 	case v.Unseen && v.StateDir != "": // no answer helps
 		warn(v.text("To mend it"), v.text("run %s as the user whose the directory below is, and make that a plain one of this user alone (0700)", v.tool))
 	case v.stored.Err != nil && !v.Unseen:
@@ -138,7 +140,7 @@ func (v view) heldWords(h core.Held) string {
 // deliveredRows say what was delivered, and what that means and does not.
 func (v view) deliveredRows() (rows []screen.Row) {
 	delivered := v.events(v.Delivered)
-	if v.Uncounted {
+	if v.Uncounted || v.DeliveriesGone {
 		delivered = v.text("at least %s", delivered)
 	}
 	switch {
@@ -207,7 +209,7 @@ func (v view) uploadRows(hint func(string) string) (rows []screen.Row) {
 		warn(v.text("Last attempt"), v.text("%[1]s, failed: %[2]s", screen.When(v.LastAttempt), screen.Clean(v.Problem)))
 	}
 	switch {
-	case failures > 0 && v.Delivered == 0:
+	case failures > 0 && v.Delivered == 0 && !v.DeliveriesGone && !v.DeliveriesUnknown:
 		warn(v.text("Attempts"), v.count(failures, "%d has failed, and nothing was delivered yet", "%d in a row have failed, and nothing was delivered yet"))
 	case failures > 1:
 		warn(v.text("Attempts"), v.text("%d in a row have failed", failures))
@@ -337,6 +339,7 @@ type conditionJSON struct {
 	RequestsUnknown   bool       `json:"requests_unknown,omitempty"`
 	QueueUnknown      bool       `json:"queue_unknown,omitempty"`
 	DeliveriesUnknown bool       `json:"deliveries_unknown,omitempty"`
+	DeliveriesGone    bool       `json:"deliveries_gone,omitempty"`
 	Failures          int        `json:"failures_in_a_row,omitempty"`
 	LostReported      losses     `json:"lost_reported,omitempty"`
 	SentTo            []string   `json:"sent_to,omitempty"`
@@ -357,7 +360,7 @@ type heldJSON struct {
 
 func (v view) conditionJSON() conditionJSON {
 	j := conditionJSON{
-		Blocked: v.Blocked, Unstored: v.Unstored, Unlogged: v.Log.Unlogged, LogGaps: v.Log.Gaps, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown,
+		Blocked: v.Blocked, Unstored: v.Unstored, Unlogged: v.Log.Unlogged, LogGaps: v.Log.Gaps, QueueUnknown: v.QueueUnknown, DeliveriesUnknown: v.DeliveriesUnknown, DeliveriesGone: v.DeliveriesGone,
 		Failures: v.Failures, LostReported: v.Reported, RunningEvents: v.RunningEvents, SentInside: string(v.Inside),
 		ClockBehind: v.ClockBehind.UTC(), NotAllStored: v.NotAllStored, Unnoted: v.Unnoted, Uncounted: v.Uncounted, SentTo: v.SentTo, RequestsUnknown: v.RequestsUnknown,
 	}

@@ -61,7 +61,7 @@ func (c *call) disable(format outputFormat, eraseLog bool) error {
 			c.say("What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s", c.hint("log"), c.hint("disable --erase-log"))
 		}
 		switch {
-		case v.Delivered > 0, v.DeliveriesUnknown && v.Sent:
+		case v.Delivered > 0, (v.DeliveriesUnknown || v.DeliveriesGone) && v.Sent:
 			c.say("What was sent before stays with the receiver. To ask for its deletion: %s", c.hint("reset"))
 		case v.Sent:
 			c.say("What an upload that failed brought all the same stays with the receiver. To ask for its deletion: %s", c.hint("reset"))

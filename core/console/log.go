@@ -272,10 +272,13 @@ func (c *call) logRemarks(log core.SentLog) (lines []string) {
 		lines = append(lines, c.text("The entries up to %[1]d were cut, of %[2]s to %[3]s: the log holds 1 MiB.", log.Cut, screen.When(log.CutFrom), screen.When(log.CutTo)))
 	}
 	if log.Bytes == 0 && log.Gaps == 0 && log.Mismatch == nil {
-		if n := c.look().Delivered; n > 0 {
-			lines = append(lines, c.count(n, "Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.",
-				"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine."))
+		if v := c.look(); v.DeliveriesGone || v.DeliveriesUnknown && !v.Unseen {
+			lines = append(lines, c.text("Whether anything was delivered before is not known: the notes of deliveries are gone or damaged."))
 		}
+	}
+	if n := log.Before; n > 0 {
+		lines = append(lines, c.count(n, "Of %d event that was delivered nothing is in the log: it was erased from it, or went to no other machine.",
+			"Of %d events that were delivered nothing is in the log: they were erased from it, or went to no other machine."))
 	}
 	lines = append(lines, c.gapRemarks(log.Gaps, log.Unlogged)...)
 	switch {
@@ -352,6 +355,7 @@ type logJSON struct {
 	CutFrom    time.Time             `json:"cut_from,omitzero"`
 	CutTo      time.Time             `json:"cut_to,omitzero"`
 	Gaps       int                   `json:"gaps"`
+	Before     int                   `json:"delivered_before,omitempty"`
 	Unlogged   bool                  `json:"unlogged,omitempty"`
 	Torn       bool                  `json:"torn,omitempty"`
 	Bytes      int64                 `json:"bytes"`
@@ -361,7 +365,7 @@ type logJSON struct {
 func (v view) logJSON(log core.SentLog) logJSON {
 	j := logJSON{
 		summaryJSON: v.summary(), Deliveries: []core.ExportDelivery{}, Cut: log.Cut, CutFrom: log.CutFrom.UTC(), CutTo: log.CutTo.UTC(),
-		Gaps: log.Gaps, Unlogged: log.Unlogged, Torn: log.Torn, Bytes: log.Bytes,
+		Gaps: log.Gaps, Before: log.Before, Unlogged: log.Unlogged, Torn: log.Torn, Bytes: log.Bytes,
 	}
 	if log.Mismatch != nil {
 		j.Mismatch = log.Mismatch.Error()
@@ -380,6 +384,7 @@ type verifyJSON struct {
 	Mismatch string `json:"problem,omitempty"`
 	Cut      int    `json:"cut"`
 	Gaps     int    `json:"gaps"`
+	Before   int    `json:"delivered_before,omitempty"`
 	Unlogged bool   `json:"unlogged,omitempty"`
 }
 
@@ -394,7 +399,7 @@ func (c *call) verifyLog(format outputFormat) error {
 	}
 	if format == formatJSON {
 		j := c.look().logJSON(log)
-		if writeErr := screen.WriteJSON(c.out, verifyJSON{j.summaryJSON, len(log.Deliveries), err == nil, j.Mismatch, log.Cut, log.Gaps, log.Unlogged}); writeErr != nil {
+		if writeErr := screen.WriteJSON(c.out, verifyJSON{j.summaryJSON, len(log.Deliveries), err == nil, j.Mismatch, log.Cut, log.Gaps, log.Before, log.Unlogged}); writeErr != nil {
 			return writeErr
 		}
 		return err

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -29,7 +30,12 @@ func (s *commands) receipts() *Command {
 
 func (c *call) receipts(format outputFormat) error {
 	all, err := c.m.Decisions()
-	if err != nil && len(all.List) == 0 {
+	cannot := c.cannotStore(all)
+	switch {
+	case err == nil || len(all.List) > 0:
+	case cannot != nil && c.look().Nowhere: // then there is no place where one could be
+		return c.errorf("no decision is stored here, and none can be: %w", flat{cannot})
+	default:
 		return flat{err}
 	}
 	chosen := 0
@@ -42,6 +48,9 @@ func (c *call) receipts(format outputFormat) error {
 	switch {
 	case format == formatJSON:
 		j := c.look().receiptsJSON(all)
+		if cannot != nil {
+			j.CannotStore = cannot.Error()
+		}
 		if chosen > 0 {
 			j.Decisions = j.Decisions[chosen-1 : chosen]
 		}
@@ -52,12 +61,25 @@ func (c *call) receipts(format outputFormat) error {
 		c.showDecision(all.List[chosen-1], chosen)
 		c.remark(c.historyRemarks(all))
 	default:
-		c.forColumns().showDecisions(all)
+		c.forColumns().showDecisions(all, cannot)
 	}
 	if err != nil {
 		return flat{err}
 	}
 	return nil
+}
+
+// cannotStore returns why there is no decision and can be none, nil where there is one or can be. It
+// does not try.
+func (c *call) cannotStore(all core.Decisions) error {
+	if len(all.List)+all.Cut+all.Missing > 0 {
+		return nil
+	}
+	err := c.m.Writable()
+	if errors.Is(err, errors.ErrUnsupported) { // where it cannot be known without trying
+		return nil
+	}
+	return err
 }
 
 // completeDecisions lists the latest decisions for a shell.
@@ -101,7 +123,7 @@ func (c *call) chosenDecision(all core.Decisions) (int, error) {
 	return 0, c.errorf("there is no decision %[1]s; see %[2]s", screen.Clean(arg), c.hint("receipts"))
 }
 
-func (c *call) showDecisions(all core.Decisions) {
+func (c *call) showDecisions(all core.Decisions, cannot error) {
 	var rows [][]screen.Cell
 	for i, d := range all.List {
 		answer, colour := c.decidedWords(d.Past)
@@ -124,6 +146,8 @@ func (c *call) showDecisions(all core.Decisions) {
 	switch {
 	case len(rows) > 0:
 		c.out.Grid([]string{c.text("NO"), c.text("DECIDED"), c.text("WHAT"), c.text("BY"), c.text("FOR"), c.text("RECEIPT")}, rows)
+	case cannot != nil:
+		c.remark([]string{c.text("No decision is stored here, and none can be: %s", screen.Clean(cannot.Error()))})
 	case c.out.Terminal:
 		c.say("Nothing was decided yet.")
 	}
@@ -311,8 +335,10 @@ type receiptsJSON struct {
 	CutFrom   time.Time      `json:"cut_from,omitzero"`
 	CutTo     time.Time      `json:"cut_to,omitzero"`
 	// Missing counts answers of which nothing is known.
-	Missing int    `json:"missing"`
-	Problem string `json:"problem,omitempty"`
+	Missing int `json:"missing"`
+	// CannotStore is why there can be none, where there is none.
+	CannotStore string `json:"cannot_store,omitempty"`
+	Problem     string `json:"problem,omitempty"`
 }
 
 type decisionJSON struct {

@@ -70,7 +70,7 @@ func (c *call) reset(format outputFormat, yes bool) error {
 		return c.notStored(before, err)
 	}
 	if format == formatJSON {
-		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.LogErased, report.DecisionsErased, report.Sending,
+		j := resetJSON{c.look().summary(), report.Erased, report.NotErased, report.LogErased, report.DecisionsErased, report.LocalErased, report.Sending,
 			notDeletable(report.Requests), report.Unknown, report.Lost, report.LostIDs, deletionsJSON(report.Requests)}
 		if writeErr := screen.WriteJSON(c.out, j); writeErr != nil {
 			return writeErr
@@ -172,6 +172,9 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		return
 	}
 	c.saidNo(before.tool, report.Erased, report.Arrived, report.NotErased, complete)
+	if n := report.LocalErased; n > 0 {
+		c.out.Line(screen.Plain, c.count(n, "The event that stayed on this machine is erased.", "The %d events that stayed on this machine are erased."))
+	}
 	if report.LogErased > 0 {
 		c.say("The log of what was sent is erased.")
 	}
@@ -246,6 +249,8 @@ type resetJSON struct {
 	// that are erased.
 	LogErased       int `json:"log_entries_erased"`
 	DecisionsErased int `json:"decisions_erased"`
+	// LocalErased is how many events had stayed here.
+	LocalErased int `json:"local_erased"`
 	// Sending says that a batch was still on its way.
 	Sending bool `json:"still_sending,omitempty"`
 	// NotDeletable is how many of the events that were sent may stay all the same, the greatest

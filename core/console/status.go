@@ -194,7 +194,14 @@ func (v view) rows(hint func(string) string, whoAsks []screen.Row) []screen.Row 
 	rows = append(rows, v.waitingRows()...)
 	rows = append(rows, v.deliveredRows()...)
 	if v.LocalLog != "" {
-		add(v.text("Kept here"), v.text("%[1]s, in %[2]s", v.events(v.Stayed), v.LocalLog))
+		kept := v.events(v.Stayed)
+		switch {
+		case v.DeliveriesUnknown:
+			kept = v.text("not known")
+		case v.DeliveriesGone:
+			kept = v.text("at least %s", kept)
+		}
+		add(v.text("Kept here"), v.text("%[1]s, in %[2]s", kept, v.LocalLog))
 	}
 	if v.TotalLost() > 0 {
 		warn(v.text("Lost"), v.text("%[1]s: %[2]s", v.events(v.TotalLost()), v.lossWords(v.Lost, v.Reported)))
@@ -392,6 +399,10 @@ func (v view) json(explain bool) statusJSON {
 		Faults:        append([]string{}, v.Faults...), // [] rather than null
 		StateDir:      v.StateDir,
 		conditionJSON: v.conditionJSON(),
+	}
+	// Times are noted that nobody keeps to while nothing goes, or each command sends by itself.
+	if v.state() != stateOn || v.Unstored || v.Backend.Local {
+		j.NextUpload, j.NextFolded = time.Time{}, time.Time{}
 	}
 	if explain {
 		for _, layer := range v.Decision.Layers {

@@ -26,6 +26,11 @@ const goldenVariable = "TELEMETRY_GOLDEN"
 // are the same: "<run_id 1>" is that of one run. What only some machines have, such as the name
 // of an agent, is left out.
 //
+// One thing depends on the machine all the same: a value that is the name of the machine or of the
+// account is masked, as "<host>" or "<user>", in a test as for the person who runs the tool. That cannot
+// be turned off, or a tool could do so too; so tests record values that nothing is called by, such as
+// "json" and not "main" or "test". A failure says where that may be why.
+//
 // A failure shows the lines that are different. TELEMETRY_GOLDEN=update go test writes the
 // file.
 func Golden(t testing.TB, file string, events []driver.Event) {
@@ -60,8 +65,18 @@ func Golden(t testing.TB, file string, events []driver.Event) {
 	// Git may have checked it out with the line ends of Windows.
 	want = bytes.ReplaceAll(want, []byte("\r\n"), []byte("\n"))
 	if !bytes.Equal(got, want) {
-		t.Errorf("what is sent is not what %s says:\n%sTo take it over: %s", file, compared(string(want), string(got)), remedy)
+		t.Errorf("what is sent is not what %s says:\n%s%sTo take it over: %s", file, compared(string(want), string(got)), aboutNames(want, got), remedy)
 	}
+}
+
+// aboutNames is a line about the names that are masked, where more of them are on one side.
+func aboutNames(want, got []byte) string {
+	for _, mask := range []string{"<user>", "<host>"} {
+		if bytes.Count(want, []byte(mask)) != bytes.Count(got, []byte(mask)) {
+			return "A value that is a name of the machine or of the account is masked here, and not where these are called otherwise: record another one.\n"
+		}
+	}
+	return ""
 }
 
 // varying are the fields that say when and where it was, optional those of them that not every

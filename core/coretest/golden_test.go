@@ -65,3 +65,44 @@ func TestTheLifeOfAGoldenFile(t *testing.T) { // not parallel: it sets a variabl
 		t.Errorf("another value updates: %q", mine.logs)
 	}
 }
+
+// The names of the machine and of the account are masked in a test as they are anywhere, so a value
+// that is one of them here is none elsewhere.
+func TestAValueThatIsThisMachinesNameIsSaidToDependOnIt(t *testing.T) {
+	t.Parallel()
+	const name = "zaphodsmachine"
+	sent := func(lookup func(string) (string, bool)) coretest.Events {
+		home := coretest.New(t, tool(), core.WithEnv(lookup))
+		home.Collector().TrackCommand("export", 1, 0, map[string]string{"format": name})
+		return home.Events()
+	}
+	named := sent(func(variable string) (string, bool) {
+		if variable == "USER" {
+			return name, true
+		}
+		return "", false
+	})
+	unnamed := sent(func(string) (string, bool) { return "", false })
+	const why = "masked here"
+	for _, order := range [][2]coretest.Events{{unnamed, named}, {named, unnamed}} {
+		file := filepath.Join(t.TempDir(), "sent.ndjson")
+		if err := os.WriteFile(file, coretest.GoldenContent(t, order[0]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mine := checked(t, func(t testing.TB) { coretest.Golden(t, file, order[1]) })
+		if len(mine.errors) != 1 || !strings.Contains(mine.errors[0], "name") || !strings.Contains(mine.errors[0], why) {
+			t.Errorf("%q", mine.errors)
+		}
+		mine = checked(t, func(t testing.TB) { coretest.Golden(t, file, order[0]) })
+		if len(mine.errors) > 0 {
+			t.Errorf("%q", mine.errors)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "sent.ndjson")
+	if err := os.WriteFile(file, coretest.GoldenContent(t, recorded()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if mine := checked(t, func(t testing.TB) { coretest.Golden(t, file, recorded()[:1]) }); len(mine.errors) != 1 || strings.Contains(mine.errors[0], why) {
+		t.Errorf("said of what no name is in: %q", mine.errors)
+	}
+}

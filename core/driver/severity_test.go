@@ -18,7 +18,7 @@ func TestTheSeverityFollowsTheOutcome(t *testing.T) {
 		"nothing":                  {driver.Event{}, info},
 		"a success":                {driver.Event{Type: string(props.EventCommandInvocation), ExitCode: code(0)}, info},
 		"a feature":                {driver.Event{Type: string(props.EventFeatureUsed)}, info},
-		"a deletion request":   {driver.Event{Type: string(props.EventDeletionRequest)}, info},
+		"a deletion request":       {driver.Event{Type: string(props.EventDeletionRequest)}, info},
 		"an exit code":             {driver.Event{ExitCode: code(3)}, failure},
 		"a negative exit code":     {driver.Event{ExitCode: code(-1)}, failure},
 		"a text":                   {driver.Event{Error: "no such remote"}, failure},

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package amplitude has a machine's data deleted from Amplitude. It is for operators, whose
 // program lists [Vendor] (see package relaycmd): its keys read and delete everybody's data, so
 // they are never linked into a tool that is handed out.

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 package amplitude_test
 
 import (

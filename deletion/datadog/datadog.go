@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package datadog has a machine's logs deleted from Datadog. It is for operators, whose program
 // lists [Vendor] (see package relaycmd): its keys can delete everybody's logs, so it is never
 // linked into a tool that is handed out.

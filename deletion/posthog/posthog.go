@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package posthog has a machine's data deleted from PostHog. It is for operators, whose
 // program lists [Vendor] (see package relaycmd): its key reads and deletes everybody's data, so
 // it is never linked into a tool that is handed out.

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package segment has a machine's data deleted from Segment and, as far as Segment can, from the
 // destinations that it passed the data on to. It is for operators, whose program lists
 // [Vendor] (see package relaycmd): its token can delete everybody's data, so it is never linked

@@ -8,17 +8,23 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
 // Page returns the manual page of a program with all of its commands, in the language of
-// man(7). It names no day and no version: the same commands are the same bytes.
-func Page(root *cobra.Command) []byte {
+// man(7). It names no version, and of the days none but that of the source, if it is known: the same
+// commit is the same bytes.
+func Page(root *cobra.Command, day time.Time) []byte {
 	root.InitDefaultVersionFlag() // which is added as a command runs
 	p := &page{program: root.Name()}
-	fmt.Fprintf(&p.out, ".TH %s 1 \"\" \"\" \"User Commands\"\n", strings.ToUpper(p.program))
+	date := ""
+	if !day.IsZero() {
+		date = day.UTC().Format(time.DateOnly)
+	}
+	fmt.Fprintf(&p.out, ".TH %s 1 %q \"\" \"User Commands\"\n", strings.ToUpper(p.program), date)
 	p.out.WriteString(".SH NAME\n")
 	p.line(p.program + " - " + lowerFirst(root.Short))
 	p.out.WriteString(".SH SYNOPSIS\n")

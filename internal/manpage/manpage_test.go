@@ -3,6 +3,7 @@ package manpage
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -26,7 +27,7 @@ func tree() *cobra.Command {
 
 func TestAPageIsWhatTheHelpSays(t *testing.T) {
 	t.Parallel()
-	const want = `.TH TOOL 1 "" "" "User Commands"
+	const want = `.TH TOOL 1 "2026-02-03" "" "User Commands"
 .SH NAME
 tool \- do things
 .SH SYNOPSIS
@@ -57,7 +58,7 @@ the folder to make it in (default here)
   tool make \(gathis\(ga \(ti/that
 .fi
 `
-	if got := string(Page(tree())); got != want {
+	if got := string(Page(tree(), time.Date(2026, 2, 2, 23, 0, 0, 0, time.FixedZone("", -2*60*60)))); got != want {
 		t.Errorf("the page is\n%s", got)
 	}
 }
@@ -70,7 +71,14 @@ func TestAProgramThatPeopleInstallHasNoCommandForItsPage(t *testing.T) {
 	for _, cmd := range root.Commands()[min(before, len(root.Commands())):] {
 		t.Errorf("it has %s", cmd.Name())
 	}
-	if strings.Contains(string(Page(root)), "secret") {
+	if strings.Contains(string(Page(root, time.Time{})), "secret") {
 		t.Error("its page names a hidden command")
+	}
+}
+
+func TestAPageOfNoKnownDayNamesNone(t *testing.T) {
+	t.Parallel()
+	if got := string(Page(tree(), time.Time{})); !strings.HasPrefix(got, ".TH TOOL 1 \"\" ") {
+		t.Errorf("the page begins with %.40s", got)
 	}
 }

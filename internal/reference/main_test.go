@@ -48,3 +48,23 @@ func TestEveryBackendAndVendorIsInTheReference(t *testing.T) {
 		}
 	}
 }
+
+func TestNoValueOfASettingIsListedTwice(t *testing.T) {
+	t.Parallel()
+	for _, write := range []func(string) (string, error){backends, vendors} {
+		text, err := write("../..")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(text) {
+			_, values, listed := strings.Cut(line, "one of ")
+			seen := map[string]bool{}
+			for value := range strings.SplitSeq(values, ",") {
+				if value = strings.Trim(value, " |\n"); listed && seen[value] {
+					t.Errorf("%s is there twice: %s", value, line)
+				}
+				seen[value] = true
+			}
+		}
+	}
+}

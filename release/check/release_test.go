@@ -8,8 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	cyclonedx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -92,13 +94,18 @@ func hasAPageWithoutMistakes(t *testing.T, page, program string) {
 		t.Fatal("mandoc, which reads manual pages, is not here: apt-get install mandoc")
 	}
 	for line := range strings.Lines(string(out)) {
-		if !strings.Contains(line, "missing date") { // it has none, so that it is the same each time
-			t.Error(line)
-		}
+		t.Error(line)
 	}
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
+	}
+	committed, err := strconv.ParseInt(strings.TrimSpace(output(t, nil, "git", "log", "-1", "--format=%ct")), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if day := time.Unix(committed, 0).UTC().Format(time.DateOnly); !strings.Contains(string(text), `1 "`+day+`"`) {
+		t.Errorf("its page is not of %s, the day of the commit: %.80s", day, text)
 	}
 	for _, want := range map[string][]string{
 		"telemetry":             {".SS exec\n", `\-\-exit\-code`},

@@ -851,6 +851,41 @@ func TestTheShellCompletesCommandsAndFormats(t *testing.T) {
 	}
 }
 
+func TestNoTimeOfAnUploadIsNamedWhereNoneIsToCome(t *testing.T) {
+	named := func(h *home) string {
+		var got struct {
+			NextUpload       *time.Time `json:"next_upload"`
+			NextFoldedUpload *time.Time `json:"next_folded_upload"`
+		}
+		out := h.must("telemetry", "status", "-o", "json")
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(got.NextUpload != nil, got.NextFoldedUpload != nil)
+	}
+	h := newHome(t)
+	h.must("telemetry", "enable")
+	h.sendOne()
+	h.setTime("next-folds", h.now.Add(time.Hour))
+	if got := named(h); got != "true true" {
+		t.Errorf("while it is on: %s", got)
+	}
+	h.env["TELEMETRY_LOCAL"] = "1"
+	if got := named(h); got != "false false" {
+		t.Errorf("while everything stays here: %s", got)
+	}
+	delete(h.env, "TELEMETRY_LOCAL")
+	h.env["DO_NOT_TRACK"] = "1"
+	if got := named(h); got != "false false" {
+		t.Errorf("while a variable says no: %s", got)
+	}
+	delete(h.env, "DO_NOT_TRACK")
+	h.must("telemetry", "disable")
+	if got := named(h); got != "false false" {
+		t.Errorf("after a no: %s", got)
+	}
+}
+
 // The names are what scripts depend on. They are written out here: changing one is a
 // change of what we promised.
 func TestTheNamesInJSONAreStable(t *testing.T) {
@@ -863,7 +898,7 @@ func TestTheNamesInJSONAreStable(t *testing.T) {
 		{"flush", "decided_by held_by_running_commands kept kept_here lost sent schema_version state tool"},
 		{"enable", "backend decided_by machine_id schema_version state tool"},
 		{"disable", "decided_by erased log_entries_kept schema_version state tool"},
-		{"reset", "decided_by decisions_erased erased log_entries_erased requests schema_version state tool"},
+		{"reset", "decided_by decisions_erased erased local_erased log_entries_erased requests schema_version state tool"},
 	} {
 		command, want := test.command, test.want
 		if command == "disable" || command == "reset" {

@@ -231,7 +231,7 @@ func TestWhatCommandsPrintInJSONIsWhatTheSchemaSays(t *testing.T) {
 	impossible := []string{"status.unstored", "status.not_all_stored", "disable.not_erased", "reset.not_erased"}
 	if runtime.GOOS == "windows" { // no mode opens a folder to others there, which makes these
 		impossible = append(impossible, "status.queue_unknown", "status.requests_unknown", "status.delivered_at_least",
-			"flush.queue_unknown", "reset_status.requests_unknown")
+			"flush.queue_unknown", "reset_status.requests_unknown", "receipts.cannot_store")
 	}
 	for _, field := range o.fields() {
 		if !o.seen[field] && (unstored || !slices.Contains(impossible, field) && !strings.HasSuffix(field, ".unlogged")) {
@@ -272,6 +272,11 @@ func (o *outputs) ordinary() {
 	if err := os.Chmod(h.dir, 0o700); err != nil {
 		o.t.Fatal(err)
 	}
+	h.sendOne()
+	if err := os.Remove(filepath.Join(h.dir, "delivery")); err != nil {
+		o.t.Fatal(err)
+	}
+	o.run(h, "status") // of notes that somebody removed
 	h.sendOne()
 	h.setTime("delivery", time.Unix(-2, 0))
 	o.run(h, "status") // of deliveries that could not be noted
@@ -350,6 +355,11 @@ func (o *outputs) looks() {
 	look(h)
 
 	h = newHome(o.t)
+	h.sendOne()
+	h.must("telemetry", "disable", "--erase-log")
+	look(h) // of an event that was delivered and is in no log
+
+	h = newHome(o.t)
 	h.tool.Telemetry.Backend, h.tool.Telemetry.Endpoint, h.tool.Telemetry.Settings = "file", "", nil
 	h.must("telemetry", "enable")
 	h.record(1)
@@ -415,6 +425,18 @@ func (o *outputs) decided() {
 		o.t.Fatal(err)
 	}
 	_ = os.Remove(decisions + ".head")
+	o.run(h, "receipts")
+	h = newHome(o.t)
+	closed := o.t.TempDir()
+	h.dir = filepath.Join(closed, "state")
+	if os.Geteuid() == 0 { // whom no mode keeps out
+		err = os.Chown(closed, 1, 1)
+	} else {
+		err = os.Chmod(closed, 0o500)
+	}
+	if err != nil {
+		o.t.Fatal(err)
+	}
 	o.run(h, "receipts")
 }
 

@@ -63,23 +63,27 @@ func (p *place) chmod(name string, mode fs.FileMode) {
 
 // read is what of the JSON of commands the tests here look at.
 type read struct {
-	State           string
-	Blocked         string
-	Faults          []string
-	Delivered       int
-	Erased          int
-	Sent            int
-	Lost            int
-	Problem         string
-	NotErased       int    `json:"not_erased"`
-	NotAllStored    string `json:"not_all_stored"`
-	QueueUnknown    bool   `json:"queue_unknown"`
-	RequestsUnknown bool   `json:"requests_unknown"`
-	Requests        []any
-	IdentityLost    bool     `json:"identity_lost"`
-	LostMachineIDs  []string `json:"lost_machine_ids"`
-	Queue           struct{ Events int }
-	Held            []struct{ Why string }
+	State             string
+	Blocked           string
+	Faults            []string
+	Delivered         int
+	Erased            int
+	Sent              int
+	Lost              int
+	Problem           string
+	NotErased         int    `json:"not_erased"`
+	NotAllStored      string `json:"not_all_stored"`
+	QueueUnknown      bool   `json:"queue_unknown"`
+	DeliveriesUnknown bool   `json:"deliveries_unknown"`
+	DeliveriesGone    bool   `json:"deliveries_gone"`
+	RequestsUnknown   bool   `json:"requests_unknown"`
+	CannotStore       string `json:"cannot_store"`
+	LocalErased       int    `json:"local_erased"`
+	Requests          []any
+	IdentityLost      bool     `json:"identity_lost"`
+	LostMachineIDs    []string `json:"lost_machine_ids"`
+	Queue             struct{ Events, Damaged int }
+	Held              []struct{ Why string }
 }
 
 func (p *place) printed(args ...string) (r read, code int) {

@@ -14,7 +14,12 @@ import (
 	"github.com/gotoolbase/telemetry/internal/plaintext"
 )
 
-const notesName = "delivery"
+const (
+	notesName = "delivery"
+	// notedName is a file that is there from the first notes on. It is called otherwise than they
+	// are, so that who removes them does not take it along.
+	notedName = "noted"
+)
 
 // Notes is how deliveries went, for people to look at. Nothing depends on them but the
 // backoff, the size of batches and the rate at which they go out.
@@ -48,12 +53,18 @@ type Notes struct {
 	// driver: a receiver has refused more.
 	Batch int
 
+	// Gone says that notes were removed, by somebody, since the last reset: what was counted before
+	// that is not counted here.
+	Gone bool
+
 	noted int // Delivered as it is in the file
 	pace  pace
 }
 
 const (
 	lostField = "lost"
+	// goneField says that notes before these were removed.
+	goneField = "gone_before"
 	// lostPrefix and reportedPrefix are followed by a reason, warnedPrefix by a name.
 	lostPrefix, reportedPrefix, warnedPrefix = "lost_", "reported_", "warned_"
 )
@@ -110,7 +121,11 @@ func loadNotes(dir state.Dir) (Notes, error) {
 	n.Unnoted = unnoted(dir)
 	n.Delivered = n.Unnoted
 	data, err := dir.ReadFile(notesName)
+	if errors.Is(err, fs.ErrNotExist) && noted(dir) {
+		data, err = dir.ReadFile(notesName) // the first ones came in between
+	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 && n.Unnoted > 0 {
+		n.Gone = noted(dir) // after the file: a reset removes it before that
 		return n, nil
 	}
 	if err != nil {
@@ -134,7 +149,7 @@ func loadNotes(dir state.Dir) (Notes, error) {
 	if n.Unnoted > 0 {
 		n.LastDelivered = time.Time{} // that was later, and it is not known when
 	}
-	n.Problem, n.Left = r["problem"], r["left"]
+	n.Problem, n.Left, n.Gone = r["problem"], r["left"], r[goneField] != ""
 	n.Refusal, n.RefusedAt = r["refusal"], when("refused_at")
 	n.Paced, n.PacedUntil = count("paced"), when("paced_until")
 	n.pace = pace{count: count("minute_count"), until: when("minute_until")}
@@ -157,6 +172,9 @@ func loadNotes(dir state.Dir) (Notes, error) {
 	}
 	return n, nil
 }
+
+// noted reports whether there were notes since the last reset.
+func noted(dir state.Dir) bool { return !dir.Time(notedName).IsZero() }
 
 // mostUnnoted is more than a disk that is full lets through, and keeps a time that is none of
 // ours from counting.
@@ -187,6 +205,9 @@ func (n *Notes) write(dir state.Dir) error {
 	err := n.replace(dir)
 	if err == nil {
 		n.noted, n.Unnoted = n.Delivered, 0
+		if !noted(dir) { // where that fails, it is not missed if they go
+			_ = dir.SetTime(notedName, time.Unix(0, 0))
+		}
 		return nil
 	}
 	if n.Unnoted = n.Delivered - n.noted; n.Unnoted > 0 {
@@ -207,6 +228,9 @@ func (n *Notes) replace(dir state.Dir) error {
 	}
 	if n.Refusal != "" {
 		r["refusal"] = n.Refusal
+	}
+	if n.Gone {
+		r[goneField] = "yes"
 	}
 	for reason, lost := range n.Lost {
 		r[lostPrefix+reason] = strconv.Itoa(lost)

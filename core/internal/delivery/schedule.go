@@ -51,9 +51,10 @@ func postponeFolds(dir state.Dir, now time.Time) {
 // dayOf returns the beginning of the day, which is one of UTC.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(day) }
 
-// Forget removes what deliveries left behind, but for the queue itself.
+// Forget removes what deliveries left behind, but for the queue itself. What is known of the notes
+// goes first, or they would be missed.
 func Forget(dir state.Dir) error {
-	for _, name := range []string{notesName, nextName, nextFoldsName, AsideName} {
+	for _, name := range []string{notedName, notesName, nextName, nextFoldsName, AsideName} {
 		if err := dir.Remove(name); err != nil {
 			return err
 		}

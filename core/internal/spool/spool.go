@@ -478,17 +478,20 @@ func (q *Queue) look(slot string, s *Stats) error {
 	c := parseSlot(content)
 	trusted := state.Trust(info) == nil
 	for _, entry := range c.Entries {
-		if !trusted {
-			s.DistrustedEvents += Events(entry.Line)
-			continue
-		}
-		if entry.Line[0] == '{' && entry.Line[len(entry.Line)-1] == '}' {
-			s.Events[c.Receipt] += Events(entry.Line)
-			if e, err := record.Parse(entry.Line); err == nil && q.expired(e.Time) {
-				s.Expired[c.Receipt] += Events(entry.Line)
-			}
-		} else {
+		// As a sender reads it: what that drops, such as a field of another version, waits for nothing.
+		e, err := record.Parse(entry.Line)
+		n := max(e.Count, 1)
+		switch {
+		case err != nil && trusted:
 			s.Damaged++
+		case err != nil:
+		case !trusted:
+			s.DistrustedEvents += n
+		default:
+			s.Events[c.Receipt] += n
+			if q.expired(e.Time) {
+				s.Expired[c.Receipt] += n
+			}
 		}
 	}
 	s.Bytes += int64(len(content))

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gotoolbase/telemetry/internal/plaintext"
@@ -26,6 +27,8 @@ var (
 	// ErrForeign: the place belongs to another user, as under sudo with the caller's
 	// HOME. Files made there would belong to the wrong one.
 	ErrForeign = errors.New("the state directory belongs to another user")
+	// ErrNoPlace: there is no directory and none can be made, whoever tries: HOME may be /dev/null/x.
+	ErrNoPlace = errors.New("the state directory cannot be made: part of its path can hold no directory")
 	// ErrUnsafe: a symbolic link or something that is not a plain file or directory, or
 	// one that others may write to.
 	ErrUnsafe = errors.New("the state directory is not a private plain directory")
@@ -128,6 +131,9 @@ func (d Dir) Join(name string) string { return filepath.Join(d.path, name) }
 // fs.ErrNotExist where there is none, and changes nothing.
 func (d Dir) Check() error {
 	info, err := os.Lstat(d.path)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return ErrNoPlace
+	}
 	if err != nil {
 		return plaintext.Bare(err)
 	}
@@ -164,9 +170,18 @@ func (d Dir) Create() error {
 		break
 	}
 	if err := os.MkdirAll(d.path, dirMode); err != nil {
-		return plaintext.Bare(err)
+		return notMade(err)
 	}
 	return d.Check()
+}
+
+// notMade is why a directory could not be made. That something is not there is no answer to that, and
+// is taken for a directory that is to come.
+func notMade(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return ErrNoPlace
+	}
+	return plaintext.Bare(err)
 }
 
 // ReadFile returns the content of a small file. The error wraps fs.ErrNotExist where
@@ -271,6 +286,9 @@ type Lock struct{ f *os.File }
 // TryLock takes the lock of that name, or returns ErrBusy.
 func (d Dir) TryLock(name string) (*Lock, error) {
 	f, err := OpenExclusive(d.Join(name))
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, ErrNoPlace
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (d Dir) Writable() error {
 			continue
 		}
 		if err != nil {
-			return plaintext.Bare(err)
+			return notMade(err)
 		}
 		if !ours(info) {
 			return ErrForeign

@@ -1,3 +1,5 @@
+//go:build !notelemetry
+
 // Package vendorhttp is the HTTP client of the vendors under deletion: one call, one answer,
 // and what it means where the vendor's documentation does not say otherwise.
 //
