@@ -5,7 +5,6 @@ package telemetrycmd
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -34,22 +33,6 @@ func TestWhereNoDirectoryCanBeThatIsSaidInWordsAndWithARemedy(t *testing.T) {
 		if p.arrived() > 0 {
 			t.Error("something was sent")
 		}
-	}
-}
-
-// The superuser may write to /proc, and nothing can be made there.
-func TestADirectoryThatCannotBeMadeIsNotSaidToTakeAnything(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("only the superuser may write where nothing can be made")
-	}
-	const none = "part of its path can hold no directory"
-	p := newPlaceless(t, "/proc/telemetry-test/state")
-	p.wantSaid(p.say("status"), "Telemetry of mytool: on, but nothing can be stored", none, "To mend it: name a home directory", "!mkdir")
-	p.wantSaid(p.say("disable"), none, "!mkdir")
-	p.env = append(p.env, "CI=false")
-	if out := p.say("status"); strings.Contains(out, "Telemetry of mytool: on\n") {
-		t.Errorf("on, it says:\n%s", out)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/gotoolbase/telemetry/internal/plaintext"
@@ -33,11 +32,10 @@ func (d Dir) MayWrite(name string) error {
 
 // Probe returns why nothing can be stored in the directory. It finds out by storing
 // something, which also tells of a full disk, and leaves nothing behind. Where there is no
-// directory yet it makes and removes a folder where that would be made: some file systems, such as
-// /proc, let the superuser write everywhere and hold nothing.
+// directory yet it looks no further than Writable: what is above it is not ours to try in.
 func (d Dir) Probe() error {
 	if err := d.Check(); errors.Is(err, fs.ErrNotExist) {
-		return d.probeParent()
+		return d.Writable()
 	} else if err != nil {
 		return err
 	}
@@ -62,23 +60,4 @@ func (d Dir) Probe() error {
 		return plaintext.Bare(err)
 	}
 	return nil
-}
-
-// probeParent returns why the directory cannot be made. It tries in the folder that is there.
-func (d Dir) probeParent() error {
-	if err := d.Writable(); err != nil {
-		return err
-	}
-	parent := filepath.Dir(d.path)
-	for parent != filepath.Dir(parent) {
-		if _, err := os.Stat(parent); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		parent = filepath.Dir(parent)
-	}
-	made, err := os.MkdirTemp(parent, ".probe.*.tmp")
-	if err != nil {
-		return notMade(err)
-	}
-	return plaintext.Bare(os.Remove(made))
 }
