@@ -23,7 +23,8 @@ func (s *commands) log() *Command {
 			"answered. With the number of an entry it shows that one whole: each request has one,\n"+
 			"and each answer.\n\n"+
 			"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n"+
-			"erases it, and what it sends itself, such as a deletion request, is in a new one.\n"+
+			"erases it. A deletion request that goes out as an event is in a new one, and one that the\n"+
+			"authors' own requestor makes is in none.\n"+
 			"Each entry holds a digest of the one before; --verify looks whether all fit together.\n"+
 			"The exit code is then 1 if they do not.\n\n"+
 			"What is sent while nothing can be stored here is in no log; TELEMETRY_DEBUG=log shows\n"+

@@ -158,7 +158,7 @@ func (c *call) confirmReset(tool string) error {
 	if !asked || !tty.Is(in) || !c.err.Terminal {
 		return nil
 	}
-	c.err.Paragraph(c.text("This turns telemetry of %s off, erases what waits here, the log of what was sent and the history of decisions, and asks for the deletion of what was sent. It cannot be undone.", tool))
+	c.err.Paragraph(c.text("This turns telemetry of %s off, erases what waits and what stayed here, the log of what was sent and the history of decisions, and asks for the deletion of what was sent. It cannot be undone.", tool))
 	said, err := c.askYesNo(c.ctx, in, c.err, c.text("Go on?"), confirmPatience)
 	if err == nil && said != saidYes {
 		err = c.errorf("nothing was changed")

@@ -357,7 +357,8 @@ var German = console.Messages{
 		"and each answer.\n" +
 		"\n" +
 		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
-		"erases it, and what it sends itself, such as a deletion request, is in a new one.\n" +
+		"erases it. A deletion request that goes out as an event is in a new one, and one that the\n" +
+		"authors' own requestor makes is in none.\n" +
 		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
 		"The exit code is then 1 if they do not.\n" +
 		"\n" +
@@ -367,9 +368,10 @@ var German = console.Messages{
 		"Anfrage hat eine und jede Antwort.\n" +
 		"\n" +
 		"Das Protokoll ist eine Datei auf diesem Gerät und gehört dir. Bei 1 MiB wird es gekürzt,\n" +
-		"das Älteste zuerst; reset löscht es, und was reset selbst sendet, etwa eine Bitte um\n" +
-		"Löschung, steht in einem neuen. Jeder Eintrag enthält eine Prüfsumme des vorigen;\n" +
-		"--verify prüft, ob alle zusammenpassen. Der Exit-Code ist dann 1, wenn nicht.\n" +
+		"das Älteste zuerst; reset löscht es. Eine Löschanfrage, die als Ereignis hinausgeht,\n" +
+		"steht in einem neuen, eine auf dem eigenen Weg der Autoren in keinem. Jeder\n" +
+		"Eintrag enthält eine Prüfsumme des vorigen; --verify prüft, ob alle zusammenpassen. Der\n" +
+		"Exit-Code ist dann 1, wenn nicht.\n" +
 		"\n" +
 		"Was gesendet wird, während hier nichts gespeichert werden kann, steht in keinem\n" +
 		"Protokoll;\n" +
@@ -554,7 +556,7 @@ var German = console.Messages{
 	"%[1]d deletion requests were not handed over to everybody; to try again: %[2]s": "%[1]d Löschanfragen wurden nicht an alle übergeben; noch einmal versuchen: %[2]s",
 	"%[1]d deletion request was not handed over; to try again: %[2]s":                "%[1]d Löschanfrage wurde nicht übergeben; noch einmal versuchen: %[2]s",
 	"%[1]d deletion requests were not handed over; to try again: %[2]s":              "%[1]d Löschanfragen wurden nicht übergeben; noch einmal versuchen: %[2]s",
-	"This turns telemetry of %s off, erases what waits here, the log of what was sent and the history of decisions, and asks for the deletion of what was sent. It cannot be undone.": "Dies schaltet die Telemetrie von %s aus, löscht, was hier wartet, das Protokoll des Gesendeten und den Verlauf der Entscheidungen und bittet um die Löschung des Gesendeten. Es lässt sich nicht rückgängig machen.",
+	"This turns telemetry of %s off, erases what waits and what stayed here, the log of what was sent and the history of decisions, and asks for the deletion of what was sent. It cannot be undone.": "Dies schaltet die Telemetrie von %s aus, löscht, was hier wartet oder hier geblieben ist, das Protokoll des Gesendeten und den Verlauf der Entscheidungen und bittet um die Löschung des Gesendeten. Es lässt sich nicht rückgängig machen.",
 	"Go on?":              "Fortfahren?",
 	"nothing was changed": "es wurde nichts geändert",
 	"Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.":                                                                                  "Nichts zurückzusetzen: %s hat hier nichts gespeichert, also weist hier nichts auf Daten anderswo hin.",

@@ -353,7 +353,8 @@ var Japanese = console.Messages{
 		"and each answer.\n" +
 		"\n" +
 		"The log is a file on this machine, and yours. It is cut at 1 MiB, the oldest first; reset\n" +
-		"erases it, and what it sends itself, such as a deletion request, is in a new one.\n" +
+		"erases it. A deletion request that goes out as an event is in a new one, and one that the\n" +
+		"authors' own requestor makes is in none.\n" +
 		"Each entry holds a digest of the one before; --verify looks whether all fit together.\n" +
 		"The exit code is then 1 if they do not.\n" +
 		"\n" +
@@ -363,8 +364,9 @@ var Japanese = console.Messages{
 		"応答のそれぞれにあります。\n" +
 		"\n" +
 		"記録はこの端末上のファイルで、あなたのものです。1 MiB を超えると古いものから\n" +
-		"切り詰めます。reset は記録を消去し、reset 自身が送る削除の依頼などは新しい記録に\n" +
-		"入ります。各項目は直前の項目の要約値を持ち、--verify はすべてが合うかを調べます。\n" +
+		"切り詰めます。reset は記録を消去します。イベントとして送られる削除依頼は新しい記録に\n" +
+		"入り、開発者独自の経路による依頼はどの記録にも入りません。\n" +
+		"各項目は直前の項目の要約値を持ち、--verify はすべてが合うかを調べます。\n" +
 		"合わない場合の終了コードは 1 です。\n" +
 		"\n" +
 		"ここに何も保存できない間に送信されたものは、どの記録にも残りません。\n" +
@@ -546,7 +548,7 @@ var Japanese = console.Messages{
 	"%[1]d deletion requests were not handed over to everybody; to try again: %[2]s": "削除依頼 %[1]d 件は、一部の相手に渡せませんでした。再試行するには：%[2]s",
 	"%[1]d deletion request was not handed over; to try again: %[2]s":                "%[1]d 件の削除依頼を渡せませんでした。もう一度試すには：%[2]s",
 	"%[1]d deletion requests were not handed over; to try again: %[2]s":              "%[1]d 件の削除依頼を渡せませんでした。もう一度試すには：%[2]s",
-	"This turns telemetry of %s off, erases what waits here, the log of what was sent and the history of decisions, and asks for the deletion of what was sent. It cannot be undone.": "%s のテレメトリを無効にし、ここで待機中のもの、送信の記録、決定の履歴を消去し、送信済みのものの削除を依頼します。この操作は取り消せません。",
+	"This turns telemetry of %s off, erases what waits and what stayed here, the log of what was sent and the history of decisions, and asks for the deletion of what was sent. It cannot be undone.": "%s のテレメトリを無効にし、ここで待機中のものとここに留まったもの、送信の記録、決定の履歴を消去し、送信済みのものの削除を依頼します。この操作は取り消せません。",
 	"Go on?":              "続けますか？",
 	"nothing was changed": "何も変更しませんでした",
 	"Nothing to reset: %s has stored nothing here, so nothing here tells of data elsewhere.":                                                                                  "リセットするものはありません。%s はここに何も保存していないため、ほかの場所のデータを示すものはありません。",
