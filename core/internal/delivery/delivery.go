@@ -312,7 +312,7 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 		}
 	}
 	if notesErr == nil || state.Unusable(notesErr) { // else they are there, and would be replaced by these
-		_ = notes.write(dir)
+		_ = notes.write(dir, lock)
 	}
 	return single, err
 }
@@ -388,7 +388,7 @@ func (s *Sender) owned(write func() error) error {
 }
 
 func (s *Sender) writeNotes() error {
-	return s.owned(func() error { return s.notes.write(s.Dir) })
+	return s.owned(func() error { return s.notes.write(s.Dir, s.lock) })
 }
 
 // each delivers what waits in some slots. Those that are in use are in s.busy afterwards.
@@ -696,7 +696,7 @@ func (s *Sender) mayAttempt(ctx context.Context, claim *spool.Claim, route Route
 		return nil
 	}
 	return s.owned(func() error {
-		s.attempts = s.notes.beginAttempts(s.Dir, s.Interval, s.Pause, s.Now())
+		s.attempts = s.notes.beginAttempts(s.Dir, s.lock, s.Interval, s.Pause, s.Now())
 		return nil
 	})
 }

@@ -17,7 +17,9 @@ import (
 const (
 	notesName = "delivery"
 	// notedName is a file that is there from the first notes on. It is called otherwise than they
-	// are, so that who removes them does not take it along.
+	// are, so that who removes them does not take it along. Its time is that of the lock under which
+	// they were written: one that a process made which was disowned meanwhile says nothing, as a
+	// reset has removed the notes.
 	notedName = "noted"
 )
 
@@ -174,7 +176,10 @@ func loadNotes(dir state.Dir) (Notes, error) {
 }
 
 // noted reports whether there were notes since the last reset.
-func noted(dir state.Dir) bool { return !dir.Time(notedName).IsZero() }
+func noted(dir state.Dir) bool {
+	at := dir.Time(notedName)
+	return !at.IsZero() && at.Equal(dir.Time(lockName))
+}
 
 // mostUnnoted is more than a disk that is full lets through, and keeps a time that is none of
 // ours from counting.
@@ -201,12 +206,12 @@ func (n Notes) TotalLost() int {
 
 // write replaces the notes. Where that is not possible, as on a full disk, the number of events
 // that were delivered is kept all the same.
-func (n *Notes) write(dir state.Dir) error {
+func (n *Notes) write(dir state.Dir, lock *state.Lock) error {
 	err := n.replace(dir)
 	if err == nil {
 		n.noted, n.Unnoted = n.Delivered, 0
-		if !noted(dir) { // where that fails, it is not missed if they go
-			_ = dir.SetTime(notedName, time.Unix(0, 0))
+		if began := lock.Began(); !began.IsZero() && !dir.Time(notedName).Equal(began) {
+			_ = dir.SetTime(notedName, began) // where that fails, they are not missed if they go
 		}
 		return nil
 	}
@@ -269,7 +274,7 @@ type attempts struct {
 // cutOff is the problem of attempts whose outcome was not noted, or not yet.
 const cutOff = "an upload was cut off before there was an answer"
 
-func (n *Notes) beginAttempts(dir state.Dir, interval, pause time.Duration, now time.Time) *attempts {
+func (n *Notes) beginAttempts(dir state.Dir, lock *state.Lock, interval, pause time.Duration, now time.Time) *attempts {
 	a := &attempts{n.Failures, n.Problem, n.LastAttempt}
 	// The time first: setting it needs no space. As long as the attempt may last, no other
 	// process need start, whatever the interval is.
@@ -279,7 +284,7 @@ func (n *Notes) beginAttempts(dir state.Dir, interval, pause time.Duration, now 
 	}
 	n.LastAttempt, n.Problem = now, cutOff
 	n.Failures++
-	_ = n.write(dir)
+	_ = n.write(dir, lock)
 	return a
 }
 

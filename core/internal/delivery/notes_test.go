@@ -255,3 +255,36 @@ func TestACountOfLossesIsNoTimeAndNoTimeACount(t *testing.T) {
 		t.Errorf("%d after more than can be counted", n)
 	}
 }
+
+// A process that a reset disowned may be killed right after it has noted that there are notes.
+func TestNotesThatAResetRemovedAreNotMissedForWhatADisownedProcessLeft(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	dir := f.sender.Dir
+	f.mustRun(1, 0)
+	left := dir.Time("noted")
+	if left.IsZero() {
+		t.Fatal("nothing says that there are notes")
+	}
+	if err := errors.Join(delivery.Disown(dir), delivery.Forget(dir), dir.SetTime("noted", left)); err != nil {
+		t.Fatal(err)
+	}
+	if delivery.ReadNotes(dir).Gone {
+		t.Error("with no lock, notes are missed that the reset removed")
+	}
+	lock, err := dir.WaitLock(t.Context(), "upload.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Unlock()
+	if delivery.ReadNotes(dir).Gone {
+		t.Error("under the next lock, notes are missed that the reset removed")
+	}
+	f.run() //nolint:errcheck // it is run for what it notes
+	if err := dir.Remove("delivery"); err != nil {
+		t.Fatal(err)
+	}
+	if dir.Time("noted").Equal(left) || !delivery.ReadNotes(dir).Gone {
+		t.Error("notes of afterwards are not missed")
+	}
+}

@@ -345,6 +345,19 @@ func (d Dir) SpoiltLocks() (spoilt []error) {
 // lock beside this one. See Unlinked.
 func (l *Lock) Gone() bool { return l != nil && Unlinked(l.f) }
 
+// Began is when the lock's file was made, zero where that is not known. Another file in its place has
+// another time.
+func (l *Lock) Began() time.Time {
+	if l == nil {
+		return time.Time{}
+	}
+	info, err := l.f.Stat()
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
 // Unlock releases the lock, if there is one.
 func (l *Lock) Unlock() {
 	if l != nil {
