@@ -203,7 +203,8 @@ type event struct {
 	flags      []string
 	errMsg     string
 	class      props.ErrorClass
-	folded     bool // it is recorded as a record of one
+	note       *slot // that the command runs, nil where there is none
+	folded     bool  // it is recorded as a record of one
 	sampleRate int
 }
 
@@ -219,7 +220,10 @@ func (c *Collector) record(input event, extra map[string]string) {
 	if errors.Is(err, errOff) {
 		return
 	}
-	if err == nil && input.timed && input.id == "" && c.beganBeforeANo(now.Add(-time.Duration(input.durationMS)*time.Millisecond)) {
+	if err == nil && input.note != nil && input.note.receipt.ID != c.slot.receipt.ID && input.note.ended(c.in) {
+		return
+	}
+	if err == nil && input.timed && input.note == nil && c.beganBeforeANo(now.Add(-time.Duration(input.durationMS)*time.Millisecond), c.slot.receipt) {
 		return
 	}
 	inMemory := err != nil && c.mayKeepInMemory()
@@ -272,8 +276,9 @@ func (c *Collector) record(input event, extra map[string]string) {
 // beganBeforeANo reports whether a command that began at that time did so under a yes that a no
 // has ended since: a no takes back also what began before it, whatever was said after. The times
 // of answers are kept in whole seconds. Of a command that was noted when it began its note tells.
-func (c *Collector) beganBeforeANo(began time.Time) bool {
-	if c.opened == "" || c.slot.receipt.ID == c.opened || !began.Before(c.slot.receipt.At.Add(time.Second)) {
+// now is the receipt that it would be recorded under.
+func (c *Collector) beganBeforeANo(began time.Time, now consent.Receipt) bool {
+	if c.opened == "" || now.ID == c.opened || !began.Before(now.At.Add(time.Second)) {
 		return false
 	}
 	_, err := c.in.store().InForce(c.opened)

@@ -89,7 +89,7 @@ func (i *invocation) Done(outcome props.Outcome) {
 	}
 	config := &c.in.tool.Telemetry
 	e := event{
-		id: i.id, kind: props.EventCommandInvocation, name: i.name, timed: true, durationMS: took.Milliseconds(),
+		id: i.id, note: i.note, kind: props.EventCommandInvocation, name: i.name, timed: true, durationMS: took.Milliseconds(),
 		exitCode: exitCode(outcome), flags: i.flags, class: classOf(outcome, config.ErrorClasses),
 	}
 	// In a command that was called wrongly, a misspelt word may be anything. Its error says it.

@@ -21,6 +21,7 @@ func (c *Collector) begin(name string) (id string, note *slot) {
 	if c.encoder == nil {
 		c.prepare()
 	}
+	began := c.in.now()
 	id, line := c.startLine(name)
 	if line == nil {
 		return "", nil
@@ -46,6 +47,10 @@ func (c *Collector) begin(name string) (id string, note *slot) {
 		c.on.Store(false)
 	}
 	if err != nil {
+		return "", nil
+	}
+	if c.beganBeforeANo(began, s.receipt) { // which came while this was written down
+		s.takeBack()
 		return "", nil
 	}
 	c.granted, c.running[s] = s.grant, true

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/gotoolbase/telemetry/core"
+	"github.com/gotoolbase/telemetry/core/consent"
 	"github.com/gotoolbase/telemetry/core/driver"
 	"github.com/gotoolbase/telemetry/core/props"
 )
@@ -717,5 +718,53 @@ func TestWhereCallsAreFoldedUnrecordedEndsAreToo(t *testing.T) {
 	}
 	if counts[""] != 301 || counts["ended_unrecorded"] != 301 || len(counts) != 2 {
 		t.Errorf("%v, want one record of three calls for each outcome: %+v", counts, in.received())
+	}
+}
+
+// A no takes back what began before it, whatever is said after: also where both are said while a
+// command is just being noted.
+func TestANoAndAYesBetweenAnyTwoStepsOfACommandKeepItFromBeingRecorded(t *testing.T) {
+	t.Parallel()
+	during := 0
+	for step, answered := 1, true; answered; step++ {
+		answered = false
+		tool := someTool()
+		options := enabled(t, tool, nil)
+		other := core.NewManager(tool, options...)
+		reads, opened := 0, false
+		c, err := core.Open(tool, append(options, core.WithClock(func() time.Time {
+			if opened {
+				if reads++; reads == step {
+					answered = true
+					if err := errors.Join(other.Answer(consent.AnswerNo, other.Stored(), ""), other.Answer(consent.AnswerYes, other.Stored(), "")); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			return time.Now()
+		}))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened = true
+		command := c.Command("export")
+		command.End(nil)
+		opened = false
+		_ = c.Close(t.Context())
+		waiting, err := core.NewManager(tool, options...).Waiting(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case !answered && len(waiting) != 1:
+			t.Errorf("without a no: %d events wait", len(waiting))
+		case answered && len(waiting) > 0:
+			t.Errorf("a no and a yes at reading %d of the clock: %+v waits", step, waiting[0].Event)
+		case answered:
+			during++
+		}
+	}
+	if during < 2 {
+		t.Errorf("a no came %d times while a command ran: the clock is no measure of the steps any more", during)
 	}
 }

@@ -131,7 +131,7 @@ func (d Dir) Join(name string) string { return filepath.Join(d.path, name) }
 // fs.ErrNotExist where there is none, and changes nothing.
 func (d Dir) Check() error {
 	info, err := os.Lstat(d.path)
-	if errors.Is(err, syscall.ENOTDIR) {
+	if noDirectory(err) {
 		return ErrNoPlace
 	}
 	if err != nil {
@@ -173,6 +173,12 @@ func (d Dir) Create() error {
 		return notMade(err)
 	}
 	return d.Check()
+}
+
+// noDirectory says of an error that part of a path is no directory. Windows has one number for that
+// and for a directory that is not there, which is one that can be made.
+func noDirectory(err error) bool {
+	return errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, fs.ErrNotExist)
 }
 
 // notMade is why a directory could not be made. That something is not there is no answer to that, and
@@ -286,7 +292,7 @@ type Lock struct{ f *os.File }
 // TryLock takes the lock of that name, or returns ErrBusy.
 func (d Dir) TryLock(name string) (*Lock, error) {
 	f, err := OpenExclusive(d.Join(name))
-	if errors.Is(err, syscall.ENOTDIR) {
+	if noDirectory(err) {
 		return nil, ErrNoPlace
 	}
 	if err != nil {
