@@ -175,15 +175,18 @@ func (s Store) Yes(said Past, seen Stored) error {
 		s.mend(was.Receipt, was) // what waits under it has nothing but the copy from now on
 	}
 	revision := max(was.revision, seen.revision) + 1
-	now := Stored{Answer: said.Decided, At: said.At, revision: revision, lastNo: was.lastNo}
+	now := Stored{Answer: said.Decided, Notice: said.Terms.NoticeVersion, At: said.At, revision: revision, lastNo: was.lastNo}
 	if was.Answer == AnswerNo {
 		now.lastNo = was.revision
 	}
 	receipt, err := s.obtain(Receipt{At: said.At, By: said.By, Local: said.Decided == AnswerLocal, Terms: said.Terms, revision: revision}, now)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.write(lock, now, receipt)
 	}
-	if err := s.write(now, receipt); err != nil {
+	if errors.Is(err, ErrRetired) { // by a no that could not wait for the lock
+		return ErrChanged
+	}
+	if err != nil {
 		return err
 	}
 	said.Receipt, said.ShownKnown, said.revision = receipt.ID, true, revision
@@ -191,8 +194,12 @@ func (s Store) Yes(said Past, seen Stored) error {
 	return nil
 }
 
-// write stores a yes together with its receipt, which it confirms.
-func (s Store) write(yes Stored, receipt Receipt) error {
+// write stores a yes together with its receipt, which it confirms. A no that could wait for the lock
+// no longer has removed its file, and stands: the error is ErrChanged then.
+func (s Store) write(lock *state.Lock, yes Stored, receipt Receipt) error {
+	if lock.Gone() {
+		return ErrChanged
+	}
 	if receipt.revision != yes.revision {
 		receipt.revision = yes.revision
 		if err := s.writeReceipt(receipt); err != nil {
@@ -206,7 +213,21 @@ func (s Store) write(yes Stored, receipt Receipt) error {
 	if yes.lastNo > 0 {
 		r["last_no"] = strconv.Itoa(yes.lastNo)
 	}
-	return s.dir.WriteRecord(fileName, r)
+	if err := s.dir.WriteRecord(fileName, r); err != nil || !lock.Gone() {
+		return err
+	}
+	// It came between the look and the writing, and was replaced.
+	return errors.Join(ErrChanged, s.writeNo(yes.Notice, yes.At, yes.revision+1), s.retireAll())
+}
+
+// writeNo stores a no.
+func (s Store) writeNo(notice int, at time.Time, revision int) error {
+	return s.dir.WriteRecord(fileName, state.Record{
+		"answer":   string(AnswerNo),
+		"notice":   strconv.Itoa(notice),
+		"at":       at.UTC().Format(time.RFC3339),
+		"revision": strconv.Itoa(revision),
+	})
 }
 
 // No stores a no and ends every receipt. A no is stored whatever changed meanwhile, and
@@ -218,19 +239,19 @@ func (s Store) No(by Source, shown string, terms Terms, now time.Time) error {
 	if err := s.dir.Create(); err != nil {
 		return err
 	}
-	if lock, err := s.lock(); err == nil {
+	switch lock, err := s.lock(); {
+	case err == nil:
 		defer lock.Unlock()
+	case errors.Is(err, state.ErrBusy):
+		// A process that stands still holds it, and may be about to store a yes: without its lock it
+		// does not, or takes that back. See write.
+		_ = s.dir.Remove(lockName)
 	}
 	was := s.Load()
 	if state.Unusable(was.Err) {
 		_, _ = s.dir.SetAside(fileName) // it is of no use but to look at
 	}
-	err := s.dir.WriteRecord(fileName, state.Record{
-		"answer":   string(AnswerNo),
-		"notice":   strconv.Itoa(terms.NoticeVersion),
-		"at":       now.UTC().Format(time.RFC3339),
-		"revision": strconv.Itoa(was.revision + 1),
-	})
+	err := s.writeNo(terms.NoticeVersion, now, was.revision+1)
 	emptied := err != nil && s.dir.Empty(fileName) == nil
 	if emptied {
 		err = nil
@@ -271,7 +292,9 @@ func (s Store) adopt(seen Stored, terms Terms) (Stored, error) {
 	if err != nil {
 		return Stored{}, err
 	}
-	if err := s.write(was, receipt); err != nil {
+	if err := s.write(lock, was, receipt); errors.Is(err, ErrChanged) {
+		return Stored{}, ErrRetired
+	} else if err != nil {
 		return Stored{}, err
 	}
 	adopted := s.Load()
