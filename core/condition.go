@@ -45,7 +45,7 @@ type Condition struct {
 	// QueueUnknown says that what waits cannot be counted, DeliveriesUnknown that what was
 	// delivered and lost cannot.
 	QueueUnknown, DeliveriesUnknown bool
-	// DeliveriesGone says that the notes of deliveries were removed, by somebody, since the last reset.
+	// DeliveriesGone says that the notes of deliveries were removed, by somebody, or damaged since the last reset.
 	// What was delivered and lost before that is not counted.
 	DeliveriesGone bool
 	// Failures is how many attempts failed since the last one that did not.

@@ -294,6 +294,6 @@ type ExportAsk struct {
 	// is found by.
 	Receivers  []string `json:"receivers"`
 	MachineIDs []string `json:"machine_ids"`
-	// Erase is the command that asks for all of it to be erased.
+	// Erase is the command that erases all of it here, and asks for the deletion of what was sent.
 	Erase string `json:"erase"`
 }

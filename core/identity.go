@@ -116,17 +116,17 @@ func (i identifier) used(ids identity.Identities) bool { return ids.Used || i.st
 // can be asked to delete it. machineIDs are those that the log of what was sent names.
 func (i identifier) lost(sent []Delivery) (machineIDs []string, lost bool) {
 	ids, err := i.stored().Load()
-	if err != nil {
+	if err != nil && !state.Unusable(err) {
 		return nil, false // which is told
 	}
-	for _, d := range sent {
+	for _, d := range sent { // with an identity that is damaged, all that it does not name
 		for _, id := range d.MachineIDs {
 			if !d.Unsent && !ids.Has(id) && !i.outbox().Has(id) && !slices.Contains(machineIDs, id) {
 				machineIDs = append(machineIDs, id)
 			}
 		}
 	}
-	return machineIDs, len(machineIDs) > 0 || len(ids.Keys()) == 0 && i.stored().Sent()
+	return machineIDs, len(machineIDs) > 0 || err == nil && len(ids.Keys()) == 0 && i.stored().Sent()
 }
 
 // errNoIdentity says that there is no pseudonym yet.

@@ -214,6 +214,7 @@ func (l *logged) out(x *wire.Exchange) error {
 	switch {
 	case l.disowned():
 		l.stopped = delivery.ErrDisowned
+		_ = l.in.forgetSent() // a reset erased the log while this was written
 	case !l.wasNo && l.in.store().Load().Answer == consent.AnswerNo:
 		l.stopped = delivery.ErrWithdrawn
 	}
@@ -351,7 +352,9 @@ func (l *logged) answered(err error, took time.Duration) error {
 	if len(said) > 0 && len(keys) == 0 { // who is shown a key may repeat it, in whatever form
 		fields[saidField] = plaintext.Line(l.secrets.mask(string(said)), maxSaid)
 	}
-	_, _ = l.write(fields, true)
+	if _, _ = l.write(fields, true); l.disowned() {
+		_ = l.in.forgetSent() // as in out
+	}
 	return err
 }
 

@@ -260,8 +260,8 @@ func (m *Manager) Status() Status {
 	return s
 }
 
-// errNotesGone tells of notes that somebody removed. It is no guess: a reset removes what tells.
-var errNotesGone = errors.New("the notes of deliveries were removed; what was delivered and lost before that is not known")
+// errNotesGone tells of notes that were removed or damaged. It is no guess: a reset removes what tells.
+var errNotesGone = errors.New("the notes of deliveries are gone; what was delivered and lost before that is not known")
 
 // backend is where events go after a decision.
 func (m *Manager) backend(d consent.Decision) props.BackendInfo {

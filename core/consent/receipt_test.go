@@ -124,3 +124,26 @@ func TestAReceiptThatIsThereAgainAfterANoStaysEnded(t *testing.T) {
 		}
 	}
 }
+
+// The history knows of a no whose file was removed.
+func TestAReceiptOfBeforeANoStaysEndedWhereTheAnswerWasRemoved(t *testing.T) {
+	t.Parallel()
+	store, dir := fresh(t)
+	ended := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+	file := filepath.Join(dir, "receipts", ended.Receipt)
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(store.No(consent.SourceCommand, "", shown(), noon), os.Remove(filepath.Join(dir, "consent"))); err != nil {
+		t.Fatal(err)
+	}
+	after := yes(t, store, consent.AnswerYes, consent.SourceQuestion, shown())
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantRetired(t, store, "with the answer removed", ended.Receipt)
+	if _, err := store.InForce(after.Receipt); err != nil {
+		t.Errorf("the present one: %v", err)
+	}
+}

@@ -174,11 +174,14 @@ func (s Store) Yes(said Past, seen Stored) error {
 	if was.Receipt != "" {
 		s.mend(was.Receipt, was) // what waits under it has nothing but the copy from now on
 	}
-	revision := max(was.revision, seen.revision) + 1
-	now := Stored{Answer: said.Decided, Notice: said.Terms.NoticeVersion, At: said.At, revision: revision, lastNo: was.lastNo}
+	now := Stored{Answer: said.Decided, Notice: said.Terms.NoticeVersion, At: said.At, revision: max(was.revision, seen.revision) + 1, lastNo: was.lastNo}
 	if was.Answer == AnswerNo {
 		now.lastNo = was.revision
 	}
+	if was.Answer == AnswerNone && was.Err == nil {
+		s.countOn(&now)
+	}
+	revision := now.revision
 	receipt, err := s.obtain(Receipt{At: said.At, By: said.By, Local: said.Decided == AnswerLocal, Terms: said.Terms, revision: revision}, now)
 	if err == nil {
 		err = s.write(lock, now, receipt)
@@ -192,6 +195,21 @@ func (s Store) Yes(said Past, seen Stored) error {
 	said.Receipt, said.ShownKnown, said.revision = receipt.ID, true, revision
 	s.noteAnswer(said, was)
 	return nil
+}
+
+// countOn numbers an answer where the file of the one before was removed: the history knows that one,
+// and the last no.
+func (s Store) countOn(now *Stored) {
+	h, _, _ := s.readHistory()
+	for _, was := range h.Decisions {
+		if !was.Answered {
+			continue
+		}
+		now.revision = max(now.revision, was.revision+1)
+		if was.Decided == AnswerNo {
+			now.lastNo = max(now.lastNo, was.revision)
+		}
+	}
 }
 
 // write stores a yes together with its receipt, which it confirms. A no that could wait for the lock

@@ -50,7 +50,7 @@ func (c *call) disable(format outputFormat, eraseLog bool) error {
 			c.say("A batch is still on its way and may arrive; nothing is sent after it.")
 		}
 		if v.LocalLog != "" {
-			c.say("What stayed on this machine is in %s; reset deletes it.", v.LocalLog)
+			c.say("What stayed on this machine is in %s; reset erases it.", v.LocalLog)
 		}
 		switch {
 		case eraseLog && logErr == nil && before > 0:

@@ -189,7 +189,7 @@ var German = console.Messages{
 		"Protokoll des Gesendeten bleibt zum Nachsehen auf diesem Gerät, außer mit --erase-log.",
 	"erase the log of what was sent, too":                                                                            "auch das Protokoll des Gesendeten löschen",
 	"A batch is still on its way and may arrive; nothing is sent after it.":                                          "Ein Paket ist noch unterwegs und kommt vielleicht an; danach wird nichts mehr gesendet.",
-	"What stayed on this machine is in %s; reset deletes it.":                                                        "Was auf diesem Gerät blieb, liegt in %s; reset löscht es.",
+	"What stayed on this machine is in %s; reset erases it.":                                                        "Was auf diesem Gerät blieb, liegt in %s; reset löscht es.",
 	"The log of what was sent is erased.":                                                                            "Das Protokoll des Gesendeten ist gelöscht.",
 	"A request that did not go out any more is in the log on this machine; to look at it: %[1]s. To erase it: %[2]s": "Im Protokoll auf diesem Gerät steht eine Anfrage, die nicht mehr hinausging; ansehen: %[1]s. Löschen: %[2]s",
 	"What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s":                    "Was gesendet wurde, steht noch im Protokoll auf diesem Gerät; zum Ansehen: %[1]s. Zum Löschen: %[2]s",

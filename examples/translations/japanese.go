@@ -186,7 +186,7 @@ var Japanese = console.Messages{
 		"ログは、--erase-log を付けないかぎり、確認できるようこのマシンに残ります。",
 	"erase the log of what was sent, too":                                                                            "送信済みのログも消去する",
 	"A batch is still on its way and may arrive; nothing is sent after it.":                                          "送信途中のまとまりが 1 つあり、届く可能性があります。その後は何も送信しません。",
-	"What stayed on this machine is in %s; reset deletes it.":                                                        "このマシンに残したものは %s にあります。reset で削除できます。",
+	"What stayed on this machine is in %s; reset erases it.":                                                        "このマシンに残したものは %s にあります。reset で削除できます。",
 	"The log of what was sent is erased.":                                                                            "送信の記録を消去しました。",
 	"A request that did not go out any more is in the log on this machine; to look at it: %[1]s. To erase it: %[2]s": "送信されなかったリクエストがこのマシンのログに残っています。確認：%[1]s。消去：%[2]s",
 	"What was sent is still in the log on this machine; to look at it: %[1]s. To erase it: %[2]s":                    "送信済みのものは、このマシンのログに残っています。表示するには：%[1]s。消去するには：%[2]s",

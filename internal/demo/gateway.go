@@ -236,10 +236,10 @@ func (g *passage) forget() {
 	receipt := g.theOnly("acknowledged")
 	g.say("After the quiet period (three seconds here, a day otherwise) both are asked:")
 	must(poll("the vendor was asked", func() (bool, error) { return len(g.vendor.Requests()) == 1, nil }))
-	must(poll("the store was erased", func() (bool, error) { return len(g.stored(g.id)) == 0, nil }))
+	must(poll("the store has deleted", func() (bool, error) { return len(g.stored(g.id)) == 0, nil }))
 	g.claim(len(g.vendor.stored(g.id)) == had, "the SQLite file has nothing more of the person; the vendor can be told to stop for ten days, so it still has all")
 	g.claim(g.ledger()[0].State == "acknowledged", "and nobody claims otherwise")
-	g.say("Ten days later, by the clock of the stand-in, it erases. The gateway looks how far it is, and counts what is left.")
+	g.say("Ten days later, by the clock of the stand-in, it deletes. The gateway looks how far it is, and counts what is left.")
 	g.vendor.Advance(datadog.CancelWindow + time.Hour)
 	for range 3 {
 		g.vendor.Run()
@@ -269,8 +269,8 @@ func (g *passage) stale(was *tool) {
 	g.command("mytool count "+secretName, got(was.run(g.ctx, "count", secretName)).output())
 	r := got(was.run(g.ctx, "telemetry", "flush"))
 	g.command("mytool telemetry flush", r.output())
-	refused := g.metric(`telemetry_relay_events_findings_total{tool="mytool",kind="erased"}`)
-	g.claim(refused != "" && refused != "0", "the gateway refuses the events of a machine that was erased: "+refused, r.output())
+	refused := g.metric(`telemetry_relay_events_findings_total{tool="mytool",kind="deleted"}`)
+	g.claim(refused != "" && refused != "0", "the gateway refuses the events of a machine that was deleted: "+refused, r.output())
 	g.nothingLeft("still 0 in the SQLite file and 0 at the vendor")
 	g.claim(len(g.vendor.taken()) == before, "the vendor was sent none of them")
 }

@@ -21,7 +21,7 @@ func (p *place) lose(names ...string) {
 
 func TestNotesOfDeliveriesThatAreGoneAreNotTakenForNone(t *testing.T) {
 	t.Parallel()
-	const removed = "What is wrong: the notes of deliveries were removed"
+	const removed = "What is wrong: the notes of deliveries are gone"
 	p := newBusyPlace(t, 0)
 	p.wantSaid(p.say("status"), "!What is wrong")
 	p.lose("delivery")
@@ -29,7 +29,7 @@ func TestNotesOfDeliveriesThatAreGoneAreNotTakenForNone(t *testing.T) {
 	if got, _ := p.printed("status"); !got.DeliveriesUnknown || !got.DeliveriesGone {
 		t.Errorf("%+v", got)
 	}
-	p.wantSaid(p.say("export"), "the notes of deliveries were removed")
+	p.wantSaid(p.say("export"), "the notes of deliveries are gone")
 	p.wantSaid(p.say("disable"), "What was sent before stays with the receiver")
 	p.must("telemetry", "enable")
 
@@ -73,7 +73,7 @@ func TestWhatIsKeptHereIsNotSaidToBeNothingWhereTheNotesAreGone(t *testing.T) {
 	}
 	p.wantSaid(p.say("status"), "Kept here: not known")
 	p.lose("delivery")
-	p.wantSaid(p.say("status"), "Kept here: not known", "What is wrong: the notes of deliveries were removed")
+	p.wantSaid(p.say("status"), "Kept here: not known", "What is wrong: the notes of deliveries are gone")
 	p.must("deploy")
 	p.must("telemetry", "flush")
 	p.wantSaid(p.say("status"), "Kept here: at least 1 event")
@@ -227,4 +227,20 @@ func TestALogThatIsGoneAsAWholeStaysMissedWhenTheNextOneBegins(t *testing.T) {
 	p.must("deploy")
 	p.must("telemetry", "flush")
 	p.wantSaid(p.say("log"), "!nothing is in the log")
+}
+
+// What the log knows is not denied because the identity cannot be read.
+func TestAResetWithADamagedIdentityNamesTheMachineIDOfTheLog(t *testing.T) {
+	t.Parallel()
+	p := newBusyPlace(t, 0)
+	id := p.printedID()
+	identity := filepath.Join(p.state, "identity")
+	content, err := os.ReadFile(identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(identity, bytes.Replace(content, []byte("salt="), []byte("salt=x"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.wantSaid(p.say("reset", "--yes"), id)
 }

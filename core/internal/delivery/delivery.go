@@ -217,6 +217,7 @@ func (s *Sender) Run(ctx context.Context, wait time.Duration) (Report, error) {
 	s.hold, s.folded, s.unfixed = s.Daily && !FoldsDue(s.Dir, s.Now()), false, nil
 	if s.notes, err = loadNotes(s.Dir); state.Unusable(err) {
 		_, _ = s.Dir.SetAside(notesName) // told by status
+		s.notes.Gone = true              // what was counted in them
 	} else if err != nil {
 		return s.report, fmt.Errorf("the notes of deliveries: %w", err)
 	}
@@ -312,6 +313,7 @@ func Unqueued(ctx context.Context, dir state.Dir, now func() time.Time, events [
 		}
 	}
 	if notesErr == nil || state.Unusable(notesErr) { // else they are there, and would be replaced by these
+		notes.Gone = notes.Gone || notesErr != nil
 		_ = notes.write(dir, lock)
 	}
 	return single, err

@@ -55,7 +55,7 @@ type Notes struct {
 	// driver: a receiver has refused more.
 	Batch int
 
-	// Gone says that notes were removed, by somebody, since the last reset: what was counted before
+	// Gone says that notes were removed, by somebody, or damaged since the last reset: what was counted before
 	// that is not counted here.
 	Gone bool
 

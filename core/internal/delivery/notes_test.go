@@ -288,3 +288,15 @@ func TestNotesThatAResetRemovedAreNotMissedForWhatADisownedProcessLeft(t *testin
 		t.Error("notes of afterwards are not missed")
 	}
 }
+
+func TestWhatWasCountedInNotesThatAreDamagedIsKnownToBeMissing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	if err := f.sender.Dir.WriteFile("delivery", nil); err != nil {
+		t.Fatal(err)
+	}
+	f.mustRun(1, 0)
+	if notes := delivery.ReadNotes(f.sender.Dir); notes.Delivered != 1 || !notes.Gone {
+		t.Errorf("%+v, want one delivered event that is not all", notes)
+	}
+}
