@@ -126,7 +126,7 @@ func (i identifier) lost(sent []Delivery) (machineIDs []string, lost bool) {
 			}
 		}
 	}
-	return machineIDs, len(machineIDs) > 0 || err == nil && len(ids.Keys()) == 0 && i.stored().Sent()
+	return machineIDs, err == nil && (len(machineIDs) > 0 || len(ids.Keys()) == 0 && i.stored().Sent())
 }
 
 // errNoIdentity says that there is no pseudonym yet.

@@ -140,12 +140,18 @@ func (c *call) stillOpen(all []core.Deletion) error {
 		return c.countErrorf(n, "%[1]d deletion request was not handed over to everybody; to try again: %[2]s",
 			"%[1]d deletion requests were not handed over to everybody; to try again: %[2]s", c.hint("reset --resume"))
 	}
-	return c.countErrorf(n, "%[1]d deletion request was not handed over; to try again: %[2]s",
-		"%[1]d deletion requests were not handed over; to try again: %[2]s", c.hint("reset --resume"))
+	return c.countErrorf(n, "%[1]d deletion request is still open; to try again: %[2]s",
+		"%[1]d deletion requests are still open; to try again: %[2]s", c.hint("reset --resume"))
 }
 
 func (v view) somethingToReset() bool {
 	return v.MachineID != "" || v.Queue.Events > 0 || v.Log.Requests > 0
+}
+
+func (c *call) lostIDs(report core.ResetReport) {
+	for _, id := range report.LostIDs {
+		c.out.Text("  " + screen.Clean(id))
+	}
 }
 
 // confirmPatience is for a person who has just typed the command and reads what it does.
@@ -190,16 +196,18 @@ func (c *call) printReset(before view, report core.ResetReport, complete bool) {
 		c.say("Whether anything was sent under it is not known here. Only the authors can look: give them that file, which holds the key.")
 		c.sayAuthors()
 	}
-	if report.Lost {
+	switch {
+	case report.Lost:
 		fmt.Fprintln(c.out)
 		c.say("An identity under which something was sent is gone, and with it the key that proves a deletion request. Only the authors can look: ask them, naming the machine ID.")
 		if len(report.LostIDs) == 0 {
 			c.say("The machine ID is not known here: the log of what was sent does not name it.")
 		}
-		for _, id := range report.LostIDs {
-			c.out.Text("  " + screen.Clean(id))
-		}
+		c.lostIDs(report)
 		c.sayAuthors()
+	case len(report.LostIDs) > 0:
+		c.say("The log of what was sent named these machine IDs, which may be of it: tell the authors.")
+		c.lostIDs(report)
 	}
 	if len(report.Requests)+len(report.Unknown) == 0 && !report.Lost && complete {
 		c.out.Line(screen.Plain, c.nothingToAsk(before.Deletions))

@@ -14,8 +14,8 @@ import (
 
 func TestAnErrorIsOneLineInAPipeAndFitsATerminal(t *testing.T) {
 	t.Parallel()
-	err := errors.New("1 deletion request was not handed over; to try again: mytool telemetry\nreset --resume")
-	const line = "mytool: 1 deletion request was not handed over; to try again: mytool telemetry reset --resume"
+	err := errors.New("1 deletion request is still open; to try again: mytool telemetry\nreset --resume")
+	const line = "mytool: 1 deletion request is still open; to try again: mytool telemetry reset --resume"
 	var pipe bytes.Buffer
 	Complain(&pipe, "mytool", err)
 	if pipe.String() != line+"\n" {
