@@ -118,7 +118,7 @@ func TestABuildWithoutTelemetryCleansUpWhatAnOrdinaryOneLeft(t *testing.T) {
 	says("telemetry disable", 0, "The 3 events that were waiting to be sent are erased.")
 	says("telemetry enable", 0, "The yes is stored, but telemetry of mytool stays off: decided by "+by, "It is sent nowhere: this build is one without telemetry.")
 	const held = "cannot contact: another build has to ask"
-	says("telemetry reset --yes", 1, "NOT handed over yet", held, "It is kept until then.", "1 deletion request was not handed over")
+	says("telemetry reset --yes", 1, "NOT handed over yet", held, "It is kept until then.", "1 deletion request is still open")
 	says("telemetry reset --status", 0, held)
 	says("telemetry reset --resume", 1, held)
 	says("burst 1", 0)
