@@ -469,7 +469,7 @@ func TestWhereItStopsSomebodyIsToldAndItGoesOn(t *testing.T) {
 			w.away(relayHost, true)
 			id := w.reset()
 			w.person(deletion.Requested, "NOT handed over yet", "reset --resume", "https://example.com/privacy")
-			if text, code := w.says("reset", "--resume"); code != 1 || !strings.Contains(text, "1 deletion request was not handed over") {
+			if text, code := w.says("reset", "--resume"); code != 1 || !strings.Contains(text, "1 deletion request is still open") {
 				w.t.Errorf("--resume: exit code %d\n%s", code, text)
 			}
 			w.pass(7)
