@@ -91,6 +91,8 @@ type plan struct {
 	// never goes on: it is killed then.
 	meanwhile func()
 	cut       bool
+	// patient has it stand still until that has returned, also where that waits for its locks.
+	patient bool
 	// faulty says that its calls fail, so that nobody knows what it could note.
 	faulty bool
 	// blinded says that it may see no answer, which counts as a no: then it records nothing.
@@ -296,7 +298,11 @@ func (s *stage) run(p plan) {
 				_ = cmd.Process.Kill()
 				continue
 			}
-			standStill(&others)
+			if p.patient {
+				others.Wait()
+			} else {
+				standStill(&others)
+			}
 			goOn()
 			continue
 		}
